@@ -1,0 +1,268 @@
+/* chladni-bench WORKLOAD: times one of the engine's workloads, alone or as a server of timed runs
+ * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
+ */
+#include "bench.h"
+#include "io/npy.h"
+#include <getopt.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const bench_workload *const workloads[] = {
+    &bench_workload_stylegan2, &bench_workload_clip, &bench_workload_swin,
+    &bench_workload_wplus,     &bench_workload_mel,
+};
+#define WORKLOADS (int)(sizeof workloads / sizeof workloads[0])
+#define WARM 3 /* untimed runs of the stand-alone mode */
+#define LINE 4096
+
+typedef struct program {
+    const bench_workload *workload;
+    bench_options options;
+    int runs;
+    bool json, serve, profile;
+    bench_job job;
+    chl_plan plan;
+    int64_t steps;
+} program;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void usage(FILE *to) {
+    fprintf(to, "usage: chladni-bench WORKLOAD [options]\n\n");
+    for (int i = 0; i < WORKLOADS; i++)
+        fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->what);
+    fprintf(to, "\n  --batch N       samples per run (1)\n"
+                "  --size N        picture of the generator, pixels a side (256)\n"
+                "  --threads N     (all cores)\n"
+                "  --face          wplus: with ArcFace's identity loss\n"
+                "  --compatible    wplus: pictures reach CLIP as in the paper authors' code\n"
+                "  --forward-only  stylegan2: no gradient\n"
+                "  --runs N        timed runs (20)\n"
+                "  --json          one line of JSON on stdout instead of text\n"
+                "  --profile       seconds per op, on stderr\n"
+                "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
+}
+
+static int positive(const char *text, const char *flag) {
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (*end || value < 1 || value > 1 << 20) {
+        fprintf(stderr, "chladni-bench: --%s takes a whole number from 1, not \"%s\"\n", flag,
+                text);
+        exit(2);
+    }
+    return (int)value;
+}
+
+static void parse(int argc, char **argv, program *p) {
+    enum {
+        BATCH = 256,
+        SIZE,
+        THREADS,
+        FACE,
+        COMPATIBLE,
+        FORWARD,
+        RUNS,
+        JSON,
+        PROFILE,
+        SERVE,
+        HELP
+    };
+    static const struct option flags[] = {{"batch", 1, NULL, BATCH},
+                                          {"size", 1, NULL, SIZE},
+                                          {"threads", 1, NULL, THREADS},
+                                          {"face", 0, NULL, FACE},
+                                          {"compatible", 0, NULL, COMPATIBLE},
+                                          {"forward-only", 0, NULL, FORWARD},
+                                          {"runs", 1, NULL, RUNS},
+                                          {"json", 0, NULL, JSON},
+                                          {"profile", 0, NULL, PROFILE},
+                                          {"serve", 0, NULL, SERVE},
+                                          {"help", 0, NULL, HELP},
+                                          {0}};
+    *p =
+        (program){.runs = 20, .options = {.batch = 1, .size = 256, .threads = omp_get_num_procs()}};
+    for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
+        case BATCH:
+            p->options.batch = positive(optarg, flags[index].name);
+            break;
+        case SIZE:
+            p->options.size = positive(optarg, flags[index].name);
+            break;
+        case THREADS:
+            p->options.threads = positive(optarg, flags[index].name);
+            break;
+        case RUNS:
+            p->runs = positive(optarg, flags[index].name);
+            break;
+        case FACE:
+            p->options.face = true;
+            break;
+        case COMPATIBLE:
+            p->options.compatible = true;
+            break;
+        case FORWARD:
+            p->options.forward_only = true;
+            break;
+        case JSON:
+            p->json = true;
+            break;
+        case PROFILE:
+            p->profile = true;
+            break;
+        case SERVE:
+            p->serve = true;
+            break;
+        case HELP:
+            usage(stdout);
+            exit(0);
+        default:
+            usage(stderr);
+            exit(2);
+        }
+    for (int i = 0; optind + 1 == argc && i < WORKLOADS; i++)
+        if (!strcmp(argv[optind], workloads[i]->name)) p->workload = workloads[i];
+    if (!p->workload) {
+        usage(stderr);
+        exit(2);
+    }
+}
+
+static void log_line(void *user, chl_log_level level, const char *line) {
+    (void)user;
+    (void)level;
+    fprintf(stderr, "%s\n", line);
+}
+
+static chl_status prepare(program *p) {
+    bench_job *job = &p->job;
+    CHL_TRY(chl_graph_new(chl_backend_cpu(), &job->graph));
+    CHL_TRY(p->workload->build(&p->options, job));
+    CHL_TRY(chl_dry_run(job->graph, &p->plan));
+    CHL_TRY(chl_compile(job->graph));
+    for (int i = 0; i < job->inputs; i++)
+        CHL_TRY(chl_write(job->graph, job->input[i].tensor, job->input[i].data));
+    return CHL_OK;
+}
+
+static chl_status run_once(program *p, double *seconds) {
+    chl_set_step(p->job.graph, (chl_step){.index = p->steps++, .rate = p->job.rate});
+    double start = now();
+    CHL_TRY(chl_run(p->job.graph, 0));
+    *seconds = now() - start;
+    return CHL_OK;
+}
+
+static chl_status dump_array(const program *p, const bench_array *output, const char *folder) {
+    const chl_graph *g = p->job.graph;
+    const chl_desc *desc = chl_desc_of(g, output->tensor);
+    char path[LINE + BENCH_NAME];
+    snprintf(path, sizeof path, "%s/%s.npy", folder, output->name);
+    float *data = malloc((size_t)chl_bytes(desc));
+    if (!data) return chl_fail(CHL_ERR_MEMORY, "out of memory for \"%s\"", output->name);
+    chl_status status = chl_read(p->job.graph, output->tensor, data);
+    if (status == CHL_OK) status = chl_npy_write(path, desc, data);
+    free(data);
+    return status;
+}
+
+static chl_status dump(const program *p, const char *folder) {
+    for (int i = 0; i < p->job.outputs; i++) CHL_TRY(dump_array(p, &p->job.output[i], folder));
+    for (int i = 0; i < p->job.outputs; i++) printf("%s%s", i ? " " : "", p->job.output[i].name);
+    printf("\n");
+    return CHL_OK;
+}
+
+static void print_about(const program *p) {
+    printf("{\"workload\": \"%s\", \"version\": \"%s\", \"compiler\": \"%s\", \"threads\": %d, "
+           "\"batch\": %d, \"size\": %d, \"gflop\": %.3f, \"transient_mb\": %.1f, "
+           "\"constant_mb\": %.1f, \"nodes\": %d}\n",
+           p->workload->name, CHLADNI_VERSION, __VERSION__, p->options.threads, p->options.batch,
+           p->options.size, 1e-9 * p->plan.flops_step, 1e-6 * (double)p->plan.transient,
+           1e-6 * (double)p->plan.constant, p->plan.nodes);
+}
+
+static chl_status serve(program *p) {
+    char line[LINE];
+    printf("ready\n");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strcmp(line, "quit")) break;
+        if (!strcmp(line, "run")) {
+            double seconds;
+            CHL_TRY(run_once(p, &seconds));
+            printf("%.9f\n", seconds);
+        } else if (!strncmp(line, "dump ", 5)) {
+            CHL_TRY(dump(p, line + 5));
+        } else if (!strcmp(line, "about")) {
+            print_about(p);
+        } else {
+            printf("error unknown request\n");
+        }
+        fflush(stdout);
+    }
+    return CHL_OK;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_times(const program *p, const double *sorted) {
+    const int n = p->runs;
+    const double median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
+    const double low = sorted[n / 4], high = sorted[n - 1 - n / 4];
+    if (!p->json) {
+        printf("%s, batch %d, %d threads: median %.2f ms, quartiles %.2f - %.2f, %.0f GFLOP/s, "
+               "%.0f MB of activations\n",
+               p->workload->name, p->options.batch, p->options.threads, 1e3 * median, 1e3 * low,
+               1e3 * high, 1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient);
+        return;
+    }
+    printf("{\"workload\": \"%s\", \"batch\": %d, \"size\": %d, \"threads\": %d, \"median\": %.9f, "
+           "\"quartiles\": [%.9f, %.9f], \"gflop\": %.3f, \"transient_mb\": %.1f}\n",
+           p->workload->name, p->options.batch, p->options.size, p->options.threads, median, low,
+           high, 1e-9 * p->plan.flops_step, 1e-6 * (double)p->plan.transient);
+}
+
+static chl_status time_alone(program *p) {
+    double ignored, *seconds = calloc((size_t)p->runs, sizeof *seconds);
+    if (!seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", p->runs);
+    chl_status status = CHL_OK;
+    for (int i = 0; i < WARM; i++) CHL_TRY_GOTO(run_once(p, &ignored));
+    chl_profile(p->job.graph, p->profile);
+    for (int i = 0; i < p->runs; i++) CHL_TRY_GOTO(run_once(p, &seconds[i]));
+    if (p->profile) chl_profile_report(p->job.graph);
+    qsort(seconds, (size_t)p->runs, sizeof *seconds, ascending);
+    print_times(p, seconds);
+done:
+    free(seconds);
+    return status;
+}
+
+static void release(program *p) {
+    chl_graph_free(p->job.graph);
+    for (int i = 0; i < p->job.nets; i++) chl_params_free(p->job.params[i]);
+    for (int i = 0; i < p->job.inputs; i++) free(p->job.input[i].data);
+}
+
+int main(int argc, char **argv) {
+    program p;
+    parse(argc, argv, &p);
+    omp_set_num_threads(p.options.threads);
+    chl_log_to(log_line, NULL);
+    chl_status status = prepare(&p);
+    if (status == CHL_OK) status = p.serve ? serve(&p) : time_alone(&p);
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    release(&p);
+    return status != CHL_OK;
+}

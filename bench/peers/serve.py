@@ -1,0 +1,81 @@
+"""A PyTorch peer as a server of timed runs, in the line protocol of chladni-bench --serve (docs/performance.md).
+
+    python bench/peers/serve.py WORKLOAD [--form scaled|authors] [--batch N] [--size N] [--threads N] ...
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+
+def serve(run, outputs, about, synchronise=lambda: None):
+    """Answers `run` with seconds, `dump FOLDER` with the names of the arrays written there, `about` with JSON."""
+    import numpy as np
+
+    answer = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints must not look like an answer
+    print("ready", file=answer)
+    for line in sys.stdin:
+        word, _, argument = line.strip().partition(" ")
+        if word == "run":
+            synchronise()
+            start = time.perf_counter()
+            run()
+            synchronise()
+            print(f"{time.perf_counter() - start:.9f}", file=answer)
+        elif word == "dump":
+            arrays = outputs()
+            for name, value in arrays.items():
+                value = value.detach().float().cpu().contiguous().numpy()
+                np.save(pathlib.Path(argument) / f"{name}.npy", value)
+            print(" ".join(arrays), file=answer)
+        elif word == "about":
+            print(json.dumps(about), file=answer)
+        elif word == "quit":
+            return
+        else:
+            print(f"error unknown request {word!r}", file=answer)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workload")
+    parser.add_argument("--form", default="scaled", choices=("scaled", "authors"))
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--face", action="store_true", help="with the identity loss")
+    parser.add_argument("--forward-only", action="store_true")
+    parser.add_argument("--layout", default="channels_last", choices=("channels_last", "contiguous"))
+    parser.add_argument("--fir", default="depthwise", choices=("depthwise", "shifts"))
+    parser.add_argument("--compile", metavar="MODE", help="torch.compile with this mode")
+    parser.add_argument("--onednn", default="on", choices=("on", "off"))
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    import torch
+
+    torch.set_num_threads(options.threads)
+    torch.set_num_interop_threads(1)
+    torch.set_flush_denormal(True)
+    torch.backends.mkldnn.enabled = options.onednn == "on"
+    import steps
+
+    settings = steps.Settings(
+        options.form, options.batch, options.size, options.face, layout=options.layout, compile=options.compile,
+        fir=options.fir, backward=not options.forward_only,
+    )
+    workload = steps.WORKLOADS[options.workload](settings)
+    about = {"torch": torch.__version__, "threads": torch.get_num_threads(), **vars(options)}
+    serve(workload.run, workload.outputs, about)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+/* Opening models. */
+#include "edit/engine.h"
+#include "edit/seed.h"
+#include "io/weights.h"
+#include <stdlib.h>
+#include <string.h>
+
+chl_status chl_engine_need(const void *model, const char *flag, const char *why) {
+    if (model) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s needs %s", why, flag);
+}
+
+/* Both halves of the network, appended to a graph that never runs: every key that is missing or of
+ * a wrong shape is found while opening, and all that the network knows is marked taken. */
+static chl_status try_generator(chl_engine *engine) {
+    const chl_stylegan2_config *config = &engine->generator_config;
+    chl_graph *graph;
+    CHL_TRY(chl_graph_new(engine->backend, &graph));
+    chl_net net = chl_engine_net(graph, engine->generator);
+    if (config->mapping_layers > 0)
+        chl_stylegan2_map(&net, config, chl_input(graph, "z", chl_f32(2, 1, config->z_dim)));
+    chl_stylegan2_synthesize(&net, config, chl_input(graph, "w", chl_engine_latent(engine, 1)));
+    chl_status status = chl_graph_status(graph);
+    chl_net_done(&net);
+    chl_graph_free(graph);
+    return status;
+}
+
+static chl_status open_generator(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->generator) return CHL_OK;
+    CHL_TRY(chl_weights_read(options->generator, &engine->generator));
+    CHL_TRY(chl_stylegan2_adopt(engine->generator, &engine->generator_config));
+    if (options->conv_clamp != 0)
+        engine->generator_config.conv_clamp = options->conv_clamp > 0 ? options->conv_clamp : 0;
+    CHL_TRY(try_generator(engine));
+    return chl_params_report(engine->generator);
+}
+
+static chl_status open_clip(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->clip) return CHL_OK;
+    CHL_TRY(chl_weights_read(options->clip, &engine->clip));
+    engine->clip_config.exact_gelu = options->clip_exact_gelu != 0;
+    engine->clip_resize = options->clip_compatible ? CHL_CLIP_COMPATIBLE : CHL_CLIP_AREA;
+    CHL_TRY(chl_clip_adopt(engine->clip, &engine->clip_config));
+    CHL_TRY(chl_params_report(engine->clip));
+    if (engine->clip_config.embed > CHL_MOST_EMBEDDING)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: embeddings of %d numbers; at most %d are handled",
+                        options->clip, engine->clip_config.embed, CHL_MOST_EMBEDDING);
+    return CHL_OK;
+}
+
+/* What this engine trains carries the marker; everything else was trained on ref=max pictures. */
+static chl_mel_mode mel_mode_of(const chl_params *params) {
+    return chl_params_find(params, "chladni.absolute_level") ? CHL_MEL_ABSOLUTE
+                                                             : CHL_MEL_COMPATIBLE;
+}
+
+static chl_status open_audio(chl_engine *engine, const chl_engine_options *options) {
+    engine->mel = options->mel;
+    if (!options->audio) return CHL_OK;
+    CHL_TRY(chl_weights_read(options->audio, &engine->audio));
+    if (engine->mel == CHL_MEL_AUTO) engine->mel = mel_mode_of(engine->audio);
+    chl_array *marker = chl_params_find(engine->audio, "chladni.absolute_level");
+    if (marker) marker->taken = true;
+    CHL_TRY(chl_swin_adopt(engine->audio, &engine->audio_config));
+    CHL_TRY(chl_params_report(engine->audio));
+    if (engine->audio_config.channels != 1)
+        return chl_fail(CHL_ERR_SHAPE, "%s: takes pictures of %d channels, a mel picture has one",
+                        options->audio, engine->audio_config.channels);
+    if (engine->clip && engine->clip_config.embed != engine->audio_config.classes)
+        return chl_fail(
+            CHL_ERR_SHAPE,
+            "%s gives embeddings of %d numbers, %s of %d: they were not trained together",
+            options->audio, engine->audio_config.classes, options->clip, engine->clip_config.embed);
+    return CHL_OK;
+}
+
+static chl_status open_face(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->face) return CHL_OK;
+    CHL_TRY(chl_weights_read(options->face, &engine->face));
+    CHL_TRY(chl_arcface_adopt(engine->face, &engine->face_config));
+    return chl_params_report(engine->face);
+}
+
+chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) {
+    *out = NULL;
+    if (options->size != sizeof *options)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "chl_engine_options.size is %u, not sizeof: set it, or "
+                        "rebuild against this library's header",
+                        options->size);
+    if (options->device && strcmp(options->device, "cpu") != 0 &&
+        strcmp(options->device, "auto") != 0)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "device %s: this build has cpu only", options->device);
+    chl_engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
+    engine->backend = chl_backend_cpu();
+    chl_status status;
+    CHL_TRY_GOTO(open_generator(engine, options));
+    CHL_TRY_GOTO(open_clip(engine, options));
+    CHL_TRY_GOTO(open_audio(engine, options));
+    CHL_TRY_GOTO(open_face(engine, options));
+    if (options->vocab) CHL_TRY_GOTO(chl_tokenizer_open(options->vocab, &engine->tokenizer));
+    *out = engine;
+    return CHL_OK;
+done:
+    chl_engine_close(engine);
+    return status;
+}
+
+void chl_engine_close(chl_engine *engine) {
+    if (!engine) return;
+    chl_graph_free(engine->renderer);
+    chl_params_free(engine->generator);
+    chl_params_free(engine->clip);
+    chl_params_free(engine->audio);
+    chl_params_free(engine->face);
+    chl_tokenizer_free(engine->tokenizer);
+    free(engine->average);
+    free(engine);
+}
+
+chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine) {
+    chl_engine_sizes sizes = {0};
+    if (engine->generator) {
+        sizes.picture = engine->generator_config.resolution;
+        sizes.rows = engine->generator_config.rows;
+        sizes.latent = engine->generator_config.w_dim;
+        sizes.z = engine->generator_config.z_dim;
+    }
+    if (engine->clip)
+        sizes.embedding = engine->clip_config.embed;
+    else if (engine->audio)
+        sizes.embedding = engine->audio_config.classes;
+    if (engine->face) sizes.face = engine->face_config.embed;
+    return sizes;
+}
+
+chl_desc chl_engine_latent(const chl_engine *engine, int n) {
+    return chl_f32(3, n, engine->generator_config.rows, engine->generator_config.w_dim);
+}
+
+chl_tensor chl_engine_see(const chl_engine *engine, chl_net *clip, chl_tensor picture) {
+    chl_tensor x =
+        chl_clip_preprocess(clip->graph, &engine->clip_config, picture, engine->clip_resize);
+    return chl_clip_image(clip, &engine->clip_config, x);
+}
+
+chl_tensor chl_engine_identify(const chl_engine *engine, chl_net *face, chl_tensor picture) {
+    return chl_arcface(face, &engine->face_config, chl_arcface_preprocess(face->graph, picture));
+}

@@ -1,0 +1,41 @@
+/* The engine's inside: the models that were opened. Shared by the files of this room only. */
+#ifndef CHL_EDIT_ENGINE_H
+#define CHL_EDIT_ENGINE_H
+#include "core/build.h"
+#include "nets/arcface.h"
+#include "nets/clip.h"
+#include "nets/stylegan2.h"
+#include "nets/swin.h"
+#include "text/tokenizer.h"
+
+struct chl_engine {
+    const chl_backend *backend;
+    chl_params *generator, *clip, *audio, *face; /* NULL when not loaded */
+    chl_stylegan2_config generator_config;
+    chl_clip_config clip_config;
+    chl_clip_resize clip_resize;
+    chl_swin_config audio_config;
+    chl_arcface_config face_config;
+    chl_mel_mode mel; /* AUTO is decided when the audio encoder is opened */
+    chl_tokenizer *tokenizer;
+    float *average; /* centre of W [average_rows][latent]: the file's, or computed at first use */
+    int average_rows;
+    chl_graph *renderer; /* one picture; made at first use */
+    chl_tensor renderer_w, renderer_picture;
+};
+
+/* Error unless the model is loaded; `flag` is what the caller should have given. */
+chl_status chl_engine_need(const void *model, const char *flag, const char *why);
+/* The truncation centre; computed from 4096 mapped codes when the file has none. */
+chl_status chl_engine_average(chl_engine *engine);
+
+/* Nodes of the whole path picture -> unit embedding, on frozen weights. `net` keeps the bound
+ * weights, so that a second call shares them; release it with chl_net_done. */
+static inline chl_net chl_engine_net(chl_graph *graph, chl_params *params) {
+    return (chl_net){.graph = graph, .params = params, .life = CHL_FROZEN};
+}
+chl_tensor chl_engine_see(const chl_engine *engine, chl_net *clip, chl_tensor picture);
+chl_tensor chl_engine_identify(const chl_engine *engine, chl_net *face, chl_tensor picture);
+/* rows x latent, as a graph's shape with a batch of n */
+chl_desc chl_engine_latent(const chl_engine *engine, int n);
+#endif

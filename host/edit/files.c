@@ -1,0 +1,88 @@
+/* The public header's files: thin covers over host/io and host/sound. */
+#include "core/build.h"
+#include "io/npy.h"
+#include "io/picture.h"
+#include "io/sound.h"
+#include "sound/mel.h"
+#include <stdlib.h>
+#include <string.h>
+
+void chl_release(void *memory) {
+    free(memory);
+}
+
+chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels) {
+    chl_raster raster;
+    CHL_TRY(chl_raster_read(path, &raster));
+    const int64_t count = 3 * (int64_t)raster.height * raster.width;
+    *height = raster.height;
+    *width = raster.width;
+    *pixels = malloc(sizeof(float) * (size_t)count);
+    if (*pixels) chl_raster_to_float(count, raster.rgb, *pixels);
+    chl_raster_free(&raster);
+    return *pixels ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+}
+
+/* [height][width][3] -> centre square, antialiased bicubic as PIL resizes, clamped to [-1,1] */
+static chl_status resize_square(int height, int width, const float *pixels, int side, float *out) {
+    const int square = height < width ? height : width;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(chl_backend_cpu(), &g));
+    chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
+    chl_tensor y =
+        chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
+                                      (height - square) / 2, (width - square) / 2, square, square));
+    chl_status status = chl_compile(g);
+    if (status == CHL_OK) status = chl_write(g, x, pixels);
+    if (status == CHL_OK) status = chl_run(g, 0);
+    if (status == CHL_OK) status = chl_read(g, y, out);
+    chl_graph_free(g);
+    for (int64_t i = 0; status == CHL_OK && i < 3 * (int64_t)side * side; i++)
+        out[i] = out[i] < -1 ? -1 : out[i] > 1 ? 1 : out[i];
+    return status;
+}
+
+chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
+    int height, width;
+    float *whole;
+    *pixels = NULL;
+    CHL_TRY(chl_picture_read(path, &height, &width, &whole));
+    chl_status status = CHL_OK;
+    *pixels = malloc(sizeof(float) * 3 * (size_t)side * (size_t)side);
+    if (!*pixels)
+        status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    else if (height == side && width == side)
+        memcpy(*pixels, whole, sizeof(float) * 3 * (size_t)side * (size_t)side);
+    else
+        status = resize_square(height, width, whole, side, *pixels);
+    free(whole);
+    if (status != CHL_OK) {
+        free(*pixels);
+        *pixels = NULL;
+    }
+    return status;
+}
+
+chl_status chl_picture_write(const char *path, int height, int width, const float *pixels) {
+    const int64_t count = 3 * (int64_t)height * width;
+    uint8_t *bytes = malloc((size_t)count);
+    if (!bytes) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    chl_status status = chl_raster_from_float(count, pixels, bytes);
+    if (status == CHL_OK) status = chl_raster_write_png(path, height, width, bytes);
+    free(bytes);
+    return status;
+}
+
+chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,
+                            float **data) {
+    chl_sound *sound;
+    CHL_TRY(chl_sound_open(path, &sound));
+    const chl_wave_source source = {.samples = chl_sound_samples(sound),
+                                    .read = chl_sound_read,
+                                    .rewind = chl_sound_rewind,
+                                    .user = sound};
+    chl_status status = chl_mel_whole_from(chl_backend_cpu(), &source, mode, data, frames);
+    chl_sound_close(sound);
+    *bands = CHL_MEL_BANDS;
+    return status;
+}

@@ -1,0 +1,107 @@
+/* A picture's W+ code by optimisation: pixel L2 + CLIP distance, starting from the mean latent,
+ * with a pull towards it [Abdal et al. 2019; Tov et al. 2021 on why codes far from W edit badly].
+ */
+#include "edit/engine.h"
+#include "edit/optimise.h"
+#include "objective/objective.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct inversion {
+    chl_graph *graph;
+    chl_net generator, clip;
+    chl_tensor picture, mean, target; /* inputs; target is made by segment 0 */
+    chl_tensor w, pixel, seen, cosine;
+} inversion;
+
+chl_invert_options chl_invert_defaults(const chl_engine *engine) {
+    (void)engine;
+    return (chl_invert_options){.size = sizeof(chl_invert_options),
+                                .steps = 300,
+                                .rate = 0.05f,
+                                .lambda_pixel = 1,
+                                .lambda_clip = 0.1f,
+                                .lambda_mean = 0.0005f};
+}
+
+static chl_status build(chl_engine *engine, const chl_invert_options *options, inversion *v) {
+    *v = (inversion){0};
+    CHL_TRY(chl_graph_new(engine->backend, &v->graph));
+    chl_graph *g = v->graph;
+    const int side = engine->generator_config.resolution;
+    v->generator = chl_engine_net(g, engine->generator);
+    v->clip = chl_engine_net(g, engine->clip);
+    v->picture = chl_input(g, "picture", chl_f32(4, 1, side, side, 3));
+    v->mean = chl_input(g, "mean latent", chl_engine_latent(engine, 1));
+    v->w = chl_param(g, "w", chl_engine_latent(engine, 1), NULL, CHL_TRAINABLE);
+    chl_tensor target =
+        engine->clip ? chl_keep(g, chl_engine_see(engine, &v->clip, v->picture)) : CHL_NONE;
+    chl_segment(g);
+
+    chl_tensor made = chl_stylegan2_synthesize(&v->generator, &engine->generator_config, v->w);
+    chl_tensor terms[3];
+    const float weights[] = {options->lambda_pixel, options->lambda_mean, options->lambda_clip};
+    terms[0] = v->pixel = chl_keep(g, chl_pixel_loss(g, made, v->picture, CHL_PIXEL_L2));
+    terms[1] = chl_latent_distance(g, v->w, v->mean, CHL_NONE);
+    v->seen = v->cosine = CHL_NONE;
+    if (engine->clip) {
+        chl_tensor view = chl_engine_see(engine, &v->clip, made);
+        terms[2] = v->seen = chl_keep(g, chl_cosine_loss(g, view, target));
+    }
+    chl_tensor loss = chl_sum(g, 0, engine->clip ? 3 : 2, weights, terms), gradient;
+    chl_grad(g, loss, 1, &v->w, &gradient);
+    const chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
+    chl_adam(g, v->w, gradient, &adam);
+    return chl_graph_status(g);
+}
+
+static void describe(chl_edit_progress *progress, const float *values) {
+    progress->latent_loss = values[0];
+    progress->similarity_loss = values[1];
+    progress->cosine = 1 - values[1];
+}
+
+static chl_status start(inversion *v, const float *pixels, const float *mean) {
+    CHL_TRY(chl_compile(v->graph));
+    CHL_TRY(chl_write(v->graph, v->picture, pixels));
+    CHL_TRY(chl_write(v->graph, v->mean, mean));
+    CHL_TRY(chl_write(v->graph, v->w, mean));
+    return chl_run(v->graph, 0);
+}
+
+chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
+                      float *w) {
+    CHL_TRY(chl_engine_need(engine->generator, "--generator", "inverting a picture"));
+    if (options->size != sizeof *options)
+        return chl_fail(CHL_ERR_ARGUMENT, "chl_invert_options.size is %u, not sizeof",
+                        options->size);
+    if (options->steps < 1 || !(options->rate > 0))
+        return chl_fail(CHL_ERR_ARGUMENT, "%d steps at learning rate %g: both must be positive",
+                        options->steps, options->rate);
+    const chl_stylegan2_config *config = &engine->generator_config;
+    const int64_t numbers = (int64_t)config->rows * config->w_dim;
+    CHL_TRY(chl_engine_average(engine));
+    for (int64_t i = 0; i < numbers; i++)
+        w[i] = engine->average[i % ((int64_t)engine->average_rows * config->w_dim)];
+    inversion v;
+    chl_status status = build(engine, options, &v);
+    if (status == CHL_OK) status = start(&v, pixels, w);
+    if (status == CHL_OK) {
+        const chl_optimisation optimisation = {.graph = v.graph,
+                                               .segment = 1,
+                                               .w = v.w,
+                                               .numbers = numbers,
+                                               .steps = options->steps,
+                                               .rate = options->rate,
+                                               .reported = {v.pixel, v.seen, CHL_NONE, CHL_NONE},
+                                               .describe = describe,
+                                               .progress = options->progress,
+                                               .user = options->user};
+        status = chl_optimise(&optimisation, w);
+    }
+    chl_net_done(&v.generator);
+    chl_net_done(&v.clip);
+    chl_graph_free(v.graph);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* The loop around a step graph: schedule, progress, ends. Shared by editing and inversion. */
+#ifndef CHL_EDIT_OPTIMISE_H
+#define CHL_EDIT_OPTIMISE_H
+#include "core/graph.h"
+
+#define CHL_MOST_REPORTED 4
+
+typedef struct chl_optimisation {
+    chl_graph *graph;
+    int segment;     /* one run of it is one step */
+    chl_tensor w;    /* trainable, read after every step */
+    int64_t numbers; /* in w */
+    int steps;
+    float rate;
+    uint64_t seed;
+    chl_tensor reported[CHL_MOST_REPORTED]; /* [1] each, kept; CHL_NONE = 0 */
+    /* values[] are the reported ones, in that order */
+    void (*describe)(chl_edit_progress *progress, const float *values);
+    chl_progress_callback progress;
+    void *user;
+} chl_optimisation;
+
+/* Learning rate factor at step index of steps: linear rise over the first 5 %, cosine fall over the
+ * last 25 % [Karras et al. 2020, projector; Kim et al. 2022]. In (0, 1]. */
+float chl_rate_factor(int index, int steps);
+
+/* Runs the steps; `w` gets the code after the last one. CHL_ERR_CANCELLED and CHL_ERR_NUMERIC leave
+ * the last good code in `w`. */
+chl_status chl_optimise(const chl_optimisation *optimisation, float *w);
+#endif

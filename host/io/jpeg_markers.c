@@ -1,0 +1,87 @@
+#include "io/jpeg_markers.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A TIFF structure in either byte order. Reads outside give 0. */
+typedef struct tiff {
+    const uint8_t *data;
+    size_t size;
+    bool big;
+} tiff;
+
+static uint32_t number(const tiff *t, size_t at, size_t bytes) {
+    if (at > t->size || t->size - at < bytes) return 0;
+    uint32_t value = 0;
+    for (size_t i = 0; i < bytes; i++)
+        value |= (uint32_t)t->data[at + i] << 8 * (t->big ? bytes - 1 - i : i);
+    return value;
+}
+
+static int orientation_in(const uint8_t *data, size_t size) {
+    tiff t = {data, size, size > 0 && data[0] == 'M'};
+    if (number(&t, 2, 2) != 42) return 1;
+    size_t directory = number(&t, 4, 4);
+    uint32_t entries = number(&t, directory, 2);
+    for (uint32_t i = 0; i < entries; i++) {
+        size_t entry = directory + 2 + 12 * (size_t)i;
+        if (number(&t, entry, 2) != 0x0112) continue;
+        uint32_t value = number(&t, entry + 8, 2);
+        return value >= 1 && value <= 8 ? (int)value : 1;
+    }
+    return 1;
+}
+
+/* The marker segment at *at: its marker, body and the body's size; moves on. False at the first
+ * scan, where segments are no longer all there is, and where something else than a segment lies. */
+static bool next_segment(const uint8_t *jpeg, size_t size, size_t *at, uint8_t *marker,
+                         const uint8_t **body, size_t *body_size) {
+    if (*at + 4 > size || jpeg[*at] != 0xff) return false;
+    size_t length = (size_t)jpeg[*at + 2] << 8 | jpeg[*at + 3]; /* counts its own two bytes */
+    *marker = jpeg[*at + 1];
+    if (*marker == 0xda || length < 2 || length > size - *at - 2) return false;
+    *body = jpeg + *at + 4;
+    *body_size = length - 2;
+    *at += 2 + length;
+    return true;
+}
+
+int chl_exif_orientation(const uint8_t *jpeg, size_t size) {
+    uint8_t marker;
+    const uint8_t *body;
+    size_t body_size;
+    for (size_t at = 2; next_segment(jpeg, size, &at, &marker, &body, &body_size);)
+        if (marker == 0xe1 && body_size >= 6 && memcmp(body, "Exif\0\0", 6) == 0)
+            return orientation_in(body + 6, body_size - 6);
+    return 1;
+}
+
+/* An EXIF thumbnail is a JPEG with an end of its own, but lies before the first scan; scans hold no
+ * end marker, for a 0xff in them is followed by 0. */
+bool chl_jpeg_is_whole(const uint8_t *jpeg, size_t size) {
+    uint8_t marker;
+    const uint8_t *body;
+    size_t body_size, at = 2;
+    while (next_segment(jpeg, size, &at, &marker, &body, &body_size)) continue;
+    return at < size && memmem(jpeg + at, size - at, "\xff\xd9", 2) != NULL;
+}
+
+chl_status chl_raster_turn(chl_raster *raster, int orientation) {
+    if (orientation <= 1 || orientation > 8) return CHL_OK;
+    bool swap = orientation >= 5; /* rows of the result are columns of the source */
+    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    int64_t from_h = raster->height, from_w = raster->width;
+    int64_t height = swap ? from_w : from_h, width = swap ? from_h : from_w;
+    uint8_t *turned = malloc((size_t)(height * width * 3));
+    if (!turned) return chl_fail(CHL_ERR_MEMORY, "turning a picture: out of memory");
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) {
+            int64_t sy = swap ? x : y, sx = swap ? y : x;
+            if (flip_y) sy = from_h - 1 - sy;
+            if (flip_x) sx = from_w - 1 - sx;
+            memcpy(turned + (y * width + x) * 3, raster->rgb + (sy * from_w + sx) * 3, 3);
+        }
+    free(raster->rgb);
+    *raster = (chl_raster){.height = (int32_t)height, .width = (int32_t)width, .rgb = turned};
+    return CHL_OK;
+}

@@ -1,0 +1,56 @@
+/* Network pickles of stylegan2-ada-pytorch and its successors: one plain pickle of a dict with G,
+ * D, G_ema, ... Each network is torch_utils.persistence._reconstruct_persistent_obj({type, version,
+ * module_src, class_name, state}): Python would execute module_src, we only look at `state`, which
+ * is a module's ordinary dict of parameters, buffers and submodules (torch_tree.c). Tensors were
+ * pickled without torch.save, so each storage is torch.storage._load_from_bytes(<a legacy stream>).
+ */
+#include "io/torch.h"
+
+/* Work on nested streams may be this many times the file: a storage that many tensors share is read
+ * once, so honest files stay below 1. */
+#define WORK_FACTOR 4
+#define WORK_FLOOR 65536
+
+typedef struct source_state {
+    size_t size, work;
+} source_state;
+
+static chl_status resolve(void *context, chl_pickle_value *reference, const char *file) {
+    source_state *state = context;
+    const chl_pickle_value *bytes = chl_pickle_argument(reference, 0);
+    if (!bytes || bytes->kind != CHL_PICKLE_BYTES ||
+        !chl_pickle_is_global(reference->object.callee, "torch.storage", "_load_from_bytes"))
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: a tensor does not carry its data: the file is damaged, or is neither a "
+            "PyTorch nor an NVIDIA checkpoint",
+            file);
+    if (state->work / WORK_FACTOR > state->size + WORK_FLOOR)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: the same bytes are unpacked over and over: not a checkpoint", file);
+    return chl_torch_legacy_storage(bytes->bytes.data, bytes->bytes.size, file, reference,
+                                    &state->work);
+}
+
+/* The older TensorFlow pickles: a tuple (G, D, Gs) of dnnlib.tflib.network.Network. */
+static bool is_tensorflow(const chl_pickle_value *root) {
+    return root->kind == CHL_PICKLE_TUPLE && root->list.count == 3 &&
+           root->list.item[0]->kind == CHL_PICKLE_OBJECT &&
+           chl_pickle_is_global(root->list.item[0]->object.callee, "dnnlib.tflib.network", NULL);
+}
+
+chl_status chl_nvidia_pickle_parse(const uint8_t *data, size_t size, const char *name,
+                                   chl_params *into) {
+    chl_pickle pickle = {0};
+    source_state state = {.size = size};
+    const chl_torch_source source = {.resolve = resolve, .context = &state, .size = size};
+    CHL_TRY(chl_pickle_read(data, size, name, &pickle));
+    chl_status status = is_tensorflow(pickle.root)
+                            ? chl_fail(CHL_ERR_UNSUPPORTED,
+                                       "%s: is a TensorFlow network: convert it with legacy.py of "
+                                       "stylegan2-ada-pytorch",
+                                       name)
+                            : chl_torch_collect(pickle.root, &source, into);
+    chl_pickle_free(&pickle);
+    return status;
+}

@@ -1,0 +1,349 @@
+#include "io/picture.h"
+#include <math.h>
+#include <stdlib.h>
+
+void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels) {
+    for (int64_t i = 0; i < count; i++) pixels[i] = (float)bytes[i] / 127.5f - 1;
+}
+
+chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes) {
+    for (int64_t i = 0; i < count; i++) {
+        if (isnan(pixels[i]))
+            return chl_fail(CHL_ERR_NUMERIC, "the picture has a NaN at value %lld of %lld",
+                            (long long)i, (long long)count);
+        float x = fminf(fmaxf(pixels[i], -1), 1);
+        bytes[i] = (uint8_t)((x + 1) * 127.5f + 0.5f);
+    }
+    return CHL_OK;
+}
+
+void chl_raster_free(chl_raster *raster) {
+    free(raster->rgb);
+    *raster = (chl_raster){0};
+}
+
+#ifdef CHLADNI_MEDIA
+#include "io/jpeg_markers.h"
+#include <errno.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <turbojpeg.h>
+#include <unistd.h>
+
+#define MOST_BYTES ((long long)512 << 20) /* of a picture file */
+
+/* Allocates the raster, once its size is known and allowed. */
+static chl_status raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
+    if (height < 1 || width < 1)
+        return chl_fail(CHL_ERR_FORMAT, "%s: a picture of %lld x %lld pixels", name,
+                        (long long)width, (long long)height);
+    if (height > CHL_RASTER_MOST_SIDE || width > CHL_RASTER_MOST_SIDE ||
+        height * width > CHL_RASTER_MOST_PIXELS)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: %lld x %lld pixels are too many (at most %d on a side, %d in all): "
+                        "scale it down first",
+                        name, (long long)width, (long long)height, CHL_RASTER_MOST_SIDE,
+                        CHL_RASTER_MOST_PIXELS);
+    out->rgb = malloc((size_t)(height * width * 3));
+    if (!out->rgb) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    out->height = (int32_t)height;
+    out->width = (int32_t)width;
+    return CHL_OK;
+}
+
+/* --- PNG in ----------------------------------------------------------------------------------- */
+/* What must survive libpng's longjmp lives here, not in local variables. */
+typedef struct png_reader {
+    const char *name;
+    const uint8_t *data;
+    size_t size, at;
+    png_structp png;
+    png_infop info;
+    uint8_t *rows; /* [height, width, 4] */
+    png_bytep *row;
+    chl_raster *out;
+    jmp_buf escape;
+    chl_status status;
+} png_reader;
+
+static void on_png_error(png_structp png, png_const_charp text) {
+    png_reader *r = png_get_error_ptr(png);
+    r->status = chl_fail(CHL_ERR_FORMAT, "%s: a damaged PNG: %s", r->name, text);
+    longjmp(r->escape, 1);
+}
+
+static void on_png_warning(png_structp png, png_const_charp text) {
+    const png_reader *r = png_get_error_ptr(png);
+    chl_log(CHL_LOG_DEBUG, "%s: %s", r->name, text);
+}
+
+static void png_take(png_structp png, png_bytep to, size_t count) {
+    png_reader *r = png_get_io_ptr(png);
+    if (count > r->size - r->at) png_error(png, "it ends too early");
+    memcpy(to, r->data + r->at, count);
+    r->at += count;
+}
+
+/* Asks for 8-bit RGBA, whatever the file holds. */
+static void set_png_transforms(png_reader *r) {
+    png_set_expand(r->png);
+    png_set_scale_16(r->png);
+    png_set_gray_to_rgb(r->png);
+    png_set_add_alpha(r->png, 255, PNG_FILLER_AFTER);
+    png_set_interlace_handling(r->png);
+    png_read_update_info(r->png, r->info);
+}
+
+static void lay_over_white(const uint8_t *rgba, int64_t pixels, uint8_t *rgb) {
+    for (int64_t i = 0; i < pixels; i++) {
+        int alpha = rgba[4 * i + 3];
+        for (int c = 0; c < 3; c++)
+            rgb[3 * i + c] = (uint8_t)((rgba[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+}
+
+static void decode_png(png_reader *r) {
+    png_read_info(r->png, r->info);
+    int64_t height = png_get_image_height(r->png, r->info);
+    int64_t width = png_get_image_width(r->png, r->info);
+    r->status = raster_new(r->name, height, width, r->out);
+    if (r->status != CHL_OK) return;
+    set_png_transforms(r);
+    if (png_get_rowbytes(r->png, r->info) != (size_t)width * 4)
+        png_error(r->png, "its rows do not come out as RGBA");
+    r->rows = malloc((size_t)(height * width * 4));
+    r->row = malloc((size_t)height * sizeof *r->row);
+    if (!r->rows || !r->row) {
+        r->status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->name);
+        return;
+    }
+    for (int64_t y = 0; y < height; y++) r->row[y] = r->rows + y * width * 4;
+    png_read_image(r->png, r->row);
+    png_read_end(r->png, NULL);
+    lay_over_white(r->rows, height * width, r->out->rgb);
+}
+
+/* setjmp in a function of its own: nothing local to it changes before the jump. */
+static void decode_png_guarded(png_reader *r) {
+    if (!setjmp(r->escape)) decode_png(r);
+}
+
+static chl_status read_png(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
+    png_reader r = {.name = name, .data = data, .size = size, .out = out};
+    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_png_error, on_png_warning);
+    if (r.png) r.info = png_create_info_struct(r.png);
+    if (!r.info) {
+        png_destroy_read_struct(&r.png, NULL, NULL);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    }
+    png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff); /* raster_new has the say, and a text */
+    png_set_chunk_malloc_max(r.png, 8 << 20);
+    png_set_read_fn(r.png, &r, png_take);
+    decode_png_guarded(&r);
+    png_destroy_read_struct(&r.png, &r.info, NULL);
+    free(r.rows);
+    free(r.row);
+    return r.status;
+}
+
+/* --- JPEG in ---------------------------------------------------------------------------------- */
+static chl_status jpeg_problem(const char *name, tjhandle jpeg) {
+    return chl_fail(CHL_ERR_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(jpeg));
+}
+
+static chl_status decode_jpeg(tjhandle jpeg, const uint8_t *data, size_t size, const char *name,
+                              chl_raster *out) {
+    /* a file of tables only leaves them as they are */
+    int width = 0, height = 0, sampling = 0, space = 0;
+    if (tjDecompressHeader3(jpeg, data, size, &width, &height, &sampling, &space))
+        return jpeg_problem(name, jpeg);
+    if (space == TJCS_CMYK || space == TJCS_YCCK)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: a CMYK JPEG: convert it to RGB first", name);
+    if (!chl_jpeg_is_whole(data, size))
+        return chl_fail(CHL_ERR_FORMAT, "%s: a damaged JPEG: it ends too early", name);
+    CHL_TRY(raster_new(name, height, width, out));
+    /* LIMITSCANS: a progressive file of a few KiB can ask for thousands of passes */
+    int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
+    if (tjDecompress2(jpeg, data, size, out->rgb, width, 0, height, TJPF_RGB, flags) == 0)
+        return CHL_OK;
+    /* Warnings range from harmless to half a picture of grey; only the text tells which. */
+    const char *text = tjGetErrorStr2(jpeg);
+    if (tjGetErrorCode(jpeg) != TJERR_WARNING || strstr(text, "remature end") ||
+        strstr(text, "bad Huffman"))
+        return jpeg_problem(name, jpeg);
+    chl_log(CHL_LOG_WARN, "%s: %s", name, text);
+    return CHL_OK;
+}
+
+static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
+    tjhandle jpeg = tjInitDecompress();
+    if (!jpeg) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    chl_status status = decode_jpeg(jpeg, data, size, name, out);
+    tjDestroy(jpeg);
+    if (status != CHL_OK) return status;
+    return chl_raster_turn(out, chl_exif_orientation(data, size));
+}
+
+/* --- either ----------------------------------------------------------------------------------- */
+chl_status chl_raster_read_memory(const void *data, size_t size, const char *name,
+                                  chl_raster *out) {
+    static const uint8_t png_start[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    static const uint8_t jpeg_start[3] = {0xff, 0xd8, 0xff};
+    *out = (chl_raster){0};
+    chl_status status;
+    if (size == 0)
+        status = chl_fail(CHL_ERR_FORMAT, "%s: is empty (0 bytes)", name);
+    else if (size >= sizeof png_start && memcmp(data, png_start, sizeof png_start) == 0)
+        status = read_png(data, size, name, out);
+    else if (size >= sizeof jpeg_start && memcmp(data, jpeg_start, sizeof jpeg_start) == 0)
+        status = read_jpeg(data, size, name, out);
+    else
+        status = chl_fail(CHL_ERR_FORMAT,
+                          "%s: neither PNG nor JPEG (convert other kinds first, e.g. with "
+                          "ImageMagick)",
+                          name);
+    if (status != CHL_OK) chl_raster_free(out);
+    return status;
+}
+
+static chl_status read_bytes(const char *path, uint8_t **data, size_t *size) {
+    struct stat about;
+    FILE *file = fopen(path, "rb");
+    if (!file || fstat(fileno(file), &about)) {
+        int reason = errno;
+        if (file) fclose(file);
+        return chl_fail(CHL_ERR_IO, "%s: cannot be opened: %s", path, strerror(reason));
+    }
+    chl_status status = CHL_OK;
+    if (!S_ISREG(about.st_mode))
+        status = chl_fail(CHL_ERR_IO, "%s: is not a file", path);
+    else if (about.st_size > MOST_BYTES)
+        status = chl_fail(CHL_ERR_UNSUPPORTED, "%s: %lld bytes are too many for a picture", path,
+                          (long long)about.st_size);
+    else if (!(*data = malloc((size_t)about.st_size + 1)))
+        status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    if (status == CHL_OK) {
+        *size = fread(*data, 1, (size_t)about.st_size, file);
+        if (ferror(file))
+            status = chl_fail(CHL_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    fclose(file);
+    return status;
+}
+
+chl_status chl_raster_read(const char *path, chl_raster *out) {
+    uint8_t *data = NULL;
+    size_t size = 0;
+    *out = (chl_raster){0};
+    chl_status status = read_bytes(path, &data, &size);
+    if (status == CHL_OK) status = chl_raster_read_memory(data, size, path, out);
+    free(data);
+    return status;
+}
+
+/* --- PNG out ---------------------------------------------------------------------------------- */
+typedef struct png_writer {
+    const char *path;
+    FILE *file;
+    png_structp png;
+    png_infop info;
+    jmp_buf escape;
+    chl_status status;
+} png_writer;
+
+static void on_write_error(png_structp png, png_const_charp text) {
+    png_writer *w = png_get_error_ptr(png);
+    w->status =
+        chl_fail(CHL_ERR_IO, "%s: cannot be written: %s (%s)", w->path, text, strerror(errno));
+    longjmp(w->escape, 1);
+}
+
+static void on_write_warning(png_structp png, png_const_charp text) {
+    (void)png, (void)text;
+}
+
+static void encode_png(png_writer *w, int32_t height, int32_t width, const uint8_t *rgb) {
+    if (setjmp(w->escape)) return;
+    png_init_io(w->png, w->file);
+    png_set_IHDR(w->png, w->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(w->png, w->info);
+    for (int32_t y = 0; y < height; y++) png_write_row(w->png, rgb + (int64_t)y * width * 3);
+    png_write_end(w->png, w->info);
+}
+
+static chl_status write_png(const char *path, FILE *file, int32_t height, int32_t width,
+                            const uint8_t *rgb) {
+    png_writer w = {.path = path, .file = file};
+    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_write_warning);
+    if (w.png) w.info = png_create_info_struct(w.png);
+    if (!w.info) {
+        png_destroy_write_struct(&w.png, NULL);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    encode_png(&w, height, width, rgb);
+    png_destroy_write_struct(&w.png, &w.info);
+    return w.status;
+}
+
+static chl_status write_beside(const char *path, const char *beside, int32_t height, int32_t width,
+                               const uint8_t *rgb) {
+    FILE *file = fopen(beside, "wb");
+    if (!file) return chl_fail(CHL_ERR_IO, "%s: cannot be created: %s", beside, strerror(errno));
+    chl_status status = write_png(path, file, height, width, rgb);
+    bool stored = fflush(file) == 0 && fsync(fileno(file)) == 0;
+    int reason = errno;
+    if (fclose(file) != 0 && stored) {
+        stored = false;
+        reason = errno;
+    }
+    if (status == CHL_OK && !stored)
+        status = chl_fail(CHL_ERR_IO, "%s: cannot be written: %s", path, strerror(reason));
+    if (status == CHL_OK && rename(beside, path) != 0)
+        status = chl_fail(CHL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+    if (status != CHL_OK) unlink(beside);
+    return status;
+}
+
+chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
+                                const uint8_t *rgb) {
+    if (height < 1 || width < 1)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: a picture of %d x %d pixels", path, width, height);
+    static atomic_uint counter; /* threads may write the same picture at once */
+    size_t room = strlen(path) + 48;
+    char *beside = malloc(room);
+    if (!beside) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    snprintf(beside, room, "%s.%ld-%u.part", path, (long)getpid(), atomic_fetch_add(&counter, 1));
+    chl_status status = write_beside(path, beside, height, width, rgb);
+    free(beside);
+    return status;
+}
+
+#else /* CHLADNI_MEDIA */
+static chl_status without(const char *name) {
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: this build reads and writes no pictures: rebuild with -DCHLADNI_MEDIA=ON "
+                    "(needs libpng and libturbojpeg)",
+                    name);
+}
+chl_status chl_raster_read(const char *path, chl_raster *out) {
+    *out = (chl_raster){0};
+    return without(path);
+}
+chl_status chl_raster_read_memory(const void *data, size_t size, const char *name,
+                                  chl_raster *out) {
+    (void)data, (void)size;
+    *out = (chl_raster){0};
+    return without(name);
+}
+chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
+                                const uint8_t *rgb) {
+    (void)height, (void)width, (void)rgb;
+    return without(path);
+}
+#endif

@@ -1,0 +1,37 @@
+/* Pictures in (PNG, JPEG: told apart by content) and out (PNG), as 8-bit RGB rows, top first.
+ *
+ * Everything becomes RGB: grey is spread, palettes are looked up, 16 bits are scaled to 8 by
+ * rounding, transparent pixels are laid over white (in the stored values, as PIL does), a JPEG is
+ * turned as its EXIF orientation says. CMYK JPEGs and colour profiles are not converted: the first
+ * is an error, the second are ignored.
+ *
+ * Without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
+#ifndef CHL_IO_PICTURE_H
+#define CHL_IO_PICTURE_H
+#include "core/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* A few KiB of PNG can claim gigabytes of pixels: larger pictures than these are refused. */
+#define CHL_RASTER_MOST_PIXELS 100000000 /* 300 MB as RGB */
+#define CHL_RASTER_MOST_SIDE 32768
+
+typedef struct chl_raster {
+    int32_t height, width;
+    uint8_t *rgb; /* [height, width, 3] */
+} chl_raster;
+
+chl_status chl_raster_read(const char *path, chl_raster *out);
+/* The file's bytes in memory; `name` stands for the path in error texts. */
+chl_status chl_raster_read_memory(const void *data, size_t size, const char *name, chl_raster *out);
+void chl_raster_free(chl_raster *raster);
+
+/* Writes beside `path` and renames into place, so that a reader never sees half a picture. */
+chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
+                                const uint8_t *rgb);
+
+/* pixels in [-1,1] = byte / 127.5 - 1, and back: clamped, then (x + 1) * 127.5 rounded, halves up,
+ * which is what StyleGAN2's tools do. Back and forth is the identity. NaN is CHL_ERR_NUMERIC. */
+void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels);
+chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes);
+#endif

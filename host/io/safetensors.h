@@ -1,0 +1,12 @@
+/* safetensors: a JSON header with a name, a number format, a shape and a byte range per array, then
+ * the bytes. */
+#ifndef CHL_IO_SAFETENSORS_H
+#define CHL_IO_SAFETENSORS_H
+#include "core/params.h"
+
+/* Adds every array in `data` to `into`, in the order of the data. Strict, as the format asks: no
+ * holes, no overlaps, no duplicate keys, sizes that agree, a header of at most 100 MB. */
+chl_status chl_safetensors_parse(const uint8_t *data, size_t size, const char *name,
+                                 chl_params *into);
+chl_status chl_safetensors_write(const chl_params *params, const char *path);
+#endif

@@ -1,0 +1,36 @@
+/* Sound files in: WAV, FLAC, OGG, MP3, AIFF, ... (libsndfile), mixed to mono,
+ * brought to 44 100 Hz (soxr, high quality), read front to back in blocks, so
+ * that a ten-hour file needs no more memory than a short one.
+ *
+ * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate).
+ * Integer samples come as [-1, 1), float samples as stored; a sample that is
+ * NaN or infinite is CHL_ERR_NUMERIC, naming the second and the channel. A file
+ * shorter or longer than its header says is read to its real end, with a
+ * warning in the log.
+ *
+ * Without CHLADNI_MEDIA every call is CHL_ERR_UNSUPPORTED. */
+#ifndef CHL_IO_SOUND_H
+#define CHL_IO_SOUND_H
+#include "core/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHL_SOUND_RATE 44100
+
+typedef struct chl_sound chl_sound;
+
+chl_status chl_sound_open(const char *path, chl_sound **out);
+/* The file's bytes in memory, which must stay; `name` stands for the path in
+ * error texts. */
+chl_status chl_sound_open_memory(const void *data, size_t size, const char *name, chl_sound **out);
+void chl_sound_close(chl_sound *sound);
+/* Length at 44 100 Hz as the header has it. */
+int64_t chl_sound_samples(const chl_sound *sound);
+/* `sound` is a chl_sound *: the two fit chl_wave_source (sound/mel.h). Fewer
+ * than `want` only at the end. */
+chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got);
+chl_status chl_sound_rewind(void *sound);
+
+/* The whole file; the caller frees *wave. 10 MB a minute. */
+chl_status chl_sound_load(const char *path, float **wave, int64_t *samples);
+#endif

@@ -1,0 +1,213 @@
+/* From the object tree of a PyTorch pickle to named arrays. The tree may be hostile: references may
+ * be shared (so that the number of paths is exponential in the size of the file) or cyclic. Depth
+ * and the number of visited entries are limited, far above what any network has. */
+#include "io/torch_tensor.h"
+#include <string.h>
+
+#define MAX_DEPTH 64
+#define MAX_VISITS ((int64_t)1 << 22)
+#define MAX_UNWRAPS 4
+/* Items of the persistence wrapper: five keys and values, with room for more. */
+#define MAX_META 64
+/* Arrays may take this many times the bytes of the file: a factor 4 from uint8 to int32, the rest
+ * for weights that are shared under several names. */
+#define BUDGET_FACTOR 16
+#define BUDGET_FLOOR ((size_t)1 << 20)
+
+typedef struct walker {
+    const chl_torch_source *source;
+    chl_params *into;
+    chl_torch_budget budget;
+    int64_t visits;
+    int depth;
+    char key[CHL_KEY_LENGTH + 1];
+    size_t length;
+} walker;
+
+typedef chl_pickle_value value;
+
+static chl_status walk(walker *w, value *v, bool numbers);
+
+/* The attributes of an instance, whichever way it was pickled: BUILD with a dict, with (dict,
+ * slots), or NVIDIA's persistence wrapper, whose only argument is a dict with the key "state". */
+static value *attributes(const value *v) {
+    if (v->kind != CHL_PICKLE_OBJECT) return NULL;
+    value *state = v->object.state;
+    if (!state && chl_pickle_is_global(v->object.callee, "torch_utils.persistence",
+                                       "_reconstruct_persistent_obj")) {
+        const value *meta = chl_pickle_argument(v, 0);
+        if (meta && meta->kind == CHL_PICKLE_DICT && meta->list.count <= MAX_META)
+            state = chl_pickle_get(meta, "state");
+    }
+    if (state && state->kind == CHL_PICKLE_TUPLE && state->list.count == 2)
+        state = state->list.item[0];
+    return state && state->kind == CHL_PICKLE_DICT ? state : NULL;
+}
+
+static bool is_module(const value *v) {
+    const value *state = attributes(v);
+    return state && (chl_pickle_get(state, "_parameters") || chl_pickle_get(state, "_modules") ||
+                     chl_pickle_get(state, "_buffers"));
+}
+
+static bool is_script(const value *v) {
+    const char prefix[] = "__torch__";
+    return attributes(v) && v->object.callee->kind == CHL_PICKLE_GLOBAL &&
+           v->object.callee->global.module.size >= sizeof prefix - 1 &&
+           memcmp(v->object.callee->global.module.data, prefix, sizeof prefix - 1) == 0;
+}
+
+/* A dict, an OrderedDict, or an instance of a subclass of dict. */
+static const value *dict_of(const value *v) {
+    if (v->kind == CHL_PICKLE_DICT) return v;
+    if (v->kind == CHL_PICKLE_OBJECT && !chl_torch_is_tensor(v)) return v->object.entries;
+    return NULL;
+}
+
+static bool is_container(const value *v) {
+    return dict_of(v) || is_module(v) || is_script(v);
+}
+
+static chl_status charge(walker *w, int64_t visits) {
+    w->visits += visits;
+    if (w->visits <= MAX_VISITS) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: more than %lld entries: objects refer to each other over and over, not a "
+                    "checkpoint",
+                    w->into->source, (long long)MAX_VISITS);
+}
+
+static chl_status walk_number(walker *w, const value *v) {
+    void *data = NULL;
+    CHL_TRY(chl_torch_spend(&w->budget, sizeof(float), w->key, w->into->source));
+    if (v->kind == CHL_PICKLE_FLOAT) {
+        CHL_TRY(chl_params_add(w->into, w->key, (chl_desc){.dtype = CHL_F32}, &data));
+        *(float *)data = (float)v->real;
+    } else if (v->integer >= INT32_MIN && v->integer <= INT32_MAX) {
+        CHL_TRY(chl_params_add(w->into, w->key, (chl_desc){.dtype = CHL_I32}, &data));
+        *(int32_t *)data = (int32_t)v->integer;
+    } else
+        chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is beyond 32 bits, left out", w->into->source, w->key);
+    return CHL_OK;
+}
+
+/* Visits one entry under its name. */
+static chl_status walk_entry(walker *w, const value *name, value *v, bool numbers) {
+    char part[CHL_KEY_LENGTH + 1];
+    if (name->kind != CHL_PICKLE_TEXT) {
+        chl_log(CHL_LOG_DEBUG, "%s: an entry of \"%s\" has no text as its name, left out",
+                w->into->source, w->key);
+        return CHL_OK;
+    }
+    CHL_TRY(chl_key_copy(name->bytes.data, name->bytes.size, w->into->source, part));
+    const size_t before = w->length, dot = before > 0;
+    if (before + dot + name->bytes.size > CHL_KEY_LENGTH)
+        return chl_fail(CHL_ERR_FORMAT, "%s: the key \"%.80s...\" is longer than %d bytes",
+                        w->into->source, w->key, CHL_KEY_LENGTH);
+    if (dot) w->key[w->length++] = '.';
+    memcpy(w->key + w->length, part, name->bytes.size + 1);
+    w->length += name->bytes.size;
+    chl_status status = walk(w, v, numbers);
+    w->length = before;
+    w->key[before] = '\0';
+    return status;
+}
+
+static bool lists_text(const value *list, const value *text) {
+    for (int64_t i = 0; i < list->list.count; i++)
+        if (list->list.item[i]->kind == CHL_PICKLE_TEXT &&
+            list->list.item[i]->bytes.size == text->bytes.size &&
+            memcmp(list->list.item[i]->bytes.data, text->bytes.data, text->bytes.size) == 0)
+            return true;
+    return false;
+}
+
+/* The names in a module's set of buffers that are not saved: a set literal, or set([...]). */
+static const value *unsaved_buffers(const value *state) {
+    const value *set = chl_pickle_get(state, "_non_persistent_buffers_set");
+    if (set && set->kind == CHL_PICKLE_OBJECT) set = chl_pickle_argument(set, 0);
+    return set && set->kind == CHL_PICKLE_LIST ? set : NULL;
+}
+
+static chl_status walk_dict(walker *w, const value *dict, const value *unsaved, bool numbers) {
+    for (int64_t i = 0; dict && i + 1 < dict->list.count; i += 2) {
+        const value *name = dict->list.item[i];
+        CHL_TRY(charge(w, unsaved ? 1 + unsaved->list.count : 1));
+        if (unsaved && name->kind == CHL_PICKLE_TEXT && lists_text(unsaved, name)) continue;
+        CHL_TRY(walk_entry(w, name, dict->list.item[i + 1], numbers));
+    }
+    return CHL_OK;
+}
+
+static const value *part_of(const value *state, const char *name) {
+    const value *part = chl_pickle_get(state, name);
+    return part ? dict_of(part) : NULL;
+}
+
+static chl_status walk_module(walker *w, const value *state) {
+    CHL_TRY(walk_dict(w, part_of(state, "_parameters"), NULL, false));
+    CHL_TRY(walk_dict(w, part_of(state, "_buffers"), unsaved_buffers(state), false));
+    return walk_dict(w, part_of(state, "_modules"), NULL, false);
+}
+
+static chl_status walk(walker *w, value *v, bool numbers) {
+    if (chl_torch_is_tensor(v)) return chl_torch_tensor(v, w->key, w->source, &w->budget, w->into);
+    /* looking for a module's dicts among its attributes costs a pass over them */
+    const value *state = attributes(v);
+    CHL_TRY(charge(w, state ? state->list.count : 0));
+    if (is_container(v)) {
+        if (w->depth == MAX_DEPTH)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: \"%.80s\" is nested deeper than %d: not a checkpoint",
+                            w->into->source, w->key, MAX_DEPTH);
+        w->depth++;
+        chl_status status = is_module(v)   ? walk_module(w, state)
+                            : is_script(v) ? walk_dict(w, state, NULL, false)
+                                           : walk_dict(w, dict_of(v), NULL, numbers);
+        w->depth--;
+        return status;
+    }
+    if (numbers && w->depth &&
+        (v->kind == CHL_PICKLE_INT || v->kind == CHL_PICKLE_BOOL || v->kind == CHL_PICKLE_FLOAT))
+        return walk_number(w, v);
+    chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is not an array, left out", w->into->source, w->key);
+    return CHL_OK;
+}
+
+/* Training checkpoints carry the network beside optimisers and options. */
+static value *unwrap(value *root, value **latent_avg) {
+    static const char *const wanted[] = {"g_ema", "G_ema", "state_dict", "model"};
+    *latent_avg = NULL;
+    for (int level = 0; level < MAX_UNWRAPS; level++) {
+        const value *dict = dict_of(root);
+        value *inner = NULL;
+        for (size_t i = 0; dict && !inner && i < sizeof wanted / sizeof *wanted; i++) {
+            inner = chl_pickle_get(dict, wanted[i]);
+            if (inner && !is_container(inner)) inner = NULL;
+        }
+        if (!inner) break;
+        value *average = chl_pickle_get(dict, "latent_avg");
+        if (average && chl_torch_is_tensor(average) && !*latent_avg) *latent_avg = average;
+        root = inner;
+    }
+    return root;
+}
+
+chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_params *into) {
+    walker w = {.source = source, .into = into};
+    if (__builtin_mul_overflow(source->size, BUDGET_FACTOR, &w.budget.left))
+        w.budget.left = SIZE_MAX / 2;
+    w.budget.left += BUDGET_FLOOR;
+    value *latent_avg;
+    root = unwrap(root, &latent_avg);
+    if (chl_torch_is_tensor(root)) memcpy(w.key, "array", sizeof "array");
+    CHL_TRY(walk(&w, root, true));
+    CHL_TRY(chl_params_strip(into, "module."));
+    if (latent_avg && !chl_params_find(into, "latent_avg"))
+        CHL_TRY(chl_torch_tensor(latent_avg, "latent_avg", source, &w.budget, into));
+    if (into->count) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: no weights were found in it (looked for g_ema, G_ema, state_dict, model "
+                    "and tensors at the top): name a checkpoint of a network",
+                    into->source);
+}

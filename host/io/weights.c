@@ -1,0 +1,80 @@
+#include "io/weights.h"
+#include "io/file_map.h"
+#include "io/npy.h"
+#include "io/safetensors.h"
+#include "io/torch.h"
+#include <string.h>
+#include <strings.h>
+
+static bool starts(const uint8_t *data, size_t size, const char *with) {
+    const size_t length = strlen(with);
+    return size >= length && memcmp(data, with, length) == 0;
+}
+
+/* What a download often leaves under the name of a checkpoint. */
+static chl_status refuse(const uint8_t *data, size_t size, const char *name) {
+    const char *text = (const char *)data;
+    if (starts(data, size, "version https://git-lfs"))
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: is a Git LFS pointer, not the file itself: run `git lfs pull`", name);
+    if ((size >= 5 && strncasecmp(text, "<html", 5) == 0) ||
+        (size >= 9 && strncasecmp(text, "<!doctype", 9) == 0))
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: is a web page, not a checkpoint: the download was refused or needs "
+                        "confirming in a browser",
+                        name);
+    if (starts(data, size, "\x1f\x8b") || starts(data, size, "BZh") ||
+        starts(data, size,
+               "\xFD"
+               "7zXZ"))
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is compressed: unpack it first", name);
+    if (size > 262 && memcmp(data + 257, "ustar", 5) == 0)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: is a tar archive: unpack it first, or save the checkpoint again with "
+                        "a newer PyTorch",
+                        name);
+    if (starts(data, size, "\x89HDF"))
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is an HDF5 file: convert it to safetensors",
+                        name);
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: is of no known kind (safetensors, PyTorch .pt/.pth, NVIDIA .pkl, .npy): "
+                    "check that this is the weights file and that it is complete",
+                    name);
+}
+
+/* The first 8 bytes are the length of the header, below 2^32 where it is honest. Comes before the
+ * pickles, whose first bytes are a possible length. */
+static bool is_safetensors(const uint8_t *data, size_t size) {
+    return size > 8 && data[8] == '{' && memcmp(data + 4, "\0\0\0\0", 4) == 0;
+}
+
+chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
+    if (is_safetensors(data, size)) return chl_safetensors_parse(data, size, name, into);
+    if (starts(data, size, "PK\x03\x04")) return chl_torch_zip_parse(data, size, name, into);
+    if (starts(data, size, "\x93NUMPY")) return chl_npy_parse(data, size, name, into);
+    if (starts(data, size, "\x80") && size > 1 && data[1] >= 2 && data[1] <= 5)
+        return chl_torch_is_legacy(data, size) ? chl_torch_legacy_parse(data, size, name, into)
+                                               : chl_nvidia_pickle_parse(data, size, name, into);
+    if (size > 8 && data[8] == '{') return chl_safetensors_parse(data, size, name, into);
+    return refuse(data, size, name);
+}
+
+chl_status chl_weights_read(const char *path, chl_params **out) {
+    chl_status status;
+    chl_file_map map = {0};
+    chl_params *params = NULL;
+    *out = NULL;
+    CHL_TRY_GOTO(chl_file_map_open(path, &map));
+    CHL_TRY_GOTO(chl_params_new(path, &params));
+    CHL_TRY_GOTO(chl_weights_parse(map.data, map.size, path, params));
+    *out = params;
+    params = NULL;
+done:
+    chl_params_free(params);
+    chl_file_map_close(&map);
+    return status;
+}
+
+chl_status chl_weights_write_safetensors(const chl_params *params, const char *path) {
+    return chl_safetensors_write(params, path);
+}

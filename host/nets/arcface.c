@@ -1,0 +1,106 @@
+#include "nets/arcface.h"
+#include "core/build.h"
+#include <stdio.h>
+
+#define NORM_EPS 1e-5f
+
+static chl_tensor batch_norm(chl_net *net, const char *name, int width, chl_tensor x) {
+    chl_desc vector = chl_f32(1, width);
+    chl_tensor gamma = chl_weight_shaped(net, vector, "%s.weight", name);
+    chl_tensor beta = chl_weight_shaped(net, vector, "%s.bias", name);
+    chl_tensor mean = chl_buffer(net, vector, "%s.running_mean", name);
+    chl_tensor var = chl_buffer(net, vector, "%s.running_var", name);
+    return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
+}
+
+static chl_tensor conv(chl_net *net, const char *name, int in, int out, int kernel, int stride,
+                       chl_tensor x) {
+    chl_tensor w = chl_weight_shaped(net, chl_f32(4, out, in, kernel, kernel), "%s.weight", name);
+    return chl_conv(net->graph, x, w, CHL_NONE, stride, kernel / 2);
+}
+
+/* x * sigmoid(fc2(relu(fc1(mean over the map of x)))) [Hu et al. 2018]; the 1x1 convolutions of
+ * one pixel are linear layers. */
+static chl_tensor squeeze_excite(chl_net *net, const char *unit, int width, int squeeze,
+                                 chl_tensor x) {
+    chl_graph *g = net->graph;
+    chl_tensor fc1 =
+        chl_weight_as(net, chl_f32(2, squeeze, width), "%sres_layer.5.fc1.weight", unit);
+    chl_tensor fc2 =
+        chl_weight_as(net, chl_f32(2, width, squeeze), "%sres_layer.5.fc2.weight", unit);
+    chl_tensor s = chl_linear(g, chl_mean_pool(g, x), fc1, CHL_NONE);
+    s = chl_activate(g, s, CHL_LEAKY_RELU, 0);
+    s = chl_activate(g, chl_linear(g, s, fc2, CHL_NONE), CHL_SIGMOID, 0);
+    return chl_channel_scale(g, x, s);
+}
+
+static chl_tensor residual_unit(chl_net *net, const char *unit, const chl_irse_unit *u,
+                                chl_tensor x) {
+    chl_graph *g = net->graph;
+    char name[160];
+#define NAME(text) (snprintf(name, sizeof name, "%s" text, unit), name)
+    chl_tensor y = batch_norm(net, NAME("res_layer.0"), u->in, x);
+    y = conv(net, NAME("res_layer.1"), u->in, u->out, 3, 1, y);
+    y = chl_prelu(g, y, chl_weight_shaped(net, chl_f32(1, u->out), "%sres_layer.2.weight", unit));
+    y = conv(net, NAME("res_layer.3"), u->out, u->out, 3, u->stride, y);
+    y = batch_norm(net, NAME("res_layer.4"), u->out, y);
+    y = squeeze_excite(net, unit, u->out, u->squeeze, y);
+    if (u->projection) {
+        x = conv(net, NAME("shortcut_layer.0"), u->in, u->out, 1, u->stride, x);
+        x = batch_norm(net, NAME("shortcut_layer.1"), u->out, x);
+    } else if (u->stride > 1) {
+        x = chl_max_pool(g, x, 1, u->stride, 0);
+    }
+    return chl_add(g, x, y);
+#undef NAME
+}
+
+chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const char *prefix,
+                          chl_tensor x, chl_tensor *after) {
+    char name[128];
+#define NAME(text) (snprintf(name, sizeof name, "%s" text, prefix), name)
+    x = conv(net, NAME("input_layer.0"), 3, config->width, 3, 1, x);
+    x = batch_norm(net, NAME("input_layer.1"), config->width, x);
+#undef NAME
+    x = chl_prelu(
+        net->graph, x,
+        chl_weight_shaped(net, chl_f32(1, config->width), "%sinput_layer.2.weight", prefix));
+    for (int i = 0; i < config->units; i++) {
+        snprintf(name, sizeof name, "%sbody.%d.", prefix, i);
+        x = residual_unit(net, name, &config->unit[i], x);
+        if (after) after[i] = x;
+    }
+    return x;
+}
+
+chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tensor x) {
+    chl_graph *g = net->graph;
+    if (x == CHL_NONE) return CHL_NONE;
+    const chl_desc *in = chl_desc_of(g, x);
+    if (in->rank != 4 || in->dim[1] != config->side || in->dim[2] != config->side)
+        return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace takes pictures [N,%d,%d,3]", config->side,
+                              config->side);
+    int n = (int)in->dim[0];
+    x = chl_irse_trunk(net, config, "", x, NULL);
+    if (x == CHL_NONE) return CHL_NONE;
+    int width = config->unit[config->units - 1].out;
+    x = batch_norm(net, "output_layer.0", width, x);
+    int64_t columns = chl_count(chl_desc_of(g, x)) / n;
+    x = chl_reshape(g, x, chl_f32(2, n, (int)columns));
+    chl_tensor w = chl_weight_shaped(net, chl_f32(2, config->embed, (int)columns),
+                                     "output_layer.3.weight_nhwc");
+    chl_tensor b = chl_weight_shaped(net, chl_f32(1, config->embed), "output_layer.3.bias");
+    x = batch_norm(net, "output_layer.4", config->embed, chl_linear(g, x, w, b));
+    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+}
+
+chl_tensor chl_arcface_preprocess(chl_graph *g, chl_tensor picture) {
+    if (picture == CHL_NONE) return CHL_NONE;
+    chl_desc d = *chl_desc_of(g, picture);
+    if (d.rank != 4 || d.dim[3] != 3)
+        return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace takes pictures [N,H,W,3]");
+    if (d.dim[1] != 256 || d.dim[2] != 256)
+        picture = chl_resize(g, picture, CHL_FILTER_AREA, 256, 256);
+    /* where the face lies in an FFHQ-aligned picture of 256 */
+    return chl_resize_window(g, picture, CHL_FILTER_AREA, 112, 112, 35, 32, 188, 188);
+}

@@ -1,0 +1,54 @@
+/* ArcFace's IR-SE50 [Deng et al. 2019; Hu et al. 2018]: a face's identity as a unit vector.
+ *
+ *     chl_arcface_config config;
+ *     CHL_TRY(chl_arcface_adopt(params, &config));      model_ir_se50.pth
+ *     chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+ *     chl_tensor x = chl_arcface_preprocess(g, picture);
+ *     chl_tensor identity = chl_arcface(&net, &config, x);
+ *     chl_net_done(&net);
+ *
+ * Names are InsightFace's PyTorch port's, but `output_layer.3.weight_nhwc`, whose columns run in
+ * (row, column, channel) order. Batch normalisation uses the stored statistics. */
+#ifndef CHL_NETS_ARCFACE_H
+#define CHL_NETS_ARCFACE_H
+#include "nets/net.h"
+
+#define CHL_IRSE_UNITS 64 /* IR-SE152 has 50 */
+
+typedef struct chl_irse_unit {
+    int in, out, squeeze; /* channels; hidden width of squeeze and excitation */
+    int stride;
+    bool projection; /* shortcut: 1x1 convolution and batch norm, otherwise
+                        sub-sampling */
+} chl_irse_unit;
+
+typedef struct chl_arcface_config {
+    int units;
+    chl_irse_unit unit[CHL_IRSE_UNITS];
+    int width; /* of the input layer */
+    int embed;
+    int side; /* of the input picture: 112 */
+} chl_arcface_config;
+
+/* Reads sizes and depth from shapes, permutes the last layer, marks all keys taken. */
+chl_status chl_arcface_adopt(chl_params *params, chl_arcface_config *config);
+
+/* Random weights. Of `config`: units, unit[], width, embed, side. */
+chl_status chl_arcface_random(const chl_arcface_config *config, uint64_t seed, chl_params **out);
+
+/* IR-SE50's sizes at 112 x 112. */
+chl_arcface_config chl_arcface_ir_se50(void);
+
+/* picture [N,H,W,3] in [-1,1], an aligned face -> [N,112,112,3]: area-pool to 256 (skipped at
+ * 256), crop rows and columns to the face, area-pool to 112 [StyleCLIP, the paper's authors]. */
+chl_tensor chl_arcface_preprocess(chl_graph *g, chl_tensor picture);
+
+/* x [N,side,side,3] -> [N,embed], rows of length 1 */
+chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tensor x);
+
+/* The trunk alone, for encoders built on it (e4e, pSp): weights `prefix`input_layer,
+ * `prefix`body. `after` (may be NULL) gets the output of every unit. */
+chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_config *config);
+chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const char *prefix,
+                          chl_tensor x, chl_tensor *after);
+#endif

@@ -1,0 +1,103 @@
+#include "nets/arcface.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
+                       const char *name) {
+    chl_array *array;
+    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    array->taken = true;
+    if (out) *out = array;
+    return CHL_OK;
+}
+
+static chl_status take_batch_norm(chl_params *params, const char *prefix, const char *name) {
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    for (int i = 0; i < 4; i++) {
+        char key[160];
+        snprintf(key, sizeof key, "%s.%s", name, parts[i]);
+        CHL_TRY(take(params, 1, NULL, prefix, key));
+    }
+    return CHL_OK;
+}
+
+static chl_status read_unit(chl_params *params, const char *unit, bool first, chl_irse_unit *u) {
+    chl_array *a;
+    CHL_TRY(take_batch_norm(params, unit, "res_layer.0"));
+    CHL_TRY(take(params, 1, NULL, unit, "res_layer.2.weight"));
+    CHL_TRY(take(params, 4, NULL, unit, "res_layer.3.weight"));
+    CHL_TRY(take_batch_norm(params, unit, "res_layer.4"));
+    CHL_TRY(take(params, 4, &a, unit, "res_layer.5.fc1.weight"));
+    u->squeeze = (int)a->desc.dim[0];
+    CHL_TRY(take(params, 4, NULL, unit, "res_layer.5.fc2.weight"));
+    CHL_TRY(take(params, 4, &a, unit, "res_layer.1.weight"));
+    u->out = (int)a->desc.dim[0];
+    u->in = (int)a->desc.dim[1];
+    u->projection = chl_has(params, "%sshortcut_layer.0.weight", unit);
+    if (u->projection) {
+        CHL_TRY(take(params, 4, NULL, unit, "shortcut_layer.0.weight"));
+        CHL_TRY(take_batch_norm(params, unit, "shortcut_layer.1"));
+    }
+    /* A stage begins where the width changes, and with the very first unit; it halves the map. */
+    u->stride = first || u->projection ? 2 : 1;
+    return CHL_OK;
+}
+
+chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_config *config) {
+    *config = (chl_arcface_config){0};
+    chl_params_ignore_suffix(params, "num_batches_tracked");
+    chl_array *a;
+    CHL_TRY(take(params, 1, NULL, prefix, "input_layer.2.weight"));
+    CHL_TRY(take_batch_norm(params, prefix, "input_layer.1"));
+    CHL_TRY(take(params, 4, &a, prefix, "input_layer.0.weight"));
+    config->width = (int)a->desc.dim[0];
+    int i = 0;
+    for (; chl_has(params, "%sbody.%d.res_layer.1.weight", prefix, i); i++) {
+        if (i == CHL_IRSE_UNITS)
+            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: more than %d units", params->source,
+                            CHL_IRSE_UNITS);
+        char unit[128];
+        snprintf(unit, sizeof unit, "%sbody.%d.", prefix, i);
+        CHL_TRY(read_unit(params, unit, i == 0, &config->unit[i]));
+    }
+    config->units = i;
+    if (i) return CHL_OK;
+    return chl_fail(CHL_ERR_KEY, "%s: \"%sbody.0.res_layer.1.weight\" is missing: not an IR-SE50",
+                    params->source, prefix);
+}
+
+/* Upstream flattens [C,H,W]; our maps are [H,W,C]. */
+static chl_status permute_columns(chl_params *params, chl_array *array, int channels) {
+    int64_t rows = array->desc.dim[0], columns = array->desc.dim[1], places = columns / channels;
+    float *line = malloc((size_t)columns * sizeof *line);
+    if (!line) return chl_fail(CHL_ERR_MEMORY, "out of memory adopting \"%s\"", array->name);
+    for (int64_t r = 0; r < rows; r++) {
+        float *w = (float *)array->data + r * columns;
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < places; p++) line[p * channels + c] = w[c * places + p];
+        memcpy(w, line, (size_t)columns * sizeof *line);
+    }
+    free(line);
+    return chl_params_rename(params, "output_layer.3.weight", "output_layer.3.weight_nhwc");
+}
+
+chl_status chl_arcface_adopt(chl_params *params, chl_arcface_config *config) {
+    CHL_TRY(chl_irse_read(params, "", config));
+    CHL_TRY(take_batch_norm(params, "", "output_layer.0"));
+    CHL_TRY(take_batch_norm(params, "", "output_layer.4"));
+    CHL_TRY(take(params, 1, NULL, "", "output_layer.3.bias"));
+    bool done = chl_has(params, "output_layer.3.weight_nhwc");
+    chl_array *a;
+    CHL_TRY(take(params, 2, &a, "", done ? "output_layer.3.weight_nhwc" : "output_layer.3.weight"));
+    config->embed = (int)a->desc.dim[0];
+    int channels = config->unit[config->units - 1].out;
+    int side = (int)lround(sqrt((double)a->desc.dim[1] / channels));
+    if ((int64_t)channels * side * side != a->desc.dim[1])
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d columns, not %d channels of a square map",
+                        params->source, a->name, (int)a->desc.dim[1], channels);
+    for (int i = 0; i < config->units; i++) side *= config->unit[i].stride;
+    config->side = side;
+    return done ? CHL_OK : permute_columns(params, a, channels);
+}

@@ -1,0 +1,65 @@
+/* CLIP with a vision transformer [Radford et al. 2021]: image tower, text tower, preprocessing.
+ *
+ *     chl_clip_config config = {0};
+ *     CHL_TRY(chl_clip_adopt(params, &config));             any upstream naming -> ours, sizes
+ *     chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+ *     chl_tensor x = chl_clip_preprocess(g, &config, picture, CHL_CLIP_AREA);
+ *     chl_tensor v = chl_clip_image(&net, &config, x);      [N,512], unit length
+ *     chl_tensor t = chl_clip_text(&net, &config, ids, end);
+ *     chl_net_done(&net);
+ *
+ * Our names are OpenAI's, except that both projections are stored as a linear layer's weight,
+ * [embed, width], under Hugging Face's names `visual_projection.weight`,
+ * `text_projection.weight`. */
+#ifndef CHL_NETS_CLIP_H
+#define CHL_NETS_CLIP_H
+#include "nets/net.h"
+
+typedef struct chl_clip_tower {
+    int layers, width, heads, mlp; /* layers 0 = the file has no such tower */
+} chl_clip_tower;
+
+/* Set to zero, or preset what no shape tells; chl_clip_adopt fills in the rest. */
+typedef struct chl_clip_config {
+    chl_clip_tower image, text; /* heads: 0 = width / 64, OpenAI's head width */
+    bool exact_gelu;            /* false: x * sigmoid(1.702 x), which OpenAI trained with */
+    int embed;                  /* size of the joint embedding */
+    int resolution, patch;
+    int context, vocabulary;
+} chl_clip_config;
+
+/* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and joins where they
+ * differ, reads every size from shapes. A file may hold one tower only. Marks all keys of the
+ * towers taken, so that what chl_params_report still lists is unknown; a missing one is an
+ * error. */
+chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config);
+
+/* Random weights of that size under our names (OpenAI's initialisation). */
+chl_status chl_clip_random(const chl_clip_config *config, uint64_t seed, chl_params **out);
+
+typedef enum chl_clip_resize {
+    CHL_CLIP_AREA,      /* integer-bin average */
+    CHL_CLIP_BICUBIC,   /* antialiased, as CLIP's own preprocessing */
+    CHL_CLIP_COMPATIBLE /* the paper's authors: nearest x7, average pool; no clamp, no mean, no std
+                         */
+} chl_clip_resize;
+
+/* picture [N,H,W,3] in [-1,1] -> [N,R,R,3]: clamp, centre square, resize, CLIP's mean and
+ * deviation. They are applied before the resize, with which they commute, to cost one pass with
+ * the clamp. */
+chl_tensor chl_clip_preprocess(chl_graph *g, const chl_clip_config *config, chl_tensor picture,
+                               chl_clip_resize how);
+
+/* x [N,R,R,3], preprocessed -> [N,embed], rows of length 1 */
+chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tensor x);
+
+/* ids int32 [N,context], end int32 [N] (where each row's end token stands) -> [N,embed], rows of
+ * length 1 */
+chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor ids,
+                         chl_tensor end);
+
+/* The residual attention blocks `prefix`{0...}; x [N,T,width]. Shared by both towers. */
+chl_tensor chl_clip_blocks(chl_net *net, const chl_clip_config *config, const chl_clip_tower *tower,
+                           const char *prefix, bool causal, chl_tensor x);
+#define CHL_CLIP_EPS 1e-5f /* of every LayerNorm */
+#endif

@@ -1,0 +1,183 @@
+#include "nets/clip.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const hugging_face[][2] = {
+    {"vision_model.embeddings.class_embedding", "visual.class_embedding"},
+    {"vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight"},
+    {"vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"},
+    {"vision_model.pre_layrnorm.*", "visual.ln_pre.*"}, /* so misspelt upstream */
+    {"vision_model.post_layernorm.*", "visual.ln_post.*"},
+    {"vision_model.encoder.layers.**", "visual.transformer.resblocks.**"},
+    {"text_model.embeddings.token_embedding.weight", "token_embedding.weight"},
+    {"text_model.embeddings.position_embedding.weight", "positional_embedding"},
+    {"text_model.final_layer_norm.*", "ln_final.*"},
+    {"text_model.encoder.layers.**", "transformer.resblocks.**"},
+    {"**.self_attn.**", "**.attn.**"},
+    {"**.layer_norm1.*", "**.ln_1.*"},
+    {"**.layer_norm2.*", "**.ln_2.*"},
+    {"**.mlp.fc1.*", "**.mlp.c_fc.*"},
+    {"**.mlp.fc2.*", "**.mlp.c_proj.*"},
+};
+
+/* Hugging Face keeps the three projections of attention apart: rows q, then k, then v of ours. */
+static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
+    static const char letters[3] = {'q', 'k', 'v'};
+    for (int layer = 0; chl_has(params, "%s%d.attn.q_proj.%s", prefix, layer, kind); layer++) {
+        chl_array *part;
+        CHL_TRY(chl_need(params, 0, &part, "%s%d.attn.q_proj.%s", prefix, layer, kind));
+        chl_desc one = part->desc, all = one;
+        all.dim[0] *= 3;
+        char name[256];
+        snprintf(name, sizeof name, "%s%d.attn.in_proj_%s", prefix, layer, kind);
+        void *data;
+        CHL_TRY(chl_params_add(params, name, all, &data));
+        for (int i = 0; i < 3; i++) {
+            CHL_TRY(chl_need(params, one.rank, &part, "%s%d.attn.%c_proj.%s", prefix, layer,
+                             letters[i], kind));
+            if (!chl_same_shape(&part->desc, &one))
+                return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has another shape than its q_proj",
+                                params->source, part->name);
+            memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
+            snprintf(name, sizeof name, "%s", part->name);
+            chl_params_drop(params, name);
+        }
+    }
+    return CHL_OK;
+}
+
+/* OpenAI multiplies from the left, x @ projection: [width, embed] becomes a linear layer's. */
+static chl_status transpose_projection(chl_params *params, const char *from, const char *to) {
+    if (!chl_has(params, "%s", from)) return CHL_OK;
+    chl_array *array;
+    CHL_TRY(chl_need(params, 2, &array, "%s", from));
+    int64_t rows = array->desc.dim[0], columns = array->desc.dim[1];
+    float *copy = malloc((size_t)chl_bytes(&array->desc));
+    if (!copy) return chl_fail(CHL_ERR_MEMORY, "out of memory adopting \"%s\"", from);
+    memcpy(copy, array->data, (size_t)chl_bytes(&array->desc));
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            ((float *)array->data)[j * rows + i] = copy[i * columns + j];
+    free(copy);
+    array->desc = chl_f32(2, (int)columns, (int)rows);
+    return chl_params_rename(params, from, to);
+}
+
+static chl_status to_our_names(chl_params *params) {
+    for (size_t i = 0; i < sizeof hugging_face / sizeof hugging_face[0]; i++)
+        CHL_TRY(chl_rename_all(params, hugging_face[i][0], hugging_face[i][1], NULL));
+    static const char *const towers[2] = {"visual.transformer.resblocks.",
+                                          "transformer.resblocks."};
+    for (int i = 0; i < 2; i++) {
+        CHL_TRY(join_qkv(params, towers[i], "weight"));
+        CHL_TRY(join_qkv(params, towers[i], "bias"));
+    }
+    CHL_TRY(transpose_projection(params, "visual.proj", "visual_projection.weight"));
+    return transpose_projection(params, "text_projection", "text_projection.weight");
+}
+
+static chl_status take(chl_params *params, int rank, const char *prefix, const char *name) {
+    chl_array *array;
+    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    array->taken = true;
+    return CHL_OK;
+}
+
+/* Sizes of the blocks `prefix`{0...}; all their keys must be there. */
+static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_tower *tower) {
+    static const struct {
+        const char *name;
+        int rank;
+    } keys[] = {
+        {"ln_1.weight", 1},          {"ln_1.bias", 1},
+        {"attn.in_proj_weight", 2},  {"attn.in_proj_bias", 1},
+        {"attn.out_proj.weight", 2}, {"attn.out_proj.bias", 1},
+        {"ln_2.weight", 1},          {"ln_2.bias", 1},
+        {"mlp.c_fc.weight", 2},      {"mlp.c_fc.bias", 1},
+        {"mlp.c_proj.weight", 2},    {"mlp.c_proj.bias", 1},
+    };
+    for (tower->layers = 0; chl_has(params, "%s%d.ln_1.weight", prefix, tower->layers);
+         tower->layers++) {
+        char block[128];
+        snprintf(block, sizeof block, "%s%d.", prefix, tower->layers);
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            CHL_TRY(take(params, keys[i].rank, block, keys[i].name));
+    }
+    chl_array *fc;
+    CHL_TRY(chl_need(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
+    tower->mlp = (int)fc->desc.dim[0];
+    tower->width = (int)fc->desc.dim[1];
+    if (!tower->heads) tower->heads = tower->width / 64;
+    if (tower->heads < 1 || tower->width % tower->heads)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: %d channels do not divide into %d heads; set the number of heads",
+                        params->source, tower->width, tower->heads);
+    return CHL_OK;
+}
+
+static chl_status read_image(chl_params *params, chl_clip_config *config) {
+    static const char *const vectors[] = {"class_embedding", "ln_pre.weight", "ln_pre.bias",
+                                          "ln_post.weight", "ln_post.bias"};
+    for (int i = 0; i < 5; i++) CHL_TRY(take(params, 1, "visual.", vectors[i]));
+    CHL_TRY(take(params, 4, "", "visual.conv1.weight"));
+    CHL_TRY(take(params, 2, "", "visual.positional_embedding"));
+    CHL_TRY(take(params, 2, "", "visual_projection.weight"));
+    CHL_TRY(read_tower(params, "visual.transformer.resblocks.", &config->image));
+    config->patch = (int)chl_params_find(params, "visual.conv1.weight")->desc.dim[2];
+    config->embed = (int)chl_params_find(params, "visual_projection.weight")->desc.dim[0];
+    int tokens = (int)chl_params_find(params, "visual.positional_embedding")->desc.dim[0];
+    int grid = (int)lround(sqrt(tokens - 1));
+    if (grid < 1 || grid * grid + 1 != tokens)
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s: \"visual.positional_embedding\" has %d rows, not a square and one",
+                        params->source, tokens);
+    config->resolution = grid * config->patch;
+    return CHL_OK;
+}
+
+static chl_status read_text(chl_params *params, chl_clip_config *config) {
+    CHL_TRY(take(params, 1, "", "ln_final.weight"));
+    CHL_TRY(take(params, 1, "", "ln_final.bias"));
+    CHL_TRY(take(params, 2, "", "token_embedding.weight"));
+    CHL_TRY(take(params, 2, "", "positional_embedding"));
+    CHL_TRY(take(params, 2, "", "text_projection.weight"));
+    CHL_TRY(read_tower(params, "transformer.resblocks.", &config->text));
+    config->context = (int)chl_params_find(params, "positional_embedding")->desc.dim[0];
+    config->vocabulary = (int)chl_params_find(params, "token_embedding.weight")->desc.dim[0];
+    int embed = (int)chl_params_find(params, "text_projection.weight")->desc.dim[0];
+    if (config->image.layers && embed != config->embed)
+        return chl_fail(CHL_ERR_SHAPE, "%s: the towers end in %d and %d dimensions", params->source,
+                        config->embed, embed);
+    config->embed = embed;
+    return CHL_OK;
+}
+
+chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config) {
+    if (chl_has(params, "visual.layer1.0.conv1.weight"))
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: a CLIP whose image tower is a ResNet; use one with a "
+                        "vision transformer",
+                        params->source);
+    CHL_TRY(to_our_names(params));
+    bool image = chl_has(params, "visual.conv1.weight");
+    bool text = chl_has(params, "token_embedding.weight");
+    if (!image && !text)
+        return chl_fail(CHL_ERR_KEY,
+                        "%s: neither \"visual.conv1.weight\" nor "
+                        "\"token_embedding.weight\" (OpenAI), "
+                        "\"vision_model.embeddings.patch_embedding.weight\" nor "
+                        "\"text_model.embeddings.token_embedding.weight\" (Hugging "
+                        "Face): not a CLIP",
+                        params->source);
+    config->image.layers = config->text.layers = 0;
+    if (image) CHL_TRY(read_image(params, config));
+    if (text) CHL_TRY(read_text(params, config));
+    /* Contrastive training only; and what OpenAI's archives and old Hugging Face files carry
+     * along. */
+    static const char *const harmless[] = {"logit_scale", "input_resolution", "context_length",
+                                           "vocab_size", "position_ids"};
+    for (int i = 0; i < 5; i++) chl_params_ignore_suffix(params, harmless[i]);
+    return CHL_OK;
+}

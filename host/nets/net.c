@@ -1,0 +1,234 @@
+#include "nets/net.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_LENGTH 256
+#define SHAPE_LENGTH 96
+#define MAX_STARS 8
+
+struct chl_net_bound {
+    const void *data;
+    chl_tensor tensor;
+};
+
+void chl_net_done(chl_net *net) {
+    free(net->bound);
+    net->bound = NULL;
+    net->bound_count = net->bound_capacity = 0;
+}
+
+/* --- binding ---------------------------------------------------------------------------------- */
+
+static chl_tensor find_bound(const chl_net *net, const void *data) {
+    for (int64_t i = 0; i < net->bound_count; i++)
+        if (net->bound[i].data == data) return net->bound[i].tensor;
+    return CHL_NONE;
+}
+
+static bool remember(chl_net *net, const void *data, chl_tensor tensor) {
+    if (net->bound_count == net->bound_capacity) {
+        int64_t capacity = net->bound_capacity ? 2 * net->bound_capacity : 64;
+        struct chl_net_bound *more =
+            realloc(net->bound, (size_t)capacity * sizeof(struct chl_net_bound));
+        if (!more) return false;
+        net->bound = more;
+        net->bound_capacity = capacity;
+    }
+    net->bound[net->bound_count++] = (struct chl_net_bound){data, tensor};
+    return true;
+}
+
+static chl_tensor bind(chl_net *net, chl_array *array, const chl_desc *shape, chl_life life) {
+    chl_graph *g = net->graph;
+    array->taken = true;
+    chl_tensor tensor = find_bound(net, array->data);
+    if (tensor == CHL_NONE) {
+        tensor = chl_param(g, array->name, *shape, array->data, life);
+        if (tensor == CHL_NONE) return CHL_NONE;
+        if (!remember(net, array->data, tensor))
+            return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory binding \"%s\"", array->name);
+        return tensor;
+    }
+    return chl_same_shape(chl_desc_of(g, tensor), shape) ? tensor : chl_reshape(g, tensor, *shape);
+}
+
+static bool fits(const chl_desc *have, const chl_desc *want) {
+    if (have->dtype != want->dtype || have->rank != want->rank) return false;
+    for (int i = 0; i < want->rank; i++)
+        if (want->dim[i] != -1 && want->dim[i] != have->dim[i]) return false;
+    return true;
+}
+
+static chl_array *look_up(chl_net *net, const char *name) {
+    if (chl_graph_status(net->graph) != CHL_OK) return NULL;
+    chl_array *array = chl_params_find(net->params, name);
+    if (!array)
+        chl_graph_fail(net->graph, CHL_ERR_KEY,
+                       "%s: weight \"%s\" is missing; is this file of another network?",
+                       net->params->source, name);
+    return array;
+}
+
+static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_life life, const char *name) {
+    chl_array *array = look_up(net, name);
+    if (!array) return CHL_NONE;
+    if (!fits(&array->desc, want)) {
+        char have_text[SHAPE_LENGTH], want_text[SHAPE_LENGTH];
+        return chl_graph_fail(net->graph, CHL_ERR_SHAPE, "%s: \"%s\" is %s where %s is expected",
+                              net->params->source, name,
+                              chl_shape_text(&array->desc, have_text, sizeof have_text),
+                              chl_shape_text(want, want_text, sizeof want_text));
+    }
+    return bind(net, array, &array->desc, life);
+}
+
+#define FORMAT_NAME(name, format)                                                                  \
+    char name[NAME_LENGTH];                                                                        \
+    do {                                                                                           \
+        va_list arguments;                                                                         \
+        va_start(arguments, format);                                                               \
+        vsnprintf(name, sizeof(name), format, arguments);                                          \
+        va_end(arguments);                                                                         \
+    } while (0)
+
+chl_tensor chl_weight(chl_net *net, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    chl_array *array = look_up(net, name);
+    return array ? bind(net, array, &array->desc, net->life) : CHL_NONE;
+}
+
+chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    return bind_shaped(net, &shape, net->life, name);
+}
+
+chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    chl_array *array = look_up(net, name);
+    if (!array) return CHL_NONE;
+    if (array->desc.dtype != shape.dtype || chl_count(&array->desc) != chl_count(&shape)) {
+        char have_text[SHAPE_LENGTH], want_text[SHAPE_LENGTH];
+        return chl_graph_fail(
+            net->graph, CHL_ERR_SHAPE, "%s: \"%s\" is %s, which does not hold the elements of %s",
+            net->params->source, name, chl_shape_text(&array->desc, have_text, sizeof have_text),
+            chl_shape_text(&shape, want_text, sizeof want_text));
+    }
+    return bind(net, array, &shape, net->life);
+}
+
+chl_tensor chl_weight_optional(chl_net *net, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    chl_array *array = chl_params_find(net->params, name);
+    return array ? bind(net, array, &array->desc, net->life) : CHL_NONE;
+}
+
+chl_tensor chl_buffer(chl_net *net, chl_desc shape, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    return bind_shaped(net, &shape, CHL_FROZEN, name);
+}
+
+/* --- adopting --------------------------------------------------------------------------------- */
+
+bool chl_has(const chl_params *params, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    return chl_params_find(params, name) != NULL;
+}
+
+chl_status chl_need(const chl_params *params, int rank, chl_array **out, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    *out = chl_params_find(params, name);
+    if (!*out)
+        return chl_fail(CHL_ERR_KEY,
+                        "%s: weight \"%s\" is missing; is this file of another network?",
+                        params->source, name);
+    if (rank && (*out)->desc.rank != rank) {
+        char text[SHAPE_LENGTH];
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" is %s where %d dimensions are expected",
+                        params->source, name, chl_shape_text(&(*out)->desc, text, sizeof text),
+                        rank);
+    }
+    return CHL_OK;
+}
+
+typedef struct star_run {
+    const char *at;
+    size_t length;
+} star_run;
+
+/* Matches the whole of `name`, shortest runs first. */
+static bool match(const char *name, const char *pattern, star_run *run, int star) {
+    while (*pattern && *pattern != '*') {
+        if (*name++ != *pattern++) return false;
+    }
+    if (!*pattern) return !*name;
+    bool dots = pattern[1] == '*';
+    pattern += dots ? 2 : 1;
+    if (star == MAX_STARS) return false;
+    for (size_t length = 1; name[length - 1] && (dots || name[length - 1] != '.'); length++) {
+        run[star] = (star_run){name, length};
+        if (match(name + length, pattern, run, star + 1)) return true;
+    }
+    return false;
+}
+
+static bool substitute(char *out, size_t size, const char *pattern, const star_run *run) {
+    size_t used = 0;
+    for (int star = 0; *pattern;) {
+        const char *from = pattern;
+        size_t length = 1;
+        if (*pattern == '*') {
+            from = run[star].at;
+            length = run[star++].length;
+            pattern += pattern[1] == '*';
+        }
+        pattern++;
+        if (used + length >= size) return false;
+        memcpy(out + used, from, length);
+        used += length;
+    }
+    out[used] = '\0';
+    return true;
+}
+
+static int stars(const char *pattern) {
+    int count = 0;
+    for (; *pattern; pattern++)
+        if (*pattern == '*') {
+            count++;
+            pattern += pattern[1] == '*';
+        }
+    return count;
+}
+
+chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count) {
+    if (stars(from) != stars(to) || stars(from) > MAX_STARS)
+        return chl_fail(CHL_ERR_INTERNAL, "rename \"%s\" to \"%s\": unequal stars, or more than %d",
+                        from, to, MAX_STARS);
+    int64_t renamed = 0;
+    for (int64_t i = 0; i < params->count; i++) {
+        star_run run[MAX_STARS];
+        if (!match(params->array[i].name, from, run, 0)) continue;
+        char old[NAME_LENGTH], name[NAME_LENGTH];
+        int length = snprintf(old, sizeof old, "%s", params->array[i].name);
+        if ((size_t)length >= sizeof old || !substitute(name, sizeof name, to, run))
+            return chl_fail(CHL_ERR_FORMAT, "%s: the name \"%.60s...\" is too long", params->source,
+                            params->array[i].name);
+        CHL_TRY(chl_params_rename(params, old, name));
+        renamed++;
+    }
+    if (count) *count = renamed;
+    return CHL_OK;
+}
+
+chl_status chl_reshape_array(const chl_params *params, chl_array *array, chl_desc shape) {
+    if (array->desc.dtype != shape.dtype || chl_count(&array->desc) != chl_count(&shape)) {
+        char have[SHAPE_LENGTH], want[SHAPE_LENGTH];
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" is %s, which does not hold the elements of %s",
+                        params->source, array->name,
+                        chl_shape_text(&array->desc, have, sizeof have),
+                        chl_shape_text(&shape, want, sizeof want));
+    }
+    array->desc = shape;
+    return CHL_OK;
+}

@@ -1,0 +1,111 @@
+#include "nets/resnet18.h"
+#include "core/build.h"
+#include <stdio.h>
+
+#define NORM_EPS 1e-5f
+
+static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
+                       const char *name) {
+    chl_array *array;
+    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    array->taken = true;
+    if (out) *out = array;
+    return CHL_OK;
+}
+
+/* a convolution without bias and the batch normalisation after it */
+static chl_status take_conv(chl_params *params, const char *prefix, const char *conv,
+                            const char *norm) {
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    char key[96];
+    snprintf(key, sizeof key, "%s.weight", conv);
+    CHL_TRY(take(params, 4, NULL, prefix, key));
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof key, "%s.%s", norm, parts[i]);
+        CHL_TRY(take(params, 1, NULL, prefix, key));
+    }
+    return CHL_OK;
+}
+
+chl_status chl_resnet18_adopt(chl_params *params, chl_resnet18_config *config) {
+    *config = (chl_resnet18_config){0};
+    CHL_TRY(chl_params_strip(params, "feature_extractor."));
+    chl_params_ignore_suffix(params, "num_batches_tracked");
+    chl_array *a;
+    CHL_TRY(take(params, 1, NULL, "", "conv.bias"));
+    CHL_TRY(take(params, 4, &a, "", "conv.weight"));
+    config->channels = (int)a->desc.dim[1];
+    CHL_TRY(take_conv(params, "", "conv1", "bn1"));
+    config->width = (int)chl_params_find(params, "conv1.weight")->desc.dim[0];
+    for (int stage = 0; stage < CHL_RESNET_STAGES; stage++) {
+        char block[64];
+        for (int i = 0; !i || chl_has(params, "layer%d.%d.conv1.weight", stage + 1, i); i++) {
+            snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
+            CHL_TRY(take_conv(params, block, "conv1", "bn1"));
+            CHL_TRY(take_conv(params, block, "conv2", "bn2"));
+            if (stage && !i) CHL_TRY(take_conv(params, block, "downsample.0", "downsample.1"));
+            config->depth[stage] = i + 1;
+        }
+    }
+    CHL_TRY(take(params, 1, NULL, "", "fc.bias"));
+    CHL_TRY(take(params, 2, &a, "", "fc.weight"));
+    config->classes = (int)a->desc.dim[0];
+    return CHL_OK;
+}
+
+typedef struct conv_shape {
+    int in, out, kernel, stride;
+} conv_shape;
+
+static chl_tensor conv_norm(chl_net *net, const char *prefix, const char *conv, const char *norm,
+                            conv_shape s, chl_tensor x) {
+    chl_desc vector = chl_f32(1, s.out);
+    chl_tensor w = chl_weight_shaped(net, chl_f32(4, s.out, s.in, s.kernel, s.kernel),
+                                     "%s%s.weight", prefix, conv);
+    x = chl_conv(net->graph, x, w, CHL_NONE, s.stride, s.kernel / 2);
+    chl_tensor gamma = chl_weight_shaped(net, vector, "%s%s.weight", prefix, norm);
+    chl_tensor beta = chl_weight_shaped(net, vector, "%s%s.bias", prefix, norm);
+    chl_tensor mean = chl_buffer(net, vector, "%s%s.running_mean", prefix, norm);
+    chl_tensor var = chl_buffer(net, vector, "%s%s.running_var", prefix, norm);
+    return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
+}
+
+static chl_tensor relu(chl_graph *g, chl_tensor x) {
+    return chl_activate(g, x, CHL_LEAKY_RELU, 0);
+}
+
+static chl_tensor basic_block(chl_net *net, const char *block, int in, int out, int stride,
+                              chl_tensor x) {
+    chl_graph *g = net->graph;
+    chl_tensor y =
+        relu(g, conv_norm(net, block, "conv1", "bn1", (conv_shape){in, out, 3, stride}, x));
+    y = conv_norm(net, block, "conv2", "bn2", (conv_shape){out, out, 3, 1}, y);
+    if (stride > 1)
+        x = conv_norm(net, block, "downsample.0", "downsample.1", (conv_shape){in, out, 1, stride},
+                      x);
+    return relu(g, chl_add(g, x, y));
+}
+
+void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x, chl_tensor *head,
+                  chl_tensor *embedding) {
+    chl_graph *g = net->graph;
+    chl_tensor w = chl_weight_shaped(net, chl_f32(4, 3, config->channels, 3, 3), "conv.weight");
+    chl_tensor b = chl_weight_shaped(net, chl_f32(1, 3), "conv.bias");
+    x = chl_conv(g, x, w, b, 1, 0);
+    int width = config->width;
+    x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){3, width, 7, 2}, x));
+    x = chl_max_pool(g, x, 3, 2, 1);
+    for (int stage = 0, in = width; stage < CHL_RESNET_STAGES; stage++)
+        for (int i = 0; i < config->depth[stage]; i++) {
+            char block[64];
+            snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
+            x = basic_block(net, block, in, width << stage, stage && !i ? 2 : 1, x);
+            in = width << stage;
+        }
+    w = chl_weight_shaped(net, chl_f32(2, config->classes, width << (CHL_RESNET_STAGES - 1)),
+                          "fc.weight");
+    b = chl_weight_shaped(net, chl_f32(1, config->classes), "fc.bias");
+    x = chl_linear(g, chl_mean_pool(g, x), w, b);
+    if (head) *head = x;
+    if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+}

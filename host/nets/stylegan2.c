@@ -1,0 +1,157 @@
+#include "nets/stylegan2.h"
+#include "core/build.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SLOPE 0.2f
+#define ACT_GAIN 1.41421356f /* sqrt(2), restores the variance lost to the leaky ReLU */
+#define DEMODULATION_EPS 1e-8f
+#define NORMALISATION_EPS 1e-8f
+/* learning-rate multiplier of the mapping, part of its run-time scale */
+#define MAPPING_RATE 0.01f
+#define NAME_LENGTH 64
+
+chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
+    chl_graph *g = net->graph;
+    if (!config->mapping_layers)
+        return chl_graph_fail(g, CHL_ERR_KEY, "%s: no mapping network (\"mapping.fc0.weight\")",
+                              net->params->source);
+    chl_tensor x = chl_row_norm(g, z, CHL_NORM_RMS, NORMALISATION_EPS);
+    for (int i = 0; i < config->mapping_layers; i++) {
+        chl_tensor w = chl_weight(net, "mapping.fc%d.weight", i);
+        chl_tensor b = chl_weight(net, "mapping.fc%d.bias", i);
+        if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+        /* the gain goes in front of the leaky ReLU, which is homogeneous */
+        float gain = ACT_GAIN * MAPPING_RATE / sqrtf((float)chl_desc_of(g, w)->dim[1]);
+        x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * MAPPING_RATE);
+        x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
+    }
+    return x;
+}
+
+/* --- synthesis -------------------------------------------------------------------------------- */
+
+typedef struct synthesis {
+    chl_net *net;
+    const chl_stylegan2_config *config;
+    chl_tensor row[2 * CHL_STYLEGAN2_BLOCKS]; /* of W+, [N,W] each */
+} synthesis;
+
+static chl_tensor style(const synthesis *s, const char *layer, int row, int in) {
+    int w_dim = s->config->w_dim;
+    chl_tensor w = chl_weight_shaped(s->net, chl_f32(2, in, w_dim), "%s.affine.weight", layer);
+    chl_tensor b = chl_weight_shaped(s->net, chl_f32(1, in), "%s.affine.bias", layer);
+    return chl_linear_gain(s->net->graph, s->row[row], w, b, 1 / sqrtf((float)w_dim), 1);
+}
+
+static chl_tensor convolve(const synthesis *s, chl_tensor x, const char *layer, int row, int in,
+                           int out, int resolution, bool up) {
+    chl_net *net = s->net;
+    chl_tensor w = chl_weight_shaped(net, chl_f32(4, out, in, 3, 3), "%s.weight", layer);
+    chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%s.bias", layer);
+    chl_tensor noise = CHL_NONE, strength = CHL_NONE;
+    if (s->config->noise && chl_has(net->params, "%s.noise_strength", layer)) {
+        noise = chl_buffer(net, chl_f32(2, resolution, resolution), "%s.noise_const", layer);
+        strength = chl_weight_shaped(net, chl_f32(1, 1), "%s.noise_strength", layer);
+    }
+    chl_modconv settings = {
+        .up = up,
+        .gain = s->config->flavour == CHL_STYLEGAN2_ADA ? 1 : 1 / sqrtf(9.0f * (float)in),
+        .eps = DEMODULATION_EPS,
+        .slope = SLOPE,
+        .act_gain = ACT_GAIN,
+        .clamp = s->config->conv_clamp,
+    };
+    return chl_modulated_conv(net->graph, x, w, style(s, layer, row, in), noise, strength, b,
+                              &settings);
+}
+
+static chl_tensor to_rgb(const synthesis *s, chl_tensor x, const char *layer, int row, int in) {
+    chl_tensor w = chl_weight_as(s->net, chl_f32(2, 3, in), "%s.weight", layer);
+    chl_tensor b = chl_weight_shaped(s->net, chl_f32(1, 3), "%s.bias", layer);
+    return chl_to_rgb(s->net->graph, x, w, style(s, layer, row, in), b, 1 / sqrtf((float)in),
+                      s->config->conv_clamp);
+}
+
+/* The learned constant [C,4,4] as [N,4,4,C]. The product with the identity is its transpose,
+ * exactly, and has a gradient. */
+static chl_tensor constant_input(const synthesis *s, int n) {
+    chl_graph *g = s->net->graph;
+    int channels = s->config->channels[0];
+    float identity[16 * 16] = {0};
+    for (int i = 0; i < 16; i++) identity[i * 16 + i] = 1;
+    chl_tensor eye = chl_constant(g, "synthesis.b4.identity", chl_f32(2, 16, 16), identity);
+    chl_tensor c = chl_weight_as(s->net, chl_f32(2, channels, 16), "synthesis.b4.const");
+    chl_tensor x = chl_linear(g, eye, c, CHL_NONE);
+    return chl_repeat(g, chl_reshape(g, x, chl_f32(3, 4, 4, channels)), n);
+}
+
+chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *config,
+                                    chl_tensor w_plus) {
+    chl_graph *g = net->graph;
+    if (w_plus == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
+    chl_desc w = *chl_desc_of(g, w_plus);
+    if (w.rank != 3 || w.dim[1] != config->rows || w.dim[2] != config->w_dim) {
+        char text[96];
+        return chl_graph_fail(g, CHL_ERR_SHAPE,
+                              "%s: W+ of a %d x %d generator is [N,%d,%d], not %s",
+                              net->params->source, config->resolution, config->resolution,
+                              config->rows, config->w_dim, chl_shape_text(&w, text, sizeof text));
+    }
+    synthesis s = {.net = net, .config = config};
+    for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
+
+    chl_tensor x = constant_input(&s, (int)w.dim[0]), picture = CHL_NONE;
+    for (int b = 0, in = config->channels[0]; b < config->blocks; b++) {
+        int resolution = 4 << b, channels = config->channels[b];
+        char layer[NAME_LENGTH];
+        if (b) {
+            snprintf(layer, sizeof layer, "synthesis.b%d.conv0", resolution);
+            x = convolve(&s, x, layer, 2 * b - 1, in, channels, resolution, true);
+        }
+        snprintf(layer, sizeof layer, "synthesis.b%d.conv1", resolution);
+        x = convolve(&s, x, layer, 2 * b, channels, channels, resolution, false);
+        /* its row is that of the next block's conv0 */
+        snprintf(layer, sizeof layer, "synthesis.b%d.torgb", resolution);
+        chl_tensor rgb = to_rgb(&s, x, layer, 2 * b + 1, channels);
+        picture = b ? chl_upsample_fir(g, picture, rgb) : rgb;
+        in = channels;
+    }
+    return picture;
+}
+
+/* --- truncation ------------------------------------------------------------------------------- */
+
+const float *chl_stylegan2_average(const chl_params *params, const chl_stylegan2_config *config,
+                                   int *average_rows) {
+    const chl_array *average = chl_params_find(params, "mapping.w_avg");
+    if (!average) return NULL;
+    *average_rows = (int)(chl_count(&average->desc) / config->w_dim);
+    return average->data;
+}
+
+chl_status chl_stylegan2_truncate(const chl_stylegan2_config *config, int64_t n, const float *w,
+                                  const float *average, int average_rows, float psi, int cutoff,
+                                  float *w_plus) {
+    int rows = config->rows, w_dim = config->w_dim;
+    const bool whole = psi == 1;
+    if (!whole && !average)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "truncation %g needs the average w, which the checkpoint lacks", psi);
+    if (average && average_rows != 1 && average_rows != rows)
+        return chl_fail(CHL_ERR_SHAPE, "the average w has %d rows where 1 or %d are expected",
+                        average_rows, rows);
+    for (int64_t i = 0; i < n; i++)
+        for (int row = 0; row < rows; row++) {
+            const float *from = w + i * w_dim;
+            float *to = w_plus + (i * rows + row) * w_dim;
+            if (whole || (cutoff && row >= cutoff)) {
+                memcpy(to, from, (size_t)w_dim * sizeof(float));
+                continue;
+            }
+            const float *centre = average + (average_rows == 1 ? 0 : row * w_dim);
+            for (int k = 0; k < w_dim; k++) to[k] = centre[k] + psi * (from[k] - centre[k]);
+        }
+    return CHL_OK;
+}

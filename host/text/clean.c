@@ -1,0 +1,165 @@
+#include "text/characters.h"
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+chl_status chl_characters_add(chl_characters *text, int32_t character) {
+    if (text->count == text->capacity) {
+        size_t capacity = text->capacity ? 2 * text->capacity : 256;
+        int32_t *larger = realloc(text->at, capacity * sizeof *larger);
+        if (!larger) return chl_fail(CHL_ERR_MEMORY, "text: out of memory");
+        text->at = larger;
+        text->capacity = capacity;
+    }
+    text->at[text->count++] = character;
+    return CHL_OK;
+}
+
+void chl_characters_free(chl_characters *text) {
+    free(text->at);
+    *text = (chl_characters){0};
+}
+
+static chl_status decode(const char *utf8, chl_characters *text) {
+    size_t length = strlen(utf8);
+    for (size_t at = 0; at < length;) {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)utf8 + at,
+                                                 (utf8proc_ssize_t)(length - at), &character);
+        if (used <= 0)
+            return chl_fail(
+                CHL_ERR_FORMAT,
+                "the text is not UTF-8: byte 0x%02x at position %zu begins no character",
+                (unsigned char)utf8[at], at);
+        CHL_TRY(chl_characters_add(text, character));
+        at += (size_t)used;
+    }
+    return CHL_OK;
+}
+
+static chl_status encode(const chl_characters *text, char **utf8) {
+    char *to = *utf8 = malloc(text->count * 4 + 1);
+    if (!to) return chl_fail(CHL_ERR_MEMORY, "text: out of memory");
+    for (size_t i = 0; i < text->count; i++)
+        to += utf8proc_encode_char(text->at[i], (utf8proc_uint8_t *)to);
+    *to = 0;
+    return CHL_OK;
+}
+
+static bool is_space(int32_t c) {
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+/* Characters that stand for others only by their looks: Dutch and Croatian digraphs, typographic
+ * ligatures, full and half width forms. */
+static bool is_disguise(int32_t c) {
+    return c == 0x132 || c == 0x133 || c == 0x149 || (c >= 0x1c4 && c <= 0x1cc) ||
+           (c >= 0x1f1 && c <= 0x1f3) || (c >= 0xfb00 && c <= 0xfb06) || (c > 0xff00 && c < 0xfff0);
+}
+
+static bool is_control(int32_t c) {
+    return c < 9 || c == 11 || (c > 13 && c < 32) || c == 127 || (c >= 0x206a && c < 0x2070) ||
+           c == 0xfeff || (c >= 0xfff9 && c < 0xfffd);
+}
+
+static int32_t straight(int32_t c) {
+    if (c == 0x2bc || (c >= 0x2018 && c <= 0x201b)) return '\'';
+    return c >= 0x201c && c <= 0x201f ? '"' : c;
+}
+
+static chl_status mend(const chl_characters *text, chl_characters *out) {
+    for (size_t i = 0; i < text->count; i++) {
+        int32_t c = text->at[i];
+        if (is_control(c)) continue;
+        utf8proc_int32_t plain[8] = {c};
+        utf8proc_ssize_t count = 1;
+        int boundary = 0;
+        if (is_disguise(c))
+            count =
+                utf8proc_decompose_char(c, plain, 8, UTF8PROC_COMPAT | UTF8PROC_COMPOSE, &boundary);
+        for (utf8proc_ssize_t j = 0; j < count && j < 8; j++)
+            CHL_TRY(chl_characters_add(out, straight(plain[j])));
+    }
+    return CHL_OK;
+}
+
+static chl_status normalise(chl_characters *text) {
+    char *utf8 = NULL;
+    CHL_TRY(encode(text, &utf8));
+    utf8proc_uint8_t *composed = NULL;
+    utf8proc_ssize_t length = utf8proc_map((const utf8proc_uint8_t *)utf8, 0, &composed,
+                                           UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    free(utf8);
+    if (length < 0)
+        return chl_fail(CHL_ERR_MEMORY, "text: cannot be normalised: %s", utf8proc_errmsg(length));
+    text->count = 0;
+    chl_status status = decode((const char *)composed, text);
+    free(composed);
+    return status;
+}
+
+static void collapse_spaces(chl_characters *text) {
+    size_t to = 0;
+    for (size_t i = 0; i < text->count; i++) {
+        bool space = is_space(text->at[i]);
+        if (space && (to == 0 || text->at[to - 1] == ' ')) continue;
+        text->at[to++] = space ? ' ' : text->at[i];
+    }
+    text->count = to > 0 && text->at[to - 1] == ' ' ? to - 1 : to;
+}
+
+static bool is_cased(int32_t c) {
+    utf8proc_category_t kind = utf8proc_category(c);
+    return kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL ||
+           kind == UTF8PROC_CATEGORY_LT;
+}
+
+/* Characters that do not end a word for the final sigma (Unicode 3.13, "case-ignorable"). */
+static bool is_transparent(int32_t c) {
+    utf8proc_category_t kind = utf8proc_category(c);
+    return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME ||
+           kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_LM ||
+           kind == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' || c == 0xb7 ||
+           c == 0x2019;
+}
+
+static bool ends_word(const chl_characters *text, size_t at) {
+    size_t before = at, after = at + 1;
+    while (before > 0 && is_transparent(text->at[before - 1])) before--;
+    while (after < text->count && is_transparent(text->at[after])) after++;
+    return before > 0 && is_cased(text->at[before - 1]) &&
+           !(after < text->count && is_cased(text->at[after]));
+}
+
+/* utf8proc maps one character to one; Python's lower() has two rules beyond that. */
+static chl_status lower(const chl_characters *text, chl_characters *out) {
+    for (size_t i = 0; i < text->count; i++) {
+        int32_t c = text->at[i];
+        int32_t small = c == 0x3a3 && ends_word(text, i) ? 0x3c2 : utf8proc_tolower(c);
+        CHL_TRY(chl_characters_add(out, c == 0x130 ? 'i' : small));
+        if (c == 0x130) CHL_TRY(chl_characters_add(out, 0x307)); /* I with a dot keeps the dot */
+    }
+    return CHL_OK;
+}
+
+chl_status chl_text_clean(const char *utf8, char **cleaned) {
+    chl_characters text = {0}, mended = {0}, small = {0};
+    chl_status status;
+    *cleaned = NULL;
+    CHL_TRY_GOTO(decode(utf8, &text));
+    chl_html_unescape(&text);
+    chl_html_unescape(&text);
+    CHL_TRY_GOTO(mend(&text, &mended));
+    CHL_TRY_GOTO(normalise(&mended));
+    collapse_spaces(&mended);
+    CHL_TRY_GOTO(lower(&mended, &small));
+    CHL_TRY_GOTO(encode(&small, cleaned));
+done:
+    chl_characters_free(&text);
+    chl_characters_free(&mended);
+    chl_characters_free(&small);
+    return status;
+}

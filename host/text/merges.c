@@ -1,0 +1,164 @@
+#include "text/merges.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* OpenAI's file has more merges than its vocabulary has places: 49152 = 256 * 192 tokens, less 256
+ * bytes and 2 special ones. */
+#define MOST_MERGES (49152 - 256 - 2)
+
+static uint32_t hash_text(const char *text, size_t length) {
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+static uint32_t hash_pair(int32_t left, int32_t right) {
+    uint64_t key = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(key >> 32);
+}
+
+/* Slot of the symbol, or the free one where it would go. */
+static uint32_t slot_of(const chl_merges *m, const char *text, size_t length) {
+    uint32_t slot = hash_text(text, length) & (m->slots - 1);
+    for (;; slot = (slot + 1) & (m->slots - 1)) {
+        int32_t at = m->symbol_slot[slot];
+        if (at < 0) return slot;
+        if (m->symbol[at].length == length &&
+            memcmp(m->text + m->symbol[at].text, text, length) == 0)
+            return slot;
+    }
+}
+
+/* Where the symbol is known already it gets the new id: of equal strings the last one counts. */
+static chl_status add_symbol(chl_merges *m, const char *text, size_t length, int32_t id,
+                             int32_t *symbol) {
+    uint32_t slot = slot_of(m, text, length);
+    if (m->symbol_slot[slot] < 0) {
+        if (m->text_size + length > m->text_capacity) {
+            size_t capacity = 2 * (m->text_capacity + length) + 4096;
+            char *larger = realloc(m->text, capacity);
+            if (!larger) return chl_fail(CHL_ERR_MEMORY, "tokenizer: out of memory");
+            m->text = larger;
+            m->text_capacity = capacity;
+        }
+        memcpy(m->text + m->text_size, text, length);
+        m->symbol[m->symbols] =
+            (chl_symbol){.text = (uint32_t)m->text_size, .length = (uint32_t)length};
+        m->text_size += length;
+        m->symbol_slot[slot] = m->symbols++;
+    }
+    *symbol = m->symbol_slot[slot];
+    m->symbol[*symbol].id = id;
+    return CHL_OK;
+}
+
+static chl_merge *merge_slot(const chl_merges *m, int32_t left, int32_t right) {
+    uint32_t slot = hash_pair(left, right) & (m->slots - 1);
+    while (m->merge[slot].left >= 0 &&
+           (m->merge[slot].left != left || m->merge[slot].right != right))
+        slot = (slot + 1) & (m->slots - 1);
+    return &m->merge[slot];
+}
+
+const chl_merge *chl_merges_find(const chl_merges *m, int32_t left, int32_t right) {
+    const chl_merge *found = merge_slot(m, left, right);
+    return found->left < 0 ? NULL : found;
+}
+
+static int shows_itself(int byte) {
+    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+}
+
+/* The alphabet [Radford et al. 2019]: printable Latin-1 bytes first, as themselves, then the others
+ * as U+0100, U+0101, ... All of them are below U+0800, two bytes of UTF-8 at most. */
+static chl_status add_alphabet(chl_merges *m) {
+    int32_t id = 0, others = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int byte = 0; byte < 256; byte++) {
+            if (shows_itself(byte) == pass) continue;
+            int shown = pass == 0 ? byte : 256 + others++;
+            char text[8];
+            size_t length = 0;
+            if (shown < 0x80) {
+                text[length++] = (char)shown;
+            } else {
+                text[length++] = (char)(0xc0 | shown >> 6);
+                text[length++] = (char)(0x80 | (shown & 0x3f));
+            }
+            CHL_TRY(add_symbol(m, text, length, id, &m->byte[byte]));
+            memcpy(text + length, "</w>", 4);
+            CHL_TRY(add_symbol(m, text, length + 4, 256 + id, &m->last_byte[byte]));
+            id++;
+        }
+    return CHL_OK;
+}
+
+static chl_status bad_line(const char *name, int64_t line, const char *what) {
+    return chl_fail(CHL_ERR_FORMAT, "%s: line %lld %s: not a BPE merges file, or a damaged one",
+                    name, (long long)line, what);
+}
+
+/* "left right" -> both symbols and the joined one, whose id is the next. */
+static chl_status add_merge(chl_merges *m, const char *line, size_t length, const char *name,
+                            int64_t number) {
+    const char *space = memchr(line, ' ', length);
+    if (!space || space == line || space == line + length - 1 ||
+        memchr(space + 1, ' ', (size_t)(line + length - space - 1)))
+        return bad_line(name, number, "is not two symbols with a space between");
+    if (length > 1024) return bad_line(name, number, "is too long");
+    size_t left = (size_t)(space - line), right = length - left - 1;
+    int32_t first = m->symbol_slot[slot_of(m, line, left)];
+    int32_t second = m->symbol_slot[slot_of(m, space + 1, right)];
+    if (first < 0 || second < 0)
+        return bad_line(name, number, "joins a symbol that no line before it made");
+    chl_merge *merge = merge_slot(m, first, second);
+    if (merge->left >= 0) return bad_line(name, number, "joins what a line before it joined");
+    char joined[1024];
+    memcpy(joined, line, left);
+    memcpy(joined + left, space + 1, right);
+    int32_t symbol;
+    CHL_TRY(add_symbol(m, joined, left + right, 512 + m->count, &symbol));
+    *merge = (chl_merge){.left = first, .right = second, .joined = symbol, .rank = m->count++};
+    return CHL_OK;
+}
+
+static chl_status allocate(chl_merges *m, size_t size, const char *name) {
+    size_t lines = size / 4 + 1; /* no line is shorter than "a b" */
+    size_t symbols = 512 + (lines < MOST_MERGES ? lines : MOST_MERGES);
+    for (m->slots = 1; m->slots < 2 * symbols;) m->slots *= 2; /* at most half full */
+    m->symbol = calloc(symbols, sizeof *m->symbol);
+    m->symbol_slot = malloc(m->slots * sizeof *m->symbol_slot);
+    m->merge = malloc(m->slots * sizeof *m->merge);
+    if (!m->symbol || !m->symbol_slot || !m->merge)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    memset(m->symbol_slot, 0xff, m->slots * sizeof *m->symbol_slot);
+    memset(m->merge, 0xff, m->slots * sizeof *m->merge);
+    return CHL_OK;
+}
+
+chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const char *name) {
+    CHL_TRY(allocate(m, size, name));
+    CHL_TRY(add_alphabet(m));
+    const char *end = text + size;
+    for (int64_t number = 1; text < end && m->count < MOST_MERGES; number++) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        if (!stop) stop = end;
+        size_t length = (size_t)(stop - text);
+        if (length > 0 && text[length - 1] == '\r') length--;
+        if (number == 1 && !memmem(text, length, "#version", 8))
+            return bad_line(name, 1, "has no \"#version\"");
+        if (number > 1 && (length > 0 || stop + 1 < end))
+            CHL_TRY(add_merge(m, text, length, name, number));
+        text = stop + 1;
+    }
+    if (m->count == 0) return chl_fail(CHL_ERR_FORMAT, "%s: holds no merges", name);
+    return CHL_OK;
+}
+
+void chl_merges_free(chl_merges *m) {
+    free(m->text);
+    free(m->symbol);
+    free(m->symbol_slot);
+    free(m->merge);
+}

@@ -1,0 +1,37 @@
+/* The merge table of a byte-level BPE: symbols, their ids, and which pairs join. */
+#ifndef CHL_TEXT_MERGES_H
+#define CHL_TEXT_MERGES_H
+#include "core/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* A symbol is a string of the file's alphabet, which shows every byte as a printable character;
+ * "</w>" marks the end of a word. */
+typedef struct chl_symbol {
+    uint32_t text, length; /* in chl_merges.text */
+    int32_t id;
+} chl_symbol;
+
+typedef struct chl_merge {
+    int32_t left, right, joined; /* symbols; left -1 = free slot */
+    int32_t rank;                /* lower joins first */
+} chl_merge;
+
+typedef struct chl_merges {
+    char *text;
+    size_t text_size, text_capacity;
+    chl_symbol *symbol;
+    int32_t symbols;
+    int32_t *symbol_slot;              /* hash of text -> symbol, -1 = free */
+    chl_merge *merge;                  /* hash of (left, right) */
+    uint32_t slots;                    /* of both hashes, a power of two */
+    int32_t count;                     /* of merges */
+    int32_t byte[256], last_byte[256]; /* symbols of a byte within and at the end of a word */
+} chl_merges;
+
+/* From the text of a merges file. */
+chl_status chl_merges_read(chl_merges *merges, const char *text, size_t size, const char *name);
+void chl_merges_free(chl_merges *merges);
+/* NULL when the two do not join. */
+const chl_merge *chl_merges_find(const chl_merges *merges, int32_t left, int32_t right);
+#endif

@@ -1,0 +1,39 @@
+/* The CPU backend's bodies: one `chl_cpu_<op>` per row of the op table, one file per op with
+ * forward and backward side by side. Threads are OpenMP's. Vectors are GCC's (64 bytes; the
+ * compiler splits them where the machine has less). float32 throughout. */
+#ifndef CHL_CPU_H
+#define CHL_CPU_H
+#include "ops.h"
+#include <string.h>
+
+#define CHL_OP(name, inputs, outputs) extern const chl_body chl_cpu_##name;
+#include "op_table.h"
+#undef CHL_OP
+const chl_body *chl_cpu_body(chl_op op);
+
+#define CHL_LANES 16
+typedef float chl_vec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t chl_ivec __attribute__((vector_size(64), aligned(4), may_alias));
+static inline chl_vec chl_load(const float *p) {
+    return *(const chl_vec *)p;
+}
+static inline void chl_store(float *p, chl_vec v) {
+    *(chl_vec *)p = v;
+}
+/* x - 0, not 0 + x: the compiler may drop only the former (-0), and leaves a bare broadcast */
+static inline chl_vec chl_splat(float x) {
+    return x - (chl_vec){0};
+}
+static inline float chl_lane_sum(chl_vec v) {
+    float total = 0;
+    for (int i = 0; i < CHL_LANES; i++) total += v[i];
+    return total;
+}
+/* y = value, or y += value where the accumulate bit is set */
+static inline void chl_put(float *y, float value, int accumulate) {
+    *y = accumulate ? *y + value : value;
+}
+static inline int chl_accumulates(const chl_call *call, int output) {
+    return (int)(call->accumulate >> output & 1u);
+}
+#endif

@@ -1,0 +1,14 @@
+/* Row-major single-precision matrix product, the one place that knows which library does it
+ * (oneDNN, or our own plain C when built without). */
+#ifndef CHL_CPU_GEMM_H
+#define CHL_CPU_GEMM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* C[M,N] = alpha * op(A)[M,K] * op(B)[K,N] + beta * C. op(A) is A [M,K] or, transposed, the
+ * transpose of A [K,M]; lda, ldb, ldc are row lengths in memory. beta = 0 does not read C. Uses all
+ * threads, or the calling one when inside a parallel region. */
+void chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+              const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+              int64_t ldc);
+#endif

@@ -1,0 +1,17 @@
+/* 3x3 convolution with stride 1 by Winograd's minimal filtering F(4x4, 3x3). */
+#ifndef CHL_CPU_WINOGRAD_H
+#define CHL_CPU_WINOGRAD_H
+#include "conv_engine.h"
+
+/* Floats of the transformed weights: 36 packed matrices [in_c, out_c]. */
+int64_t chl_winograd_floats(int64_t in_c, int64_t out_c);
+/* w [O,I,3,3] times gain; `backward` makes the data gradient's weights: rotated, from O to I. */
+void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
+                       float *packed);
+/* u = matrix g matrix^T, one vector of output channels of one input channel; the 36 numbers of u
+ * lie `step` floats apart. In double precision: packing is rare. */
+void chl_winograd_pack_vector(const double matrix[6][3], const double g[9][CHL_LANES],
+                              float *packed, int64_t step);
+size_t chl_winograd_workspace(const chl_conv_job *job);
+void chl_winograd(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+#endif

@@ -1,0 +1,78 @@
+/* The contract between the graph and the kernels: what an op is told, what it must do.
+ *
+ * An op reads its inputs, writes its outputs, owns nothing, allocates nothing, prints nothing.
+ * Every output obeys one rule: when its bit in `accumulate` is set the result is added to what is
+ * there, otherwise it is written, whatever was there before (it may be NaN). An output whose
+ * pointer is NULL is not wanted; an input whose pointer is NULL is absent (only where the op says
+ * "optional").
+ *
+ * The file is valid C11 and C++17: nvcc reads it too. */
+#ifndef CHL_OPS_H
+#define CHL_OPS_H
+#include <chladni.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHL_MAX_RANK 6
+#define CHL_MAX_IN 8
+#define CHL_MAX_OUT 4
+
+typedef enum chl_dtype { CHL_F32, CHL_I32, CHL_BF16, CHL_U8 } chl_dtype;
+
+/* A dense row-major array. Activations are NHWC or [N,T,C]. No strides, no views but reshape. */
+typedef struct chl_desc {
+    chl_dtype dtype;
+    int32_t rank;
+    int64_t dim[CHL_MAX_RANK];
+} chl_desc;
+
+static inline int64_t chl_count(const chl_desc *d) {
+    int64_t n = 1;
+    for (int32_t i = 0; i < d->rank; i++) n *= d->dim[i];
+    return n;
+}
+static inline int64_t chl_item_bytes(chl_dtype t) {
+    return t == CHL_U8 ? 1 : t == CHL_BF16 ? 2 : 4;
+}
+static inline int64_t chl_bytes(const chl_desc *d) {
+    return chl_count(d) * chl_item_bytes(d->dtype);
+}
+
+/* Step state: what changes from step to step and lives on the device, so that a recorded step can
+ * be replayed. `index` counts from 0. `rate` is this step's learning rate. */
+typedef struct chl_step {
+    uint64_t seed;
+    int64_t index;
+    float rate;
+} chl_step;
+
+#include "attributes.h"
+
+typedef enum chl_op {
+#define CHL_OP(name, inputs, outputs) CHL_OP_##name,
+#include "op_table.h"
+#undef CHL_OP
+    CHL_OP_COUNT
+} chl_op;
+
+/* One execution of one op. */
+typedef struct chl_call {
+    chl_attributes attr;
+    int32_t inputs, outputs;
+    chl_desc in_desc[CHL_MAX_IN], out_desc[CHL_MAX_OUT];
+    const void *in[CHL_MAX_IN];
+    void *out[CHL_MAX_OUT];
+    uint32_t accumulate; /* bit i: add to out[i] */
+    void *workspace;     /* 64-byte aligned, as many bytes as the body asked for */
+    const chl_step *step;
+} chl_call;
+
+/* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they see shapes and
+ * attributes only, never data. `opaque` is the size in bytes of output 0 where its layout is the
+ * backend's own business (packed weights). */
+typedef struct chl_body {
+    chl_status (*run)(const chl_call *call);
+    size_t (*workspace)(const chl_call *call);
+    size_t (*opaque)(const chl_call *call);
+} chl_body;
+#endif

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# CUDA that the CPU cannot run may stand only in the shim's own headers: no <<<>>>, no __shared__, no inline
+# PTX, no raw launch bounds elsewhere under kernels/cuda.   tests/emu/check_raw.sh [FOLDER]
+set -euo pipefail
+folder=${1:-$(cd "$(dirname "$0")/../../kernels/cuda" && pwd)}
+found=$(grep -rnE '<<<|__shared__|__launch_bounds__|__global__|\basm\b|\bcooperative_groups\b|\bcuda::' "$folder" \
+          --include='*.cu' --include='*.cuh' --include='*.h' --exclude='simt.h' --exclude='simt_*.h' || true)
+if [ -n "$found" ]; then
+  echo "$found"
+  echo "emu-raw: use the wrappers of kernels/cuda/simt.h, or add one there with its body in tests/emu"
+  exit 1
+fi

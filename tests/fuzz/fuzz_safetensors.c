@@ -1,0 +1,11 @@
+/* libFuzzer: no input may crash, hang, leak or take memory out of proportion. */
+#include "io/safetensors.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    chl_params *params;
+    if (chl_params_new("fuzz", &params) == CHL_OK) {
+        (void)chl_safetensors_parse(data, size, "fuzz", params);
+        chl_params_free(params);
+    }
+    return 0;
+}

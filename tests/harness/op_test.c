@@ -1,0 +1,333 @@
+#include "harness/op_test.h"
+#include "core/graph_private.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements whose derivative is checked one by one, per input; larger inputs are sampled evenly. */
+#define CHECKED_ELEMENTS 40
+#define STEP 1e-100
+
+/* --- deterministic inputs --------------------------------------------------------------------- */
+static double uniform(uint64_t *state) { /* splitmix64 */
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+static double sample(op_fill fill, int limit, uint64_t *state) {
+    double u = uniform(state), v = uniform(state);
+    double normal = sqrt(-2 * log(1 - u)) * cos(6.283185307179586 * v);
+    switch (fill) {
+    case FILL_APART:
+        return normal + copysign(0.1, normal);
+    case FILL_POSITIVE:
+        return 0.5 + u;
+    case FILL_UNIFORM:
+        return 2 * u - 1;
+    case FILL_INDEX:
+        return floor(u * limit);
+    default:
+        return normal;
+    }
+}
+
+typedef struct values {
+    int64_t count;
+    void *raw;    /* float or int32, what the backend gets */
+    double *real; /* the same numbers exactly */
+    double complex *cplx;
+} values;
+
+static values make_values(const op_input *input, uint64_t seed) {
+    values v = {.count = chl_count(&input->desc)};
+    size_t n = (size_t)v.count;
+    v.raw = malloc(4 * n);
+    v.real = malloc(n * sizeof *v.real);
+    v.cplx = malloc(n * sizeof *v.cplx);
+    uint64_t state = seed;
+    for (size_t i = 0; i < n; i++) {
+        double x = sample(input->fill, input->limit, &state);
+        if (input->desc.dtype == CHL_I32)
+            ((int32_t *)v.raw)[i] = (int32_t)x;
+        else
+            x = ((float *)v.raw)[i] = (float)x;
+        v.real[i] = x;
+        v.cplx[i] = x;
+    }
+    return v;
+}
+
+static void free_values(values *v) {
+    free(v->raw);
+    free(v->real);
+    free(v->cplx);
+}
+
+/* --- the backend under test, with guard bands and poison -------------------------------------- */
+#define GUARD 256
+static const chl_backend *tested;
+static int overruns;
+
+static chl_status guarded_allocate(size_t bytes, void **out) {
+    void *memory;
+    CHL_TRY(tested->allocate(bytes + 2 * GUARD, &memory));
+    char *host = malloc(bytes + 2 * GUARD);
+    if (!host) return CHL_ERR_MEMORY;
+    memset(host, 0xff, bytes + 2 * GUARD); /* all ones is a NaN */
+    memcpy(host, &bytes, sizeof bytes);
+    chl_status status = tested->upload(memory, host, bytes + 2 * GUARD);
+    free(host);
+    *out = (char *)memory + GUARD;
+    return status;
+}
+
+static void guarded_release(void *memory) {
+    if (!memory) return;
+    char *base = (char *)memory - GUARD;
+    unsigned char guard[GUARD];
+    size_t bytes;
+    tested->download(guard, base, GUARD);
+    memcpy(&bytes, guard, sizeof bytes);
+    for (size_t i = sizeof bytes; i < GUARD; i++) overruns += guard[i] != 0xff;
+    tested->download(guard, base + GUARD + bytes, GUARD);
+    for (size_t i = 0; i < GUARD; i++) overruns += guard[i] != 0xff;
+    tested->release(base);
+}
+
+static chl_backend guarded(const chl_backend *backend) {
+    tested = backend;
+    chl_backend copy = *backend;
+    copy.allocate = guarded_allocate;
+    copy.release = guarded_release;
+    copy.host_memory = false; /* weights are copied, so that they lie between guards too */
+    return copy;
+}
+
+static bool has_gradient(const op_case *op, int input) {
+    return op->in[input].gradient && op->in[input].fill != FILL_ABSENT;
+}
+
+/* --- reference -------------------------------------------------------------------------------- */
+typedef struct problem {
+    const op_case *op;
+    values in[CHL_MAX_IN];
+    chl_desc in_desc[CHL_MAX_IN], out_desc[CHL_MAX_OUT];
+    int outputs;
+    double *seed; /* the cotangent of output 0 */
+    double *out[CHL_MAX_OUT];
+    double want[CHL_MAX_IN][CHECKED_ELEMENTS]; /* derivatives at evenly spaced elements */
+    double largest;                            /* rms among the inputs' gradients */
+} problem;
+
+static void reference_real(problem *p) {
+    reference_call call = {.op = p->op, .in_desc = p->in_desc, .out_desc = p->out_desc};
+    const void *in[CHL_MAX_IN] = {0};
+    void *out[CHL_MAX_OUT] = {0};
+    for (int i = 0; i < p->op->inputs; i++) in[i] = p->in[i].real;
+    for (int i = 0; i < p->outputs; i++) {
+        p->out[i] = calloc((size_t)chl_count(&p->out_desc[i]), sizeof(double));
+        out[i] = p->out[i];
+    }
+    call.in = in;
+    call.out = out;
+    p->op->real(&call);
+}
+
+/* d(sum seed * output 0) / d(input[element]) */
+static double reference_derivative(problem *p, int input, int64_t element) {
+    reference_call call = {.op = p->op, .in_desc = p->in_desc, .out_desc = p->out_desc};
+    const void *in[CHL_MAX_IN] = {0};
+    void *out[CHL_MAX_OUT] = {0};
+    for (int i = 0; i < p->op->inputs; i++) in[i] = p->in[i].cplx;
+    for (int i = 0; i < p->outputs; i++)
+        out[i] = calloc((size_t)chl_count(&p->out_desc[i]), sizeof(double complex));
+    call.in = in;
+    call.out = out;
+    p->in[input].cplx[element] += I * STEP;
+    p->op->complex_(&call);
+    p->in[input].cplx[element] = p->in[input].real[element];
+    double derivative = 0;
+    for (int64_t i = 0; i < chl_count(&p->out_desc[0]); i++)
+        derivative += p->seed[i] * cimag(((double complex *)out[0])[i]) / STEP;
+    for (int i = 0; i < p->outputs; i++) free(out[i]);
+    return derivative;
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+static double rms(const double *x, int64_t n) {
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) total += x[i] * x[i];
+    return sqrt(total / (double)n);
+}
+
+static bool close_enough(const op_case *op, const char *what, const float *got, const double *want,
+                         int64_t n, double scale, double tolerance, double *worst) {
+    /* a reference of all zeros must be met to rounding of 1 */
+    double allowed = tolerance * (scale > 0 ? scale : 1);
+    for (int64_t i = 0; i < n; i++) {
+        double error = fabs((double)got[i] - want[i]);
+        if (error / allowed > *worst) *worst = error / allowed;
+        if (error <= allowed) continue; /* false for NaN */
+        fprintf(stderr, "FAIL %s (%s): %s[%lld] is %.8g, should be %.8g (rms %.3g, allowed %.2g)\n",
+                op->name, op->label, what, (long long)i, (double)got[i], want[i], scale, allowed);
+        return false;
+    }
+    return true;
+}
+
+static int checked_elements(const values *v) {
+    return v->count < CHECKED_ELEMENTS ? (int)v->count : CHECKED_ELEMENTS;
+}
+
+static void reference_gradients(problem *p) {
+    for (int i = 0; i < p->op->inputs; i++) {
+        if (!has_gradient(p->op, i)) continue;
+        const int checked = checked_elements(&p->in[i]);
+        for (int k = 0; k < checked; k++)
+            p->want[i][k] = reference_derivative(p, i, k * p->in[i].count / checked);
+        p->largest = fmax(p->largest, rms(p->want[i], checked));
+    }
+}
+
+/* --- one run: build, differentiate, compare --------------------------------------------------- */
+typedef struct built {
+    chl_graph *graph;
+    chl_tensor in[CHL_MAX_IN], out[CHL_MAX_OUT], gradient[CHL_MAX_IN];
+    int outputs;
+} built;
+
+/* The loss is sum(output 0 * seed); with `twice` the op is built two times from the same inputs, so
+ * that every gradient is written by one node and accumulated by another: twice the derivative. */
+static bool build(problem *p, const chl_backend *backend, bool twice, built *b) {
+    const op_case *op = p->op;
+    *b = (built){0};
+    if (chl_graph_new(backend, &b->graph) != CHL_OK) return false;
+    chl_graph *g = b->graph;
+    chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
+    int wanted = 0;
+    for (int i = 0; i < op->inputs; i++) {
+        b->in[i] = CHL_NONE;
+        if (op->in[i].fill == FILL_ABSENT) continue;
+        char name[16];
+        snprintf(name, sizeof name, "in%d", i);
+        b->in[i] = op->in[i].desc.dtype == CHL_I32
+                       ? chl_input(g, name, op->in[i].desc)
+                       : chl_param(g, name, op->in[i].desc, p->in[i].raw, CHL_TRAINABLE);
+        if (op->in[i].gradient) wrt[wanted++] = b->in[i];
+    }
+    b->outputs = op->build(g, op, b->in, b->out);
+    for (int i = 0; i < b->outputs; i++) chl_keep(g, b->out[i]);
+    if (wanted && chl_graph_status(g) == CHL_OK) {
+        chl_desc flat = *chl_desc_of(g, b->out[0]);
+        int64_t n = chl_count(&flat);
+        flat = chl_f32(2, 1, (int)n);
+        if (!p->seed) {
+            uint64_t state = 99;
+            p->seed = malloc((size_t)n * sizeof *p->seed);
+            for (int64_t i = 0; i < n; i++) p->seed[i] = (float)(2 * uniform(&state) - 1);
+        }
+        float *seed = malloc((size_t)n * sizeof *seed);
+        for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[i];
+        chl_tensor s = chl_constant(g, "seed", flat, seed);
+        free(seed);
+        chl_tensor y = chl_reshape(g, b->out[0], flat);
+        if (twice) {
+            chl_tensor again[CHL_MAX_OUT];
+            op->build(g, op, b->in, again);
+            y = chl_add(g, y, chl_reshape(g, again[0], flat));
+        }
+        chl_grad(g, chl_row_dot(g, y, s), wanted, wrt, gradient);
+        for (int i = 0, k = 0; i < op->inputs; i++)
+            if (has_gradient(op, i)) b->gradient[i] = chl_keep(g, gradient[k++]);
+    }
+    chl_status status = chl_compile(g);
+    for (int i = 0; i < op->inputs && status == CHL_OK; i++)
+        if (b->in[i] != CHL_NONE && op->in[i].desc.dtype == CHL_I32)
+            status = chl_write(g, b->in[i], p->in[i].raw);
+    for (int segment = 0; segment < g->segments && status == CHL_OK; segment++)
+        status = chl_run(g, segment);
+    if (status != CHL_OK) fprintf(stderr, "FAIL %s (%s): %s\n", op->name, op->label, chl_error());
+    return status == CHL_OK;
+}
+
+static bool check_forward(problem *p, built *b, op_coverage *coverage) {
+    const double tolerance = p->op->tolerance > 0 ? p->op->tolerance : 2e-5;
+    if (p->outputs == 0) {
+        p->outputs = b->outputs;
+        for (int i = 0; i < b->outputs; i++) p->out_desc[i] = *chl_desc_of(b->graph, b->out[i]);
+        reference_real(p);
+        reference_gradients(p);
+    }
+    bool good = true;
+    for (int i = 0; i < b->outputs && good; i++) {
+        int64_t n = chl_count(&p->out_desc[i]);
+        float *got = malloc((size_t)n * sizeof *got);
+        char what[16];
+        snprintf(what, sizeof what, "output %d", i);
+        good = chl_read(b->graph, b->out[i], got) == CHL_OK &&
+               close_enough(p->op, what, got, p->out[i], n, rms(p->out[i], n), tolerance,
+                            &coverage->worst_forward);
+        free(got);
+    }
+    return good;
+}
+
+static bool check_gradient(problem *p, built *b, int input, double factor, op_coverage *coverage) {
+    const double tolerance = p->op->gradient_tolerance > 0 ? p->op->gradient_tolerance : 5e-5;
+    const int64_t n = p->in[input].count;
+    const int checked = checked_elements(&p->in[input]);
+    float *all = malloc((size_t)n * sizeof *all), got[CHECKED_ELEMENTS];
+    double want[CHECKED_ELEMENTS];
+    char what[24];
+    snprintf(what, sizeof what, "gradient of input %d", input);
+    bool good = chl_read(b->graph, b->gradient[input], all) == CHL_OK;
+    for (int k = 0; k < checked; k++) {
+        want[k] = factor * p->want[input][k];
+        got[k] = all[k * n / checked];
+    }
+    /* some gradients are zero by algebra (a softmax over one key) and hold rounding errors only:
+     * they are judged against a hundredth of the op's largest gradient */
+    double scale = fmax(rms(want, checked), 0.01 * factor * p->largest);
+    good = good && close_enough(p->op, what, got, want, checked, scale, tolerance,
+                                &coverage->worst_gradient);
+    free(all);
+    return good;
+}
+
+bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage) {
+    problem p = {.op = op};
+    chl_backend guarded_backend = guarded(backend);
+    bool good = true;
+    for (int i = 0; i < op->inputs; i++) {
+        p.in_desc[i] = op->in[i].desc;
+        if (op->in[i].fill != FILL_ABSENT)
+            p.in[i] = make_values(&op->in[i], 1000003u * (uint64_t)(i + 1));
+    }
+    for (int twice = 0; twice < 2 && good; twice++) {
+        built b;
+        good = build(&p, &guarded_backend, twice, &b) && check_forward(&p, &b, coverage);
+        bool any = false;
+        for (int i = 0; i < op->inputs && good; i++) {
+            if (!has_gradient(op, i)) continue;
+            any = true;
+            good = check_gradient(&p, &b, i, twice ? 2 : 1, coverage);
+        }
+        if (good && !twice)
+            for (int32_t n = 0; n < b.graph->nodes; n++) coverage->forward[b.graph->node[n].op]++;
+        chl_graph_free(b.graph);
+        if (good && overruns) {
+            fprintf(stderr, "FAIL %s (%s): wrote outside its memory\n", op->name, op->label);
+            good = false;
+        }
+        overruns = 0;
+        if (!any) break;
+    }
+    for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
+    for (int i = 0; i < p.outputs; i++) free(p.out[i]);
+    free(p.seed);
+    coverage->failed += !good;
+    return good;
+}

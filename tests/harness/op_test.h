@@ -1,0 +1,14 @@
+/* Runs op cases against the double-precision references; see op_case.h. */
+#ifndef CHL_TEST_OP_TEST_H
+#define CHL_TEST_OP_TEST_H
+#include "harness/op_case.h"
+
+typedef struct op_coverage {
+    int forward[CHL_OP_COUNT]; /* shapes in which the row ran and was right */
+    int failed;
+    double worst_forward, worst_gradient; /* largest error / tolerance seen */
+} op_coverage;
+
+/* True when right. A failure is explained on stderr. */
+bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage);
+#endif

@@ -1,0 +1,339 @@
+/* Every container people have on disk gives the same names and numbers. The fixtures are made by
+ * tests/fixtures/make_weights.py; the numbers here are written out a second time, by hand. */
+#include "io/weights.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIXTURE(name) CHLADNI_FIXTURES "/weights/" name
+#define DIMS(...)                                                                                  \
+    (const int64_t[]) {                                                                            \
+        __VA_ARGS__                                                                                \
+    }
+#define FLOATS(...)                                                                                \
+    (const float[]) {                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define INTS(...)                                                                                  \
+    (const int32_t[]) {                                                                            \
+        __VA_ARGS__                                                                                \
+    }
+
+static chl_params *read_fixture(const char *path) {
+    chl_params *params;
+    if (chl_weights_read(path, &params) != CHL_OK) fail_msg("%s", chl_error());
+    return params;
+}
+
+static const void *expect(const chl_params *params, const char *name, chl_dtype dtype, int rank,
+                          const int64_t *dim) {
+    const chl_array *array = chl_params_find(params, name);
+    if (!array) fail_msg("%s lacks \"%s\"", params->source, name);
+    assert_int_equal(array->desc.dtype, dtype);
+    assert_int_equal(array->desc.rank, rank);
+    for (int i = 0; i < rank; i++) assert_int_equal(array->desc.dim[i], dim[i]);
+    assert_int_equal((uintptr_t)array->data % 64, 0);
+    assert_false(array->taken);
+    return array->data;
+}
+
+static void expect_floats(const chl_params *params, const char *name, int rank, const int64_t *dim,
+                          const float *wanted) {
+    const float *data = expect(params, name, CHL_F32, rank, dim);
+    int64_t count = chl_count(&chl_params_find(params, name)->desc);
+    for (int64_t i = 0; i < count; i++)
+        if (data[i] != wanted[i])
+            fail_msg("%s: \"%s\"[%lld] is %.9g, not %.9g", params->source, name, (long long)i,
+                     (double)data[i], (double)wanted[i]);
+}
+
+static void expect_integers(const chl_params *params, const char *name, int rank,
+                            const int64_t *dim, const int32_t *wanted) {
+    const int32_t *data = expect(params, name, CHL_I32, rank, dim);
+    int64_t count = chl_count(&chl_params_find(params, name)->desc);
+    for (int64_t i = 0; i < count; i++) assert_int_equal(data[i], wanted[i]);
+}
+
+static void expect_state(const chl_params *p) {
+    assert_int_equal(p->count, 12);
+    expect_floats(p, "layer.weight", 2, DIMS(2, 3), FLOATS(-1, -0.5f, 0, 0.5f, 1, 1.5f));
+    expect_floats(p, "layer.bias", 1, DIMS(3), FLOATS(0.25f, -0.5f, 1e-3f));
+    expect_floats(p, "half", 1, DIMS(5), FLOATS(1, -2, 0x1p-14f, 0x1p-24f, -INFINITY));
+    expect_floats(p, "brain", 1, DIMS(2), FLOATS(1.5f, -3.140625f));
+    expect_floats(p, "double", 1, DIMS(1), FLOATS(0.1f));
+    expect_integers(p, "index", 2, DIMS(2, 2), INTS(1, -2, 3, 2147483647));
+    expect_integers(p, "short", 1, DIMS(2), INTS(-300, 300));
+    expect_integers(p, "count", 0, NULL, INTS(7));
+    expect_integers(p, "mask", 1, DIMS(3), INTS(1, 0, 1));
+    expect_integers(p, "bytes", 1, DIMS(2), INTS(0, 255));
+    expect_integers(p, "signed", 1, DIMS(2), INTS(-128, 127));
+    expect_floats(p, "empty", 2, DIMS(0, 3), NULL);
+}
+
+static void test_state_in_every_container(void **unused) {
+    (void)unused;
+    static const char *const files[] = {FIXTURE("state.safetensors"), FIXTURE("state_zip.pt"),
+                                        FIXTURE("state_zip64.pt"), FIXTURE("state_legacy.pt")};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        chl_params *p = read_fixture(files[i]);
+        expect_state(p);
+        chl_params_free(p);
+    }
+}
+
+/* Transposed, offset and shared tensors come out row-major. */
+static void test_strides(void **unused) {
+    (void)unused;
+    static const char *const files[] = {FIXTURE("strided_zip.pt"), FIXTURE("strided_legacy.pt")};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        chl_params *p = read_fixture(files[i]);
+        assert_int_equal(p->count, 6);
+        expect_floats(p, "transposed", 2, DIMS(3, 2), FLOATS(0, 3, 1, 4, 2, 5));
+        expect_floats(p, "window", 2, DIMS(2, 2), FLOATS(17, 18, 21, 22));
+        float permuted[24];
+        for (int a = 0; a < 4; a++)
+            for (int b = 0; b < 6; b++) permuted[6 * a + b] = (float)(4 * b + a);
+        expect_floats(p, "permuted", 3, DIMS(4, 2, 3), permuted);
+        expect_floats(p, "column", 1, DIMS(3), FLOATS(2, 6, 10));
+        expect_floats(p, "tied", 1, DIMS(2), FLOATS(4, 5));
+        expect_floats(p, "parameter", 1, DIMS(2), FLOATS(1, 2));
+        chl_params_free(p);
+    }
+}
+
+static void expect_net(const chl_params *p) {
+    expect_floats(p, "scale", 0, NULL, FLOATS(2.5f));
+    expect_integers(p, "input_resolution", 0, NULL, INTS(224));
+    expect_floats(p, "fc.weight", 2, DIMS(2, 3), FLOATS(0, 1, 2, 3, 4, 5));
+    expect_floats(p, "fc.bias", 1, DIMS(2), FLOATS(-1, -2));
+    expect_floats(p, "blocks.0.weight", 2, DIMS(1, 2), FLOATS(0.5f, 0.75f));
+}
+
+/* A TorchScript archive lists every tensor of its objects; a pickled module only what it would
+ * save. */
+static void test_modules(void **unused) {
+    (void)unused;
+    chl_params *p = read_fixture(FIXTURE("script.pt"));
+    assert_int_equal(p->count, 6);
+    expect_net(p);
+    expect_floats(p, "scratch", 1, DIMS(3), FLOATS(1, 1, 1));
+    chl_params_free(p);
+    p = read_fixture(FIXTURE("module.pt"));
+    assert_int_equal(p->count, 5);
+    expect_net(p);
+    chl_params_free(p);
+}
+
+static void test_nvidia(void **unused) {
+    (void)unused;
+    static const char *const files[] = {FIXTURE("nvidia_3.pkl"), FIXTURE("nvidia_4.pkl")};
+    float ramp[36];
+    for (int i = 0; i < 36; i++) ramp[i] = (float)i;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        chl_params *p = read_fixture(files[i]);
+        assert_int_equal(p->count, 10);
+        expect_floats(p, "mapping.fc0.weight", 2, DIMS(3, 3), ramp);
+        expect_floats(p, "mapping.fc0.bias", 1, DIMS(3), FLOATS(1, 2, 3));
+        expect_floats(p, "mapping.w_avg", 1, DIMS(3), FLOATS(-1, 0, 1));
+        expect_floats(p, "synthesis.b4.const", 3, DIMS(2, 4, 4), ramp);
+        expect_floats(p, "synthesis.b4.conv1.weight", 4, DIMS(2, 2, 3, 3), ramp);
+        expect_floats(p, "synthesis.b4.conv1.noise_const", 2, DIMS(4, 4), ramp);
+        expect_floats(p, "synthesis.b4.conv1.noise_strength", 0, NULL, FLOATS(0));
+        expect_floats(p, "synthesis.b4.conv1.affine.bias", 1, DIMS(2), FLOATS(1, 1));
+        expect_floats(p, "synthesis.b4.conv1.resample_filter", 1, DIMS(4),
+                      FLOATS(0.125f, 0.375f, 0.375f, 0.125f));
+        chl_params_free(p);
+    }
+}
+
+static void test_unwrapping(void **unused) {
+    (void)unused;
+    chl_params *p = read_fixture(FIXTURE("training.pt"));
+    assert_int_equal(p->count, 3);
+    expect_floats(p, "w", 1, DIMS(4), FLOATS(0, 1, 2, 3));
+    expect_floats(p, "noises.noise_0", 1, DIMS(1), FLOATS(0));
+    expect_floats(p, "latent_avg", 1, DIMS(2), FLOATS(9, 8));
+    chl_params_free(p);
+
+    p = read_fixture(FIXTURE("e4e.pt"));
+    assert_int_equal(p->count, 3);
+    expect_floats(p, "encoder.w", 1, DIMS(4), FLOATS(0, 1, 2, 3));
+    expect_floats(p, "decoder.w", 1, DIMS(4), FLOATS(1, 2, 3, 4));
+    expect_floats(p, "latent_avg", 2, DIMS(3, 2), FLOATS(0, 1, 2, 3, 4, 5));
+    chl_params_free(p);
+
+    p = read_fixture(FIXTURE("numbers.pt"));
+    assert_int_equal(p->count, 4);
+    expect_integers(p, "steps", 0, NULL, INTS(12));
+    expect_floats(p, "rate", 0, NULL, FLOATS(0.5f));
+    expect_integers(p, "on", 0, NULL, INTS(1));
+    chl_params_free(p);
+
+    p = read_fixture(FIXTURE("bare.pt"));
+    assert_int_equal(p->count, 1);
+    expect_floats(p, "array", 2, DIMS(2, 3), FLOATS(0, 1, 2, 3, 4, 5));
+    chl_params_free(p);
+}
+
+/* Numbers in the short forms of protocol 2, and a safetensors header whose length, 640, starts with
+ * the two bytes of a protocol 2 pickle. */
+static void test_small_print(void **unused) {
+    (void)unused;
+    static const char pickle[] = "\x80\x02}(U\1a\x8a\x02\0\xffU\1bJ\xfe\xff\xff\xffU\1cI-7\n"
+                                 "U\1d\x8a\0U\1eG\xbf\xf8\0\0\0\0\0\0U\1fF0.25\nU\1gI01\nu.";
+    chl_params *p;
+    assert_int_equal(chl_params_new("memory", &p), CHL_OK);
+    if (chl_weights_parse((const uint8_t *)pickle, sizeof pickle - 1, "memory", p) != CHL_OK)
+        fail_msg("%s", chl_error());
+    expect_integers(p, "a", 0, NULL, INTS(-256));
+    expect_integers(p, "b", 0, NULL, INTS(-2));
+    expect_integers(p, "c", 0, NULL, INTS(-7));
+    expect_integers(p, "d", 0, NULL, INTS(0));
+    expect_floats(p, "e", 0, NULL, FLOATS(-1.5f));
+    expect_floats(p, "f", 0, NULL, FLOATS(0.25f));
+    expect_integers(p, "g", 0, NULL, INTS(1));
+    chl_params_free(p);
+
+    uint8_t file[8 + 640 + 4] = {0x80, 0x02};
+    static const char header[] = "{\"x\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    memset(file + 8, ' ', 640);
+    memcpy(file + 8, header, sizeof header - 1);
+    file[8 + 640] = 5;
+    assert_int_equal(chl_params_new("memory", &p), CHL_OK);
+    if (chl_weights_parse(file, sizeof file, "memory", p) != CHL_OK) fail_msg("%s", chl_error());
+    expect_integers(p, "x", 1, DIMS(1), INTS(5));
+    chl_params_free(p);
+}
+
+static char folder[] = "/tmp/chladni-weights-XXXXXX";
+
+static int make_folder(void **unused) {
+    (void)unused;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **unused) {
+    (void)unused;
+    return rmdir(folder);
+}
+
+static int files_in_folder(void) {
+    int count = 0;
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; (entry = readdir(directory));) count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static void test_write(void **unused) {
+    (void)unused;
+    char path[64];
+    snprintf(path, sizeof path, "%s/out.safetensors", folder);
+    chl_params *p = read_fixture(FIXTURE("state_zip.pt")), *back;
+    const char strange[] = "a \"quoted\" \\ back\xC3\xBC";
+    assert_int_equal(chl_params_rename(p, "half", strange), CHL_OK);
+    for (int round = 0; round < 2; round++) { /* the second replaces the first */
+        assert_int_equal(chl_weights_write_safetensors(p, path), CHL_OK);
+        assert_int_equal(files_in_folder(), 1);
+        back = read_fixture(path);
+        assert_int_equal(chl_params_rename(back, strange, "half"), CHL_OK);
+        expect_state(back);
+        assert_string_equal(back->array[0].name, p->array[0].name);
+        chl_params_free(back);
+    }
+    struct stat about;
+    assert_int_equal(stat(path, &about), 0);
+    uint64_t header = 0;
+    FILE *file = fopen(path, "rb");
+    assert_int_equal(fread(&header, sizeof header, 1, file), 1);
+    fclose(file);
+    assert_int_equal(header % 8, 0);
+
+    char missing[96];
+    snprintf(missing, sizeof missing, "%s/no/such/folder.safetensors", folder);
+    assert_int_equal(chl_weights_write_safetensors(p, missing), CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "folder exists"));
+    assert_int_equal(chl_params_rename(p, "index", "__metadata__"), CHL_OK);
+    assert_int_equal(chl_weights_write_safetensors(p, path), CHL_ERR_ARGUMENT);
+    chl_params_free(p);
+    assert_int_equal(files_in_folder(), 1);
+    unlink(path);
+}
+
+static void refuse(const char *path, chl_status status, const char *words) {
+    chl_params *params = (chl_params *)folder;
+    chl_status got = chl_weights_read(path, &params);
+    if (got != status || !strstr(chl_error(), words) || !strstr(chl_error(), path))
+        fail_msg("%s: status %d, \"%s\"; wanted %d with \"%s\"", path, got, chl_error(), status,
+                 words);
+    assert_null(params);
+}
+
+static void refuse_content(const char *content, size_t size, chl_status status, const char *words) {
+    char path[64];
+    snprintf(path, sizeof path, "%s/content", folder);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(content, 1, size, file), size);
+    fclose(file);
+    refuse(path, status, words);
+    unlink(path);
+}
+
+static void test_not_a_file(void **unused) {
+    (void)unused;
+    char path[64];
+    refuse(FIXTURE("no-such-file.pt"), CHL_ERR_IO, "No such file");
+    refuse(folder, CHL_ERR_IO, "is a directory");
+    refuse_content("", 0, CHL_ERR_FORMAT, "is empty");
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuse(path, CHL_ERR_IO, "not a regular file"); /* at once, not when somebody writes to it */
+    unlink(path);
+    if (geteuid() == 0) return; /* root may read everything */
+    snprintf(path, sizeof path, "%s/closed", folder);
+    fclose(fopen(path, "wb"));
+    chmod(path, 0);
+    refuse(path, CHL_ERR_IO, "Permission denied");
+    unlink(path);
+}
+
+static void test_other_kinds(void **unused) {
+    (void)unused;
+    char tar[512] = "model";
+    memcpy(tar + 257, "ustar", 5);
+#define REFUSE(text, status, words) refuse_content(text, sizeof text - 1, status, words)
+    REFUSE("<!DOCTYPE html><html>", CHL_ERR_FORMAT, "web page");
+    REFUSE("<HTML><body>", CHL_ERR_FORMAT, "web page");
+    REFUSE("version https://git-lfs.github.com/spec/v1\n", CHL_ERR_FORMAT, "git lfs pull");
+    REFUSE("\x1f\x8b\x08\0\0\0\0\0\0\0", CHL_ERR_UNSUPPORTED, "unpack it first");
+    REFUSE("\x89HDF\r\n\x1a\n", CHL_ERR_UNSUPPORTED, "HDF5");
+    REFUSE("hello, world", CHL_ERR_FORMAT, "no known kind");
+    REFUSE("\x80", CHL_ERR_FORMAT, "no known kind");
+    REFUSE("PK\x03\x04", CHL_ERR_FORMAT, "cut short");
+    refuse_content(tar, sizeof tar, CHL_ERR_UNSUPPORTED, "tar archive");
+    refuse(FIXTURE("big_endian.npy"), CHL_ERR_UNSUPPORTED, "astype('<f4')");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_state_in_every_container),
+        cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_modules),
+        cmocka_unit_test(test_nvidia),
+        cmocka_unit_test(test_unwrapping),
+        cmocka_unit_test(test_small_print),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_not_a_file),
+        cmocka_unit_test(test_other_kinds),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,61 @@
+/* The predecessor's audio encoder against timm (tests/fixtures/make_resnet18.py). */
+#include "core/build.h"
+#include "harness/parity.h"
+#include "nets/resnet18.h"
+#include <string.h>
+
+static void test_small(void **state) {
+    (void)state;
+    chl_params *params = parity_weights("resnet18/small.safetensors");
+    chl_resnet18_config config;
+    MUST(chl_resnet18_adopt(params, &config));
+    MUST(chl_params_report(params));
+    assert_int_equal(config.width, 4);
+    assert_int_equal(config.depth[3], 2);
+    chl_graph *g;
+    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_tensor x = chl_input(g, "mel", chl_f32(4, 2, 32, 61, 1)), head, embedding, gradient;
+    chl_resnet18(&net, &config, x, &head, &embedding);
+    float *goal = parity_target(2, 12);
+    chl_tensor target = chl_constant(g, "target", chl_f32(2, 2, 12), goal);
+    chl_tensor loss = chl_mean(g, chl_row_dot(g, embedding, target));
+    chl_grad(g, loss, 1, &x, &gradient);
+    chl_keep(g, head);
+    chl_keep(g, gradient);
+    MUST(chl_compile(g));
+    float *mel = parity_formula("mel", 0.5, 0.5, 2 * 32 * 61);
+    MUST(chl_write(g, x, mel));
+    MUST(chl_run(g, 0));
+
+    int64_t count;
+    float *got = parity_read(g, head, 1, &count),
+          *want = parity_array("resnet18/small_head", count);
+    assert_true(parity_error("resnet18/small_head", got, want, count) <= 1e-5);
+    float *dgot = parity_read(g, gradient, 1, &count);
+    float *dwant = parity_array("resnet18/small_gradient", count);
+    assert_true(parity_error("resnet18/small_gradient", dgot, dwant, count) <= 5e-5);
+    float *all[] = {goal, mel, got, want, dgot, dwant};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    chl_net_done(&net);
+    chl_graph_free(g);
+    chl_params_free(params);
+}
+
+static void test_errors_name_the_key(void **state) {
+    (void)state;
+    chl_params *params = parity_weights("resnet18/small.safetensors");
+    chl_params_drop(params, "feature_extractor.layer2.0.downsample.0.weight");
+    chl_resnet18_config config;
+    assert_int_equal(chl_resnet18_adopt(params, &config), CHL_ERR_KEY);
+    assert_non_null(strstr(chl_error(), "layer2.0.downsample.0.weight"));
+    chl_params_free(params);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small),
+        cmocka_unit_test(test_errors_name_the_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,43 @@
+#include "harness/op_case.h"
+
+DECLARE_REFERENCE(log_mel)
+
+static int build_log_mel(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
+    out[0] = chl_log_mel(g, in[0], c->settings);
+    return 1;
+}
+
+#define SETTINGS(name, fft_, hop_, bands_, reflect_, absolute_, floor_)                            \
+    static const chl_mel_settings name = {.rate = 44100,                                           \
+                                          .fft = fft_,                                             \
+                                          .hop = hop_,                                             \
+                                          .bands = bands_,                                         \
+                                          .reflect = reflect_,                                     \
+                                          .absolute = absolute_,                                   \
+                                          .floor_db = floor_,                                      \
+                                          .least = 1e-10f}
+SETTINGS(compatible, 256, 64, 20, true, false, 80);
+SETTINGS(absolute, 256, 64, 20, false, true, 80);
+SETTINGS(raw, 128, 32, 9, false, true, 0);
+SETTINGS(shallow, 64, 7, 5, false, false, 20);
+SETTINGS(smallest, 16, 3, 1, true, false, 80);
+SETTINGS(longest, 2048, 512, 128, true, false, 80);
+
+#define CASE(label_, settings_, clips, samples)                                                    \
+    {                                                                                              \
+        .name = "log_mel", .label = label_, .build = build_log_mel, REFERENCE_OF(log_mel),         \
+        .inputs = 1, .in = {{.desc = {CHL_F32, 2, {clips, samples}}, .fill = FILL_NORMAL}},        \
+        .settings = &settings_                                                                     \
+    }
+
+static const op_case cases[] = {
+    CASE("own maximum, reflected ends", compatible, 3, 2500),
+    CASE("full-scale reference, zero ends", absolute, 2, 1303),
+    CASE("raw decibels", raw, 2, 1201),
+    CASE("floor reached, odd hop", shallow, 2, 509),
+    CASE("reflection bounces", compatible, 1, 17),
+    CASE("one sample", compatible, 1, 1),
+    CASE("one of everything", smallest, 1, 1),
+    CASE("the paper's sizes", longest, 1, 2600),
+};
+OP_CASES(log_mel, cases)

@@ -1,0 +1,60 @@
+/* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
+#include "command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *about;
+} commands[] = {
+    {"edit", command_edit, "edit a picture by a sound or a text (the paper's Eq. 14)"},
+    {"generate", command_generate, "pictures from seeds or latents"},
+    {"embed", command_embed, "embeddings of sounds, pictures, texts"},
+    {"mel", command_mel, "a sound as the encoder sees it"},
+    {"weights", command_weights, "look into, convert or make weight files"},
+    {"info", command_info, "version, libraries, devices"},
+};
+
+static void log_line(void *user, chl_log_level level, const char *line) {
+    (void)user;
+    if (level == CHL_LOG_DEBUG && !getenv("CHLADNI_DEBUG")) return;
+    fprintf(stderr, "chladni: %s%s\n", level == CHL_LOG_WARN ? "warning: " : "", line);
+}
+
+static void print_commands(FILE *to) {
+    fputs("usage: chladni COMMAND ...\n\n", to);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
+    fputs("\nchladni COMMAND --help tells a command's flags\n", to);
+}
+
+int main(int argc, char **argv) {
+    chl_log_to(log_line, NULL);
+    if (argc < 2) {
+        print_commands(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_commands(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("chladni %s\n", chl_version());
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0) continue;
+        int code = commands[i].run(argc - 2, argv + 2);
+        /* a full disk or a closed pipe must not look like success */
+        if (fflush(stdout) != 0 && code == EXIT_OK) {
+            fputs("chladni: standard output could not be written\n", stderr);
+            return EXIT_RUN;
+        }
+        return code;
+    }
+    fprintf(stderr, "chladni: no command \"%s\"\n", argv[1]);
+    print_commands(stderr);
+    return EXIT_USAGE;
+}

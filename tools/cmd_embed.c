@@ -1,0 +1,167 @@
+#include "command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum item_kind { ITEM_SOUND, ITEM_IMAGE, ITEM_TEXT } item_kind;
+
+typedef struct embed_job {
+    chl_engine_options models;
+    const char *out;
+    bool json;
+    item_kind *kind; /* in the order given */
+    const char **value;
+    int items, capacity;
+
+    chl_engine *engine;
+    float *rows;
+    int count, width, room;
+    bool said; /* the error is on stderr already */
+} embed_job;
+
+static bool take_item(void *user, const char *name, const char *value) {
+    static const char *const names[] = {"sound", "image", "text"};
+    embed_job *job = user;
+    for (int k = 0; k < 3; k++) {
+        if (strcmp(name, names[k]) != 0) continue;
+        if (!value) return true; /* the parser reports the missing value */
+        if (job->items == job->capacity) {
+            int capacity = job->capacity ? 2 * job->capacity : 64;
+            void *kind = realloc(job->kind, sizeof *job->kind * (size_t)capacity);
+            if (kind) job->kind = kind;
+            void *text = realloc(job->value, sizeof *job->value * (size_t)capacity);
+            if (text) job->value = text;
+            if (!kind || !text) return false;
+            job->capacity = capacity;
+        }
+        job->kind[job->items] = (item_kind)k;
+        job->value[job->items++] = value;
+        return true;
+    }
+    return false;
+}
+
+static float *new_row(embed_job *job) {
+    if (job->count == job->room) {
+        int room = job->room ? 2 * job->room : 64;
+        float *grown = realloc(job->rows, sizeof(float) * (size_t)room * (size_t)job->width);
+        if (!grown) return NULL;
+        job->rows = grown;
+        job->room = room;
+    }
+    return job->rows + (size_t)job->count++ * (size_t)job->width;
+}
+
+static chl_status embed_pixels(embed_job *job, int height, int width, const float *pixels) {
+    float *row = new_row(job);
+    if (!row) return CHL_ERR_MEMORY;
+    return job->models.face ? chl_embed_face(job->engine, height, width, pixels, row)
+                            : chl_embed_picture(job->engine, height, width, pixels, row);
+}
+
+/* X.npy: N x 3 x H x W in [-1,1] */
+static chl_status embed_array(embed_job *job, const char *path) {
+    int rank;
+    int64_t dim[6];
+    float *planes;
+    chl_status status = chl_array_read(path, &rank, dim, &planes);
+    if (status != CHL_OK) return status;
+    if (rank != 4 || dim[1] != 3 || dim[2] > 65536 || dim[3] > 65536) {
+        fprintf(stderr, "chladni: %s: pictures are N x 3 x H x W\n", path);
+        job->said = true;
+        chl_release(planes);
+        return CHL_ERR_SHAPE;
+    }
+    const size_t area = (size_t)dim[2] * (size_t)dim[3];
+    float *pixels = malloc(sizeof(float) * 3 * area);
+    if (!pixels) status = CHL_ERR_MEMORY;
+    for (size_t n = 0; n < (size_t)dim[0] && status == CHL_OK; n++) {
+        for (size_t i = 0; i < area; i++)
+            for (size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[(n * 3 + c) * area + i];
+        status = embed_pixels(job, (int)dim[2], (int)dim[3], pixels);
+    }
+    free(pixels);
+    chl_release(planes);
+    return status;
+}
+
+static chl_status embed_image(embed_job *job, const char *path) {
+    const size_t length = strlen(path);
+    if (length > 4 && strcmp(path + length - 4, ".npy") == 0) return embed_array(job, path);
+    int height, width;
+    float *pixels;
+    chl_status status = chl_picture_read(path, &height, &width, &pixels);
+    if (status != CHL_OK) return status;
+    status = embed_pixels(job, height, width, pixels);
+    chl_release(pixels);
+    return status;
+}
+
+static chl_status embed_item(embed_job *job, int item) {
+    if (job->kind[item] == ITEM_IMAGE) return embed_image(job, job->value[item]);
+    float *row = new_row(job);
+    if (!row) return CHL_ERR_MEMORY;
+    return job->kind[item] == ITEM_SOUND ? chl_embed_sound(job->engine, job->value[item], row)
+                                         : chl_embed_text(job->engine, job->value[item], row);
+}
+
+static int run(embed_job *job) {
+    if (chl_engine_open(&job->models, &job->engine) != CHL_OK) return run_error();
+    chl_engine_sizes size = chl_engine_get_sizes(job->engine);
+    job->width = job->models.face ? size.face : size.embedding;
+    for (int i = 0; i < job->items; i++) {
+        chl_status status = embed_item(job, i);
+        if (status != CHL_OK) return job->said ? EXIT_RUN : run_error();
+    }
+    const int64_t dim[] = {job->count, job->width};
+    if (chl_array_write(job->out, 2, dim, job->rows) != CHL_OK) return run_error();
+    if (job->json)
+        print_json(
+            json_pack("{s:s,s:i,s:i}", "out", job->out, "count", job->count, "width", job->width));
+    return EXIT_OK;
+}
+
+static int check(const command_line *line, const embed_job *job) {
+    bool sound = false, image = false, text = false;
+    for (int i = 0; i < job->items; i++) {
+        sound = sound || job->kind[i] == ITEM_SOUND;
+        image = image || job->kind[i] == ITEM_IMAGE;
+        text = text || job->kind[i] == ITEM_TEXT;
+    }
+    if (job->items == 0) return usage_error(line, "give --sound, --image or --text");
+    if (!job->out) return usage_error(line, "--out is missing");
+    if (sound && !job->models.audio) return usage_error(line, "--sound needs --audio");
+    if (text && (!job->models.clip || !job->models.vocab))
+        return usage_error(line, "--text needs --clip and --vocab");
+    if (image && (job->models.clip != NULL) + (job->models.face != NULL) != 1)
+        return usage_error(line, "--image needs one of --clip, --face");
+    if (job->models.face && (sound || text))
+        return usage_error(line, "--face embeds pictures only");
+    return EXIT_OK;
+}
+
+int command_embed(int argc, char **argv) {
+    embed_job job = {.models = {.size = sizeof job.models}};
+    const option options[] = {
+        MODEL_OPTIONS(job.models, true),
+        {"out", NULL, OPTION_TEXT, &job.out, "E.npy", "float32, one row per item", NULL},
+        {"json", NULL, OPTION_FLAG, &job.json, NULL, "report as JSON on stdout", NULL},
+    };
+    command_line line = {
+        .usage = "embed (--sound S | --image P|X.npy | --text T)... [--clip F] [--vocab F] "
+                 "[--audio F] [--face F] --out E.npy",
+        .about = "Unit-length embeddings, in the order given. --face: identities instead of CLIP.",
+        .options = options,
+        .count = sizeof options / sizeof options[0],
+        .extra = take_item,
+        .user = &job};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = check(&line, &job);
+    if (code == EXIT_OK && !done) code = run(&job);
+    free(job.kind);
+    free(job.value);
+    free(job.rows);
+    chl_engine_close(job.engine);
+    return code;
+}

@@ -1,0 +1,168 @@
+#include "command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct generate_job {
+    chl_engine_options models;
+    const char *seeds, *latent, *out;
+    float truncation;
+    bool dry_run;
+
+    chl_engine *engine;
+    chl_engine_sizes size;
+    int count;
+    float *w, *pixels;
+} generate_job;
+
+#define MOST_PICTURES 100000
+
+/* "0-9", "3", "1,5,8-10" -> numbers; the count, or -1 when it is not of that form */
+static int parse_seeds(const char *text, int *seed) {
+    int count = 0;
+    while (*text) {
+        char *end;
+        long first = strtol(text, &end, 10), last = first;
+        if (end == text || first < 0) return -1;
+        if (*end == '-') {
+            text = end + 1;
+            last = strtol(text, &end, 10);
+            if (end == text) return -1;
+        }
+        if (last < first || last > INT32_MAX || last - first >= MOST_PICTURES - count) return -1;
+        for (long s = first; s <= last; s++, count++)
+            if (seed) seed[count] = (int)s;
+        if (*end && *end != ',') return -1;
+        if (*end == ',' && !end[1]) return -1;
+        text = end + (*end == ',');
+    }
+    return count > 0 ? count : -1;
+}
+
+static size_t code_numbers(const generate_job *job) {
+    return (size_t)job->size.rows * (size_t)job->size.latent;
+}
+
+static int latents_from_seeds(generate_job *job) {
+    job->count = parse_seeds(job->seeds, NULL);
+    int *seed = malloc(sizeof *seed * (size_t)job->count);
+    job->w = malloc(sizeof(float) * (size_t)job->count * code_numbers(job));
+    int code = seed && job->w ? EXIT_OK : EXIT_RUN;
+    if (code == EXIT_OK) parse_seeds(job->seeds, seed);
+    for (int i = 0; i < job->count && code == EXIT_OK; i++)
+        if (chl_seed_latent(job->engine, (uint64_t)seed[i], job->truncation,
+                            job->w + (size_t)i * code_numbers(job)) != CHL_OK)
+            code = run_error();
+    free(seed);
+    return code;
+}
+
+static int latents_from_file(generate_job *job) {
+    int rank;
+    int64_t dim[6];
+    if (chl_array_read(job->latent, &rank, dim, &job->w) != CHL_OK) return run_error();
+    if ((rank == 2 || rank == 3) && dim[rank - 2] == job->size.rows &&
+        dim[rank - 1] == job->size.latent && (rank == 2 || dim[0] <= MOST_PICTURES)) {
+        job->count = rank == 3 ? (int)dim[0] : 1;
+        return EXIT_OK;
+    }
+    fprintf(stderr, "chladni: %s: should be %d x %d or N x %d x %d numbers\n", job->latent,
+            job->size.rows, job->size.latent, job->size.rows, job->size.latent);
+    return EXIT_RUN;
+}
+
+/* a .png of several pictures: out-0.png, out-1.png ... by seed or index */
+static int write_pictures(generate_job *job) {
+    const size_t side = (size_t)job->size.picture;
+    const int stem = (int)strlen(job->out) - 4;
+    for (int i = 0; i < job->count; i++) {
+        char path[4096];
+        if (job->count == 1)
+            snprintf(path, sizeof path, "%s", job->out);
+        else
+            snprintf(path, sizeof path, "%.*s-%04d.png", stem, job->out, i);
+        if (chl_picture_write(path, job->size.picture, job->size.picture,
+                              job->pixels + (size_t)i * 3 * side * side) != CHL_OK)
+            return run_error();
+    }
+    return EXIT_OK;
+}
+
+/* N x 3 x H x W, as the frameworks that read .npy expect pictures */
+static int write_array(generate_job *job) {
+    const size_t side = (size_t)job->size.picture, area = side * side;
+    float *planes = malloc(sizeof(float) * (size_t)job->count * 3 * area);
+    if (!planes) {
+        fputs("chladni: out of memory\n", stderr);
+        return EXIT_RUN;
+    }
+    for (size_t n = 0; n < (size_t)job->count; n++)
+        for (size_t i = 0; i < area; i++)
+            for (size_t c = 0; c < 3; c++)
+                planes[(n * 3 + c) * area + i] = job->pixels[(n * area + i) * 3 + c];
+    const int64_t dim[] = {job->count, 3, (int64_t)side, (int64_t)side};
+    chl_status status = chl_array_write(job->out, 4, dim, planes);
+    free(planes);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
+static bool ends_in(const char *text, const char *end) {
+    size_t a = strlen(text), b = strlen(end);
+    return a > b && strcmp(text + a - b, end) == 0;
+}
+
+static int run(generate_job *job) {
+    if (chl_engine_open(&job->models, &job->engine) != CHL_OK) return run_error();
+    job->size = chl_engine_get_sizes(job->engine);
+    int code = job->seeds ? latents_from_seeds(job) : latents_from_file(job);
+    if (code != EXIT_OK) return code;
+    const size_t picture = 3 * (size_t)job->size.picture * (size_t)job->size.picture;
+    job->pixels = malloc(sizeof(float) * (size_t)job->count * picture);
+    if (!job->pixels) {
+        fputs("chladni: out of memory: fewer pictures at a time\n", stderr);
+        return EXIT_RUN;
+    }
+    if (chl_generate(job->engine, job->count, job->w, job->pixels) != CHL_OK) return run_error();
+    return ends_in(job->out, ".npy") ? write_array(job) : write_pictures(job);
+}
+
+static int check(const command_line *line, const generate_job *job) {
+    if (!job->models.generator) return usage_error(line, "--generator is missing");
+    if ((job->seeds != NULL) + (job->latent != NULL) != 1)
+        return usage_error(line, "give one of --seeds, --latent");
+    if (!job->out) return usage_error(line, "--out is missing");
+    if (!ends_in(job->out, ".png") && !ends_in(job->out, ".npy"))
+        return usage_error(line, "--out %s: should end in .png or .npy", job->out);
+    if (job->seeds && parse_seeds(job->seeds, NULL) < 0)
+        return usage_error(line, "--seeds %s: should be like 0-9 or 1,5,8 (at most %d)", job->seeds,
+                           MOST_PICTURES);
+    return EXIT_OK;
+}
+
+int command_generate(int argc, char **argv) {
+    generate_job job = {.models = {.size = sizeof job.models}, .truncation = 0.7f};
+    const option options[] = {
+        {"seeds", "seed", OPTION_TEXT, &job.seeds, "0-9", "seed numbers", NULL},
+        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "W+ codes, L x 512 or N x L x 512",
+         NULL},
+        {"out", NULL, OPTION_TEXT, &job.out, "P.png|X.npy",
+         "pictures, or float32 N x 3 x H x W in [-1,1]", NULL},
+        MODEL_OPTIONS(job.models, false),
+        {"truncation", "trunc", OPTION_FLOAT, &job.truncation, "X", "towards the mean (0.7)", NULL},
+        {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
+         "generator's clamp (0 = by its kind, -1 = none)", NULL},
+    };
+    command_line line = {.usage = "generate --generator F (--seeds 0-9 | --latent W.npy) --out P",
+                         .about = "The generator's pictures. Several to a .png: P-0000.png, ...",
+                         .options = options,
+                         .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = check(&line, &job);
+    if (code != EXIT_OK || done) return code;
+    code = run(&job);
+    free(job.w);
+    free(job.pixels);
+    chl_engine_close(job.engine);
+    return code;
+}

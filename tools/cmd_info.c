@@ -1,0 +1,22 @@
+#include "command.h"
+#include <stdio.h>
+
+int command_info(int argc, char **argv) {
+    bool json = false;
+    const option options[] = {
+        {"json", NULL, OPTION_FLAG, &json, NULL, "as JSON on stdout", NULL},
+    };
+    command_line line = {.usage = "info [--json]",
+                         .about = "What this build is and what it runs on.",
+                         .options = options,
+                         .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code != EXIT_OK || done) return code;
+    if (json) {
+        print_json(json_pack("{s:s,s:s}", "version", chl_version(), "build", chl_build_info()));
+        return EXIT_OK;
+    }
+    printf("chladni %s\n%s\n", chl_version(), chl_build_info());
+    return EXIT_OK;
+}

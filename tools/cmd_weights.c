@@ -1,0 +1,53 @@
+#include "command.h"
+#include <stdio.h>
+#include <string.h>
+
+static void print_array(void *user, const char *name, const char *dtype, int rank,
+                        const int64_t *dim) {
+    int64_t *numbers = user, count = 1;
+    char shape[128] = "";
+    for (int i = 0; i < rank; i++) {
+        size_t at = strlen(shape);
+        snprintf(shape + at, sizeof shape - at, "%s%lld", i ? "," : "", (long long)dim[i]);
+        count *= dim[i];
+    }
+    *numbers += count;
+    printf("%-64s %s [%s]\n", name, dtype, shape);
+}
+
+static int inspect(const char *path) {
+    int64_t numbers = 0;
+    if (chl_weights_inspect(path, print_array, &numbers) != CHL_OK) return run_error();
+    fprintf(stderr, "%.3f million numbers\n", 1e-6 * (double)numbers);
+    return EXIT_OK;
+}
+
+int command_weights(int argc, char **argv) {
+    const char *word[2] = {NULL, NULL}, *out = NULL;
+    int kind = -1, seed = 0;
+    const option options[] = {
+        {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "of convert and random", NULL},
+        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "of random", NULL},
+        {"seed", NULL, OPTION_INT, &seed, "N", "of random", NULL},
+    };
+    static const char *const kinds[] = {"generator", "clip", "audio", "face"};
+    command_line line = {
+        .usage = "weights (inspect FILE | convert FILE --out F | random --kind K --out F)",
+        .about = "inspect: names and shapes. convert: to safetensors, float32. random: a small\n"
+                 "untrained model, to try the machinery out. Nothing in a file is ever executed.",
+        .options = options,
+        .count = sizeof options / sizeof options[0],
+        .positional = word,
+        .most_positionals = 2};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code != EXIT_OK || done) return code;
+    const char *action = word[0] ? word[0] : "";
+    if (strcmp(action, "inspect") == 0 && word[1]) return inspect(word[1]);
+    if (strcmp(action, "convert") == 0 && word[1] && out)
+        return chl_weights_convert(word[1], out) == CHL_OK ? EXIT_OK : run_error();
+    if (strcmp(action, "random") == 0 && kind >= 0 && out && seed >= 0)
+        return chl_weights_random(kinds[kind], (uint64_t)seed, out) == CHL_OK ? EXIT_OK
+                                                                              : run_error();
+    return usage_error(&line, "say what to do with which file");
+}

@@ -1,0 +1,60 @@
+#include "command.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int run_error(void) {
+    fprintf(stderr, "chladni: %s\n", chl_error());
+    return EXIT_RUN;
+}
+
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number) {
+    signal_seen = number;
+    signal(number, SIG_DFL); /* a second one ends the program at once */
+}
+
+void watch_interrupts(void) {
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
+bool interrupted(void) {
+    return signal_seen != 0;
+}
+int interrupt_code(void) {
+    return signal_seen == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPT;
+}
+
+void print_json(json_t *value) {
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(value);
+}
+
+progress_line progress_start(const char *what, bool quiet) {
+    return (progress_line){
+        .what = what, .last = -1e9, .terminal = isatty(STDERR_FILENO), .quiet = quiet};
+}
+
+void progress_show(progress_line *line, const chl_edit_progress *p) {
+    /* often enough to see it move; rarely enough for a log file */
+    const double pause = line->terminal ? 0.1 : 10;
+    const bool last = p->step == p->steps;
+    if (line->quiet || (!last && p->seconds - line->last < pause)) return;
+    line->last = p->seconds;
+    enum { WIDTH = 24 };
+    char bar[WIDTH + 1];
+    for (int i = 0; i < WIDTH; i++) bar[i] = i * p->steps < p->step * WIDTH ? '#' : '.';
+    bar[WIDTH] = 0;
+    fprintf(stderr, "%s%s %s %d/%d  cosine %.4f  %s %.0f s%s", line->terminal ? "\r" : "",
+            line->what, line->terminal ? bar : "step", p->step, p->steps, (double)p->cosine,
+            last ? "took" : "left", last ? p->seconds : p->seconds_left,
+            line->terminal ? "  " : "\n");
+    fflush(stderr);
+}
+
+void progress_end(progress_line *line) {
+    if (line->terminal && !line->quiet && line->last > -1e9) fputc('\n', stderr);
+}

@@ -1,0 +1,62 @@
+/* The subcommands, one file each, and what they share. */
+#ifndef CHL_TOOLS_COMMAND_H
+#define CHL_TOOLS_COMMAND_H
+#include "options.h"
+#include <chladni.h>
+#include <jansson.h>
+
+int command_edit(int argc, char **argv);
+int command_generate(int argc, char **argv);
+int command_embed(int argc, char **argv);
+int command_mel(int argc, char **argv);
+int command_weights(int argc, char **argv);
+int command_info(int argc, char **argv);
+
+/* "chladni: <chl_error()>" on stderr; EXIT_RUN */
+int run_error(void);
+
+/* The flags that name models. */
+#define MODEL_OPTIONS(o, with_vocab)                                                               \
+    {"generator", "ckpt",                                                                          \
+     OPTION_TEXT, &(o).generator,                                                                  \
+     "FILE",      "StyleGAN2 weights (stylegan2-ada-pytorch or rosinality)",                       \
+     NULL},                                                                                        \
+        {"clip", NULL, OPTION_TEXT, &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF)",     \
+         NULL},                                                                                    \
+        {"vocab",    NULL,   OPTION_TEXT,                                                          \
+         &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",        \
+         NULL},                                                                                    \
+        {"audio", NULL, OPTION_TEXT, &(o).audio, "FILE", "Swin audio encoder weights", NULL},      \
+        {"face",    NULL,   OPTION_TEXT,                                                           \
+         &(o).face, "FILE", "ArcFace IR-SE50 weights: keep a face's identity",                     \
+         NULL},                                                                                    \
+        {"mode",                                                                                   \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).mel,                                                                                 \
+         "auto|compatible|absolute",                                                               \
+         "reference level of the mel picture",                                                     \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "device", NULL, OPTION_TEXT, &(o).device, "cpu|auto", "where to compute", NULL             \
+    }
+
+/* True once ctrl-C (or SIGTERM) came; interrupt_code() is the exit code for it. */
+void watch_interrupts(void);
+bool interrupted(void);
+int interrupt_code(void);
+
+/* Prints JSON on stdout, one line, and releases it. */
+void print_json(json_t *value);
+
+/* A progress line on stderr: rewritten in place on a terminal, a plain line now and then elsewhere.
+ */
+typedef struct progress_line {
+    const char *what;
+    double last;
+    bool terminal, quiet;
+} progress_line;
+progress_line progress_start(const char *what, bool quiet);
+void progress_show(progress_line *line, const chl_edit_progress *progress);
+void progress_end(progress_line *line);
+#endif

@@ -1,0 +1,144 @@
+#include "options.h"
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int usage_error(const command_line *line, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("chladni: ", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\nusage: chladni %s\n       --help says more\n", line->usage);
+    return EXIT_USAGE;
+}
+
+static void print_help(const command_line *line) {
+    printf("usage: chladni %s\n\n%s\n\n", line->usage, line->about);
+    for (int i = 0; i < line->count; i++) {
+        const option *o = &line->options[i];
+        char flag[80];
+        snprintf(flag, sizeof flag, "--%s%s%s", o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
+        printf("  %-34s %s\n", flag, o->help);
+    }
+}
+
+/* name[0..length) equals b up to - and _ */
+static bool same_flag(const char *name, size_t length, const char *b) {
+    if (!b || strlen(b) != length) return false;
+    for (size_t i = 0; i < length; i++) {
+        char x = name[i] == '_' ? '-' : name[i], y = b[i] == '_' ? '-' : b[i];
+        if (x != y) return false;
+    }
+    return true;
+}
+
+static const option *find_option(const command_line *line, const char *name, size_t length) {
+    for (int i = 0; i < line->count; i++)
+        if (same_flag(name, length, line->options[i].name) ||
+            same_flag(name, length, line->options[i].alias))
+            return &line->options[i];
+    return NULL;
+}
+
+static bool read_choice(const option *o, const char *text) {
+    int index = 0;
+    for (const char *word = o->argument; *word; index++) {
+        size_t length = strcspn(word, "|");
+        if (strlen(text) == length && strncmp(word, text, length) == 0) {
+            *(int *)o->value = index;
+            return true;
+        }
+        word += length + (word[length] == '|');
+    }
+    return false;
+}
+
+static bool read_value(const option *o, const char *text) {
+    char *end;
+    errno = 0;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        return false;
+    case OPTION_TEXT:
+        *(const char **)o->value = text;
+        return true;
+    case OPTION_CHOICE:
+        return read_choice(o, text);
+    case OPTION_INT: {
+        long number = strtol(text, &end, 10);
+        *(int *)o->value = (int)number;
+        return *text && !*end && !errno && number >= INT_MIN && number <= INT_MAX;
+    }
+    case OPTION_FLOAT: {
+        float number = strtof(text, &end);
+        *(float *)o->value = number;
+        return *text && !*end && isfinite(number);
+    }
+    }
+    return false;
+}
+
+static const char *kind_text(const option *o) {
+    switch (o->kind) {
+    case OPTION_INT:
+        return "a whole number";
+    case OPTION_FLOAT:
+        return "a number";
+    case OPTION_CHOICE:
+        return o->argument;
+    default:
+        return "a text";
+    }
+}
+
+/* One flag at argv[*at]; moves *at over its value. */
+static int parse_flag(command_line *line, int argc, char **argv, int *at) {
+    const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const option *o = find_option(line, name, length);
+    if (o && o->given) *o->given = true;
+    if (o && o->kind == OPTION_FLAG) {
+        if (equals) return usage_error(line, "--%s takes no value", o->name);
+        *(bool *)o->value = true;
+        return EXIT_OK;
+    }
+    const char *value = equals ? equals + 1 : *at + 1 < argc ? argv[*at + 1] : NULL;
+    if (o && !value) return usage_error(line, "--%s needs %s", o->name, kind_text(o));
+    if (o && !read_value(o, value))
+        return usage_error(line, "--%s %s: should be %s", o->name, value, kind_text(o));
+    if (!o) {
+        char flag[64];
+        snprintf(flag, sizeof flag, "%.*s", (int)length, name);
+        if (!line->extra || !line->extra(line->user, flag, value))
+            return usage_error(line, "unknown flag --%s", flag);
+        if (!value) return usage_error(line, "--%s needs a value", flag);
+    }
+    if (!equals) ++*at;
+    return EXIT_OK;
+}
+
+int parse_options(command_line *line, int argc, char **argv, bool *done) {
+    *done = false;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_help(line);
+            *done = true;
+            return EXIT_OK;
+        }
+        if (strncmp(argv[i], "--", 2) == 0 && argv[i][2]) {
+            int code = parse_flag(line, argc, argv, &i);
+            if (code != EXIT_OK) return code;
+        } else if (line->positionals < line->most_positionals) {
+            line->positional[line->positionals++] = argv[i];
+        } else {
+            return usage_error(line, "what is \"%s\"? flags begin with --", argv[i]);
+        }
+    }
+    return EXIT_OK;
+}

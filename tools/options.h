@@ -1,0 +1,57 @@
+/* Command lines: long flags described by a table, which also prints the help. Underscores and
+ * dashes in a flag are the same, so that the peers' spellings work. */
+#ifndef CHL_TOOLS_OPTIONS_H
+#define CHL_TOOLS_OPTIONS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Exit codes of the program. */
+enum {
+    EXIT_OK = 0,
+    EXIT_RUN = 1,
+    EXIT_USAGE = 2,
+    EXIT_SOME_FAILED = 3,
+    EXIT_INTERRUPT = 130,
+    EXIT_TERMINATED = 143
+};
+
+typedef enum option_kind {
+    OPTION_FLAG,  /* bool */
+    OPTION_TEXT,  /* const char * */
+    OPTION_INT,   /* int */
+    OPTION_FLOAT, /* float, finite */
+    OPTION_CHOICE /* int: index into the |-separated words of `argument` */
+} option_kind;
+
+typedef struct option {
+    const char *name;  /* without dashes */
+    const char *alias; /* another spelling, or NULL */
+    option_kind kind;
+    void *value;
+    const char *argument; /* shown in the help; the words of a CHOICE */
+    const char *help;
+    bool *given; /* set when the flag occurs; may be NULL */
+} option;
+
+/* Called for each argument that an ordered command takes itself (`embed`: --sound, --image, --text
+ * repeated). Returns false when it does not know the flag. */
+typedef bool (*option_extra)(void *user, const char *name, const char *value);
+
+typedef struct command_line {
+    const char *usage; /* "edit (--image P | --seed N ...) --out O.png" */
+    const char *about;
+    const option *options;
+    int count;
+    const char **positional; /* what is not a flag */
+    int positionals, most_positionals;
+    option_extra extra;
+    void *user;
+} command_line;
+
+/* EXIT_OK to go on. Otherwise the program's exit code: --help was printed (`*done` set), or the
+ * usage was wrong (said on stderr). */
+int parse_options(command_line *line, int argc, char **argv, bool *done);
+/* "chladni: text" and a hint at --help on stderr; returns EXIT_USAGE. */
+int usage_error(const command_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#endif
