@@ -51,8 +51,8 @@ chl_tensor chl_linear(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b);
 chl_tensor chl_linear_gain(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,
                            float bias_gain);
 
-/* The same with w packed beforehand for the kernel, which is what the two above do themselves with frozen
- * weights where it pays. */
+/* The same with w packed beforehand for the kernel, which is what the two above do themselves with
+ * frozen weights where it pays. */
 chl_tensor chl_linear_packed(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,
                              float bias_gain);
 
