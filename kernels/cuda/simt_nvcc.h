@@ -27,10 +27,9 @@ int launch(void (*kernel)(P...), const shape &s, void *stream, A &&...a) {
     static_assert(sizeof...(P) == sizeof...(A), "the kernel takes another number of arguments");
     // what is granted unasked is 48 KB, static variables included, whose size is not known here
     if (s.dynamic_shared > 0) {
-        const cudaError_t error =
-            cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                 cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(s.dynamic_shared));
+        const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
+                                                       cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                       static_cast<int>(s.dynamic_shared));
         if (error != cudaSuccess) return static_cast<int>(error);
     }
     kernel<<<s.grid, s.block, s.dynamic_shared, static_cast<cudaStream_t>(stream)>>>(
@@ -106,7 +105,9 @@ SIMT_DEVICE void cp_async4(void *to, const void *from, bool valid = true) {
                  "l"(__cvta_generic_to_global(from)), "r"(valid ? 4 : 0)
                  : "memory");
 }
-SIMT_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+SIMT_DEVICE void cp_async_commit() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
 template <int N> SIMT_DEVICE void cp_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }

@@ -1,9 +1,11 @@
-// Planted bugs: the test of the shim itself. `bugs list` prints a line per case: its name and the builds
-// that must notice it (plain, address, thread), or `none` for a correct kernel that no build may blame.
-// `bugs NAME` runs one: exit status 0 says that nothing was noticed. matrix.sh runs all in all builds.
+// Planted bugs: the test of the shim itself. `bugs list` prints a line per case: its name and the
+// builds that must notice it (plain, address, thread), or `none` for a correct kernel that no build
+// may blame. `bugs NAME` runs one: exit status 0 says that nothing was noticed. matrix.sh runs all
+// in all builds.
 #include "bugs.h"
 #include "kernels/gemm_bf16.cuh"
 #include "kernels/gemm_f32.cuh"
+#include "kernels/gemm_wgmma.cuh"
 #include "kernels/softmax.cuh"
 
 #ifdef EMU_TSAN
@@ -16,7 +18,7 @@ extern "C" const char *__tsan_default_options() {
 namespace {
 using bugs::Buffer;
 
-// --- whole kernels -------------------------------------------------------------------------------------
+// --- whole kernels -------------------------------------------------------------------------------
 template <int DEFECT> bool gemm_f32() {
     const int m = 70, n = 65, k = 64;
     test::Numbers numbers(4);
@@ -36,11 +38,29 @@ template <int DEFECT> bool gemm_bf16() {
     test::Numbers numbers(5);
     const std::vector<__nv_bfloat16> a = numbers.halves(m * k), b = numbers.halves(n * k);
     std::vector<float> c(m * n, NAN);
-    if (subject::run_gemm_bf16<DEFECT>(a.data(), b.data(), c.data(), m, n, k, nullptr)) return false;
+    if (subject::run_gemm_bf16<DEFECT>(a.data(), b.data(), c.data(), m, n, k, nullptr))
+        return false;
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
             float sum = 0;
-            for (int d = 0; d < k; d++) sum += __bfloat162float(a[i * k + d]) * __bfloat162float(b[j * k + d]);
+            for (int d = 0; d < k; d++)
+                sum += __bfloat162float(a[i * k + d]) * __bfloat162float(b[j * k + d]);
+            if (c[i * n + j] != sum) return false;
+        }
+    return true;
+}
+template <int DEFECT> bool gemm_wgmma() {
+    const int m = 64, n = 64, k = 5 * subject::WGMMA_DEPTH; // more steps than stages
+    test::Numbers numbers(10);
+    const std::vector<__nv_bfloat16> a = numbers.halves(m * k), b = numbers.halves(n * k);
+    std::vector<float> c(m * n, NAN);
+    if (subject::run_gemm_wgmma<DEFECT>(a.data(), b.data(), c.data(), m, n, k, nullptr))
+        return false;
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            float sum = 0;
+            for (int d = 0; d < k; d++)
+                sum += __bfloat162float(a[i * k + d]) * __bfloat162float(b[j * k + d]);
             if (c[i * n + j] != sum) return false;
         }
     return true;
@@ -55,12 +75,13 @@ template <int DEFECT> bool softmax() {
         double sum = 0;
         for (int c = 0; c < columns; c++) sum += std::exp(static_cast<double>(x[r * columns + c]));
         for (int c = 0; c < columns; c++)
-            if (!(std::fabs(y[r * columns + c] - std::exp(x[r * columns + c]) / sum) < 1e-5)) return false;
+            if (!(std::fabs(y[r * columns + c] - std::exp(x[r * columns + c]) / sum) < 1e-5))
+                return false;
     }
     return true;
 }
 
-// --- memory ----------------------------------------------------------------------------------------------
+// --- memory --------------------------------------------------------------------------------------
 SIMT_KERNEL((64), static_end, float *o) {
     SIMT_SHARED(s, float[64]);
     s[threadIdx.x] = 1;
@@ -79,9 +100,12 @@ SIMT_KERNEL((64), local_end, float *o) {
     volatile int eight = 8;
     o[threadIdx.x] = v[static_cast<int>(threadIdx.x) % eight];
 }
-SIMT_KERNEL((64), global_end, float *o) { o[threadIdx.x + 1] = 1; }
+SIMT_KERNEL((64), global_end, float *o) {
+    o[threadIdx.x + 1] = 1;
+}
 SIMT_KERNEL((64), misaligned_vector, float *o) {
-    if (threadIdx.x < 15) o[threadIdx.x] = reinterpret_cast<const float4 *>(o + 1 + threadIdx.x * 4)->x;
+    if (threadIdx.x < 15)
+        o[threadIdx.x] = reinterpret_cast<const float4 *>(o + 1 + threadIdx.x * 4)->x;
 }
 SIMT_KERNEL((64), wide_shift, float *o) {
     const int by = static_cast<int>(threadIdx.x);
@@ -100,7 +124,7 @@ SIMT_KERNEL((32), misaligned_async, float *o) {
     simt::cp_async_wait<0>();
 }
 
-// --- order -------------------------------------------------------------------------------------------------
+// --- order ---------------------------------------------------------------------------------------
 template <bool FENCED> SIMT_KERNEL((32), swap_in_warp, float *o) {
     SIMT_SHARED(s, float[32]);
     s[threadIdx.x] = 1;
@@ -166,7 +190,7 @@ SIMT_KERNEL((32), overwrite_in_flight, float *o) {
     o[threadIdx.x] = s[threadIdx.x] == 1 ? 1 : 0;
 }
 
-// --- who comes where -----------------------------------------------------------------------------------
+// --- who comes where -----------------------------------------------------------------------------
 SIMT_KERNEL((64), divergent_barrier, float *o) {
     if (threadIdx.x < 33) {
         __syncthreads();
@@ -191,9 +215,11 @@ SIMT_KERNEL((64), full_mask_after_return, float *o, int n) {
 SIMT_KERNEL((32), active_mask, float *o) {
     o[threadIdx.x] = __shfl_sync(__activemask(), 1.0f, 0);
 }
-SIMT_KERNEL((128), more_than_bound, float *o) { o[threadIdx.x % 64] = 1; }
+SIMT_KERNEL((128), more_than_bound, float *o) {
+    o[threadIdx.x % 64] = 1;
+}
 
-// --- correct -------------------------------------------------------------------------------------------------
+// --- correct -------------------------------------------------------------------------------------
 SIMT_KERNEL((32), disjoint_masks, float *o) {
     const unsigned half = threadIdx.x < 16 ? 0xffffu : 0xffff0000u;
     float v = 1;
@@ -208,7 +234,8 @@ SIMT_KERNEL((64), reuse_across_blocks, float *o) {
 }
 
 // the first `ones` floats must be 1 afterwards
-template <class K, class... A> bool all_ones(K kernel, const simt::shape &s, size_t size, size_t ones, A... a) {
+template <class K, class... A>
+bool all_ones(K kernel, const simt::shape &s, size_t size, size_t ones, A... a) {
     Buffer o(size);
     if (simt::launch(kernel, s, nullptr, o.data(), a...)) return false;
     return o.begins_with_ones(ones);
@@ -228,42 +255,128 @@ const bugs::Case CASES[] = {
     {"gemm_bf16_no_barrier", "plain thread", gemm_bf16<subject::BF16_NO_BARRIER>},
     {"gemm_bf16_loads_too_early", "thread", gemm_bf16<subject::BF16_LOADS_TOO_EARLY>},
     {"gemm_bf16_shared_too_small", "address", gemm_bf16<subject::BF16_SHARED_TOO_SMALL>},
+    {"gemm_wgmma", "none", gemm_wgmma<0>},
+    {"gemm_wgmma_no_full_wait", "plain address thread", gemm_wgmma<subject::WGMMA_NO_FULL_WAIT>},
+    {"gemm_wgmma_no_empty_wait", "plain thread", gemm_wgmma<subject::WGMMA_NO_EMPTY_WAIT>},
+    {"gemm_wgmma_wrong_bytes", "plain address thread", gemm_wgmma<subject::WGMMA_WRONG_BYTES>},
+    {"gemm_wgmma_wrong_parity", "plain address thread", gemm_wgmma<subject::WGMMA_WRONG_PARITY>},
+    {"gemm_wgmma_no_wait", "plain address thread", gemm_wgmma<subject::WGMMA_NO_WAIT>},
+    {"gemm_wgmma_no_fence", "plain address thread", gemm_wgmma<subject::WGMMA_NO_FENCE>},
+    {"gemm_wgmma_no_init_barrier", "plain thread", gemm_wgmma<subject::WGMMA_NO_INIT_BARRIER>},
+    {"gemm_wgmma_no_swizzle", "plain address thread", gemm_wgmma<subject::WGMMA_NO_SWIZZLE>},
     {"softmax", "none", softmax<0>},
     {"softmax_no_barrier", "plain thread", softmax<subject::SOFTMAX_NO_BARRIER>},
     {"softmax_no_reuse_barrier", "thread", softmax<subject::SOFTMAX_NO_REUSE_BARRIER>},
 
-    {"static_end", "plain address", [] { return all_ones(static_end, {1, 64}, 64, 64); }},
-    {"dynamic_end", "address", [] { return all_ones(dynamic_end, {1, 64, 256}, 64, 64); }},
-    {"local_end", "address", [] { return all_ones(local_end, {1, 64}, 64, 64); }},
-    {"global_end", "address", [] { return all_ones(global_end, {1, 64}, 64, 0); }},
-    {"misaligned_vector", "address", [] { return all_ones(misaligned_vector, {1, 64}, 128, 0); }},
-    {"wide_shift", "address", [] { return all_ones(wide_shift, {1, 64}, 64, 0); }},
-    {"unwritten_shared", "plain", [] { return all_ones(unwritten_shared, {1, 64}, 64, 64); }},
-    {"misaligned_async", "plain address thread", [] { return all_ones(misaligned_async, {1, 32}, 64, 0); }},
+    {"static_end", "plain address",
+     [] {
+         return all_ones(static_end, {1, 64}, 64, 64);
+     }},
+    {"dynamic_end", "address",
+     [] {
+         return all_ones(dynamic_end, {1, 64, 256}, 64, 64);
+     }},
+    {"local_end", "address",
+     [] {
+         return all_ones(local_end, {1, 64}, 64, 64);
+     }},
+    {"global_end", "address",
+     [] {
+         return all_ones(global_end, {1, 64}, 64, 0);
+     }},
+    {"misaligned_vector", "address",
+     [] {
+         return all_ones(misaligned_vector, {1, 64}, 128, 0);
+     }},
+    {"wide_shift", "address",
+     [] {
+         return all_ones(wide_shift, {1, 64}, 64, 0);
+     }},
+    {"unwritten_shared", "plain",
+     [] {
+         return all_ones(unwritten_shared, {1, 64}, 64, 64);
+     }},
+    {"misaligned_async", "plain address thread",
+     [] {
+         return all_ones(misaligned_async, {1, 32}, 64, 0);
+     }},
 
-    {"swap_in_warp", "none", [] { return all_ones(swap_in_warp<true>, {1, 32}, 32, 32); }},
-    {"swap_in_warp_no_fence", "plain thread", [] { return all_ones(swap_in_warp<false>, {1, 32}, 32, 32); }},
-    {"shuffle_is_no_fence", "thread", [] { return all_ones(shuffle_is_no_fence, {1, 32}, 32, 32); }},
-    {"write_after_read", "thread", [] { return all_ones(write_after_read, {1, 64}, 64, 64); }},
-    {"blocks_race", "thread", [] { return all_ones(blocks_race, {8, 32}, 32, 0); }},
+    {"swap_in_warp", "none",
+     [] {
+         return all_ones(swap_in_warp<true>, {1, 32}, 32, 32);
+     }},
+    {"swap_in_warp_no_fence", "plain thread",
+     [] {
+         return all_ones(swap_in_warp<false>, {1, 32}, 32, 32);
+     }},
+    {"shuffle_is_no_fence", "thread",
+     [] {
+         return all_ones(shuffle_is_no_fence, {1, 32}, 32, 32);
+     }},
+    {"write_after_read", "thread",
+     [] {
+         return all_ones(write_after_read, {1, 64}, 64, 64);
+     }},
+    {"blocks_race", "thread",
+     [] {
+         return all_ones(blocks_race, {8, 32}, 32, 0);
+     }},
     {"last_block", "none", last_block<true>},
     {"last_block_no_fence", "thread", last_block<false>},
-    {"producer_consumer", "none", [] { return all_ones(producer_consumer<true>, {1, 64}, 32, 32); }},
-    {"consumer_only_arrives", "thread", [] { return all_ones(producer_consumer<false>, {1, 64}, 32, 32); }},
-    {"other_barrier", "thread", [] { return all_ones(other_barrier, {1, 64}, 64, 64); }},
-    {"overwrite_in_flight", "thread", [] { return all_ones(overwrite_in_flight, {1, 32}, 256, 0); }},
+    {"producer_consumer", "none",
+     [] {
+         return all_ones(producer_consumer<true>, {1, 64}, 32, 32);
+     }},
+    {"consumer_only_arrives", "thread",
+     [] {
+         return all_ones(producer_consumer<false>, {1, 64}, 32, 32);
+     }},
+    {"other_barrier", "thread",
+     [] {
+         return all_ones(other_barrier, {1, 64}, 64, 64);
+     }},
+    {"overwrite_in_flight", "thread",
+     [] {
+         return all_ones(overwrite_in_flight, {1, 32}, 256, 0);
+     }},
 
-    {"divergent_barrier", "plain address thread", [] { return all_ones(divergent_barrier, {1, 64}, 64, 64); }},
-    {"uneven_barriers", "plain address thread", [] { return all_ones(uneven_barriers, {1, 64}, 64, 64); }},
-    {"absent_lanes", "plain address thread", [] { return all_ones(absent_lanes, {1, 32}, 32, 32); }},
+    {"divergent_barrier", "plain address thread",
+     [] {
+         return all_ones(divergent_barrier, {1, 64}, 64, 64);
+     }},
+    {"uneven_barriers", "plain address thread",
+     [] {
+         return all_ones(uneven_barriers, {1, 64}, 64, 64);
+     }},
+    {"absent_lanes", "plain address thread",
+     [] {
+         return all_ones(absent_lanes, {1, 32}, 32, 32);
+     }},
     {"full_mask_after_return", "plain address thread",
-     [] { return all_ones(full_mask_after_return, {1, 64}, 64, 20, 20); }},
-    {"active_mask", "plain address thread", [] { return all_ones(active_mask, {1, 32}, 32, 32); }},
-    {"more_than_bound", "plain address thread", [] { return all_ones(more_than_bound, {1, 160}, 64, 0); }},
-    {"above_sm_86", "plain address thread", [] { return all_ones(dynamic_end, {1, 63, 100 << 10, 86}, 64, 0); }},
+     [] {
+         return all_ones(full_mask_after_return, {1, 64}, 64, 20, 20);
+     }},
+    {"active_mask", "plain address thread",
+     [] {
+         return all_ones(active_mask, {1, 32}, 32, 32);
+     }},
+    {"more_than_bound", "plain address thread",
+     [] {
+         return all_ones(more_than_bound, {1, 160}, 64, 0);
+     }},
+    {"above_sm_86", "plain address thread",
+     [] {
+         return all_ones(dynamic_end, {1, 63, 100 << 10, 86}, 64, 0);
+     }},
 
-    {"disjoint_masks", "none", [] { return all_ones(disjoint_masks, {1, 32}, 32, 32); }},
-    {"reuse_across_blocks", "none", [] { return all_ones(reuse_across_blocks, {16, 64}, 1024, 1024); }},
+    {"disjoint_masks", "none",
+     [] {
+         return all_ones(disjoint_masks, {1, 32}, 32, 32);
+     }},
+    {"reuse_across_blocks", "none",
+     [] {
+         return all_ones(reuse_across_blocks, {16, 64}, 1024, 1024);
+     }},
 };
 } // namespace
 

@@ -9,9 +9,11 @@ struct Case {
     bool (*runs_right)();
 };
 
-class Buffer { // on the heap, so that AddressSanitizer knows its end; 16-byte aligned as GPU memory is
+// on the heap, so that AddressSanitizer knows its end; 16-byte aligned as GPU memory is
+class Buffer {
   public:
-    explicit Buffer(size_t n) : data_(static_cast<float *>(std::aligned_alloc(16, n * sizeof(float)))) {
+    explicit Buffer(size_t n)
+        : data_(static_cast<float *>(std::aligned_alloc(16, n * sizeof(float)))) {
         std::fill(data_.get(), data_.get() + n, 0.0f);
     }
     float *data() { return data_.get(); }

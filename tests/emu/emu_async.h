@@ -1,5 +1,6 @@
-// cp.async: copies that land at their wait (EMU_LAND=late, the default: forgetting the wait reads NaN)
-// or at once (early: overwriting what others still read shows). Both are legal behaviours of a GPU.
+// cp.async: copies that land at their wait (EMU_LAND=late, the default: forgetting the wait reads
+// NaN) or at once (early: overwriting what others still read shows). Both are legal behaviours of a
+// GPU.
 #pragma once
 #include "emu_block.h"
 
@@ -18,7 +19,11 @@ static inline void cp_async16(void *to, const void *from, bool valid = true, EMU
 static inline void cp_async4(void *to, const void *from, bool valid = true, EMU_HERE) {
     emu::cp_async(to, from, 4, valid ? 4 : 0, here);
 }
-static inline void cp_async_commit() { emu::cp_async_commit(); }
+static inline void cp_async_commit() {
+    emu::cp_async_commit();
+}
 // Waits until at most N of this thread's committed groups are in flight.
-template <int N> static inline void cp_async_wait() { emu::cp_async_wait(N); }
+template <int N> static inline void cp_async_wait() {
+    emu::cp_async_wait(N);
+}
 } // namespace simt

@@ -1,7 +1,8 @@
 // The machine that plays a GPU: a block is one OS thread, a CUDA thread is a fiber of it.
 // Fibers change over only where CUDA threads may wait for one another, so a kernel's plain
-// instructions run at full speed and under any sanitizer. State and scheduling live in simt_emu.cpp,
-// which is compiled without ThreadSanitizer: the machine is no part of the program under test.
+// instructions run at full speed and under any sanitizer. State and scheduling live in
+// simt_emu.cpp, which is compiled without ThreadSanitizer: the machine is no part of the program
+// under test.
 #pragma once
 #include "emu_types.h"
 #include <tuple>
@@ -25,8 +26,8 @@
 #endif
 
 namespace simt {
-// What <<<>>> says, and `sm`: the architecture whose limits must hold (86 has less shared memory than
-// 80) and whose instructions may be used. A GPU checks with its own limits and ignores `sm`.
+// What <<<>>> says, and `sm`: the architecture whose limits must hold (86 has less shared memory
+// than 80) and whose instructions may be used. A GPU checks with its own limits and ignores `sm`.
 struct shape {
     dim3 grid, block;
     size_t dynamic_shared = 0;
@@ -40,10 +41,11 @@ enum class Order { forward, reverse, random };
 struct Settings {
     Order order = Order::forward; // in which ready threads run
     uint64_t seed = 1;
-    bool early = false;  // asynchronous copies and products land at once, not at their wait
+    bool early = false;   // asynchronous copies land at once, not at their wait
     unsigned workers = 0; // OS threads that share the blocks; 0: as many as there are processors
 };
-Settings &settings(); // starts from EMU_ORDER=forward|reverse|random:SEED, EMU_LAND=early|late, EMU_WORKERS
+// starts from EMU_ORDER=forward|reverse|random:SEED, EMU_LAND=early|late, EMU_WORKERS=N
+Settings &settings();
 
 struct Fiber;
 // what kernels ask often; one per OS thread while it runs a block
@@ -60,13 +62,15 @@ struct Where { // a place in a kernel, for messages
     const char *file;
     int line;
 };
+// clang-format off
 #define EMU_HERE                                                                                   \
     ::simt::emu::Where here = { __builtin_FILE(), __builtin_LINE() }
+// clang-format on
 
 [[noreturn]] void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void need_sm(int sm, const char *what);
 
-// --- waiting ---------------------------------------------------------------------------------------
+// --- waiting -------------------------------------------------------------------------------------
 void syncthreads(Where here);
 void barrier(int id, int threads, bool wait, Where here);
 void yield(Where here); // a failed poll: others run; dies when nothing in the block can progress
@@ -80,19 +84,19 @@ using GroupWork = void (*)(void **argument);
 void warpgroup_collective(void *argument, const char *what, GroupWork work, Where here);
 uint32_t active_lanes();
 
-// --- shared memory -----------------------------------------------------------------------------------
-// One variable per `key` (the address of a static of the function that declares it: its own for every
-// template instance). Holds NaN until written; red zones around it.
+// --- shared memory -------------------------------------------------------------------------------
+// One variable per `key` (the address of a static of the function that declares it: its own for
+// every template instance). Holds NaN until written; red zones around it.
 void *shared_variable(const void *key, size_t size, size_t align, const char *name);
 uint32_t shared_address(const void *p, const char *what); // its place in the block's shared memory
 void *shared_pointer(uint32_t address);
 
-// --- what ThreadSanitizer is told ---------------------------------------------------------------------
+// --- what ThreadSanitizer is told ----------------------------------------------------------------
 void note_read(const void *p, size_t n);
 void note_write(void *p, size_t n);
 void fence();
 
-// --- launch --------------------------------------------------------------------------------------------
+// --- launch --------------------------------------------------------------------------------------
 int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks);
 } // namespace emu
 
@@ -126,7 +130,8 @@ int launch(void (*kernel)(bounded<THREADS, BLOCKS>, P...), const shape &s, void 
 #define SIMT_DEVICE static inline
 #define SIMT_SHARED(name, ...)                                                                     \
     static char name##_key;                                                                        \
-    auto &name = *static_cast<std::remove_reference_t<__VA_ARGS__> *>(                             \
-        ::simt::emu::shared_variable(&name##_key, sizeof(__VA_ARGS__), alignof(__VA_ARGS__), #name))
+    auto &name =                                                                                   \
+        *static_cast<std::remove_reference_t<__VA_ARGS__> *>(::simt::emu::shared_variable(         \
+            &name##_key, sizeof(__VA_ARGS__), alignof(__VA_ARGS__), #name))
 #define SIMT_DYNAMIC_SHARED(type, name)                                                            \
     type *name = reinterpret_cast<type *>(::simt::emu::context->dynamic)

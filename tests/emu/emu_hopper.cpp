@@ -1,5 +1,6 @@
 // mbarriers, tensor-map loads and warpgroup products. The copy engine is a thread of its own to
-// ThreadSanitizer: it knows what the issuing thread knew, and who waits on the mbarrier learns what it did.
+// ThreadSanitizer: it knows what the issuing thread knew, and who waits on the mbarrier learns what
+// it did.
 #include "emu_machine.h"
 
 #ifdef EMU_TSAN
@@ -24,16 +25,19 @@ int make_tensor_map(tensor_map *map, const void *base, int rank, const uint64_t 
 }
 
 namespace emu {
-// --- mbarriers -------------------------------------------------------------------------------------
+// --- mbarriers -----------------------------------------------------------------------------------
 // The object's memory holds this, so that a stray store into it is noticed.
-static uint64_t mark(const mbarrier *m) { return 0x6d62617272696572u ^ reinterpret_cast<uintptr_t>(m); }
+static uint64_t mark(const mbarrier *m) {
+    return 0x6d62617272696572u ^ reinterpret_cast<uintptr_t>(m);
+}
 
 static Mbarrier &known(mbarrier *at, const char *what, Where here) {
     need_sm(90, what);
     for (Mbarrier &m : running->mbarriers)
         if (m.at == at) {
             note_read(at, sizeof *at); // a use that its initialisation does not precede is a race
-            if (*at != mark(at)) die("%s at %s:%d: the mbarrier was overwritten", what, here.file, here.line);
+            if (*at != mark(at))
+                die("%s at %s:%d: the mbarrier was overwritten", what, here.file, here.line);
             return m;
         }
     die("%s at %s:%d: the mbarrier is not initialised", what, here.file, here.line);
@@ -41,9 +45,11 @@ static Mbarrier &known(mbarrier *at, const char *what, Where here) {
 void mbarrier_init(mbarrier *at, unsigned count, Where here) {
     need_sm(90, "mbarrier.init");
     shared_address(at, "mbarrier.init");
-    if (!count || count >= 1u << 20) die("mbarrier.init at %s:%d: %u arrivals", here.file, here.line, count);
+    if (!count || count >= 1u << 20)
+        die("mbarrier.init at %s:%d: %u arrivals", here.file, here.line, count);
     for (const Mbarrier &m : running->mbarriers)
-        if (m.at == at) die("mbarrier.init at %s:%d: it is initialised already", here.file, here.line);
+        if (m.at == at)
+            die("mbarrier.init at %s:%d: it is initialised already", here.file, here.line);
     note_write(at, sizeof *at);
     *at = mark(at);
     Mbarrier m;
@@ -62,14 +68,15 @@ static void complete_if_all_there(Mbarrier &m) {
 void mbarrier_arrive(mbarrier *at, unsigned expected_bytes, Where here) {
     Mbarrier &m = known(at, "mbarrier.arrive", here);
     if (!m.pending)
-        die("mbarrier.arrive at %s:%d: more than %u arrivals in a phase", here.file, here.line, m.expected);
+        die("mbarrier.arrive at %s:%d: more than %u arrivals in a phase", here.file, here.line,
+            m.expected);
     release(m.sync.now());
     m.bytes += expected_bytes;
     m.pending--;
     complete_if_all_there(m);
 }
 
-// --- tensor-map loads --------------------------------------------------------------------------------
+// --- tensor-map loads ----------------------------------------------------------------------------
 static void as_engine(bool begin) {
 #ifdef EMU_TSAN
     void *to = begin ? running->engine : running->current->tsan;
@@ -120,11 +127,13 @@ static void land(Mbarrier &m) {
     m.flying.clear();
     complete_if_all_there(m);
 }
-void tma_load(void *to, const tensor_map *map, mbarrier *at, int rank, const int *where, Where here) {
+void tma_load(void *to, const tensor_map *map, mbarrier *at, int rank, const int *where,
+              Where here) {
     Mbarrier &m = known(at, "the tile load", here);
     const uint32_t place = shared_address(to, "the tile load");
     if (map->rank != rank)
-        die("tile load at %s:%d: %d coordinates for a map of rank %d", here.file, here.line, rank, map->rank);
+        die("tile load at %s:%d: %d coordinates for a map of rank %d", here.file, here.line, rank,
+            map->rank);
     if (place % (map->swizzle ? 1024 : 128))
         die("tile load at %s:%d: the place is not %d-byte aligned", here.file, here.line,
             map->swizzle ? 1024 : 128);
@@ -164,14 +173,15 @@ bool mbarrier_try_wait(mbarrier *at, unsigned parity, bool block, Where here) {
     }
 }
 
-// --- warpgroup products --------------------------------------------------------------------------------
-// Matrix descriptor, PTX ISA "Matrix Descriptor Format": bits 0-13 address / 16, 32-45 bytes between groups
-// of 8 rows / 16, 62-63 swizzle (1: 128 bytes).
+// --- warpgroup products --------------------------------------------------------------------------
+// Matrix descriptor, PTX ISA "Matrix Descriptor Format": bits 0-13 address / 16, 32-45 bytes
+// between groups of 8 rows / 16, 62-63 swizzle (1: 128 bytes).
 constexpr uint64_t GROUP_PITCH = 1024, SWIZZLE_128 = 1;
 
 uint64_t wgmma_operand(const void *tile, Where here) {
     const uint64_t at = shared_address(tile, "wgmma");
-    if (at % 1024) die("wgmma_operand at %s:%d: the tile is not 1024-byte aligned", here.file, here.line);
+    if (at % 1024)
+        die("wgmma_operand at %s:%d: the tile is not 1024-byte aligned", here.file, here.line);
     return at / 16 | GROUP_PITCH / 16 << 32 | SWIZZLE_128 << 62;
 }
 // 16 elements of row `row`: two 16-byte chunks, each where the swizzle has put it
@@ -204,27 +214,32 @@ static void multiply(const Product &p, float *value, unsigned t) {
 static void same_operands(void **argument) {
     const auto thread = [argument](int i) { return static_cast<const Product *>(argument[i]); };
     for (int i = 1; i < 128; i++)
-        if (thread(i)->a != thread(0)->a || thread(i)->b != thread(0)->b || thread(i)->n != thread(0)->n)
+        if (thread(i)->a != thread(0)->a || thread(i)->b != thread(0)->b ||
+            thread(i)->n != thread(0)->n)
             die("wgmma: the threads of a warpgroup name different operands");
 }
 void wgmma(float *d, int n, uint64_t a, uint64_t b, Where here) {
     need_sm(90, "wgmma");
     if (a >> 62 != SWIZZLE_128 || b >> 62 != SWIZZLE_128)
-        die("wgmma at %s:%d: only tiles with the 128-byte swizzle are known here", here.file, here.line);
+        die("wgmma at %s:%d: only tiles with the 128-byte swizzle are known here", here.file,
+            here.line);
     Fiber &f = *running->current;
     Product p{d, n, a, b, {}};
     const bool follows = std::any_of(f.products.begin(), f.products.end(),
                                      [d](const Product &q) { return q.d == d; });
     if (!follows) {
         if (!f.wgmma_fenced)
-            die("wgmma at %s:%d: no wgmma_fence since the registers were last used", here.file, here.line);
+            die("wgmma at %s:%d: no wgmma_fence since the registers were last used", here.file,
+                here.line);
         p.value.assign(d, d + n / 2);
         std::fill(d, d + n / 2, NAN); // not to be read until it has landed
     }
     warpgroup_collective(&p, "wgmma", same_operands, here);
     f.products.push_back(p);
 }
-void wgmma_fence() { running->current->wgmma_fenced = true; }
+void wgmma_fence() {
+    running->current->wgmma_fenced = true;
+}
 void wgmma_commit() {
     Fiber &f = *running->current;
     f.product_groups.end.push_back(f.products.size());
@@ -237,8 +252,9 @@ void wgmma_wait(unsigned groups_left) {
     for (size_t i = 0; i < landed; i++) {
         Product &p = f.products[i];
         multiply(p, p.value.data(), f.index % 128);
-        const auto next = std::find_if(f.products.begin() + static_cast<ptrdiff_t>(i) + 1, f.products.end(),
-                                       [&p](const Product &q) { return q.d == p.d; });
+        const auto next =
+            std::find_if(f.products.begin() + static_cast<ptrdiff_t>(i) + 1, f.products.end(),
+                         [&p](const Product &q) { return q.d == p.d; });
         if (next != f.products.end())
             next->value = std::move(p.value);
         else

@@ -120,7 +120,7 @@ struct Block {
     std::vector<Variable> variables;
     unsigned char *arena = nullptr;
     size_t arena_used = 0, shared_counted = 0, static_counted = 0;
-    void *engine = nullptr; // ThreadSanitizer's view of the copy engine
+    void *engine = nullptr;             // ThreadSanitizer's view of the copy engine
     char start = 0, end = 0, issue = 0; // points of release and acquire
     void (*body)(void *) = nullptr;
     void *argument = nullptr;
@@ -139,7 +139,7 @@ struct Limits {
 const Limits *limits_of(int sm);
 
 void set_ready(Block &b, unsigned thread);
-void set_ready(Block &b, Threads &threads); // and empties the set
+void set_ready(Block &b, Threads &threads);             // and empties the set
 void wait_here(Block &b, const char *what, Where here); // until another thread sets this one ready
 void leave_meetings(Block &b, Fiber &f);                // when a thread returns
 void reset_meetings(Block &b);

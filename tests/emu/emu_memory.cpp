@@ -41,7 +41,9 @@ void cp_async_wait(unsigned groups_left) {
     for (size_t &e : end) e -= landed;
 }
 void check_nothing_in_flight(const Fiber &f) {
-    if (!f.copies.empty()) die("thread %u returned with cp.async copies that it did not wait for", f.index);
-    if (!f.products.empty()) die("thread %u returned with wgmma products that it did not wait for", f.index);
+    if (!f.copies.empty())
+        die("thread %u returned with cp.async copies that it did not wait for", f.index);
+    if (!f.products.empty())
+        die("thread %u returned with wgmma products that it did not wait for", f.index);
 }
 } // namespace simt::emu

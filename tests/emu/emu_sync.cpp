@@ -2,7 +2,7 @@
 #include "emu_machine.h"
 
 namespace simt::emu {
-// --- barriers --------------------------------------------------------------------------------------
+// --- barriers ------------------------------------------------------------------------------------
 static void complete(Block &b, Barrier &r) {
     set_ready(b, r.waiting);
     r.arrived.clear();
@@ -14,13 +14,16 @@ static void check_whole_warps(const Block &b, const Barrier &r, int id) {
     for (unsigned w = 0; w < MAX_WARPS; w++) {
         const uint32_t came = r.arrived.warp(w);
         if (id != 0 && came && came != b.warps[w].all)
-            die("barrier %d: only lanes %08x of warp %u came, of %08x", id, came, w, b.warps[w].all);
+            die("barrier %d: only lanes %08x of warp %u came, of %08x", id, came, w,
+                b.warps[w].all);
     }
 }
-static void come(Block &b, Barrier &r, int id, unsigned want, bool wait, const char *what, Where here) {
+static void come(Block &b, Barrier &r, int id, unsigned want, bool wait, const char *what,
+                 Where here) {
     Fiber &f = *b.current;
     if (r.arrived.has(f.index))
-        die("%s %d at %s:%d: this thread has come already in this round", what, id, here.file, here.line);
+        die("%s %d at %s:%d: this thread has come already in this round", what, id, here.file,
+            here.line);
     if (!r.count) {
         r.first = here;
         r.want = want;
@@ -44,8 +47,8 @@ void syncthreads(Where here) {
     Barrier &r = b.barriers[0];
     // CUDA allows it in a branch only where all threads take that branch
     if (r.count && (r.first.line != here.line || std::strcmp(r.first.file, here.file)))
-        die("__syncthreads in a divergent branch: %s:%d meets %s:%d", here.file, here.line, r.first.file,
-            r.first.line);
+        die("__syncthreads in a divergent branch: %s:%d meets %s:%d", here.file, here.line,
+            r.first.file, r.first.line);
     come(b, r, 0, b.alive, true, "__syncthreads", here);
 }
 void barrier(int id, int threads, bool wait, Where here) {
@@ -62,9 +65,9 @@ void barrier(int id, int threads, bool wait, Where here) {
     come(b, r, id, static_cast<unsigned>(threads), wait, what, here);
 }
 
-// --- warps -----------------------------------------------------------------------------------------
-// Lanes with disjoint masks meet at the same time, and lanes that are through with one mask may come
-// with a wider one while others still meet: a meeting is known by its mask.
+// --- warps ---------------------------------------------------------------------------------------
+// Lanes with disjoint masks meet at the same time, and lanes that are through with one mask may
+// come with a wider one while others still meet: a meeting is known by its mask.
 static Collective &meeting_of(Warp &w, uint32_t mask) {
     Collective *free = nullptr;
     for (Collective &c : w.meetings) {
@@ -74,19 +77,22 @@ static Collective &meeting_of(Warp &w, uint32_t mask) {
     return *free; // a lane is in one meeting at most: 32 are enough
 }
 uint32_t active_lanes() {
-    // lanes that run the same instruction: a fiber runs alone, and code that needs more is wrong to ask
+    // lanes that run the same instruction: a fiber runs alone, and code that needs more is wrong to
+    // ask
     return 1u << context->lane;
 }
-void collective(uint32_t mask, void *argument, const char *what, bool fence, Work work, Where here) {
+void collective(uint32_t mask, void *argument, const char *what, bool fence, Work work,
+                Where here) {
     Block &b = *running;
     Fiber &f = *b.current;
     const unsigned lane = f.index % WARP;
     Warp &w = b.warps[f.index / WARP];
     if (!(mask >> lane & 1))
-        die("%s at %s:%d: lane %u is not in its own mask %08x", what, here.file, here.line, lane, mask);
+        die("%s at %s:%d: lane %u is not in its own mask %08x", what, here.file, here.line, lane,
+            mask);
     if ((mask & w.alive) != mask)
-        die("%s at %s:%d: mask %08x names lanes that have returned or do not exist (%08x run)", what,
-            here.file, here.line, mask, w.alive);
+        die("%s at %s:%d: mask %08x names lanes that have returned or do not exist (%08x run)",
+            what, here.file, here.line, mask, w.alive);
     Collective &c = meeting_of(w, mask);
     if (!c.arrived) {
         c.mask = mask;
@@ -115,7 +121,8 @@ void warpgroup_collective(void *argument, const char *what, GroupWork work, Wher
     Group &g = b.groups[f.index / (4 * WARP)];
     const unsigned first = f.index / (4 * WARP) * 4 * WARP;
     for (unsigned w = first / WARP; w < first / WARP + 4; w++)
-        if (b.warps[w].alive != 0xffffffffu) die("%s needs four whole warps; warp %u is not", what, w);
+        if (b.warps[w].alive != 0xffffffffu)
+            die("%s needs four whole warps; warp %u is not", what, w);
     if (g.arrived && std::strcmp(g.what, what))
         die("%s at %s:%d meets %s in its warpgroup", what, here.file, here.line, g.what);
     g.what = what;

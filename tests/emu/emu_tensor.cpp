@@ -3,8 +3,12 @@
 #include "emu_machine.h"
 
 namespace simt::emu {
-static float low(uint32_t pair) { return bits<float>(pair << 16); }
-static float high(uint32_t pair) { return bits<float>(pair & 0xffff0000u); }
+static float low(uint32_t pair) {
+    return bits<float>(pair << 16);
+}
+static float high(uint32_t pair) {
+    return bits<float>(pair & 0xffff0000u);
+}
 
 namespace {
 struct Mma {
@@ -67,8 +71,8 @@ static void spread(void **argument, uint32_t) {
 void ldmatrix(uint32_t *r, const void *row, int matrices, bool transposed, Where here) {
     need_sm(75, "ldmatrix");
     Ldmatrix mine{{}, r, matrices, transposed};
-    // only the first 8 x matrices lanes' addresses count; the lane that points reads, so that a race
-    // and a read out of bounds are found where they are made
+    // only the first 8 x matrices lanes' addresses count; the lane that points reads, so that a
+    // race and a read out of bounds are found where they are made
     if (emu::lane() < 8 * matrices) {
         if (reinterpret_cast<uintptr_t>(row) % 16)
             die("ldmatrix at %s:%d: the row is not 16-byte aligned", here.file, here.line);

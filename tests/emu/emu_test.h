@@ -1,4 +1,5 @@
-// A minimal harness: CHECK counts what failed and says where; dies() expects a kernel to be refused.
+// A minimal harness: CHECK counts what failed and says where; dies() expects a kernel to be
+// refused.
 #pragma once
 #include "simt.h"
 #include <cstdio>

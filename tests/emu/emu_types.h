@@ -1,5 +1,6 @@
-// The words of CUDA C++ that kernels use, for a C++ compiler: vector types, half precisions, intrinsics.
-// A kernel that needs a word missing here adds it here, with a line in test_intrinsics.cpp.
+// The words of CUDA C++ that kernels use, for a C++ compiler: vector types, half precisions,
+// intrinsics. A kernel that needs a word missing here adds it here, with a line in
+// test_intrinsics.cpp.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -30,7 +31,9 @@ struct dim3 {
     struct alignas(align4) name##4 {                                                               \
         scalar x, y, z, w;                                                                         \
     };                                                                                             \
-    static inline name##2 make_##name##2(scalar a, scalar b) { return {a, b}; }                    \
+    static inline name##2 make_##name##2(scalar a, scalar b) {                                     \
+        return {a, b};                                                                             \
+    }                                                                                              \
     static inline name##4 make_##name##4(scalar a, scalar b, scalar c, scalar d) {                 \
         return {a, b, c, d};                                                                       \
     }
@@ -53,7 +56,9 @@ static inline uint16_t to_bf16(float f) {
     if ((u & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
     return static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
 }
-static inline float from_bf16(uint16_t h) { return bits<float>(static_cast<uint32_t>(h) << 16); }
+static inline float from_bf16(uint16_t h) {
+    return bits<float>(static_cast<uint32_t>(h) << 16);
+}
 
 static inline uint16_t to_f16(float f) {
     const uint32_t whole = bits<uint32_t>(f), sign = (whole >> 16) & 0x8000u;
@@ -89,6 +94,7 @@ struct alignas(4) __half2 {
     __half x, y;
 };
 
+// clang-format off
 static inline float __bfloat162float(__nv_bfloat16 b) { return simt::emu::from_bf16(b.x); }
 static inline __nv_bfloat16 __float2bfloat16(float f) { return {simt::emu::to_bf16(f)}; }
 static inline __nv_bfloat16 __float2bfloat16_rn(float f) { return __float2bfloat16(f); }
@@ -117,12 +123,17 @@ static inline __half2 __floats2half2_rn(float a, float b) {
 }
 static inline float2 __half22float2(__half2 v) { return {__half2float(v.x), __half2float(v.y)}; }
 
-// products and sums of two halves are exact in float (fma: in double), so one rounding is the hardware's
+// clang-format on
+
+// Rounding to float and again to a half is rounding once, for a sum or a product: float's 24 bits
+// are at least 2 p + 2 (Figueroa 1995). Not so for fma, which may be a last place off.
 static inline __nv_bfloat162 __hadd2(__nv_bfloat162 a, __nv_bfloat162 b) {
-    return __floats2bfloat162_rn(__low2float(a) + __low2float(b), __high2float(a) + __high2float(b));
+    return __floats2bfloat162_rn(__low2float(a) + __low2float(b),
+                                 __high2float(a) + __high2float(b));
 }
 static inline __nv_bfloat162 __hmul2(__nv_bfloat162 a, __nv_bfloat162 b) {
-    return __floats2bfloat162_rn(__low2float(a) * __low2float(b), __high2float(a) * __high2float(b));
+    return __floats2bfloat162_rn(__low2float(a) * __low2float(b),
+                                 __high2float(a) * __high2float(b));
 }
 static inline __nv_bfloat162 __hfma2(__nv_bfloat162 a, __nv_bfloat162 b, __nv_bfloat162 c) {
     return __floats2bfloat162_rn(std::fma(__low2float(a), __low2float(b), __low2float(c)),
@@ -137,20 +148,21 @@ static inline __half2 __hadd2(__half2 a, __half2 b) {
     return __floats2half2_rn(p.x + q.x, p.y + q.y);
 }
 
-// macros: the C library's header declares functions of these very names
+// clang-format off
+// macros: C libraries' headers declare functions of these very names (rsqrtf: newer ones)
 #define __expf(x) expf(x)
 #define __logf(x) logf(x)
 #define __log2f(x) log2f(x)
 #define __sinf(x) sinf(x)
 #define __cosf(x) cosf(x)
 #define __powf(x, y) powf(x, y)
+#define rsqrtf(x) (1.0f / std::sqrt(static_cast<float>(x)))
 static inline float __fdividef(float a, float b) { return a / b; }
 static inline float __frcp_rn(float a) { return 1.0f / a; }
 static inline float __fsqrt_rn(float a) { return std::sqrt(a); }
 static inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fadd_rn(float a, float b) { return a + b; }
-static inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 static inline float __saturatef(float x) { return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f; }
 static inline int __float_as_int(float f) { return simt::emu::bits<int>(f); }
 static inline unsigned __float_as_uint(float f) { return simt::emu::bits<unsigned>(f); }
@@ -178,5 +190,6 @@ template <class T> static inline T __ldcs(const T *p) { return *p; }
 template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline void __stcs(T *p, T v) { *p = v; }
 template <class T> static inline void __stcg(T *p, T v) { *p = v; }
+// clang-format on
 using std::max;
 using std::min;

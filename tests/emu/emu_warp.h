@@ -2,15 +2,19 @@
 #pragma once
 #include "emu_block.h"
 
-static inline void __syncthreads(EMU_HERE) { simt::emu::syncthreads(here); }
+static inline void __syncthreads(EMU_HERE) {
+    simt::emu::syncthreads(here);
+}
 static inline void __syncwarp(uint32_t mask = 0xffffffffu, EMU_HERE) {
     simt::emu::collective(mask, nullptr, "__syncwarp", true, nullptr, here);
 }
-static inline uint32_t __activemask() { return simt::emu::active_lanes(); }
+static inline uint32_t __activemask() {
+    return simt::emu::active_lanes();
+}
 
 namespace simt {
-// Barrier `id` (1 to 15) of `threads` threads, whole warps: a consumer syncs, a producer that need not
-// wait arrives.
+// Barrier `id` (1 to 15) of `threads` threads, whole warps: a consumer syncs, a producer that need
+// not wait arrives.
 static inline void barrier_sync(int id, int threads, EMU_HERE) {
     emu::barrier(id, threads, true, here);
 }
@@ -37,7 +41,8 @@ template <class T> EMU_UNSEEN void answer_shuffles(void **lanes, uint32_t mask) 
 }
 template <class T>
 static inline T shuffle(uint32_t mask, T value, int source, const char *what, Where here) {
-    static_assert(std::is_trivially_copyable_v<T> && (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8),
+    static_assert(std::is_trivially_copyable_v<T> &&
+                      (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8),
                   "a shuffle carries 2, 4 or 8 bytes");
     Shuffle<T> mine{value, source, value};
     collective(mask, &mine, what, false, answer_shuffles<T>, here);
@@ -59,14 +64,16 @@ static inline uint32_t vote(uint32_t mask, int predicate, const char *what, Wher
     collective(mask, &mine, what, false, count_votes, here);
     return mine.result;
 }
-static inline int lane() { return static_cast<int>(context->lane); }
+static inline int lane() {
+    return static_cast<int>(context->lane);
+}
 
 template <class T, class F> static inline T atomic_update(T *p, F f) {
     using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
     Bits *q = reinterpret_cast<Bits *>(p);
     Bits old = __atomic_load_n(q, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(q, &old, bits<Bits>(f(bits<T>(old))), true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED)) {
+    while (!__atomic_compare_exchange_n(q, &old, bits<Bits>(f(bits<T>(old))), true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
     return bits<T>(old);
 }
@@ -90,7 +97,8 @@ static inline T __shfl_sync(uint32_t mask, T v, int source, int width = 32, EMU_
 template <class T>
 static inline T __shfl_xor_sync(uint32_t mask, T v, int bits, int width = 32, EMU_HERE) {
     const int own = simt::emu::lane(), from = own ^ bits;
-    return simt::emu::shuffle(mask, v, from / width > own / width ? own : from, "__shfl_xor_sync", here);
+    return simt::emu::shuffle(mask, v, from / width > own / width ? own : from, "__shfl_xor_sync",
+                              here);
 }
 template <class T>
 static inline T __shfl_down_sync(uint32_t mask, T v, unsigned by, int width = 32, EMU_HERE) {
@@ -101,7 +109,8 @@ static inline T __shfl_down_sync(uint32_t mask, T v, unsigned by, int width = 32
 template <class T>
 static inline T __shfl_up_sync(uint32_t mask, T v, unsigned by, int width = 32, EMU_HERE) {
     const int own = simt::emu::lane(), from = own - static_cast<int>(by);
-    return simt::emu::shuffle(mask, v, from < (own & ~(width - 1)) ? own : from, "__shfl_up_sync", here);
+    return simt::emu::shuffle(mask, v, from < (own & ~(width - 1)) ? own : from, "__shfl_up_sync",
+                              here);
 }
 
 template <class T> static inline T atomicAdd(T *p, T v) {
@@ -119,10 +128,15 @@ template <class T> static inline T atomicExch(T *p, T v) {
 template <class T> static inline T atomicCAS(T *p, T expected, T v) {
     return simt::emu::atomic_update(p, [=](T old) { return old == expected ? v : old; });
 }
-// Atomics are relaxed, as on the GPU: what publishes data through one needs a fence on both sides. All
-// fences share one point, so ThreadSanitizer may believe in more order between them than there is.
-static inline void __threadfence() { simt::emu::fence(); }
-static inline void __threadfence_block() { simt::emu::fence(); }
+// Atomics are relaxed, as on the GPU: what publishes data through one needs a fence on both sides.
+// All fences share one point, so ThreadSanitizer may believe in more order between them than there
+// is.
+static inline void __threadfence() {
+    simt::emu::fence();
+}
+static inline void __threadfence_block() {
+    simt::emu::fence();
+}
 
 namespace simt {
 namespace emu {
@@ -136,8 +150,8 @@ static inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uin
                                 EMU_HERE) {
     emu::mma_m16n8k16(d, a, b, here);
 }
-// r[j] gets the lane's share of the j-th 8 x 8 matrix of 16-bit elements, whose row i lies where lane
-// 8 j + i points; _trans: of its transpose. N is 1, 2 or 4.
+// r[j] gets the lane's share of the j-th 8 x 8 matrix of 16-bit elements, whose row i lies where
+// lane 8 j + i points; _trans: of its transpose. N is 1, 2 or 4.
 template <int N> static inline void ldmatrix(uint32_t (&r)[N], const void *row, EMU_HERE) {
     static_assert(N == 1 || N == 2 || N == 4, "ldmatrix loads 1, 2 or 4 matrices");
     emu::ldmatrix(r, row, N, false, here);

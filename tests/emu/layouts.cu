@@ -1,5 +1,5 @@
-// Do the tensor-core instructions of a real GPU lay their registers out as the CPU's formulas say? Prints
-// JSON and ends with 0 where they do. The same source for both:
+// Do the tensor-core instructions of a real GPU lay their registers out as the CPU's formulas say?
+// Prints JSON and ends with 0 where they do. The same source for both:
 //     nvcc -std=c++17 -arch=sm_80 -I kernels/cuda tests/emu/layouts.cu -o layouts && ./layouts
 // and, through the CMake target emu_layouts, against the CPU machine itself.
 #include "simt.h"
@@ -21,7 +21,9 @@ template <class T> class Buffer { // memory that kernel and host both see
   private:
     T *data_ = nullptr;
 };
-static int finish() { return static_cast<int>(cudaDeviceSynchronize()); }
+static int finish() {
+    return static_cast<int>(cudaDeviceSynchronize());
+}
 #else
 static const char *machine = "emu";
 template <class T> class Buffer {
@@ -32,7 +34,9 @@ template <class T> class Buffer {
   private:
     std::vector<T> data_;
 };
-static int finish() { return 0; }
+static int finish() {
+    return 0;
+}
 #endif
 
 // bf16 holds whole numbers to 256 exactly
@@ -77,8 +81,12 @@ template <int N, bool TRANS> SIMT_KERNEL((32), find_ldmatrix, uint32_t *out) {
 }
 
 // the accumulator's place in d[16][8]
-static int row_of(int t, int i) { return t / 4 + i / 2 * 8; }
-static int column_of(int t, int i) { return t % 4 * 2 + i % 2; }
+static int row_of(int t, int i) {
+    return t / 4 + i / 2 * 8;
+}
+static int column_of(int t, int i) {
+    return t % 4 * 2 + i % 2;
+}
 
 static int wrong_a() {
     Buffer<float> d(128);
@@ -87,11 +95,13 @@ static int wrong_a() {
     for (int lane = 0; lane < 32; lane++)
         for (int r = 0; r < 4; r++)
             for (int half = 0; half < 2; half++) {
-                if (simt::launch(find_a, {1, 32}, nullptr, lane, r, half, d.data()) || finish()) return -1;
+                if (simt::launch(find_a, {1, 32}, nullptr, lane, r, half, d.data()) || finish())
+                    return -1;
                 const int row = lane / 4 + r % 2 * 8, k = lane % 4 * 2 + r / 2 * 8 + half;
                 for (int t = 0; t < 32; t++)
                     for (int i = 0; i < 4; i++)
-                        wrong += d.data()[t * 4 + i] != (row_of(t, i) == row ? static_cast<float>(1 + k) : 0);
+                        wrong += d.data()[t * 4 + i] !=
+                                 (row_of(t, i) == row ? static_cast<float>(1 + k) : 0);
             }
     return wrong;
 }
@@ -102,12 +112,13 @@ static int wrong_b() {
     for (int lane = 0; lane < 32; lane++)
         for (int r = 0; r < 2; r++)
             for (int half = 0; half < 2; half++) {
-                if (simt::launch(find_b, {1, 32}, nullptr, lane, r, half, d.data()) || finish()) return -1;
+                if (simt::launch(find_b, {1, 32}, nullptr, lane, r, half, d.data()) || finish())
+                    return -1;
                 const int column = lane / 4, k = lane % 4 * 2 + r * 8 + half;
                 for (int t = 0; t < 32; t++)
                     for (int i = 0; i < 4; i++)
-                        wrong +=
-                            d.data()[t * 4 + i] != (column_of(t, i) == column ? static_cast<float>(1 + k) : 0);
+                        wrong += d.data()[t * 4 + i] !=
+                                 (column_of(t, i) == column ? static_cast<float>(1 + k) : 0);
             }
     return wrong;
 }

@@ -19,10 +19,14 @@ compile plain "$folder" bugs bugs.cpp
 compile address "$folder" bugs bugs.cpp
 compile thread "$folder" bugs bugs.cpp
 
-noticed() { # BUILD NAME [VARIABLE=VALUE...]: it ended with anything but success
-  local build=$1 name=$2
+noticed() { # BUILD NAME [VARIABLE=VALUE...]: the case did not end with success
+  local build=$1 name=$2 status=0
   shift 2
-  ! (env "$@" timeout 60 "$folder/$build/bugs" "$name" > "$folder/said" 2>&1; exit $?) 2> /dev/null
+  (env "$@" timeout 60 "$folder/$build/bugs" "$name" > "$folder/said" 2>&1; exit $?) 2> /dev/null || status=$?
+  case $status in
+    0) return 1 ;;
+    2 | 124 | 126 | 127) echo "emu-matrix: $build $name did not run to an end ($status)"; exit 1 ;;
+  esac
 }
 ulimit -c 0
 bugs=0 caught=0 wrong=0

@@ -1,5 +1,5 @@
-// Fibers and launches. Compiled without ThreadSanitizer's instrumentation (see emu_block.h); what it
-// must know is said through release(), acquire(), note_read() and note_write().
+// Fibers and launches. Compiled without ThreadSanitizer's instrumentation (see emu_block.h); what
+// it must know is said through release(), acquire(), note_read() and note_write().
 #include "emu_machine.h"
 #include <cstdarg>
 #include <cstdio>
@@ -48,9 +48,8 @@ constexpr size_t KB = 1024;
 // CUDA C++ Programming Guide, "Technical Specifications per Compute Capability": shared memory a
 // block may have, a multiprocessor has (1 KB of it is taken for each block), threads it holds
 constexpr Limits LIMITS[] = {
-    {75, 64 * KB, 64 * KB, 1024},    {80, 163 * KB, 164 * KB, 2048},
-    {86, 99 * KB, 100 * KB, 1536},   {87, 163 * KB, 164 * KB, 1536},
-    {89, 99 * KB, 100 * KB, 1536},   {90, 227 * KB, 228 * KB, 2048},
+    {75, 64 * KB, 64 * KB, 1024},    {80, 163 * KB, 164 * KB, 2048}, {86, 99 * KB, 100 * KB, 1536},
+    {87, 163 * KB, 164 * KB, 1536},  {89, 99 * KB, 100 * KB, 1536},  {90, 227 * KB, 228 * KB, 2048},
     {100, 227 * KB, 228 * KB, 2048}, {120, 99 * KB, 100 * KB, 1536},
 };
 constexpr size_t STATIC_LIMIT = 48 * KB;
@@ -82,8 +81,8 @@ void die(const char *format, ...) {
         const Fiber &f = b.fibers[i];
         if (!f.waits_in) continue;
         shown++;
-        std::fprintf(stderr, "  thread %u (%u,%u,%u) waits in %s at %s:%d\n", i, f.thread.x, f.thread.y,
-                     f.thread.z, f.waits_in, f.where.file, f.where.line);
+        std::fprintf(stderr, "  thread %u (%u,%u,%u) waits in %s at %s:%d\n", i, f.thread.x,
+                     f.thread.y, f.thread.z, f.waits_in, f.where.file, f.where.line);
     }
     std::abort();
 }
@@ -94,10 +93,18 @@ void need_sm(int sm, const char *what) {
 #ifdef EMU_TSAN
 extern "C" void __tsan_read_range(void *, unsigned long);
 extern "C" void __tsan_write_range(void *, unsigned long);
-void release(void *point) { __tsan_release(point); }
-void acquire(void *point) { __tsan_acquire(point); }
-void note_read(const void *p, size_t n) { __tsan_read_range(const_cast<void *>(p), n); }
-void note_write(void *p, size_t n) { __tsan_write_range(p, n); }
+void release(void *point) {
+    __tsan_release(point);
+}
+void acquire(void *point) {
+    __tsan_acquire(point);
+}
+void note_read(const void *p, size_t n) {
+    __tsan_read_range(const_cast<void *>(p), n);
+}
+void note_write(void *p, size_t n) {
+    __tsan_write_range(p, n);
+}
 #else
 void release(void *) {}
 void acquire(void *) {}
@@ -112,7 +119,7 @@ void fence() {
     release(&point);
 }
 
-// --- changing over --------------------------------------------------------------------------------
+// --- changing over -------------------------------------------------------------------------------
 #ifdef __x86_64__
 extern "C" void simt_emu_swap(void **save, void *load);
 __asm__(".text\n.globl simt_emu_swap\n.type simt_emu_swap,@function\nsimt_emu_swap:\n"
@@ -209,7 +216,7 @@ void yield(Where here) {
     change_over(b);
 }
 
-// --- a thread's life -------------------------------------------------------------------------------
+// --- a thread's life -----------------------------------------------------------------------------
 static void fiber_main() {
     Block &b = *running;
     Fiber &f = *b.current;
@@ -237,8 +244,8 @@ static void prepare(Fiber &f) {
     f.tsan = __tsan_create_fiber(0);
 #endif
 #ifdef __x86_64__
-    // the tops are staggered: at equal offsets the hot frames of all threads would fall into one cache
-    // set (1.6 times slower)
+    // the tops are staggered: at equal offsets the hot frames of all threads would fall into one
+    // cache set (1.6 times slower)
     void **sp = reinterpret_cast<void **>(f.stack + STACK - f.index * 5 % 251 * 64) - 1;
     *sp = nullptr; // fiber_main never returns; this keeps the ABI's stack alignment
     *--sp = reinterpret_cast<void *>(fiber_main);
@@ -335,7 +342,7 @@ static void run_block(Block &b, const shape &s, uint64_t index) {
     acquire(&b.end);
 }
 
-// --- launch ----------------------------------------------------------------------------------------
+// --- launch --------------------------------------------------------------------------------------
 namespace {
 class Pool { // blocks keep their stacks from launch to launch
   public:
@@ -374,8 +381,8 @@ int check(const shape &s, unsigned bound, unsigned blocks) {
     const uint64_t threads = uint64_t{s.block.x} * s.block.y * s.block.z;
     if (!l) return refuse(INVALID_VALUE, "no limits known for sm_%d", s.sm);
     if (!threads || threads > MAX_THREADS || s.block.z > 64)
-        return refuse(INVALID_CONFIGURATION, "a block of %u x %u x %u threads", s.block.x, s.block.y,
-                      s.block.z);
+        return refuse(INVALID_CONFIGURATION, "a block of %u x %u x %u threads", s.block.x,
+                      s.block.y, s.block.z);
     if (!s.grid.x || s.grid.x > 0x7fffffffu || !s.grid.y || s.grid.y > 65535 || !s.grid.z ||
         s.grid.z > 65535)
         return refuse(INVALID_CONFIGURATION, "a grid of %u x %u x %u blocks", s.grid.x, s.grid.y,
@@ -387,10 +394,11 @@ int check(const shape &s, unsigned bound, unsigned blocks) {
         return refuse(INVALID_VALUE, "%zu bytes of shared memory; a block on sm_%d has at most %zu",
                       s.dynamic_shared, s.sm, l->block_shared);
     if (blocks * bound > l->sm_threads || blocks * (s.dynamic_shared + KB) > l->sm_shared)
-        return refuse(OUT_OF_RESOURCES,
-                      "the launch bounds promise %u blocks of %u threads on a multiprocessor; with %zu "
-                      "bytes of shared memory each, sm_%d has no room for them",
-                      blocks, bound, s.dynamic_shared, s.sm);
+        return refuse(
+            OUT_OF_RESOURCES,
+            "the launch bounds promise %u blocks of %u threads on a multiprocessor; with %zu "
+            "bytes of shared memory each, sm_%d has no room for them",
+            blocks, bound, s.dynamic_shared, s.sm);
     return 0;
 }
 unsigned worker_count() {
@@ -426,7 +434,7 @@ int run(void (*body)(void *), void *argument, const shape &s, int bound, int blo
     return 0;
 }
 
-// --- shared memory -----------------------------------------------------------------------------------
+// --- shared memory -------------------------------------------------------------------------------
 static void set_poison(void *p, size_t n, bool poison) {
 #ifdef EMU_ASAN
     if (poison)
@@ -459,7 +467,8 @@ void *shared_variable(const void *key, size_t size, size_t align, const char *na
     if (b.static_counted > STATIC_LIMIT)
         die("%s: %zu bytes of static shared memory; 48 KB is the limit", name, b.static_counted);
     if (b.shared_counted > limit)
-        die("%s: %zu bytes of shared memory; sm_%d has %zu", name, b.shared_counted, context->sm, limit);
+        die("%s: %zu bytes of shared memory; sm_%d has %zu", name, b.shared_counted, context->sm,
+            limit);
     align = std::max<size_t>(align, RED_ZONE);
     const size_t at = (b.arena_used + align - 1) / align * align;
     b.arena_used = at + size + RED_ZONE;
@@ -474,5 +483,7 @@ uint32_t shared_address(const void *p, const char *what) {
     if (at < base || at >= base + ARENA) die("%s: the address is not in shared memory", what);
     return static_cast<uint32_t>(at - base);
 }
-void *shared_pointer(uint32_t address) { return running->arena + address; }
+void *shared_pointer(uint32_t address) {
+    return running->arena + address;
+}
 } // namespace simt::emu

@@ -8,8 +8,9 @@ struct Place {
 SIMT_KERNEL((64), say_where, Place *out) {
     const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
     const unsigned t = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
-    out[block * blockDim.x * blockDim.y * blockDim.z + t] = {
-        threadIdx.x, threadIdx.y, threadIdx.z, blockIdx.x, blockIdx.y, blockIdx.z, blockDim.x, gridDim.z};
+    out[block * blockDim.x * blockDim.y * blockDim.z + t] = {threadIdx.x, threadIdx.y, threadIdx.z,
+                                                             blockIdx.x,  blockIdx.y,  blockIdx.z,
+                                                             blockDim.x,  gridDim.z};
 }
 void indices() {
     const dim3 grid(3, 2, 2), block(5, 3, 2);
@@ -31,7 +32,8 @@ template <int N> SIMT_DEVICE float *own_variable() {
     return own + N * 0;
 }
 SIMT_KERNEL((32), shared_places, float *out, int *nans) {
-    SIMT_SHARED(a, float[32]); SIMT_SHARED(b, float[32]);
+    SIMT_SHARED(a, float[32]);
+    SIMT_SHARED(b, float[32]);
     SIMT_DYNAMIC_SHARED(float, dynamic);
     const int t = static_cast<int>(threadIdx.x);
     float *one = own_variable<1>(), *two = own_variable<2>();
@@ -77,7 +79,11 @@ void limits() {
     CHECK(simt::launch(four_blocks, {1, 256, 40 << 10, 80}, nullptr, 0) == 0);
     CHECK(simt::launch(four_blocks, {1, 256, 41 << 10, 80}, nullptr, 0) == 701);
     CHECK(test::dies([] { simt::launch(much_static, {1, 32}, nullptr, 0); }, "48 KB is the limit"));
-    CHECK(test::dies([] { simt::launch(some_static, {1, 32, 97 << 10, 86}, nullptr, 0); }, "sm_86 has"));
+    CHECK(test::dies(
+        [] {
+            simt::launch(some_static, {1, 32, 97 << 10, 86}, nullptr, 0);
+        },
+        "sm_86 has"));
 }
 
 // warps 0 and 1 produce, 2 and 3 consume, through two named barriers reached from different lines
@@ -112,7 +118,9 @@ SIMT_KERNEL((64), part_of_a_warp, int) {
 SIMT_KERNEL((64), never_complete, int) {
     if (threadIdx.x < 32) simt::barrier_sync(3, 64);
 }
-SIMT_KERNEL((64), disagree, int) { simt::barrier_sync(3, threadIdx.x < 32 ? 32 : 64); }
+SIMT_KERNEL((64), disagree, int) {
+    simt::barrier_sync(3, threadIdx.x < 32 ? 32 : 64);
+}
 SIMT_KERNEL((64), some_leave, float *out) {
     SIMT_SHARED(s, float[64]);
     if (threadIdx.x >= 32) return;
@@ -136,7 +144,11 @@ void barriers() {
     int out2[64];
     CHECK(test::dies([&] { simt::launch(divergent, {1, 64}, nullptr, out2); }, "divergent branch"));
     CHECK(test::dies([] { simt::launch(part_of_a_warp, {1, 64}, nullptr, 0); }, "only lanes"));
-    CHECK(test::dies([] { simt::launch(never_complete, {1, 64}, nullptr, 0); }, "waits in barrier_sync"));
+    CHECK(test::dies(
+        [] {
+            simt::launch(never_complete, {1, 64}, nullptr, 0);
+        },
+        "waits in barrier_sync"));
     CHECK(test::dies([] { simt::launch(disagree, {1, 64}, nullptr, 0); }, "waits in barrier_sync"));
 }
 
@@ -151,7 +163,8 @@ SIMT_KERNEL((32), shuffles, int *out) {
     out[160 + t] = static_cast<int>(__ballot_sync(half, t & 1));
     out[192 + t] = __any_sync(0xffffffffu, t == 7) + 2 * __all_sync(0xffffffffu, t < 32) +
                    4 * __any_sync(0xffffffffu, t > 40) + 8 * __all_sync(0xffffffffu, t != 3);
-    out[224 + t] = static_cast<int>(__shfl_xor_sync(0xffffffffu, 1.0 / (1 + t), 1) * (2 + (t ^ 1) - 1));
+    out[224 + t] =
+        static_cast<int>(__shfl_xor_sync(0xffffffffu, 1.0 / (1 + t), 1) * (2 + (t ^ 1) - 1));
     out[256 + t] = static_cast<int>(simt::warp_sum(static_cast<float>(t))) * 100 +
                    static_cast<int>(simt::warp_max(static_cast<float>(t % 9)));
 }
@@ -173,7 +186,8 @@ void warps() {
     CHECK(simt::launch(shuffles, {1, 32}, nullptr, out) == 0);
     bool right = true;
     for (int t = 0; t < 32; t++) {
-        right = right && out[t] == 50 && out[32 + t] == 10 * (t / 8 * 8 + 5) && out[64 + t] == 10 * (t ^ 3);
+        right = right && out[t] == 50 && out[32 + t] == 10 * (t / 8 * 8 + 5) &&
+                out[64 + t] == 10 * (t ^ 3);
         right = right && out[96 + t] == 10 * (t % 16 + 2 < 16 ? t + 2 : t);
         right = right && out[128 + t] == 10 * (t >= 3 ? t - 3 : t);
         right = right && static_cast<unsigned>(out[160 + t]) == (t < 16 ? 0xaaaau : 0xaaaa0000u);
@@ -182,9 +196,21 @@ void warps() {
     CHECK(right);
     float f[64];
     CHECK(test::dies([&] { simt::launch(absent_lanes, {1, 32}, nullptr, f); }, "__shfl_xor_sync"));
-    CHECK(test::dies([&] { simt::launch(mask_names_returned, {1, 64}, nullptr, f, 20); }, "return"));
-    CHECK(test::dies([&] { simt::launch(not_in_own_mask, {1, 32}, nullptr, out); }, "not in its own mask"));
-    CHECK(test::dies([&] { simt::launch(reads_outside_mask, {1, 32}, nullptr, out); }, "outside its mask"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(mask_names_returned, {1, 64}, nullptr, f, 20);
+        },
+        "return"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(not_in_own_mask, {1, 32}, nullptr, out);
+        },
+        "not in its own mask"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(reads_outside_mask, {1, 32}, nullptr, out);
+        },
+        "outside its mask"));
 }
 
 SIMT_KERNEL((64), atomics, float *sum, int *count, int *greatest, int *least, unsigned *winner) {

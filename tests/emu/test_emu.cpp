@@ -17,13 +17,15 @@ bool test::dies(const std::function<void()> &f, const char *words) {
     close(ends[1]);
     std::string said;
     char piece[512];
-    for (ssize_t n; (n = read(ends[0], piece, sizeof piece)) > 0;) said.append(piece, static_cast<size_t>(n));
+    for (ssize_t n; (n = read(ends[0], piece, sizeof piece)) > 0;)
+        said.append(piece, static_cast<size_t>(n));
     close(ends[0]);
     int status = 0;
     waitpid(child, &status, 0);
     const bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
     const bool right = died && said.find(words) != std::string::npos;
-    if (!right) std::fprintf(stderr, "expected a death with \"%s\", got: %s\n", words, said.c_str());
+    if (!right)
+        std::fprintf(stderr, "expected a death with \"%s\", got: %s\n", words, said.c_str());
     return right;
 }
 

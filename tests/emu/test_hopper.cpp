@@ -16,7 +16,8 @@ SIMT_KERNEL((64), hand_over, float *out, int rounds, bool poll) {
     for (int r = 0; r < rounds; r++) {
         const unsigned parity = static_cast<unsigned>(r) & 1;
         if (threadIdx.x < 32) {
-            simt::mbarrier_wait(&empty, parity ^ 1); // the first passes: phase -1 counts as complete
+            simt::mbarrier_wait(&empty,
+                                parity ^ 1); // the first passes: phase -1 counts as complete
             slot[t] = static_cast<float>(r * 32 + t);
             simt::mbarrier_arrive(&full);
         } else {
@@ -58,18 +59,27 @@ void mbarriers() {
         float out[5 * 32];
         CHECK(simt::launch(hand_over, {1, 64, 0, 90}, nullptr, out, 5, poll) == 0);
         bool right = true;
-        for (int i = 0; i < 5 * 32; i++) right = right && out[i] == static_cast<float>(i / 32 * 32 + 31 - i % 32);
+        for (int i = 0; i < 5 * 32; i++)
+            right = right && out[i] == static_cast<float>(i / 32 * 32 + 31 - i % 32);
         CHECK(right);
-        CHECK(test::dies([poll] { simt::launch(never_filled, {1, 32, 0, 90}, nullptr, poll); }, "deadlock"));
+        CHECK(test::dies(
+            [poll] {
+                simt::launch(never_filled, {1, 32, 0, 90}, nullptr, poll);
+            },
+            "deadlock"));
     }
     CHECK(test::dies([] { simt::launch(no_init, {1, 32, 0, 90}, nullptr, 0); }, "not initialised"));
     CHECK(test::dies([] { simt::launch(no_init, {1, 32, 0, 80}, nullptr, 0); }, "needs sm_90"));
-    CHECK(test::dies([] { simt::launch(overwritten, {1, 32, 0, 90}, nullptr, 0); }, "was overwritten"));
+    CHECK(test::dies(
+        [] {
+            simt::launch(overwritten, {1, 32, 0, 90}, nullptr, 0);
+        },
+        "was overwritten"));
 }
 
 constexpr int BOX_C = 16, BOX_X = 3, BOX_Y = 2, BOX_N = 1, BOX = BOX_C * BOX_X * BOX_Y * BOX_N;
-SIMT_KERNEL((32), load_box, const __grid_constant__ simt::tensor_map map, float *out, int c, int x, int y,
-            int n) {
+SIMT_KERNEL((32), load_box, const __grid_constant__ simt::tensor_map map, float *out, int c, int x,
+            int y, int n) {
     SIMT_DYNAMIC_SHARED(__nv_bfloat16, tile);
     SIMT_SHARED(full, simt::mbarrier);
     if (threadIdx.x == 0) {
@@ -80,7 +90,8 @@ SIMT_KERNEL((32), load_box, const __grid_constant__ simt::tensor_map map, float 
     }
     __syncthreads();
     simt::mbarrier_wait(&full, 0);
-    for (int i = static_cast<int>(threadIdx.x); i < BOX; i += 32) out[i] = __bfloat162float(tile[i]);
+    for (int i = static_cast<int>(threadIdx.x); i < BOX; i += 32)
+        out[i] = __bfloat162float(tile[i]);
 }
 void boxes() {
     constexpr int N = 2, Y = 5, X = 4, C = 24;
@@ -101,7 +112,9 @@ void boxes() {
         for (int i = 0; i < BOX; i++) {
             const int c = c0 + i % BOX_C, x = x0 + i / BOX_C % BOX_X, y = y0 + i / (BOX_C * BOX_X);
             const bool inside = c < C && x >= 0 && x < X && y >= 0 && y < Y;
-            const float want = inside ? __bfloat162float(in[static_cast<size_t>(((n0 * Y + y) * X + x) * C + c)]) : 0;
+            const float want =
+                inside ? __bfloat162float(in[static_cast<size_t>(((n0 * Y + y) * X + x) * C + c)])
+                       : 0;
             right = right && out[i] == want;
         }
         CHECK(right);
@@ -111,9 +124,11 @@ void boxes() {
 template <int N> SIMT_KERNEL((128), one_product, const float *a, const float *b, float *d) {
     SIMT_DYNAMIC_SHARED(unsigned char, shared);
     const int t = static_cast<int>(threadIdx.x);
-    const auto place = [shared](int tile, int row, int k) { // written by hand: the swizzle of the manual
+    const auto place = [shared](int tile, int row,
+                                int k) { // written by hand: the swizzle of the manual
         const int chunk = k / 8 ^ row % 8;
-        return reinterpret_cast<__nv_bfloat16 *>(shared + tile * 8192 + row * 128 + chunk * 16) + k % 8;
+        return reinterpret_cast<__nv_bfloat16 *>(shared + tile * 8192 + row * 128 + chunk * 16) +
+               k % 8;
     };
     for (int i = t; i < 64 * 64; i += 128) *place(0, i / 64, i % 64) = __float2bfloat16(a[i]);
     for (int i = t; i < N * 64; i += 128) *place(1, i / 64, i % 64) = __float2bfloat16(b[i]);
@@ -128,7 +143,8 @@ template <int N> SIMT_KERNEL((128), one_product, const float *a, const float *b,
     simt::wgmma_commit();
     simt::wgmma_wait<0>();
     for (int i = 0; i < N / 2; i++) {
-        const int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8, column = i / 4 * 8 + t % 4 * 2 + i % 2;
+        const int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8,
+                  column = i / 4 * 8 + t % 4 * 2 + i % 2;
         d[row * N + column] = sum[i];
     }
 }
@@ -136,7 +152,8 @@ template <int N> void product() {
     test::Numbers numbers(8);
     const std::vector<float> a = numbers.floats(64 * 64), b = numbers.floats(N * 64);
     std::vector<float> d(64 * N, NAN);
-    CHECK(simt::launch(one_product<N>, {1, 128, 8192 + N * 128, 90}, nullptr, a.data(), b.data(), d.data()) == 0);
+    CHECK(simt::launch(one_product<N>, {1, 128, 8192 + N * 128, 90}, nullptr, a.data(), b.data(),
+                       d.data()) == 0);
     bool right = true;
     for (int i = 0; i < 64; i++)
         for (int j = 0; j < N; j++) {
@@ -157,7 +174,8 @@ void gemm(int m, int n, int k) {
         for (int j = 0; j < n; j++) {
             double sum = 0;
             for (int d = 0; d < k; d++)
-                sum += static_cast<double>(__bfloat162float(a[i * k + d])) * __bfloat162float(b[j * k + d]);
+                sum += static_cast<double>(__bfloat162float(a[i * k + d])) *
+                       __bfloat162float(b[j * k + d]);
             right = right && c[i * n + j] == sum;
         }
     CHECK(right);

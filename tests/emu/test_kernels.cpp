@@ -30,7 +30,8 @@ static void gemm_bf16(int m, int n, int k) {
         for (int j = 0; j < n; j++) {
             double sum = 0;
             for (int d = 0; d < k; d++)
-                sum += static_cast<double>(__bfloat162float(a[i * k + d])) * __bfloat162float(b[j * k + d]);
+                sum += static_cast<double>(__bfloat162float(a[i * k + d])) *
+                       __bfloat162float(b[j * k + d]);
             right = right && c[i * n + j] == sum;
         }
     CHECK(right);

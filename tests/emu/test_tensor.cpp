@@ -1,5 +1,5 @@
-// mma, ldmatrix, cp.async and the intrinsics. The layouts are compared with a GPU by layouts.cu; here
-// with matrices whose product and transposes are known.
+// mma, ldmatrix, cp.async and the intrinsics. The layouts are compared with a GPU by layouts.cu;
+// here with matrices whose product and transposes are known.
 #include "emu_test.h"
 
 namespace {
@@ -10,7 +10,9 @@ uint32_t pair(float a, float b) {
 // row by column through the layouts of PTX ISA's figures, lane by lane
 SIMT_KERNEL((32), one_mma, const float *a, const float *b, const float *c, float *d) {
     const int t = static_cast<int>(threadIdx.x), g = t / 4, q = t % 4 * 2;
-    const auto at = [a](int row, int column) { return pair(a[row * 16 + column], a[row * 16 + column + 1]); };
+    const auto at = [a](int row, int column) {
+        return pair(a[row * 16 + column], a[row * 16 + column + 1]);
+    };
     const auto bt = [b](int k, int n) { return pair(b[k * 8 + n], b[(k + 1) * 8 + n]); };
     const uint32_t fa[4] = {at(g, q), at(g + 8, q), at(g, q + 8), at(g + 8, q + 8)};
     const uint32_t fb[2] = {bt(q, g), bt(q + 8, g)};
@@ -21,7 +23,8 @@ SIMT_KERNEL((32), one_mma, const float *a, const float *b, const float *c, float
 }
 void mma() {
     test::Numbers numbers(2);
-    const std::vector<float> a = numbers.floats(256), b = numbers.floats(128), c = numbers.floats(128);
+    const std::vector<float> a = numbers.floats(256), b = numbers.floats(128),
+                             c = numbers.floats(128);
     std::vector<float> d(128, NAN);
     CHECK(simt::launch(one_mma, {1, 32}, nullptr, a.data(), b.data(), c.data(), d.data()) == 0);
     bool right = true;
@@ -32,8 +35,11 @@ void mma() {
             right = right && d[i * 8 + j] == sum;
         }
     CHECK(right);
-    CHECK(test::dies([&] { simt::launch(one_mma, {1, 32, 0, 75}, nullptr, a.data(), b.data(), c.data(), d.data()); },
-                     "needs sm_80"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(one_mma, {1, 32, 0, 75}, nullptr, a.data(), b.data(), c.data(), d.data());
+        },
+        "needs sm_80"));
 }
 
 template <int N, bool TRANS> SIMT_KERNEL((32), load_matrices, uint32_t *out) {
@@ -57,7 +63,8 @@ template <int N, bool TRANS> bool matrices_right() {
         for (int t = 0; t < 32; t++)
             for (int i = 0; i < 2; i++) {
                 const int r = TRANS ? t % 4 * 2 + i : t / 4, c = TRANS ? t / 4 : t % 4 * 2 + i;
-                if ((out[j * 32 + t] >> (16 * i) & 0xffff) != static_cast<uint32_t>((8 * j + r) * 8 + c))
+                if ((out[j * 32 + t] >> (16 * i) & 0xffff) !=
+                    static_cast<uint32_t>((8 * j + r) * 8 + c))
                     return false;
             }
     return true;
@@ -76,7 +83,11 @@ void ldmatrix() {
     CHECK((matrices_right<2, true>()));
     CHECK((matrices_right<4, true>()));
     uint32_t out[32];
-    CHECK(test::dies([&] { simt::launch(misaligned_row, {1, 32}, nullptr, out); }, "16-byte aligned"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(misaligned_row, {1, 32}, nullptr, out);
+        },
+        "16-byte aligned"));
 }
 
 SIMT_KERNEL((32), copy_in_groups, const float *in, float *out, int *early) {
@@ -125,10 +136,15 @@ void cp_async() {
     }
     CHECK(right);
     CHECK(simt::launch(copy_words, {1, 32}, nullptr, in + 1, out) == 0);
-    for (int t = 0; t < 32; t++) right = right && out[t] == ((31 - t) % 2 == 0 ? in[1 + 31 - t] : 0);
+    for (int t = 0; t < 32; t++)
+        right = right && out[t] == ((31 - t) % 2 == 0 ? in[1 + 31 - t] : 0);
     CHECK(right);
     CHECK(test::dies([&] { simt::launch(never_waits, {1, 32}, nullptr, in); }, "did not wait for"));
-    CHECK(test::dies([&] { simt::launch(misaligned_copy, {1, 32}, nullptr, in); }, "16-byte aligned"));
+    CHECK(test::dies(
+        [&] {
+            simt::launch(misaligned_copy, {1, 32}, nullptr, in);
+        },
+        "16-byte aligned"));
 }
 } // namespace
 

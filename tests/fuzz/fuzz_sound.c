@@ -2,7 +2,8 @@
 #include "io/sound.h"
 
 /* libsndfile 1.2 does not free what it allocated for an OGG that turns out to be damaged. */
-const char *__lsan_default_suppressions(void);
+/* visible: the sanitizer's library must find it */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:vorbis_info_init";
 }

@@ -211,7 +211,7 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
     for (int i = 0; i < op->inputs; i++) {
         b->in[i] = CHL_NONE;
         if (op->in[i].fill == FILL_ABSENT) continue;
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "in%d", i);
         b->in[i] = op->in[i].desc.dtype == CHL_I32
                        ? chl_input(g, name, op->in[i].desc)
@@ -265,7 +265,7 @@ static bool check_forward(problem *p, built *b, op_coverage *coverage) {
     for (int i = 0; i < b->outputs && good; i++) {
         int64_t n = chl_count(&p->out_desc[i]);
         float *got = malloc((size_t)n * sizeof *got);
-        char what[16];
+        char what[32];
         snprintf(what, sizeof what, "output %d", i);
         good = chl_read(b->graph, b->out[i], got) == CHL_OK &&
                close_enough(p->op, what, got, p->out[i], n, rms(p->out[i], n), tolerance,
@@ -281,7 +281,7 @@ static bool check_gradient(problem *p, built *b, int input, double factor, op_co
     const int checked = checked_elements(&p->in[input]);
     float *all = malloc((size_t)n * sizeof *all), got[CHECKED_ELEMENTS];
     double want[CHECKED_ELEMENTS];
-    char what[24];
+    char what[40];
     snprintf(what, sizeof what, "gradient of input %d", input);
     bool good = chl_read(b->graph, b->gradient[input], all) == CHL_OK;
     for (int k = 0; k < checked; k++) {

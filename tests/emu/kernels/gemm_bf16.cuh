@@ -9,8 +9,8 @@ constexpr int BF16_DEPTH = 32, BF16_PITCH = BF16_DEPTH + 8; // + 8: ldmatrix row
 
 // rows [first, first + ROWS) and columns [k0, k0 + 32) of a [rows, k] matrix, zeros outside it
 template <int ROWS, int THREADS>
-SIMT_DEVICE void load_tile(__nv_bfloat16 *tile, const __nv_bfloat16 *matrix, int first, int rows, int k0,
-                           int k) {
+SIMT_DEVICE void load_tile(__nv_bfloat16 *tile, const __nv_bfloat16 *matrix, int first, int rows,
+                           int k0, int k) {
     constexpr int CHUNKS = BF16_DEPTH / 8;
     for (int i = static_cast<int>(threadIdx.x); i < ROWS * CHUNKS; i += THREADS) {
         const int r = i / CHUNKS, c = i % CHUNKS * 8;
@@ -52,10 +52,12 @@ SIMT_KERNEL(((BM / WM) * (BN / WN) * 32), gemm_bf16, const __nv_bfloat16 *a, con
             uint32_t fa[WM / 16][4], fb[WN / 8][2];
 #pragma unroll
             for (int i = 0; i < WM / 16; i++)
-                simt::ldmatrix(fa[i], ta + (wm + i * 16 + lane % 16) * BF16_PITCH + kk + lane / 16 * 8);
+                simt::ldmatrix(fa[i],
+                               ta + (wm + i * 16 + lane % 16) * BF16_PITCH + kk + lane / 16 * 8);
 #pragma unroll
             for (int j = 0; j < WN / 8; j++)
-                simt::ldmatrix(fb[j], tb + (wn + j * 8 + lane % 8) * BF16_PITCH + kk + lane / 8 % 2 * 8);
+                simt::ldmatrix(fb[j],
+                               tb + (wn + j * 8 + lane % 8) * BF16_PITCH + kk + lane / 8 % 2 * 8);
 #pragma unroll
             for (int i = 0; i < WM / 16; i++)
 #pragma unroll

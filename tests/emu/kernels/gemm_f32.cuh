@@ -16,11 +16,13 @@ SIMT_DEVICE float4 four(const float *row, int column, int columns, bool aligned)
 }
 
 template <int DEFECT>
-SIMT_KERNEL((F32_THREADS), gemm_f32, const float *a, const float *b, float *c, int m, int n, int k) {
+SIMT_KERNEL((F32_THREADS), gemm_f32, const float *a, const float *b, float *c, int m, int n,
+            int k) {
     SIMT_SHARED(ta, float[F32_DEPTH][F32_TILE + 4]); // transposed; + 4: fewer bank conflicts
     SIMT_SHARED(tb, float[F32_DEPTH][F32_TILE + 4]);
     const int t = static_cast<int>(threadIdx.x), tx = t % 16, ty = t / 16;
-    const int m0 = static_cast<int>(blockIdx.y) * F32_TILE, n0 = static_cast<int>(blockIdx.x) * F32_TILE;
+    const int m0 = static_cast<int>(blockIdx.y) * F32_TILE,
+              n0 = static_cast<int>(blockIdx.x) * F32_TILE;
     const float4 zero = make_float4(0, 0, 0, 0);
     float sum[4][4] = {};
     for (int k0 = 0; k0 < k; k0 += F32_DEPTH) {

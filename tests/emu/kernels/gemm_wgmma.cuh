@@ -1,12 +1,20 @@
-// C[M,N] = A[M,K] B[N,K]^T, bf16 in, float out, on Hopper: one warp loads tiles through tensor maps, a
-// warpgroup multiplies; mbarriers hand the stages over. K a multiple of 8.
-// A subject of the shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
+// C[M,N] = A[M,K] B[N,K]^T, bf16 in, float out, on Hopper: one warp loads tiles through tensor
+// maps, a warpgroup multiplies; mbarriers hand the stages over. K a multiple of 8. A subject of the
+// shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
 #pragma once
 #include "simt.h"
 
 namespace subject {
-enum { WGMMA_NO_FULL_WAIT = 1, WGMMA_NO_EMPTY_WAIT, WGMMA_WRONG_BYTES, WGMMA_WRONG_PARITY, WGMMA_NO_WAIT,
-       WGMMA_NO_FENCE, WGMMA_NO_INIT_BARRIER, WGMMA_NO_SWIZZLE };
+enum {
+    WGMMA_NO_FULL_WAIT = 1,
+    WGMMA_NO_EMPTY_WAIT,
+    WGMMA_WRONG_BYTES,
+    WGMMA_WRONG_PARITY,
+    WGMMA_NO_WAIT,
+    WGMMA_NO_FENCE,
+    WGMMA_NO_INIT_BARRIER,
+    WGMMA_NO_SWIZZLE
+};
 constexpr int WGMMA_TILE = 64, WGMMA_DEPTH = 64, WGMMA_STAGES = 3; // 64 bf16: a row of the swizzle
 constexpr int WGMMA_TILE_BYTES = WGMMA_TILE * WGMMA_DEPTH * 2, WGMMA_CONSUMERS = 128;
 
@@ -17,7 +25,8 @@ SIMT_KERNEL((WGMMA_CONSUMERS + 32), gemm_wgmma, const __grid_constant__ simt::te
     SIMT_SHARED(full, simt::mbarrier[WGMMA_STAGES]);
     SIMT_SHARED(empty, simt::mbarrier[WGMMA_STAGES]);
     const int t = static_cast<int>(threadIdx.x), steps = (k + WGMMA_DEPTH - 1) / WGMMA_DEPTH;
-    const int m0 = static_cast<int>(blockIdx.y) * WGMMA_TILE, n0 = static_cast<int>(blockIdx.x) * WGMMA_TILE;
+    const int m0 = static_cast<int>(blockIdx.y) * WGMMA_TILE,
+              n0 = static_cast<int>(blockIdx.x) * WGMMA_TILE;
     if (t == 0) {
         for (int s = 0; s < WGMMA_STAGES; s++) {
             simt::mbarrier_init(&full[s], 1);
@@ -33,8 +42,8 @@ SIMT_KERNEL((WGMMA_CONSUMERS + 32), gemm_wgmma, const __grid_constant__ simt::te
             unsigned char *tile = stages + s * 2 * WGMMA_TILE_BYTES;
             if (DEFECT != WGMMA_NO_EMPTY_WAIT && round > 0)
                 simt::mbarrier_wait(&empty[s], static_cast<unsigned>(round - 1) & 1);
-            simt::mbarrier_arrive_expect(&full[s], DEFECT == WGMMA_WRONG_BYTES ? WGMMA_TILE_BYTES
-                                                                               : 2 * WGMMA_TILE_BYTES);
+            simt::mbarrier_arrive_expect(
+                &full[s], DEFECT == WGMMA_WRONG_BYTES ? WGMMA_TILE_BYTES : 2 * WGMMA_TILE_BYTES);
             simt::tma_load_2d(tile, &a, &full[s], step * WGMMA_DEPTH, m0);
             simt::tma_load_2d(tile + WGMMA_TILE_BYTES, &b, &full[s], step * WGMMA_DEPTH, n0);
         }
@@ -44,9 +53,11 @@ SIMT_KERNEL((WGMMA_CONSUMERS + 32), gemm_wgmma, const __grid_constant__ simt::te
     for (int step = 0; step < steps; step++) {
         const int s = step % WGMMA_STAGES, round = step / WGMMA_STAGES;
         const unsigned char *tile = stages + s * 2 * WGMMA_TILE_BYTES;
-        const unsigned parity = static_cast<unsigned>(DEFECT == WGMMA_WRONG_PARITY ? round + 1 : round) & 1;
+        const unsigned parity =
+            static_cast<unsigned>(DEFECT == WGMMA_WRONG_PARITY ? round + 1 : round) & 1;
         if constexpr (DEFECT != WGMMA_NO_FULL_WAIT) simt::mbarrier_wait(&full[s], parity);
-        const uint64_t ta = simt::wgmma_operand(tile), tb = simt::wgmma_operand(tile + WGMMA_TILE_BYTES);
+        const uint64_t ta = simt::wgmma_operand(tile),
+                       tb = simt::wgmma_operand(tile + WGMMA_TILE_BYTES);
         if constexpr (DEFECT != WGMMA_NO_FENCE) simt::wgmma_fence();
 #pragma unroll
         for (unsigned kk = 0; kk < WGMMA_DEPTH / 16; kk++)
@@ -78,7 +89,8 @@ int run_gemm_wgmma(const __nv_bfloat16 *a, const __nv_bfloat16 *b, float *c, int
     if (!error) error = simt::make_tensor_map(&map_b, b, 2, size_b, pitch, box, true);
     if (error) return error;
     const dim3 grid((n + WGMMA_TILE - 1) / WGMMA_TILE, (m + WGMMA_TILE - 1) / WGMMA_TILE);
-    const simt::shape shape = {grid, dim3(WGMMA_CONSUMERS + 32), WGMMA_STAGES * 2 * WGMMA_TILE_BYTES, 90};
+    const simt::shape shape = {grid, dim3(WGMMA_CONSUMERS + 32),
+                               WGMMA_STAGES * 2 * WGMMA_TILE_BYTES, 90};
     return simt::launch(gemm_wgmma<DEFECT>, shape, stream, map_a, map_b, c, m, n, k);
 }
 } // namespace subject

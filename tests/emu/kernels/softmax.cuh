@@ -29,7 +29,8 @@ SIMT_KERNEL((THREADS), softmax, const float *x, float *y, int columns) {
     for (int i = t; i < columns; i += THREADS) out[i] = __expf(row[i] - greatest) / sum;
 }
 
-template <int DEFECT = 0> int run_softmax(const float *x, float *y, int rows, int columns, void *stream) {
+template <int DEFECT = 0>
+int run_softmax(const float *x, float *y, int rows, int columns, void *stream) {
     if (columns <= 256)
         return simt::launch(softmax<64, DEFECT>, {dim3(rows), dim3(64)}, stream, x, y, columns);
     return simt::launch(softmax<256, DEFECT>, {dim3(rows), dim3(256)}, stream, x, y, columns);
