@@ -66,9 +66,6 @@ typedef union chl_attributes {
         int32_t index, n; /* select_token: index when no input gives it; repeat: n copies */
         chl_desc like;    /* backward: shape of x */
     } token;
-    struct {
-        int32_t block;
-    } merge;
     chl_conv_attributes conv;
     struct {
         float eps, gain;
