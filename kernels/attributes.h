@@ -86,6 +86,10 @@ typedef union chl_attributes {
         int32_t decoupled; /* 1 = AdamW */
     } adam;
     struct {
+        float decay;
+        int32_t warm_up; /* 1: the decay grows from 0.1 to `decay` over the first steps */
+    } ema;
+    struct {
         float rate;
         uint32_t purpose; /* Philox key beside the seed: one number per use in a network */
     } drop;

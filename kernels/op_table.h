@@ -94,5 +94,6 @@ CHL_OP(pixel_loss, "a b", "loss")
 CHL_OP(pixel_loss_da, "dloss a b", "da")
 /* optimiser */
 CHL_OP(adam, "grad", "param m v")
+CHL_OP(ema, "x", "average")
 /* sound */
 CHL_OP(log_mel, "wave window twiddle filter range", "mel")

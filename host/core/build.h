@@ -142,6 +142,14 @@ typedef struct chl_adam_settings {
 /* Adam [Kingma & Ba 2015] with bias correction at t = step.index + 1, rate = step.rate *
  * rate_scale. Updates the trainable `param` in place; its moments are new persistent tensors. */
 void chl_adam(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_adam_settings *settings);
+/* average = d * average + (1 - d) * x, in the trainable tensor `average`; d = decay, or with
+ * warm-up min(decay, (1 + t) / (10 + t)) at t = step.index, so that what it started from is soon
+ * forgotten.
+ */
+void chl_ema(chl_graph *g, chl_tensor average, chl_tensor x, float decay, bool warm_up);
+/* The running average of a trainable parameter, with warm-up: a new trainable tensor
+ * "<name>.average" that starts at the parameter's own initial value. */
+chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay);
 
 /* --- sound: core/ops/log_mel.c ---------------------------------------------------------------- */
 typedef struct chl_mel_settings {

@@ -170,10 +170,11 @@ static void differentiate(chl_gradient *context, int32_t index) {
 }
 
 static void collect(chl_graph *graph, const gradient_table *table, int count, const chl_tensor *wrt,
-                    chl_tensor *gradients) {
+                    bool all, chl_tensor *gradients) {
     for (int i = 0; i < count && graph->status == CHL_OK; i++) {
         chl_tensor gradient = table->of[origin_of(graph, wrt[i])];
         const char *name = graph->tensor[wrt[i]].name;
+        if (gradient == CHL_NONE && !all) continue;
         if (gradient == CHL_NONE)
             chl_graph_fail(graph, CHL_ERR_ARGUMENT, "the loss does not depend on %s",
                            name ? name : "a tensor whose gradient is wanted");
@@ -182,8 +183,9 @@ static void collect(chl_graph *graph, const gradient_table *table, int count, co
     }
 }
 
-void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
-              chl_tensor *gradients) {
+/* `all`: a wrt without gradient is an error. */
+static void differentiate_all(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                              bool all, chl_tensor *gradients) {
     for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
     if (graph->status != CHL_OK) return;
     for (int i = 0; i < count; i++) {
@@ -221,9 +223,19 @@ void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wr
                 if (!leaf) table.pending[node.out[i]] = false;
             }
         }
-        collect(graph, &table, count, wrt, gradients);
+        collect(graph, &table, count, wrt, all, gradients);
     }
     free(table.of);
     free(table.pending);
     free(table.needed);
+}
+
+void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+              chl_tensor *gradients) {
+    differentiate_all(graph, loss, count, wrt, true, gradients);
+}
+
+void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                      chl_tensor *gradients) {
+    differentiate_all(graph, loss, count, wrt, false, gradients);
 }

@@ -211,6 +211,10 @@ bool chl_is_trainable(const chl_graph *graph, chl_tensor x) {
     return x != CHL_NONE && graph->tensor[x].kind == KIND_TRAINABLE;
 }
 
+int32_t chl_tensor_count(const chl_graph *graph) {
+    return graph->tensors;
+}
+
 int chl_segment(chl_graph *graph) {
     int32_t *grown = realloc(graph->segment_end, (size_t)graph->segments * sizeof *grown);
     if (!grown) {

@@ -67,6 +67,8 @@ const chl_desc *chl_desc_of(const chl_graph *graph, chl_tensor x);
 /* NULL for the results of nodes. Stays where it is while the graph lives. */
 const char *chl_name_of(const chl_graph *graph, chl_tensor x);
 bool chl_is_trainable(const chl_graph *graph, chl_tensor x);
+/* Tensors so far are numbered from 0 to this; reshapes are among them and have no name. */
+int32_t chl_tensor_count(const chl_graph *graph);
 /* Known for good after chl_compile: frozen, constant, or computed from such tensors only. */
 bool chl_is_once(const chl_graph *graph, chl_tensor x);
 
@@ -75,6 +77,9 @@ bool chl_is_once(const chl_graph *graph, chl_tensor x);
  * naming the op; a wrt that the loss does not depend on is an error naming the tensor. */
 void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
               chl_tensor *gradients);
+/* The same, but gradients[i] is CHL_NONE where the loss does not depend on wrt[i]. */
+void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                      chl_tensor *gradients);
 
 /* Plans memory, allocates once, uploads weights, runs frozen nodes. */
 chl_status chl_compile(chl_graph *graph);

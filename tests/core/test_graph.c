@@ -78,6 +78,25 @@ static void independent_loss_is_an_error(void **state) {
     chl_graph_free(g);
 }
 
+/* What a trainer asks: the gradients of all that trains, where the loss reaches it. */
+static void unreached_gradients_are_none(void **state) {
+    (void)state;
+    chl_graph *g = new_graph();
+    chl_tensor lonely = chl_param(g, "lonely", chl_f32(1, 2), NULL, CHL_TRAINABLE);
+    chl_tensor y = chl_param(g, "y", chl_f32(1, 2), NULL, CHL_TRAINABLE);
+    chl_tensor stopped = chl_param(g, "stopped", chl_f32(1, 2), NULL, CHL_TRAINABLE);
+    chl_tensor loss = chl_mean(g, chl_mul(g, y, chl_stop_gradient(g, stopped)));
+    const chl_tensor wrt[3] = {lonely, y, stopped};
+    chl_tensor gradient[3];
+    assert_int_equal(chl_tensor_count(g), loss + 1);
+    chl_grad_reached(g, loss, 3, wrt, gradient);
+    assert_int_equal(gradient[0], CHL_NONE);
+    assert_int_not_equal(gradient[1], CHL_NONE);
+    assert_int_equal(gradient[2], CHL_NONE);
+    assert_int_equal(chl_compile(g), CHL_OK);
+    chl_graph_free(g);
+}
+
 static void frozen_nodes_run_once_and_are_shared(void **state) {
     (void)state;
     const float data[2] = {1, 2};
@@ -191,6 +210,7 @@ int main(void) {
         cmocka_unit_test(gradient_through_shared_tensors),
         cmocka_unit_test(stopped_gradient_is_a_constant),
         cmocka_unit_test(independent_loss_is_an_error),
+        cmocka_unit_test(unreached_gradients_are_none),
         cmocka_unit_test(frozen_nodes_run_once_and_are_shared),
         cmocka_unit_test(values_live_across_segments),
         cmocka_unit_test(plan_reuses_memory_without_overlap),
