@@ -33,4 +33,8 @@ chl_status chl_sound_rewind(void *sound);
 
 /* The whole file; the caller frees *wave. 10 MB a minute. */
 chl_status chl_sound_load(const char *path, float **wave, int64_t *samples);
+
+/* Mono WAV of 16 bits at 44 100 Hz: clamped to [-1,1], times 32767, rounded to even. The file
+ * appears whole or not at all. NaN is CHL_ERR_NUMERIC. sound_write.c */
+chl_status chl_sound_write(const char *path, const float *wave, int64_t samples);
 #endif

@@ -1,0 +1,130 @@
+#include "command.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct world_job {
+    chl_world_options options;
+    const char *out, *sound, *picture;
+    int count, seed, split, algorithm;
+    float strength;
+    bool no_sounds, force, clean;
+    bool has_count, has_split, has_seconds, has_side, has_bias;
+    double start, last;
+    bool terminal;
+} world_job;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int on_progress(void *user, int64_t done, int64_t count) {
+    world_job *job = user;
+    const double seconds = now() - job->start;
+    if (seconds - job->last >= (job->terminal ? 0.2 : 10)) {
+        job->last = seconds;
+        fprintf(stderr, "%swriting %lld/%lld  left %.0f s%s", job->terminal ? "\r" : "",
+                (long long)done, (long long)count,
+                seconds * (double)(count - done) / (double)(done ? done : 1),
+                job->terminal ? "  " : "\n");
+        fflush(stderr);
+    }
+    return interrupted();
+}
+
+static int write_folder(world_job *job) {
+    chl_world_options *o = &job->options;
+    o->out = job->out;
+    o->count = job->count;
+    o->seed = (uint64_t)job->seed;
+    o->split = (chl_world_split)job->split;
+    o->no_sounds = job->no_sounds;
+    o->force = job->force;
+    o->progress = on_progress;
+    o->user = job;
+    job->start = now();
+    job->terminal = isatty(STDERR_FILENO);
+    chl_status status = chl_world_write(o);
+    if (job->terminal && job->last > 0) fputc('\n', stderr);
+    if (status == CHL_ERR_CANCELLED) {
+        run_error();
+        return interrupt_code();
+    }
+    if (status != CHL_OK) return run_error();
+    fprintf(stderr, "%s: %d samples in %.1f s\n", job->out, job->count, now() - job->start);
+    return EXIT_OK;
+}
+
+static int run(world_job *job) {
+    const uint64_t seed = (uint64_t)job->seed;
+    chl_status status;
+    if (job->sound)
+        status = chl_world_sound(job->sound, job->algorithm, job->strength, !job->clean, seed,
+                                 job->options.seconds, job->out);
+    else if (job->picture)
+        status = chl_world_picture(strcmp(job->picture, "nothing") == 0 ? NULL : job->picture,
+                                   job->strength, seed, job->options.side, job->out);
+    else
+        return write_folder(job);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
+static int check(const command_line *line, const world_job *job) {
+    const bool single = job->sound || job->picture;
+    if (!job->out) return usage_error(line, "--out is missing");
+    if (job->sound && job->picture)
+        return usage_error(line, "--sound and --picture exclude each other");
+    if (single && (job->has_count || job->has_split || job->has_bias || job->no_sounds))
+        return usage_error(line, "--count, --split, --bias and --no-sounds are for a folder");
+    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+    return EXIT_OK;
+}
+
+int command_world(int argc, char **argv) {
+    world_job job = {.options = chl_world_defaults(), .count = 1000, .strength = 0.8f};
+    const option options[] = {
+        {"out", NULL, OPTION_TEXT, &job.out, "DIR",
+         "folder to write (a file with --sound, --picture)", NULL},
+        {"count", NULL, OPTION_INT, &job.count, "N", "samples (1000)", &job.has_count},
+        {"seed", NULL, OPTION_INT, &job.seed, "N", "of everything that is drawn (0)", NULL},
+        {"split", NULL, OPTION_CHOICE, &job.split, "train|test|calm",
+         "train: with the planted bias; test: held-out synthesis, no bias; calm: no events",
+         &job.has_split},
+        {"size", NULL, OPTION_INT, &job.options.side, "N", "pixels on a side (128)", &job.has_side},
+        {"seconds", NULL, OPTION_FLOAT, &job.options.seconds, "X",
+         "length of a sound, half to one and a half of it in a folder (6)", &job.has_seconds},
+        {"no-sounds", NULL, OPTION_FLAG, &job.no_sounds, NULL,
+         "pictures and latents only, a sixth of them calm", NULL},
+        {"bias", NULL, OPTION_FLOAT, &job.options.bias, "X",
+         "share of training samples at their kind's favourite time, season and house (0.8)",
+         &job.has_bias},
+        {"force", NULL, OPTION_FLAG, &job.force, NULL, "write into a folder that is not empty",
+         NULL},
+        {"sound", NULL, OPTION_TEXT, &job.sound, "KIND", "one sound, to O.wav", NULL},
+        {"picture", NULL, OPTION_TEXT, &job.picture, "KIND|nothing", "one picture, to O.png", NULL},
+        {"strength", NULL, OPTION_FLOAT, &job.strength, "X", "of the one, 0 to 1 (0.8)", NULL},
+        {"algorithm", NULL, OPTION_INT, &job.algorithm, "N",
+         "way of synthesis of the one sound, 0 to 3; 3 is held out of training (0)", NULL},
+        {"clean", NULL, OPTION_FLAG, &job.clean, NULL,
+         "the one sound without a recording's room, noise and microphone", NULL},
+    };
+    command_line line = {
+        .usage = "world (--out DIR [--count N] [--split S] ... | --sound KIND --out O.wav | "
+                 "--picture KIND --out O.png)",
+        .about =
+            "Sounds, pictures and words of a small procedural world, from seeds. Kinds: rain,\n"
+            "thunderstorm, wind, fire, birdsong, ocean waves, underwater bubbles, explosion,\n"
+            "crickets, church bell.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code != EXIT_OK || done) return code;
+    code = check(&line, &job);
+    if (code != EXIT_OK) return code;
+    watch_interrupts();
+    return run(&job);
+}
