@@ -35,6 +35,23 @@ chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_te
     return chl_add(g, chl_cross_entropy(g, forward, 0), chl_cross_entropy(g, backward, 0));
 }
 
+/* Makes softmax(SHARP * same) the even spread over a row's ones: what a zero keeps is exp(-30). */
+#define SHARP 30.0f
+
+/* The target t_i = softmax(SHARP same_i) does not depend on a weight, and
+ *     KL(t_i || softmax(s_i)) = -sum_j t_ij log softmax(s_i)_j - H(t_i),
+ * so up to the constant H(t_i), the least that cross-entropy with such a target can be, this is
+ * cross-entropy with a soft target. */
+chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor same,
+                                     chl_tensor log_scale) {
+    const float most = logf(100);
+    chl_tensor target = chl_scale(g, same, SHARP);
+    chl_tensor forward = chl_scale_by(g, chl_linear(g, x, y, CHL_NONE), log_scale, most);
+    chl_tensor backward = chl_scale_by(g, chl_linear(g, y, x, CHL_NONE), log_scale, most);
+    return chl_add(g, chl_kl_divergence(g, target, forward, 1),
+                   chl_kl_divergence(g, target, backward, 1));
+}
+
 chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
                               float tau) {
     return chl_kl_divergence(g, chl_linear(g, text, pictures, CHL_NONE),

@@ -1,0 +1,33 @@
+/* Other wordings of a label, for the audio-text loss (the paper's section on text augmentation):
+ * synonym replacement, random insertion of words, random permutation of words.
+ *
+ *     chl_text_augment augment = chl_text_augment_defaults();
+ *     augment.wordnet = wordnet;
+ *     char other[CHL_TEXT_MOST_BYTES];
+ *     CHL_TRY(chl_text_augment_draw(&augment, seed, label, variant, "heavy rain", other));
+ *
+ * A pure function of (seed, text number, variant): nothing is kept between calls. */
+#ifndef CHL_TEXT_AUGMENT_H
+#define CHL_TEXT_AUGMENT_H
+#include "text/tokenizer.h"
+#include "text/wordnet.h"
+
+#define CHL_AUGMENT_MOST_WORDS 64
+
+/* The paper gives no probabilities. These leave about half of two-word labels as they are. */
+typedef struct chl_text_augment {
+    const chl_wordnet *wordnet; /* NULL: no synonyms */
+    const char *const *words;   /* what may be inserted: words that do not change the meaning */
+    int count;
+    float synonym; /* of each word to be replaced: 0.2 */
+    float insert;  /* of one word being inserted somewhere: 0.2 */
+    float permute; /* of the words being shuffled: 0.1 */
+} chl_text_augment;
+/* No WordNet; articles and words for sound */
+chl_text_augment chl_text_augment_defaults(void);
+
+/* out: the words with one blank between each. A text of more than CHL_AUGMENT_MOST_WORDS words is
+ * no label and an error, as is one that grows beyond CHL_TEXT_MOST_BYTES. */
+chl_status chl_text_augment_draw(const chl_text_augment *settings, uint64_t seed, uint64_t number,
+                                 uint64_t variant, const char *text, char out[CHL_TEXT_MOST_BYTES]);
+#endif

@@ -1,0 +1,175 @@
+#include "train/audio_targets.h"
+#include "philox.h"
+#include "text/augment.h"
+#include "train/frozen_clip.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE 0x4c61626cu /* Philox key of the draws of wordings */
+#define EMBED_ALONE 512     /* METHOD section 2, where no CLIP tells the size */
+
+/* --- wordings --------------------------------------------------------------------------------- */
+typedef struct wordings {
+    char **text;
+    int64_t count;
+} wordings;
+
+static chl_status label_of(const chl_dataset *data, int label, const char **text) {
+    for (int64_t i = 0; i < data->count; i++)
+        if (data->sample[i].label_id == label) {
+            *text = data->sample[i].label;
+            return CHL_OK;
+        }
+    return chl_fail(CHL_ERR_INTERNAL, "%s: no sample has label number %d", data->folder, label);
+}
+
+/* The wordings of one label; equal ones are one row. The first is the label
+ * itself. */
+static chl_status word_label(const chl_text_augment *augment, uint64_t seed, int label,
+                             const char *text, wordings *all, int64_t *row) {
+    char other[CHL_TEXT_MOST_BYTES];
+    const int64_t first = all->count;
+    chl_text_augment plain = *augment;
+    plain.synonym = plain.insert = plain.permute = 0;
+    for (int v = 0; v < CHL_WORDINGS; v++) {
+        CHL_TRY(chl_text_augment_draw(v ? augment : &plain, seed, (uint64_t)label, (uint64_t)v,
+                                      text, other));
+        int64_t same = first;
+        while (same < all->count && strcmp(all->text[same], other) != 0) same++;
+        row[v] = same;
+        if (same < all->count) continue;
+        all->text[same] = strdup(other);
+        if (!all->text[same]) return chl_fail(CHL_ERR_MEMORY, "out of memory for wordings");
+        all->count++;
+    }
+    return CHL_OK;
+}
+
+static chl_status word_labels(const chl_trainer *t, const chl_text_augment *augment, wordings *all,
+                              int64_t *row) {
+    for (int label = 0; label < t->data->labels; label++) {
+        const char *text = NULL;
+        CHL_TRY(label_of(t->data, label, &text));
+        CHL_TRY(word_label(augment, t->options->seed, label, text, all, row));
+        row += CHL_WORDINGS;
+    }
+    return CHL_OK;
+}
+
+static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *augment,
+                                 chl_frozen_clip *clip, chl_audio_targets *targets) {
+    const size_t most = (size_t)t->data->labels * CHL_WORDINGS;
+    wordings all = {.text = calloc(most + 1, sizeof *all.text)};
+    targets->wording = calloc(most + 1, sizeof *targets->wording);
+    chl_status status = CHL_OK;
+    if (!all.text || !targets->wording)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for wordings"));
+    CHL_TRY_GOTO(word_labels(t, augment, &all, targets->wording));
+    targets->text = malloc(sizeof(float) * (size_t)(all.count + 1) * (size_t)targets->embed);
+    if (!targets->text) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for texts"));
+    CHL_TRY_GOTO(
+        chl_frozen_clip_texts(clip, all.count, (const char *const *)all.text, targets->text));
+    chl_log(CHL_LOG_INFO, "texts: %d labels in %" PRId64 " wordings", t->data->labels, all.count);
+done:
+    for (int64_t i = 0; i < all.count; i++) free(all.text[i]);
+    free(all.text);
+    return status;
+}
+
+static chl_status embed_texts(const chl_trainer *t, chl_frozen_clip *clip,
+                              chl_audio_targets *targets) {
+    chl_text_augment augment = chl_text_augment_defaults();
+    chl_wordnet *wordnet = NULL;
+    if (t->options->wordnet) CHL_TRY(chl_wordnet_open(t->options->wordnet, &wordnet));
+    augment.wordnet = wordnet;
+    chl_status status = embed_wordings(t, &augment, clip, targets);
+    chl_wordnet_free(wordnet);
+    return status;
+}
+
+const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int64_t step,
+                            int64_t place, const chl_sample *sample) {
+    uint32_t word = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0];
+    int variant = (int)(((uint64_t)CHL_WORDINGS * word) >> 32);
+    return targets->text +
+           targets->wording[sample->label_id * CHL_WORDINGS + variant] * targets->embed;
+}
+
+/* --- pictures --------------------------------------------------------------------------------- */
+static chl_status embed_pictures(const chl_trainer *t, chl_frozen_clip *clip,
+                                 chl_audio_targets *targets) {
+    const chl_dataset *data = t->data;
+    const char **path = malloc(sizeof *path * (size_t)(data->count + 1));
+    targets->picture = malloc(sizeof(float) * (size_t)(data->count + 1) * (size_t)targets->embed);
+    chl_status status = CHL_OK;
+    if (!path || !targets->picture)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures"));
+    for (int64_t i = 0; i < data->count; i++) path[i] = data->sample[i].picture;
+    CHL_TRY_GOTO(chl_frozen_clip_pictures(clip, data->count, path, targets->picture));
+done:
+    free(path);
+    return status;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+static chl_status check_samples(const chl_dataset *data, bool texts, bool pictures) {
+    for (int64_t i = 0; i < data->count; i++) {
+        const chl_sample *s = &data->sample[i];
+        const char *key = texts && s->label_id < 0         ? "label"
+                          : pictures && s->picture == NULL ? "picture"
+                                                           : NULL;
+        if (key)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: sample %" PRId64 " has no \"%s\"; add it, or set the weights of "
+                            "the losses that need it to 0",
+                            data->folder, i + 1, key);
+    }
+    return CHL_OK;
+}
+
+static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
+                       chl_audio_targets *targets) {
+    const chl_train_options *o = t->options;
+    if (!o->clip || (texts && !o->vocab))
+        return chl_fail(CHL_ERR_ARGUMENT, "training the sound encoder needs the "
+                                          "frozen CLIP pair (--clip) and its "
+                                          "merges (--vocab)");
+    CHL_TRY(check_samples(t->data, texts, pictures));
+    if (o->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_new(t->data, &targets->pairs));
+    chl_frozen_clip *clip;
+    CHL_TRY(chl_frozen_clip_open(t->backend, o->clip, texts ? o->vocab : NULL, &clip));
+    targets->embed = clip->config.embed;
+    chl_status status;
+    if (texts) CHL_TRY_GOTO(embed_texts(t, clip, targets));
+    if (pictures) CHL_TRY_GOTO(embed_pictures(t, clip, targets));
+    status = CHL_OK;
+done:
+    chl_frozen_clip_free(clip);
+    return status;
+}
+
+chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out) {
+    const chl_train_options *o = t->options;
+    const bool texts = o->weight_text != 0 || o->weight_weak_pair != 0;
+    const bool pictures = o->weight_image != 0 || o->weight_weak_pair != 0;
+    *out = NULL;
+    chl_audio_targets *targets = calloc(1, sizeof *targets);
+    if (!targets) return chl_fail(CHL_ERR_MEMORY, "out of memory for targets");
+    targets->embed = EMBED_ALONE;
+    chl_status status = texts || pictures ? fill(t, texts, pictures, targets) : CHL_OK;
+    if (status == CHL_OK)
+        *out = targets;
+    else
+        chl_audio_targets_free(targets);
+    return status;
+}
+
+void chl_audio_targets_free(chl_audio_targets *targets) {
+    if (!targets) return;
+    free(targets->text);
+    free(targets->wording);
+    free(targets->picture);
+    chl_weak_pairs_free(targets->pairs);
+    free(targets);
+}

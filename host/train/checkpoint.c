@@ -1,0 +1,173 @@
+/* checkpoint.safetensors: all trainable arrays, and "chladni.run", a JSON text as bytes that says
+ * which run and which step they belong to. */
+#include "io/file_map.h"
+#include "io/safetensors.h"
+#include "train/trainer_private.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN "chladni.run"
+
+/* --- writing ---------------------------------------------------------------------------------- */
+static chl_status check_finite(const chl_array *array) {
+    const float *x = array->data;
+    for (int64_t i = 0; i < chl_count(&array->desc); i++)
+        if (!isfinite(x[i]))
+            return chl_fail(CHL_ERR_NUMERIC, "element %" PRId64 " of %s is not finite", i,
+                            array->name);
+    return CHL_OK;
+}
+
+static chl_status add_states(chl_trainer *t, chl_params *into, uint64_t *digest) {
+    *digest = CHL_DIGEST_START;
+    for (int64_t i = 0; i < t->inside->states; i++) {
+        const chl_state *state = &t->inside->state[i];
+        const chl_desc desc = *chl_desc_of(t->graph, state->tensor);
+        void *data;
+        CHL_TRY(chl_params_add(into, state->name, desc, &data));
+        CHL_TRY(chl_read(t->graph, state->tensor, data));
+        if (desc.dtype == CHL_F32) CHL_TRY(check_finite(&into->array[into->count - 1]));
+        *digest = chl_digest(*digest, data, (size_t)chl_bytes(&desc));
+    }
+    return CHL_OK;
+}
+
+static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_params *into) {
+    char sum[24];
+    snprintf(sum, sizeof sum, "%016" PRIx64, digest);
+    json_t *run = json_pack("{s:I,s:s,s:o,s:O}", "step", (json_int_t)step, "digest", sum, "machine",
+                            chl_train_machine(), "identity", t->inside->identity);
+    char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
+    json_decref(run);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
+    const int64_t length = (int64_t)strlen(text);
+    void *data;
+    chl_status status = chl_params_add(into, RUN, chl_make_desc(CHL_U8, 1, &length), &data);
+    if (status == CHL_OK) memcpy(data, text, (size_t)length);
+    free(text);
+    return status;
+}
+
+chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
+    char *path = NULL;
+    chl_params *params = NULL;
+    uint64_t digest;
+    chl_status status;
+    CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_CHECKPOINT, &path));
+    CHL_TRY_GOTO(chl_params_new(path, &params));
+    CHL_TRY_GOTO(add_states(t, params, &digest));
+    CHL_TRY_GOTO(add_run(t, step, digest, params));
+    CHL_TRY_GOTO(chl_safetensors_write(params, path));
+done:
+    if (status != CHL_OK && path)
+        chl_fail_in(status, "%s after step %" PRId64 " is not written", path, step);
+    chl_params_free(params);
+    free(path);
+    return status;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+static chl_status read_file(const char *path, chl_params **out) {
+    chl_file_map map;
+    CHL_TRY(chl_params_new(path, out));
+    CHL_TRY(chl_file_map_open(path, &map));
+    chl_status status = chl_safetensors_parse(map.data, map.size, path, *out);
+    chl_file_map_close(&map);
+    return status;
+}
+
+/* The JSON text, whose bytes the reader has made whole numbers of. */
+static chl_status read_run(const chl_params *params, json_t **run) {
+    const chl_array *array = chl_params_find(params, RUN);
+    *run = NULL;
+    if (array && array->desc.dtype == CHL_I32) {
+        const int64_t length = chl_count(&array->desc);
+        char *text = malloc((size_t)length + 1);
+        if (!text) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
+        for (int64_t i = 0; i < length; i++) text[i] = (char)((const int32_t *)array->data)[i];
+        json_error_t error;
+        *run = json_loadb(text, (size_t)length, 0, &error);
+        free(text);
+    }
+    if (json_integer_value(json_object_get(*run, "step")) > 0) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: \"" RUN "\" does not say which run and step it is of: no "
+                    "checkpoint of a training, or a damaged one",
+                    params->source);
+}
+
+static chl_status check_states(const chl_trainer *t, const chl_params *params, const json_t *run) {
+    uint64_t digest = CHL_DIGEST_START;
+    for (int64_t i = 0; i < t->inside->states; i++) {
+        const chl_state *state = &t->inside->state[i];
+        const chl_array *array = chl_params_find(params, state->name);
+        const chl_desc *desc = chl_desc_of(t->graph, state->tensor);
+        if (!array)
+            return chl_fail(CHL_ERR_KEY, "%s: \"%s\" is missing", params->source, state->name);
+        if (!chl_same_shape(&array->desc, desc)) {
+            char have[96], want[96];
+            return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" is %s where this training has %s",
+                            params->source, state->name,
+                            chl_shape_text(&array->desc, have, sizeof have),
+                            chl_shape_text(desc, want, sizeof want));
+        }
+        digest = chl_digest(digest, array->data, (size_t)chl_bytes(desc));
+    }
+    if (params->count != t->inside->states + 1)
+        return chl_fail(CHL_ERR_KEY, "%s: it holds %" PRId64 " arrays, this training %" PRId64,
+                        params->source, params->count - 1, t->inside->states);
+    char sum[24];
+    snprintf(sum, sizeof sum, "%016" PRIx64, digest);
+    const char *noted = json_string_value(json_object_get(run, "digest"));
+    if (!noted || strcmp(noted, sum) != 0)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: its numbers do not have the sum that was noted with them: the file "
+                        "is damaged",
+                        params->source);
+    return CHL_OK;
+}
+
+static void compare_machines(const chl_trainer *t, const json_t *before) {
+    json_t *now = chl_train_machine();
+    if (!json_equal(before, now)) {
+        char *a = json_dumps(before, JSON_COMPACT), *b = json_dumps(now, JSON_COMPACT);
+        chl_run_folder_note(&t->inside->folder, CHL_LOG_WARN,
+                            "the run began on %s and goes on with %s: the last bits may differ "
+                            "from a run that was never stopped",
+                            a ? a : "another machine", b ? b : "this one");
+        free(a);
+        free(b);
+    }
+    json_decref(now);
+}
+
+static chl_status upload(chl_trainer *t, const chl_params *params) {
+    for (int64_t i = 0; i < t->inside->states; i++) {
+        const chl_state *state = &t->inside->state[i];
+        CHL_TRY(chl_write(t->graph, state->tensor, chl_params_find(params, state->name)->data));
+    }
+    return CHL_OK;
+}
+
+chl_status chl_checkpoint_read(chl_trainer *t, int64_t *step) {
+    char *path = NULL;
+    chl_params *params = NULL;
+    json_t *run = NULL;
+    chl_status status;
+    CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_CHECKPOINT, &path));
+    CHL_TRY_GOTO(read_file(path, &params));
+    CHL_TRY_GOTO(read_run(params, &run));
+    CHL_TRY_GOTO(
+        chl_train_same_identity(path, json_object_get(run, "identity"), t->inside->identity));
+    CHL_TRY_GOTO(check_states(t, params, run));
+    CHL_TRY_GOTO(upload(t, params));
+    compare_machines(t, json_object_get(run, "machine"));
+    *step = json_integer_value(json_object_get(run, "step"));
+done:
+    json_decref(run);
+    chl_params_free(params);
+    free(path);
+    return status;
+}

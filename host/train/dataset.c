@@ -1,0 +1,323 @@
+/* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
+#include "train/dataset.h"
+#include "core/graph.h"
+#include "io/npy.h"
+#include "philox.h"
+#include "train/dataset_cache.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_SAMPLES (1 << 30)
+#define PURPOSE_ORDER 0x6f726472u /* Philox purpose of the permutations */
+
+typedef struct reader {
+    chl_dataset *data;
+    const char *path; /* of pairs.jsonl */
+    int64_t line, capacity;
+    unsigned need;
+    const char **label; /* by label_id, as data->kind_name */
+} reader;
+
+static chl_status no_memory(const char *path) {
+    return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+}
+
+static chl_status join(const char *folder, const char *file, char **path) {
+    *path = NULL;
+    if (asprintf(path, "%s/%s", folder, file) < 0) return no_memory(folder);
+    return CHL_OK;
+}
+
+/* --- one line --------------------------------------------------------------------------------- */
+static chl_status read_text(const reader *r, const json_t *line, const char *key, const char **to) {
+    const json_t *value = json_object_get(line, key);
+    if (!value || json_is_null(value)) return CHL_OK;
+    if (!json_is_string(value))
+        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"%s\" is not a text", r->path,
+                        r->line, key);
+    *to = strdup(json_string_value(value));
+    return *to ? CHL_OK : no_memory(r->path);
+}
+
+static chl_status read_class(const reader *r, const json_t *line, const char *key, int *to) {
+    const json_t *value = json_object_get(line, key);
+    *to = -1;
+    if (!value || json_is_null(value)) return CHL_OK;
+    const json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (number < 0 || number > INT32_MAX)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s line %" PRId64 ": \"%s\" is not a whole number from 0 up", r->path,
+                        r->line, key);
+    *to = (int)number;
+    return CHL_OK;
+}
+
+static chl_status read_strength(const reader *r, const json_t *line, float *to) {
+    const json_t *value = json_object_get(line, "strength");
+    *to = 1;
+    if (!value || json_is_null(value)) return CHL_OK;
+    if (!json_is_number(value) || !isfinite(json_number_value(value)))
+        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"strength\" is not a number",
+                        r->path, r->line);
+    *to = (float)json_number_value(value);
+    return CHL_OK;
+}
+
+/* A file named by the line: its whole path, and, where it will be needed, there it must be. */
+static chl_status read_file_name(const reader *r, const json_t *line, const char *key,
+                                 unsigned needed, const char **to) {
+    const char *name = NULL;
+    CHL_TRY(read_text(r, line, key, &name));
+    if (!name) return CHL_OK;
+    char *path = NULL;
+    chl_status status = CHL_OK;
+    if (name[0] == '/')
+        path = strdup(name);
+    else
+        status = join(r->data->folder, name, &path);
+    free((void *)name);
+    *to = path;
+    if (status != CHL_OK || !path) return status != CHL_OK ? status : no_memory(r->path);
+    if ((r->need & needed) && access(path, R_OK) != 0)
+        return chl_fail(CHL_ERR_IO, "%s line %" PRId64 ": \"%s\": %s: %s", r->path, r->line, key,
+                        path, strerror(errno));
+    return CHL_OK;
+}
+
+/* The number of this text among those seen so far, which it may join. */
+static chl_status number_of(const reader *r, const char *text, const char ***list, int *count,
+                            int *id) {
+    *id = -1;
+    if (!text) return CHL_OK;
+    for (int i = 0; i < *count && *id < 0; i++)
+        if (strcmp((*list)[i], text) == 0) *id = i;
+    if (*id >= 0) return CHL_OK;
+    const char **grown = realloc(*list, ((size_t)*count + 1) * sizeof *grown);
+    if (!grown) return no_memory(r->path);
+    *list = grown;
+    grown[*count] = text; /* the sample's own */
+    *id = (*count)++;
+    return CHL_OK;
+}
+
+static chl_status check_needs(const reader *r, const chl_sample *s) {
+    const struct {
+        unsigned need;
+        bool there;
+        const char *key;
+    } wanted[] = {
+        {CHL_NEED_SOUND, s->sound, "sound"},          {CHL_NEED_PICTURE, s->picture, "picture"},
+        {CHL_NEED_LABEL, s->label, "label"},          {CHL_NEED_CAPTION, s->caption, "caption"},
+        {CHL_NEED_CLASSES, s->kind, "kind"},          {CHL_NEED_CLASSES, s->time >= 0, "time"},
+        {CHL_NEED_CLASSES, s->season >= 0, "season"}, {CHL_NEED_CLASSES, s->house >= 0, "house"}};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if ((r->need & wanted[i].need) && !wanted[i].there)
+            return chl_fail(CHL_ERR_KEY,
+                            "%s line %" PRId64 ": \"%s\" is missing, which this training needs",
+                            r->path, r->line, wanted[i].key);
+    return CHL_OK;
+}
+
+static chl_status read_sample(reader *r, const json_t *line) {
+    chl_dataset *data = r->data;
+    if (data->count == r->capacity) {
+        const int64_t capacity = r->capacity ? 2 * r->capacity : 1024;
+        chl_sample *grown = realloc(data->sample, (size_t)capacity * sizeof *grown);
+        if (!grown || capacity > MOST_SAMPLES) return no_memory(r->path);
+        data->sample = grown;
+        r->capacity = capacity;
+    }
+    chl_sample *s = &data->sample[data->count++];
+    *s = (chl_sample){0};
+    CHL_TRY(read_file_name(r, line, "sound", CHL_NEED_SOUND, &s->sound));
+    CHL_TRY(read_file_name(r, line, "picture", CHL_NEED_PICTURE, &s->picture));
+    CHL_TRY(read_text(r, line, "label", &s->label));
+    CHL_TRY(read_text(r, line, "caption", &s->caption));
+    CHL_TRY(read_text(r, line, "kind", &s->kind));
+    CHL_TRY(read_strength(r, line, &s->strength));
+    CHL_TRY(read_class(r, line, "algorithm", &s->algorithm));
+    CHL_TRY(read_class(r, line, "time", &s->time));
+    CHL_TRY(read_class(r, line, "season", &s->season));
+    CHL_TRY(read_class(r, line, "house", &s->house));
+    CHL_TRY(number_of(r, s->label, &r->label, &data->labels, &s->label_id));
+    CHL_TRY(number_of(r, s->kind, &data->kind_name, &data->kinds, &s->kind_id));
+    return check_needs(r, s);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+static bool blank(const char *text) {
+    return text[strspn(text, " \t\r\n")] == 0;
+}
+
+static chl_status read_line(reader *r, const char *text, size_t length) {
+    json_error_t error;
+    json_t *line = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(line)) {
+        const char *why = line ? "it is no object" : error.text;
+        chl_status status = chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 " is not a JSON object: %s",
+                                     r->path, r->line, why);
+        json_decref(line);
+        return status;
+    }
+    chl_status status = read_sample(r, line);
+    json_decref(line);
+    return status;
+}
+
+static chl_status read_lines(reader *r) {
+    FILE *file = fopen(r->path, "r");
+    if (!file)
+        return chl_fail(CHL_ERR_IO,
+                        "%s: %s: a data folder has a file pairs.jsonl, one JSON object a line",
+                        r->path, strerror(errno));
+    char *text = NULL;
+    size_t size = 0;
+    chl_status status = CHL_OK;
+    for (ssize_t length; status == CHL_OK && (length = getline(&text, &size, file)) >= 0;) {
+        r->line++;
+        if (!blank(text)) status = read_line(r, text, (size_t)length);
+    }
+    if (status == CHL_OK && ferror(file))
+        status = chl_fail(CHL_ERR_IO, "%s: %s", r->path, strerror(errno));
+    free(text);
+    fclose(file);
+    if (status == CHL_OK && r->data->count == 0)
+        status = chl_fail(CHL_ERR_FORMAT, "%s: it holds no samples", r->path);
+    return status;
+}
+
+/* --- the arrays ------------------------------------------------------------------------------- */
+/* CHL_OK with *data NULL when there is no such file. */
+static chl_status read_array(const chl_dataset *data, const char *file, int rank, chl_desc *desc,
+                             float **out) {
+    char *path;
+    void *array = NULL;
+    CHL_TRY(join(data->folder, file, &path));
+    chl_status status = CHL_OK;
+    if (access(path, F_OK) == 0) status = chl_npy_read(path, desc, &array);
+    if (array && (desc->dtype != CHL_F32 || desc->rank != rank)) {
+        char text[96];
+        status = chl_fail(CHL_ERR_SHAPE, "%s: it is %s %s; %d axes of float32 are expected", path,
+                          desc->dtype == CHL_F32 ? "float32" : "whole numbers",
+                          chl_shape_text(desc, text, sizeof text), rank);
+    }
+    for (int64_t i = 0; status == CHL_OK && array && i < chl_count(desc); i++)
+        if (!isfinite(((float *)array)[i]))
+            status = chl_fail(CHL_ERR_NUMERIC, "%s: element %" PRId64 " is not finite", path, i);
+    free(path);
+    if (status != CHL_OK) {
+        free(array);
+        return status;
+    }
+    *out = array;
+    return CHL_OK;
+}
+
+/* One row for each sample: *width numbers of it. NULL without the file. */
+static chl_status read_rows(const chl_dataset *data, const char *name, int *width, float **out) {
+    chl_desc desc;
+    CHL_TRY(read_array(data, name, 2, &desc, out));
+    if (!*out) return CHL_OK;
+    *width = (int)desc.dim[1];
+    if (desc.dim[0] == data->count) return CHL_OK;
+    return chl_fail(CHL_ERR_SHAPE,
+                    "%s/%s: %" PRId64 " rows for the %" PRId64 " samples of pairs.jsonl",
+                    data->folder, name, desc.dim[0], data->count);
+}
+
+static chl_status read_arrays(chl_dataset *data, unsigned need) {
+    chl_desc desc;
+    CHL_TRY(read_rows(data, "latents.npy", &data->latent, &data->latents));
+    CHL_TRY(read_rows(data, "attributes.npy", &data->attribute, &data->attributes));
+    if (!data->latents && need & CHL_NEED_LATENT) {
+        return chl_fail(CHL_ERR_IO, "%s/latents.npy is missing, which this training needs",
+                        data->folder);
+    }
+    CHL_TRY(read_array(data, "textures.npy", 3, &desc, &data->texture));
+    if (!data->texture) return CHL_OK;
+    if (desc.dim[1] != desc.dim[2])
+        return chl_fail(CHL_ERR_SHAPE, "%s/textures.npy: %" PRId64 " x %" PRId64 " is no square",
+                        data->folder, desc.dim[1], desc.dim[2]);
+    data->textures = (int)desc.dim[0];
+    data->texture_side = (int)desc.dim[1];
+    return CHL_OK;
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out) {
+    *out = NULL;
+    chl_dataset *data = calloc(1, sizeof *data);
+    if (!data) return no_memory(folder);
+    char *path = NULL;
+    chl_status status;
+    reader r = {.data = data, .need = need};
+    data->folder = strdup(folder);
+    CHL_TRY_GOTO(data->folder ? join(folder, "pairs.jsonl", &path) : no_memory(folder));
+    r.path = path;
+    CHL_TRY_GOTO(read_lines(&r));
+    CHL_TRY_GOTO(read_arrays(data, need));
+    CHL_TRY_GOTO(chl_dataset_cache_new(data->count, &data->cache));
+    *out = data;
+    data = NULL;
+done:
+    free((void *)r.label);
+    free(path);
+    chl_dataset_free(data);
+    return status;
+}
+
+void chl_dataset_free(chl_dataset *dataset) {
+    if (!dataset) return;
+    for (int64_t i = 0; i < dataset->count; i++) {
+        const chl_sample *s = &dataset->sample[i];
+        free((void *)s->sound);
+        free((void *)s->picture);
+        free((void *)s->label);
+        free((void *)s->caption);
+        free((void *)s->kind);
+    }
+    chl_dataset_cache_free(dataset->cache, dataset->count);
+    free(dataset->sample);
+    free((void *)dataset->kind_name);
+    free(dataset->latents);
+    free(dataset->attributes);
+    free(dataset->texture);
+    free(dataset->folder);
+    free(dataset);
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+/* Fisher-Yates, drawn with Philox: the order of one epoch. */
+static void permute(uint64_t seed, int64_t epoch, int64_t count, int64_t *order) {
+    for (int64_t i = 0; i < count; i++) order[i] = i;
+    for (int64_t i = count - 1; i > 0; i--) {
+        const chl_philox random = chl_random(seed, PURPOSE_ORDER, (uint64_t)epoch, (uint64_t)i);
+        const uint64_t bits = (uint64_t)random.word[0] << 32 | random.word[1];
+        const int64_t j = (int64_t)((unsigned __int128)bits * (uint64_t)(i + 1) >> 64);
+        const int64_t held = order[i];
+        order[i] = order[j];
+        order[j] = held;
+    }
+}
+
+chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
+                             int64_t *indices) {
+    if (batch < 1 || batch > dataset->count)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: a batch of %d from %" PRId64
+                        " samples: use a smaller batch or more data",
+                        dataset->folder, batch, dataset->count);
+    int64_t *order = malloc((size_t)dataset->count * sizeof *order);
+    if (!order) return no_memory(dataset->folder);
+    const int64_t an_epoch = dataset->count / batch;
+    permute(seed, index / an_epoch, dataset->count, order);
+    memcpy(indices, order + index % an_epoch * batch, (size_t)batch * sizeof *indices);
+    free(order);
+    return CHL_OK;
+}

@@ -1,0 +1,68 @@
+/* A folder of paired sounds, pictures and words, as `chladni world` writes it and anybody can:
+ *
+ *     pairs.jsonl    one JSON object a line, one sample a line
+ *     sounds, pictures  folders of .wav and .png, named in pairs.jsonl relative to this folder
+ *     latents.npy    [samples, Z] float32, row i belongs to line i   (to train a generator)
+ *     attributes.npy [samples, A] float32, row i: what latent i means, in numbers about -1 ... 1;
+ *                    optional, gives a generator's mapping network a start
+ *     textures.npy   [T, side, side] float32                        (noise maps for a generator)
+ *
+ * A line: {"sound": "sounds/00000.wav", "picture": "pictures/00000.png", "label": "heavy rain",
+ * "caption": "heavy rain over hills at night", "kind": "rain", "strength": 0.8, "algorithm": 2,
+ * "time": 0, "season": 2, "house": 1}. All keys are optional; a training says which it needs.
+ * Errors name the file, the line and the key. */
+#ifndef CHL_TRAIN_DATASET_H
+#define CHL_TRAIN_DATASET_H
+#include "core/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct chl_sample {
+    const char *sound, *picture; /* whole paths; NULL when the line has none */
+    const char *label, *caption, *kind;
+    int label_id; /* equal for equal labels, counted from 0 in order of appearance; -1 without */
+    int kind_id;  /* the same for kinds */
+    float strength;
+    int algorithm, time, season, house; /* -1 when the line has none */
+} chl_sample;
+
+typedef struct chl_dataset {
+    char *folder;
+    int64_t count;
+    chl_sample *sample;
+    int labels, kinds;      /* how many different ones */
+    const char **kind_name; /* [kinds] */
+    float *latents;         /* [count][latent], NULL without latents.npy */
+    int latent;
+    float *attributes; /* [count][attribute], NULL without attributes.npy */
+    int attribute;
+    float *texture; /* [textures][texture_side][texture_side], NULL without */
+    int textures, texture_side;
+    struct chl_dataset_cache *cache; /* private */
+} chl_dataset;
+
+enum { /* what a training needs of every sample */
+       CHL_NEED_SOUND = 1,
+       CHL_NEED_PICTURE = 2,
+       CHL_NEED_LABEL = 4,
+       CHL_NEED_CAPTION = 8,
+       CHL_NEED_LATENT = 16,
+       CHL_NEED_CLASSES = 32 /* kind, time, season, house */
+};
+chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out);
+void chl_dataset_free(chl_dataset *dataset);
+
+/* Decoded once, kept in memory (docs say how much: 3 side^2 bytes a picture, 512 bytes a mel
+ * frame). pixels [side][side][3] bytes; a picture of another size is cropped and resized. Both
+ * pointers stay valid while the dataset lives. Not thread safe. */
+chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
+                               const uint8_t **pixels);
+/* The whole clip's absolute log-mel picture [128][frames]. */
+chl_status chl_dataset_mel(chl_dataset *dataset, int64_t index, const float **mel, int64_t *frames);
+
+/* Which samples make the batch of step `index`: indices[batch]. Every epoch is a fresh permutation
+ * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. Needs
+ * batch <= count; the rest of an epoch that fills no batch is left out. */
+chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
+                             int64_t *indices);
+#endif

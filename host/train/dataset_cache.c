@@ -1,0 +1,158 @@
+/* Every epoch sees every picture and sound again: decoded once, then kept. */
+#include "train/dataset_cache.h"
+#include "core/build.h"
+#include "io/picture.h"
+#include "io/sound.h"
+#include "sound/mel.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct cached_picture {
+    struct cached_picture *next; /* the same picture at another size */
+    int side;
+    uint8_t pixels[];
+} cached_picture;
+
+struct chl_dataset_cache {
+    cached_picture **picture;
+    float **mel;
+    int64_t *frames;
+};
+
+chl_status chl_dataset_cache_new(int64_t count, struct chl_dataset_cache **out) {
+    struct chl_dataset_cache *cache = calloc(1, sizeof *cache);
+    *out = cache;
+    if (cache) {
+        cache->picture = calloc((size_t)count, sizeof(cached_picture *));
+        cache->mel = calloc((size_t)count, sizeof(float *));
+        cache->frames = calloc((size_t)count, sizeof(int64_t));
+    }
+    if (!cache || !cache->picture || !cache->mel || !cache->frames)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for %" PRId64 " samples", count);
+    return CHL_OK;
+}
+
+void chl_dataset_cache_free(struct chl_dataset_cache *cache, int64_t count) {
+    if (!cache) return;
+    for (int64_t i = 0; i < count; i++) {
+        for (cached_picture *at = cache->picture ? cache->picture[i] : NULL, *next; at; at = next) {
+            next = at->next;
+            free(at);
+        }
+        if (cache->mel) free(cache->mel[i]);
+    }
+    free(cache->picture);
+    free(cache->mel);
+    free(cache->frames);
+    free(cache);
+}
+
+static chl_status check_index(const chl_dataset *dataset, int64_t index) {
+    if (index >= 0 && index < dataset->count) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " of %" PRId64, dataset->folder, index,
+                    dataset->count);
+}
+
+/* --- pictures --------------------------------------------------------------------------------- */
+/* centre square, antialiased bicubic as PIL resizes */
+static chl_status resize(const chl_raster *raster, const float *pixels, int side, float *out) {
+    const int height = raster->height, width = raster->width;
+    const int square = height < width ? height : width;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(chl_backend_cpu(), &g));
+    chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
+    chl_tensor y =
+        chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
+                                      (height - square) / 2, (width - square) / 2, square, square));
+    chl_status status;
+    CHL_TRY_GOTO(chl_compile(g));
+    CHL_TRY_GOTO(chl_write(g, x, pixels));
+    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_read(g, y, out));
+done:
+    chl_graph_free(g);
+    return status;
+}
+
+static chl_status fit(const chl_raster *raster, int side, uint8_t *out) {
+    const int64_t numbers = 3 * (int64_t)side * side;
+    if (raster->height == side && raster->width == side) {
+        memcpy(out, raster->rgb, (size_t)numbers);
+        return CHL_OK;
+    }
+    const int64_t all = 3 * (int64_t)raster->height * raster->width;
+    float *pixels = malloc((size_t)all * sizeof(float));
+    float *resized = malloc((size_t)numbers * sizeof(float));
+    chl_status status = CHL_ERR_MEMORY;
+    if (pixels && resized) {
+        chl_raster_to_float(all, raster->rgb, pixels);
+        status = resize(raster, pixels, side, resized);
+        if (status == CHL_OK) status = chl_raster_from_float(numbers, resized, out);
+    } else {
+        chl_fail(CHL_ERR_MEMORY, "out of memory for a picture");
+    }
+    free(pixels);
+    free(resized);
+    return status;
+}
+
+static chl_status load_picture(const char *path, int side, cached_picture **out) {
+    chl_raster raster;
+    CHL_TRY(chl_raster_read(path, &raster));
+    cached_picture *picture = malloc(sizeof *picture + 3 * (size_t)side * (size_t)side);
+    chl_status status = picture ? fit(&raster, side, picture->pixels)
+                                : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    chl_raster_free(&raster);
+    if (status != CHL_OK) {
+        free(picture);
+        return status;
+    }
+    picture->side = side;
+    *out = picture;
+    return CHL_OK;
+}
+
+chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
+                               const uint8_t **pixels) {
+    CHL_TRY(check_index(dataset, index));
+    const char *path = dataset->sample[index].picture;
+    if (!path || side < 1)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " %s", dataset->folder, index,
+                        path ? "at a size below 1" : "has no \"picture\"");
+    cached_picture **first = &dataset->cache->picture[index], *picture = *first;
+    while (picture && picture->side != side) picture = picture->next;
+    if (!picture) {
+        CHL_TRY(load_picture(path, side, &picture));
+        picture->next = *first;
+        *first = picture;
+    }
+    *pixels = picture->pixels;
+    return CHL_OK;
+}
+
+/* --- sounds ----------------------------------------------------------------------------------- */
+static chl_status load_mel(const char *path, float **mel, int64_t *frames) {
+    chl_sound *sound;
+    CHL_TRY(chl_sound_open(path, &sound));
+    const chl_wave_source source = {chl_sound_samples(sound), chl_sound_read, chl_sound_rewind,
+                                    sound};
+    chl_status status =
+        chl_mel_whole_from(chl_backend_cpu(), &source, CHL_MEL_ABSOLUTE, mel, frames);
+    chl_sound_close(sound);
+    return status;
+}
+
+chl_status chl_dataset_mel(chl_dataset *dataset, int64_t index, const float **mel,
+                           int64_t *frames) {
+    CHL_TRY(check_index(dataset, index));
+    const char *path = dataset->sample[index].sound;
+    if (!path)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
+                        dataset->folder, index);
+    struct chl_dataset_cache *cache = dataset->cache;
+    if (!cache->mel[index]) CHL_TRY(load_mel(path, &cache->mel[index], &cache->frames[index]));
+    *mel = cache->mel[index];
+    *frames = cache->frames[index];
+    return CHL_OK;
+}

@@ -1,0 +1,29 @@
+/* Pictures of a generator for an encoder to learn from, made once and kept in memory.
+ *
+ * While editing, the encoder looks at pictures of codes that no seed maps to, and the optimisation
+ * finds whatever it overrates there: an encoder trained on renders alone accepts a destroyed
+ * landscape as rain. So it is shown such pictures beforehand: at codes near mapped ones, which
+ * still show what their sample says, and far off, where the picture is broken and nothing else. */
+#ifndef CHL_TRAIN_GENERATOR_POOL_H
+#define CHL_TRAIN_GENERATOR_POOL_H
+#include "core/graph.h"
+#include "train/dataset.h"
+
+#define CHL_POOL_BROKEN (-1)
+
+typedef struct chl_generator_pool {
+    int64_t count;
+    int side;
+    uint8_t *pixels; /* [count][side][side][3] */
+    int64_t *sample; /* [count] whose latent it came from; CHL_POOL_BROKEN */
+} chl_generator_pool;
+
+/* Maps the latents of all samples and paints `count` pictures at jittered W+ codes: of every
+ * picture one in ten is broken, of the others each third has codes as mapped, each row jittered by
+ * a tenth, and by three tenths of the mapped codes' deviation. 3 side^2 bytes a picture. A pure
+ * function of the generator, the latents and the seed. */
+chl_status chl_generator_pool_make(const chl_backend *backend, const char *generator,
+                                   const chl_dataset *data, uint64_t seed, int64_t count, int side,
+                                   chl_generator_pool *out);
+void chl_generator_pool_free(chl_generator_pool *pool);
+#endif

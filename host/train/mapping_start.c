@@ -1,0 +1,125 @@
+#include "train/mapping_start.h"
+#include "core/build.h"
+#include "nets/random.h"
+#include "optim/schedule.h"
+#include "philox.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS 3000
+#define BATCH 256
+#define PURPOSE_ROWS 0x3A970001u
+#define HEAD_RATE 3e-3f
+/* The mapping's weights are stored 100 / sqrt(width) times as large as they act (learning rate
+ * multiplier 0.01): 3e-3 of what acts is this many times as much of what is stored. */
+#define MAPPING_SCALE 300
+#define MOST_ARRAYS 64
+
+typedef struct start {
+    const chl_dataset *data;
+    chl_graph *graph;
+    chl_tensor z, wanted, loss;
+    chl_tensor weight[MOST_ARRAYS];
+    chl_array *array[MOST_ARRAYS];
+    int weights;
+    float *codes, *values; /* one batch */
+} start;
+
+static chl_status list_weights(start *s, chl_net *net) {
+    for (int64_t i = 0; i < net->params->count; i++) {
+        chl_array *array = &net->params->array[i];
+        if (strncmp(array->name, "mapping.fc", 10) != 0) continue;
+        if (s->weights == MOST_ARRAYS)
+            return chl_fail(CHL_ERR_UNSUPPORTED, "a mapping network of more than %d arrays",
+                            MOST_ARRAYS);
+        s->array[s->weights] = array;
+        s->weight[s->weights++] = chl_weight(net, "%s", array->name);
+    }
+    return CHL_OK;
+}
+
+static chl_status build(start *s, chl_net *net, chl_net *head, const chl_stylegan2_config *config) {
+    const chl_adam_settings slow = {.beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .rate_scale = 1};
+    chl_adam_settings fast = slow;
+    fast.rate_scale = MAPPING_SCALE;
+    chl_graph *g = s->graph;
+    s->z = chl_input(g, "z", chl_f32(2, BATCH, s->data->latent));
+    s->wanted = chl_input(g, "attributes", chl_f32(2, BATCH, s->data->attribute));
+    const chl_tensor w = chl_stylegan2_map(net, config, s->z);
+    const chl_tensor weight = chl_weight(head, "weight"), bias = chl_weight(head, "bias");
+    const chl_tensor said = chl_linear(g, w, weight, bias);
+    s->loss = chl_keep(g, chl_mean(g, chl_pixel_loss(g, said, s->wanted, CHL_PIXEL_L2)));
+    CHL_TRY(list_weights(s, net));
+    chl_tensor wrt[MOST_ARRAYS + 2], gradient[MOST_ARRAYS + 2];
+    memcpy(wrt, s->weight, sizeof s->weight);
+    wrt[s->weights] = weight;
+    wrt[s->weights + 1] = bias;
+    chl_grad(g, s->loss, s->weights + 2, wrt, gradient);
+    for (int i = 0; i < s->weights + 2; i++)
+        chl_adam(g, wrt[i], gradient[i], i < s->weights ? &fast : &slow);
+    return chl_compile(g);
+}
+
+static chl_status one_step(start *s, uint64_t seed, int64_t index) {
+    const size_t latent = (size_t)s->data->latent, attribute = (size_t)s->data->attribute;
+    for (size_t i = 0; i < BATCH; i++) {
+        const chl_philox random = chl_random(seed, PURPOSE_ROWS, (uint64_t)index, i);
+        const size_t row = (size_t)(((uint64_t)random.word[0] * (uint64_t)s->data->count) >> 32);
+        memcpy(s->codes + i * latent, s->data->latents + row * latent, latent * sizeof(float));
+        memcpy(s->values + i * attribute, s->data->attributes + row * attribute,
+               attribute * sizeof(float));
+    }
+    CHL_TRY(chl_write(s->graph, s->z, s->codes));
+    CHL_TRY(chl_write(s->graph, s->wanted, s->values));
+    const chl_schedule schedule = {STEPS, 1, 0.05f, HEAD_RATE};
+    chl_set_step(
+        s->graph,
+        (chl_step){.seed = seed, .index = index, .rate = chl_schedule_rate(&schedule, index)});
+    return chl_run(s->graph, 0);
+}
+
+static chl_status run(start *s, uint64_t seed) {
+    float first = 0, last = 0;
+    for (int64_t i = 0; i < STEPS; i++) {
+        CHL_TRY(one_step(s, seed, i));
+        if (i == 0) CHL_TRY(chl_read(s->graph, s->loss, &first));
+    }
+    CHL_TRY(chl_read(s->graph, s->loss, &last));
+    for (int i = 0; i < s->weights; i++)
+        CHL_TRY(chl_read(s->graph, s->weight[i], s->array[i]->data));
+    chl_log(CHL_LOG_INFO, "mapping: predicts %d attributes, mean square error %.4f after %.4f",
+            s->data->attribute, (double)last, (double)first);
+    return CHL_OK;
+}
+
+chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data,
+                             const chl_stylegan2_config *config, uint64_t seed,
+                             chl_params *params) {
+    if (!data->attributes || !data->latents) return CHL_OK;
+    start s = {.data = data};
+    chl_params *layer = NULL;
+    chl_net net = {.params = params, .life = CHL_TRAINABLE}, head = net;
+    chl_status status;
+    CHL_TRY_GOTO(chl_params_new("the attributes' layer", &layer));
+    head.params = layer;
+    CHL_TRY_GOTO(
+        chl_random_add(layer, seed, 0, 0.1f, chl_f32(2, data->attribute, config->w_dim), "weight"));
+    CHL_TRY_GOTO(chl_random_add(layer, seed, 0, 0, chl_f32(1, data->attribute), "bias"));
+    s.codes = malloc(sizeof(float) * BATCH * (size_t)data->latent);
+    s.values = malloc(sizeof(float) * BATCH * (size_t)data->attribute);
+    if (!s.codes || !s.values)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for the mapping's start"));
+    CHL_TRY_GOTO(chl_graph_new(backend, &s.graph));
+    net.graph = head.graph = s.graph;
+    CHL_TRY_GOTO(build(&s, &net, &head, config));
+    CHL_TRY_GOTO(run(&s, seed));
+done:
+    chl_net_done(&net);
+    chl_net_done(&head);
+    chl_graph_free(s.graph);
+    chl_params_free(layer);
+    free(s.codes);
+    free(s.values);
+    return status;
+}

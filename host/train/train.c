@@ -1,0 +1,231 @@
+/* chl_train: one run from its options to its end. */
+#include "io/safetensors.h"
+#include "optim/schedule.h"
+#include "train/trainer_private.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
+                                                &chl_training_generator, &chl_training_judge};
+enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- one step --------------------------------------------------------------------------------- */
+static float rate_of(const chl_trainer *t, int64_t index) {
+    const chl_train_options *o = t->options;
+    const chl_schedule schedule = {
+        .steps = o->steps, .cycles = o->cycles, .warm_up = o->warm_up, .peak = o->rate};
+    return chl_schedule_rate(&schedule, index);
+}
+
+/* Reads and checks the losses; adds them to `terms`. */
+static chl_status read_losses(chl_trainer *t, int64_t step, json_t *terms, float *loss) {
+    const struct chl_trainer_private *p = t->inside;
+    for (int i = 0; i < p->terms; i++) {
+        float value;
+        CHL_TRY(chl_read(t->graph, p->term[i].value, &value));
+        if (!isfinite(value))
+            return chl_fail(CHL_ERR_NUMERIC,
+                            "training %s: the loss \"%s\" is %g at step %" PRId64
+                            "; the checkpoint before it is kept: go on from there with other "
+                            "options in a copy of the folder, e.g. a smaller rate",
+                            t->training->name, p->term[i].name, (double)value, step);
+        json_object_set_new(terms, p->term[i].name, json_real((double)value));
+    }
+    CHL_TRY(chl_read(t->graph, p->loss, loss));
+    if (isfinite(*loss)) return CHL_OK;
+    return chl_fail(CHL_ERR_NUMERIC, "training %s: the sum of the losses is %g at step %" PRId64,
+                    t->training->name, (double)*loss, step);
+}
+
+static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *loss) {
+    const double start = now();
+    chl_set_step(t->graph, (chl_step){.seed = t->options->seed, .index = index, .rate = rate});
+    CHL_TRY(t->training->feed(t, index));
+    CHL_TRY(chl_run(t->graph, 0));
+    json_t *terms = json_object();
+    chl_status status = read_losses(t, index + 1, terms, loss);
+    if (status != CHL_OK) {
+        json_decref(terms);
+        return status;
+    }
+    return chl_run_folder_add(&t->inside->folder,
+                              json_pack("{s:I,s:f,s:o,s:f,s:f}", "step", (json_int_t)(index + 1),
+                                        "loss", (double)*loss, "terms", terms, "rate", (double)rate,
+                                        "seconds", now() - start));
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+static chl_status save_model(chl_trainer *t) {
+    char *path = NULL;
+    chl_params *params = NULL;
+    chl_status status;
+    CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_MODEL, &path));
+    CHL_TRY_GOTO(chl_params_new(path, &params));
+    CHL_TRY_GOTO(t->training->save(t, params));
+    CHL_TRY_GOTO(chl_safetensors_write(params, path));
+done:
+    chl_params_free(params);
+    free(path);
+    return status;
+}
+
+static chl_status save_all(chl_trainer *t, int64_t step) {
+    CHL_TRY(chl_checkpoint_write(t, step));
+    CHL_TRY(save_model(t));
+    chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
+    return CHL_OK;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+/* Steps done before this process are not told apart from its own, but for the time. */
+static bool wants_stop(const chl_trainer *t, int64_t step, int64_t first, int64_t last, float loss,
+                       float rate, double seconds) {
+    const chl_train_options *o = t->options;
+    if (!o->progress) return false;
+    const double each = seconds / (double)(step - first);
+    const chl_train_progress progress = {.step = step,
+                                         .steps = o->steps,
+                                         .loss = loss,
+                                         .rate = rate,
+                                         .seconds = seconds,
+                                         .seconds_left = each * (double)(last - step)};
+    return o->progress(o->user, &progress) != 0;
+}
+
+static chl_status run_steps(chl_trainer *t, int64_t first, int64_t last) {
+    const int64_t every = t->options->save_every;
+    const double start = now();
+    for (int64_t step = first + 1; step <= last; step++) {
+        const float rate = rate_of(t, step - 1);
+        float loss;
+        CHL_TRY(run_step(t, step - 1, rate, &loss));
+        const bool stop = wants_stop(t, step, first, last, loss, rate, now() - start);
+        if (stop || step == last || (every > 0 && step % every == 0)) CHL_TRY(save_all(t, step));
+        if (stop && step < last)
+            return chl_fail(CHL_ERR_CANCELLED,
+                            "training %s: stopped after step %" PRId64 " of %" PRId64
+                            "; resume goes on from there",
+                            t->training->name, step, t->options->steps);
+    }
+    return CHL_OK;
+}
+
+/* --- a run ------------------------------------------------------------------------------------ */
+static chl_status open_folder(chl_trainer *t, bool *resume) {
+    chl_run_folder *folder = &t->inside->folder;
+    CHL_TRY(chl_run_folder_open(t->options->out, folder));
+    *resume = chl_run_folder_has(folder, CHL_CHECKPOINT);
+    if (!t->options->resume && (*resume || chl_run_folder_has(folder, CHL_MODEL)))
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: it holds a run already: resume it, or give another folder",
+                        t->options->out);
+    return CHL_OK;
+}
+
+static chl_status build(chl_trainer *t) {
+    if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
+    CHL_TRY(chl_train_identity(t->options, t->data, &t->inside->identity));
+    CHL_TRY(chl_graph_new(t->backend, &t->graph));
+    CHL_TRY(t->training->build(t));
+    return chl_trainer_compile(t);
+}
+
+static chl_status run(chl_trainer *t) {
+    bool resume;
+    int64_t step = 0;
+    CHL_TRY(open_folder(t, &resume));
+    CHL_TRY(build(t));
+    if (resume) CHL_TRY(chl_checkpoint_read(t, &step));
+    chl_run_folder *folder = &t->inside->folder;
+    const int64_t stop = t->options->stop_after, steps = t->options->steps;
+    const int64_t last = stop > 0 && stop < steps ? stop : steps;
+    if (step >= last) {
+        chl_run_folder_note(folder, CHL_LOG_INFO, "%s: step %" PRId64 " is reached already",
+                            folder->path, last);
+        return CHL_OK;
+    }
+    CHL_TRY(chl_run_folder_stats(folder, step));
+    json_t *options = chl_train_options_json(t->options);
+    json_object_set_new(options, "machine", chl_train_machine());
+    chl_status status = chl_run_folder_json(folder, "options.json", options);
+    json_decref(options);
+    CHL_TRY(status);
+    chl_run_folder_note(folder, CHL_LOG_INFO,
+                        "%s: from step %" PRId64 " to %" PRId64 " of %" PRId64, t->training->name,
+                        step + 1, last, steps);
+    return run_steps(t, step, last);
+}
+
+chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
+    if (options->size != sizeof *options)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "chl_train_options.size is %u, not sizeof: start from chl_train_defaults, "
+                        "or rebuild against this library's header",
+                        options->size);
+    CHL_TRY(chl_train_check(training, options));
+    struct chl_trainer_private inside = {0};
+    chl_trainer t = {
+        .training = training, .options = options, .backend = chl_backend_cpu(), .inside = &inside};
+    chl_status status = run(&t);
+    if (status != CHL_OK && inside.folder.log)
+        chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
+    chl_trainer_release(&t);
+    if (training->release) training->release(&t); /* weights outlive the graph that uses them */
+    chl_dataset_free(t.data);
+    return status;
+}
+
+/* --- chladni.h -------------------------------------------------------------------------------- */
+static const chl_training *find_training(const char *model) {
+    for (int i = 0; i < TRAININGS; i++)
+        if (model && strcmp(trainings[i]->name, model) == 0) return trainings[i];
+    chl_fail(CHL_ERR_ARGUMENT,
+             "no training is called \"%s\": there are audio, clip, generator and judge",
+             model ? model : "");
+    return NULL;
+}
+
+static chl_train_options general_defaults(const char *model) {
+    return (chl_train_options){.size = sizeof(chl_train_options),
+                               .model = model,
+                               .steps = 1000,
+                               .save_every = 500,
+                               .batch = 32,
+                               .rate = 1e-3f,
+                               .cycles = 1,
+                               .warm_up = 0.05f,
+                               .beta1 = 0.9f,
+                               .beta2 = 0.999f,
+                               .decay = 5e-4f,
+                               .average = 0.999f,
+                               .seed = 1,
+                               .weight_text = 1,
+                               .weight_image = 1,
+                               .weight_sound = 1,
+                               .weight_weak_pair = 1,
+                               .tau_weak_pair = 0.07f,
+                               .mask_bands = 0.15f,
+                               .mask_frames = 0.15f};
+}
+
+chl_status chl_train_defaults(const char *model, chl_train_options *options) {
+    const chl_training *training = find_training(model);
+    if (!training) return CHL_ERR_ARGUMENT;
+    *options = general_defaults(training->name);
+    if (training->defaults) training->defaults(options);
+    return CHL_OK;
+}
+
+chl_status chl_train(const chl_train_options *options) {
+    const chl_training *training = find_training(options->model);
+    return training ? chl_trainer_run(training, options) : CHL_ERR_ARGUMENT;
+}

@@ -1,0 +1,295 @@
+/* A small CLIP pair from scratch on a folder's pictures and captions: image and text tower of
+ * host/nets/clip.h, so that what comes out loads like any other CLIP.
+ *
+ * Captions of a made-up world repeat: equal ones in a batch share the target's mass instead of
+ * being each other's negatives. With a generator, half of each batch are its pictures
+ * (generator_pool.h). */
+#include "io/picture.h"
+#include "nets/clip.h"
+#include "objective/objective.h"
+#include "philox.h"
+#include "text/learn_merges.h"
+#include "text/tokenizer.h"
+#include "train/augment_picture.h"
+#include "train/generator_pool.h"
+#include "train/sizes.h"
+#include "train/trainer.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PURPOSE_PICTURE = 0x636c6970, PURPOSE_PAIR };
+
+#define MOST_MERGES 512
+/* Of the texts that go with a picture this share is the sound's label instead of its caption, for
+ * labels are what it will be asked for, and this share nothing at all, so that "" (the neutral text
+ * of directional edits) is a text it has seen. */
+#define LABEL_SHARE 0.25f
+#define EMPTY_SHARE 0.03f
+static const char *const broken_text[] = {"a broken picture", "a damaged picture", "a blurred mess",
+                                          "nothing but noise"};
+#define BROKEN_TEXTS 4
+
+typedef struct clip_training {
+    chl_clip_config config;
+    chl_params *params;
+    chl_generator_pool pool; /* count 0 = none */
+    /* all texts: captions, labels (end 0 = none), broken ones, "" */
+    int32_t *ids, *end; /* [2 count + BROKEN_TEXTS + 1][context], [...] */
+    chl_tensor picture, text, text_end, same;
+    /* of one batch */
+    int64_t *index;                /* [batch] samples */
+    const uint8_t **pixels;        /* [batch] */
+    float *picture_data;           /* [batch][R][R][3] */
+    int32_t *text_data, *end_data; /* [batch][context], [batch] */
+    float *same_data;              /* [batch][batch] */
+} clip_training;
+
+static void defaults(chl_train_options *options) {
+    options->batch = 128;
+    options->steps = 1200;
+    options->rate = 1e-3f;
+    options->warm_up = 0.05f;
+    options->beta1 = 0.9f;
+    options->beta2 = 0.98f;
+    options->decay = 0.05f;
+    options->average = 0.998f;
+}
+
+/* --- texts ------------------------------------------------------------------------------------ */
+/* Text `row` of clip_training.ids; NULL where the sample has no label. */
+static const char *text_of(const chl_dataset *data, int64_t row) {
+    if (row < data->count) return data->sample[row].caption;
+    if (row < 2 * data->count) return data->sample[row - data->count].label;
+    row -= 2 * data->count;
+    return row < BROKEN_TEXTS ? broken_text[row] : "";
+}
+
+static int64_t texts_of(const chl_dataset *data) {
+    return 2 * data->count + BROKEN_TEXTS + 1;
+}
+
+static chl_status write_file(const char *path, const char *text, size_t size) {
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(text, 1, size, file) != size || fclose(file) != 0)
+        return chl_fail(CHL_ERR_IO, "%s: cannot be written", path);
+    return CHL_OK;
+}
+
+static chl_status learn_merges(const chl_dataset *data, const char *path) {
+    const int64_t texts = texts_of(data);
+    const char **text = malloc((size_t)texts * sizeof *text);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for captions");
+    for (int64_t i = 0; i < texts; i++) text[i] = text_of(data, i) ? text_of(data, i) : "";
+    char *file = NULL;
+    size_t size = 0;
+    chl_status status = chl_learn_merges(texts, text, MOST_MERGES, &file, &size);
+    if (status == CHL_OK) status = write_file(path, file, size);
+    free(text);
+    free(file);
+    return status;
+}
+
+/* The user's merges, or the run's own, learned when the run starts. */
+static chl_status open_tokenizer(const chl_trainer *t, chl_tokenizer **out) {
+    if (t->options->vocab) return chl_tokenizer_open(t->options->vocab, out);
+    char path[4096];
+    snprintf(path, sizeof path, "%s/merges.txt", t->options->out);
+    if (!t->options->resume || access(path, R_OK) != 0) CHL_TRY(learn_merges(t->data, path));
+    return chl_tokenizer_open(path, out);
+}
+
+static chl_status encode_texts(const chl_trainer *t, clip_training *own) {
+    const int64_t texts = texts_of(t->data);
+    const int context = own->config.context;
+    own->ids = calloc((size_t)(texts * context), sizeof *own->ids);
+    own->end = calloc((size_t)texts, sizeof *own->end);
+    chl_tokenizer *tokenizer = NULL;
+    chl_status status;
+    if (!own->ids || !own->end) return chl_fail(CHL_ERR_MEMORY, "out of memory for captions");
+    CHL_TRY_GOTO(open_tokenizer(t, &tokenizer));
+    own->config.vocabulary = chl_tokenizer_vocabulary(tokenizer);
+    for (int64_t i = 0; i < texts; i++) {
+        const char *text = text_of(t->data, i);
+        if (text)
+            CHL_TRY_GOTO(chl_tokenizer_encode(tokenizer, text, context, own->ids + i * context,
+                                              &own->end[i]));
+    }
+done:
+    chl_tokenizer_free(tokenizer);
+    return status;
+}
+
+/* --- the network ------------------------------------------------------------------------------ */
+static chl_status read_sizes(const chl_train_options *options, chl_clip_config *config, int *pool) {
+    *config = (chl_clip_config){.image = {.layers = 4, .width = 128},
+                                .text = {.layers = 2, .width = 128},
+                                .embed = 128,
+                                .resolution = 128,
+                                .patch = 16,
+                                .context = 24};
+    const chl_size_key keys[] = {{"resolution", &config->resolution, .least = 8, .most = 1024},
+                                 {"patch", &config->patch, .least = 2, .most = 64},
+                                 {"width", &config->image.width, .least = 64, .most = 4096},
+                                 {"layers", &config->image.layers, .least = 1, .most = 64},
+                                 {"text_width", &config->text.width, .least = 64, .most = 4096},
+                                 {"text_layers", &config->text.layers, .least = 1, .most = 64},
+                                 {"context", &config->context, .least = 4, .most = 1024},
+                                 {"embed", &config->embed, .least = 1, .most = CHL_MOST_EMBEDDING},
+                                 {"pool", pool, .least = 1, .most = 1000000}};
+    CHL_TRY(chl_sizes_read(options->sizes, keys, (int)(sizeof keys / sizeof keys[0])));
+    if (config->resolution % config->patch)
+        return chl_fail(CHL_ERR_ARGUMENT, "sizes: patch=%d does not divide resolution=%d",
+                        config->patch, config->resolution);
+    chl_clip_tower *const towers[] = {&config->image, &config->text};
+    for (int i = 0; i < 2; i++) { /* who loads the file counts heads this way (chl_clip_adopt) */
+        if (towers[i]->width % 64)
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: a width of %d is no multiple of 64",
+                            towers[i]->width);
+        towers[i]->heads = towers[i]->width / 64;
+        towers[i]->mlp = 4 * towers[i]->width;
+    }
+    return CHL_OK;
+}
+
+static chl_status allocate(const chl_train_options *options, clip_training *own) {
+    const size_t n = (size_t)options->batch, side = (size_t)own->config.resolution;
+    own->index = malloc(n * sizeof *own->index);
+    own->pixels = malloc(n * sizeof *own->pixels);
+    own->picture_data = malloc(3 * n * side * side * sizeof *own->picture_data);
+    own->text_data = malloc(n * (size_t)own->config.context * sizeof *own->text_data);
+    own->end_data = malloc(n * sizeof *own->end_data);
+    own->same_data = malloc(n * n * sizeof *own->same_data);
+    if (!own->index || !own->pixels || !own->picture_data || !own->text_data || !own->end_data ||
+        !own->same_data)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", options->batch);
+    return CHL_OK;
+}
+
+static void build_losses(chl_trainer *t, clip_training *own) {
+    const chl_clip_config *config = &own->config;
+    const int n = t->options->batch, side = config->resolution;
+    chl_graph *g = t->graph;
+    own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
+    own->text = chl_input(g, "text", chl_i32(2, n, config->context));
+    own->text_end = chl_input(g, "text_end", chl_i32(1, n));
+    own->same = chl_input(g, "same", chl_f32(2, n, n));
+    chl_net net = chl_trainer_net(t, own->params);
+    chl_tensor seen = chl_clip_preprocess(g, config, own->picture, CHL_CLIP_AREA);
+    chl_tensor pictures = chl_clip_image(&net, config, seen);
+    chl_tensor texts = chl_clip_text(&net, config, own->text, own->text_end);
+    chl_tensor scale = chl_weight_shaped(&net, chl_f32(1, 1), "logit_scale");
+    chl_trainer_term(t, "contrastive", 1,
+                     chl_soft_contrastive_loss(g, pictures, texts, own->same, scale));
+    chl_net_done(&net);
+}
+
+static chl_status build(chl_trainer *t) {
+    clip_training *own = t->own = calloc(1, sizeof *own);
+    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for a training");
+    int pool = 8000;
+    CHL_TRY(read_sizes(t->options, &own->config, &pool));
+    CHL_TRY(allocate(t->options, own));
+    CHL_TRY(encode_texts(t, own));
+    if (t->options->generator) {
+        chl_log(CHL_LOG_INFO, "painting %d pictures with %s", pool, t->options->generator);
+        CHL_TRY(chl_generator_pool_make(t->backend, t->options->generator, t->data,
+                                        t->options->seed, pool, own->config.resolution,
+                                        &own->pool));
+    }
+    CHL_TRY(chl_clip_random(&own->config, t->options->seed, &own->params));
+    build_losses(t, own);
+    return CHL_OK;
+}
+
+/* --- a batch ---------------------------------------------------------------------------------- */
+/* Text of a picture of this sample, or of a broken one. */
+static int64_t draw_text(const chl_trainer *t, const clip_training *own, int64_t sample,
+                         const chl_philox *word) {
+    const int64_t count = t->data->count;
+    if (sample == CHL_POOL_BROKEN) return 2 * count + word->word[1] % BROKEN_TEXTS;
+    const float u = chl_uniform(word->word[1]);
+    if (u < EMPTY_SHARE) return 2 * count + BROKEN_TEXTS;
+    return u < EMPTY_SHARE + LABEL_SHARE && own->end[count + sample] ? count + sample : sample;
+}
+
+/* Pixels and text of element `b`: samples[0 ... renders) come first, then pool pictures. */
+static chl_status draw_pair(const chl_trainer *t, clip_training *own, int64_t index, int b,
+                            int renders) {
+    const int context = own->config.context, side = own->config.resolution;
+    const chl_philox word =
+        chl_random(t->options->seed, PURPOSE_PAIR, (uint64_t)index, (uint64_t)b);
+    int64_t sample;
+    if (b < renders) {
+        sample = own->index[b];
+        CHL_TRY(chl_dataset_picture(t->data, sample, side, &own->pixels[b]));
+    } else {
+        int64_t which = word.word[0] % own->pool.count;
+        sample = own->pool.sample[which];
+        own->pixels[b] = own->pool.pixels + 3 * (int64_t)side * side * which;
+    }
+    const int64_t text = draw_text(t, own, sample, &word);
+    memcpy(own->text_data + (int64_t)b * context, own->ids + text * context,
+           (size_t)context * sizeof *own->ids);
+    own->end_data[b] = own->end[text];
+    return CHL_OK;
+}
+
+static void compare_texts(clip_training *own, int batch) {
+    const int64_t context = own->config.context;
+    for (int64_t i = 0; i < batch; i++)
+        for (int64_t j = 0; j < batch; j++)
+            own->same_data[i * batch + j] =
+                memcmp(own->text_data + i * context, own->text_data + j * context,
+                       (size_t)context * sizeof *own->text_data) == 0;
+}
+
+static chl_status feed(chl_trainer *t, int64_t index) {
+    clip_training *own = t->own;
+    const int batch = t->options->batch, side = own->config.resolution;
+    const int renders = own->pool.count ? (batch + 1) / 2 : batch;
+    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, renders, own->index));
+    for (int b = 0; b < batch; b++) CHL_TRY(draw_pair(t, own, index, b, renders));
+    compare_texts(own, batch);
+    const chl_picture_augment how = CHL_PICTURE_AUGMENT;
+#pragma omp parallel for schedule(static)
+    for (int b = 0; b < batch; b++)
+        chl_augment_picture(&how, t->options->seed, PURPOSE_PICTURE, index, b, side, own->pixels[b],
+                            own->picture_data + 3 * (int64_t)side * side * b);
+    CHL_TRY(chl_write(t->graph, own->picture, own->picture_data));
+    CHL_TRY(chl_write(t->graph, own->text, own->text_data));
+    CHL_TRY(chl_write(t->graph, own->text_end, own->end_data));
+    return chl_write(t->graph, own->same, own->same_data);
+}
+
+static chl_status save(chl_trainer *t, chl_params *out) {
+    const clip_training *own = t->own;
+    return chl_trainer_export(t, own->params, out);
+}
+
+static void release(chl_trainer *t) {
+    clip_training *own = t->own;
+    if (!own) return;
+    chl_params_free(own->params);
+    chl_generator_pool_free(&own->pool);
+    free(own->ids);
+    free(own->end);
+    free(own->index);
+    free(own->pixels);
+    free(own->picture_data);
+    free(own->text_data);
+    free(own->end_data);
+    free(own->same_data);
+    free(own);
+    t->own = NULL;
+}
+
+const chl_training chl_training_clip = {.name = "clip",
+                                        .need = CHL_NEED_PICTURE | CHL_NEED_CAPTION,
+                                        .defaults = defaults,
+                                        .build = build,
+                                        .feed = feed,
+                                        .save = save,
+                                        .release = release};

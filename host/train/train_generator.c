@@ -1,0 +1,277 @@
+/* A StyleGAN2 generator by regression: each picture of the data set comes with the latent z it was
+ * made from, and G(z) is pulled towards it.
+ *
+ * This is not adversarial training. A GAN of this class sees more than a million pictures before it
+ * is any good [Karras et al. 2020]; with z given, tens of thousands suffice. The price: z must be
+ * known, and what z does not determine comes out as its median, blurred. Textures that look the
+ * same in every picture (streaks of rain, turbulence) are therefore not left to the weights: the
+ * data set brings them, and they become noise maps, which the network has at full resolution from
+ * the start and only has to switch on and off.
+ *
+ * The loss is L1 of the pictures, of their differences between neighbours (twice, or thin shapes
+ * stay grey for long) and of the pictures at a half, a quarter and an eighth. All are linear maps
+ * of the one difference between painted and wanted. */
+#include "core/build.h"
+#include "nets/random.h"
+#include "nets/stylegan2.h"
+#include "train/mapping_start.h"
+#include "train/sizes.h"
+#include "train/trainer.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_LENGTH 64
+#define LEAST_TEXTURED 16 /* smaller blocks keep random noise maps */
+#define TEXTURE_STRENGTH 0.3f
+/* Weights of the mapping and of the styles are stored as large as a run-time gain makes them small
+ * (equalised learning rate). A regression wants them to learn as fast as the rest. 150 steps, at
+ * factors 1 and 1: 13.5 dB; 100 and 1: 13.9; 100 and 5: 14.3; 300 and 10: 14.9; 1000 and 10: 15.7.
+ */
+#define MAPPING_RATE 30
+#define STYLE_RATE 10
+
+typedef struct generator {
+    chl_params *params;
+    chl_stylegan2_config config;
+    chl_tensor z, wanted;
+    int64_t *chosen; /* [batch] */
+    float *codes;    /* [batch][Z] */
+    float *pixels;   /* [batch][side][side][3] */
+} generator;
+
+static void defaults(chl_train_options *o) {
+    o->steps = 6500;
+    o->batch = 16;
+    o->rate = 1e-2f;
+    o->cycles = 1;
+    o->warm_up = 0.03f;
+    o->beta1 = 0.9f;
+    o->beta2 = 0.99f;
+    o->decay = 0;
+    o->average = 0.998f;
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static chl_status read_shape(const char *sizes, chl_stylegan2_shape *shape) {
+    *shape = (chl_stylegan2_shape){.resolution = 128,
+                                   .channel_base = 2048,
+                                   .channel_max = 128,
+                                   .w_dim = 128,
+                                   .mapping_layers = 3};
+    const chl_size_key keys[] = {
+        {"resolution", &shape->resolution, .least = 4, .most = 1024},
+        {"base", &shape->channel_base, .least = 1, .most = 65536},
+        {"max", &shape->channel_max, .least = 1, .most = 1024},
+        {"w", &shape->w_dim, .least = 1, .most = 4096},
+        {"mapping", &shape->mapping_layers, .least = 1, .most = 16},
+    };
+    return chl_sizes_read(sizes, keys, sizeof keys / sizeof keys[0]);
+}
+
+/* The texture [side][side] at the size of the map, mean 0 and deviation 1 again. */
+static void shrink_texture(const float *texture, int side, int size, float *map) {
+    const int bin = side / size, count = size * size;
+    double mean = 0, square = 0;
+    for (int i = 0; i < count; i++) {
+        double sum = 0;
+        for (int y = i / size * bin; y < (i / size + 1) * bin; y++)
+            for (int x = i % size * bin; x < (i % size + 1) * bin; x++)
+                sum += texture[y * side + x];
+        map[i] = (float)sum;
+        mean += sum / count;
+    }
+    for (int i = 0; i < count; i++) square += (map[i] - mean) * (map[i] - mean) / count;
+    for (int i = 0; i < count; i++)
+        map[i] = square > 0 ? (float)((map[i] - mean) / sqrt(square)) : 0;
+}
+
+/* Textures 0 and 1 in the block of the full resolution, 2 and 3 in the next lower, then again from
+ * the front. Without a texture a map keeps its noise and starts at strength 0, as StyleGAN2's do.
+ */
+static chl_status plant_textures(const chl_dataset *data, const chl_stylegan2_config *config,
+                                 chl_params *params) {
+    for (int row = 0; row < config->rows - 1; row++) {
+        /* row 0 is b4.conv1, 1 and 2 are b8.conv0 and b8.conv1, ... */
+        const int block = (row + 1) / 2, size = 4 << block, conv = (row + 1) % 2;
+        char name[NAME_LENGTH];
+        snprintf(name, sizeof name, "synthesis.b%d.conv%d.noise_strength", size, conv);
+        float *strength = chl_params_find(params, name)->data;
+        *strength = 0;
+        if (size < LEAST_TEXTURED || !data->textures) continue;
+        if (data->texture_side % size)
+            return chl_fail(CHL_ERR_SHAPE,
+                            "%s/textures.npy: %d pixels on a side are no multiple of the %d of a "
+                            "noise map",
+                            data->folder, data->texture_side, size);
+        const int which = (2 * (config->blocks - 1 - block) + conv) % data->textures;
+        const int64_t area = (int64_t)data->texture_side * data->texture_side;
+        snprintf(name, sizeof name, "synthesis.b%d.conv%d.noise_const", size, conv);
+        shrink_texture(data->texture + which * area, data->texture_side, size,
+                       chl_params_find(params, name)->data);
+        *strength = TEXTURE_STRENGTH;
+    }
+    return CHL_OK;
+}
+
+/* --- the step --------------------------------------------------------------------------------- */
+
+static chl_tensor paint(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
+    chl_graph *g = net->graph;
+    const int n = (int)chl_desc_of(g, z)->dim[0], w_dim = config->w_dim;
+    chl_tensor w = chl_stylegan2_map(net, config, z);
+    if (w == CHL_NONE) return CHL_NONE;
+    /* all rows of W+ are w: a column of one pixel made taller */
+    w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
+    w = chl_resize(g, w, CHL_FILTER_NEAREST, config->rows, 1);
+    w = chl_reshape(g, w, chl_f32(3, n, config->rows, w_dim));
+    return chl_stylegan2_synthesize(net, config, w);
+}
+
+static chl_tensor magnitude(chl_graph *g, chl_tensor x) {
+    const chl_tensor zero = chl_param(g, "zero", *chl_desc_of(g, x), NULL, CHL_FROZEN);
+    return chl_mean(g, chl_pixel_loss(g, x, zero, CHL_PIXEL_L1));
+}
+
+/* of the differences between neighbours, `rows` down or `columns` to the right */
+static chl_tensor slope(chl_graph *g, chl_tensor x, int rows, int columns) {
+    const int side = (int)chl_desc_of(g, x)->dim[1], h = side - rows, w = side - columns;
+    const chl_tensor here = chl_resize_window(g, x, CHL_FILTER_NEAREST, h, w, 0, 0, h, w);
+    const chl_tensor there = chl_resize_window(g, x, CHL_FILTER_NEAREST, h, w, rows, columns, h, w);
+    return magnitude(g, chl_sum(g, 0, 2, (float[]){1, -1}, (chl_tensor[]){here, there}));
+}
+
+static void build_loss(chl_trainer *t, chl_tensor painted, chl_tensor wanted) {
+    static const char *const names[] = {"half", "quarter", "eighth"};
+    chl_graph *g = t->graph;
+    chl_tensor x = chl_sum(g, 0, 2, (float[]){1, -1}, (chl_tensor[]){painted, wanted});
+    if (chl_graph_status(g) != CHL_OK) return;
+    chl_trainer_term(t, "pixels", 1, magnitude(g, x));
+    chl_trainer_term(t, "edges", 2, chl_add(g, slope(g, x, 1, 0), slope(g, x, 0, 1)));
+    int side = (int)chl_desc_of(g, x)->dim[1];
+    for (int i = 0; i < 3 && side >= 4; i++) {
+        side /= 2;
+        x = chl_resize(g, x, CHL_FILTER_AREA, side, side);
+        chl_trainer_term(t, names[i], 0.5f, magnitude(g, x));
+    }
+}
+
+static void set_rates(chl_trainer *t, const chl_stylegan2_config *config) {
+    static const char *const layers[] = {"conv0", "conv1", "torgb"};
+    chl_trainer_rate(t, "mapping.", MAPPING_RATE);
+    for (int b = 0; b < config->blocks; b++)
+        for (int i = 0; i < 3; i++) {
+            char name[NAME_LENGTH];
+            snprintf(name, sizeof name, "synthesis.b%d.%s.affine.", 4 << b, layers[i]);
+            chl_trainer_rate(t, name, STYLE_RATE);
+        }
+}
+
+static chl_status build(chl_trainer *t) {
+    generator *own = calloc(1, sizeof *own);
+    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for the generator's training");
+    t->own = own;
+    chl_stylegan2_shape shape;
+    CHL_TRY(read_shape(t->options->sizes, &shape));
+    shape.z_dim = t->data->latent;
+    CHL_TRY(chl_stylegan2_random(&shape, t->options->seed, &own->params));
+    CHL_TRY(chl_stylegan2_adopt(own->params, &own->config));
+    CHL_TRY(plant_textures(t->data, &own->config, own->params));
+    CHL_TRY(chl_mapping_start(t->backend, t->data, &own->config, t->options->seed, own->params));
+
+    chl_graph *g = t->graph;
+    const int n = t->options->batch, side = shape.resolution;
+    own->chosen = malloc((size_t)n * sizeof *own->chosen);
+    own->codes = malloc((size_t)n * (size_t)shape.z_dim * sizeof *own->codes);
+    own->pixels = malloc((size_t)n * (size_t)(side * side * 3) * sizeof *own->pixels);
+    if (!own->chosen || !own->codes || !own->pixels)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d pictures", n);
+    own->z = chl_input(g, "z", chl_f32(2, n, shape.z_dim));
+    own->wanted = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
+    chl_net net = chl_trainer_net(t, own->params);
+    const chl_tensor painted = paint(&net, &own->config, own->z);
+    chl_net_done(&net);
+    set_rates(t, &own->config);
+    build_loss(t, painted, own->wanted);
+    return chl_graph_status(g);
+}
+
+static chl_status feed(chl_trainer *t, int64_t index) {
+    generator *own = t->own;
+    chl_dataset *data = t->data;
+    const int n = t->options->batch, side = own->config.resolution;
+    const int64_t values = (int64_t)side * side * 3;
+    CHL_TRY(chl_dataset_batch(data, t->options->seed, index, n, own->chosen));
+    for (int i = 0; i < n; i++) {
+        const uint8_t *bytes;
+        CHL_TRY(chl_dataset_picture(data, own->chosen[i], side, &bytes));
+        for (int64_t k = 0; k < values; k++)
+            own->pixels[i * values + k] = (float)bytes[k] * (2.0f / 255) - 1;
+        memcpy(own->codes + (int64_t)i * data->latent,
+               data->latents + own->chosen[i] * data->latent, (size_t)data->latent * sizeof(float));
+    }
+    CHL_TRY(chl_write(t->graph, own->z, own->codes));
+    return chl_write(t->graph, own->wanted, own->pixels);
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+/* The centre of truncation: the mean over so many mapped codes, as the papers compute it. */
+#define CENTRE_CODES 4096
+#define CENTRE_SEED 0
+
+static chl_status store_centre(const chl_trainer *t, chl_params *out) {
+    const generator *own = t->own;
+    const chl_stylegan2_config *config = &own->config;
+    chl_params *draw;
+    CHL_TRY(chl_params_new("codes", &draw));
+    chl_graph *g = NULL;
+    chl_net net = {.params = out, .life = CHL_FROZEN};
+    chl_status status;
+    CHL_TRY_GOTO(
+        chl_random_add(draw, CENTRE_SEED, 0, 1, chl_f32(2, CENTRE_CODES, config->z_dim), "z"));
+    CHL_TRY_GOTO(chl_graph_new(t->backend, &g));
+    net.graph = g;
+    const chl_array *codes = chl_params_find(draw, "z");
+    const chl_tensor z = chl_param(g, "z", codes->desc, codes->data, CHL_FROZEN);
+    chl_tensor w = chl_stylegan2_map(&net, config, z);
+    w = chl_reshape(g, w, chl_f32(3, 1, CENTRE_CODES, config->w_dim));
+    const chl_tensor centre = chl_keep(g, chl_mean_pool(g, w));
+    CHL_TRY_GOTO(chl_compile(g));
+    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_read(g, centre, chl_params_find(out, "mapping.w_avg")->data));
+done:
+    chl_net_done(&net);
+    chl_graph_free(g);
+    chl_params_free(draw);
+    return status;
+}
+
+static chl_status save(chl_trainer *t, chl_params *out) {
+    const generator *own = t->own;
+    CHL_TRY(chl_trainer_export(t, own->params, out));
+    return store_centre(t, out);
+}
+
+static void release(chl_trainer *t) {
+    generator *own = t->own;
+    if (!own) return;
+    chl_params_free(own->params);
+    free(own->chosen);
+    free(own->codes);
+    free(own->pixels);
+    free(own);
+    t->own = NULL;
+}
+
+const chl_training chl_training_generator = {
+    .name = "generator",
+    .need = CHL_NEED_PICTURE | CHL_NEED_LATENT,
+    .defaults = defaults,
+    .build = build,
+    .feed = feed,
+    .save = save,
+    .release = release,
+};

@@ -1,0 +1,75 @@
+/* The loop that all trainings share: what one of them has to say is its data, its forward pass and
+ * its losses (train_<model>.c, one file each). Gradients, AdamW, the schedule, averaged weights,
+ * checkpoints, resuming and the log are here.
+ *
+ *     static chl_status build(chl_trainer *t) {
+ *         ...
+ *         chl_net net = chl_trainer_net(t, params);           trainable weights
+ *         chl_trainer_term(t, "pixels", 1, chl_mean(t->graph, ...));
+ *         return CHL_OK;
+ *     }
+ *
+ * A run is a folder: options.json, log.txt, stats.jsonl (a line a step), checkpoint.safetensors
+ * (all trainable tensors, moments, averages, the step), model.safetensors (what users load: the
+ * averaged weights). Step `index` is a pure function of the tensors, the seed and the index: a
+ * killed run that is resumed writes the same bits as one that was never stopped, on the same
+ * threads and instruction set; the checkpoint records both. */
+#ifndef CHL_TRAIN_TRAINER_H
+#define CHL_TRAIN_TRAINER_H
+#include "core/build.h"
+#include "core/params.h"
+#include "nets/net.h"
+#include "train/dataset.h"
+
+#define CHL_TRAINER_TERMS 8
+
+typedef struct chl_trainer chl_trainer;
+
+/* One kind of training: audio, clip, generator, judge. */
+typedef struct chl_training {
+    const char *name;
+    unsigned need; /* CHL_NEED_*, of the dataset */
+    /* What differs from chl_train_defaults' general ones: batch, steps, rate, ... May be NULL. */
+    void (*defaults)(chl_train_options *options);
+    /* Appends forward pass and losses to t->graph, keeps what it needs in t->own. */
+    chl_status (*build)(chl_trainer *t);
+    /* Writes the inputs of step `index` (from 0) with chl_write: a pure function of
+     * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). */
+    chl_status (*feed)(chl_trainer *t, int64_t index);
+    /* The model as users load it: adds to `out`, usually chl_trainer_export of each net. */
+    chl_status (*save)(chl_trainer *t, chl_params *out);
+    void (*release)(chl_trainer *t); /* t->own; may be called after a failed build */
+} chl_training;
+extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator,
+    chl_training_judge;
+/* chl_train of a kind that need not be one of these. */
+chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options);
+
+struct chl_trainer {
+    const chl_training *training;
+    const chl_train_options *options; /* chladni.h; defaults of the kind filled in */
+    const chl_backend *backend;
+    chl_dataset *data;
+    chl_graph *graph;
+    void *own;
+    /* private to trainer.c */
+    struct chl_trainer_private *inside;
+};
+
+/* A net whose floating-point arrays train. `params` stays the caller's and must outlive the
+ * trainer's graph; release the net with chl_net_done after building. */
+chl_net chl_trainer_net(chl_trainer *t, chl_params *params);
+/* loss += weight * term, term [1]; logged by this name. Weight 0: neither built into the loss nor
+ * logged; what only it would have trained stays as it is. */
+void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);
+/* Weights whose name starts with `prefix` learn at rate * scale. Call while building. */
+void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale);
+/* A running average of a tensor that is no weight (batch statistics), kept across steps:
+ * state = decay * state + (1 - decay) * x, `state` a trainable tensor (it is saved, not optimised).
+ */
+void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float decay);
+/* Adds to `out` all arrays of `params`, trained ones with their averaged values (EMA). */
+chl_status chl_trainer_export(chl_trainer *t, const chl_params *params, chl_params *out);
+/* The averaged or current value of one trained array, by name. */
+chl_status chl_trainer_read(chl_trainer *t, const char *name, bool averaged, float *out);
+#endif

@@ -1,0 +1,280 @@
+/* The generator's training: on a tiny data set it learns, its loss is what the file head says, its
+ * model is an ordinary generator, and the data set's textures lie in the right noise maps. */
+#include "harness/parity.h"
+#include "io/picture.h"
+#include "nets/stylegan2.h"
+#include "train/trainer.h"
+#include <jansson.h>
+#include <string.h>
+/* which needs cmocka's assertions */
+#include "train/temporary.h"
+
+enum { SAMPLES = 4, LATENT = 5, SIDE = 32, TEXTURES = 3, TEXTURE_SIDE = 64, STEPS = 24, STOP = 6 };
+enum { VALUES = SIDE * SIDE * 3 };
+
+static char *folder;
+static float *latents, *textures;
+static float *pictures; /* as the training reads them: bytes in [-1,1] */
+
+static int write_data(void **state) {
+    (void)state;
+    folder = make_temporary();
+    char *path, text[128];
+    latents = parity_formula("latents", 0, 1.7, SAMPLES * LATENT);
+    textures = parity_formula("textures", 5, 1, TEXTURES * TEXTURE_SIDE * TEXTURE_SIDE);
+    pictures = malloc(SAMPLES * VALUES * sizeof *pictures);
+    path = in_folder(folder, "latents.npy");
+    MUST(chl_array_write(path, 2, (int64_t[]){SAMPLES, LATENT}, latents));
+    free(path);
+    path = in_folder(folder, "textures.npy");
+    MUST(chl_array_write(path, 3, (int64_t[]){TEXTURES, TEXTURE_SIDE, TEXTURE_SIDE}, textures));
+    free(path);
+    char *lines = calloc(SAMPLES, sizeof text);
+    for (int i = 0; i < SAMPLES; i++) {
+        float *picture = pictures + i * VALUES;
+        for (int k = 0; k < VALUES; k++) {
+            const int row = k / 3 / SIDE, column = k / 3 % SIDE;
+            const double wave = sin(0.2 * row * (1 + k % 3) + 0.3 * column + latents[i * LATENT]);
+            picture[k] = (float)(round(127.5 + 100 * wave) / 127.5 - 1);
+        }
+        snprintf(text, sizeof text, "%d.png", i);
+        path = in_folder(folder, text);
+        MUST(chl_picture_write(path, SIDE, SIDE, picture));
+        free(path);
+        snprintf(text, sizeof text, "{\"picture\": \"%d.png\"}\n", i);
+        strcat(lines, text);
+    }
+    put_file(folder, "pairs.jsonl", lines, strlen(lines));
+    free(lines);
+    return 0;
+}
+
+static int remove_data(void **state) {
+    (void)state;
+    remove_folder(folder);
+    free(folder);
+    free(latents);
+    free(textures);
+    free(pictures);
+    return 0;
+}
+
+static chl_train_options tiny(const char *out) {
+    chl_train_options o;
+    MUST(chl_train_defaults("generator", &o));
+    o.data = folder;
+    o.out = out;
+    o.sizes = "resolution=32,base=256,max=8,w=8,mapping=2";
+    o.steps = STEPS;
+    o.batch = SAMPLES; /* every step sees every sample */
+    o.average = 0;
+    o.rate = 1e-2f;
+    o.warm_up = 0;
+    return o;
+}
+
+static void read_losses(const char *out, double *loss, int count) {
+    size_t size;
+    char *text = get_file(out, "stats.jsonl", &size), *at = text;
+    assert_non_null(text);
+    for (int i = 0; i < count; i++, at = strchr(at, '\n') + 1) {
+        json_t *line = json_loads(at, JSON_DISABLE_EOF_CHECK, NULL);
+        assert_int_equal(json_integer_value(json_object_get(line, "step")), i + 1);
+        loss[i] = json_number_value(json_object_get(line, "loss"));
+        json_decref(line);
+    }
+    free(text);
+}
+
+/* The model as a user has it: the engine paints, the mapping is applied to the samples' z. */
+static void paint(const char *out, float *painted) {
+    char *path = in_folder(out, "model.safetensors");
+    chl_params *params;
+    chl_stylegan2_config config;
+    MUST(chl_weights_read(path, &params));
+    MUST(chl_stylegan2_adopt(params, &config));
+    chl_graph *g;
+    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_tensor z = chl_input(g, "z", chl_f32(2, SAMPLES, LATENT));
+    chl_tensor w = chl_keep(g, chl_stylegan2_map(&net, &config, z));
+    chl_net_done(&net);
+    MUST(chl_compile(g));
+    MUST(chl_write(g, z, latents));
+    MUST(chl_run(g, 0));
+    float codes[SAMPLES * 8], rows[SAMPLES * 8 * 8];
+    assert_int_equal(config.rows, 8);
+    assert_int_equal(config.w_dim, 8);
+    MUST(chl_read(g, w, codes));
+    MUST(chl_stylegan2_truncate(&config, SAMPLES, codes, NULL, 0, 1, 0, rows));
+    chl_graph_free(g);
+    chl_params_free(params);
+
+    chl_engine *engine;
+    const chl_engine_options options = {.size = sizeof options, .generator = path};
+    MUST(chl_engine_open(&options, &engine));
+    MUST(chl_generate(engine, SAMPLES, rows, painted));
+    chl_engine_close(engine);
+    free(path);
+}
+
+/* The sum over all places of |d|, d averaged over bins of `bin` x `bin` minus the same `down` and
+ * `right` bins further (if any), per element. */
+static double magnitude(const float *a, const float *b, int bin, int down, int right) {
+    const int side = SIDE / bin, rows = side - down, columns = side - right;
+    double total = 0;
+    for (int i = 0; i < rows * columns * 3; i++) {
+        double d = 0;
+        for (int k = 0; k < 2 * bin * bin; k++) {
+            const int other = k / (bin * bin), y = i / 3 / columns + other * down;
+            const int x = i / 3 % columns + other * right;
+            if (other && !down && !right) continue;
+            const int row = y * bin + k / bin % bin, column = x * bin + k % bin;
+            const int at = (row * SIDE + column) * 3 + i % 3;
+            d += ((double)a[at] - b[at]) / (bin * bin) * (other ? -1 : 1);
+        }
+        total += fabs(d);
+    }
+    return total / (rows * columns * 3);
+}
+
+static double naive_loss(const float *painted) {
+    double loss = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        const float *a = painted + i * VALUES, *b = pictures + i * VALUES;
+        loss +=
+            magnitude(a, b, 1, 0, 0) + 2 * (magnitude(a, b, 1, 1, 0) + magnitude(a, b, 1, 0, 1)) +
+            0.5 * (magnitude(a, b, 2, 0, 0) + magnitude(a, b, 4, 0, 0) + magnitude(a, b, 8, 0, 0));
+    }
+    return loss / SAMPLES;
+}
+
+/* A run stopped after STOP steps leaves the weights that step STOP + 1 of a whole one starts from.
+ */
+static void test_model_has_the_loss(void **state) {
+    (void)state;
+    char *whole = in_folder(folder, "whole"), *part = in_folder(folder, "part");
+    chl_train_options o = tiny(whole);
+    MUST(chl_train(&o));
+    double loss[STEPS];
+    read_losses(whole, loss, STEPS);
+    print_message("loss %.4f ... %.4f\n", loss[0], loss[STEPS - 1]);
+    assert_true(loss[STEPS - 1] < 0.8 * loss[0]);
+    o.out = part;
+    o.stop_after = STOP;
+    MUST(chl_train(&o));
+    float *painted = malloc(SAMPLES * VALUES * sizeof *painted);
+    paint(part, painted);
+    const double want = naive_loss(painted);
+    print_message("loss of the model %.6f, of the step after it %.6f\n", want, loss[STOP]);
+    assert_float_equal(want, loss[STOP], 1e-4 * want);
+    assert_true(fabs(loss[STOP] - loss[STOP + 1]) > 1e-3 * want); /* the steps do differ */
+    free(painted);
+    free(whole);
+    free(part);
+}
+
+static void expect_map(const chl_params *params, int size, int conv, int texture) {
+    char name[64];
+    snprintf(name, sizeof name, "synthesis.b%d.conv%d.noise_const", size, conv);
+    const chl_array *map = chl_params_find(params, name);
+    assert_non_null(map);
+    assert_int_equal(chl_count(&map->desc), size * size);
+    const int bin = TEXTURE_SIDE / size;
+    double *want = malloc((size_t)(size * size) * sizeof *want), mean = 0, square = 0;
+    for (int i = 0; i < size * size; i++) {
+        want[i] = 0;
+        for (int k = 0; k < bin * bin; k++)
+            want[i] += textures[(texture * TEXTURE_SIDE + i / size * bin + k / bin) * TEXTURE_SIDE +
+                                i % size * bin + k % bin];
+        mean += want[i] / (size * size);
+    }
+    for (int i = 0; i < size * size; i++)
+        square += (want[i] - mean) * (want[i] - mean) / (size * size);
+    for (int i = 0; i < size * size; i++)
+        assert_float_equal(((float *)map->data)[i], (want[i] - mean) / sqrt(square), 1e-4);
+    free(want);
+}
+
+static float strength_of(const chl_params *params, int size, int conv) {
+    char name[64];
+    snprintf(name, sizeof name, "synthesis.b%d.conv%d.noise_strength", size, conv);
+    return *(float *)chl_params_find(params, name)->data;
+}
+
+static void test_textures(void **state) {
+    (void)state;
+    char *out = in_folder(folder, "textured"), *path = in_folder(out, "model.safetensors");
+    chl_train_options o = tiny(out);
+    o.steps = 1;
+    o.rate = 1e-6f; /* as good as the start */
+    MUST(chl_train(&o));
+    chl_params *params;
+    MUST(chl_weights_read(path, &params));
+    expect_map(params, 32, 0, 0);
+    expect_map(params, 32, 1, 1);
+    expect_map(params, 16, 0, 2);
+    expect_map(params, 16, 1, 0);
+    for (int conv = 0; conv < 2; conv++) {
+        assert_float_equal(strength_of(params, 32, conv), 0.3, 1e-4);
+        assert_float_equal(strength_of(params, 16, conv), 0.3, 1e-4);
+        assert_float_equal(strength_of(params, 8, conv), 0, 1e-4);
+    }
+    assert_float_equal(strength_of(params, 4, 1), 0, 1e-4);
+    chl_params_free(params);
+    free(path);
+    free(out);
+}
+
+/* The stored centre is where the engine's own seeds lie around. */
+static void test_centre(void **state) {
+    (void)state;
+    enum { SEEDS = 400 };
+    char *out = in_folder(folder, "centred"), *path = in_folder(out, "model.safetensors");
+    chl_train_options o = tiny(out);
+    o.steps = 3;
+    MUST(chl_train(&o));
+    chl_engine *engine;
+    const chl_engine_options options = {.size = sizeof options, .generator = path};
+    MUST(chl_engine_open(&options, &engine));
+    float w[8 * 8], centre[8 * 8];
+    double mean[8] = {0}, square[8] = {0};
+    MUST(chl_seed_latent(engine, 0, 0, centre));
+    for (int i = 0; i < SEEDS; i++) {
+        MUST(chl_seed_latent(engine, (uint64_t)i, 1, w));
+        for (int k = 0; k < 8; k++) {
+            mean[k] += w[k] / SEEDS;
+            square[k] += (double)w[k] * w[k] / SEEDS;
+        }
+    }
+    for (int k = 0; k < 8; k++) {
+        const double error = sqrt((square[k] - mean[k] * mean[k]) / SEEDS);
+        assert_true(fabs(mean[k] - centre[k]) <= 5 * error);
+    }
+    chl_engine_close(engine);
+    free(path);
+    free(out);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    char *out = in_folder(folder, "wrong");
+    chl_train_options o = tiny(out);
+    o.sizes = "resolution=32,bass=4";
+    assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "bass"));
+    o.sizes = "resolution=128";
+    assert_int_equal(chl_train(&o), CHL_ERR_SHAPE);
+    assert_non_null(strstr(chl_error(), "textures.npy"));
+    free(out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model_has_the_loss),
+        cmocka_unit_test(test_textures),
+        cmocka_unit_test(test_centre),
+        cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests(tests, write_data, remove_data);
+}

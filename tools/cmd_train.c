@@ -1,0 +1,185 @@
+#include "command.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct train_job {
+    chl_train_options options;
+    int steps, stop_after, save_every, seed; /* as flags know them */
+    bool resume, json;
+    chl_train_progress last;
+    double shown; /* seconds at the last progress line */
+    bool terminal;
+} train_job;
+
+/* A batch system's word that the time is over: as SIGTERM. */
+static volatile sig_atomic_t told_to_leave;
+
+static void on_leave(int number) {
+    (void)number;
+    told_to_leave = 1;
+}
+
+static void show(train_job *job) {
+    const chl_train_progress *p = &job->last;
+    fprintf(stderr, "%straining %s: step %lld/%lld  loss %.5f  rate %.2e  %.0f s, %.0f s left%s",
+            job->terminal ? "\r" : "", job->options.model, (long long)p->step, (long long)p->steps,
+            (double)p->loss, (double)p->rate, p->seconds, p->seconds_left,
+            job->terminal ? "   " : "\n");
+    fflush(stderr);
+    job->shown = p->seconds;
+}
+
+static int on_step(void *user, const chl_train_progress *progress) {
+    train_job *job = user;
+    const bool first = job->last.step == 0;
+    job->last = *progress;
+    /* often enough to see it move; rarely enough for a log file */
+    if (!job->json && (first || progress->seconds - job->shown > (job->terminal ? 0.2 : 30)))
+        show(job);
+    return interrupted() || told_to_leave;
+}
+
+static void report(const train_job *job, bool complete) {
+    const chl_train_progress *p = &job->last;
+    if (!job->json) {
+        fprintf(stderr, "%s: %s after step %lld of %d\n", job->options.out,
+                complete ? "done" : "stopped, resume with --resume,", (long long)p->step,
+                job->steps);
+        return;
+    }
+    json_t *loss = p->step > 0 ? json_real((double)p->loss) : json_null();
+    print_json(json_pack("{s:s,s:s,s:I,s:I,s:b,s:o,s:f}", "model", job->options.model, "out",
+                         job->options.out, "step", (json_int_t)p->step, "steps",
+                         (json_int_t)job->steps, "complete", complete, "loss", loss, "seconds",
+                         p->seconds));
+}
+
+/* 75 (EX_TEMPFAIL) tells a batch system to start the same command again with --resume. */
+static int stop_code(void) {
+    return interrupted() && interrupt_code() == EXIT_INTERRUPT ? EXIT_INTERRUPT : EXIT_AGAIN;
+}
+
+static int run(train_job *job) {
+    watch_interrupts();
+    signal(SIGUSR1, on_leave);
+    job->terminal = isatty(STDERR_FILENO);
+    job->options.progress = on_step;
+    job->options.user = job;
+    chl_status status = chl_train(&job->options);
+    if (job->last.step > 0 && !job->json) {
+        show(job);
+        if (job->terminal) fputc('\n', stderr);
+    }
+    if (status != CHL_OK && status != CHL_ERR_CANCELLED) return run_error();
+    const bool complete = status == CHL_OK;
+    if (complete && job->last.step == 0) /* nothing was left to do */
+        job->last.step =
+            job->stop_after > 0 && job->stop_after < job->steps ? job->stop_after : job->steps;
+    report(job, complete);
+    return complete ? EXIT_OK : stop_code();
+}
+
+static int check(const command_line *line, train_job *job) {
+    chl_train_options *o = &job->options;
+    if (!o->data) return usage_error(line, "--data is missing");
+    if (!o->out) return usage_error(line, "--out is missing");
+    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+    o->steps = job->steps;
+    o->stop_after = job->stop_after;
+    o->save_every = job->save_every;
+    o->seed = (uint64_t)job->seed;
+    o->resume = job->resume;
+    return EXIT_OK;
+}
+
+static const char usage[] =
+    "train (audio | clip | generator | judge) --data DIR --out DIR [--resume] ...";
+static const char about[] =
+    "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
+    "SIGTERM and SIGUSR1 save and exit with 75, ctrl-C saves and exits with 130.";
+
+static int parse(train_job *job, const char *text, int argc, char **argv, bool *done) {
+    chl_train_options *o = &job->options;
+    const option options[] = {
+        {"data", NULL, OPTION_TEXT, &o->data, "DIR", "folder with pairs.jsonl", NULL},
+        {"out", NULL, OPTION_TEXT, &o->out, "DIR", "run folder, made when it is not there", NULL},
+        {"resume", NULL, OPTION_FLAG, &job->resume, NULL, "go on from the checkpoint in --out",
+         NULL},
+        {"sizes", NULL, OPTION_TEXT, &o->sizes, "K=N,...", "of the network: embed=48,depths=2-2-2",
+         NULL},
+        {"steps", NULL, OPTION_INT, &job->steps, "N", "of the whole schedule", NULL},
+        {"stop-after", NULL, OPTION_INT, &job->stop_after, "N",
+         "end after this step; the schedule stays", NULL},
+        {"save-every", NULL, OPTION_INT, &job->save_every, "N", "steps between checkpoints", NULL},
+        {"batch", NULL, OPTION_INT, &o->batch, "N", "samples in a step", NULL},
+        {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "AdamW's peak learning rate", NULL},
+        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "of the cosine schedule", NULL},
+        {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X", "share of a cycle with a rising rate",
+         NULL},
+        {"beta1", NULL, OPTION_FLOAT, &o->beta1, "X", "Adam's decay of the mean", NULL},
+        {"beta2", NULL, OPTION_FLOAT, &o->beta2, "X", "Adam's decay of the squares", NULL},
+        {"weight-decay", "decay", OPTION_FLOAT, &o->decay, "X", "decoupled; not on biases", NULL},
+        {"average", "ema", OPTION_FLOAT, &o->average, "X",
+         "decay of the averaged weights, which users get; 0 = none", NULL},
+        {"seed", NULL, OPTION_INT, &job->seed, "N", "of everything that is drawn", NULL},
+        {"clip", NULL, OPTION_TEXT, &o->clip, "FILE", "audio: the frozen CLIP pair", NULL},
+        {"vocab", NULL, OPTION_TEXT, &o->vocab, "FILE", "audio, clip: CLIP's BPE merges", NULL},
+        {"generator", "ckpt", OPTION_TEXT, &o->generator, "FILE",
+         "clip: learn from its pictures too", NULL},
+        {"wordnet", NULL, OPTION_TEXT, &o->wordnet, "DIR", "audio: WordNet's files, for synonyms",
+         NULL},
+        {"weight-text", NULL, OPTION_FLOAT, &o->weight_text, "X", "of the sound-text loss", NULL},
+        {"weight-image", NULL, OPTION_FLOAT, &o->weight_image, "X", "of the sound-picture loss",
+         NULL},
+        {"weight-sound", NULL, OPTION_FLOAT, &o->weight_sound, "X", "of the sound-sound loss",
+         NULL},
+        {"weight-weak-pair", NULL, OPTION_FLOAT, &o->weight_weak_pair, "X",
+         "of the weakly paired loss (Eq. 9-12)", NULL},
+        {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "its temperature", NULL},
+        {"mask-bands", NULL, OPTION_FLOAT, &o->mask_bands, "X",
+         "SpecAugment: largest share of the bands in a mask", NULL},
+        {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X", "the same of the time", NULL},
+        {"json", NULL, OPTION_FLAG, &job->json, NULL, "report as JSON on stdout", NULL},
+    };
+    command_line line = {.usage = usage,
+                         .about = text,
+                         .options = options,
+                         .count = sizeof options / sizeof options[0]};
+    const int code = parse_options(&line, argc, argv, done);
+    return code != EXIT_OK || *done ? code : check(&line, job);
+}
+
+/* --help of a model tells its own defaults. */
+static void describe(const chl_train_options *o, char *text, size_t size) {
+    snprintf(text, size,
+             "%s\n\nDefaults of %s: %lld steps of %d samples, rate %g in %d cycle%s, warm-up %g,\n"
+             "beta1 %g, beta2 %g, weight decay %g, average %g, saved every %lld steps.",
+             about, o->model, (long long)o->steps, o->batch, (double)o->rate, o->cycles,
+             o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1, (double)o->beta2,
+             (double)o->decay, (double)o->average, (long long)o->save_every);
+}
+
+int command_train(int argc, char **argv) {
+    train_job job = {0};
+    char text[1024];
+    bool done;
+    const bool named = argc > 0 && argv[0][0] != '-';
+    snprintf(text, sizeof text, "%s", about);
+    if (named) {
+        if (chl_train_defaults(argv[0], &job.options) != CHL_OK)
+            return usage_error(&(command_line){.usage = usage}, "%s", chl_error());
+        describe(&job.options, text, sizeof text);
+    }
+    job.steps = (int)job.options.steps;
+    job.save_every = (int)job.options.save_every;
+    job.seed = (int)job.options.seed;
+    const bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+    if (!named && !help)
+        return usage_error(&(command_line){.usage = usage},
+                           "say what to train: audio, clip, generator or judge");
+    const int code = parse(&job, text, argc - named, argv + named, &done);
+    return code != EXIT_OK || done ? code : run(&job);
+}
