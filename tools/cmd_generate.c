@@ -15,30 +15,6 @@ typedef struct generate_job {
     float *w, *pixels;
 } generate_job;
 
-#define MOST_PICTURES 100000
-
-/* "0-9", "3", "1,5,8-10" -> numbers; the count, or -1 when it is not of that form */
-static int parse_seeds(const char *text, int *seed) {
-    int count = 0;
-    while (*text) {
-        char *end;
-        long first = strtol(text, &end, 10), last = first;
-        if (end == text || first < 0) return -1;
-        if (*end == '-') {
-            text = end + 1;
-            last = strtol(text, &end, 10);
-            if (end == text) return -1;
-        }
-        if (last < first || last > INT32_MAX || last - first >= MOST_PICTURES - count) return -1;
-        for (long s = first; s <= last; s++, count++)
-            if (seed) seed[count] = (int)s;
-        if (*end && *end != ',') return -1;
-        if (*end == ',' && !end[1]) return -1;
-        text = end + (*end == ',');
-    }
-    return count > 0 ? count : -1;
-}
-
 static size_t code_numbers(const generate_job *job) {
     return (size_t)job->size.rows * (size_t)job->size.latent;
 }

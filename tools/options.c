@@ -59,6 +59,18 @@ static bool read_choice(const option *o, const char *text) {
     return false;
 }
 
+static bool append(text_list *list, const char *text) {
+    if (list->count == list->capacity) {
+        const int capacity = list->capacity ? 2 * list->capacity : 16;
+        const char **grown = realloc(list->item, sizeof *grown * (size_t)capacity);
+        if (!grown) return false;
+        list->item = grown;
+        list->capacity = capacity;
+    }
+    list->item[list->count++] = text;
+    return true;
+}
+
 static bool read_value(const option *o, const char *text) {
     char *end;
     errno = 0;
@@ -68,6 +80,8 @@ static bool read_value(const option *o, const char *text) {
     case OPTION_TEXT:
         *(const char **)o->value = text;
         return true;
+    case OPTION_TEXTS:
+        return append(o->value, text);
     case OPTION_CHOICE:
         return read_choice(o, text);
     case OPTION_INT: {

@@ -11,6 +11,7 @@ enum {
     EXIT_RUN = 1,
     EXIT_USAGE = 2,
     EXIT_SOME_FAILED = 3,
+    EXIT_AGAIN = 75, /* stopped with a checkpoint: run again */
     EXIT_INTERRUPT = 130,
     EXIT_TERMINATED = 143
 };
@@ -20,8 +21,15 @@ typedef enum option_kind {
     OPTION_TEXT,  /* const char * */
     OPTION_INT,   /* int */
     OPTION_FLOAT, /* float, finite */
+    OPTION_TEXTS, /* text_list: the flag may be given several times */
     OPTION_CHOICE /* int: index into the |-separated words of `argument` */
 } option_kind;
+
+/* Release `item` with free. */
+typedef struct text_list {
+    const char **item;
+    int count, capacity;
+} text_list;
 
 typedef struct option {
     const char *name;  /* without dashes */

@@ -6,15 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Segment 0 looks at the source once; segment 1 is one step. */
+/* Segment 0 looks at the sources once; segment 1 is one step of n edits; in whitened space segment
+ * 2 makes the codes from what the step trained. */
 typedef struct edit_graph {
     chl_graph *graph;
+    int n;
+    const chl_code_statistics *codes; /* NULL when neither scale nor space ask for them */
     chl_net generator, clip, face;
     chl_tensor source, target, neutral;              /* inputs */
-    chl_tensor w, mask;                              /* trainable; mask may be CHL_NONE */
+    chl_tensor trained, mask;                        /* w or u; mask may be CHL_NONE */
+    chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
+    chl_tensor result;                               /* w after a step */
     chl_tensor source_view, source_identity;         /* of segment 0; may be CHL_NONE */
-    chl_tensor similarity, latent, identity, cosine; /* [1] each; identity may be CHL_NONE */
+    chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
 } edit_graph;
+
+#define DECODE 2 /* segment */
 
 static bool uses_source_view(const chl_edit_options *options) {
     return options->similarity != CHL_COSINE;
@@ -45,47 +52,97 @@ static chl_tensor similarity_loss(const chl_edit_options *options, edit_graph *e
     }
 }
 
+/* w = w_s + C^(1/2) u. The root is symmetric: which axes u has does not depend on the order or sign
+ * of eigenvectors, and Adam, which scales each axis by itself, sees gradients in which directions
+ * of little variance hardly count. */
+static chl_tensor decode(const chl_edit_options *options, const edit_graph *e) {
+    if (options->space == CHL_SPACE_W) return e->trained;
+    chl_graph *g = e->graph;
+    return chl_add(g, e->source, chl_linear(g, e->trained, e->root, CHL_NONE));
+}
+
+/* L_reg. Counted in w, whitening would change the path but not the minimum: it is counted in u. */
+static chl_tensor latent_loss(const chl_edit_options *options, const edit_graph *e) {
+    const bool whitened = options->space == CHL_SPACE_WHITENED;
+    chl_tensor distance =
+        chl_latent_distance(e->graph, e->trained, whitened ? e->origin : e->source, e->mask);
+    if (options->latent_scale == 0) return distance;
+    const double usual = whitened ? e->codes->rank : e->codes->variance;
+    return chl_scale(e->graph, distance, (float)(options->latent_scale / usual));
+}
+
+/* The edits' losses depend on their own codes only: the sum's gradient is each one's. */
+static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
+                         const chl_tensor *term) {
+    chl_tensor each = chl_sum(e->graph, 0, terms, weights, term);
+    return e->n == 1 ? each : chl_scale(e->graph, chl_mean(e->graph, each), (float)e->n);
+}
+
 static void build_step(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
-    chl_tensor picture = chl_stylegan2_synthesize(&e->generator, &engine->generator_config, e->w);
+    chl_tensor picture =
+        chl_stylegan2_synthesize(&e->generator, &engine->generator_config, decode(options, e));
     chl_tensor view = chl_engine_see(engine, &e->clip, picture);
     chl_tensor terms[3];
     const float weights[] = {1, options->lambda_similarity, options->lambda_identity};
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
-    terms[1] = e->latent = chl_keep(g, chl_latent_distance(g, e->w, e->source, e->mask));
+    terms[1] = e->latent = chl_keep(g, latent_loss(options, e));
     e->identity = CHL_NONE;
     if (engine->face)
         terms[2] = e->identity =
             chl_keep(g, chl_cosine_loss(g, chl_engine_identify(engine, &e->face, picture),
                                         e->source_identity));
-    chl_tensor loss = chl_sum(g, 0, engine->face ? 3 : 2, weights, terms);
-    const chl_tensor trained[] = {e->w, e->mask};
+    chl_tensor loss = add_up(e, engine->face ? 3 : 2, weights, terms);
+    const chl_tensor trained[] = {e->trained, e->mask};
     chl_tensor gradient[2];
     const int count = e->mask == CHL_NONE ? 1 : 2;
     chl_grad(g, loss, count, trained, gradient);
-    const chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
-    for (int i = 0; i < count; i++) chl_adam(g, trained[i], gradient[i], &adam);
+    chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
+    for (int i = 0; i < count; i++) {
+        if (i) adam.rate_scale = options->mask_rate;
+        chl_adam(g, trained[i], gradient[i], &adam);
+    }
 }
 
-static chl_status build(chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
-    *e = (edit_graph){0};
+static void build_whitened(edit_graph *e, chl_desc latent) {
+    const int d = e->codes->width;
+    e->trained = chl_param(e->graph, "u", latent, NULL, CHL_TRAINABLE);
+    e->origin = chl_param(e->graph, "origin", latent, NULL, CHL_FROZEN);
+    e->root = chl_param(e->graph, "root of the covariance of W", chl_f32(2, d, d), e->codes->root,
+                        CHL_FROZEN);
+}
+
+static chl_status build(chl_engine *engine, const chl_edit_options *options, int n, edit_graph *e) {
+    *e = (edit_graph){.n = n, .root = CHL_NONE, .origin = CHL_NONE};
+    const bool whitened = options->space == CHL_SPACE_WHITENED;
+    if (options->latent_scale > 0) CHL_TRY(chl_engine_statistics(engine, &e->codes));
+    if (whitened) CHL_TRY(chl_engine_whitening(engine, &e->codes));
     CHL_TRY(chl_graph_new(engine->backend, &e->graph));
     chl_graph *g = e->graph;
     const int rows = engine->generator_config.rows, d = engine->clip_config.embed;
+    const chl_desc latent = chl_engine_latent(engine, n);
     e->generator = chl_engine_net(g, engine->generator);
     e->clip = chl_engine_net(g, engine->clip);
     e->face = chl_engine_net(g, engine->face);
-    e->source = chl_input(g, "source", chl_engine_latent(engine, 1));
-    e->target = chl_input(g, "target", chl_f32(2, 1, d));
-    e->neutral = chl_input(g, "neutral", chl_f32(2, 1, d));
-    e->w = chl_param(g, "w", chl_engine_latent(engine, 1), NULL, CHL_TRAINABLE);
+    e->source = chl_input(g, "source", latent);
+    e->target = chl_input(g, "target", chl_f32(2, n, d));
+    e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
+    if (whitened)
+        build_whitened(e, latent);
+    else
+        e->trained = chl_param(g, "w", latent, NULL, CHL_TRAINABLE);
     /* zeros: softmax starts equal */
     e->mask = options->adaptive_mask
-                  ? chl_param(g, "layer mask", chl_f32(2, 1, rows), NULL, CHL_TRAINABLE)
+                  ? chl_param(g, "layer mask", chl_f32(2, n, rows), NULL, CHL_TRAINABLE)
                   : CHL_NONE;
     build_source(engine, options, e);
     build_step(engine, options, e);
+    e->result = e->trained;
+    if (whitened) {
+        chl_segment(g);
+        e->result = chl_keep(g, decode(options, e));
+    }
     return chl_graph_status(g);
 }
 
@@ -105,7 +162,9 @@ chl_edit_options chl_edit_defaults(const chl_engine *engine) {
                               .lambda_identity = face ? 0.005f : 0,
                               .similarity = CHL_COSINE,
                               .margin = 1,
-                              .adaptive_mask = 1};
+                              .adaptive_mask = 1,
+                              .space = CHL_SPACE_W,
+                              .mask_rate = 1};
 }
 
 static chl_status check(const chl_engine *engine, const chl_edit_options *options) {
@@ -120,6 +179,14 @@ static chl_status check(const chl_engine *engine, const chl_edit_options *option
         return chl_fail(CHL_ERR_ARGUMENT, "learning rate %g: must be positive", options->rate);
     if (options->similarity == CHL_DIRECTIONAL && !options->neutral)
         return chl_fail(CHL_ERR_ARGUMENT, "the directional loss needs a neutral embedding");
+    if (!(options->latent_scale >= 0) || !isfinite(options->latent_scale))
+        return chl_fail(CHL_ERR_ARGUMENT, "latent scale %g: must be 0 or positive",
+                        options->latent_scale);
+    if (!(options->mask_rate >= 0) || !isfinite(options->mask_rate))
+        return chl_fail(CHL_ERR_ARGUMENT, "mask rate %g: must be 0 or positive",
+                        options->mask_rate);
+    if (options->space != CHL_SPACE_W && options->space != CHL_SPACE_WHITENED)
+        return chl_fail(CHL_ERR_ARGUMENT, "%d is no space to edit in", (int)options->space);
     if (options->lambda_identity > 0 && !engine->face)
         return chl_fail(CHL_ERR_ARGUMENT, "the identity loss needs --face");
     return CHL_OK;
@@ -132,42 +199,64 @@ static void describe(chl_edit_progress *progress, const float *values) {
     progress->cosine = values[3];
 }
 
-static chl_status start(edit_graph *e, const chl_edit_options *options, const float *source,
-                        const float *target) {
+/* one row for all edits */
+static chl_status write_neutral(edit_graph *e, const float *neutral, int d) {
+    float *rows = malloc(sizeof(float) * (size_t)e->n * (size_t)d);
+    if (!rows) return chl_fail(CHL_ERR_MEMORY, "out of memory for an embedding");
+    for (int i = 0; i < e->n * d; i++) rows[i] = neutral[i % d];
+    chl_status status = chl_write(e->graph, e->neutral, rows);
+    free(rows);
+    return status;
+}
+
+static chl_status start(edit_graph *e, const chl_edit_options *options, int embed,
+                        const float *source, const float *target) {
     CHL_TRY(chl_compile(e->graph));
     CHL_TRY(chl_write(e->graph, e->source, source));
-    CHL_TRY(chl_write(e->graph, e->w, source));
+    if (options->space == CHL_SPACE_W) CHL_TRY(chl_write(e->graph, e->trained, source));
     CHL_TRY(chl_write(e->graph, e->target, target));
-    if (options->neutral) CHL_TRY(chl_write(e->graph, e->neutral, options->neutral));
+    if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));
     return chl_run(e->graph, 0);
 }
 
-static chl_status read_mask(edit_graph *e, int rows, float *mask) {
-    for (int i = 0; i < rows; i++) mask[i] = 0;
-    if (e->mask != CHL_NONE) CHL_TRY(chl_read(e->graph, e->mask, mask));
+static void soften(int rows, float *mask) {
     float most = mask[0];
     double total = 0;
     for (int i = 1; i < rows; i++) most = fmaxf(most, mask[i]);
     for (int i = 0; i < rows; i++) total += mask[i] = expf(mask[i] - most);
     for (int i = 0; i < rows; i++) mask[i] = (float)(mask[i] / total);
+}
+
+static chl_status read_mask(edit_graph *e, int rows, float *mask) {
+    for (int i = 0; i < e->n * rows; i++) mask[i] = 0;
+    if (e->mask != CHL_NONE) CHL_TRY(chl_read(e->graph, e->mask, mask));
+    for (int i = 0; i < e->n; i++) soften(rows, mask + (size_t)i * (size_t)rows);
     return CHL_OK;
 }
 
 chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const float *source,
                     const float *target, float *edited, float *mask) {
+    return chl_edit_many(engine, options, 1, source, target, edited, mask);
+}
+
+chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
+                         const float *source, const float *target, float *edited, float *mask) {
     CHL_TRY(check(engine, options));
+    if (n < 1) return chl_fail(CHL_ERR_ARGUMENT, "%d edits at once: at least one is needed", n);
     const int rows = engine->generator_config.rows;
-    const int64_t numbers = (int64_t)rows * engine->generator_config.w_dim;
+    const int64_t numbers = (int64_t)n * rows * engine->generator_config.w_dim;
     edit_graph e;
-    chl_status status = build(engine, options, &e);
-    if (status == CHL_OK) status = start(&e, options, source, target);
+    chl_status status = build(engine, options, n, &e);
+    if (status == CHL_OK) status = start(&e, options, engine->clip_config.embed, source, target);
     if (status == CHL_OK) {
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
         const chl_optimisation optimisation = {
             .graph = e.graph,
             .segment = 1,
-            .w = e.w,
+            .decode = options->space == CHL_SPACE_WHITENED ? DECODE : 0,
+            .w = e.result,
             .numbers = numbers,
+            .samples = n,
             .steps = options->steps,
             .rate = options->rate,
             .seed = options->seed,
@@ -189,7 +278,7 @@ chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options, ch
     CHL_TRY(check(engine, options));
     edit_graph e;
     chl_plan plan = {0};
-    chl_status status = build(engine, options, &e);
+    chl_status status = build(engine, options, 1, &e);
     if (status == CHL_OK) status = chl_dry_run(e.graph, &plan);
     *cost = (chl_cost){.weight_bytes = plan.constant,
                        .activation_bytes = plan.transient,

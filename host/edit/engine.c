@@ -117,6 +117,7 @@ void chl_engine_close(chl_engine *engine) {
     chl_params_free(engine->face);
     chl_tokenizer_free(engine->tokenizer);
     free(engine->average);
+    chl_code_statistics_free(engine->statistics);
     free(engine);
 }
 

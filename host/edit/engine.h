@@ -2,6 +2,7 @@
 #ifndef CHL_EDIT_ENGINE_H
 #define CHL_EDIT_ENGINE_H
 #include "core/build.h"
+#include "edit/statistics.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
@@ -20,13 +21,18 @@ struct chl_engine {
     chl_tokenizer *tokenizer;
     float *average; /* centre of W [average_rows][latent]: the file's, or computed at first use */
     int average_rows;
-    chl_graph *renderer; /* one picture; made at first use */
+    chl_code_statistics *statistics; /* of mapped codes; made at first use */
+    chl_graph *renderer;             /* one picture; made at first use */
     chl_tensor renderer_w, renderer_picture;
 };
 
 /* Error unless the model is loaded; `flag` is what the caller should have given. */
 chl_status chl_engine_need(const void *model, const char *flag, const char *why);
-/* The truncation centre; computed from 4096 mapped codes when the file has none. */
+/* The same for a generator with a mapping network. */
+chl_status chl_engine_need_mapping(const chl_engine *engine, const char *why);
+/* z [n][z] -> w [n][latent] */
+chl_status chl_engine_map(chl_engine *engine, int n, const float *z, float *w);
+/* The truncation centre; the mean of mapped codes when the file has none. */
 chl_status chl_engine_average(chl_engine *engine);
 
 /* Nodes of the whole path picture -> unit embedding, on frozen weights. `net` keeps the bound

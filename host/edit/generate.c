@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* z [n][z] -> w [n][latent] */
-static chl_status map_codes(chl_engine *engine, int n, const float *z, float *w) {
+chl_status chl_engine_map(chl_engine *engine, int n, const float *z, float *w) {
     chl_status status;
     chl_graph *graph;
     CHL_TRY(chl_graph_new(engine->backend, &graph));
@@ -23,32 +22,7 @@ done:
     return status;
 }
 
-/* The file's centre of W, or the mean of this many mapped codes, as the papers compute it. */
-#define CENTRE_CODES 4096
-#define CENTRE_BATCH 256
-
-static chl_status compute_average(chl_engine *engine) {
-    const int z = engine->generator_config.z_dim, d = engine->generator_config.w_dim;
-    float *codes = malloc(sizeof(float) * (size_t)CENTRE_CODES * (size_t)z);
-    float *mapped = malloc(sizeof(float) * (size_t)CENTRE_BATCH * (size_t)d);
-    double *total = calloc((size_t)d, sizeof *total);
-    chl_status status = CHL_OK;
-    if (!codes || !mapped || !total || !engine->average)
-        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for the mean of W"));
-    chl_seed_normals(0, (int64_t)CENTRE_CODES * z, codes);
-    for (int at = 0; at < CENTRE_CODES; at += CENTRE_BATCH) {
-        CHL_TRY_GOTO(map_codes(engine, CENTRE_BATCH, codes + (size_t)at * (size_t)z, mapped));
-        for (int i = 0; i < CENTRE_BATCH * d; i++) total[i % d] += mapped[i];
-    }
-    for (int i = 0; i < d; i++) engine->average[i] = (float)(total[i] / CENTRE_CODES);
-done:
-    free(codes);
-    free(mapped);
-    free(total);
-    return status;
-}
-
-static chl_status need_mapping(const chl_engine *engine, const char *why) {
+chl_status chl_engine_need_mapping(const chl_engine *engine, const char *why) {
     CHL_TRY(chl_engine_need(engine->generator, "--generator", why));
     if (engine->generator_config.mapping_layers == 0)
         return chl_fail(CHL_ERR_UNSUPPORTED,
@@ -61,30 +35,25 @@ chl_status chl_engine_average(chl_engine *engine) {
     CHL_TRY(chl_engine_need(engine->generator, "--generator", "the mean latent"));
     if (engine->average) return CHL_OK;
     const size_t d = (size_t)engine->generator_config.w_dim;
+    const chl_code_statistics *statistics;
     int rows = 1;
-    const float *stored =
+    const float *centre =
         chl_stylegan2_average(engine->generator, &engine->generator_config, &rows);
-    if (!stored) {
+    if (!centre) {
         rows = 1;
-        CHL_TRY(need_mapping(engine, "the mean latent"));
+        CHL_TRY(chl_engine_need_mapping(engine, "the mean latent"));
+        CHL_TRY(chl_engine_statistics(engine, &statistics));
+        centre = statistics->mean;
     }
-    engine->average_rows = rows;
     engine->average = malloc(sizeof(float) * (size_t)rows * d);
     if (!engine->average) return chl_fail(CHL_ERR_MEMORY, "out of memory for the mean of W");
-    if (stored) {
-        memcpy(engine->average, stored, sizeof(float) * (size_t)rows * d);
-        return CHL_OK;
-    }
-    chl_status status = compute_average(engine);
-    if (status != CHL_OK) {
-        free(engine->average);
-        engine->average = NULL;
-    }
-    return status;
+    memcpy(engine->average, centre, sizeof(float) * (size_t)rows * d);
+    engine->average_rows = rows;
+    return CHL_OK;
 }
 
 chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation, float *w) {
-    CHL_TRY(need_mapping(engine, "a latent from a seed"));
+    CHL_TRY(chl_engine_need_mapping(engine, "a latent from a seed"));
     if (seed > UINT32_MAX)
         return chl_fail(CHL_ERR_ARGUMENT, "seed %llu: seeds end at %u", (unsigned long long)seed,
                         UINT32_MAX);
@@ -95,7 +64,7 @@ chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation, 
     chl_status status = CHL_OK;
     if (!z || !mapped) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a latent"));
     chl_seed_normals((uint32_t)seed, config->z_dim, z);
-    CHL_TRY_GOTO(map_codes(engine, 1, z, mapped));
+    CHL_TRY_GOTO(chl_engine_map(engine, 1, z, mapped));
     CHL_TRY_GOTO(chl_stylegan2_truncate(config, 1, mapped, engine->average, engine->average_rows,
                                         truncation, 0, w));
 done:

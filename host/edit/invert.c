@@ -92,6 +92,7 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, con
                                                .segment = 1,
                                                .w = v.w,
                                                .numbers = numbers,
+                                               .samples = 1,
                                                .steps = options->steps,
                                                .rate = options->rate,
                                                .reported = {v.pixel, v.seen, CHL_NONE, CHL_NONE},

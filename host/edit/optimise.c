@@ -17,10 +17,16 @@ float chl_rate_factor(int index, int steps) {
     return (float)(rise * (0.5 - 0.5 * cos(fall * 3.14159265358979323846)));
 }
 
-static chl_status read_values(const chl_optimisation *o, float values[CHL_MOST_REPORTED]) {
+/* `each` has room for one number a sample. */
+static chl_status read_values(const chl_optimisation *o, float *each,
+                              float values[CHL_MOST_REPORTED]) {
     for (int i = 0; i < CHL_MOST_REPORTED; i++) {
+        double total = 0;
         values[i] = 0;
-        if (o->reported[i] != CHL_NONE) CHL_TRY(chl_read(o->graph, o->reported[i], &values[i]));
+        if (o->reported[i] == CHL_NONE) continue;
+        CHL_TRY(chl_read(o->graph, o->reported[i], each));
+        for (int n = 0; n < o->samples; n++) total += each[n];
+        values[i] = (float)(total / o->samples);
     }
     return CHL_OK;
 }
@@ -38,7 +44,8 @@ static chl_status one_step(const chl_optimisation *o, int index, double start, f
                                       .index = index,
                                       .rate = o->rate * chl_rate_factor(index, o->steps)});
     CHL_TRY(chl_run(o->graph, o->segment));
-    CHL_TRY(read_values(o, values));
+    CHL_TRY(read_values(o, latest, values)); /* a code has more numbers than samples */
+    if (o->decode) CHL_TRY(chl_run(o->graph, o->decode));
     CHL_TRY(chl_read(o->graph, o->w, latest));
     if (!all_finite(values, CHL_MOST_REPORTED) || !all_finite(latest, o->numbers))
         return chl_fail(CHL_ERR_NUMERIC,

@@ -8,13 +8,15 @@
 typedef struct chl_optimisation {
     chl_graph *graph;
     int segment;     /* one run of it is one step */
-    chl_tensor w;    /* trainable, read after every step */
+    int decode;      /* the segment that makes w from what is trained; 0: w itself is trained */
+    chl_tensor w;    /* read after every step */
     int64_t numbers; /* in w */
+    int samples;     /* optimised at once, each with its own losses */
     int steps;
     float rate;
     uint64_t seed;
-    chl_tensor reported[CHL_MOST_REPORTED]; /* [1] each, kept; CHL_NONE = 0 */
-    /* values[] are the reported ones, in that order */
+    chl_tensor reported[CHL_MOST_REPORTED]; /* [samples] each, kept; CHL_NONE = 0 */
+    /* values[] are the means of the reported ones, in that order */
     void (*describe)(chl_edit_progress *progress, const float *values);
     chl_progress_callback progress;
     void *user;

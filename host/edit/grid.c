@@ -1,0 +1,33 @@
+/* Contact sheets. */
+#include "core/status.h"
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_PIXELS_ON_A_SIDE 65535
+
+chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
+                            const float *const *pictures) {
+    if (rows < 1 || columns < 1 || height < 1 || width < 1 || gap < 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: a grid of %d x %d pictures, %d x %d, %d apart", path,
+                        rows, columns, height, width, gap);
+    const int64_t tall = (int64_t)rows * ((int64_t)height + gap) - gap;
+    const int64_t wide = (int64_t)columns * ((int64_t)width + gap) - gap;
+    if (tall > MOST_PIXELS_ON_A_SIDE || wide > MOST_PIXELS_ON_A_SIDE)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: %lld x %lld pixels; a side has at most %d", path,
+                        (long long)tall, (long long)wide, MOST_PIXELS_ON_A_SIDE);
+    float *sheet = malloc(sizeof(float) * 3 * (size_t)tall * (size_t)wide);
+    if (!sheet) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    for (int64_t i = 0; i < 3 * tall * wide; i++) sheet[i] = 1;
+    for (int cell = 0; cell < rows * columns; cell++) {
+        if (!pictures[cell]) continue;
+        const int64_t top = (int64_t)(cell / columns) * (height + gap);
+        const int64_t left = (int64_t)(cell % columns) * (width + gap);
+        for (int y = 0; y < height; y++)
+            memcpy(sheet + 3 * ((top + y) * wide + left), pictures[cell] + 3 * (int64_t)y * width,
+                   sizeof(float) * 3 * (size_t)width);
+    }
+    chl_status status = chl_picture_write(path, (int)tall, (int)wide, sheet);
+    free(sheet);
+    return status;
+}

@@ -1,0 +1,73 @@
+/* `edit`: what was asked for, and the optimisations that come of it. Every source is edited towards
+ * every target; a pair's number is source * targets + target. */
+#ifndef CHL_TOOLS_EDIT_JOB_H
+#define CHL_TOOLS_EDIT_JOB_H
+#include "command.h"
+
+#define MOST_LEVELS 32
+
+typedef struct edit_job {
+    chl_engine_options models;
+    const char *image, *latent, *seeds, *text, *neutral, *out, *latent_out, *strip, *sheet;
+    const char *mix, *levels;
+    text_list sound;
+    int steps, invert_steps, similarity, every, space, batch, strip_steps;
+    float rate, lambda_similarity, lambda_relative, lambda_identity, margin, truncation, mask_rate;
+    bool has_steps, has_rate, has_similarity, has_relative, has_identity;
+    bool adaptive, fixed, json, dry_run;
+    chl_mix mix_kind; /* read off `mix` */
+    float mix_amount; /* negative: the default */
+    float level[MOST_LEVELS];
+    int full_level; /* index of 0 dB; -1: none of them */
+
+    chl_engine *engine;
+    chl_engine_sizes size;
+    int sources, targets, pairs;
+    int *seed;                     /* [sources] */
+    float *source, *edited, *mask; /* [pairs] codes and layer masks */
+    float *target;                 /* [pairs] embeddings */
+    float *mixed;                  /* [sources] codes */
+    float *trail;                  /* [strip_steps][pairs] codes on the way */
+    int *reached;                  /* [pairs] step; 0: nothing yet */
+    float away[CHL_MOST_EMBEDDING];
+    progress_line line;
+    int at;                 /* first pair of those being optimised */
+    chl_edit_progress last; /* of them */
+    double seconds;         /* of all optimisations */
+    chl_status snapshot;    /* of --every */
+    bool said;              /* the error is on stderr already */
+} edit_job;
+
+/* Texts to numbers; usage errors name the flag. */
+int edit_read_choices(const command_line *line, edit_job *job);
+
+size_t edit_code_numbers(const edit_job *job);
+static inline const float *edit_code(const edit_job *job, const float *codes, int index) {
+    return codes + (size_t)index * edit_code_numbers(job);
+}
+/* An output of `edit`: results of a source are its edits, or the mix of two, or of several levels
+ * the full one. */
+int edit_results(const edit_job *job);
+/* NULL when it was not reached. */
+const float *edit_result(const edit_job *job, int source, int result);
+
+/* Engine, sources, targets and room for what comes. */
+int edit_prepare(edit_job *job);
+/* CHL_ERR_CANCELLED and CHL_ERR_NUMERIC leave what was reached. */
+chl_status edit_optimise(edit_job *job);
+void edit_release(edit_job *job);
+
+/* --- pictures: edit_pictures.c ---------------------------------------------------------------- */
+/* "rain" of "sounds/rain.wav", "text", "source", "seed 7": for files and reports */
+void edit_source_name(const edit_job *job, int source, char *name, size_t room);
+void edit_target_name(const edit_job *job, int target, char *name, size_t room);
+/* Usage error when two pictures would get the same name. */
+int edit_check_names(const command_line *line, const edit_job *job);
+int edit_write_results(edit_job *job);
+int edit_write_strip(edit_job *job);
+int edit_write_sheet(edit_job *job);
+/* out.png -> out-000050.png */
+chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress);
+/* cosine of a code's picture with an embedding */
+chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine);
+#endif

@@ -1,0 +1,211 @@
+/* What `edit` writes: the edited pictures, strips and sheets. */
+#include "edit_job.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define GAP 4 /* pixels between pictures of a sheet */
+#define PATH_ROOM 4096
+#define NAME_ROOM 256
+
+/* --- names ------------------------------------------------------------------------------------ */
+/* sounds/rain.wav -> rain */
+static int stem(const char *path, const char **begin) {
+    const char *slash = strrchr(path, '/');
+    *begin = slash ? slash + 1 : path;
+    const char *dot = strrchr(*begin, '.');
+    return dot && dot > *begin ? (int)(dot - *begin) : (int)strlen(*begin);
+}
+
+void edit_source_name(const edit_job *job, int source, char *name, size_t room) {
+    if (job->seeds)
+        snprintf(name, room, "seed%d", job->seed[source]);
+    else
+        snprintf(name, room, "source");
+}
+
+void edit_target_name(const edit_job *job, int target, char *name, size_t room) {
+    const char *begin;
+    if (job->text && target == 0) {
+        snprintf(name, room, "text");
+        return;
+    }
+    const int length = stem(job->sound.item[job->mix || job->sheet ? 0 : target], &begin);
+    snprintf(name, room, "%.*s", length, begin);
+}
+
+int edit_check_names(const command_line *line, const edit_job *job) {
+    if (job->mix || job->sheet || job->text) return EXIT_OK;
+    for (int i = 0; i < job->sound.count; i++)
+        for (int j = 0; j < i; j++) {
+            char a[NAME_ROOM], b[NAME_ROOM];
+            edit_target_name(job, i, a, sizeof a);
+            edit_target_name(job, j, b, sizeof b);
+            if (strcmp(a, b) == 0)
+                return usage_error(line, "two sounds are called %s: so would be their pictures", a);
+        }
+    return EXIT_OK;
+}
+
+/* Several pictures: files in a folder. */
+static void result_path(const edit_job *job, int source, int result, char *path) {
+    if (job->sources * edit_results(job) == 1) {
+        snprintf(path, PATH_ROOM, "%s", job->out);
+        return;
+    }
+    char from[NAME_ROOM], to[NAME_ROOM] = "mixed";
+    edit_source_name(job, source, from, sizeof from);
+    if (!job->mix) edit_target_name(job, result, to, sizeof to);
+    snprintf(path, PATH_ROOM, "%s/%s-%s.png", job->out, from, to);
+}
+
+/* --- pictures --------------------------------------------------------------------------------- */
+static chl_status render(edit_job *job, const float *w, float **pixels) {
+    const size_t side = (size_t)job->size.picture;
+    *pixels = malloc(sizeof(float) * 3 * side * side);
+    if (!*pixels) return CHL_ERR_MEMORY;
+    return chl_generate(job->engine, 1, w, *pixels);
+}
+
+static chl_status write_picture(edit_job *job, const float *w, const char *path) {
+    float *pixels;
+    chl_status status = render(job, w, &pixels);
+    if (status == CHL_OK)
+        status = chl_picture_write(path, job->size.picture, job->size.picture, pixels);
+    free(pixels);
+    return status;
+}
+
+chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress) {
+    const char *dot = strrchr(job->out, '.'), *slash = strrchr(job->out, '/');
+    int length = dot && (!slash || dot > slash) ? (int)(dot - job->out) : (int)strlen(job->out);
+    char path[PATH_ROOM];
+    snprintf(path, sizeof path, "%.*s-%06d.png", length, job->out, progress->step);
+    return write_picture(job, progress->w, path);
+}
+
+chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine) {
+    float *pixels, view[CHL_MOST_EMBEDDING];
+    chl_status status = render(job, w, &pixels);
+    if (status == CHL_OK)
+        status = chl_embed_picture(job->engine, job->size.picture, job->size.picture, pixels, view);
+    free(pixels);
+    *cosine = 0;
+    for (int i = 0; status == CHL_OK && i < job->size.embedding; i++)
+        *cosine += view[i] * target[i];
+    return status;
+}
+
+static int make_folder(const char *path) {
+    struct stat what;
+    if (mkdir(path, 0777) == 0 || (stat(path, &what) == 0 && S_ISDIR(what.st_mode))) return EXIT_OK;
+    fprintf(stderr, "chladni: --out %s: several pictures need a folder: %s\n", path,
+            errno == EEXIST ? "a file of that name exists" : strerror(errno));
+    return EXIT_RUN;
+}
+
+static int write_latents(const edit_job *job) {
+    const int results = edit_results(job), count = job->sources * results;
+    const size_t numbers = edit_code_numbers(job);
+    float *codes = calloc((size_t)count, sizeof(float) * numbers);
+    if (!codes) {
+        fputs("chladni: out of memory\n", stderr);
+        return EXIT_RUN;
+    }
+    for (int i = 0; i < count; i++) {
+        const float *w = edit_result(job, i / results, i % results);
+        if (w) memcpy(codes + (size_t)i * numbers, w, sizeof(float) * numbers);
+    }
+    const int64_t dim[] = {count, job->size.rows, job->size.latent};
+    chl_status status =
+        chl_array_write(job->latent_out, count == 1 ? 2 : 3, count == 1 ? dim + 1 : dim, codes);
+    free(codes);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
+int edit_write_results(edit_job *job) {
+    const int results = edit_results(job);
+    if (job->out && job->sources * results > 1 && make_folder(job->out) != EXIT_OK) return EXIT_RUN;
+    for (int i = 0; job->out && i < job->sources * results; i++) {
+        const float *w = edit_result(job, i / results, i % results);
+        char path[PATH_ROOM];
+        result_path(job, i / results, i % results, path);
+        if (w && write_picture(job, w, path) != CHL_OK) return run_error();
+    }
+    return job->latent_out ? write_latents(job) : EXIT_OK;
+}
+
+/* --- strips and sheets ------------------------------------------------------------------------ */
+typedef struct table {
+    int rows, columns;
+    float **cell; /* NULL: stays white */
+} table;
+
+static table new_table(int rows, int columns) {
+    return (table){rows, columns, calloc((size_t)rows * (size_t)columns, sizeof(float *))};
+}
+
+static chl_status fill(edit_job *job, table *t, int row, int column, const float *w) {
+    if (!t->cell) return CHL_ERR_MEMORY;
+    return w ? render(job, w, &t->cell[row * t->columns + column]) : CHL_OK;
+}
+
+static int finish(edit_job *job, table *t, chl_status status, const char *path) {
+    if (status == CHL_OK)
+        status = chl_picture_grid(path, t->rows, t->columns, job->size.picture, job->size.picture,
+                                  GAP, (const float *const *)t->cell);
+    for (int i = 0; t->cell && i < t->rows * t->columns; i++) free(t->cell[i]);
+    free(t->cell);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
+static const float *reached(const edit_job *job, int pair) {
+    return job->reached[pair] ? edit_code(job, job->edited, pair) : NULL;
+}
+
+/* source | steps in between | edited, a row for every edit */
+static int write_edit_strip(edit_job *job) {
+    const int results = edit_results(job), between = job->strip_steps;
+    table t = new_table(job->sources * results, between + 2);
+    chl_status status = CHL_OK;
+    for (int row = 0; row < t.rows && status == CHL_OK; row++) {
+        const int source = row / results;
+        const int pair = source * job->targets + (job->sheet ? job->full_level : row % results);
+        const bool whole = job->reached[pair] && job->reached[pair] == job->last.steps;
+        status = fill(job, &t, row, 0, edit_code(job, job->source, pair));
+        for (int i = 0; whole && i < between && status == CHL_OK; i++)
+            status = fill(job, &t, row, i + 1, edit_code(job, job->trail, i * job->pairs + pair));
+        if (status == CHL_OK) status = fill(job, &t, row, between + 1, reached(job, pair));
+    }
+    return finish(job, &t, status, job->strip);
+}
+
+/* source | by the text | by the sound | mixed */
+static int write_mix_strip(edit_job *job) {
+    table t = new_table(job->sources, 4);
+    chl_status status = CHL_OK;
+    for (int s = 0; s < job->sources && status == CHL_OK; s++) {
+        const float *codes[] = {edit_code(job, job->source, 2 * s), reached(job, 2 * s),
+                                reached(job, 2 * s + 1), edit_result(job, s, 0)};
+        for (int i = 0; i < 4 && status == CHL_OK; i++) status = fill(job, &t, s, i, codes[i]);
+    }
+    return finish(job, &t, status, job->strip);
+}
+
+int edit_write_strip(edit_job *job) {
+    return job->mix ? write_mix_strip(job) : write_edit_strip(job);
+}
+
+/* source | the sound at each level, a row for every source */
+int edit_write_sheet(edit_job *job) {
+    table t = new_table(job->sources, job->targets + 1);
+    chl_status status = CHL_OK;
+    for (int s = 0; s < job->sources && status == CHL_OK; s++) {
+        status = fill(job, &t, s, 0, edit_code(job, job->source, s * job->targets));
+        for (int i = 0; i < job->targets && status == CHL_OK; i++)
+            status = fill(job, &t, s, i + 1, reached(job, s * job->targets + i));
+    }
+    return finish(job, &t, status, job->sheet);
+}
