@@ -115,6 +115,10 @@ CHL_API chl_status chl_generate(chl_engine *engine, int count, const float *w, f
 
 /* --- embedding -------------------------------------------------------------------------------- */
 CHL_API chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding);
+/* The same sound made louder (or, below 0, quieter) by `gain_db` before the encoder hears it.
+ * CHL_ERR_ARGUMENT in compatible mode, where a gain other than 0 would change nothing. */
+CHL_API chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
+                                         float *embedding);
 CHL_API chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
 /* pixels [height][width][3] in [-1,1]: centre square, area resize, CLIP */
 CHL_API chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,
@@ -130,7 +134,13 @@ typedef enum chl_similarity {
     CHL_DIRECTIONAL /* 1 - cos(V(G(w)) - V(G(w_s)), a - neutral); neutral: empty sound or "" text */
 } chl_similarity;
 
-/* One step of the optimisation, as told to the progress callback. */
+/* What is optimised. WHITENED: u with w = w_s + C^(1/2) u, C the covariance of mapped codes. L_reg
+ * is then counted in u (a Mahalanobis distance), so that directions which mapped codes never take
+ * cost most and edits stay near what the generator was trained on. Needs the mapping network. */
+typedef enum chl_space { CHL_SPACE_W, CHL_SPACE_WHITENED } chl_space;
+
+/* One step of the optimisation, as told to the progress callback. Of several edits at once: means.
+ */
 typedef struct chl_edit_progress {
     int step, steps;       /* step counts from 1 */
     float similarity_loss; /* L_sim */
@@ -138,7 +148,7 @@ typedef struct chl_edit_progress {
     float identity_loss;   /* L_id, before its weight; 0 without a face encoder */
     float cosine;          /* <V(G(w)), a> */
     double seconds, seconds_left;
-    const float *w; /* [rows][latent] as it is now; valid during the call */
+    const float *w; /* [n][rows][latent] as it is now (n = 1: chl_edit); valid during the call */
 } chl_edit_progress;
 /* Non-zero stops: the call returns CHL_ERR_CANCELLED with the results so far. */
 typedef int (*chl_progress_callback)(void *user, const chl_edit_progress *progress);
@@ -156,6 +166,15 @@ typedef struct chl_edit_options {
     uint64_t seed;
     chl_progress_callback progress;
     void *user;
+    /* 0 (the paper): L_reg as it is. s > 0: L_reg times s over the mean squared distance of mapped
+     * codes from their centre, so that one lambda means the same for every generator: with s = 1
+     * lambda is the price of moving one row as far as mapped codes usually lie from the centre. */
+    float latent_scale;
+    chl_space space; /* W (the paper) */
+    /* Learning rate of the layer weights g, over that of w: 1 (the paper). Their gradient always
+     * favours the layer that moved least, so that at 1 it ends with nearly all the weight and L_reg
+     * holds the others no more; 0.05 leaves a preference. */
+    float mask_rate;
 } chl_edit_options;
 CHL_API chl_edit_options chl_edit_defaults(const chl_engine *engine);
 
@@ -164,6 +183,20 @@ CHL_API chl_edit_options chl_edit_defaults(const chl_engine *engine);
  * CHL_ERR_NUMERIC when a loss stops being finite: `edited` then holds the last finite code. */
 CHL_API chl_status chl_edit(chl_engine *engine, const chl_edit_options *options,
                             const float *source, const float *target, float *edited, float *mask);
+
+/* n edits in one optimisation, each as chl_edit alone would do it up to rounding, for throughput:
+ * source, edited [n][rows][latent]; target [n][embedding]; mask NULL or [n][rows]. Memory grows
+ * with n. CHL_ERR_NUMERIC when a loss of any of them stops being finite. */
+CHL_API chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
+                                 const float *source, const float *target, float *edited,
+                                 float *mask);
+
+/* Two edits of one source, by a text and by a sound, as one code. LINEAR: amount text +
+ * (1 - amount) sound, amount in [0,1] (Eq. 19). ROWS: the first `amount` rows (coarse layers) from
+ * the sound, the others from the text; the paper takes half. All codes [rows][latent]. */
+typedef enum chl_mix { CHL_MIX_LINEAR, CHL_MIX_ROWS } chl_mix;
+CHL_API chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount,
+                                   const float *text, const float *sound, float *mixed);
 
 /* The W+ code whose picture is nearest to the given one: pixel L2 + CLIP distance, Adam from the
  * mean w. pixels [picture][picture][3]. The progress callback sees pixel loss as latent_loss. */
@@ -197,6 +230,10 @@ CHL_API chl_status chl_picture_read(const char *path, int *height, int *width, f
 CHL_API chl_status chl_picture_read_square(const char *path, int side, float **pixels);
 /* 8-bit RGB PNG, values clamped; written beside and renamed into place. */
 CHL_API chl_status chl_picture_write(const char *path, int height, int width, const float *pixels);
+/* A contact sheet: equal pictures in a grid, row by row, `gap` white pixels between neighbours, as
+ * one PNG. pictures [rows * columns], each [height][width][3]; NULL leaves the cell white. */
+CHL_API chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width,
+                                    int gap, const float *const *pictures);
 /* float32 .npy; `dim` has room for 6. Release with chl_release. */
 CHL_API chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_API chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
@@ -205,6 +242,157 @@ CHL_API chl_status chl_array_write(const char *path, int rank, const int64_t *di
 CHL_API chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
                                     int64_t *frames, float **data);
 CHL_API void chl_release(void *memory);
+
+/* --- the demo's world ------------------------------------------------------------------------- */
+/* Writes a folder of samples from a small procedural world, as trainings read it
+ * (docs/training.md). Built with CHLADNI_WORLD=OFF all of this is CHL_ERR_UNSUPPORTED; nothing else
+ * needs it. */
+typedef enum chl_world_split {
+    CHL_WORLD_TRAIN, /* sounds by all but the held-out way of synthesis; the planted bias */
+    CHL_WORLD_TEST,  /* the held-out way only, no bias */
+    CHL_WORLD_CALM   /* scenes without an event, no sounds: pictures to edit */
+} chl_world_split;
+/* Non-zero stops: CHL_ERR_CANCELLED, and no pairs.jsonl. */
+typedef int (*chl_world_callback)(void *user, int64_t done, int64_t count);
+
+typedef struct chl_world_options {
+    uint32_t size;
+    const char *out; /* folder; made when it is not there */
+    int64_t count;
+    uint64_t seed; /* splits of one seed share nothing */
+    chl_world_split split;
+    int side;      /* of a picture: 128 */
+    float seconds; /* mean length of a sound: 6 */
+    int no_sounds; /* 1: pictures and latents only, a sixth of them without an event */
+    float bias;    /* 0.8: share of the training samples that have their kind's favourite time of
+                      day, season and house */
+    int force;     /* 1: into a folder that holds something already */
+    chl_world_callback progress;
+    void *user;
+} chl_world_options;
+CHL_API chl_world_options chl_world_defaults(void);
+CHL_API chl_status chl_world_write(const chl_world_options *options);
+/* One sound as WAV. kind: "rain", "ocean waves" or one word of it; algorithm 0 ... 3; strength
+ * [0,1]; recorded 1: with the room, the noise and the microphone of a recording. */
+CHL_API chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
+                                   uint64_t seed, float seconds, const char *path);
+/* One picture as PNG. kind NULL: without an event. */
+CHL_API chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
+                                     const char *path);
+
+/* --- training --------------------------------------------------------------------------------- */
+/* Trains one model on a folder of paired sounds, pictures and words (docs/training.md), writes a
+ * run folder, and resumes it after a kill, bit for bit on the same threads and instruction set. */
+typedef struct chl_train_progress {
+    int64_t step, steps; /* step counts from 1 */
+    float loss, rate;
+    double seconds, seconds_left;
+} chl_train_progress;
+typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress);
+
+typedef struct chl_train_options {
+    uint32_t size;
+    const char *model;  /* "audio", "clip", "generator" or "judge" */
+    const char *data;   /* the folder */
+    const char *out;    /* run folder; made when it is not there */
+    int resume;         /* 1: go on from out's checkpoint; without one: start */
+    const char *sizes;  /* of the network, "embed=48,depths=2-2-2,..."; NULL: the model's default */
+    int64_t steps;      /* of the whole schedule */
+    int64_t stop_after; /* 0, or end (with a checkpoint) after this step: the schedule stays */
+    int64_t save_every; /* steps between checkpoints */
+    int batch;
+    float rate;                /* AdamW's peak learning rate; cosine cycle */
+    int cycles;                /* of the cosine, 1 = one fall to 0 */
+    float warm_up;             /* share of a cycle that rises linearly */
+    float beta1, beta2, decay; /* Adam; decoupled weight decay, not on biases and norms */
+    float average;             /* EMA of the weights; 0 = none */
+    uint64_t seed;
+    const char *clip, *vocab; /* audio: the frozen CLIP pair and its merges; clip: merges */
+    const char *generator;    /* clip: also learn from its pictures; may be NULL */
+    const char *wordnet;      /* audio: folder of WordNet's data files, for synonyms; may be NULL */
+    float weight_text, weight_image, weight_sound,
+        weight_weak_pair;          /* Eq. 13: L_at L_av L_aa L_kl */
+    float tau_weak_pair;           /* of Eq. 9-12 */
+    float mask_bands, mask_frames; /* SpecAugment: largest share of a mask, two of each */
+    chl_train_callback progress;   /* non-zero: checkpoint, then CHL_ERR_CANCELLED */
+    void *user;
+} chl_train_options;
+/* CHL_ERR_ARGUMENT for an unknown model. */
+CHL_API chl_status chl_train_defaults(const char *model, chl_train_options *options);
+CHL_API chl_status chl_train(const chl_train_options *options);
+
+/* --- evaluation ------------------------------------------------------------------------------- */
+/* Reports are JSON texts (docs/evaluation.md); release them with chl_release. Everything is a
+ * function of files, options and seeds. */
+/* Non-zero stops: CHL_ERR_CANCELLED. */
+typedef int (*chl_eval_callback)(void *user, const char *what, int64_t done, int64_t count);
+
+/* Zero-shot classification (Table 1): the label whose text embedding is nearest to the sound's. A
+ * label's embedding is the mean over prompts, in which "{}" stands for the label. */
+#define CHL_EVAL_PROMPTS "{}", "a {}"
+typedef struct chl_zero_shot_options {
+    uint32_t size;
+    int labels;
+    const char *const *label; /* may be missing with a folder: its kinds are the labels */
+    int prompts;
+    const char *const *prompt; /* 0: CHL_EVAL_PROMPTS */
+    const char *sound;         /* one file: {"top1": ..., "scores": {label: cosine}} */
+    const char *data;          /* or a folder: pairs.jsonl with kinds, or LABEL/<sound files>:
+                                  accuracy, per label, confusion */
+    int64_t limit;             /* 0, or this many sounds, of all labels alike */
+    chl_eval_callback progress;
+    void *user;
+} chl_zero_shot_options;
+CHL_API chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *options,
+                                          char **report);
+
+/* Edits of calm scenes by held-out sounds, judged by a network that had no part in them
+ * (`chladni train --model judge`). */
+typedef struct chl_trial_options {
+    uint32_t size;
+    const char *judge;     /* its weights */
+    const char *sources;   /* folder with latents.npy: what is edited */
+    const char *sounds;    /* folder with sounds and kinds; its latents, where there are any, are
+                              the scenes of the gate */
+    const char *biased;    /* NULL, or the folder that the audio encoder was trained on: what it
+                              may have learnt beside the sound */
+    int scenes;            /* sources: the first 20 */
+    int batch;             /* edits at once: 10 */
+    float least_strength;  /* of the sounds: 0 = all of them */
+    uint64_t seed;         /* which sound meets which source */
+    chl_edit_options edit; /* its callback is not used */
+    int gate;              /* 200: pictures to check the judge on; 0 = none */
+    int intensity;         /* 5: sources per kind for louder and louder sounds; 0 = none */
+    const char *louder;    /* "rain,fire,wind" */
+    int levels;            /* 7, from the quietest up to the sound as it is ... */
+    float level_step;      /* ... this many dB apart: 4 */
+    int directions;        /* sources that are also edited by text (Table 2): 0 */
+    const char *sheet;     /* NULL, or a PNG: a row per source, the source and an edit per kind */
+    int sheet_rows;        /* at most: 20 */
+    chl_eval_callback progress;
+    void *user;
+} chl_trial_options;
+CHL_API chl_trial_options chl_trial_defaults(const chl_engine *engine);
+CHL_API chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
+                                      char **report);
+
+/* The same figures for groups of audio encoders that differ in one thing (trained with L_kl and
+ * without; several seeds each): means and 95 % intervals. */
+typedef struct chl_ablation_group {
+    const char *name;
+    int encoders;
+    const char *const *audio; /* weight files */
+    int fixed_mask;           /* 1: edits with all layer weights equal */
+} chl_ablation_group;
+typedef struct chl_ablation_options {
+    uint32_t size;
+    chl_engine_options models; /* `audio` is not used */
+    int groups;
+    const chl_ablation_group *group;
+    chl_zero_shot_options zero_shot; /* of a folder; data NULL = not measured */
+    chl_trial_options trial;         /* sources NULL = not measured */
+} chl_ablation_options;
+CHL_API chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
 
 /* --- weights ---------------------------------------------------------------------------------- */
 /* One call per array of a weight file: its name, "f32" or "i32", shape. */

@@ -5,8 +5,10 @@ set -euo pipefail
 build=$1
 declare -A may=(
   [kernels]="" [device]="kernels" [core]="device kernels"
-  [io]="core" [sound]="core device" [text]="core" [nets]="core" [objective]="core"
-  [edit]="core device io sound text nets objective")
+  [io]="core" [sound]="core device" [text]="core" [nets]="core" [objective]="core" [optim]="core"
+  [edit]="core device io sound text nets objective"
+  [train]="core device io sound text nets objective optim"
+  [eval]="core device io edit train nets objective sound text" [world]="core io")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for room in "${!may[@]}"; do

@@ -13,6 +13,9 @@ static const struct {
     {"generate", command_generate, "pictures from seeds or latents"},
     {"embed", command_embed, "embeddings of sounds, pictures, texts"},
     {"mel", command_mel, "a sound as the encoder sees it"},
+    {"train", command_train, "train a model on a folder of sounds, pictures and words"},
+    {"eval", command_eval, "zero-shot, edits under an independent judge, ablations"},
+    {"world", command_world, "sounds and pictures of the demo's world"},
     {"weights", command_weights, "look into, convert or make weight files"},
     {"info", command_info, "version, libraries, devices"},
 };

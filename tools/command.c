@@ -9,6 +9,27 @@ int run_error(void) {
     return EXIT_RUN;
 }
 
+int parse_seeds(const char *text, int *seed) {
+    int count = 0;
+    while (*text) {
+        char *end;
+        long first = strtol(text, &end, 10), last = first;
+        if (end == text || first < 0) return -1;
+        if (*end == '-') {
+            text = end + 1;
+            last = strtol(text, &end, 10);
+            if (end == text) return -1;
+        }
+        if (last < first || last > INT32_MAX || last - first >= MOST_PICTURES - count) return -1;
+        for (long s = first; s <= last; s++, count++)
+            if (seed) seed[count] = (int)s;
+        if (*end && *end != ',') return -1;
+        if (*end == ',' && !end[1]) return -1;
+        text = end + (*end == ',');
+    }
+    return count > 0 ? count : -1;
+}
+
 static volatile sig_atomic_t signal_seen;
 
 static void on_signal(int number) {

@@ -9,11 +9,19 @@ int command_edit(int argc, char **argv);
 int command_generate(int argc, char **argv);
 int command_embed(int argc, char **argv);
 int command_mel(int argc, char **argv);
+int command_train(int argc, char **argv);
 int command_weights(int argc, char **argv);
+int command_world(int argc, char **argv);
+int command_eval(int argc, char **argv);
 int command_info(int argc, char **argv);
 
 /* "chladni: <chl_error()>" on stderr; EXIT_RUN */
 int run_error(void);
+
+#define MOST_PICTURES 100000
+/* "0-9", "3", "1,5,8-10" -> numbers, unless `seed` is NULL; the count, or -1 when it is not of that
+ * form or beyond MOST_PICTURES */
+int parse_seeds(const char *text, int *seed);
 
 /* The flags that name models. */
 #define MODEL_OPTIONS(o, with_vocab)                                                               \
@@ -36,6 +44,17 @@ int run_error(void);
          &(o).mel,                                                                                 \
          "auto|compatible|absolute",                                                               \
          "reference level of the mel picture",                                                     \
+         NULL},                                                                                    \
+        {"clip-gelu",   NULL,                                                                      \
+         OPTION_CHOICE, &(o).clip_exact_gelu,                                                      \
+         "quick|exact", "CLIP's activation: QuickGELU as OpenAI's weights, or GELU",               \
+         NULL},                                                                                    \
+        {"clip-view",                                                                              \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).clip_compatible,                                                                     \
+         "clip|compatible",                                                                        \
+         "how CLIP sees pictures: as it was trained, or as the paper's authors do",                \
          NULL},                                                                                    \
     {                                                                                              \
         "device", NULL, OPTION_TEXT, &(o).device, "cpu|auto", "where to compute", NULL             \

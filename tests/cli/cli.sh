@@ -39,7 +39,7 @@ rain=$fixtures/sound/rain.wav
 # --- help, version
 ok "help" --help
 ok "version" --version
-for command in edit generate embed mel weights info; do ok "$command --help" $command --help; done
+for command in edit generate embed mel weights info world train eval; do ok "$command --help" $command --help; done
 bad "no command" 2 "no command \"fly\"" fly
 "$program" >out 2>err; is "nothing at all is a usage error" test $? = 2
 
@@ -92,6 +92,52 @@ ok "embed texts in order" embed --clip clip.safetensors $vocab --text rain --tex
 is "both of them" has '"count":2' out
 bad "text that is not UTF-8" 1 "UTF-8" embed --clip clip.safetensors $vocab --text "$(printf '\377')" --out x.npy
 bad "merges that are none" 1 "seven.png" embed --clip clip.safetensors --vocab seven.png --text rain --out x.npy
+both="--sound $rain --text rain $vocab"
+bad "sound and text without a mix" 2 "together need --mix" edit $models --seed 7 $both --out x.png
+ok "mixed" edit $models --seed 7 $both --mix linear:0.25 --steps 2 --strip mix.png --out mixed.png --json
+is "tells both cosines" grep -q '"mixed":\[{.*"target":"text".*"target":"rain"' out
+ok "all of the sound" edit $models --seed 7 $both --mix linear:0 --steps 2 --out mix0.png --batch 1
+ok "all rows of the sound" edit $models --seed 7 $both --mix rows:12 --steps 2 --out mix12.png --batch 1
+is "are the sound's edit" same mix0.png mix12.png
+ok "the sound's edit" edit $models --seed 7 --sound "$rain" --steps 2 --out sound.png
+is "indeed" same mix0.png sound.png
+ok "half the rows" edit $models --seed 7 $both --mix rows --steps 2 --out mix6.png
+is "are another" differ mix6.png sound.png
+bad "a mix of more than all" 1 "should be 0 to 1" edit $models --seed 7 $both --mix linear:1.5 --steps 2 --out x.png
+bad "more rows than there are" 1 "13 rows" edit $models --seed 7 $both --mix rows:13 --steps 2 --out x.png
+bad "an unknown mix" 2 "linear:0.5, rows or rows:9" edit $models --seed 7 $both --mix half --out x.png
+bad "a mix of one" 2 "mix needs" edit $models --seed 7 --sound "$rain" --mix rows --out x.png
+size() { [ "$(head -c 24 "$1" | tail -c 8 | od -An -tx1 | tr -d ' \n')" = "$(printf %08x%08x "$2" "$3")" ]; }
+is "strip of four" size mix.png 524 128
+ok "strip" edit $models --seed 7 --sound "$rain" --steps 4 --strip strip.png --strip-steps 2
+is "is four wide" size strip.png 524 128
+bad "too long a strip" 2 "0 to 100" edit $models --seed 7 --sound "$rain" --strip x.png --strip-steps 101
+absolute="$models --mode absolute"
+ok "sheet" edit $absolute --seed 7,8 --sound "$rain" --steps 2 --sheet sheet.png --json
+is "has two rows of six" size sheet.png 788 260
+is "tells levels" has '"gain_db":-24' out
+ok "sheet and edit" edit $absolute --seed 7 --sound "$rain" --steps 2 --sheet two.png --sheet-levels -12,0 --batch 1 --out full.png
+ok "the edit alone" edit $absolute --seed 7 --sound "$rain" --steps 2 --out alone.png
+is "are the same" same full.png alone.png
+bad "sheet in compatible mode" 1 "absolute mode" edit $models --seed 7 --sound "$rain" --steps 2 --sheet x.png
+bad "levels that are none" 2 "sheet-levels" edit $absolute --seed 7 --sound "$rain" --sheet x.png --sheet-levels -12,loud
+bad "an edit that no level is" 2 "show 0 dB" edit $absolute --seed 7 --sound "$rain" --sheet x.png --sheet-levels -12 --out y.png
+cp "$rain" drops.wav
+ok "seeds by sounds" edit $models --seed 7,9 --sound "$rain" --sound drops.wav --steps 2 --batch 3 --out all --latent-out all.npy --strip all.png --json
+is "a picture each" test -s all/seed7-rain.png -a -s all/seed7-drops.png -a -s all/seed9-rain.png -a -s all/seed9-drops.png
+is "a row each" size all.png 260 524
+is "a line each" test "$(grep -o '"cosine"' out | wc -l)" = 4
+bad "sounds of one name" 2 "two sounds are called rain" edit $models --seed 7 --sound "$rain" --sound "$rain" --out all
+bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 --sound "$rain" --steps 1 --out a.png
+bad "seeds that are none" 2 "should be like 7" edit $models --seed -7 --sound "$rain" --out x.png
+bad "snapshots of several" 2 "works on one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
+ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
+bad "a mask that forgets" 1 "mask rate -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
+bad "two lambdas" 2 "exclude each other" edit $models --seed 7 --sound "$rain" --lambda-relative 1 --lambda-similarity 1 --out x.png
+for flag in "--clip-gelu exact" "--clip-view compatible"; do
+  ok "$flag" edit $models --seed 7 --sound "$rain" --steps 4 $flag --out other.png
+  is "$flag makes a difference" differ other.png a.png
+done
 bad "no source" 2 "give one of --image, --seed, --latent" edit $models --sound "$rain" --out x.png
 bad "two sources" 2 "give one of" edit $models --seed 1 --latent a.npy --sound "$rain" --out x.png
 bad "no target" 2 "give one of --sound, --text" edit $models --seed 1 --out x.png
@@ -121,6 +167,47 @@ for _ in $(seq 200); do grep -q "step" err && break; sleep 0.1; done
 kill -INT $pid; wait $pid
 is "ctrl-C exits 130" test $? = 130
 is "and keeps the picture" test -s i.png -a -s i.npy
+
+# --- world (where it is built), eval
+bad "world without a folder" 2 "out is missing" world --count 3
+if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
+  ok "held-out sounds" world --out held --split test --count 10 --size 32 --seconds 1
+  ok "calm scenes" world --out calm --split calm --count 3 --size 32
+  ok "a picture" world --picture fire --strength 1 --out w.png
+  ok "zero-shot" eval zero-shot --sound w.wav --labels rain,fire --audio audio.safetensors --clip clip.safetensors $vocab --json
+  is "top1 and scores" grep -qE '"top1":"(rain|fire)","scores":\{"rain":' out
+  ok "zero-shot on a folder" eval zero-shot --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
+  is "a table" has "| all |" out
+  bad "full folder" 1 "use --force" world --out held --count 3
+  bad "a kind that is none" 1 "no kind of event" world --sound fly --out x.wav
+  bad "both" 2 "exclude each other" world --sound rain --picture rain --out x
+  bad "bias beyond 1" 1 "a bias of 2" world --out new --bias 2
+  bad "judge that is none" 1 "clip.safetensors" eval edits $models --judge clip.safetensors --sources calm --sounds held --intensity 0
+  # --- train
+  judge="train judge --data held --sizes side=32,widths=8-8 --batch 4 --save-every 2"
+  ok "train" $judge --steps 4 --out run --json
+  is "to its end" has '"step":4,"steps":4,"complete":true' out
+  ok "train a part" $judge --steps 4 --out parts --stop-after 3
+  ok "train the rest" $judge --steps 4 --out parts --resume
+  is "a resumed run is never stopped" same run/model.safetensors parts/model.safetensors
+  is "nor its state" same run/checkpoint.safetensors parts/checkpoint.safetensors
+  bad "a run twice" 1 "resume it" $judge --steps 4 --out run
+  "$program" $judge --steps 1000000 --out long >out 2>err &
+  for i in $(seq 300); do [ -s long/stats.jsonl ] && break; sleep 0.1; done
+  kill -TERM $!; wait $!
+  is "told to leave: a checkpoint, and 75" test $? = 75 -a -s long/checkpoint.safetensors
+else
+  is "a build without a world says so" has "CHLADNI_WORLD=ON" err
+fi
+bad "train what" 2 "say what to train" train
+bad "train what is none" 2 "no training is called" train painter
+bad "train on nothing" 2 "data is missing" train judge --out new
+bad "train on no folder" 1 "nowhere/pairs.jsonl" train judge --data nowhere --out new
+bad "eval of what" 2 "say what to evaluate" eval
+bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
+bad "labels missing" 2 "needs --labels" eval zero-shot --sound "$rain" --audio audio.safetensors --clip clip.safetensors $vocab
+bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetensors
+bad "edits without a judge" 2 "judge is missing" eval edits $models
 
 # --- embed, mel, weights, info
 ok "embed" embed --clip clip.safetensors --audio audio.safetensors --sound "$rain" --image a.png --out e.npy --json

@@ -1,0 +1,145 @@
+/* What one difference in training does: the same figures for groups of audio encoders, each group
+ * from several seeds, as means with 95 % intervals (Student's t). */
+#include "eval/embed.h"
+#include "eval/report.h"
+#include "eval/statistics.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The figures, where they stand in the reports, and the report they are from. */
+static const struct {
+    const char *name, *path;
+    bool of_edits;
+} figures[] = {
+    {"zero_shot", "accuracy", false},
+    {"named_right", "named_right", true},
+    {"unchanged_time", "unchanged/time", true},
+    {"unchanged_season", "unchanged/season", true},
+    {"unchanged_house", "unchanged/house", true},
+    {"unchanged_all", "unchanged/all", true},
+    {"both", "both", true},
+    {"wrong_sound", "wrong_sound/mean", true},
+    {"leak_time", "leakage/time/to_favourite", true},
+    {"leak_season", "leakage/season/to_favourite", true},
+    {"leak_house", "leakage/house/to_favourite", true},
+    {"leak_all", "leakage/all/to_favourite", true},
+    {"moved_elsewhere", "leakage/all/elsewhere", true},
+};
+#define FIGURES ((int)(sizeof figures / sizeof *figures))
+
+/* NAN where the report has no such number */
+static double look_up(const json_t *report, const char *path) {
+    char key[32];
+    for (const char *at = path; report && *at; at += strspn(at, "/")) {
+        const size_t length = strcspn(at, "/");
+        if (length >= sizeof key) return NAN;
+        memcpy(key, at, length);
+        key[length] = 0;
+        report = json_object_get(report, key);
+        at += length;
+    }
+    return json_is_number(report) ? json_number_value(report) : NAN;
+}
+
+/* value [FIGURES] of one encoder */
+static void take(const char *text, bool of_edits, double *value) {
+    json_t *report = json_loads(text, 0, NULL);
+    for (int f = 0; f < FIGURES; f++)
+        if (figures[f].of_edits == of_edits) value[f] = look_up(report, figures[f].path);
+    json_decref(report);
+}
+
+static chl_status measure_engine(chl_engine *engine, const chl_ablation_options *o, bool fixed_mask,
+                                 double *value) {
+    char *text;
+    if (o->zero_shot.data) {
+        CHL_TRY(chl_evaluate_zero_shot(engine, &o->zero_shot, &text));
+        take(text, false, value);
+        free(text);
+    }
+    if (!o->trial.sources) return CHL_OK;
+    chl_trial_options trial = o->trial;
+    if (fixed_mask) trial.edit.adaptive_mask = 0;
+    /* no matter of the audio encoder, or no figure of this table */
+    trial.gate = trial.intensity = trial.directions = 0;
+    trial.sheet = NULL;
+    CHL_TRY(chl_evaluate_edits(engine, &trial, &text));
+    take(text, true, value);
+    free(text);
+    return CHL_OK;
+}
+
+static chl_status measure_encoder(const chl_ablation_options *o, const char *audio, bool fixed_mask,
+                                  double *value) {
+    chl_engine_options models = o->models;
+    chl_engine *engine;
+    models.audio = audio;
+    CHL_TRY(chl_engine_open(&models, &engine));
+    const chl_status status = measure_engine(engine, o, fixed_mask, value);
+    chl_engine_close(engine);
+    return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", audio);
+}
+
+/* value [encoders][FIGURES] */
+static json_t *describe(const chl_ablation_group *group, const double *value, double *column) {
+    json_t *table = json_object();
+    for (int f = 0; f < FIGURES; f++) {
+        json_t *each = json_array();
+        bool any = false;
+        for (int e = 0; e < group->encoders; e++) {
+            column[e] = value[e * FIGURES + f];
+            any = any || !isnan(column[e]);
+            json_array_append_new(each, chl_report_number(column[e]));
+        }
+        json_t *row = json_pack("{s:o}", "each", each);
+        chl_report_set(row, "mean", chl_mean_of(group->encoders, column));
+        chl_report_set(row, "interval", chl_interval_of(group->encoders, column));
+        if (any)
+            json_object_set_new(table, figures[f].name, row);
+        else
+            json_decref(row);
+    }
+    return json_pack("{s:s, s:i, s:b, s:o}", "name", group->name, "encoders", group->encoders,
+                     "fixed_mask", group->fixed_mask != 0, "figures", table);
+}
+
+static chl_status measure_group(const chl_ablation_options *o, const chl_ablation_group *group,
+                                int *done, int all, json_t *list) {
+    const chl_eval_watch watch = {o->trial.progress, o->trial.user};
+    double *value = malloc(sizeof(double) * (FIGURES + 1) * (size_t)group->encoders);
+    if (!value) return chl_fail(CHL_ERR_MEMORY, "out of memory for an ablation");
+    for (int i = 0; i < FIGURES * group->encoders; i++) value[i] = NAN;
+    chl_status status = CHL_OK;
+    for (int e = 0; e < group->encoders && status == CHL_OK; e++) {
+        status = measure_encoder(o, group->audio[e], group->fixed_mask != 0, value + e * FIGURES);
+        if (status == CHL_OK) status = chl_eval_tell(&watch, "encoders", ++*done, all);
+    }
+    if (status == CHL_OK)
+        json_array_append_new(list, describe(group, value, value + FIGURES * group->encoders));
+    free(value);
+    return status;
+}
+
+chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report) {
+    *report = NULL;
+    if (options->size != sizeof *options)
+        return chl_fail(CHL_ERR_ARGUMENT, "chl_ablation_options.size is %u, not sizeof",
+                        options->size);
+    if (!options->zero_shot.data && !options->trial.sources)
+        return chl_fail(CHL_ERR_ARGUMENT, "an ablation needs a folder of sounds, or sources");
+    int done = 0, all = 0;
+    for (int i = 0; i < options->groups; i++) {
+        if (options->group[i].encoders < 1)
+            return chl_fail(CHL_ERR_ARGUMENT, "the group \"%s\" has no encoders",
+                            options->group[i].name);
+        all += options->group[i].encoders;
+    }
+    json_t *list = json_array();
+    chl_status status = CHL_OK;
+    for (int i = 0; i < options->groups && status == CHL_OK; i++)
+        status = measure_group(options, &options->group[i], &done, all, list);
+    if (status == CHL_OK) return chl_report_finish(json_pack("{s:o}", "groups", list), report);
+    json_decref(list);
+    return status;
+}

@@ -1,0 +1,68 @@
+/* `chladni eval edits`: its parts one after another. */
+#include "eval/trials.h"
+#include <time.h>
+
+chl_trial_options chl_trial_defaults(const chl_engine *engine) {
+    return (chl_trial_options){.size = sizeof(chl_trial_options),
+                               .scenes = 20,
+                               .batch = 10,
+                               .edit = chl_edit_defaults(engine),
+                               .gate = 200,
+                               .intensity = 5,
+                               .louder = "rain,fire,wind",
+                               .levels = 7,
+                               .level_step = 4,
+                               .sheet_rows = 20};
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* What the figures below were made with. */
+static json_t *describe_settings(const chl_bench *b) {
+    const chl_edit_options *e = &b->options->edit;
+    return json_pack("{s:i, s:i, s:f, s:I, s:i, s:f, s:f, s:f, s:s, s:s, s:b}", "sources",
+                     b->sources, "kinds", b->kinds, "least_strength",
+                     (double)b->options->least_strength, "seed", (json_int_t)b->options->seed,
+                     "steps", e->steps, "rate", (double)e->rate, "lambda_similarity",
+                     (double)e->lambda_similarity, "latent_scale", (double)e->latent_scale, "space",
+                     e->space == CHL_SPACE_WHITENED ? "whitened" : "w", "similarity",
+                     e->similarity == CHL_HINGE         ? "hinge"
+                     : e->similarity == CHL_DIRECTIONAL ? "directional"
+                                                        : "cosine",
+                     "adaptive_mask", e->adaptive_mask != 0);
+}
+
+/* Before hours are spent on the rest. */
+static chl_status check_later_parts(const chl_engine *engine, const chl_trial_options *o) {
+    if (o->directions > 0)
+        CHL_TRY(chl_engine_need(engine->tokenizer, "--vocab", "directions guided by text"));
+    if (o->intensity > 0 && engine->audio && engine->mel == CHL_MEL_COMPATIBLE)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s hears every sound at its own maximum (compatible mode): louder and "
+                        "louder sounds (intensity) are the same to it",
+                        engine->audio->source);
+    return CHL_OK;
+}
+
+chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options, char **report) {
+    const double start = now();
+    chl_bench bench;
+    *report = NULL;
+    CHL_TRY(check_later_parts(engine, options));
+    CHL_TRY(chl_bench_open(engine, options, &bench));
+    json_t *found = json_object();
+    json_object_set_new(found, "settings", describe_settings(&bench));
+    chl_status status = chl_trials_gate(&bench, found);
+    if (status == CHL_OK) status = chl_trials_table(&bench, found);
+    if (status == CHL_OK) status = chl_trials_intensity(&bench, found);
+    if (status == CHL_OK) status = chl_trials_directions(&bench, found);
+    chl_report_set(found, "seconds", now() - start);
+    chl_bench_close(&bench);
+    if (status == CHL_OK) return chl_report_finish(found, report);
+    json_decref(found);
+    return status;
+}

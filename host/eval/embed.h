@@ -1,0 +1,25 @@
+/* Many sounds and labels to embeddings, batched. */
+#ifndef CHL_EVAL_EMBED_H
+#define CHL_EVAL_EMBED_H
+#include "edit/engine.h"
+
+/* A progress callback and what it is told about. */
+typedef struct chl_eval_watch {
+    chl_eval_callback progress; /* may be NULL */
+    void *user;
+} chl_eval_watch;
+/* CHL_ERR_CANCELLED when the callback asks to stop. */
+chl_status chl_eval_tell(const chl_eval_watch *watch, const char *what, int64_t done,
+                         int64_t count);
+
+/* path [count] -> embedding [count][embed]; gain_db [count], NULL = all 0. As chl_embed_sound_level
+ * does it, in batches. */
+chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *const *path,
+                                 const float *gain_db, const chl_eval_watch *watch,
+                                 float *embedding);
+
+/* label [count] -> embedding [count][embed]: each the unit vector along the mean over the prompts,
+ * in which "{}" stands for the label. prompts 0: CHL_EVAL_PROMPTS. */
+chl_status chl_eval_embed_labels(chl_engine *engine, int count, const char *const *label,
+                                 int prompts, const char *const *prompt, float *embedding);
+#endif

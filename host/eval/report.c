@@ -1,0 +1,20 @@
+#include "eval/report.h"
+#include <math.h>
+
+json_t *chl_report_number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+void chl_report_set(json_t *object, const char *key, double x) {
+    json_object_set_new(object, key, chl_report_number(x));
+}
+
+json_t *chl_report_share(int64_t hits, int64_t cases) {
+    return cases > 0 ? json_real((double)hits / (double)cases) : json_null();
+}
+
+chl_status chl_report_finish(json_t *report, char **text) {
+    *text = report ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(report);
+    return *text ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a report");
+}

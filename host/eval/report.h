@@ -1,0 +1,15 @@
+/* JSON, as reports are built. */
+#ifndef CHL_EVAL_REPORT_H
+#define CHL_EVAL_REPORT_H
+#include "core/status.h"
+#include <jansson.h>
+
+/* A number, or null for NAN and infinity, which JSON does not have. */
+json_t *chl_report_number(double x);
+/* object[key] = number */
+void chl_report_set(json_t *object, const char *key, double x);
+/* share of hits, null without cases */
+json_t *chl_report_share(int64_t hits, int64_t cases);
+/* The text, and releases the tree; CHL_ERR_MEMORY for NULL. */
+chl_status chl_report_finish(json_t *report, char **text);
+#endif

@@ -1,0 +1,521 @@
+/* Evaluation on small random models: they know nothing, but what a report says about them can be
+ * counted again by hand. */
+#include "edit/engine.h"
+#include "eval/embed.h"
+#include "harness/parity.h"
+#include "io/npy.h"
+#include "io/picture.h"
+#include "io/sound.h"
+#include "nets/judge.h"
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KINDS 3
+#define SOUNDS 9
+#define SIDE 32
+#define Z 16
+#define EMBED 24
+static const char *const kind_name[KINDS] = {"hum", "hiss", "beep"};
+
+static char work[] = "/tmp/chladni-eval-XXXXXX";
+static chl_engine *engine;
+static chl_engine_options models;
+
+/* --- models and folders ----------------------------------------------------------------------- */
+static void save(chl_params *params, const char *path) {
+    MUST(chl_weights_write_safetensors(params, path));
+    chl_params_free(params);
+}
+
+/* chosen: the kind it always sees, whatever it looks at; -1: what its random weights say */
+static void make_judge(const char *path, int chosen) {
+    chl_judge_config config = {.side = SIDE,
+                               .stages = 2,
+                               .width = {8, 12},
+                               .classes = {KINDS + 1, 4, 3, 2},
+                               .kind_name = {"nothing", kind_name[0], kind_name[1], kind_name[2]}};
+    chl_params *params;
+    MUST(chl_judge_random(&config, 4, &params));
+    if (chosen >= 0) ((float *)chl_params_find(params, "kind.bias")->data)[chosen + 1] = 1e4f;
+    save(params, path);
+}
+
+static void make_models(void) {
+    const chl_stylegan2_shape shape = {SIDE, 256, 16, Z, Z, 2};
+    const chl_clip_config clip = {.image = {2, 64, 2, 128},
+                                  .text = {1, 64, 2, 128},
+                                  .embed = EMBED,
+                                  .resolution = 32,
+                                  .patch = 16,
+                                  .context = 16,
+                                  .vocabulary = 1024};
+    const chl_swin_config audio = {.resolution = 224,
+                                   .channels = 1,
+                                   .patch = 4,
+                                   .embed = 8,
+                                   .classes = EMBED,
+                                   .stages = 4,
+                                   .depth = {1, 1, 1, 1},
+                                   .heads = {1, 1, 2, 2}};
+    chl_params *params;
+    MUST(chl_stylegan2_random(&shape, 1, &params));
+    save(params, "g.safetensors");
+    MUST(chl_clip_random(&clip, 2, &params));
+    save(params, "c.safetensors");
+    MUST(chl_swin_random(&audio, 3, &params));
+    save(params, "a.safetensors");
+    MUST(chl_swin_random(&audio, 8, &params));
+    save(params, "b.safetensors");
+    make_judge("j.safetensors", -1);
+    make_judge("hiss.safetensors", 1);
+}
+
+static void make_sound(int64_t index, const char *path) {
+    enum { SAMPLES = 22050 };
+    float *wave = parity_formula(path, 0, 0.3, SAMPLES);
+    for (int i = 0; i < SAMPLES; i++)
+        if (index % KINDS != 1) wave[i] = 0.3f * sinf((float)i * (index % KINDS ? 0.3f : 0.01f));
+    for (int i = 0; i < SAMPLES; i++) wave[i] *= 0.2f + 0.1f * (float)(index / KINDS);
+    MUST(chl_sound_write(path, wave, SAMPLES));
+    free(wave);
+}
+
+static void make_latents(const char *path, int64_t count) {
+    float *z = parity_formula(path, 0, 1, count * Z);
+    const chl_desc desc = chl_f32(2, (int)count, Z);
+    MUST(chl_npy_write(path, &desc, z));
+    free(z);
+}
+
+/* pairs/: sounds of each kind; folders/: the same, a folder per kind; calm/: latents only. All of a
+ * kind have time 1, season 2, house 1. */
+static void make_data(void) {
+    const char *const folders[] = {"pairs",       "calm",         "folders",
+                                   "folders/hum", "folders/hiss", "folders/beep"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        assert_int_equal(mkdir(folders[i], 0777), 0);
+    FILE *lines = fopen("pairs/pairs.jsonl", "w");
+    uint8_t grey[3 * SIDE * SIDE];
+    memset(grey, 128, sizeof grey);
+    MUST(chl_raster_write_png("pairs/p.png", SIDE, SIDE, grey));
+    for (int i = 0; i < SOUNDS; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "pairs/%d.wav", i);
+        make_sound(i, path);
+        snprintf(path, sizeof path, "folders/%s/%d.wav", kind_name[i % KINDS], i);
+        make_sound(i, path);
+        fprintf(lines,
+                "{\"sound\": \"%d.wav\", \"picture\": \"p.png\", \"kind\": \"%s\", \"strength\": "
+                "%.1f, \"time\": 1, \"season\": 2, \"house\": 1}\n",
+                i, kind_name[i % KINDS], 0.1 * (i + 1));
+    }
+    fclose(lines);
+    make_latents("pairs/latents.npy", SOUNDS);
+    lines = fopen("calm/pairs.jsonl", "w");
+    for (int i = 0; i < 4; i++) fputs("{}\n", lines);
+    fclose(lines);
+    make_latents("calm/latents.npy", 4);
+}
+
+/* A random judge answers everything alike. Less its mean answer to some pictures, it answers
+ * differently for different ones, which is what the counting needs. */
+static void unsettle_judge(const char *path) {
+    enum { PICTURES = 24 };
+    float *w = malloc(sizeof(float) * PICTURES * 8 * Z);
+    float *pixels = malloc(sizeof(float) * PICTURES * 3 * SIDE * SIDE);
+    static chl_judge_seen seen[PICTURES];
+    chl_params *params;
+    chl_judge_config config;
+    MUST(chl_weights_read(path, &params));
+    MUST(chl_judge_adopt(params, &config));
+    for (int i = 0; i < PICTURES; i++) MUST(chl_seed_latent(engine, (uint64_t)i, 1, w + i * 8 * Z));
+    MUST(chl_generate(engine, PICTURES, w, pixels));
+    MUST(chl_judge_look(engine->backend, params, &config, PICTURES, pixels, seen));
+    for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s.bias", chl_judge_question_name((chl_judge_question)q));
+        float *bias = chl_params_find(params, name)->data;
+        for (int c = 0; c < config.classes[q]; c++)
+            for (int i = 0; i < PICTURES; i++)
+                bias[c] -= logf(seen[i].probability[q][c]) / PICTURES;
+    }
+    save(params, path);
+    free(w);
+    free(pixels);
+}
+
+static int enter(void **state) {
+    (void)state;
+    if (!mkdtemp(work) || chdir(work) != 0) return -1;
+    make_models();
+    make_data();
+    models = (chl_engine_options){.size = sizeof models,
+                                  .generator = "g.safetensors",
+                                  .clip = "c.safetensors",
+                                  .vocab = CHLADNI_FIXTURES "/text/merges.txt",
+                                  .audio = "a.safetensors",
+                                  .mel = CHL_MEL_ABSOLUTE};
+    MUST(chl_engine_open(&models, &engine));
+    unsettle_judge("j.safetensors");
+    return 0;
+}
+
+static int leave(void **state) {
+    (void)state;
+    char command[128];
+    chl_engine_close(engine);
+    snprintf(command, sizeof command, "rm -rf %s", work);
+    return system(command);
+}
+
+/* --- reading reports -------------------------------------------------------------------------- */
+static json_t *parse(char *text) {
+    json_t *report = json_loads(text, 0, NULL);
+    assert_non_null(report);
+    chl_release(text);
+    return report;
+}
+
+static double number(const json_t *report, const char *a, const char *b, const char *c) {
+    report = json_object_get(report, a);
+    if (b) report = json_object_get(report, b);
+    if (c) report = json_object_get(report, c);
+    if (!json_is_number(report)) fail_msg("%s/%s/%s is no number", a, b ? b : "", c ? c : "");
+    return json_number_value(report);
+}
+
+#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
+
+/* --- zero-shot -------------------------------------------------------------------------------- */
+static const chl_zero_shot_options plain = {.size = sizeof(chl_zero_shot_options),
+                                            .labels = KINDS,
+                                            .label = (const char *const *)kind_name};
+
+static void embed_label(const char *label, float *embedding) {
+    float a[EMBED], b[EMBED];
+    char text[64];
+    snprintf(text, sizeof text, "a %s", label);
+    MUST(chl_embed_text(engine, label, a));
+    MUST(chl_embed_text(engine, text, b));
+    double square = 0;
+    for (int i = 0; i < EMBED; i++) square += (double)(a[i] + b[i]) * (double)(a[i] + b[i]);
+    for (int i = 0; i < EMBED; i++) embedding[i] = (a[i] + b[i]) / (float)sqrt(square);
+}
+
+static double dot(const float *a, const float *b) {
+    double total = 0;
+    for (int i = 0; i < EMBED; i++) total += (double)a[i] * (double)b[i];
+    return total;
+}
+
+/* The kind whose name is nearest, by the functions that embed one thing each. */
+static int nearest(const char *path, double *score) {
+    float sound[EMBED], label[EMBED];
+    int best = 0;
+    MUST(chl_embed_sound(engine, path, sound));
+    for (int k = 0; k < KINDS; k++) {
+        embed_label(kind_name[k], label);
+        score[k] = dot(sound, label);
+        if (score[k] > score[best]) best = k;
+    }
+    return best;
+}
+
+static void test_one_sound(void **unused) {
+    (void)unused;
+    double score[KINDS];
+    const int best = nearest("pairs/4.wav", score);
+    chl_zero_shot_options o = plain;
+    char *text;
+    o.sound = "pairs/4.wav";
+    MUST(chl_evaluate_zero_shot(engine, &o, &text));
+    json_t *report = parse(text);
+    assert_string_equal(json_string_value(json_object_get(report, "top1")), kind_name[best]);
+    for (int k = 0; k < KINDS; k++)
+        near(number(report, "scores", kind_name[k], NULL), score[k], 2e-6);
+    json_decref(report);
+}
+
+static json_t *classify(const char *folder, int64_t limit, bool labels) {
+    chl_zero_shot_options o = plain;
+    char *text;
+    o.data = folder;
+    o.limit = limit;
+    if (!labels) o.labels = 0;
+    MUST(chl_evaluate_zero_shot(engine, &o, &text));
+    return parse(text);
+}
+
+static void test_folder(void **unused) {
+    (void)unused;
+    int right = 0, confusion[KINDS][KINDS] = {{0}};
+    for (int i = 0; i < SOUNDS; i++) {
+        char path[64];
+        double score[KINDS];
+        snprintf(path, sizeof path, "pairs/%d.wav", i);
+        const int best = nearest(path, score);
+        confusion[i % KINDS][best]++;
+        right += best == i % KINDS;
+    }
+    json_t *report = classify("pairs", 0, true);
+    near(number(report, "accuracy", NULL, NULL), (double)right / SOUNDS, 1e-6);
+    for (int t = 0; t < KINDS; t++) {
+        const json_t *row = json_array_get(json_object_get(report, "confusion"), (size_t)t);
+        for (int k = 0; k < KINDS; k++)
+            assert_int_equal(json_integer_value(json_array_get(row, (size_t)k)), confusion[t][k]);
+        near(number(report, "per_label", kind_name[t], "accuracy"),
+             (double)confusion[t][t] / (SOUNDS / KINDS), 1e-6);
+    }
+    /* a folder per label is the same test; its labels may come from the folders */
+    json_t *same = classify("folders", 0, false);
+    near(number(same, "accuracy", NULL, NULL), number(report, "accuracy", NULL, NULL), 0);
+    json_decref(same);
+    json_t *short_one = classify("folders", 3, true);
+    for (int t = 0; t < KINDS; t++)
+        near(number(short_one, "per_label", kind_name[t], "sounds"), 1, 0);
+    json_decref(short_one);
+    json_decref(report);
+}
+
+static void test_zero_shot_errors(void **unused) {
+    (void)unused;
+    char *text;
+    chl_zero_shot_options o = plain;
+    assert_int_equal(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_ARGUMENT);
+    o.data = "pairs";
+    o.labels = 2;
+    assert_int_equal(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "beep"));
+    o.data = "nowhere";
+    assert_int_equal(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_IO);
+    o.data = "folders/hum";
+    assert_int_equal(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_FORMAT);
+    o = plain;
+    o.sound = "pairs/1.wav";
+    o.prompts = 1;
+    o.prompt = (const char *const[]){"no hole"};
+    assert_int_equal(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_null(text);
+}
+
+/* A batch hears what one alone hears, at every level. */
+static void test_batch(void **unused) {
+    (void)unused;
+    const char *path[SOUNDS];
+    char name[SOUNDS][32];
+    float gain[SOUNDS], many[SOUNDS][EMBED], one[EMBED];
+    for (int i = 0; i < SOUNDS; i++) {
+        snprintf(name[i], sizeof name[i], "pairs/%d.wav", i);
+        path[i] = name[i];
+        gain[i] = -3 * (float)i;
+    }
+    MUST(chl_eval_embed_sounds(engine, SOUNDS, path, gain, NULL, many[0]));
+    for (int i = 0; i < SOUNDS; i++) {
+        MUST(chl_embed_sound_level(engine, path[i], gain[i], one));
+        for (int k = 0; k < EMBED; k++) near((double)many[i][k], (double)one[k], 2e-6);
+    }
+}
+
+/* --- edits ------------------------------------------------------------------------------------ */
+static chl_trial_options trial_options(void) {
+    chl_trial_options o = chl_trial_defaults(engine);
+    o.judge = "j.safetensors";
+    o.sources = "calm";
+    o.sounds = "pairs";
+    o.biased = "pairs";
+    o.scenes = 3;
+    o.batch = 4;
+    o.edit.steps = 5;
+    o.gate = SOUNDS;
+    o.intensity = 0;
+    return o;
+}
+
+static json_t *try_edits(const chl_trial_options *o) {
+    char *text;
+    MUST(chl_evaluate_edits(engine, o, &text));
+    json_t *report = parse(text);
+    json_object_del(report, "seconds");
+    return report;
+}
+
+/* The shares are those of the listed trials, and everything is a function of the options. */
+static void test_shares(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.edit.rate = 1; /* far enough that answers change */
+    o.sheet = "sheet.png";
+    json_t *report = try_edits(&o), *trial;
+    const json_t *trials = json_object_get(report, "trials");
+    static const char *const questions[] = {"time", "season", "house"};
+    int right = 0, same[3] = {0}, all_same = 0, both = 0, could = 0, leaked = 0;
+    int wrong[KINDS] = {0}; /* edits by other sounds that were named so */
+    size_t i;
+    assert_int_equal(json_array_size(trials), 3 * KINDS);
+    json_array_foreach(trials, i, trial) {
+        bool all = true;
+        const char *name = json_string_value(json_object_get(trial, "named"));
+        const bool named = strcmp(json_string_value(json_object_get(trial, "kind")), name) == 0;
+        for (int k = 0; k < KINDS; k++) wrong[k] += !named && strcmp(name, kind_name[k]) == 0;
+        for (int q = 0; q < 3; q++) {
+            const json_t *pair = json_object_get(trial, questions[q]);
+            const json_int_t before = json_integer_value(json_array_get(pair, 0)),
+                             after = json_integer_value(json_array_get(pair, 1)),
+                             favourite = q == 1 ? 2 : 1;
+            same[q] += before == after;
+            all = all && before == after;
+            could += before != favourite;
+            leaked += before != favourite && after == favourite;
+        }
+        right += named;
+        all_same += all;
+        both += named && all;
+    }
+    const double n = 3 * KINDS;
+    near(number(report, "named_right", NULL, NULL), right / n, 1e-6);
+    near(number(report, "unchanged", "all", NULL), all_same / n, 1e-6);
+    near(number(report, "both", NULL, NULL), both / n, 1e-6);
+    for (int q = 0; q < 3; q++)
+        near(number(report, "unchanged", questions[q], NULL), same[q] / n, 1e-6);
+    near(number(report, "leakage", "all", "cases"), could, 0);
+    if (could) near(number(report, "leakage", "all", "to_favourite"), (double)leaked / could, 1e-6);
+    for (int k = 0; k < KINDS; k++)
+        near(number(json_object_get(report, "per_kind"), kind_name[k], "wrong_sound", "mean"),
+             wrong[k] / (3.0 * (KINDS - 1)), 1e-6);
+    /* or this test sees nothing */
+    assert_true(all_same < n && right > 0 && right < n && wrong[0] + wrong[1] + wrong[2] > 0);
+    int height, width;
+    float *pixels;
+    MUST(chl_picture_read("sheet.png", &height, &width, &pixels));
+    chl_release(pixels);
+    assert_true(height >= 3 * SIDE && width >= (KINDS + 1) * SIDE);
+    o.batch = 3;
+    json_t *again = try_edits(&o);
+    assert_int_equal(json_array_size(json_object_get(again, "trials")), 3 * KINDS);
+    json_decref(again);
+    o.batch = 4;
+    again = try_edits(&o);
+    assert_true(json_equal(report, again));
+    json_decref(again);
+    json_decref(report);
+}
+
+/* An edit that goes nowhere changes nothing. */
+static void test_no_edit(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.edit.rate = 1e-20f;
+    json_t *report = try_edits(&o);
+    near(number(report, "unchanged", "all", NULL), 1, 0);
+    near(number(report, "leakage", "all", "to_favourite"), 0, 0);
+    json_decref(report);
+}
+
+/* A judge that calls everything "hiss": right for hisses, and for all of the wrong sounds. */
+static void test_control(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.judge = "hiss.safetensors";
+    json_t *report = try_edits(&o);
+    near(number(report, "named_right", NULL, NULL), 1.0 / KINDS, 1e-6);
+    near(number(report, "wrong_sound", "mean", NULL), 1.0 / KINDS, 1e-6);
+    near(number(report, "wrong_sound", "worst", NULL), 1, 0);
+    const json_t *kinds = json_object_get(report, "per_kind");
+    near(number(kinds, "hiss", "named_right", NULL), 1, 0);
+    near(number(kinds, "hiss", "wrong_sound", "mean"), 1, 0);
+    near(number(kinds, "hum", "wrong_sound", "mean"), 0, 0);
+    near(number(report, "sources_named", "hiss", NULL), 3, 0);
+    near(number(report, "gate", "kind", NULL), 1.0 / KINDS, 1e-6);
+    json_decref(report);
+}
+
+static void test_levels_and_directions(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.intensity = 2;
+    o.levels = 3;
+    o.louder = "hiss,beep";
+    o.directions = 1;
+    json_t *report = try_edits(&o);
+    const json_t *louder = json_object_get(report, "intensity");
+    assert_int_equal(json_object_size(louder), 2);
+    const json_t *levels = json_object_get(json_object_get(louder, "beep"), "level_db");
+    near(json_number_value(json_array_get(levels, 0)), -8, 1e-6);
+    near(json_number_value(json_array_get(levels, 2)), 0, 0);
+    assert_true(fabs(number(louder, "beep", "spearman_of_mean", NULL)) <= 1);
+    near(number(report, "directions", "edits", NULL), KINDS, 0);
+    assert_true(number(report, "directions", "source_sound", "mean") < 1);
+    json_decref(report);
+}
+
+static void test_trial_errors(void **unused) {
+    (void)unused;
+    char *text;
+    chl_trial_options o = trial_options();
+    o.judge = "c.safetensors";
+    assert_int_not_equal(chl_evaluate_edits(engine, &o, &text), CHL_OK);
+    o = trial_options();
+    o.least_strength = 0.95f; /* no sound of one of the kinds is as strong */
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    o = trial_options();
+    o.sources = "folders";
+    assert_int_not_equal(chl_evaluate_edits(engine, &o, &text), CHL_OK);
+    assert_null(text);
+}
+
+/* --- ablation --------------------------------------------------------------------------------- */
+static void test_ablation(void **unused) {
+    (void)unused;
+    const char *const twice[] = {"a.safetensors", "a.safetensors"};
+    const char *const two[] = {"a.safetensors", "b.safetensors"};
+    const chl_ablation_group group[] = {{"same", 2, twice, 0}, {"two", 2, two, 0}};
+    chl_ablation_options o = {.size = sizeof o,
+                              .models = models,
+                              .groups = 2,
+                              .group = group,
+                              .zero_shot = plain,
+                              .trial = trial_options()};
+    o.zero_shot.data = "pairs";
+    o.trial.scenes = 1;
+    o.trial.edit.rate = 0.3f; /* some answers change, others do not */
+    char *text;
+    MUST(chl_evaluate_ablation(&o, &text));
+    json_t *report = parse(text), *single = classify("pairs", 0, true),
+           *edits = try_edits(&o.trial);
+    const json_t *groups = json_object_get(report, "groups");
+    const json_t *same = json_object_get(json_array_get(groups, 0), "figures"),
+                 *pair = json_object_get(json_array_get(groups, 1), "figures");
+    near(number(same, "zero_shot", "mean", NULL), number(single, "accuracy", NULL, NULL), 1e-6);
+    near(number(same, "zero_shot", "interval", NULL), 0, 1e-12);
+    near(number(same, "unchanged_all", "mean", NULL), number(edits, "unchanged", "all", NULL),
+         1e-6);
+    near(number(same, "named_right", "mean", NULL), number(edits, "named_right", NULL, NULL), 1e-6);
+    near(number(same, "unchanged_all", "interval", NULL), 0, 1e-12);
+    const json_t *each = json_object_get(json_object_get(pair, "zero_shot"), "each");
+    const double a = json_number_value(json_array_get(each, 0)),
+                 b = json_number_value(json_array_get(each, 1));
+    near(number(pair, "zero_shot", "mean", NULL), (a + b) / 2, 1e-6);
+    /* t(0.975, 1) |a - b| / sqrt 2 / sqrt 2 */
+    near(number(pair, "zero_shot", "interval", NULL), 12.7062 * fabs(a - b) / 2, 1e-4);
+    json_decref(single);
+    json_decref(edits);
+    json_decref(report);
+}
+
+int main(void) {
+    float *wave;
+    int64_t samples;
+    if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &wave, &samples) == CHL_ERR_UNSUPPORTED)
+        return 0; /* no files without CHLADNI_MEDIA: nothing to evaluate */
+    free(wave);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_sound),    cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_batch),        cmocka_unit_test(test_zero_shot_errors),
+        cmocka_unit_test(test_shares),       cmocka_unit_test(test_no_edit),
+        cmocka_unit_test(test_control),      cmocka_unit_test(test_levels_and_directions),
+        cmocka_unit_test(test_trial_errors), cmocka_unit_test(test_ablation)};
+    return cmocka_run_group_tests(tests, enter, leave);
+}

@@ -1,0 +1,445 @@
+/* `eval`: zero-shot classification, edits judged by an independent network, the ablation. */
+#include "command.h"
+#include "eval_report.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct words {
+    char *text;        /* the separators have become ends */
+    const char **item; /* [count], into text */
+    int count;
+} words;
+
+typedef struct eval_job {
+    chl_engine_options models;
+    chl_zero_shot_options zero;
+    chl_trial_options trial;
+    const char *labels, *prompts, *neutral, *with, *without, *out;
+    int limit, seed, space, similarity;
+    float lambda_relative;
+    bool has_relative, fixed_mask, masks, json;
+    words label, prompt, with_list, without_list;
+    float away[CHL_MOST_EMBEDDING];
+    double start, last; /* seconds, of the progress line */
+    const char *what;   /* it is about */
+    bool terminal;
+} eval_job;
+
+/* --- progress --------------------------------------------------------------------------------- */
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int on_progress(void *user, const char *what, int64_t done, int64_t count) {
+    eval_job *job = user;
+    const double at = now();
+    if (!job->what || strcmp(job->what, what) != 0 || done == 0) {
+        if (job->terminal && job->what) fputc('\n', stderr);
+        job->what = what;
+        job->start = at;
+        job->last = job->terminal ? 0 : at; /* a log file hears of what takes long only */
+    }
+    if (at - job->last >= (job->terminal ? 0.2 : 20) || (job->terminal && done == count)) {
+        job->last = at;
+        fprintf(stderr, "%s%s %lld/%lld  left %.0f s%s", job->terminal ? "\r" : "", what,
+                (long long)done, (long long)count,
+                done ? (at - job->start) * (double)(count - done) / (double)done : 0,
+                job->terminal ? "  " : "\n");
+        fflush(stderr);
+    }
+    return interrupted();
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+static chl_status split(char *text, const char *separators, words *out) {
+    out->text = text;
+    out->item = malloc(sizeof *out->item * (strlen(text) + 1));
+    if (!out->item) return CHL_ERR_MEMORY;
+    for (char *save, *word = strtok_r(text, separators, &save); word;
+         word = strtok_r(NULL, separators, &save))
+        out->item[out->count++] = word;
+    return CHL_OK;
+}
+
+/* The whole file; NULL when it cannot be read. */
+static char *slurp(const char *path) {
+    enum { MOST = 1 << 20 };
+    FILE *file = fopen(path, "rb");
+    char *text = file ? calloc(1, MOST + 1) : NULL;
+    if (text && fread(text, 1, MOST, file) == 0) {
+        free(text);
+        text = NULL;
+    }
+    if (file) fclose(file);
+    return text;
+}
+
+/* A file with a label a line, or labels with commas between them. */
+static int read_labels(const command_line *line, const char *list, words *out) {
+    if (!list) return EXIT_OK;
+    const bool file = access(list, R_OK) == 0;
+    char *text = file ? slurp(list) : strdup(list);
+    if (!text || split(text, file ? "\r\n" : ",", out) != CHL_OK || out->count == 0)
+        return usage_error(line, "--labels %s: no labels", list);
+    return EXIT_OK;
+}
+
+static int read_list(const command_line *line, const char *flag, const char *list,
+                     const char *separators, words *out) {
+    if (!list) return EXIT_OK;
+    char *text = strdup(list);
+    if (text && split(text, separators, out) == CHL_OK && out->count > 0) return EXIT_OK;
+    return usage_error(line, "%s %s: an empty list", flag, list);
+}
+
+static void release(eval_job *job) {
+    const words lists[] = {job->label, job->prompt, job->with_list, job->without_list};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        free(lists[i].text);
+        free(lists[i].item);
+    }
+}
+
+/* --- what comes out --------------------------------------------------------------------------- */
+static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
+    json_t *report = json_loads(text, 0, NULL);
+    int code = EXIT_OK;
+    chl_release(text);
+    if (!report) {
+        fputs("chladni: out of memory for the report\n", stderr);
+        return EXIT_RUN;
+    }
+    const size_t flags = JSON_REAL_PRECISION(6);
+    if (job->out && json_dump_file(report, job->out, flags | JSON_INDENT(1)) != 0) {
+        fprintf(stderr, "chladni: %s: cannot be written\n", job->out);
+        code = EXIT_RUN;
+    }
+    if (job->json) {
+        json_dumpf(report, stdout, flags | JSON_COMPACT);
+        putchar('\n');
+    } else {
+        print(report);
+    }
+    json_decref(report);
+    return code;
+}
+
+static int finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *)) {
+    if (job->terminal && job->what) fputc('\n', stderr);
+    if (status == CHL_OK) return show(job, text, print);
+    run_error();
+    return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+static eval_job job_new(void) {
+    return (eval_job){.models = {.size = sizeof(chl_engine_options)},
+                      .zero = {.size = sizeof(chl_zero_shot_options)},
+                      .trial = chl_trial_defaults(NULL),
+                      .terminal = isatty(STDERR_FILENO)};
+}
+
+static int read_settings(const command_line *line, eval_job *job) {
+    int code = read_labels(line, job->labels, &job->label);
+    if (code == EXIT_OK) code = read_list(line, "--prompts", job->prompts, "|", &job->prompt);
+    if (code == EXIT_OK) code = read_list(line, "--with", job->with, ",", &job->with_list);
+    if (code == EXIT_OK) code = read_list(line, "--without", job->without, ",", &job->without_list);
+    if (code != EXIT_OK) return code;
+    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+    job->zero.label = job->label.item;
+    job->zero.labels = job->label.count;
+    job->zero.prompt = job->prompt.item;
+    job->zero.prompts = job->prompt.count;
+    job->zero.progress = on_progress;
+    job->trial.progress = on_progress;
+    job->trial.seed = (uint64_t)job->seed;
+    chl_edit_options *edit = &job->trial.edit;
+    edit->seed = job->trial.seed;
+    edit->space = (chl_space)job->space;
+    edit->similarity = (chl_similarity)job->similarity;
+    edit->adaptive_mask = !job->fixed_mask;
+    if (job->has_relative) {
+        edit->lambda_similarity = job->lambda_relative;
+        edit->latent_scale = 1;
+    }
+    if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
+        return usage_error(line, "--similarity directional needs --neutral and --vocab");
+    return EXIT_OK;
+}
+
+/* The directional form's neutral text, by an engine of its own: there may be several later. */
+static chl_status find_neutral(eval_job *job) {
+    if (job->trial.edit.similarity != CHL_DIRECTIONAL) return CHL_OK;
+    chl_engine_options models = {.size = sizeof models,
+                                 .clip = job->models.clip,
+                                 .vocab = job->models.vocab,
+                                 .clip_exact_gelu = job->models.clip_exact_gelu,
+                                 .clip_compatible = job->models.clip_compatible};
+    chl_engine *engine;
+    chl_status status = chl_engine_open(&models, &engine);
+    if (status != CHL_OK) return status;
+    status = chl_embed_text(engine, job->neutral, job->away);
+    chl_engine_close(engine);
+    job->trial.edit.neutral = job->away;
+    return status;
+}
+
+#define REPORT_OPTIONS(job)                                                                        \
+    {"json", NULL, OPTION_FLAG, &(job).json, NULL, "JSON on stdout instead of Markdown", NULL}, {  \
+        "out", NULL, OPTION_TEXT, &(job).out, "R.json", "also write the JSON there", NULL          \
+    }
+#define LABEL_OPTIONS(job)                                                                         \
+    {"labels",      NULL,           OPTION_TEXT,                                                   \
+     &(job).labels, "FILE|A,B,...", "labels to choose from, a line each (a folder's own kinds)",   \
+     NULL},                                                                                        \
+    {                                                                                              \
+        "prompts", NULL, OPTION_TEXT, &(job).prompts, "A|B...",                                    \
+            "sentences whose mean stands for a label {} (\"{}|a {}\")", NULL                       \
+    }
+#define TRIAL_OPTIONS(job)                                                                           \
+    {"judge", NULL, OPTION_TEXT, &(job).trial.judge, "FILE", "weights of the judge", NULL},          \
+        {"sources",   NULL,                                                                          \
+         OPTION_TEXT, &(job).trial.sources,                                                          \
+         "DIR",       "calm scenes with latents.npy: what is edited",                                \
+         NULL},                                                                                      \
+        {"sounds",    NULL,                                                                          \
+         OPTION_TEXT, &(job).trial.sounds,                                                           \
+         "DIR",       "held-out sounds with their kinds",                                            \
+         NULL},                                                                                      \
+        {"biased",    NULL,                                                                          \
+         OPTION_TEXT, &(job).trial.biased,                                                           \
+         "DIR",       "what the audio encoder was trained on: measures leakage",                     \
+         NULL},                                                                                      \
+        {"limit", NULL, OPTION_INT, &(job).trial.scenes, "N", "sources to edit (20)", NULL},         \
+        {"batch", NULL, OPTION_INT, &(job).trial.batch, "N", "edits at once (10)", NULL},            \
+        {"least-strength",                                                                           \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).trial.least_strength,                                                                \
+         "X",                                                                                        \
+         "use sounds of this strength and above (0)",                                                \
+         NULL},                                                                                      \
+        {"seed", NULL, OPTION_INT, &(job).seed, "N", "which sound meets which source (0)", NULL},    \
+        {"steps", NULL, OPTION_INT, &(job).trial.edit.steps, "N", "of an edit (300)", NULL},         \
+        {"lr", NULL, OPTION_FLOAT, &(job).trial.edit.rate, "X", "of an edit (0.1)", NULL},           \
+        {"lambda-similarity",                                                                        \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).trial.edit.lambda_similarity,                                                        \
+         "X",                                                                                        \
+         "weight of the latent distance (0.002)",                                                    \
+         NULL},                                                                                      \
+        {"lambda-relative",      NULL, OPTION_FLOAT,                                                 \
+         &(job).lambda_relative, "X",  "the same with distances in variances of mapped codes",       \
+         &(job).has_relative},                                                                       \
+        {"space", NULL, OPTION_CHOICE, &(job).space, "w|whitened", "what is optimised (w)", NULL},   \
+        {"similarity",                                                                               \
+         NULL,                                                                                       \
+         OPTION_CHOICE,                                                                              \
+         &(job).similarity,                                                                          \
+         "cosine|hinge|directional",                                                                 \
+         "form of the similarity loss (cosine)",                                                     \
+         NULL},                                                                                      \
+        {"margin", NULL, OPTION_FLOAT, &(job).trial.edit.margin, "X", "of the hinge form (1)",       \
+         NULL},                                                                                      \
+        {"neutral", NULL, OPTION_TEXT, &(job).neutral, "T", "text the directional form starts from", \
+         NULL},                                                                                      \
+    {                                                                                                \
+        "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "all layers weigh the same",       \
+            NULL                                                                                     \
+    }
+
+/* --- zero-shot -------------------------------------------------------------------------------- */
+static int run_zero_shot(eval_job *job) {
+    chl_engine *engine;
+    char *text = NULL;
+    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
+    const chl_status status = chl_evaluate_zero_shot(engine, &job->zero, &text);
+    chl_engine_close(engine);
+    return finish(job, status, text, print_zero_shot);
+}
+
+static int check_zero_shot(const command_line *line, const eval_job *job) {
+    if ((job->zero.sound != NULL) == (job->zero.data != NULL))
+        return usage_error(line, "give one of --sound, --data");
+    if (!job->models.audio || !job->models.clip || !job->models.vocab)
+        return usage_error(line, "--audio, --clip and --vocab are needed");
+    if (job->zero.sound && job->label.count == 0)
+        return usage_error(line, "--sound needs --labels");
+    return EXIT_OK;
+}
+
+static int zero_shot(int argc, char **argv) {
+    eval_job job = job_new();
+    const option options[] = {
+        {"sound", "audio-path", OPTION_TEXT, &job.zero.sound, "S", "one sound", NULL},
+        {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR",
+         "pairs.jsonl with kinds, or a folder of sounds per label", NULL},
+        LABEL_OPTIONS(job),
+        {"limit", NULL, OPTION_INT, &job.limit, "N", "this many sounds of the folder (all)", NULL},
+        MODEL_OPTIONS(job.models, true),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval zero-shot (--sound S --labels L | --data DIR) --audio F --clip F --vocab F",
+        .about = "Which label's text is nearest to a sound (the paper's Table 1).",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = check_zero_shot(&line, &job);
+    if (code == EXIT_OK && !done) {
+        job.zero.limit = job.limit;
+        job.zero.user = &job;
+        code = run_zero_shot(&job);
+    }
+    release(&job);
+    return code;
+}
+
+/* --- edits ------------------------------------------------------------------------------------ */
+static int run_edits(eval_job *job) {
+    chl_engine *engine;
+    char *text = NULL;
+    if (find_neutral(job) != CHL_OK || chl_engine_open(&job->models, &engine) != CHL_OK)
+        return run_error();
+    const chl_status status = chl_evaluate_edits(engine, &job->trial, &text);
+    chl_engine_close(engine);
+    return finish(job, status, text, print_edits);
+}
+
+static int check_trial(const command_line *line, const eval_job *job) {
+    if (!job->trial.judge) return usage_error(line, "--judge is missing");
+    if (!job->trial.sources || !job->trial.sounds)
+        return usage_error(line, "--sources and --sounds are needed");
+    if (!job->models.generator || !job->models.clip)
+        return usage_error(line, "--generator and --clip are needed");
+    return EXIT_OK;
+}
+
+static int edits(int argc, char **argv) {
+    eval_job job = job_new();
+    const option options[] = {
+        TRIAL_OPTIONS(job),
+        {"gate", NULL, OPTION_INT, &job.trial.gate, "N", "pictures to try the judge on (200)",
+         NULL},
+        {"intensity", NULL, OPTION_INT, &job.trial.intensity, "N",
+         "sources for louder and louder sounds (5)", NULL},
+        {"louder", NULL, OPTION_TEXT, &job.trial.louder, "A,B,...", "of kinds (rain,fire,wind)",
+         NULL},
+        {"levels", NULL, OPTION_INT, &job.trial.levels, "N", "of loudness (7)", NULL},
+        {"level-step", NULL, OPTION_FLOAT, &job.trial.level_step, "DB", "between them (4)", NULL},
+        {"directions", NULL, OPTION_INT, &job.trial.directions, "N",
+         "sources that are edited by text too; needs --vocab (0)", NULL},
+        {"sheet", NULL, OPTION_TEXT, &job.trial.sheet, "S.png",
+         "rows of sources, columns of sounds", NULL},
+        {"sheet-rows", NULL, OPTION_INT, &job.trial.sheet_rows, "N", "at most (20)", NULL},
+        MODEL_OPTIONS(job.models, true),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval edits --judge F --sources DIR --sounds DIR --generator F --clip F --audio F "
+                 "...",
+        .about = "Every source by a sound of every kind, and what an independent network sees.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = check_trial(&line, &job);
+    if (code == EXIT_OK && !done && !job.models.audio)
+        code = usage_error(&line, "--audio is missing");
+    if (code == EXIT_OK && !done) {
+        job.trial.user = &job;
+        code = run_edits(&job);
+    }
+    release(&job);
+    return code;
+}
+
+/* --- ablation --------------------------------------------------------------------------------- */
+static int run_ablation(eval_job *job) {
+    const chl_ablation_group group[] = {
+        {"with", job->with_list.count, job->with_list.item, job->fixed_mask},
+        {"without", job->without_list.count, job->without_list.item, job->fixed_mask},
+        {"with, fixed mask", job->with_list.count, job->with_list.item, 1}};
+    const chl_ablation_options options = {.size = sizeof options,
+                                          .models = job->models,
+                                          .groups = job->masks ? 3 : 2,
+                                          .group = group,
+                                          .zero_shot = job->zero,
+                                          .trial = job->trial};
+    char *text = NULL;
+    if (find_neutral(job) != CHL_OK) return run_error();
+    const chl_status status = chl_evaluate_ablation(&options, &text);
+    return finish(job, status, text, print_ablation);
+}
+
+static int check_ablation(const command_line *line, const eval_job *job) {
+    if (!job->with || !job->without) return usage_error(line, "--with and --without are needed");
+    if (job->models.audio) return usage_error(line, "--with and --without replace --audio");
+    if (!job->models.clip) return usage_error(line, "--clip is missing");
+    if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
+    if (!job->zero.data && !job->trial.sources)
+        return usage_error(line, "give --data, or --sources, or both");
+    return job->trial.sources ? check_trial(line, job) : EXIT_OK;
+}
+
+static int ablation(int argc, char **argv) {
+    eval_job job = job_new();
+    const option options[] = {
+        {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, a seed each", NULL},
+        {"without", NULL, OPTION_TEXT, &job.without, "D,E,F", "the same trained without (say) L_kl",
+         NULL},
+        {"masks", NULL, OPTION_FLAG, &job.masks, NULL, "also the first group with a fixed mask",
+         NULL},
+        {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR", "folder for zero-shot", NULL},
+        LABEL_OPTIONS(job),
+        TRIAL_OPTIONS(job),
+        {"zero-shot-limit", NULL, OPTION_INT, &job.limit, "N", "sounds for zero-shot (all)", NULL},
+        MODEL_OPTIONS(job.models, true),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval ablation --with A,B,C --without D,E,F [--data DIR] [--judge F --sources DIR "
+                 "--sounds DIR --biased DIR] ...",
+        .about = "Zero-shot and edits of two groups of audio encoders: means, 95 % intervals.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = check_ablation(&line, &job);
+    if (code == EXIT_OK && !done) {
+        job.zero.limit = job.limit;
+        job.zero.user = job.trial.user = &job;
+        code = run_ablation(&job);
+    }
+    release(&job);
+    return code;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+int command_eval(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } actions[] = {{"zero-shot", zero_shot}, {"edits", edits}, {"ablation", ablation}};
+    watch_interrupts();
+    for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
+        if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
+    const command_line line = {
+        .usage = "eval (zero-shot | edits | ablation) ...",
+        .about = "Measures models; `chladni eval zero-shot --help` and so on tell the flags."};
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
+        return EXIT_OK;
+    }
+    return usage_error(&line, "say what to evaluate: zero-shot, edits or ablation");
+}

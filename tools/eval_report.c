@@ -1,0 +1,172 @@
+#include "eval_report.h"
+#include <stdio.h>
+#include <string.h>
+
+/* report["a"]["b"] for "a/b"; NULL where there is none */
+static const json_t *find(const json_t *report, const char *path) {
+    char key[64];
+    while (report && *path) {
+        const size_t length = strcspn(path, "/");
+        snprintf(key, sizeof key, "%.*s", (int)length, path);
+        report = json_object_get(report, key);
+        path += length + (path[length] == '/');
+    }
+    return report;
+}
+
+/* "87.5 %", or "-" where nothing was measured */
+static void print_share(const json_t *report, const char *path) {
+    const json_t *x = find(report, path);
+    if (json_is_number(x))
+        printf(" %.1f %% |", 100 * json_number_value(x));
+    else
+        fputs(" - |", stdout);
+}
+
+static void print_number(const json_t *report, const char *path) {
+    const json_t *x = find(report, path);
+    if (json_is_number(x))
+        printf(" %.2f |", json_number_value(x));
+    else
+        fputs(" - |", stdout);
+}
+
+void print_zero_shot(const json_t *report) {
+    const char *label;
+    json_t *value;
+    const json_t *top = find(report, "top1");
+    if (top) {
+        printf("top1: %s\n\n| label | cosine |\n|---|---|\n", json_string_value(top));
+        json_object_foreach(json_object_get(report, "scores"), label, value)
+            printf("| %s | %.4f |\n", label, json_number_value(value));
+        return;
+    }
+    printf("%lld sounds\n\n| label | sounds | named right |\n|---|---|---|\n",
+           (long long)json_integer_value(find(report, "sounds")));
+    json_object_foreach(json_object_get(report, "per_label"), label, value) {
+        printf("| %s | %lld |", label, (long long)json_integer_value(find(value, "sounds")));
+        print_share(value, "accuracy");
+        putchar('\n');
+    }
+    fputs("| all | |", stdout);
+    print_share(report, "accuracy");
+    putchar('\n');
+}
+
+/* --- edits ------------------------------------------------------------------------------------ */
+static void print_edit_row(const char *name, const json_t *row, const char *wrong) {
+    static const char *const shares[] = {"named_right",     "unchanged/time", "unchanged/season",
+                                         "unchanged/house", "unchanged/all",  "both"};
+    printf("| %s |", name);
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) print_share(row, shares[i]);
+    print_share(row, wrong);
+    putchar('\n');
+}
+
+static void print_gate(const char *name, const json_t *gate) {
+    if (!gate) return;
+    printf("| %s | %lld |", name, (long long)json_integer_value(find(gate, "pictures")));
+    print_share(gate, "kind");
+    print_share(gate, "time");
+    print_share(gate, "season");
+    print_share(gate, "house");
+    putchar('\n');
+}
+
+static void print_intensity(const json_t *intensity) {
+    const char *kind;
+    json_t *row;
+    if (!intensity || json_object_size(intensity) == 0) return;
+    printf("\n| louder | Spearman, judge | of the mean curve | Spearman, CLIP |\n"
+           "|---|---|---|---|\n");
+    json_object_foreach((json_t *)intensity, kind, row) {
+        printf("| %s |", kind);
+        print_number(row, "spearman");
+        print_number(row, "spearman_of_mean");
+        print_number(row, "spearman_clip");
+        putchar('\n');
+    }
+}
+
+static void print_directions(const json_t *directions) {
+    static const char *const keys[] = {"source_sound", "source_text", "sound_text", "directions"};
+    static const char *const names[] = {"source, sound", "source, text", "sound, text",
+                                        "directions of sound and text"};
+    if (!directions) return;
+    printf("\n| cosine between codes | mean | deviation |\n|---|---|---|\n");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *row = find(directions, keys[i]);
+        printf("| %s |", names[i]);
+        print_number(row, "mean");
+        print_number(row, "deviation");
+        putchar('\n');
+    }
+}
+
+static void print_leakage(const json_t *leakage) {
+    static const char *const keys[] = {"time", "season", "house", "all"};
+    if (!leakage) return;
+    printf("\n| leakage | could move | to the kind's usual one | elsewhere |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *row = find(leakage, keys[i]);
+        printf("| %s | %lld |", keys[i], (long long)json_integer_value(find(row, "cases")));
+        print_share(row, "to_favourite");
+        print_share(row, "elsewhere");
+        putchar('\n');
+    }
+}
+
+void print_edits(const json_t *report) {
+    const char *kind;
+    json_t *row;
+    printf("%lld edits\n\n"
+           "| sound | named right | time kept | season kept | house kept | all three kept "
+           "| right and kept | wrong sound named so |\n|---|---|---|---|---|---|---|---|\n",
+           (long long)json_integer_value(find(report, "edits")));
+    json_object_foreach(json_object_get(report, "per_kind"), kind, row)
+        print_edit_row(kind, row, "wrong_sound/mean");
+    print_edit_row("all", report, "wrong_sound/mean");
+    if (find(report, "gate")) {
+        printf("\n| the judge on | pictures | kind | time | season | house |\n"
+               "|---|---|---|---|---|---|\n");
+        print_gate("the generator's pictures", find(report, "gate"));
+        print_gate("painted pictures", find(report, "painted"));
+    }
+    print_intensity(find(report, "intensity"));
+    print_directions(find(report, "directions"));
+    print_leakage(find(report, "leakage"));
+}
+
+/* --- ablation --------------------------------------------------------------------------------- */
+static void print_cell(const json_t *figure) {
+    const json_t *mean = find(figure, "mean"), *interval = find(figure, "interval");
+    if (!json_is_number(mean))
+        fputs(" - |", stdout);
+    else if (!json_is_number(interval))
+        printf(" %.1f %% |", 100 * json_number_value(mean));
+    else
+        printf(" %.1f ± %.1f %% |", 100 * json_number_value(mean),
+               100 * json_number_value(interval));
+}
+
+void print_ablation(const json_t *report) {
+    const json_t *groups = json_object_get(report, "groups");
+    const json_t *first = json_array_get(groups, 0);
+    size_t i;
+    json_t *group;
+    fputs("| mean ± 95 % interval |", stdout);
+    json_array_foreach(groups, i, group)
+        printf(" %s (%lld) |", json_string_value(find(group, "name")),
+               (long long)json_integer_value(find(group, "encoders")));
+    fputs("\n|---|", stdout);
+    for (i = 0; i < json_array_size(groups); i++) fputs("---|", stdout);
+    putchar('\n');
+    const char *name;
+    json_t *unused;
+    json_object_foreach((json_t *)find(first, "figures"), name, unused) {
+        printf("| %s |", name);
+        json_array_foreach(groups, i, group)
+            print_cell(json_object_get(json_object_get(group, "figures"), name));
+        putchar('\n');
+    }
+}

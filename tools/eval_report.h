@@ -1,0 +1,9 @@
+/* `eval`: reports as Markdown, for people and for docs/. */
+#ifndef CHL_TOOLS_EVAL_REPORT_H
+#define CHL_TOOLS_EVAL_REPORT_H
+#include <jansson.h>
+
+void print_zero_shot(const json_t *report);
+void print_edits(const json_t *report);
+void print_ablation(const json_t *report);
+#endif
