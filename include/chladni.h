@@ -307,6 +307,7 @@ typedef struct chl_train_options {
     float beta1, beta2, decay; /* Adam; decoupled weight decay, not on biases and norms */
     float average;             /* EMA of the weights; 0 = none */
     uint64_t seed;
+    const char *start; /* weights to begin with: arrays of the same name and shape; NULL: random */
     const char *clip, *vocab; /* audio: the frozen CLIP pair and its merges; clip: merges */
     const char *generator;    /* clip: also learn from its pictures; may be NULL */
     const char *wordnet;      /* audio: folder of WordNet's data files, for synonyms; may be NULL */

@@ -125,6 +125,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"average", "ema", OPTION_FLOAT, &o->average, "X",
          "decay of the averaged weights, which users get; 0 = none", NULL},
         {"seed", NULL, OPTION_INT, &job->seed, "N", "of everything that is drawn", NULL},
+        {"start", NULL, OPTION_TEXT, &o->start, "FILE",
+         "weights to begin with, where name and shape are the same", NULL},
         {"clip", NULL, OPTION_TEXT, &o->clip, "FILE", "audio: the frozen CLIP pair", NULL},
         {"vocab", NULL, OPTION_TEXT, &o->vocab, "FILE", "audio, clip: CLIP's BPE merges", NULL},
         {"generator", "ckpt", OPTION_TEXT, &o->generator, "FILE",

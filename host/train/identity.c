@@ -21,19 +21,33 @@ typedef struct field {
 #define FIELD(name, kind, decides)                                                                 \
     { #name, FIELD_##kind, offsetof(chl_train_options, name), decides }
 static const field fields[] = {
-    FIELD(model, TEXT, true),          FIELD(data, TEXT, false),
-    FIELD(out, TEXT, false),           FIELD(sizes, TEXT, true),
-    FIELD(steps, LONG, true),          FIELD(stop_after, LONG, false),
-    FIELD(save_every, LONG, false),    FIELD(batch, INT, true),
-    FIELD(rate, FLOAT, true),          FIELD(cycles, INT, true),
-    FIELD(warm_up, FLOAT, true),       FIELD(beta1, FLOAT, true),
-    FIELD(beta2, FLOAT, true),         FIELD(decay, FLOAT, true),
-    FIELD(average, FLOAT, true),       FIELD(seed, LONG, true),
-    FIELD(clip, FILE, true),           FIELD(vocab, FILE, true),
-    FIELD(generator, FILE, true),      FIELD(wordnet, TEXT, false),
-    FIELD(weight_text, FLOAT, true),   FIELD(weight_image, FLOAT, true),
-    FIELD(weight_sound, FLOAT, true),  FIELD(weight_weak_pair, FLOAT, true),
-    FIELD(tau_weak_pair, FLOAT, true), FIELD(mask_bands, FLOAT, true),
+    FIELD(model, TEXT, true),
+    FIELD(data, TEXT, false),
+    FIELD(out, TEXT, false),
+    FIELD(sizes, TEXT, true),
+    FIELD(steps, LONG, true),
+    FIELD(stop_after, LONG, false),
+    FIELD(save_every, LONG, false),
+    FIELD(batch, INT, true),
+    FIELD(rate, FLOAT, true),
+    FIELD(cycles, INT, true),
+    FIELD(warm_up, FLOAT, true),
+    FIELD(beta1, FLOAT, true),
+    FIELD(beta2, FLOAT, true),
+    FIELD(decay, FLOAT, true),
+    FIELD(average, FLOAT, true),
+    FIELD(seed, LONG, true),
+    FIELD(start, FILE, true),
+    FIELD(clip, FILE, true),
+    FIELD(vocab, FILE, true),
+    FIELD(generator, FILE, true),
+    FIELD(wordnet, TEXT, false),
+    FIELD(weight_text, FLOAT, true),
+    FIELD(weight_image, FLOAT, true),
+    FIELD(weight_sound, FLOAT, true),
+    FIELD(weight_weak_pair, FLOAT, true),
+    FIELD(tau_weak_pair, FLOAT, true),
+    FIELD(mask_bands, FLOAT, true),
     FIELD(mask_frames, FLOAT, true),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
@@ -111,6 +125,9 @@ static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
     if (data->latents)
         *digest = chl_digest(*digest, data->latents,
                              sizeof(float) * (size_t)data->count * (size_t)data->latent);
+    if (data->attributes)
+        *digest = chl_digest(*digest, data->attributes,
+                             sizeof(float) * (size_t)data->count * (size_t)data->attribute);
     if (data->texture)
         *digest = chl_digest(*digest, data->texture,
                              sizeof(float) * (size_t)data->textures * (size_t)data->texture_side *

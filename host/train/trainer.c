@@ -1,5 +1,6 @@
 /* From losses to updates: what a training says while it builds, and the nodes that follow from it.
  */
+#include "io/weights.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,7 +13,34 @@ static void out_of_memory(chl_trainer *t) {
     chl_graph_fail(t->graph, CHL_ERR_MEMORY, "training %s: out of memory", t->training->name);
 }
 
+static bool same_array(const chl_array *a, const chl_array *b) {
+    return a && a->desc.dtype == CHL_F32 && chl_same_shape(&a->desc, &b->desc);
+}
+
+static chl_status begin_with(const chl_trainer *t, chl_params *params) {
+    chl_params *start;
+    int64_t taken = 0;
+    CHL_TRY(chl_weights_read(t->options->start, &start));
+    for (int64_t i = 0; i < params->count; i++) {
+        const chl_array *to = &params->array[i], *from = chl_params_find(start, to->name);
+        if (!same_array(from, to)) continue;
+        memcpy(to->data, from->data, (size_t)chl_bytes(&to->desc));
+        taken++;
+    }
+    chl_params_free(start);
+    if (taken == 0)
+        return chl_fail(CHL_ERR_KEY, "%s: none of its arrays has the name and shape of one of %s",
+                        t->options->start, t->training->name);
+    chl_log(CHL_LOG_INFO, "%s: %lld of %lld arrays from %s", t->training->name, (long long)taken,
+            (long long)params->count, t->options->start);
+    return CHL_OK;
+}
+
 chl_net chl_trainer_net(chl_trainer *t, chl_params *params) {
+    if (t->options->start) {
+        const chl_status status = begin_with(t, params);
+        if (status != CHL_OK) chl_graph_fail(t->graph, status, "%s", chl_error());
+    }
     return (chl_net){.graph = t->graph, .params = params, .life = CHL_TRAINABLE};
 }
 

@@ -56,8 +56,9 @@ struct chl_trainer {
     struct chl_trainer_private *inside;
 };
 
-/* A net whose floating-point arrays train. `params` stays the caller's and must outlive the
- * trainer's graph; release the net with chl_net_done after building. */
+/* A net whose floating-point arrays train, from options->start where that has them. `params` stays
+ * the caller's and must outlive the trainer's graph; release the net with chl_net_done after
+ * building. */
 chl_net chl_trainer_net(chl_trainer *t, chl_params *params);
 /* loss += weight * term, term [1]; logged by this name. Weight 0: neither built into the loss nor
  * logged; what only it would have trained stays as it is. */

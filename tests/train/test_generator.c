@@ -2,7 +2,9 @@
  * model is an ordinary generator, and the data set's textures lie in the right noise maps. */
 #include "harness/parity.h"
 #include "io/picture.h"
+#include "io/weights.h"
 #include "nets/stylegan2.h"
+#include "train/mapping_start.h"
 #include "train/trainer.h"
 #include <jansson.h>
 #include <string.h>
@@ -138,12 +140,19 @@ static double magnitude(const float *a, const float *b, int bin, int down, int r
     return total / (rows * columns * 3);
 }
 
+static double mean_square(const float *a, const float *b) {
+    double total = 0;
+    for (int i = 0; i < VALUES; i++) total += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    return total / VALUES;
+}
+
 static double naive_loss(const float *painted) {
     double loss = 0;
     for (int i = 0; i < SAMPLES; i++) {
         const float *a = painted + i * VALUES, *b = pictures + i * VALUES;
         loss +=
-            magnitude(a, b, 1, 0, 0) + 2 * (magnitude(a, b, 1, 1, 0) + magnitude(a, b, 1, 0, 1)) +
+            magnitude(a, b, 1, 0, 0) + 3 * mean_square(a, b) +
+            2 * (magnitude(a, b, 1, 1, 0) + magnitude(a, b, 1, 0, 1)) +
             0.5 * (magnitude(a, b, 2, 0, 0) + magnitude(a, b, 4, 0, 0) + magnitude(a, b, 8, 0, 0));
     }
     return loss / SAMPLES;
@@ -256,6 +265,92 @@ static void test_centre(void **state) {
     free(out);
 }
 
+static void expect_array(const chl_params *a, const chl_params *b, const char *name) {
+    const chl_array *x = chl_params_find(a, name), *y = chl_params_find(b, name);
+    assert_true(x && y && chl_same_shape(&x->desc, &y->desc));
+    for (int64_t i = 0; i < chl_count(&x->desc); i++)
+        assert_float_equal(((float *)x->data)[i], ((float *)y->data)[i], 1e-4);
+}
+
+/* A generator of 32 x 32 that starts from one of 16 x 16 paints, at first, that one's pictures. */
+static void test_grows(void **state) {
+    (void)state;
+    char *low = in_folder(folder, "low"), *high = in_folder(folder, "high");
+    char *small = in_folder(low, "model.safetensors"),
+         *grown = in_folder(high, "model.safetensors");
+    chl_train_options o = tiny(low);
+    o.sizes = "resolution=16,base=256,max=8,w=8,mapping=2";
+    o.steps = 3;
+    MUST(chl_train(&o));
+    o = tiny(high);
+    o.start = small;
+    o.steps = 1;
+    o.rate = 1e-7f;
+    MUST(chl_train(&o));
+    chl_params *before, *after;
+    MUST(chl_weights_read(small, &before));
+    MUST(chl_weights_read(grown, &after));
+    expect_array(before, after, "mapping.fc1.weight");
+    expect_array(before, after, "synthesis.b16.conv1.weight");
+    expect_array(before, after, "synthesis.b16.torgb.weight");
+    expect_array(before, after, "synthesis.b16.conv0.noise_const");
+    const chl_array *colours = chl_params_find(after, "synthesis.b32.torgb.weight");
+    for (int64_t i = 0; i < chl_count(&colours->desc); i++)
+        assert_float_equal(((float *)colours->data)[i], 0, 1e-5);
+    chl_params_free(before);
+    chl_params_free(after);
+    char *sound = in_folder(folder, "latents.npy");
+    o.start = sound;
+    o.out = folder;
+    assert_int_not_equal(chl_train(&o), CHL_OK);
+    free(low);
+    free(high);
+    free(small);
+    free(grown);
+    free(sound);
+}
+
+/* --- what latents mean ------------------------------------------------------------------------ */
+static void keep_line(void *user, chl_log_level level, const char *line) {
+    (void)level;
+    if (strncmp(line, "mapping: ", 9) == 0) snprintf(user, 128, "%s", line);
+}
+
+static void test_mapping_start(void **state) {
+    (void)state;
+    enum { ROWS = 300, MEANINGS = 2 };
+    chl_dataset data = {.count = ROWS, .latent = LATENT, .attribute = MEANINGS};
+    data.latents = parity_formula("many latents", 0, 1.7, ROWS * LATENT);
+    data.attributes = malloc(sizeof(float) * ROWS * MEANINGS);
+    for (int i = 0; i < ROWS; i++) { /* neither is linear in z */
+        const float *z = data.latents + (size_t)(i * LATENT);
+        data.attributes[i * MEANINGS] = z[0] > 0 ? 1 : -1;
+        data.attributes[i * MEANINGS + 1] = cosf(atan2f(z[2], z[1]));
+    }
+    const chl_stylegan2_shape shape = {16, 64, 8, LATENT, 16, 2};
+    chl_stylegan2_config config;
+    chl_params *params, *same;
+    char line[128] = "";
+    chl_log_to(keep_line, line);
+    MUST(chl_stylegan2_random(&shape, 1, &params));
+    MUST(chl_stylegan2_random(&shape, 1, &same));
+    MUST(chl_stylegan2_adopt(params, &config));
+    MUST(chl_stylegan2_adopt(same, &config));
+    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, params));
+    float last, first;
+    assert_int_equal(sscanf(line, "mapping: predicts 2 attributes, mean square error %f after %f",
+                            &last, &first),
+                     2);
+    assert_true(last < 0.1f * first);
+    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, same));
+    chl_log_to(NULL, NULL);
+    expect_array(params, same, "mapping.fc0.weight");
+    chl_params_free(params);
+    chl_params_free(same);
+    free(data.latents);
+    free(data.attributes);
+}
+
 static void test_errors(void **state) {
     (void)state;
     char *out = in_folder(folder, "wrong");
@@ -274,6 +369,8 @@ int main(void) {
         cmocka_unit_test(test_model_has_the_loss),
         cmocka_unit_test(test_textures),
         cmocka_unit_test(test_centre),
+        cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_mapping_start),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, write_data, remove_data);

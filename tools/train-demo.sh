@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Remakes weights/demo from nothing: a world, the generator, the judge, the CLIP pair, the audio encoder, and a
+# second CLIP pair and encoder from another seed. A killed run goes on where it was when started again.
+#   tools/train-demo.sh [work folder]           everything; minutes per part on two cores: docs/training.md
+#   tools/train-demo.sh --replay [work folder]  the first 20 steps of each training, compared with the committed logs
+set -euo pipefail
+cd "$(dirname "$0")/.."
+replay=""
+if [ "${1:-}" = --replay ]; then replay=1; shift; fi
+work=${1:-train-demo} demo=weights/demo program=${BUILD:-build}/chladni
+export OMP_WAIT_POLICY=passive
+mkdir -p "$work"
+[ -x "$program" ] || { echo "train-demo: $program is not there: build first (README.md)" >&2; exit 1; }
+
+world() { # world FOLDER FLAGS...: made once
+  local folder=$work/$1; shift
+  [ -f "$folder/pairs.jsonl" ] || { rm -rf "$folder" && "$program" world --out "$folder" "$@"; }
+}
+train() { # train NAME MODEL FLAGS...: to the end, or 20 steps of it
+  local name=$1 model=$2; shift 2
+  if [ -n "$replay" ]; then
+    rm -rf "$work/$name"
+    "$program" train "$model" --out "$work/$name" --stop-after 20 "$@"
+    python3 tools/compare-stats.py "$work/$name/stats.jsonl" "$demo/logs/$name.jsonl" 1e-4
+  elif [ ! -f "$work/$name/done" ]; then
+    "$program" train "$model" --out "$work/$name" --resume "$@" && touch "$work/$name/done"
+  fi
+}
+# in a replay the models that a training builds on are the committed ones
+model() { if [ -n "$replay" ]; then echo "$demo/$2"; else echo "$work/$1/$3"; fi; }
+
+world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1
+world sounds --split train --count 4000 --seed 2
+train generator generator --data "$work/pictures" --seed 1
+train judge judge --data "$work/pictures" --seed 5
+for seed in 1 2; do
+  suffix=$([ $seed = 1 ] || echo -$seed)
+  train clip$suffix clip --data "$work/pictures" --seed $seed \
+    --generator "$(model generator generator.safetensors model.safetensors)"
+  train audio$suffix audio --data "$work/sounds" --seed $seed \
+    --clip "$(model clip$suffix clip$suffix.safetensors model.safetensors)" \
+    --vocab "$(model clip merges.txt merges.txt)"
+done
+[ -z "$replay" ] || exit 0
+
+mkdir -p "$demo/logs"
+for name in generator judge clip audio clip-2 audio-2; do
+  cp "$work/$name/model.safetensors" "$demo/$name.safetensors"
+  cp "$work/$name/options.json" "$demo/logs/$name-options.json"
+  head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
+done
+cp "$work/clip/merges.txt" "$demo/merges.txt"
