@@ -93,13 +93,15 @@ static inline chl_box chl_box_of(const chl_canvas *canvas, float x0, float y0, f
                    (int)fminf(y1 * side + margin + 1, side)};
     return box;
 }
-/* for every pixel of `box`: its centre `x`, `y`, its index `i`, its colour `pixel` */
+/* for every pixel of `box`, of the whole canvas: its `row`, `column`, index `i` */
 #define CHL_EACH_PIXEL(canvas, box)                                                                \
     for (int row = (box).y0; row < (box).y1; row++)                                                \
         for (int column = (box).x0, i = row * (canvas)->side + column; column < (box).x1;          \
              column++, i++)
+#define CHL_EACH(canvas)                                                                           \
+    for (int row = 0, i = 0; row < (canvas)->side; row++)                                          \
+        for (int column = 0; column < (canvas)->side; column++, i++)
 
-#define CHL_EACH(canvas) CHL_EACH_PIXEL(canvas, ((chl_box){0, 0, (canvas)->side, (canvas)->side}))
 #define CHL_X(canvas) (((float)column + 0.5f) * (canvas)->step)
 #define CHL_Y(canvas) (((float)row + 0.5f) * (canvas)->step)
 

@@ -100,7 +100,7 @@ static void paint_ridge(const chl_canvas *canvas, const chl_scene *scene, int la
         chl_blend(base, by_season(scene->season, grass), 0.36f * chl_ramp(0.5f, 1, scene->season));
     chl_colour air = by_quarter(canvas, horizon);
     const float *texture = canvas->texture[layer == 1 ? CHL_TEXTURE_DRIFT : CHL_TEXTURE_CLOUD];
-    float line[MOST_SIDE], top = 1;
+    float line[MOST_SIDE] = {0}, top = 1;
     for (int column = 0; column < canvas->side; column++) {
         line[column] = ridge(layer, scene->hills, CHL_X(canvas));
         top = fminf(top, line[column]);

@@ -71,7 +71,9 @@ static chl_status dx(const chl_call *call) {
 
 static size_t dw_workspace(const chl_call *call) {
     chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
-    return chl_weight_gradient_workspace(&job);
+    return chl_conv_dw_path_of(&call->attr.conv) == CHL_PATH_WINOGRAD
+               ? chl_winograd_dw_workspace(&job)
+               : chl_weight_gradient_workspace(&job);
 }
 
 static void bias_gradient(const float *dy, int64_t pixels, int64_t channels, float *db,
@@ -90,7 +92,10 @@ static chl_status dw(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[1];
-    if (call->out[0])
+    if (call->out[0] && chl_conv_dw_path_of(a) == CHL_PATH_WINOGRAD)
+        chl_winograd_dw(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
+                        call->workspace);
+    else if (call->out[0])
         chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
                             call->workspace);
     if (call->out[1])

@@ -99,7 +99,8 @@ static inline __attribute__((always_inline)) chl_vec chl_sink_put(chl_sink_kind 
 }
 
 /* Threads that an engine with memory of its own for each of them uses: as many as OpenMP offered at
- * the first call, so that a workspace planned then is never too small. No result depends on it. */
+ * the first call, so that a workspace planned then is never too small. Only weight gradients depend
+ * on it, by the order of their sums. */
 int chl_workers(void);
 
 /* dscale starts at zero unless it accumulates. One thread. */

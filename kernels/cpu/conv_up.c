@@ -9,7 +9,6 @@
  * it is in the cache. This file computes z by one product [pixels, in_c] x [in_c, 9*out_c], which
  * suits small maps; conv_up_tiles.c saves products on larger ones. */
 #include "conv_up.h"
-#include "gemm.h"
 
 #define BAND_FLOATS (1 << 20)
 
@@ -150,44 +149,4 @@ void chl_up_backward(const chl_conv_job *job, const chl_sink *sink, float *works
                              product, l.product);
             chl_rows_sink(sink, (n * job->in_h + first) * job->in_w, pixels, product, l.product);
         }
-}
-
-/* --- weight gradient --- */
-
-/* sum[i, (ky,kx,o)] = sum over pixels of (x s)[i] dz[2y + ky, 2x + kx, o] */
-size_t chl_up_weight_gradient_workspace(const chl_conv_job *job) {
-    down_layout l = lay_out_down(job);
-    int64_t styled = l.rows * job->in_w * padded(job->in_c);
-    return (size_t)(down_floats(job, &l) + styled + job->in_c * 9 * job->out_c) * sizeof(float);
-}
-
-void chl_up_weight_gradient(const chl_conv_job *job, const float *g, float gain, float *dw,
-                            bool accumulate, float *workspace) {
-    down_layout l = lay_out_down(job);
-    int64_t in_row = padded(job->in_c), width = 9 * job->out_c;
-    float *sum = workspace, *column = sum + job->in_c * width;
-    float *styled_x = column + l.rows * job->in_w * l.column;
-    float *dz = styled_x + l.rows * job->in_w * in_row;
-    chl_conv_job styled = *job;
-    styled.out_h = job->in_h;
-    styled.out_w = job->in_w;
-    styled.kernel = styled.stride = 1;
-    styled.pad = 0;
-    for (int64_t n = 0; n < job->n; n++)
-        for (int64_t first = 0; first < job->in_h; first += l.rows) {
-            int64_t end = chl_least(job->in_h, first + l.rows), pixels = (end - first) * job->in_w;
-#pragma omp parallel
-            {
-                down_columns(job, &l, g, n, first, end, dz, column);
-                chl_im2col(&styled, (n * job->in_h + first) * job->in_w, pixels, styled_x, in_row);
-            }
-            chl_gemm(true, false, job->in_c, width, pixels, gain, styled_x, in_row, column,
-                     l.column, n || first ? 1 : 0, sum, width);
-        }
-#pragma omp parallel for schedule(static)
-    for (int64_t o = 0; o < job->out_c; o++)
-        for (int64_t i = 0; i < job->in_c; i++)
-            for (int64_t tap = 0; tap < 9; tap++)
-                chl_put(dw + (o * job->in_c + i) * 9 + tap, sum[i * width + tap * job->out_c + o],
-                        accumulate);
 }

@@ -31,4 +31,8 @@ void chl_up_filter(const chl_conv_job *job, const chl_sink *sink, const chl_up_z
 /* The filter's transpose: rows 2 first .. 2 end of dz [2h+1, 2w+1, out_c] from g [2h, 2w, out_c].
  */
 void chl_up_spread(const chl_conv_job *job, const float *g, int64_t first, int64_t end, float *dz);
+
+/* One row of dz, its pixels `pixel` floats apart. One thread. */
+void chl_up_spread_row(const chl_conv_job *job, const float *g, int64_t row, float *dz,
+                       int64_t pixel);
 #endif

@@ -58,32 +58,48 @@ void chl_up_filter(const chl_conv_job *job, const chl_sink *sink, const chl_up_z
         }
 }
 
-/* Column x of the four rows of g, summed down; zeros outside. */
-static inline chl_vec gathered(const float *const g[4], int64_t x, int64_t width, int64_t channels,
-                               int64_t c, int64_t lanes) {
+/* Column x of the four rows of g, summed down; zeros outside. `whole`: all four rows and a full
+ * vector are there. */
+static inline __attribute__((always_inline)) chl_vec gathered(bool whole, const float *const g[4],
+                                                              int64_t at, int64_t lanes) {
+    if (whole) return filtered(g, at);
     chl_vec v[4] = {{0}, {0}, {0}, {0}};
-    for (int k = 0; k < 4 && x >= 0 && x < width; k++)
-        if (g[k]) v[k] = chl_load_some(g[k] + x * channels + c, lanes);
+    for (int k = 0; k < 4; k++)
+        if (g[k]) v[k] = chl_load_some(g[k] + at, lanes);
     return weighted(v[0], v[1], v[2], v[3]);
 }
 
-static void spread_row(const chl_conv_job *job, const float *g, int64_t row, float *dz) {
+static inline __attribute__((always_inline)) void spread_vector(bool whole, const float *const g[4],
+                                                                int64_t width, int64_t channels,
+                                                                int64_t c, int64_t lanes, float *dz,
+                                                                int64_t pixel) {
+    chl_vec v0 = {0}, v1 = {0}, v2 = gathered(whole, g, c, lanes);
+    for (int64_t x = 0; x <= width; x++) {
+        chl_vec v3 = {0};
+        if (x + 1 < width) v3 = gathered(whole, g, (x + 1) * channels + c, lanes);
+        chl_store_some(dz + x * pixel + c, weighted(v0, v1, v2, v3), lanes);
+        v0 = v1;
+        v1 = v2;
+        v2 = v3;
+    }
+}
+
+void chl_up_spread_row(const chl_conv_job *job, const float *g, int64_t row, float *dz,
+                       int64_t pixel) {
     int64_t width = 2 * job->in_w, height = 2 * job->in_h, channels = job->out_c;
     const float *rows[4];
+    bool inside = true;
     for (int k = 0; k < 4; k++) {
         int64_t y = row - 2 + k;
         rows[k] = y >= 0 && y < height ? g + y * width * channels : NULL;
+        inside = inside && rows[k];
     }
     for (int64_t c = 0; c < channels; c += CHL_LANES) {
         int64_t lanes = chl_least(CHL_LANES, channels - c);
-        chl_vec v0 = {0}, v1 = {0}, v2 = gathered(rows, 0, width, channels, c, lanes);
-        for (int64_t x = 0; x <= width; x++) {
-            chl_vec v3 = gathered(rows, x + 1, width, channels, c, lanes);
-            chl_store_some(dz + x * channels + c, weighted(v0, v1, v2, v3), lanes);
-            v0 = v1;
-            v1 = v2;
-            v2 = v3;
-        }
+        if (inside && lanes == CHL_LANES)
+            spread_vector(true, rows, width, channels, c, CHL_LANES, dz, pixel);
+        else
+            spread_vector(false, rows, width, channels, c, lanes, dz, pixel);
     }
 }
 
@@ -91,5 +107,5 @@ void chl_up_spread(const chl_conv_job *job, const float *g, int64_t first, int64
     int64_t dz_row = (2 * job->in_w + 1) * job->out_c;
 #pragma omp for schedule(static)
     for (int64_t row = 2 * first; row <= 2 * end; row++)
-        spread_row(job, g, row, dz + (row - 2 * first) * dz_row);
+        chl_up_spread_row(job, g, row, dz + (row - 2 * first) * dz_row, job->out_c);
 }

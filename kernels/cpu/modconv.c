@@ -119,8 +119,14 @@ static chl_status dx(const chl_call *call) {
 
 static size_t dw_workspace(const chl_call *call) {
     chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
-    return call->attr.conv.up ? chl_up_weight_gradient_workspace(&job)
-                              : chl_weight_gradient_workspace(&job);
+    switch (chl_conv_dw_path_of(&call->attr.conv)) {
+    case CHL_PATH_UP:
+        return chl_up_weight_gradient_workspace(&job);
+    case CHL_PATH_WINOGRAD:
+        return chl_winograd_dw_workspace(&job);
+    default:
+        return chl_weight_gradient_workspace(&job);
+    }
 }
 
 static chl_status dw(const chl_call *call) {
@@ -128,12 +134,18 @@ static chl_status dw(const chl_call *call) {
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[1];
     job.style = call->in[2];
-    if (a->up)
-        chl_up_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
-                               call->workspace);
-    else
-        chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
-                            call->workspace);
+    const float *g = call->in[0];
+    bool accumulate = chl_accumulates(call, 0);
+    switch (chl_conv_dw_path_of(a)) {
+    case CHL_PATH_UP:
+        chl_up_weight_gradient(&job, g, a->gain, call->out[0], accumulate, call->workspace);
+        break;
+    case CHL_PATH_WINOGRAD:
+        chl_winograd_dw(&job, g, a->gain, call->out[0], accumulate, call->workspace);
+        break;
+    default:
+        chl_weight_gradient(&job, g, a->gain, call->out[0], accumulate, call->workspace);
+    }
     return CHL_OK;
 }
 

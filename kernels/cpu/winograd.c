@@ -58,7 +58,7 @@ static inline void output_transform(const chl_vec m[POINTS], chl_vec y[TILE]) {
 
 /* --- weights --- */
 
-static void weight_matrix(double g[POINTS][3]) {
+void chl_winograd_weight_matrix(double g[POINTS][3]) {
     const double p[POINTS - 1] = {0, a1, -a1, b1, -b1};
     for (int j = 0; j < POINTS - 1; j++) {
         double scale = 1;
@@ -126,7 +126,7 @@ void chl_winograd_pack_vector(const double matrix[6][3], const double g[9][CHL_L
 void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
                        float *packed) {
     double matrix[POINTS][3];
-    weight_matrix(matrix);
+    chl_winograd_weight_matrix(matrix);
     int64_t rows = backward ? o : i, columns = backward ? i : o;
     int64_t row_step = backward ? i * 9 : 9, column_step = backward ? 9 : i * 9;
 #pragma omp parallel for collapse(2) schedule(static)
@@ -189,10 +189,11 @@ size_t chl_winograd_workspace(const chl_conv_job *job) {
     return (size_t)(copies * block_floats(&l) + l.tiles * l.sum_row) * sizeof(float);
 }
 
-static void read_tile(const chl_conv_job *job, const layout *l, int64_t tile, float *v) {
-    int64_t n = tile / (l->down * l->across), c_all = job->in_c;
-    int64_t top = tile / l->across % l->down * TILE - job->pad;
-    int64_t left = tile % l->across * TILE - job->pad;
+void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t step) {
+    int64_t across = (job->out_w + TILE - 1) / TILE, down = (job->out_h + TILE - 1) / TILE;
+    int64_t n = tile / (down * across), c_all = job->in_c;
+    int64_t top = tile / across % down * TILE - job->pad;
+    int64_t left = tile % across * TILE - job->pad;
     bool inside = top >= 0 && left >= 0 && top + POINTS <= job->in_h && left + POINTS <= job->in_w;
     const float *x = job->x + ((n * job->in_h + top) * job->in_w + left) * c_all;
     for (int64_t c = 0; c < c_all; c += CHL_LANES) {
@@ -215,8 +216,7 @@ static void read_tile(const chl_conv_job *job, const layout *l, int64_t tile, fl
         for (int j = 0; j < POINTS; j++) {
             for (int i = 0; i < POINTS; i++) d[i] = half[i][j] * style;
             input_transform(d, column);
-            for (int i = 0; i < POINTS; i++)
-                chl_store(v + (i * POINTS + j) * l->v_matrix + c, column[i]);
+            for (int i = 0; i < POINTS; i++) chl_store(v + (i * POINTS + j) * step + c, column[i]);
         }
     }
 }
@@ -272,7 +272,8 @@ static void run_private(const chl_conv_job *job, const chl_sink *sink, const lay
 #pragma omp for schedule(dynamic)
     for (int64_t first = 0; first < l->tiles; first += l->block) {
         int64_t tiles = chl_least(l->block, l->tiles - first);
-        for (int64_t t = 0; t < tiles; t++) read_tile(job, l, first + t, v + t * l->v_row);
+        for (int64_t t = 0; t < tiles; t++)
+            chl_winograd_read(job, first + t, v + t * l->v_row, l->v_matrix);
         for (int64_t c0 = 0; c0 < job->out_c; c0 += l->group) {
             int64_t width = chl_least(l->group, job->out_c - c0);
             for (int64_t point = 0; point < POINTS * POINTS; point++)
@@ -295,7 +296,8 @@ static void run_shared(const chl_conv_job *job, const chl_sink *sink, const layo
     for (int64_t first = 0; first < l->tiles; first += l->block) {
         int64_t tiles = chl_least(l->block, l->tiles - first);
 #pragma omp for schedule(static)
-        for (int64_t t = 0; t < tiles; t++) read_tile(job, l, first + t, v + t * l->v_row);
+        for (int64_t t = 0; t < tiles; t++)
+            chl_winograd_read(job, first + t, v + t * l->v_row, l->v_matrix);
 #pragma omp for collapse(2) schedule(dynamic)
         for (int64_t point = 0; point < POINTS * POINTS; point++)
             for (int64_t cut = 0; cut < cuts; cut++)
