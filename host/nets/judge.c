@@ -75,7 +75,7 @@ static chl_status adopt_kind_names(chl_params *params, chl_judge_config *config)
     const int kinds = config->classes[CHL_JUDGE_KIND];
     for (int64_t i = 0; i < params->count; i++) {
         chl_array *array = &params->array[i];
-        if (strncmp(array->name, NAME_PREFIX, strlen(NAME_PREFIX))) continue;
+        if (strncmp(array->name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0) continue;
         char *end;
         const long index = strtol(array->name + strlen(NAME_PREFIX), &end, 10);
         if (*end != '.' || index < 0 || index >= kinds || config->kind_name[index])

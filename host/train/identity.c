@@ -13,13 +13,13 @@ typedef enum field_kind { FIELD_TEXT, FIELD_FILE, FIELD_INT, FIELD_LONG, FIELD_F
 
 typedef struct field {
     const char *name;
-    field_kind kind;
     size_t offset;
+    field_kind kind;
     bool decides; /* another value makes another run */
 } field;
 
 #define FIELD(name, kind, decides)                                                                 \
-    { #name, FIELD_##kind, offsetof(chl_train_options, name), decides }
+    { #name, offsetof(chl_train_options, name), FIELD_##kind, decides }
 static const field fields[] = {
     FIELD(model, TEXT, true),
     FIELD(data, TEXT, false),

@@ -59,7 +59,7 @@ void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, cons
 chl_status chl_run_folder_stats(chl_run_folder *folder, int64_t step);
 /* Adds a line, and releases it. */
 chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line);
-chl_status chl_run_folder_json(const chl_run_folder *folder, const char *file, const json_t *value);
+chl_status chl_run_folder_json(const chl_run_folder *folder, const char *name, const json_t *value);
 
 /* --- identity.c ------------------------------------------------------------------------------- */
 chl_status chl_train_check(const chl_training *training, const chl_train_options *options);

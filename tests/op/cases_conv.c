@@ -30,6 +30,8 @@ static const op_case cases[] = {
     CONV("3x3, tiles, no padding", 1, 22, 18, 16, 33, 3, 1, 0, FILL_NORMAL),
     CONV("3x3, tiles, wide padding", 1, 14, 13, 18, 16, 3, 1, 2, FILL_NORMAL),
     CONV("3x3, tiles, more than a block", 1, 48, 47, 16, 16, 3, 1, 1, FILL_NORMAL),
+    CONV("3x3, tiles, a weight gradient shared by threads", 65, 3, 3, 104, 20, 3, 1, 1,
+         FILL_ABSENT),
     CONV("3x3, stride 2", 2, 9, 8, 17, 33, 3, 2, 1, FILL_NORMAL),
     CONV("3x3, stride 2, no padding", 1, 10, 11, 6, 5, 3, 2, 0, FILL_ABSENT),
     CONV("7x7, stride 2, as ResNet begins", 1, 13, 15, 3, 20, 7, 2, 3, FILL_NORMAL),
