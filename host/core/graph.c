@@ -71,6 +71,11 @@ void chl_graph_free(chl_graph *graph) {
         free(graph->tensor[t].name);
         free(graph->tensor[t].owned);
     }
+    for (int i = 0; graph->recording && i < graph->segments; i++)
+        if (graph->recording[i]) graph->backend->forget(graph->recording[i]);
+    free(graph->recording);
+    free(graph->has_run);
+    graph->backend->release(graph->step);
     graph->backend->release(graph->persistent);
     graph->backend->release(graph->constant);
     graph->backend->release(graph->transient);

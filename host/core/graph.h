@@ -87,8 +87,8 @@ typedef struct chl_plan {
 chl_status chl_dry_run(chl_graph *graph, chl_plan *plan);
 
 chl_status chl_run(chl_graph *graph, int segment);
-/* Step state used by ops from the next run on. */
-void chl_set_step(chl_graph *graph, chl_step step);
+/* Step state used by ops from the next run on; all zeros before. */
+chl_status chl_set_step(chl_graph *graph, chl_step step);
 /* Whole-tensor copies between host and device. Reading a transient tensor not kept is an error. */
 chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data);
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data);

@@ -297,6 +297,21 @@ static bool check_gradient(problem *p, built *b, int input, double factor, op_co
     return good;
 }
 
+bool op_test_possible(const op_case *op, const chl_backend *backend) {
+    problem p = {.op = op};
+    built b;
+    bool possible = true;
+    for (int i = 0; i < op->inputs; i++)
+        if (op->in[i].fill != FILL_ABSENT) p.in[i] = make_values(&op->in[i], 1);
+    if (build(&p, chl_backend_cpu(), true, &b))
+        for (int32_t n = 0; n < b.graph->nodes; n++)
+            possible = possible && backend->body(b.graph->node[n].op);
+    chl_graph_free(b.graph);
+    for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
+    free(p.seed);
+    return possible;
+}
+
 bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage) {
     problem p = {.op = op};
     chl_backend guarded_backend = guarded(backend);
