@@ -7,6 +7,7 @@
  * host/core/build.h, which has one builder per forward row. */
 
 /* elementwise */
+CHL_OP(cast, "x", "y")
 CHL_OP(sum, "a b? c? d? e? f? g? h?", "y")
 CHL_OP(add_bias, "x b", "y")
 CHL_OP(add_bias_db, "dy", "db")

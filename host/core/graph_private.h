@@ -33,6 +33,7 @@ typedef struct chl_tensor_info {
 
 struct chl_graph {
     const chl_backend *backend;
+    chl_dtype precision;
     chl_status status;
     char *error;
     chl_tensor_info *tensor;

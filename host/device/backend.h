@@ -12,6 +12,7 @@ typedef struct chl_backend {
     const char *name;
     bool
         host_memory; /* device pointers are host pointers: frozen weights are used where they lie */
+    bool bf16;    /* its bodies take bf16 activations */
     void *stream; /* what every call gets */
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);

@@ -29,6 +29,7 @@ const chl_backend *chl_backend_emu(void) {
         chl_backend b = {};
         b.version = CHL_BACKEND_VERSION;
         b.name = "emu";
+        b.bf16 = true;
         b.body = chl_cuda_body;
         b.allocate = allocate;
         b.release = std::free;

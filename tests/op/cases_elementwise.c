@@ -1,6 +1,8 @@
+#include "core/rule.h"
 #include "harness/op_case.h"
 #include "sequence_settings.h"
 
+DECLARE_REFERENCE(cast)
 DECLARE_REFERENCE(sum)
 DECLARE_REFERENCE(add_bias)
 DECLARE_REFERENCE(mul)
@@ -14,6 +16,13 @@ static chl_tensor fresh(chl_graph *g, chl_tensor x) {
     return chl_scale(g, x, 1);
 }
 
+/* there and back, whatever precision the graph has */
+static int build_cast(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
+    const chl_attributes to_half = {.like = {.dtype = CHL_BF16}};
+    (void)c;
+    out[0] = chl_leave(g, chl_emit1(g, CHL_OP_cast, &to_half, 1, &in[0]));
+    return 1;
+}
 static int build_sum(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const sum_settings *s = c->settings;
     chl_tensor x[CHL_MAX_IN];
@@ -95,6 +104,9 @@ static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
 
 #define X(fill_, ...)                                                                              \
     { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true }
+/* an activation */
+#define H(...)                                                                                     \
+    { .desc = {CHL_F32, __VA_ARGS__}, .fill = FILL_NORMAL, .gradient = true, .half = true }
 #define N(...) X(FILL_NORMAL, __VA_ARGS__)
 #define CASE(op, build_, label_, settings_, inputs_, ...)                                          \
     {                                                                                              \
@@ -104,14 +116,25 @@ static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
         }                                                                                          \
     }
 
+#define CAST(label_, ...)                                                                          \
+    {                                                                                              \
+        .name = "cast", .label = label_, .build = build_cast, REFERENCE_OF(cast), .inputs = 1,     \
+        .in = {__VA_ARGS__}, .tolerance = 0.016, .gradient_tolerance = 0.016                       \
+    }
+
 static const op_case cases[] = {
-    CASE(sum, build_sum, "eight terms", &eight, 8, N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}),
-         N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7})),
-    CASE(sum, build_sum, "two terms", &pair, 2, N(3, {2, 5, 33}), N(3, {2, 5, 33})),
-    CASE(sum, build_sum, "one number", &lone, 1, N(1, {1})),
-    CASE(sum, build_sum, "in parallel", &pair, 2, N(2, {131, 150}), N(2, {131, 150})),
-    CASE(sum, build_sum, "one tensor three times", &thrice, 1, N(2, {4, 9})),
-    CASE(sum, build_add, "in place", &pair, 2, N(2, {5, 19}), N(2, {5, 19})),
+    CAST("odd", N(3, {2, 5, 19})),
+    CAST("one number", N(1, {1})),
+    CAST("a vector", N(1, {64})),
+    CAST("many", N(2, {70, 131})),
+
+    CASE(sum, build_sum, "eight terms", &eight, 8, H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}),
+         H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7})),
+    CASE(sum, build_sum, "two terms", &pair, 2, H(3, {2, 5, 33}), H(3, {2, 5, 33})),
+    CASE(sum, build_sum, "one number", &lone, 1, H(1, {1})),
+    CASE(sum, build_sum, "in parallel", &pair, 2, H(2, {131, 150}), H(2, {131, 150})),
+    CASE(sum, build_sum, "one tensor three times", &thrice, 1, H(2, {4, 9})),
+    CASE(sum, build_add, "in place", &pair, 2, H(2, {5, 19}), H(2, {5, 19})),
 
     CASE(add_bias, build_add_bias, "odd", NULL, 2, N(3, {2, 5, 19}), N(1, {19})),
     CASE(add_bias, build_add_bias, "one number", NULL, 2, N(2, {1, 1}), N(1, {1})),

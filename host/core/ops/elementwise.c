@@ -25,7 +25,11 @@ static void gradient_sum(chl_gradient *context) {
             chl_backprop(context, CHL_OP_sum, &attr, 1, &context->dout[0], 1, &i, NULL);
     }
 }
-const chl_rule chl_rule_sum = {.infer = same_as_first, .gradient = gradient_sum, .in_place = true};
+const chl_rule chl_rule_sum = {.infer = same_as_first,
+                               .gradient = gradient_sum,
+                               .half_in = 0xff,
+                               .half_out = 1,
+                               .in_place = true};
 
 chl_tensor chl_sum(chl_graph *g, float bias, int count, const float *c, const chl_tensor *x) {
     chl_attributes attr = {.sum = {.bias = bias}};
@@ -45,6 +49,30 @@ chl_tensor chl_add(chl_graph *g, chl_tensor a, chl_tensor b) {
 }
 chl_tensor chl_scale(chl_graph *g, chl_tensor x, float c) {
     return chl_sum(g, 0, 1, &c, &x);
+}
+
+/* --- cast: bf16 <-> float32 ------------------------------------------------------------------- */
+static chl_status infer_cast(chl_shapes *s) {
+    s->out[0] = s->in[0];
+    s->out[0].dtype = s->attr->like.dtype;
+    return CHL_OK;
+}
+static chl_tensor cast(chl_graph *g, chl_tensor x, chl_dtype dtype) {
+    if (x == CHL_NONE || chl_desc_of(g, x)->dtype == dtype) return x;
+    const chl_attributes attr = {.like = {.dtype = dtype}};
+    return chl_emit1(g, CHL_OP_cast, &attr, 1, &x);
+}
+static void gradient_cast(chl_gradient *context) {
+    const chl_dtype dtype = chl_desc_of(context->graph, context->node.in[0])->dtype;
+    chl_backprop_same(context, 0, cast(context->graph, context->dout[0], dtype));
+}
+const chl_rule chl_rule_cast = {.infer = infer_cast, .gradient = gradient_cast, .half_in = 1};
+
+chl_tensor chl_enter(chl_graph *g, chl_tensor x) {
+    return cast(g, x, chl_precision_of(g));
+}
+chl_tensor chl_leave(chl_graph *g, chl_tensor x) {
+    return cast(g, x, CHL_F32);
 }
 
 /* --- add_bias --------------------------------------------------------------------------------- */
