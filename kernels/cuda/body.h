@@ -7,14 +7,18 @@
 //         const T *x;
 //         T *y;
 //         bool add;
-//         __device__ void operator()(int64_t i) const { chl::put(y + i, 2 * chl::get(x + i), add);
+//         template <int N> __device__ void at(int64_t i) const {
+//             float v[N];
+//             chl::load(x + i, v);
+//             for (float &e : v) e *= 2;
+//             chl::store(y + i, v, add);
 //         }
 //     };
 //     static chl_status run(const chl_call *call) {
 //         return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
 //             using T = decltype(zero);
-//             return chl::each(call, chl_count(&call->out_desc[0]), doubled<T>{chl::in<T>(call, 0),
-//                 chl::out<T>(call, 0), chl::adds(call, 0)});
+//             return chl::each<T>(call, chl_count(&call->out_desc[0]), doubled<T>{
+//                 chl::in<T>(call, 0), chl::out<T>(call, 0), chl::adds(call, 0)});
 //         });
 //     }
 //     const chl_body chl_cuda_doubled = {run, nullptr, nullptr};
@@ -80,21 +84,56 @@ template <class F> chl_status by_type(chl_dtype dtype, F body) {
     return CHL_ERR_UNSUPPORTED;
 }
 
-// --- one thread per element
-// ------------------------------------------------------------------------
+// --- N neighbours at once: 16 bytes where N fills them, one element where N is 1
+// ----------------------
+template <class T> constexpr int PACK = 16 / int(sizeof(T));
+
+template <int N, class T> __device__ inline void load(const T *p, float (&v)[N]) {
+    if constexpr (N * sizeof(T) == 16) {
+        const uint4 raw = *reinterpret_cast<const uint4 *>(p);
+        T part[N];
+        memcpy(part, &raw, 16);
+        for (int k = 0; k < N; k++) v[k] = get(part + k);
+    } else {
+        for (int k = 0; k < N; k++) v[k] = get(p + k);
+    }
+}
+// v, or what is there + v where the output accumulates
+template <int N, class T> __device__ inline void store(T *p, const float (&v)[N], bool add) {
+    if constexpr (N * sizeof(T) == 16) {
+        float sum[N] = {};
+        if (add) load<N>(p, sum);
+        T part[N];
+        for (int k = 0; k < N; k++) set(part + k, add ? sum[k] + v[k] : v[k]);
+        uint4 raw;
+        memcpy(&raw, part, 16);
+        *reinterpret_cast<uint4 *>(p) = raw;
+    } else {
+        for (int k = 0; k < N; k++) put(p + k, v[k], add);
+    }
+}
+
+// --- elements in any order: f.template at<N>(i) does elements i ... i + N - 1
+// -------------------------
 constexpr int EACH_THREADS = 256;
 constexpr int64_t EACH_MOST_BLOCKS = 132 * 16; // enough to fill the largest chip; the rest loops
 
-template <class F> SIMT_KERNEL((EACH_THREADS), each_kernel, F f, int64_t count) {
-    const int64_t stride = int64_t(gridDim.x) * EACH_THREADS;
-    for (int64_t i = int64_t(blockIdx.x) * EACH_THREADS + threadIdx.x; i < count; i += stride) f(i);
+template <int N, class F> SIMT_KERNEL((EACH_THREADS), each_kernel, F f, int64_t count) {
+    const int64_t stride = int64_t(gridDim.x) * EACH_THREADS, packs = count / N;
+    const int64_t first = int64_t(blockIdx.x) * EACH_THREADS + threadIdx.x;
+    for (int64_t i = first; i < packs; i += stride) f.template at<N>(i * N);
+    if (packs * N + first < count) f.template at<1>(packs * N + first);
 }
-template <class F> chl_status each(const chl_call *call, int64_t count, F f) {
+// `count` elements from the start of 64-byte aligned tensors of type T
+template <class T, class F> chl_status each(const chl_call *call, int64_t count, F f) {
     if (count <= 0) return CHL_OK;
-    const int64_t blocks = (count + EACH_THREADS - 1) / EACH_THREADS;
-    const unsigned grid = unsigned(blocks < EACH_MOST_BLOCKS ? blocks : EACH_MOST_BLOCKS);
+    constexpr int N = PACK<T>;
+    const int64_t blocks = (count / N + EACH_THREADS - 1) / EACH_THREADS;
+    const unsigned grid = unsigned(blocks < 1                  ? 1
+                                   : blocks < EACH_MOST_BLOCKS ? blocks
+                                                               : EACH_MOST_BLOCKS);
     return status(
-        simt::launch(each_kernel<F>, {dim3(grid), dim3(EACH_THREADS)}, call->stream, f, count));
+        simt::launch(each_kernel<N, F>, {dim3(grid), dim3(EACH_THREADS)}, call->stream, f, count));
 }
 
 // --- one block per row: the sum over the block's threads, in every thread, in a fixed order

@@ -17,7 +17,12 @@ struct scaled {
     float *dx;
     int64_t size;
     bool add;
-    __device__ void operator()(int64_t i) const { chl::put(dx + i, dy[i / size] * x[i], add); }
+    template <int N> __device__ void at(int64_t i) const {
+        float v[N];
+        chl::load(x + i, v);
+        for (int k = 0; k < N; k++) v[k] *= dy[(i + k) / size];
+        chl::store(dx + i, v, add);
+    }
 };
 
 chl_status forward(const chl_call *call) {
@@ -34,7 +39,7 @@ chl_status backward(const chl_call *call) {
         if (!call->out[i]) continue;
         const scaled f = {chl::in<float>(call, 0), chl::in<float>(call, 2 - i),
                           chl::out<float>(call, i), size, chl::adds(call, i)};
-        const chl_status status = chl::each(call, count, f);
+        const chl_status status = chl::each<float>(call, count, f);
         if (status != CHL_OK) return status;
     }
     return CHL_OK;

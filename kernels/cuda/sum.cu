@@ -1,18 +1,22 @@
-// y = bias + sum_i c[i] x[i], one pass over up to eight inputs.
+// y = bias + sum_i c[i] x[i], one pass over up to eight inputs: bound by memory.
 #include "body.h"
 
 namespace {
 template <class T> struct weighted {
     const T *x[CHL_MAX_IN];
     float c[CHL_MAX_IN], bias;
-    int inputs;
     T *y;
     bool add;
-    __device__ void operator()(int64_t i) const {
-        float total = bias;
-        for (int k = 0; k < inputs; k++)
-            if (x[k]) total += c[k] * chl::get(x[k] + i);
-        chl::put(y + i, total, add);
+    template <int N> __device__ void at(int64_t i) const {
+        float total[N], v[N];
+        for (int e = 0; e < N; e++) total[e] = bias;
+#pragma unroll
+        for (int k = 0; k < CHL_MAX_IN; k++) { // unrolled, or the arrays go through local memory
+            if (!x[k]) continue;
+            chl::load(x[k] + i, v);
+            for (int e = 0; e < N; e++) total[e] += c[k] * v[e];
+        }
+        chl::store(y + i, total, add);
     }
 };
 
@@ -26,10 +30,9 @@ chl_status run(const chl_call *call) {
             f.c[k] = call->attr.sum.c[k];
         }
         f.bias = call->attr.sum.bias;
-        f.inputs = call->inputs;
         f.y = chl::out<T>(call, 0);
         f.add = chl::adds(call, 0);
-        return chl::each(call, chl_count(&call->out_desc[0]), f);
+        return chl::each<T>(call, chl_count(&call->out_desc[0]), f);
     });
 }
 } // namespace
