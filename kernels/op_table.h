@@ -38,7 +38,7 @@ CHL_OP(max_pool_dx, "dy x", "dx")
 /* linear */
 CHL_OP(linear_pack, "w", "packed")
 CHL_OP(linear, "x w b? packed?", "y")
-CHL_OP(linear_dx, "dy w", "dx")
+CHL_OP(linear_dx, "dy w packed?", "dx")
 CHL_OP(linear_dw, "dy x", "dw db")
 /* normalisation of rows */
 CHL_OP(layer_norm, "x gamma beta", "y stat")

@@ -1,6 +1,7 @@
 /* Every op, every shape case, forward and backward, on one backend; prints the table of what ran.
  * A row of the op table that no case reached is a failure: blanks are not allowed. */
 #include "core/rule.h"
+#include "device/open.h"
 #include "harness/op_test.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,10 @@
 #ifdef TEST_BACKEND_EMU
 #include "backend_emu.h"
 #define TESTED_BACKEND chl_backend_emu()
+#define CAN_BE_TOLD false
 #else
 #define TESTED_BACKEND chl_backend_cpu()
+#define CAN_BE_TOLD true
 #endif
 
 #define OP_FAMILY(name) extern const op_case_list op_cases_##name;
@@ -70,8 +73,16 @@ static int print_table(const op_coverage *coverage, const chl_backend *backend) 
     return blanks;
 }
 
-/* test_ops [--bf16] [--pending LIST] [family]. --bf16: activations in bf16, where cases say what is
- * one; the rows that never ran are then no failure. One family alone: neither. */
+static const chl_backend *open_device(const char *name) {
+    const char *why;
+    const chl_backend *backend = chl_backend_open(name, &why);
+    if (!backend) fprintf(stderr, "test_ops: %s\n", why);
+    return backend;
+}
+
+/* test_ops [--device NAME] [--bf16] [--pending LIST] [family]. --device: as chladni's, not on the
+ * emulator. --bf16: activations in bf16, where cases say what is one; the rows that never ran are
+ * then no failure. One family alone: neither. */
 int main(int argc, char **argv) {
     op_coverage coverage = {0};
     const chl_backend *backend = TESTED_BACKEND;
@@ -83,7 +94,10 @@ int main(int argc, char **argv) {
             half = true;
         } else if (strcmp(argv[i], "--pending") == 0 && i + 1 < argc)
             list_path = argv[++i];
-        else
+        else if (CAN_BE_TOLD && strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
+            backend = open_device(argv[++i]);
+            if (!backend) return 1;
+        } else
             only = argv[i];
     }
     int cases = 0;
