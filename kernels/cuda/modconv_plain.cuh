@@ -65,7 +65,7 @@ __device__ inline void load_weights(float *to, const gather &g, const task &t, c
 }
 
 template <int N, class T, class F>
-SIMT_KERNEL((PLAIN_THREADS), plain_product, gather g, const T *x, const float *style,
+SIMT_KERNEL((PLAIN_THREADS, 2), plain_product, gather g, const T *x, const float *style,
             plain_weights w, F f, float *sums) {
     SIMT_SHARED(memory, float[PLAIN * PLAIN_PITCH]);
     float *ta = memory, *tb = memory + PLAIN_DEPTH * PLAIN_PITCH;
@@ -109,7 +109,7 @@ inline correlation correlation_of(const chl_conv_attributes &a) {
 }
 
 template <class T>
-SIMT_KERNEL((PLAIN_THREADS), plain_correlation, correlation z, const T *g, const T *x,
+SIMT_KERNEL((PLAIN_THREADS, 2), plain_correlation, correlation z, const T *g, const T *x,
             const float *style, float *parts) {
     SIMT_SHARED(memory, float[PLAIN * PLAIN_PITCH]);
     float *ta = memory, *tb = memory + PLAIN_DEPTH * PLAIN_PITCH;

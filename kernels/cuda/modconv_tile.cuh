@@ -188,12 +188,17 @@ template <int BM, int BN, int WM, int WN, class F>
 chl_status launch_tiles(const chl_call *call, const gather &g, const bf16 *x, const float *style,
                         const bf16 *w, const F &f, float *sums) {
     const dim3 grid(blocks_of(g)), block(BM / WM * (BN / WN) * 32);
-    const int status = style ? simt::launch(tile_product<BM, BN, WM, WN, false, F>,
-                                            {grid, block, tile_bytes<BM, BN, false>(g)},
-                                            call->stream, g, x, style, w, f, sums)
-                             : simt::launch(tile_product<BM, BN, WM, WN, true, F>,
-                                            {grid, block, tile_bytes<BM, BN, true>(g)},
-                                            call->stream, g, x, style, w, f, sums);
+    int status = 0;
+    if constexpr (F::FORWARD)
+        if (style)
+            status = simt::launch(tile_product<BM, BN, WM, WN, false, F>,
+                                  {grid, block, tile_bytes<BM, BN, false>(g)}, call->stream, g, x,
+                                  style, w, f, sums);
+    if constexpr (F::BACKWARD)
+        if (!style)
+            status = simt::launch(tile_product<BM, BN, WM, WN, true, F>,
+                                  {grid, block, tile_bytes<BM, BN, true>(g)}, call->stream, g, x,
+                                  style, w, f, sums);
     return chl::status(status);
 }
 // --- which tile, told by the shape alone ---------------------------------------------------------

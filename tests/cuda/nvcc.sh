@@ -8,7 +8,7 @@
 # bytes, sorted by registers x threads; and what nvcc said, file by file.
 # Fails where a kernel spills, has no launch bounds, registers x threads exceed the 65536 of a
 # multiprocessor, or static shared memory exceeds 48 KB. Dynamic shared memory is known at the launch
-# only: the emulator holds each launch against its architecture's limit (tests/emu/emu_block.h).
+# only: the emulator holds each launch against its architecture's limit.
 # Skipped (77) where there is no nvcc: the C++ compiler still checks and runs the same sources.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -38,7 +38,8 @@ static void gradient_linear(chl_gradient *context) {
     const chl_tensor packed = node->inputs > 3 ? node->in[3] : CHL_NONE;
     const chl_tensor to_x[3] = {context->dout[0], node->in[1], packed};
     const chl_tensor to_w[2] = {context->dout[0], node->in[0]};
-    chl_backprop(context, CHL_OP_linear_dx, &node->attr, packed == CHL_NONE ? 2 : 3, to_x, 1, x, NULL);
+    chl_backprop(context, CHL_OP_linear_dx, &node->attr, packed == CHL_NONE ? 2 : 3, to_x, 1, x,
+                 NULL);
     const bool bias = node->inputs > 2 && node->in[2] != CHL_NONE;
     chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, to_w, bias ? 2 : 1, weights, NULL);
 }
