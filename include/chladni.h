@@ -84,7 +84,7 @@ typedef struct chl_engine_options {
     const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
     const char *audio;     /* Swin audio encoder */
     const char *face;      /* ArcFace IR-SE50 */
-    const char *device;    /* NULL or "cpu" */
+    const char *device;    /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
     chl_mel_mode mel;
     int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
     int clip_compatible; /* 1: the paper's authors' picture preprocessing (no mean, no deviation) */

@@ -7,6 +7,7 @@
  * host/core/build.h, which has one builder per forward row. */
 
 /* elementwise */
+CHL_OP(cast, "x", "y")
 CHL_OP(sum, "a b? c? d? e? f? g? h?", "y")
 CHL_OP(add_bias, "x b", "y")
 CHL_OP(add_bias_db, "dy", "db")
@@ -37,7 +38,7 @@ CHL_OP(max_pool_dx, "dy x", "dx")
 /* linear */
 CHL_OP(linear_pack, "w", "packed")
 CHL_OP(linear, "x w b? packed?", "y")
-CHL_OP(linear_dx, "dy w", "dx")
+CHL_OP(linear_dx, "dy w packed?", "dx")
 CHL_OP(linear_dw, "dy x", "dw db")
 /* normalisation of rows */
 CHL_OP(layer_norm, "x gamma beta", "y stat")

@@ -3,38 +3,82 @@
 # links test_ops with the broken object in place of the good one, and expects its family to fail:
 # a wrong value, a crash, or a hang. The source tree and the build folder are not touched.
 #
-#     tests/mutate.sh BUILD [PATTERN]     only the lines of mutations.txt that match PATTERN
+#     tests/mutate.sh BUILD [PATTERN]         only the lines of mutations.txt that match PATTERN
+#     tests/mutate.sh --emu BUILD [PATTERN]   CUDA bodies, by mutations-emu.txt and test_ops_emu: a line
+#                                             is caught in float or in bf16
 #
 # Prints what survived and "N of N caught"; exits with 1 when something survived, when a line no
 # longer fits its source or does not compile, or when a row of the op table has no mutation.
 set -euo pipefail
-build=$(cd "${1:?usage: tests/mutate.sh BUILD [PATTERN]}" && pwd)
+emu= list=tests/mutations.txt program=tests/test_ops target=test_ops folder=kernels/
+if [ "${1:-}" = --emu ]; then
+  emu=1 list=tests/mutations-emu.txt program=tests/emu/test_ops_emu target=test_ops_emu folder=kernels/cuda/
+  shift
+fi
+build=$(cd "${1:?usage: tests/mutate.sh [--emu] BUILD [PATTERN]}" && pwd)
 pattern=${2:-.}
 cd "$(dirname "$0")/.."
-root=$PWD limit=120 # seconds; the slowest family takes 4
+root=$PWD limit=120 # seconds; the slowest family takes 4, on the emulator 30
 export OMP_NUM_THREADS=1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/verdict"
+ulimit -c 0
 
-grep -v '^#' tests/mutations.txt | grep -e "$pattern" >"$scratch/list" || { echo "no such mutation"; exit 1; }
+grep -v '^#' "$list" | grep -e "$pattern" >"$scratch/list" || { echo "no such mutation"; exit 1; }
 for row in $(sed -n 's/^CHL_OP(\([a-z0-9_]*\),.*/\1/p' kernels/op_table.h); do
-  grep -q "^$row	[^	]*	kernels/" tests/mutations.txt || { echo "no mutation of the op $row"; exit 1; }
+  [ -z "$emu" ] || ! grep -qx "$row" kernels/cuda/PENDING || continue
+  grep -q "^$row	[^	]*	$folder" "$list" || { echo "no mutation of the op $row"; exit 1; }
 done
 
-cmake --build "$build" --target test_ops >/dev/null
-"$build/tests/test_ops" >/dev/null || { echo "test_ops fails before anything is broken"; exit 1; }
-link=$(ninja -C "$build" -t commands tests/test_ops | tail -n 1)
+cmake --build "$build" --target $target >/dev/null
+passes() { # passes PROGRAM [FAMILY]
+  if [ -z "$emu" ]; then timeout "$limit" "$@"; return; fi
+  timeout "$limit" "$@" --pending kernels/cuda/PENDING && timeout "$limit" "$@" --bf16 --pending kernels/cuda/PENDING
+}
+families=$(cut -f 2 "$scratch/list" | sort -u)
+for family in $families; do
+  passes "$build/$program" "$family" >"$scratch/log" 2>&1 ||
+    { cat "$scratch/log"; echo "$target $family fails before anything is broken"; exit 1; }
+done
+link=$(ninja -C "$build" -t commands "$program" | tail -n 1)
 
 compile_command() { # compile_command FILE: what CMake noted, without the compiler cache
   sed -n '/"command"/h; \|"file": "'"$root/$1"'"|{g;p;q}' "$build/compile_commands.json" |
     sed 's/^ *"command": "//; s/",$//; s/\\\(.\)/\1/g; s/^[^ ]*ccache //'
 }
+users_of() { # users_of FILE: the sources that a mutation of FILE changes
+  local name=${1##*/} header
+  case $name in
+    *.cuh | *.h)
+      grep -l "#include \"$name\"" "${1%/*}"/*.cu || true
+      for header in $(grep -l "#include \"$name\"" "${1%/*}"/*.cuh); do users_of "$header"; done ;;
+    *) echo "$1" ;;
+  esac
+}
+# rebuild FILE WORK: WORK/FILE's objects and WORK/program with them. A broken CPU body comes before
+# the library, whose own member is then not taken; a CUDA body's object is in the command by name.
+rebuild() {
+  local file=$1 work=$2 source command object=$2/broken.o new=$link
+  for source in $(users_of "$file" | sort -u); do
+    command=$(compile_command "$source")
+    [ -n "$command" ] || { echo "error: nothing compiles $source"; return 1; }
+    if [ -n "$emu" ]; then
+      object=$work/${source##*/}.o
+      new=${new/ ${source/#kernels/tests/emu/CMakeFiles/emu_backend.dir/__/__/kernels}.o / $object }
+    else
+      new=${new/ -o $program / -o $program $object }
+    fi
+    (cd "$build" && eval "${command%% -o *} -O1 -w -iquote $root/${file%/*} -o $object -c $work/${source##*/}") || return 1
+  done
+  new=${new/ -o $program / -o $work/program }
+  [[ $new == *"$work/"*.o* ]] || { echo "error: no object of $file is linked"; return 1; }
+  (cd "$build" && eval "$new")
+}
 
-# try NUMBER OP FAMILY FILE FROM TO: leaves "caught", "survived" or "broken" in verdict/NUMBER. The
-# broken object comes before the library, whose own member is then not taken.
+# try NUMBER OP FAMILY FILE FROM TO: leaves "caught", "survived" or "broken" in verdict/NUMBER.
 try() {
-  local number=$1 op=$2 family=$3 file=$4 from=$5 to=$6 text after command
+  local number=$1 op=$2 family=$3 file=$4 from=$5 to=$6 text after
   local verdict=$scratch/verdict/$number work=$scratch/$number
   text=$(<"$file")
   after=${text#*"$from"}
@@ -43,13 +87,11 @@ try() {
     return
   fi
   mkdir "$work"
+  [ -z "$emu" ] || cp kernels/cuda/*.cu kernels/cuda/*.cuh kernels/cuda/*.h "$work" # a broken header is found beside its users
   printf '%s\n' "${text/"$from"/"$to"}" >"$work/${file##*/}"
-  command=$(compile_command "$file")
-  command=${command%% -o *}
-  if ! (cd "$build" && eval "$command -O1 -w -iquote $root/${file%/*} -o $work/broken.o -c $work/${file##*/}" &&
-        eval "${link/ -o tests\/test_ops / -o $work/test_ops $work/broken.o }") >"$work/log" 2>&1; then
+  if ! rebuild "$file" "$work" >"$work/log" 2>&1; then
     echo "broken $op: $file with \"$to\" does not compile: $(grep -m 1 error "$work/log")" >"$verdict"
-  elif { timeout "$limit" "$work/test_ops" "$family" >"$work/log" 2>&1; } 2>/dev/null; then
+  elif { passes "$work/program" "$family" >"$work/log" 2>&1; } 2>/dev/null; then
     echo "survived $op: $file: \"$from\" -> \"$to\"" >"$verdict"
   else
     echo "caught $op: $file: \"$from\" -> \"$to\"" >"$verdict"

@@ -18,6 +18,11 @@ chl_tensor chl_mul(chl_graph *g, chl_tensor a, chl_tensor b);
 chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope);
 /* y = x * exp(min(log_scale[0], most)): CLIP's logit scale. */
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most);
+/* Into the graph's precision for activations, and back to float32; x itself where nothing is to be
+ * done. A network enters where its wide activations begin and leaves before norms of embeddings and
+ * losses. */
+chl_tensor chl_enter(chl_graph *g, chl_tensor x);
+chl_tensor chl_leave(chl_graph *g, chl_tensor x);
 /* mean of everything, [1] */
 chl_tensor chl_mean(chl_graph *g, chl_tensor x);
 /* Stochastic depth: row n of x [N,...] is zeroed with probability `rate`, else scaled by

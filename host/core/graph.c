@@ -65,12 +65,28 @@ chl_status chl_graph_new(const chl_backend *backend, chl_graph **out) {
     return CHL_OK;
 }
 
+void chl_graph_precision(chl_graph *graph, chl_dtype activations) {
+    if (activations == CHL_BF16 && !graph->backend->bf16)
+        chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "backend %s computes in float32 only",
+                       graph->backend->name);
+    graph->precision = activations;
+}
+
+chl_dtype chl_precision_of(const chl_graph *graph) {
+    return graph->precision;
+}
+
 void chl_graph_free(chl_graph *graph) {
     if (!graph) return;
     for (int32_t t = 0; t < graph->tensors; t++) {
         free(graph->tensor[t].name);
         free(graph->tensor[t].owned);
     }
+    for (int i = 0; graph->recording && i < graph->segments; i++)
+        if (graph->recording[i]) graph->backend->forget(graph->recording[i]);
+    free(graph->recording);
+    free(graph->has_run);
+    graph->backend->release(graph->step);
     graph->backend->release(graph->persistent);
     graph->backend->release(graph->constant);
     graph->backend->release(graph->transient);
@@ -280,9 +296,37 @@ static void node_text(const chl_graph *graph, const chl_node *node, char *text, 
     if (at < size) snprintf(text + at, size - at, ")");
 }
 
+/* Shows the rule float32 everywhere; says whether the activations are bf16. */
+static chl_status hide_precision(const chl_rule *rule, chl_shapes *shapes, bool *half) {
+    int activations = 0, halves = 0;
+    for (int i = 0; i < shapes->inputs; i++) {
+        if (!shapes->present[i]) continue;
+        const bool is_half = shapes->in[i].dtype == CHL_BF16, may = rule->half_in >> i & 1u;
+        if (is_half && !may)
+            return chl_fail(CHL_ERR_SHAPE, "input %d must be float32: chl_leave it first", i);
+        activations += may;
+        halves += is_half;
+        if (is_half) shapes->in[i].dtype = CHL_F32;
+    }
+    *half = halves > 0;
+    if (*half && halves < activations)
+        return chl_fail(CHL_ERR_SHAPE, "some inputs are bf16 and others float32");
+    return CHL_OK;
+}
+
+static chl_status infer_shapes(chl_shapes *shapes, chl_op op) {
+    const chl_rule *rule = chl_rule_of(op);
+    bool half;
+    CHL_TRY(hide_precision(rule, shapes, &half));
+    CHL_TRY(rule->infer(shapes));
+    for (int i = 0; half && i < shapes->outputs; i++)
+        if (rule->half_out >> i & 1u) shapes->out[i].dtype = CHL_BF16;
+    return CHL_OK;
+}
+
 bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes) {
     chl_node_shapes(graph, node, shapes);
-    if (chl_rule_of(node->op)->infer(shapes) != CHL_OK) {
+    if (infer_shapes(shapes, node->op) != CHL_OK) {
         char text[600];
         node_text(graph, node, text, sizeof text);
         chl_graph_fail(graph, CHL_ERR_SHAPE, "%s: %s", text, chl_error());

@@ -46,6 +46,11 @@ chl_status chl_graph_status(const chl_graph *graph);
 chl_tensor chl_graph_fail(chl_graph *graph, chl_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What chl_enter makes of activations from here on: CHL_F32 (as at first) or CHL_BF16, where the
+ * backend computes in it. */
+void chl_graph_precision(chl_graph *graph, chl_dtype activations);
+chl_dtype chl_precision_of(const chl_graph *graph);
+
 /* A tensor the caller writes with chl_write between runs. Keeps its value across runs. */
 chl_tensor chl_input(chl_graph *graph, const char *name, chl_desc desc);
 /* A weight. `init` must stay alive until chl_compile returns; on the CPU a frozen one is used where
@@ -92,8 +97,8 @@ typedef struct chl_plan {
 chl_status chl_dry_run(chl_graph *graph, chl_plan *plan);
 
 chl_status chl_run(chl_graph *graph, int segment);
-/* Step state used by ops from the next run on. */
-void chl_set_step(chl_graph *graph, chl_step step);
+/* Step state used by ops from the next run on; all zeros before. */
+chl_status chl_set_step(chl_graph *graph, chl_step step);
 /* Whole-tensor copies between host and device. Reading a transient tensor not kept is an error. */
 chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data);
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data);

@@ -33,6 +33,7 @@ typedef struct chl_tensor_info {
 
 struct chl_graph {
     const chl_backend *backend;
+    chl_dtype precision;
     chl_status status;
     char *error;
     chl_tensor_info *tensor;
@@ -46,7 +47,10 @@ struct chl_graph {
     int64_t persistent_bytes, constant_bytes, transient_bytes, once_workspace;
     void *persistent, *constant, *transient;
     chl_call *call; /* per node */
-    chl_step step;
+    chl_step first_step; /* set before there was a device copy */
+    chl_step *step;      /* in device memory */
+    void **recording;    /* per segment, where the backend records; NULL = not yet */
+    bool *has_run;       /* per segment */
     double *seconds; /* per node, while profiling */
     int64_t runs;
 };

@@ -54,6 +54,14 @@ static chl_status fill(chl_graph *graph) {
 }
 
 static chl_status prepare_calls(chl_graph *graph) {
+    const size_t segments = (size_t)graph->segments;
+    if (graph->backend->allocate(sizeof *graph->step, (void **)&graph->step) != CHL_OK)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's state");
+    CHL_TRY(graph->backend->upload(graph->step, &graph->first_step, sizeof *graph->step));
+    graph->recording = calloc(segments, sizeof *graph->recording);
+    graph->has_run = calloc(segments, sizeof *graph->has_run);
+    if (!graph->recording || !graph->has_run)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's segments");
     graph->call = malloc(((size_t)graph->nodes + 1) * sizeof *graph->call);
     if (!graph->call) return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's calls");
     for (int32_t n = 0; n < graph->nodes; n++) {
@@ -66,7 +74,8 @@ static chl_status prepare_calls(chl_graph *graph) {
             if (node->out[i] >= 0) call->out[i] = graph->tensor[node->out[i]].data;
         if (!node->once && graph->transient)
             call->workspace = (char *)graph->transient + graph->workspace_offset[n];
-        call->step = &graph->step;
+        call->step = graph->step;
+        call->stream = graph->backend->stream;
     }
     return CHL_OK;
 }
@@ -76,10 +85,10 @@ static chl_status run_node(chl_graph *graph, int32_t n) {
     double start = graph->seconds ? now() : 0;
     chl_status status = body->run(&graph->call[n]);
     if (graph->seconds) graph->seconds[n] += now() - start;
-    if (status != CHL_OK)
-        return chl_fail(status, "%s (node %d) failed: an input is out of its range",
-                        chl_op_name(graph->node[n].op), n);
-    return CHL_OK;
+    if (status == CHL_OK) return CHL_OK;
+    const char *trouble = graph->backend->trouble ? graph->backend->trouble() : NULL;
+    return chl_fail(status, "%s (node %d) failed: %s", chl_op_name(graph->node[n].op), n,
+                    trouble ? trouble : "an input is out of its range");
 }
 
 static chl_status run_once_nodes(chl_graph *graph) {
@@ -107,21 +116,46 @@ chl_status chl_compile(chl_graph *graph) {
     return CHL_OK;
 }
 
+static chl_status run_segment(chl_graph *graph, int segment) {
+    int32_t begin = segment ? graph->segment_end[segment - 1] : 0;
+    int32_t end = segment + 1 < graph->segments ? graph->segment_end[segment] : graph->nodes;
+    for (int32_t n = begin; n < end; n++)
+        if (!graph->node[n].once) CHL_TRY(run_node(graph, n));
+    return CHL_OK;
+}
+
+/* The first run of a segment goes call by call, so that an error names its node and libraries set
+ * themselves up; then it is recorded. Profiling needs the single calls. */
+static chl_status run_recorded(chl_graph *graph, int segment) {
+    const chl_backend *backend = graph->backend;
+    if (!graph->recording[segment]) {
+        CHL_TRY(backend->record());
+        const chl_status status = run_segment(graph, segment);
+        const chl_status ended = backend->recorded(&graph->recording[segment]);
+        CHL_TRY(status);
+        CHL_TRY(ended);
+    }
+    return backend->replay(graph->recording[segment]);
+}
+
 chl_status chl_run(chl_graph *graph, int segment) {
     if (!graph->compiled) return chl_fail(CHL_ERR_ARGUMENT, "chl_run before chl_compile");
     if (segment < 0 || segment >= graph->segments)
         return chl_fail(CHL_ERR_ARGUMENT, "segment %d of %d does not exist", segment,
                         graph->segments);
-    int32_t begin = segment ? graph->segment_end[segment - 1] : 0;
-    int32_t end = segment + 1 < graph->segments ? graph->segment_end[segment] : graph->nodes;
-    for (int32_t n = begin; n < end; n++)
-        if (!graph->node[n].once) CHL_TRY(run_node(graph, n));
+    if (graph->backend->record && graph->has_run[segment] && !graph->seconds)
+        CHL_TRY(run_recorded(graph, segment));
+    else
+        CHL_TRY(run_segment(graph, segment));
+    graph->has_run[segment] = true;
     graph->runs++;
     return CHL_OK;
 }
 
-void chl_set_step(chl_graph *graph, chl_step step) {
-    graph->step = step;
+chl_status chl_set_step(chl_graph *graph, chl_step step) {
+    graph->first_step = step;
+    if (!graph->compiled) return CHL_OK; /* chl_compile uploads it */
+    return graph->backend->upload(graph->step, &step, sizeof step);
 }
 
 static const char *label(const chl_graph *graph, chl_tensor x) {

@@ -5,13 +5,15 @@
 #include "ops.h"
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 1
+#define CHL_BACKEND_VERSION 2
 
 typedef struct chl_backend {
     uint32_t version;
     const char *name;
     bool
         host_memory; /* device pointers are host pointers: frozen weights are used where they lie */
+    bool bf16;    /* its bodies take bf16 activations */
+    void *stream; /* what every call gets */
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
     /* 64-byte aligned device memory; *out is NULL on failure. */
@@ -20,6 +22,15 @@ typedef struct chl_backend {
     chl_status (*upload)(void *device, const void *host, size_t bytes);
     chl_status (*download)(void *host, const void *device, size_t bytes);
     chl_status (*clear)(void *device, size_t bytes);
+    /* What went wrong, when a body or a function above failed; NULL: nothing to add. */
+    const char *(*trouble)(void);
+    /* Recording: calls between `record` and `recorded` are queued into an object instead of run, and
+     * `replay` runs all of them without work on the host. All four NULL where there is nothing to
+     * gain. A recording is made once per segment, after the segment has run once. */
+    chl_status (*record)(void);
+    chl_status (*recorded)(void **recording);
+    chl_status (*replay)(void *recording);
+    void (*forget)(void *recording);
 } chl_backend;
 
 /* All tables are process-wide and immutable. */

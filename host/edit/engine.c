@@ -1,5 +1,6 @@
 /* Opening models. */
 #include "edit/engine.h"
+#include "device/open.h"
 #include "edit/seed.h"
 #include "io/weights.h"
 #include <stdlib.h>
@@ -89,12 +90,12 @@ chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) 
                         "chl_engine_options.size is %u, not sizeof: set it, or "
                         "rebuild against this library's header",
                         options->size);
-    if (options->device && strcmp(options->device, "cpu") != 0 &&
-        strcmp(options->device, "auto") != 0)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "device %s: this build has cpu only", options->device);
+    const char *why;
+    const chl_backend *backend = chl_backend_open(options->device, &why);
+    if (!backend) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
     chl_engine *engine = calloc(1, sizeof *engine);
     if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
-    engine->backend = chl_backend_cpu();
+    engine->backend = backend;
     chl_status status;
     CHL_TRY_GOTO(open_generator(engine, options));
     CHL_TRY_GOTO(open_clip(engine, options));

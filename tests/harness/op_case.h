@@ -28,6 +28,7 @@ typedef struct op_input {
     op_fill fill;
     int limit;     /* FILL_INDEX */
     bool gradient; /* check the gradient to this input */
+    bool half;     /* an activation: bf16 when the suite runs in bf16 */
 } op_input;
 
 struct op_case;
@@ -53,6 +54,7 @@ typedef struct op_case {
     const void *settings;      /* for build and reference; may be NULL */
     double tolerance;          /* max |error| / rms(reference); 0 = 2e-5 */
     double gradient_tolerance; /* the same for gradients; 0 = 5e-5 */
+    double half_tolerance;     /* of outputs and gradients in bf16; 0 = 0.02 */
 } op_case;
 
 typedef struct op_case_list {

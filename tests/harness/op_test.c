@@ -34,6 +34,20 @@ static double sample(op_fill fill, int limit, uint64_t *state) {
     }
 }
 
+static chl_dtype precision = CHL_F32;
+void op_test_precision(chl_dtype activations) {
+    precision = activations;
+}
+
+/* round to nearest even, as the hardware converts */
+static float to_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 typedef struct values {
     int64_t count;
     void *raw;    /* float or int32, what the backend gets */
@@ -53,7 +67,8 @@ static values make_values(const op_input *input, uint64_t seed) {
         if (input->desc.dtype == CHL_I32)
             ((int32_t *)v.raw)[i] = (int32_t)x;
         else
-            x = ((float *)v.raw)[i] = (float)x;
+            x = ((float *)v.raw)[i] =
+                input->half && precision == CHL_BF16 ? to_bf16((float)x) : (float)x;
         v.real[i] = x;
         v.cplx[i] = x;
     }
@@ -206,6 +221,7 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
     *b = (built){0};
     if (chl_graph_new(backend, &b->graph) != CHL_OK) return false;
     chl_graph *g = b->graph;
+    chl_graph_precision(g, backend->bf16 ? precision : CHL_F32);
     chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
     int wanted = 0;
     for (int i = 0; i < op->inputs; i++) {
@@ -218,8 +234,11 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
                        : chl_param(g, name, op->in[i].desc, p->in[i].raw, CHL_TRAINABLE);
         if (op->in[i].gradient) wrt[wanted++] = b->in[i];
     }
-    b->outputs = op->build(g, op, b->in, b->out);
-    for (int i = 0; i < b->outputs; i++) chl_keep(g, b->out[i]);
+    chl_tensor entered[CHL_MAX_IN];
+    for (int i = 0; i < op->inputs; i++)
+        entered[i] = op->in[i].half ? chl_enter(g, b->in[i]) : b->in[i];
+    b->outputs = op->build(g, op, entered, b->out);
+    for (int i = 0; i < b->outputs; i++) b->out[i] = chl_keep(g, chl_leave(g, b->out[i]));
     if (wanted && chl_graph_status(g) == CHL_OK) {
         chl_desc flat = *chl_desc_of(g, b->out[0]);
         int64_t n = chl_count(&flat);
@@ -236,8 +255,8 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
         chl_tensor y = chl_reshape(g, b->out[0], flat);
         if (twice) {
             chl_tensor again[CHL_MAX_OUT];
-            op->build(g, op, b->in, again);
-            y = chl_add(g, y, chl_reshape(g, again[0], flat));
+            op->build(g, op, entered, again);
+            y = chl_add(g, y, chl_reshape(g, chl_leave(g, again[0]), flat));
         }
         chl_grad(g, chl_row_dot(g, y, s), wanted, wrt, gradient);
         for (int i = 0, k = 0; i < op->inputs; i++)
@@ -253,8 +272,14 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
     return status == CHL_OK;
 }
 
+/* bf16 keeps 8 bits: results are rounded to 1/256 of themselves, the largest are some 3 rms */
+static double allowed_error(const op_case *op, double own, double usual) {
+    if (precision == CHL_BF16) return op->half_tolerance > 0 ? op->half_tolerance : 0.02;
+    return own > 0 ? own : usual;
+}
+
 static bool check_forward(problem *p, built *b, op_coverage *coverage) {
-    const double tolerance = p->op->tolerance > 0 ? p->op->tolerance : 2e-5;
+    const double tolerance = allowed_error(p->op, p->op->tolerance, 2e-5);
     if (p->outputs == 0) {
         p->outputs = b->outputs;
         for (int i = 0; i < b->outputs; i++) p->out_desc[i] = *chl_desc_of(b->graph, b->out[i]);
@@ -276,7 +301,7 @@ static bool check_forward(problem *p, built *b, op_coverage *coverage) {
 }
 
 static bool check_gradient(problem *p, built *b, int input, double factor, op_coverage *coverage) {
-    const double tolerance = p->op->gradient_tolerance > 0 ? p->op->gradient_tolerance : 5e-5;
+    const double tolerance = allowed_error(p->op, p->op->gradient_tolerance, 5e-5);
     const int64_t n = p->in[input].count;
     const int checked = checked_elements(&p->in[input]);
     float *all = malloc((size_t)n * sizeof *all), got[CHECKED_ELEMENTS];
@@ -295,6 +320,22 @@ static bool check_gradient(problem *p, built *b, int input, double factor, op_co
                                 &coverage->worst_gradient);
     free(all);
     return good;
+}
+
+bool op_test_possible(const op_case *op, const chl_backend *backend) {
+    problem p = {.op = op};
+    built b;
+    bool possible = precision == CHL_F32;
+    for (int i = 0; i < op->inputs; i++) possible = possible || op->in[i].half;
+    for (int i = 0; i < op->inputs; i++)
+        if (op->in[i].fill != FILL_ABSENT) p.in[i] = make_values(&op->in[i], 1);
+    if (build(&p, chl_backend_cpu(), true, &b))
+        for (int32_t n = 0; n < b.graph->nodes; n++)
+            possible = possible && backend->body(b.graph->node[n].op);
+    chl_graph_free(b.graph);
+    for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
+    free(p.seed);
+    return possible;
 }
 
 bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage) {

@@ -12,8 +12,12 @@ static int build_conv(chl_graph *g, const op_case *c, const chl_tensor *in, chl_
 #define CONV(label_, n, h, w, i, o, kernel, stride_, pad_, bias)                                   \
     {                                                                                              \
         .name = "conv", .label = label_, .build = build_conv, REFERENCE_OF(conv),                  \
-        .settings = &(const conv_case){stride_, pad_}, .inputs = 3, .in = {                        \
-            {.desc = {CHL_F32, 4, {n, h, w, i}}, .fill = FILL_NORMAL, .gradient = true},           \
+        .settings = &(const conv_case){stride_, pad_}, .half_tolerance = 0.03, .inputs = 3,        \
+        .in = {                                                                                    \
+            {.desc = {CHL_F32, 4, {n, h, w, i}},                                                   \
+             .fill = FILL_NORMAL,                                                                  \
+             .gradient = true,                                                                     \
+             .half = true},                                                                        \
             {.desc = {CHL_F32, 4, {o, i, kernel, kernel}}, .fill = FILL_NORMAL, .gradient = true}, \
             {.desc = {CHL_F32, 1, {o}}, .fill = bias, .gradient = true},                           \
         }                                                                                          \
@@ -36,6 +40,9 @@ static const op_case cases[] = {
     CONV("3x3, stride 2, no padding", 1, 10, 11, 6, 5, 3, 2, 0, FILL_ABSENT),
     CONV("7x7, stride 2, as ResNet begins", 1, 13, 15, 3, 20, 7, 2, 3, FILL_NORMAL),
     CONV("4x4 patches", 2, 8, 12, 3, 16, 4, 4, 0, FILL_NORMAL),
+    CONV("patches that leave a rim, whole vectors", 1, 9, 11, 8, 8, 2, 2, 0, FILL_NORMAL),
+    CONV("3x3, eights, stride 2", 2, 9, 8, 24, 16, 3, 2, 1, FILL_NORMAL),
+    CONV("1x1, every second pixel, whole vectors", 2, 7, 6, 16, 8, 1, 2, 0, FILL_NORMAL),
     CONV("stride beyond the kernel", 1, 9, 10, 4, 6, 2, 3, 0, FILL_NORMAL),
     CONV("5x5, stride 3", 1, 11, 9, 4, 6, 5, 3, 2, FILL_ABSENT),
 };

@@ -1,6 +1,8 @@
+#include "core/rule.h"
 #include "harness/op_case.h"
 #include "sequence_settings.h"
 
+DECLARE_REFERENCE(cast)
 DECLARE_REFERENCE(sum)
 DECLARE_REFERENCE(add_bias)
 DECLARE_REFERENCE(mul)
@@ -14,6 +16,13 @@ static chl_tensor fresh(chl_graph *g, chl_tensor x) {
     return chl_scale(g, x, 1);
 }
 
+/* there and back, whatever precision the graph has */
+static int build_cast(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
+    const chl_attributes to_half = {.like = {.dtype = CHL_BF16}};
+    (void)c;
+    out[0] = chl_leave(g, chl_emit1(g, CHL_OP_cast, &to_half, 1, &in[0]));
+    return 1;
+}
 static int build_sum(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const sum_settings *s = c->settings;
     chl_tensor x[CHL_MAX_IN];
@@ -95,6 +104,10 @@ static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
 
 #define X(fill_, ...)                                                                              \
     { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true }
+/* an activation */
+#define HALF(fill_, ...)                                                                           \
+    { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true, .half = true }
+#define H(...) HALF(FILL_NORMAL, __VA_ARGS__)
 #define N(...) X(FILL_NORMAL, __VA_ARGS__)
 #define CASE(op, build_, label_, settings_, inputs_, ...)                                          \
     {                                                                                              \
@@ -104,37 +117,55 @@ static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
         }                                                                                          \
     }
 
+#define CAST(label_, ...)                                                                          \
+    {                                                                                              \
+        .name = "cast", .label = label_, .build = build_cast, REFERENCE_OF(cast), .inputs = 1,     \
+        .in = {__VA_ARGS__}, .tolerance = 0.016, .gradient_tolerance = 0.016                       \
+    }
+
 static const op_case cases[] = {
-    CASE(sum, build_sum, "eight terms", &eight, 8, N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}),
-         N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7}), N(2, {3, 7})),
-    CASE(sum, build_sum, "two terms", &pair, 2, N(3, {2, 5, 33}), N(3, {2, 5, 33})),
-    CASE(sum, build_sum, "one number", &lone, 1, N(1, {1})),
-    CASE(sum, build_sum, "in parallel", &pair, 2, N(2, {131, 150}), N(2, {131, 150})),
-    CASE(sum, build_sum, "one tensor three times", &thrice, 1, N(2, {4, 9})),
-    CASE(sum, build_add, "in place", &pair, 2, N(2, {5, 19}), N(2, {5, 19})),
+    CAST("odd", N(3, {2, 5, 19})),
+    CAST("one number", N(1, {1})),
+    CAST("a vector", N(1, {64})),
+    CAST("many", N(2, {70, 131})),
 
-    CASE(add_bias, build_add_bias, "odd", NULL, 2, N(3, {2, 5, 19}), N(1, {19})),
-    CASE(add_bias, build_add_bias, "one number", NULL, 2, N(2, {1, 1}), N(1, {1})),
-    CASE(add_bias, build_add_bias, "many rows", NULL, 2, N(2, {701, 24}), N(1, {24})),
-    CASE(add_bias, build_add_bias, "positions", NULL, 2, N(3, {4, 50, 101}), N(2, {50, 101})),
-    CASE(add_bias, build_add_bias, "same shape", NULL, 2, N(2, {3, 16}), N(2, {3, 16})),
-    CASE(add_bias, build_add_bias_in_place, "in place", NULL, 2, N(2, {6, 17}), N(1, {17})),
+    CASE(sum, build_sum, "eight terms", &eight, 8, H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}),
+         H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7}), H(2, {3, 7})),
+    CASE(sum, build_sum, "two terms", &pair, 2, H(3, {2, 5, 33}), H(3, {2, 5, 33})),
+    CASE(sum, build_sum, "one number", &lone, 1, H(1, {1})),
+    CASE(sum, build_sum, "in parallel", &pair, 2, H(2, {131, 150}), H(2, {131, 150})),
+    CASE(sum, build_sum, "one tensor three times", &thrice, 1, H(2, {4, 9})),
+    CASE(sum, build_add, "in place", &pair, 2, H(2, {5, 19}), H(2, {5, 19})),
 
-    CASE(mul, build_mul, "odd", NULL, 2, N(2, {3, 11}), N(2, {3, 11})),
-    CASE(mul, build_mul, "one number", NULL, 2, N(1, {1}), N(1, {1})),
-    CASE(mul, build_mul, "in parallel", NULL, 2, N(2, {100, 170}), N(2, {100, 170})),
-    CASE(mul, build_mul, "square", NULL, 1, N(3, {2, 3, 17})),
-    CASE(mul, build_mul_in_place, "in place", NULL, 2, N(2, {4, 21}), N(2, {4, 21})),
+    CASE(add_bias, build_add_bias, "odd", NULL, 2, H(3, {2, 5, 19}), N(1, {19})),
+    CASE(add_bias, build_add_bias, "one number", NULL, 2, H(2, {1, 1}), N(1, {1})),
+    CASE(add_bias, build_add_bias, "many rows", NULL, 2, H(2, {701, 24}), N(1, {24})),
+    CASE(add_bias, build_add_bias, "positions", NULL, 2, H(3, {4, 50, 101}), N(2, {50, 101})),
+    CASE(add_bias, build_add_bias, "same shape", NULL, 2, H(2, {3, 16}), N(2, {3, 16})),
+    CASE(add_bias, build_add_bias, "more rows than a grid has", NULL, 2, H(2, {65600, 3}),
+         N(1, {3})),
+    CASE(add_bias, build_add_bias, "a column more than the threads", NULL, 2, H(2, {33, 257}),
+         N(1, {257})),
+    CASE(add_bias, build_add_bias, "whole vectors", NULL, 2, H(3, {9, 37, 96}), N(1, {96})),
+    CASE(add_bias, build_add_bias, "two rows, wide", NULL, 2, H(2, {2, 1096}), N(1, {1096})),
+    CASE(add_bias, build_add_bias_in_place, "in place", NULL, 2, H(2, {6, 17}), N(1, {17})),
 
-    CASE(activation, build_activation, "leaky ReLU", &leaky, 1, X(FILL_APART, 2, {3, 19})),
-    CASE(activation, build_activation, "ReLU", &relu, 1, X(FILL_APART, 2, {5, 16})),
-    CASE(activation, build_activation, "GELU", &gelu, 1, N(3, {2, 7, 13})),
-    CASE(activation, build_activation, "GELU, one number", &gelu, 1, N(1, {1})),
-    CASE(activation, build_activation, "GELU in parallel", &gelu, 1, N(2, {120, 150})),
-    CASE(activation, build_activation, "quick GELU", &quick, 1, N(2, {9, 31})),
-    CASE(activation, build_activation, "sigmoid", &sigmoid, 1, N(2, {1, 47})),
-    CASE(activation, build_activation, "residual", &residual, 1, N(2, {6, 20})),
-    CASE(activation, build_activation_in_place, "in place", &gelu, 1, N(2, {6, 20})),
+    CASE(mul, build_mul, "odd", NULL, 2, H(2, {3, 11}), H(2, {3, 11})),
+    CASE(mul, build_mul, "one number", NULL, 2, H(1, {1}), H(1, {1})),
+    CASE(mul, build_mul, "in parallel", NULL, 2, HALF(FILL_POSITIVE, 2, {100, 170}),
+         HALF(FILL_POSITIVE, 2, {100, 170})),
+    CASE(mul, build_mul, "square", NULL, 1, H(3, {2, 3, 17})),
+    CASE(mul, build_mul_in_place, "in place", NULL, 2, H(2, {4, 21}), H(2, {4, 21})),
+
+    CASE(activation, build_activation, "leaky ReLU", &leaky, 1, HALF(FILL_APART, 2, {3, 19})),
+    CASE(activation, build_activation, "ReLU", &relu, 1, HALF(FILL_APART, 2, {5, 16})),
+    CASE(activation, build_activation, "GELU", &gelu, 1, H(3, {2, 7, 13})),
+    CASE(activation, build_activation, "GELU, one number", &gelu, 1, H(1, {1})),
+    CASE(activation, build_activation, "GELU in parallel", &gelu, 1, H(2, {120, 150})),
+    CASE(activation, build_activation, "quick GELU", &quick, 1, H(2, {9, 31})),
+    CASE(activation, build_activation, "sigmoid", &sigmoid, 1, H(2, {1, 47})),
+    CASE(activation, build_activation, "residual", &residual, 1, H(2, {6, 20})),
+    CASE(activation, build_activation_in_place, "in place", &gelu, 1, H(2, {6, 20})),
 
     CASE(scale_by, build_scale_by, "odd", &open, 2, N(2, {7, 5}), N(1, {1})),
     CASE(scale_by, build_scale_by, "one number", &open, 2, N(1, {1}), N(1, {1})),
@@ -147,9 +178,10 @@ static const op_case cases[] = {
     CASE(mean, build_mean, "in parallel", NULL, 1, X(FILL_POSITIVE, 2, {130, 140})),
     CASE(mean, build_mean, "a vector", NULL, 1, X(FILL_POSITIVE, 1, {65})),
 
-    CASE(drop_path, build_drop_path, "half", &half, 1, N(3, {16, 3, 5})),
-    CASE(drop_path, build_drop_path, "rarely", &rare, 1, N(2, {40, 7})),
-    CASE(drop_path, build_drop_path, "often, one number a row", &often, 1, N(1, {60})),
-    CASE(drop_path, build_drop_path, "in parallel", &half, 1, N(2, {4, 17000})),
+    CASE(drop_path, build_drop_path, "half", &half, 1, H(3, {16, 3, 5})),
+    CASE(drop_path, build_drop_path, "rarely", &rare, 1, H(2, {40, 7})),
+    CASE(drop_path, build_drop_path, "whole vectors", &rare, 1, H(3, {20, 5, 24})),
+    CASE(drop_path, build_drop_path, "often, one number a row", &often, 1, H(1, {60})),
+    CASE(drop_path, build_drop_path, "in parallel", &half, 1, H(2, {4, 17000})),
 };
 OP_CASES(elementwise, cases)

@@ -20,12 +20,28 @@ static const chl_modconv up = {
 static const chl_modconv up_clamped = {
     .up = true, .gain = 0.31f, .eps = 0.2f, .slope = 0.2f, .act_gain = 1.4142135f, .clamp = 0.8f};
 
+static const chl_modconv up_linear = {
+    .up = true, .gain = 0.31f, .eps = 0.2f, .slope = 1, .act_gain = 1};
+
+/* In bf16 a value near the leaky ReLU's kink, or near the clamp, may come out on the other side of
+ * it, where the gradient is another one: tight are the cases without either. */
+#define HALF_ada 0.5
+#define HALF_rosinality 0.5
+#define HALF_clamped 0.5
+#define HALF_up 0.5
+#define HALF_up_clamped 0.5
+#define HALF_linear 0.03
+#define HALF_up_linear 0.03
+
 /* `each` is the number of noise pictures, 0 = one [H',W'] for all */
 #define MODCONV(label_, settings_, scale, n, h, w, i, o, weight_gradient, noise, each, bias)       \
     {                                                                                              \
         .name = "modconv", .label = label_, .build = build_modconv, REFERENCE_OF(modconv),         \
-        .settings = &settings_, .inputs = 6, .in = {                                               \
-            {.desc = {CHL_F32, 4, {n, h, w, i}}, .fill = FILL_NORMAL, .gradient = true},           \
+        .settings = &settings_, .half_tolerance = HALF_##settings_, .inputs = 6, .in = {           \
+            {.desc = {CHL_F32, 4, {n, h, w, i}},                                                   \
+             .fill = FILL_NORMAL,                                                                  \
+             .gradient = true,                                                                     \
+             .half = true},                                                                        \
             {.desc = {CHL_F32, 4, {o, i, 3, 3}},                                                   \
              .fill = FILL_NORMAL,                                                                  \
              .gradient = weight_gradient},                                                         \
@@ -71,5 +87,17 @@ static const op_case cases[] = {
     MODCONV("up, tiles, full vectors", up, 2, 1, 16, 16, 16, 16, true, FILL_NORMAL, 0, FILL_NORMAL),
     MODCONV("up, tiles, several bands", up, 2, 1, 57, 60, 16, 16, false, FILL_NORMAL, 1,
             FILL_ABSENT),
+    MODCONV("linear, tensor cores, one tile", linear, 1, 2, 6, 5, 16, 24, true, FILL_NORMAL, 2,
+            FILL_NORMAL),
+    MODCONV("linear, tensor cores, several tiles", linear, 1, 2, 9, 8, 72, 72, true, FILL_NORMAL, 0,
+            FILL_NORMAL),
+    MODCONV("linear, tensor cores, few channels", linear, 1, 1, 13, 11, 40, 24, true, FILL_ABSENT,
+            0, FILL_NORMAL),
+    MODCONV("up, linear, tensor cores", up_linear, 2, 2, 5, 4, 24, 16, true, FILL_NORMAL, 0,
+            FILL_NORMAL),
+    MODCONV("up, linear, tensor cores, several tiles", up_linear, 2, 1, 9, 8, 72, 80, true,
+            FILL_NORMAL, 0, FILL_NORMAL),
+    MODCONV("up, linear, odd channels", up_linear, 2, 2, 3, 4, 7, 9, true, FILL_NORMAL, 0,
+            FILL_NORMAL),
 };
 OP_CASES(modconv, cases)

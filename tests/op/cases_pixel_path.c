@@ -33,6 +33,9 @@ static const chl_attributes clamped_rgb = {.conv = {.gain = 0.3f, .clamp = 0.8f}
 
 #define GRADIENT(fill_, ...)                                                                       \
     { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true }
+/* an activation */
+#define H(fill_, ...)                                                                              \
+    { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true, .half = true }
 
 #define SQUARE(label_, o, i, k)                                                                    \
     {                                                                                              \
@@ -53,7 +56,7 @@ static const chl_attributes clamped_rgb = {.conv = {.gain = 0.3f, .clamp = 0.8f}
     {                                                                                              \
         .name = "torgb", .label = label_, .build = build_torgb, REFERENCE_OF(torgb), .inputs = 4,  \
         .settings = &settings_, .in = {                                                            \
-            GRADIENT(FILL_NORMAL, 4, {n, h, w, i}),                                                \
+            H(FILL_NORMAL, 4, {n, h, w, i}),                                                       \
             GRADIENT(FILL_NORMAL, 2, {o, i}),                                                      \
             GRADIENT(FILL_NORMAL, 2, {n, i}),                                                      \
             GRADIENT(FILL_NORMAL, 1, {o}),                                                         \

@@ -24,14 +24,17 @@ static const chl_attributes identity = {.pool = {.kernel = 1, .stride = 1}};
     {                                                                                              \
         .name = "mean_pool", .label = label_, .build = build_mean, REFERENCE_OF(mean_pool),        \
         .inputs = 1, .in = {                                                                       \
-            {.desc = {CHL_F32, __VA_ARGS__}, .fill = FILL_NORMAL, .gradient = true}                \
+            {.desc = {CHL_F32, __VA_ARGS__}, .fill = FILL_NORMAL, .gradient = true, .half = true}  \
         }                                                                                          \
     }
 #define MAX(label_, settings_, n, h, w, c)                                                         \
     {                                                                                              \
         .name = "max_pool", .label = label_, .build = build_max, REFERENCE_OF(max_pool),           \
         .inputs = 1,                                                                               \
-        .in = {{.desc = {CHL_F32, 4, {n, h, w, c}}, .fill = FILL_NORMAL, .gradient = true}},       \
+        .in = {{.desc = {CHL_F32, 4, {n, h, w, c}},                                                \
+                .fill = FILL_NORMAL,                                                               \
+                .gradient = true,                                                                  \
+                .half = true}},                                                                    \
         .settings = &settings_                                                                     \
     }
 
@@ -47,6 +50,7 @@ static const op_case cases[] = {
     MAX("sub-sampling an odd map", every_second, 2, 7, 9, 21),
     MAX("sub-sampling an even map", every_second, 1, 8, 6, 16),
     MAX("every pixel in nine windows", overlapping, 1, 5, 6, 3),
+    MAX("nine windows, whole vectors", overlapping, 2, 4, 5, 24),
     MAX("one of everything", identity, 1, 1, 1, 1),
 };
 OP_CASES(pool, cases)

@@ -14,7 +14,10 @@ static int build_resize(chl_graph *g, const op_case *c, const chl_tensor *in, ch
     {                                                                                              \
         .name = "resize", .label = label_, .build = build_resize, REFERENCE_OF(resize),            \
         .inputs = 1,                                                                               \
-        .in = {{.desc = {CHL_F32, 4, {n, in_h, in_w, c}}, .fill = FILL_NORMAL, .gradient = true}}, \
+        .in = {{.desc = {CHL_F32, 4, {n, in_h, in_w, c}},                                          \
+                .fill = FILL_NORMAL,                                                               \
+                .gradient = true,                                                                  \
+                .half = true}},                                                                    \
         .settings = &(const chl_attributes) {                                                      \
             .resize = {                                                                            \
                 .filter = filter_,                                                                 \
@@ -32,6 +35,7 @@ static int build_resize(chl_graph *g, const op_case *c, const chl_tensor *in, ch
         RESIZE(name " up", filter, 1, 5, 7, 3, 0, 0, 5, 7, 13, 10),                                \
         RESIZE(name " up and down, many channels", filter, 1, 6, 12, 19, 0, 0, 6, 12, 11, 5),      \
         RESIZE(name " window", filter, 2, 15, 13, 3, 2, 3, 11, 9, 6, 5),                           \
+        RESIZE(name " whole vectors", filter, 2, 9, 8, 16, 1, 0, 7, 8, 5, 11),                     \
         RESIZE(name " halved, one channel", filter, 1, 12, 8, 1, 0, 0, 12, 8, 6, 4),               \
         RESIZE(name " unchanged", filter, 1, 5, 4, 3, 0, 0, 5, 4, 5, 4),                           \
         RESIZE(name " one of everything", filter, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1)

@@ -1,9 +1,19 @@
 /* Every op, every shape case, forward and backward, on one backend; prints the table of what ran.
  * A row of the op table that no case reached is a failure: blanks are not allowed. */
 #include "core/rule.h"
+#include "device/open.h"
 #include "harness/op_test.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#ifdef TEST_BACKEND_EMU
+#include "backend_emu.h"
+#define TESTED_BACKEND chl_backend_emu()
+#define CAN_BE_TOLD false
+#else
+#define TESTED_BACKEND chl_backend_cpu()
+#define CAN_BE_TOLD true
+#endif
 
 #define OP_FAMILY(name) extern const op_case_list op_cases_##name;
 #include "families.h"
@@ -18,31 +28,98 @@ static const struct {
 #undef OP_FAMILY
 };
 
-static int print_table(const op_coverage *coverage, const char *backend) {
-    int blanks = 0;
-    printf("%-28s %s: runs over the cases' shapes\n", "op", backend);
+/* The names on the list of missing bodies; a row is on it exactly when it has none. */
+static bool is_pending(const char *list, const char *op) {
+    const size_t length = strlen(op);
+    for (const char *at = list; at && *at; at = strchr(at, '\n'), at += at != NULL)
+        if (strncmp(at, op, length) == 0 && (at[length] == '\n' || at[length] == 0)) return true;
+    return false;
+}
+
+static char *read_list(const char *path) {
+    char *text = calloc(1, 1 << 16);
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (file && text) (void)fread(text, 1, (1 << 16) - 1, file);
+    if (file) fclose(file);
+    return text;
+}
+
+static int check_list(const chl_backend *backend, const char *list) {
+    int wrong = 0;
     for (int op = 0; op < CHL_OP_COUNT; op++) {
+        const char *name = chl_op_name((chl_op)op);
+        const bool missing = !backend->body((chl_op)op), listed = is_pending(list, name);
+        if (missing == listed) continue;
+        fprintf(stderr, "FAIL %s: %s\n", name,
+                missing ? "has no body and is not on the list of those"
+                        : "has a body and is on the list of those without");
+        wrong++;
+    }
+    return wrong;
+}
+
+static int print_table(const op_coverage *coverage, const chl_backend *backend) {
+    int blanks = 0;
+    printf("%-28s %s: runs over the cases' shapes\n", "op", backend->name);
+    for (int op = 0; op < CHL_OP_COUNT; op++) {
+        const bool missing = !backend->body((chl_op)op);
+        const bool blank = coverage->forward[op] == 0 && !missing;
         printf("%-28s %d%s\n", chl_op_name((chl_op)op), coverage->forward[op],
-               coverage->forward[op] ? "" : "   <- never ran");
-        blanks += coverage->forward[op] == 0;
+               missing ? "   pending"
+               : blank ? "   <- never ran"
+                       : "");
+        blanks += blank;
     }
     return blanks;
 }
 
-/* test_ops [family]: one family alone skips the table's completeness */
+static const chl_backend *open_device(const char *name) {
+    const char *why;
+    const chl_backend *backend = chl_backend_open(name, &why);
+    if (!backend) fprintf(stderr, "test_ops: %s\n", why);
+    return backend;
+}
+
+/* test_ops [--device NAME] [--bf16] [--pending LIST] [family]. --device: as chladni's, not on the
+ * emulator. --bf16: activations in bf16, where cases say what is one; the rows that never ran are
+ * then no failure. One family alone: neither. */
 int main(int argc, char **argv) {
     op_coverage coverage = {0};
-    const chl_backend *backend = chl_backend_cpu();
+    const chl_backend *backend = TESTED_BACKEND;
+    const char *list_path = NULL, *only = NULL;
+    bool half = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--bf16") == 0) {
+            op_test_precision(CHL_BF16);
+            half = true;
+        } else if (strcmp(argv[i], "--pending") == 0 && i + 1 < argc)
+            list_path = argv[++i];
+        else if (CAN_BE_TOLD && strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
+            backend = open_device(argv[++i]);
+            if (!backend) return 1;
+        } else
+            only = argv[i];
+    }
     int cases = 0;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
-        if (argc > 1 && strcmp(argv[1], families[f].name) != 0) continue;
+        if (only && strcmp(only, families[f].name) != 0) continue;
         const op_case_list *list = families[f].list;
-        for (int i = 0; i < list->count; i++, cases++)
+        for (int i = 0; i < list->count; i++) {
+            if (!op_test_possible(&list->cases[i], backend)) {
+                coverage.skipped++;
+                continue;
+            }
             op_test_run(&list->cases[i], backend, &coverage);
+            cases++;
+        }
     }
-    int blanks = argc > 1 ? 0 : print_table(&coverage, backend->name);
-    printf("%d cases, %d failed, %d rows never ran; largest error / allowed: forward %.2f, "
-           "gradient %.2f\n",
-           cases, coverage.failed, blanks, coverage.worst_forward, coverage.worst_gradient);
-    return coverage.failed || blanks || cases == 0;
+    char *list = read_list(list_path);
+    const int wrong = list ? check_list(backend, list) : 1;
+    free(list);
+    int blanks = only || half ? 0 : print_table(&coverage, backend);
+    printf("%d cases, %d failed, %d skipped for want of a body, %d rows never ran; largest error / "
+           "allowed: forward %.2f, gradient %.2f\n",
+           cases, coverage.failed, coverage.skipped, blanks, coverage.worst_forward,
+           coverage.worst_gradient);
+    return coverage.failed || blanks || wrong || cases == 0;
 }

@@ -46,10 +46,15 @@ static void gradient_attention(chl_gradient *context) {
     if (context->dout[0] == CHL_NONE) return;
     chl_backprop(context, CHL_OP_attention_backward, &node->attr, 4, in, 1, qkv, NULL);
 }
-const chl_rule chl_rule_attention = {
-    .infer = infer_attention, .gradient = gradient_attention, .flops = flops_attention};
+const chl_rule chl_rule_attention = {.infer = infer_attention,
+                                     .gradient = gradient_attention,
+                                     .flops = flops_attention,
+                                     .half_in = 1,
+                                     .half_out = 1};
 const chl_rule chl_rule_attention_backward = {.infer = infer_attention_backward,
-                                              .flops = flops_attention_backward};
+                                              .flops = flops_attention_backward,
+                                              .half_in = 7,
+                                              .half_out = 1};
 
 chl_tensor chl_attention(chl_graph *g, chl_tensor qkv, int heads, bool causal) {
     chl_attributes attr = {.attention = {.heads = heads, .causal = causal}};
@@ -108,9 +113,13 @@ static void gradient_window_attention(chl_gradient *context) {
 }
 const chl_rule chl_rule_window_attention = {.infer = infer_window_attention,
                                             .gradient = gradient_window_attention,
-                                            .flops = flops_window_attention};
+                                            .flops = flops_window_attention,
+                                            .half_in = 1,
+                                            .half_out = 1};
 const chl_rule chl_rule_window_attention_backward = {.infer = infer_window_attention_backward,
-                                                     .flops = flops_window_attention_backward};
+                                                     .flops = flops_window_attention_backward,
+                                                     .half_in = 11,
+                                                     .half_out = 1};
 
 chl_tensor chl_window_attention(chl_graph *g, chl_tensor qkv, chl_tensor bias, int heads,
                                 int window, int shift) {

@@ -35,9 +35,13 @@ static void gradient_affine(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_affine_dx, &c->node.attr, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_channel_affine = {
-    .infer = infer_affine, .gradient = gradient_affine, .in_place = true};
-const chl_rule chl_rule_channel_affine_dx = {.infer = infer_affine_dx, .in_place = true};
+const chl_rule chl_rule_channel_affine = {.infer = infer_affine,
+                                          .gradient = gradient_affine,
+                                          .half_in = 1,
+                                          .half_out = 1,
+                                          .in_place = true};
+const chl_rule chl_rule_channel_affine_dx = {
+    .infer = infer_affine_dx, .half_in = 3, .half_out = 1, .in_place = true};
 
 chl_tensor chl_channel_affine(chl_graph *g, chl_tensor x, chl_tensor mul, chl_tensor add,
                               float lowest, float highest) {
@@ -66,9 +70,13 @@ static void gradient_scale(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_scale_backward, NULL, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_channel_scale = {
-    .infer = infer_scale, .gradient = gradient_scale, .in_place = true};
-const chl_rule chl_rule_channel_scale_backward = {.infer = infer_scale_backward, .in_place = true};
+const chl_rule chl_rule_channel_scale = {.infer = infer_scale,
+                                         .gradient = gradient_scale,
+                                         .half_in = 3,
+                                         .half_out = 1,
+                                         .in_place = true};
+const chl_rule chl_rule_channel_scale_backward = {
+    .infer = infer_scale_backward, .half_in = 7, .half_out = 3, .in_place = true};
 
 chl_tensor chl_channel_scale(chl_graph *g, chl_tensor x, chl_tensor s) {
     return chl_emit1(g, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, s});
@@ -91,9 +99,13 @@ static void gradient_prelu(chl_gradient *c) {
     chl_backprop(c, CHL_OP_prelu_backward, NULL, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_prelu = {
-    .infer = infer_prelu, .gradient = gradient_prelu, .in_place = true};
-const chl_rule chl_rule_prelu_backward = {.infer = infer_prelu_backward, .in_place = true};
+const chl_rule chl_rule_prelu = {.infer = infer_prelu,
+                                 .gradient = gradient_prelu,
+                                 .half_in = 1,
+                                 .half_out = 1,
+                                 .in_place = true};
+const chl_rule chl_rule_prelu_backward = {
+    .infer = infer_prelu_backward, .half_in = 3, .half_out = 1, .in_place = true};
 
 chl_tensor chl_prelu(chl_graph *g, chl_tensor x, chl_tensor slope) {
     return chl_emit1(g, CHL_OP_prelu, NULL, 2, (chl_tensor[]){x, slope});
@@ -121,10 +133,13 @@ static void gradient_batch_norm(chl_gradient *c) {
                              c->node.in[4]};
     chl_backprop(c, CHL_OP_batch_norm_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2}, NULL);
 }
-const chl_rule chl_rule_batch_norm = {
-    .infer = infer_batch_norm, .gradient = gradient_batch_norm, .in_place = true};
-const chl_rule chl_rule_batch_norm_backward = {.infer = infer_batch_norm_backward,
-                                               .in_place = true};
+const chl_rule chl_rule_batch_norm = {.infer = infer_batch_norm,
+                                      .gradient = gradient_batch_norm,
+                                      .half_in = 1,
+                                      .half_out = 1,
+                                      .in_place = true};
+const chl_rule chl_rule_batch_norm_backward = {
+    .infer = infer_batch_norm_backward, .half_in = 3, .half_out = 1, .in_place = true};
 
 chl_tensor chl_batch_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           chl_tensor mean, chl_tensor var, float eps) {
@@ -150,10 +165,13 @@ static void gradient_batch_norm_train(chl_gradient *c) {
     chl_backprop(c, CHL_OP_batch_norm_train_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2},
                  NULL);
 }
-const chl_rule chl_rule_batch_norm_train = {
-    .infer = infer_batch_norm_train, .gradient = gradient_batch_norm_train, .in_place = true};
-const chl_rule chl_rule_batch_norm_train_backward = {.infer = infer_batch_norm_backward,
-                                                     .in_place = true};
+const chl_rule chl_rule_batch_norm_train = {.infer = infer_batch_norm_train,
+                                            .gradient = gradient_batch_norm_train,
+                                            .half_in = 1,
+                                            .half_out = 1,
+                                            .in_place = true};
+const chl_rule chl_rule_batch_norm_train_backward = {
+    .infer = infer_batch_norm_backward, .half_in = 3, .half_out = 1, .in_place = true};
 
 chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                                 float eps, chl_tensor *mean, chl_tensor *var) {

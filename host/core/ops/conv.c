@@ -47,10 +47,14 @@ static void gradient_conv(chl_gradient *c) {
     chl_backprop(c, CHL_OP_conv_dw, &c->node.attr, 2, (chl_tensor[]){c->dout[0], x}, 2, targets,
                  NULL);
 }
-const chl_rule chl_rule_conv = {
-    .infer = infer_conv, .gradient = gradient_conv, .flops = chl_conv_flops};
-const chl_rule chl_rule_conv_dx = {.infer = infer_conv_dx, .flops = chl_conv_flops};
-const chl_rule chl_rule_conv_dw = {.infer = infer_conv_dw, .flops = chl_conv_flops};
+const chl_rule chl_rule_conv = {.infer = infer_conv,
+                                .gradient = gradient_conv,
+                                .flops = chl_conv_flops,
+                                .half_in = 1,
+                                .half_out = 1};
+const chl_rule chl_rule_conv_dx = {
+    .infer = infer_conv_dx, .flops = chl_conv_flops, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_conv_dw = {.infer = infer_conv_dw, .flops = chl_conv_flops, .half_in = 3};
 
 chl_tensor chl_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, int stride, int pad) {
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;

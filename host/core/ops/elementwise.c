@@ -25,7 +25,11 @@ static void gradient_sum(chl_gradient *context) {
             chl_backprop(context, CHL_OP_sum, &attr, 1, &context->dout[0], 1, &i, NULL);
     }
 }
-const chl_rule chl_rule_sum = {.infer = same_as_first, .gradient = gradient_sum, .in_place = true};
+const chl_rule chl_rule_sum = {.infer = same_as_first,
+                               .gradient = gradient_sum,
+                               .half_in = 0xff,
+                               .half_out = 1,
+                               .in_place = true};
 
 chl_tensor chl_sum(chl_graph *g, float bias, int count, const float *c, const chl_tensor *x) {
     chl_attributes attr = {.sum = {.bias = bias}};
@@ -47,6 +51,30 @@ chl_tensor chl_scale(chl_graph *g, chl_tensor x, float c) {
     return chl_sum(g, 0, 1, &c, &x);
 }
 
+/* --- cast: bf16 <-> float32 ------------------------------------------------------------------- */
+static chl_status infer_cast(chl_shapes *s) {
+    s->out[0] = s->in[0];
+    s->out[0].dtype = s->attr->like.dtype;
+    return CHL_OK;
+}
+static chl_tensor cast(chl_graph *g, chl_tensor x, chl_dtype dtype) {
+    if (x == CHL_NONE || chl_desc_of(g, x)->dtype == dtype) return x;
+    const chl_attributes attr = {.like = {.dtype = dtype}};
+    return chl_emit1(g, CHL_OP_cast, &attr, 1, &x);
+}
+static void gradient_cast(chl_gradient *context) {
+    const chl_dtype dtype = chl_desc_of(context->graph, context->node.in[0])->dtype;
+    chl_backprop_same(context, 0, cast(context->graph, context->dout[0], dtype));
+}
+const chl_rule chl_rule_cast = {.infer = infer_cast, .gradient = gradient_cast, .half_in = 1};
+
+chl_tensor chl_enter(chl_graph *g, chl_tensor x) {
+    return cast(g, x, chl_precision_of(g));
+}
+chl_tensor chl_leave(chl_graph *g, chl_tensor x) {
+    return cast(g, x, CHL_F32);
+}
+
 /* --- add_bias --------------------------------------------------------------------------------- */
 static chl_status infer_add_bias(chl_shapes *s) {
     const chl_desc *x = &s->in[0], *b = &s->in[1];
@@ -62,9 +90,12 @@ static void gradient_add_bias(chl_gradient *context) {
     chl_backprop_same(context, 0, context->dout[0]);
     chl_backprop(context, CHL_OP_add_bias_db, &attr, 1, &context->dout[0], 1, bias, NULL);
 }
-const chl_rule chl_rule_add_bias = {
-    .infer = infer_add_bias, .gradient = gradient_add_bias, .in_place = true};
-const chl_rule chl_rule_add_bias_db = {.infer = as_told};
+const chl_rule chl_rule_add_bias = {.infer = infer_add_bias,
+                                    .gradient = gradient_add_bias,
+                                    .half_in = 1,
+                                    .half_out = 1,
+                                    .in_place = true};
+const chl_rule chl_rule_add_bias_db = {.infer = as_told, .half_in = 1};
 
 chl_tensor chl_add_bias(chl_graph *g, chl_tensor x, chl_tensor b) {
     const chl_tensor in[2] = {x, b};
@@ -79,7 +110,11 @@ static void gradient_mul(chl_gradient *context) {
         chl_backprop(context, CHL_OP_mul, NULL, 2, in, 1, &i, NULL);
     }
 }
-const chl_rule chl_rule_mul = {.infer = same_as_first, .gradient = gradient_mul, .in_place = true};
+const chl_rule chl_rule_mul = {.infer = same_as_first,
+                               .gradient = gradient_mul,
+                               .half_in = 3,
+                               .half_out = 1,
+                               .in_place = true};
 
 chl_tensor chl_mul(chl_graph *g, chl_tensor a, chl_tensor b) {
     const chl_tensor in[2] = {a, b};
@@ -93,9 +128,13 @@ static void gradient_activation(chl_gradient *context) {
     const chl_tensor in[2] = {context->dout[0], context->node.in[0]};
     chl_backprop(context, CHL_OP_activation_dx, &context->node.attr, 2, in, 1, x, NULL);
 }
-const chl_rule chl_rule_activation = {
-    .infer = same_as_first, .gradient = gradient_activation, .in_place = true};
-const chl_rule chl_rule_activation_dx = {.infer = same_as_first, .in_place = true};
+const chl_rule chl_rule_activation = {.infer = same_as_first,
+                                      .gradient = gradient_activation,
+                                      .half_in = 1,
+                                      .half_out = 1,
+                                      .in_place = true};
+const chl_rule chl_rule_activation_dx = {
+    .infer = same_as_first, .half_in = 3, .half_out = 1, .in_place = true};
 
 chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope) {
     chl_attributes attr = {.activation = {.kind = kind, .slope = slope}};
@@ -159,8 +198,11 @@ static void gradient_drop_path(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_drop_path, &context->node.attr, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_drop_path = {
-    .infer = same_as_first, .gradient = gradient_drop_path, .in_place = true};
+const chl_rule chl_rule_drop_path = {.infer = same_as_first,
+                                     .gradient = gradient_drop_path,
+                                     .half_in = 1,
+                                     .half_out = 1,
+                                     .in_place = true};
 
 chl_tensor chl_drop_path(chl_graph *g, chl_tensor x, float rate, uint32_t purpose) {
     chl_attributes attr = {.drop = {.rate = rate, .purpose = purpose}};

@@ -35,9 +35,11 @@ static double flops_linear(const chl_shapes *s) {
 static void gradient_linear(chl_gradient *context) {
     const chl_node *node = &context->node;
     const int x[1] = {0}, weights[2] = {1, 2};
-    const chl_tensor to_x[2] = {context->dout[0], node->in[1]};
+    const chl_tensor packed = node->inputs > 3 ? node->in[3] : CHL_NONE;
+    const chl_tensor to_x[3] = {context->dout[0], node->in[1], packed};
     const chl_tensor to_w[2] = {context->dout[0], node->in[0]};
-    chl_backprop(context, CHL_OP_linear_dx, &node->attr, 2, to_x, 1, x, NULL);
+    chl_backprop(context, CHL_OP_linear_dx, &node->attr, packed == CHL_NONE ? 2 : 3, to_x, 1, x,
+                 NULL);
     const bool bias = node->inputs > 2 && node->in[2] != CHL_NONE;
     chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, to_w, bias ? 2 : 1, weights, NULL);
 }
@@ -49,8 +51,11 @@ static chl_status infer_linear_pack(chl_shapes *s) {
 }
 const chl_rule chl_rule_linear_pack = {.infer = infer_linear_pack};
 
-const chl_rule chl_rule_linear = {
-    .infer = infer_linear, .gradient = gradient_linear, .flops = flops_linear};
+const chl_rule chl_rule_linear = {.infer = infer_linear,
+                                  .gradient = gradient_linear,
+                                  .flops = flops_linear,
+                                  .half_in = 1,
+                                  .half_out = 1};
 
 /* --- backward --------------------------------------------------------------------------------- */
 static chl_status infer_linear_dx(chl_shapes *s) {
@@ -60,7 +65,8 @@ static chl_status infer_linear_dx(chl_shapes *s) {
     s->out[0] = with_last(*dy, w->dim[1]);
     return CHL_OK;
 }
-const chl_rule chl_rule_linear_dx = {.infer = infer_linear_dx, .flops = flops_linear};
+const chl_rule chl_rule_linear_dx = {
+    .infer = infer_linear_dx, .flops = flops_linear, .half_in = 1, .half_out = 1};
 
 static chl_status infer_linear_dw(chl_shapes *s) {
     const chl_desc *dy = &s->in[0], *x = &s->in[1];
@@ -73,11 +79,13 @@ static chl_status infer_linear_dw(chl_shapes *s) {
 static double flops_linear_dw(const chl_shapes *s) {
     return 2 * rows_of(&s->in[0]) * (double)(last(&s->in[0]) * last(&s->in[1]));
 }
-const chl_rule chl_rule_linear_dw = {.infer = infer_linear_dw, .flops = flops_linear_dw};
+const chl_rule chl_rule_linear_dw = {
+    .infer = infer_linear_dw, .flops = flops_linear_dw, .half_in = 3};
 
 /* --- builders --------------------------------------------------------------------------------- */
 /* Between these a frozen weight is packed: a single row streams w once either way, and from the
- * upper one on the kernel's own copy of w costs little (kernels/cpu/linear.c). */
+ * upper one on the kernel's own copy of w costs little (kernels/cpu/linear.c). Beside bf16
+ * activations a copy is needed whatever the rows. */
 #define PACK_FROM_ROWS 16
 #define PACK_TO_ROWS 1024
 
@@ -95,7 +103,8 @@ chl_tensor chl_linear_gain(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor 
     const chl_tensor in[3] = {x, w, b};
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;
     const double rows = rows_of(chl_desc_of(g, x));
-    if (chl_is_once(g, w) && rows >= PACK_FROM_ROWS && rows < PACK_TO_ROWS &&
+    const bool half = chl_desc_of(g, x)->dtype == CHL_BF16;
+    if (chl_is_once(g, w) && (half || (rows >= PACK_FROM_ROWS && rows < PACK_TO_ROWS)) &&
         chl_desc_of(g, w)->rank == 2)
         return chl_linear_packed(g, x, w, b, gain, bias_gain);
     return chl_emit1(g, CHL_OP_linear, &attr, b == CHL_NONE ? 2 : 3, in);

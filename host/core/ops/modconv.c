@@ -95,12 +95,18 @@ static double flops_epilogue(const chl_shapes *s) {
     return 12.0 * (double)chl_count(&s->in[0]);
 }
 
-const chl_rule chl_rule_modconv = {
-    .infer = infer_modconv, .gradient = gradient_modconv, .flops = chl_conv_flops};
-const chl_rule chl_rule_modconv_epilogue_backward = {.infer = infer_epilogue_backward,
-                                                     .flops = flops_epilogue};
-const chl_rule chl_rule_modconv_dx = {.infer = infer_modconv_dx, .flops = chl_conv_flops};
-const chl_rule chl_rule_modconv_dw = {.infer = infer_modconv_dw, .flops = chl_conv_flops};
+/* half: x, y and their gradients */
+const chl_rule chl_rule_modconv = {.infer = infer_modconv,
+                                   .gradient = gradient_modconv,
+                                   .flops = chl_conv_flops,
+                                   .half_in = 1,
+                                   .half_out = 1};
+const chl_rule chl_rule_modconv_epilogue_backward = {
+    .infer = infer_epilogue_backward, .flops = flops_epilogue, .half_in = 3, .half_out = 1};
+const chl_rule chl_rule_modconv_dx = {
+    .infer = infer_modconv_dx, .flops = chl_conv_flops, .half_in = 17, .half_out = 1};
+const chl_rule chl_rule_modconv_dw = {
+    .infer = infer_modconv_dw, .flops = chl_conv_flops, .half_in = 3};
 
 chl_tensor chl_modulated_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s,
                               chl_tensor noise, chl_tensor strength, chl_tensor b,

@@ -41,8 +41,10 @@ static void gradient_layer_norm(chl_gradient *context) {
     if (context->dout[0] == CHL_NONE) return;
     chl_backprop(context, CHL_OP_layer_norm_backward, &node->attr, 4, in, 3, all, NULL);
 }
-const chl_rule chl_rule_layer_norm = {.infer = infer_layer_norm, .gradient = gradient_layer_norm};
-const chl_rule chl_rule_layer_norm_backward = {.infer = infer_layer_norm_backward};
+const chl_rule chl_rule_layer_norm = {
+    .infer = infer_layer_norm, .gradient = gradient_layer_norm, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_layer_norm_backward = {
+    .infer = infer_layer_norm_backward, .half_in = 3, .half_out = 1};
 
 chl_tensor chl_layer_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           float eps) {

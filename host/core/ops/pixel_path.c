@@ -93,10 +93,11 @@ static void gradient_torgb(chl_gradient *c) {
                              c->node.in[2]};
     chl_backprop(c, CHL_OP_torgb_backward, &c->node.attr, 5, in, 4, (int[]){0, 2, 1, 3}, NULL);
 }
+/* the picture is float */
 const chl_rule chl_rule_torgb = {
-    .infer = infer_torgb, .gradient = gradient_torgb, .flops = flops_torgb};
-const chl_rule chl_rule_torgb_backward = {.infer = infer_torgb_backward,
-                                          .flops = flops_torgb_backward};
+    .infer = infer_torgb, .gradient = gradient_torgb, .flops = flops_torgb, .half_in = 1};
+const chl_rule chl_rule_torgb_backward = {
+    .infer = infer_torgb_backward, .flops = flops_torgb_backward, .half_in = 4, .half_out = 1};
 
 chl_tensor chl_to_rgb(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s, chl_tensor b,
                       float gain, float clamp) {

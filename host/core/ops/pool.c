@@ -20,8 +20,9 @@ static void gradient_mean(chl_gradient *c) {
     const chl_attributes attr = {.like = *chl_desc_of(c->graph, c->node.in[0])};
     chl_backprop(c, CHL_OP_mean_pool_dx, &attr, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_mean_pool = {.infer = infer_mean, .gradient = gradient_mean};
-const chl_rule chl_rule_mean_pool_dx = {.infer = infer_mean_dx};
+const chl_rule chl_rule_mean_pool = {
+    .infer = infer_mean, .gradient = gradient_mean, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_mean_pool_dx = {.infer = infer_mean_dx, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_mean_pool(chl_graph *g, chl_tensor x) {
     return chl_emit1(g, CHL_OP_mean_pool, NULL, 1, &x);
@@ -54,8 +55,9 @@ static void gradient_max(chl_gradient *c) {
     chl_backprop(c, CHL_OP_max_pool_dx, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[0]},
                  1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_max_pool = {.infer = infer_max, .gradient = gradient_max};
-const chl_rule chl_rule_max_pool_dx = {.infer = infer_max_dx};
+const chl_rule chl_rule_max_pool = {
+    .infer = infer_max, .gradient = gradient_max, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_max_pool_dx = {.infer = infer_max_dx, .half_in = 3, .half_out = 1};
 
 chl_tensor chl_max_pool(chl_graph *g, chl_tensor x, int kernel, int stride, int pad) {
     const chl_attributes attr = {.pool = {kernel, stride, pad}};

@@ -30,8 +30,9 @@ static chl_status infer_dx(chl_shapes *s) {
 static void gradient(chl_gradient *c) {
     chl_backprop(c, CHL_OP_resize_dx, &c->node.attr, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_resize = {.infer = infer, .gradient = gradient};
-const chl_rule chl_rule_resize_dx = {.infer = infer_dx};
+const chl_rule chl_rule_resize = {
+    .infer = infer, .gradient = gradient, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_resize_dx = {.infer = infer_dx, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_resize(chl_graph *g, chl_tensor x, chl_filter filter, int out_h, int out_w) {
     const chl_desc *d = chl_desc_of(g, x);

@@ -26,9 +26,10 @@ static void gradient_patch_merge(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_patch_merge_dx, NULL, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_patch_merge = {.infer = infer_patch_merge,
-                                       .gradient = gradient_patch_merge};
-const chl_rule chl_rule_patch_merge_dx = {.infer = infer_patch_merge_dx};
+const chl_rule chl_rule_patch_merge = {
+    .infer = infer_patch_merge, .gradient = gradient_patch_merge, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_patch_merge_dx = {
+    .infer = infer_patch_merge_dx, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_patch_merge(chl_graph *g, chl_tensor x) {
     if (x == CHL_NONE) return CHL_NONE;
@@ -84,9 +85,10 @@ static void gradient_prepend_token(chl_gradient *context) {
     const int both[2] = {0, 1};
     chl_backprop(context, CHL_OP_prepend_token_backward, NULL, 1, &context->dout[0], 2, both, NULL);
 }
-const chl_rule chl_rule_prepend_token = {.infer = infer_prepend_token,
-                                         .gradient = gradient_prepend_token};
-const chl_rule chl_rule_prepend_token_backward = {.infer = infer_prepend_token_backward};
+const chl_rule chl_rule_prepend_token = {
+    .infer = infer_prepend_token, .gradient = gradient_prepend_token, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_prepend_token_backward = {
+    .infer = infer_prepend_token_backward, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_prepend_token(chl_graph *g, chl_tensor x, chl_tensor token) {
     const chl_tensor in[2] = {x, token};
@@ -128,9 +130,10 @@ static void gradient_select_token(chl_gradient *context) {
     attr.token.like = *chl_desc_of(context->graph, node->in[0]);
     chl_backprop(context, CHL_OP_select_token_dx, &attr, node->inputs, in, 1, x, NULL);
 }
-const chl_rule chl_rule_select_token = {.infer = infer_select_token,
-                                        .gradient = gradient_select_token};
-const chl_rule chl_rule_select_token_dx = {.infer = infer_select_token_dx};
+const chl_rule chl_rule_select_token = {
+    .infer = infer_select_token, .gradient = gradient_select_token, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_select_token_dx = {
+    .infer = infer_select_token_dx, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_select(chl_graph *g, chl_tensor x, int index) {
     chl_attributes attr = {.token = {.index = index}};
@@ -166,8 +169,9 @@ static void gradient_repeat(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_repeat_dx, NULL, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_repeat = {.infer = infer_repeat, .gradient = gradient_repeat};
-const chl_rule chl_rule_repeat_dx = {.infer = infer_repeat_dx};
+const chl_rule chl_rule_repeat = {
+    .infer = infer_repeat, .gradient = gradient_repeat, .half_in = 1, .half_out = 1};
+const chl_rule chl_rule_repeat_dx = {.infer = infer_repeat_dx, .half_in = 1, .half_out = 1};
 
 chl_tensor chl_repeat(chl_graph *g, chl_tensor x, int n) {
     chl_attributes attr = {.token = {.n = n}};

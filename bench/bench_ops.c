@@ -1,0 +1,253 @@
+/* Single ops, forward and backward, at the sizes of an edit and of training: seconds, bytes, FLOPs.
+ *
+ *     bench_ops [--device NAME] [--bf16] [--runs N] [--flush MB] [--small] [OP]
+ *
+ * A line of JSON per op and case. Before each run a buffer larger than the caches is cleared, and
+ * the time of the clearing alone is taken off: both are queued without waiting, so that the launch
+ * is hidden and the op finds its tensors in memory. `bytes` counts every input and output once. */
+#include "core/build.h"
+#include "core/graph_private.h"
+#include "core/rule.h"
+#include "device/open.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct options {
+    const char *device, *only;
+    bool half, small;
+    int runs;
+    size_t flush; /* bytes */
+} options;
+
+typedef struct op_bench {
+    const char *what;
+    chl_tensor (*build)(chl_graph *g, int n); /* n: the batch */
+    int batch;
+} op_bench;
+
+/* Trainable: its gradient is wanted, and no node runs at compile time only. Zeros: no op here takes
+ * longer for other numbers. */
+static chl_tensor weight(chl_graph *g, chl_desc desc) {
+    return chl_param(g, "weight", desc, NULL, CHL_TRAINABLE);
+}
+static chl_tensor activation(chl_graph *g, chl_desc desc) {
+    return chl_enter(g, chl_param(g, "x", desc, NULL, CHL_TRAINABLE));
+}
+
+/* --- what an edit of 8 pictures computes, and a training step of 128 clips
+ * ----------------------- */
+static chl_tensor norm_vit(chl_graph *g, int n) {
+    return chl_layer_norm(g, activation(g, chl_f32(3, n, 50, 768)), weight(g, chl_f32(1, 768)),
+                          weight(g, chl_f32(1, 768)), 1e-5f);
+}
+static chl_tensor norm_swin(chl_graph *g, int n) {
+    return chl_layer_norm(g, activation(g, chl_f32(4, n, 56, 56, 96)), weight(g, chl_f32(1, 96)),
+                          weight(g, chl_f32(1, 96)), 1e-5f);
+}
+static chl_tensor gelu(chl_graph *g, int n) {
+    return chl_activate(g, activation(g, chl_f32(4, n, 56, 56, 384)), CHL_GELU, 0);
+}
+static chl_tensor attention_vit(chl_graph *g, int n) {
+    return chl_attention(g, activation(g, chl_f32(3, n, 50, 3 * 768)), 12, false);
+}
+static chl_tensor attention_window(chl_graph *g, int n) {
+    return chl_window_attention(g, activation(g, chl_f32(4, n, 56, 56, 3 * 96)),
+                                weight(g, chl_f32(2, 169, 3)), 3, 7, 3);
+}
+static chl_tensor linear_swin(chl_graph *g, int n) {
+    return chl_linear(g, activation(g, chl_f32(4, n, 14, 14, 384)),
+                      weight(g, chl_f32(2, 1536, 384)), weight(g, chl_f32(1, 1536)));
+}
+static chl_tensor merge(chl_graph *g, int n) {
+    return chl_patch_merge(g, activation(g, chl_f32(4, n, 56, 56, 96)));
+}
+static chl_tensor add(chl_graph *g, int n) {
+    const chl_desc desc = chl_f32(4, n, 56, 56, 96);
+    return chl_add(g, activation(g, desc), activation(g, desc));
+}
+static chl_tensor area(chl_graph *g, int n) {
+    return chl_resize(g, activation(g, chl_f32(4, n, 1024, 1024, 3)), CHL_FILTER_AREA, 224, 224);
+}
+static chl_tensor prelu_face(chl_graph *g, int n) {
+    return chl_prelu(g, activation(g, chl_f32(4, n, 112, 112, 64)), weight(g, chl_f32(1, 64)));
+}
+static chl_tensor pixels(chl_graph *g, int n) {
+    const chl_desc desc = chl_f32(4, n, 1024, 1024, 3);
+    const chl_tensor other = chl_enter(g, chl_input(g, "other", desc)); /* gets no gradient */
+    return chl_pixel_loss(g, activation(g, desc), other, CHL_PIXEL_L2);
+}
+static chl_tensor contrast(chl_graph *g, int n) {
+    return chl_cross_entropy(g, weight(g, chl_f32(2, n, n)), 0);
+}
+
+static const op_bench benches[] = {
+    {"CLIP's tokens", norm_vit, 8},
+    {"Swin's first stage", norm_swin, 128},
+    {"Swin's first stage", gelu, 128},
+    {"CLIP's image tower", attention_vit, 8},
+    {"Swin's first stage", attention_window, 128},
+    {"Swin's third stage", linear_swin, 128},
+    {"Swin's first stage", merge, 128},
+    {"Swin's first stage", add, 128},
+    {"1024 to 224", area, 8},
+    {"ArcFace's first unit", prelu_face, 8},
+    {"pictures of 1024", pixels, 8},
+    {"a batch of 384", contrast, 384},
+};
+
+/* --- timing ----------------------------------------------------------------------------------- */
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds from queueing (a clearing and, with a body, the op) until all of it is done. */
+static chl_status once(const chl_graph *g, const chl_body *body, const chl_call *call, void *spare,
+                       size_t flush, double *seconds) {
+    float waited;
+    const double start = now();
+    if (flush) CHL_TRY(g->backend->clear(spare, flush));
+    if (body) CHL_TRY(body->run(call));
+    CHL_TRY(g->backend->download(&waited, spare, sizeof waited));
+    *seconds = now() - start;
+    return CHL_OK;
+}
+
+static int64_t bytes_of(const chl_shapes *s) {
+    int64_t bytes = 0;
+    for (int i = 0; i < s->inputs; i++)
+        if (s->present[i]) bytes += chl_bytes(&s->in[i]);
+    for (int i = 0; i < s->outputs; i++)
+        if (s->out[i].rank) bytes += chl_bytes(&s->out[i]);
+    return bytes;
+}
+
+static void print_line(const chl_graph *g, const chl_node *node, const op_bench *bench,
+                       const double *sorted, int runs) {
+    chl_shapes shapes;
+    chl_node_shapes(g, node, &shapes);
+    const chl_rule *rule = chl_rule_of(node->op);
+    char shape[96];
+    chl_shape_text(&shapes.in[0], shape, sizeof shape);
+    printf("{\"op\": \"%s\", \"case\": \"%s\", \"shape\": \"%s\", \"precision\": \"%s\", "
+           "\"bytes\": %lld, \"flops\": %.0f, \"seconds\": {\"median\": %.9f, "
+           "\"quartiles\": [%.9f, %.9f]}}\n",
+           chl_op_name(node->op), bench->what, shape,
+           shapes.in[0].dtype == CHL_BF16 ? "bf16" : "float", (long long)bytes_of(&shapes),
+           rule->flops ? rule->flops(&shapes) : 0.0,
+           0.5 * (sorted[(runs - 1) / 2] + sorted[runs / 2]), sorted[runs / 4],
+           sorted[runs - 1 - runs / 4]);
+    fflush(stdout);
+}
+
+static chl_status time_node(const options *o, const chl_graph *g, int32_t n, const op_bench *bench,
+                            void *spare) {
+    const chl_node *node = &g->node[n];
+    const chl_body *body = g->backend->body(node->op);
+    double *seconds = calloc((size_t)o->runs, sizeof *seconds);
+    if (!seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", o->runs);
+    chl_status status = CHL_OK;
+    for (int i = -3; i < o->runs && status == CHL_OK; i++) { /* the first three warm up */
+        double idle = 0, busy = 0;
+        status = once(g, NULL, NULL, spare, o->flush, &idle);
+        if (status == CHL_OK) status = once(g, body, &g->call[n], spare, o->flush, &busy);
+        if (i >= 0) seconds[i] = busy - idle;
+    }
+    if (status == CHL_OK) {
+        qsort(seconds, (size_t)o->runs, sizeof *seconds, ascending);
+        print_line(g, node, bench, seconds, o->runs);
+    }
+    free(seconds);
+    return status;
+}
+
+/* Nodes that only lead to and from the op under test. */
+static bool is_frame(chl_op op) {
+    return op == CHL_OP_cast || op == CHL_OP_row_dot || op == CHL_OP_row_dot_backward ||
+           op == CHL_OP_mean || op == CHL_OP_mean_dx;
+}
+
+static chl_status time_bench(const options *o, const chl_backend *backend, const op_bench *bench,
+                             void *spare) {
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(backend, &g));
+    chl_graph_precision(g, o->half && backend->bf16 ? CHL_BF16 : CHL_F32);
+    chl_tensor y = chl_leave(g, bench->build(g, o->small ? 2 : bench->batch)), wrt[16],
+               gradient[16];
+    int wanted = 0;
+    for (chl_tensor t = 0; t < g->tensors && wanted < 16; t++)
+        if (chl_is_trainable(g, t)) wrt[wanted++] = t;
+    if (y != CHL_NONE) {
+        const int rows = (int)chl_desc_of(g, y)->dim[0];
+        const int64_t n = chl_count(chl_desc_of(g, y));
+        chl_tensor flat = chl_reshape(g, y, chl_f32(2, rows, (int)(n / rows)));
+        chl_grad(g, chl_mean(g, chl_row_dot(g, flat, chl_stop_gradient(g, flat))), wanted, wrt,
+                 gradient);
+        for (int i = 0; i < wanted && chl_graph_status(g) == CHL_OK; i++) chl_keep(g, gradient[i]);
+    }
+    chl_status status = chl_compile(g);
+    if (status == CHL_OK) status = chl_run(g, 0);
+    for (int32_t n = 0; n < g->nodes && status == CHL_OK; n++)
+        if (!is_frame(g->node[n].op) &&
+            (!o->only || strcmp(o->only, chl_op_name(g->node[n].op)) == 0))
+            status = time_node(o, g, n, bench, spare);
+    chl_graph_free(g);
+    return status;
+}
+
+static bool parse(int argc, char **argv, options *o) {
+    *o = (options){.device = "auto", .runs = 21, .flush = (size_t)256 << 20};
+    for (int i = 1; i < argc; i++) {
+        const bool value = i + 1 < argc;
+        if (strcmp(argv[i], "--bf16") == 0)
+            o->half = true;
+        else if (strcmp(argv[i], "--small") == 0)
+            o->small = true;
+        else if (strcmp(argv[i], "--device") == 0 && value)
+            o->device = argv[++i];
+        else if (strcmp(argv[i], "--runs") == 0 && value)
+            o->runs = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--flush") == 0 && value)
+            o->flush = (size_t)atoi(argv[++i]) << 20;
+        else if (argv[i][0] != '-' && !o->only)
+            o->only = argv[i];
+        else
+            return false;
+    }
+    return o->runs > 0;
+}
+
+int main(int argc, char **argv) {
+    options o;
+    if (!parse(argc, argv, &o)) {
+        fprintf(stderr, "usage: bench_ops [--device NAME] [--bf16] [--runs N] [--flush MB] "
+                        "[--small] [OP]\n");
+        return 2;
+    }
+    const char *why;
+    const chl_backend *backend = chl_backend_open(o.device, &why);
+    if (!backend) {
+        fprintf(stderr, "bench_ops: %s\n", why);
+        return 1;
+    }
+    void *spare;
+    if (backend->allocate(o.flush + 64, &spare) != CHL_OK) {
+        fprintf(stderr, "bench_ops: no memory for the buffer that flushes the caches\n");
+        return 1;
+    }
+    chl_status status = CHL_OK;
+    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
+        status = time_bench(&o, backend, &benches[i], spare);
+        if (status != CHL_OK) fprintf(stderr, "bench_ops: %s\n", chl_error());
+        if (status != CHL_OK) break;
+    }
+    backend->release(spare);
+    return status != CHL_OK;
+}

@@ -1,0 +1,150 @@
+// What every kernel file starts with: the CUDA backend's bodies, one `chl_cuda_<op>` per row of the
+// op table, the same base names as kernels/cpu, forward and backward side by side.
+//
+//     #include "body.h"
+//
+//     template <class T> struct doubled {
+//         const T *x;
+//         T *y;
+//         bool add;
+//         template <int N> __device__ void at(int64_t i) const {
+//             float v[N];
+//             chl::load(x + i, v);
+//             for (float &e : v) e *= 2;
+//             chl::store(y + i, v, add);
+//         }
+//     };
+//     static chl_status run(const chl_call *call) {
+//         return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
+//             using T = decltype(zero);
+//             return chl::each<T>(call, chl_count(&call->out_desc[0]), doubled<T>{
+//                 chl::in<T>(call, 0), chl::out<T>(call, 0), chl::adds(call, 0)});
+//         });
+//     }
+//     const chl_body chl_cuda_doubled = {run, nullptr, nullptr};
+//
+// Numbers: activations and their gradients are float or bf16 (T, told by the tensor's dtype);
+// weights, their gradients, statistics, losses and latents are float always. Arithmetic and sums
+// are float. No atomics on floats: a result must not depend on the order in which blocks end. A
+// body only queues work on call->stream: nothing is waited for, nothing allocated. call->step lies
+// in device memory: kernels read it, bodies do not. Bodies do not look at data. A missing optional
+// input is a null pointer, an unwanted output too.
+#pragma once
+#include "ops.h"
+#include "simt.h"
+
+extern "C" {
+// weak: a row without a body is a null pointer in the table, and a line in PENDING
+#define CHL_OP(name, inputs, outputs) extern const chl_body chl_cuda_##name __attribute__((weak));
+#include "op_table.h"
+#undef CHL_OP
+}
+
+namespace chl {
+typedef __nv_bfloat16 bf16;
+
+// a kernel launch's verdict: kept for the backend's `trouble`
+extern thread_local int trouble;
+inline chl_status status(int error) {
+    if (error == 0) return CHL_OK;
+    trouble = error;
+    return CHL_ERR_INTERNAL;
+}
+
+__device__ inline float get(const float *p) {
+    return *p;
+}
+__device__ inline float get(const bf16 *p) {
+    return __bfloat162float(*p);
+}
+__device__ inline void set(float *p, float v) {
+    *p = v;
+}
+__device__ inline void set(bf16 *p, float v) {
+    *p = __float2bfloat16(v);
+}
+// *p = v, or *p += v where the output accumulates
+template <class T> __device__ inline void put(T *p, float v, bool add) {
+    set(p, add ? get(p) + v : v);
+}
+
+template <class T> const T *in(const chl_call *call, int i) {
+    return static_cast<const T *>(call->in[i]);
+}
+template <class T> T *out(const chl_call *call, int i) {
+    return static_cast<T *>(call->out[i]);
+}
+inline bool adds(const chl_call *call, int output) {
+    return call->accumulate >> output & 1u;
+}
+// body(float()) or body(bf16())
+template <class F> chl_status by_type(chl_dtype dtype, F body) {
+    if (dtype == CHL_F32) return body(float());
+    if (dtype == CHL_BF16) return body(bf16());
+    return CHL_ERR_UNSUPPORTED;
+}
+
+// --- N neighbours at once: 16 bytes where N fills them, one element where N is 1
+// ----------------------
+template <class T> constexpr int PACK = 16 / int(sizeof(T));
+
+template <int N, class T> __device__ inline void load(const T *p, float (&v)[N]) {
+    if constexpr (N * sizeof(T) == 16) {
+        const uint4 raw = *reinterpret_cast<const uint4 *>(p);
+        T part[N];
+        memcpy(part, &raw, 16);
+        for (int k = 0; k < N; k++) v[k] = get(part + k);
+    } else {
+        for (int k = 0; k < N; k++) v[k] = get(p + k);
+    }
+}
+// v, or what is there + v where the output accumulates
+template <int N, class T> __device__ inline void store(T *p, const float (&v)[N], bool add) {
+    if constexpr (N * sizeof(T) == 16) {
+        float sum[N] = {};
+        if (add) load<N>(p, sum);
+        T part[N];
+        for (int k = 0; k < N; k++) set(part + k, add ? sum[k] + v[k] : v[k]);
+        uint4 raw;
+        memcpy(&raw, part, 16);
+        *reinterpret_cast<uint4 *>(p) = raw;
+    } else {
+        for (int k = 0; k < N; k++) put(p + k, v[k], add);
+    }
+}
+
+// --- elements in any order: f.template at<N>(i) does elements i ... i + N - 1
+// -------------------------
+constexpr int EACH_THREADS = 256;
+constexpr int64_t EACH_MOST_BLOCKS = 132 * 16; // enough to fill the largest chip; the rest loops
+
+template <int N, class F> SIMT_KERNEL((EACH_THREADS), each_kernel, F f, int64_t count) {
+    const int64_t stride = int64_t(gridDim.x) * EACH_THREADS, packs = count / N;
+    const int64_t first = int64_t(blockIdx.x) * EACH_THREADS + threadIdx.x;
+    for (int64_t i = first; i < packs; i += stride) f.template at<N>(i * N);
+    if (packs * N + first < count) f.template at<1>(packs * N + first);
+}
+// `count` elements from the start of 64-byte aligned tensors of type T
+template <class T, class F> chl_status each(const chl_call *call, int64_t count, F f) {
+    if (count <= 0) return CHL_OK;
+    constexpr int N = PACK<T>;
+    const int64_t blocks = (count / N + EACH_THREADS - 1) / EACH_THREADS;
+    const unsigned grid = unsigned(blocks < 1                  ? 1
+                                   : blocks < EACH_MOST_BLOCKS ? blocks
+                                                               : EACH_MOST_BLOCKS);
+    return status(
+        simt::launch(each_kernel<N, F>, {dim3(grid), dim3(EACH_THREADS)}, call->stream, f, count));
+}
+
+// --- one block per row: the sum over the block's threads, in every thread, in a fixed order
+// --------
+template <int THREADS> __device__ inline float block_sum(float v) {
+    SIMT_SHARED(part, float[THREADS / 32]);
+    const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
+    v = simt::warp_sum(v);
+    __syncthreads(); // of the last use
+    if (lane == 0) part[warp] = v;
+    __syncthreads();
+    return simt::warp_sum(lane < THREADS / 32 ? part[lane] : 0.0f);
+}
+} // namespace chl

@@ -1,0 +1,43 @@
+#include "backend_emu.h"
+#include "body.h"
+#include <cstdio>
+#include <cstdlib>
+
+extern "C" const chl_body *chl_cuda_body(chl_op op);
+
+static chl_status allocate(size_t bytes, void **out) {
+    *out = std::aligned_alloc(256, (bytes + 255) & ~size_t{255}); // as cudaMalloc aligns
+    return *out ? CHL_OK : CHL_ERR_MEMORY;
+}
+static chl_status copy(void *to, const void *from, size_t bytes) {
+    std::memcpy(to, from, bytes);
+    return CHL_OK;
+}
+static chl_status clear(void *memory, size_t bytes) {
+    std::memset(memory, 0, bytes);
+    return CHL_OK;
+}
+static const char *trouble() {
+    static thread_local char text[64];
+    if (chl::trouble == 0) return nullptr;
+    std::snprintf(text, sizeof text, "the launch was refused with error %d", chl::trouble);
+    return text;
+}
+
+const chl_backend *chl_backend_emu(void) {
+    static const chl_backend backend = [] {
+        chl_backend b = {};
+        b.version = CHL_BACKEND_VERSION;
+        b.name = "emu";
+        b.bf16 = true;
+        b.body = chl_cuda_body;
+        b.allocate = allocate;
+        b.release = std::free;
+        b.upload = copy;
+        b.download = copy;
+        b.clear = clear;
+        b.trouble = trouble;
+        return b;
+    }();
+    return &backend;
+}

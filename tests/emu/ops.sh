@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# The op table on the emulated GPU, in both precisions, in the builds that see different mistakes.
+#
+#     tests/emu/ops.sh BUILD [plain|address|thread|all] [FAMILY...]
+#
+# plain: BUILD's own test_ops_emu in three orders, copies landing late and early. address: kernels and
+# machine under AddressSanitizer and UndefinedBehaviorSanitizer (CXX, g++). thread: under
+# ThreadSanitizer (CLANGXX, clang++; g++'s takes 13 times as long); skipped (77) without it. The C side
+# is BUILD's, uninstrumented: its buffers come from the sanitizer's allocator all the same.
+# The thread build runs each family once, in one order: ThreadSanitizer judges what is ordered by
+# barriers, not what happened, so another order shows it nothing new.
+# Keeps its objects in BUILD/emu-ops; prints seconds per build, precision and family.
+set -euo pipefail
+build=$(cd "${1:?usage: tests/emu/ops.sh BUILD [plain|address|thread|all] [FAMILY...]}" && pwd)
+kind=${2:-all}
+shift $(($# > 2 ? 2 : $#))
+cd "$(dirname "$0")/../.."
+root=$PWD program=tests/emu/test_ops_emu pending=$PWD/kernels/cuda/PENDING limit=${LIMIT:-600}
+families=("$@")
+[ $# -gt 0 ] || mapfile -t families < <(sed -n 's/^OP_FAMILY(\(.*\))$/\1/p' tests/op/families.h)
+jobs=$(nproc) scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+ulimit -c 0
+cmake --build "$build" --target test_ops_emu >/dev/null
+
+# --- one sanitizer's program: the kernels and the machine anew, everything else out of BUILD's link --
+launcher=$(command -v ccache || true)
+compile() { # compile OBJECT SOURCE FLAG...: again only where something it includes is newer
+  local object=$1 source=$2 newer
+  shift 2
+  if [ -f "$object" ] && [ -f "$object.d" ]; then
+    newer=$(sed 's/^[^:]*://; s/\\$//' "$object.d" | tr ' ' '\n' | grep . | while read -r file; do
+      [ ! "$file" -nt "$object" ] || echo "$file"
+    done)
+    [ -n "$newer" ] || return 0
+  fi
+  $launcher "$@" -MMD -MF "$object.d" -x c++ -c "$source" -o "$object"
+}
+export -f compile
+make_program() { # make_program KIND: BUILD/emu-ops/KIND/test_ops_emu
+  local kind=$1 folder=$build/emu-ops/$1 cxx=${CXX:-g++} flags source own rest objects=()
+  flags=(-std=gnu++17 -w -g1 -pthread -O1)
+  case $kind in
+    address) flags+=(-fsanitize=address,undefined -fno-sanitize-recover=all) ;;
+    thread) cxx=${CLANGXX:-clang++} flags+=(-fsanitize=thread -DEMU_TSAN=1) ;;
+  esac
+  mkdir -p "$folder"
+  for source in kernels/cuda/*.cu tests/emu/{backend_emu,vendor_emu,simt_emu,emu_sync,emu_memory,emu_tensor,emu_hopper}.cpp; do
+    own=()
+    case $source in
+      */module.cu | */vendor_*.cu) continue ;; # what needs CUDA's libraries
+      # the machine is no part of the program under test: only what it says of order counts
+      */simt_emu.cpp | */emu_*.cpp) [ "$kind" != thread ] || own=(-fno-sanitize=thread) ;;
+    esac
+    objects+=("$folder/${source##*/}.o")
+    printf '%q ' compile "$folder/${source##*/}.o" "$root/$source" "$cxx" "${flags[@]}" "${own[@]}" \
+      -I"$root"/{tests/emu,tests/emu/kernels,kernels/cuda,include,kernels,host}
+    echo
+  done >"$scratch/commands" # the loop's list of objects stays: no subshell
+  launcher=$launcher xargs -P "$jobs" -d '\n' -n 1 bash -c <"$scratch/commands"
+  rest=$(ninja -C "$build" -t commands $program | tail -n 1 | tr ' ' '\n' | grep -E '^[^ ]+[.](o|a|so[.0-9]*)$|^-l|^-Wl' |
+    grep -vE 'emu_backend[.]dir|libsimt_emu[.]a')
+  # shellcheck disable=SC2086 # words
+  (cd "$build" && "$cxx" "${flags[@]}" "${objects[@]}" $rest -o "$folder/test_ops_emu")
+}
+
+run() { # run KIND PROGRAM PRECISION FAMILY [VARIABLE=VALUE...]: leaves a line in scratch/results
+  local kind=$1 program=$2 precision=$3 family=$4 flag=() log status=0 began=$EPOCHREALTIME seconds
+  shift 4
+  log=$(mktemp -p "$scratch")
+  [ "$precision" = float ] || flag=(--bf16)
+  (env "$@" timeout "$limit" "$program" "${flag[@]}" --pending "$pending" "$family" >"$log" 2>&1) 2>/dev/null || status=$?
+  # no case of the family has what it needs (no body yet, or nothing that may be bf16): nothing to judge
+  ! grep -q '^0 cases, 0 failed' "$log" || status=0
+  seconds=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+  printf '%-8s %-5s %-12s %7s s  %s %s\n' "$kind" "$precision" "$family" "$seconds" "$(tail -n 1 "$log" | grep -oE '^[0-9]+ cases, [0-9]+ failed' || true)" "$*" >>"$scratch/results"
+  [ $status = 0 ] || { echo "=== $kind $precision $family $* ended with $status"; grep -vE '^[a-z_0-9]+ +[0-9]+' "$log" | head -n 40; } >>"$scratch/failures"
+}
+wait_for_a_core() { while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done; }
+families_of() { # families_of KIND PROGRAM [VARIABLE=VALUE...]
+  local kind=$1 program=$2 precision family
+  shift 2
+  for precision in float bf16; do
+    for family in "${families[@]}"; do
+      wait_for_a_core
+      run "$kind" "$program" $precision "$family" "$@" &
+    done
+  done
+}
+
+: >"$scratch/results"
+if [ "$kind" = plain ] || [ "$kind" = all ]; then
+  for order in forward reverse random:7; do
+    for land in late early; do families_of plain "$build/$program" EMU_ORDER=$order EMU_LAND=$land; done
+  done
+  wait
+fi
+if [ "$kind" = address ] || [ "$kind" = all ]; then
+  make_program address
+  # leaks are the C tests' business (.ci/run, sanitizers)
+  families_of address "$build/emu-ops/address/test_ops_emu" ASAN_OPTIONS=detect_leaks=0
+  wait
+fi
+if [ "$kind" = thread ] || [ "$kind" = all ]; then
+  if command -v "${CLANGXX:-clang++}" >/dev/null; then
+    make_program thread
+    families_of thread "$build/emu-ops/thread/test_ops_emu" TSAN_OPTIONS=halt_on_error=1
+    wait
+  else
+    echo "emu-ops: skipped: no clang++ for the ThreadSanitizer build (set CLANGXX)"
+    [ "$kind" = all ] || exit 77
+  fi
+fi
+sort "$scratch/results"
+[ ! -f "$scratch/failures" ] || { cat "$scratch/failures"; exit 1; }
+[ -s "$scratch/results" ] || { echo "emu-ops: $kind is plain, address, thread or all"; exit 1; }
+echo "$(wc -l <"$scratch/results") runs, none failed"
