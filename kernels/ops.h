@@ -62,8 +62,8 @@ typedef struct chl_call {
     chl_desc in_desc[CHL_MAX_IN], out_desc[CHL_MAX_OUT];
     const void *in[CHL_MAX_IN];
     void *out[CHL_MAX_OUT];
-    uint32_t accumulate; /* bit i: add to out[i] */
-    void *workspace;     /* 64-byte aligned, as many bytes as the body asked for */
+    uint32_t accumulate;  /* bit i: add to out[i] */
+    void *workspace;      /* 64-byte aligned, as many bytes as the body asked for */
     const chl_step *step; /* in device memory, for a recorded step reads it anew at every replay */
     void *stream;         /* the backend's queue; NULL on the CPU */
 } chl_call;

@@ -46,12 +46,12 @@ struct chl_graph {
     int64_t *workspace_offset; /* per node, in the transient arena */
     int64_t persistent_bytes, constant_bytes, transient_bytes, once_workspace;
     void *persistent, *constant, *transient;
-    chl_call *call; /* per node */
+    chl_call *call;      /* per node */
     chl_step first_step; /* set before there was a device copy */
     chl_step *step;      /* in device memory */
     void **recording;    /* per segment, where the backend records; NULL = not yet */
     bool *has_run;       /* per segment */
-    double *seconds; /* per node, while profiling */
+    double *seconds;     /* per node, while profiling */
     int64_t runs;
 };
 

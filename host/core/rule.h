@@ -35,8 +35,8 @@ typedef struct chl_rule {
     void (*gradient)(chl_gradient *context);
     /* 2 x multiply-adds, or NULL for ops whose cost is bytes. */
     double (*flops)(const chl_shapes *shapes);
-    /* Which inputs may be bf16 (all of them then), and which outputs are bf16 with them: activations
-     * and their gradients. `infer` sees float32 everywhere. */
+    /* Which inputs may be bf16 (all of them then), and which outputs are bf16 with them:
+     * activations and their gradients. `infer` sees float32 everywhere. */
     uint8_t half_in, half_out;
     /* Output 0 may lie on input 0's memory when that is input 0's last use. */
     bool in_place;

@@ -12,8 +12,8 @@ typedef struct chl_backend {
     const char *name;
     bool
         host_memory; /* device pointers are host pointers: frozen weights are used where they lie */
-    bool bf16;    /* its bodies take bf16 activations */
-    void *stream; /* what every call gets */
+    bool bf16;       /* its bodies take bf16 activations */
+    void *stream;    /* what every call gets */
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
     /* 64-byte aligned device memory; *out is NULL on failure. */
@@ -24,9 +24,9 @@ typedef struct chl_backend {
     chl_status (*clear)(void *device, size_t bytes);
     /* What went wrong, when a body or a function above failed; NULL: nothing to add. */
     const char *(*trouble)(void);
-    /* Recording: calls between `record` and `recorded` are queued into an object instead of run, and
-     * `replay` runs all of them without work on the host. All four NULL where there is nothing to
-     * gain. A recording is made once per segment, after the segment has run once. */
+    /* Recording: calls between `record` and `recorded` are queued into an object instead of run,
+     * and `replay` runs all of them without work on the host. All four NULL where there is nothing
+     * to gain. A recording is made once per segment, after the segment has run once. */
     chl_status (*record)(void);
     chl_status (*recorded)(void **recording);
     chl_status (*replay)(void *recording);

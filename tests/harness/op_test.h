@@ -4,14 +4,15 @@
 #include "harness/op_case.h"
 
 typedef struct op_coverage {
-    int forward[CHL_OP_COUNT]; /* shapes in which the row ran and was right */
-    int failed, skipped;       /* skipped: the backend lacks an op that the case needs */
+    int forward[CHL_OP_COUNT];            /* shapes in which the row ran and was right */
+    int failed, skipped;                  /* skipped: the backend lacks an op that the case needs */
     double worst_forward, worst_gradient; /* largest error / tolerance seen */
 } op_coverage;
 
 /* Every op that the case needs, forward and backward, has a body on this backend. */
 bool op_test_possible(const op_case *op, const chl_backend *backend);
-/* The suite's precision: inputs marked `half` are bf16 from now on; only cases that have one run. */
+/* The suite's precision: inputs marked `half` are bf16 from now on; only cases that have one run.
+ */
 void op_test_precision(chl_dtype activations);
 /* True when right. A failure is explained on stderr. */
 bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage);
