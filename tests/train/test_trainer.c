@@ -140,7 +140,7 @@ static chl_status toy_save(chl_trainer *t, chl_params *out) {
     look_at_updates(t->graph);
     CHL_TRY(chl_trainer_read(t, "body.weight", true, seen.last_average));
     CHL_TRY(chl_trainer_read(t, "running_mean", true, &seen.last_mean));
-    CHL_TRY(follow_average(t, *t->graph->step.index + 1));
+    CHL_TRY(follow_average(t, t->graph->step->index + 1));
     return chl_trainer_export(t, own->params, out);
 }
 
