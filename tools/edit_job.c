@@ -228,7 +228,8 @@ static chl_status optimise_batch(edit_job *job, const chl_edit_options *options)
 static chl_status mix_edits(edit_job *job) {
     const size_t numbers = edit_code_numbers(job);
     float amount = job->mix_amount;
-    if (amount < 0) amount = job->mix_kind == CHL_MIX_ROWS ? (float)(job->size.rows / 2) : 0.5f;
+    const int half_of_rows = job->size.rows / 2;
+    if (amount < 0) amount = job->mix_kind == CHL_MIX_ROWS ? (float)half_of_rows : 0.5f;
     job->mix_amount = amount;
     for (int s = 0; s < job->sources; s++) {
         chl_status status = chl_mix_latents(

@@ -23,8 +23,8 @@ static chl_status draw_codes(chl_engine *engine, float *codes) {
     return status;
 }
 
+/* total: [d], all 0. */
 static void take_mean(const float *codes, int d, double *total, float *mean) {
-    for (int i = 0; i < d; i++) total[i] = 0;
     for (int64_t i = 0; i < (int64_t)CODES * d; i++) total[i % d] += codes[i];
     for (int i = 0; i < d; i++) mean[i] = (float)(total[i] /= CODES);
 }
@@ -63,7 +63,7 @@ static double take_covariance(const float *codes, int d, const double *mean, dou
 static chl_status measure(chl_engine *engine, chl_code_statistics *s) {
     const size_t d = (size_t)engine->generator_config.w_dim;
     float *codes = malloc(sizeof(float) * CODES * d);
-    double *work = malloc(sizeof(double) * (BATCH + 1) * d), *mean = work;
+    double *work = calloc((BATCH + 1) * d, sizeof *work), *mean = work;
     s->width = (int)d;
     s->mean = malloc(sizeof(float) * d);
     s->covariance = malloc(sizeof(double) * d * d);

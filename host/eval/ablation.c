@@ -74,6 +74,7 @@ static chl_status measure_encoder(const chl_ablation_options *o, const char *aud
                                   double *value) {
     chl_engine_options models = o->models;
     chl_engine *engine;
+    for (int f = 0; f < FIGURES; f++) value[f] = NAN;
     models.audio = audio;
     CHL_TRY(chl_engine_open(&models, &engine));
     const chl_status status = measure_engine(engine, o, fixed_mask, value);
@@ -109,7 +110,6 @@ static chl_status measure_group(const chl_ablation_options *o, const chl_ablatio
     const chl_eval_watch watch = {o->trial.progress, o->trial.user};
     double *value = malloc(sizeof(double) * (FIGURES + 1) * (size_t)group->encoders);
     if (!value) return chl_fail(CHL_ERR_MEMORY, "out of memory for an ablation");
-    for (int i = 0; i < FIGURES * group->encoders; i++) value[i] = NAN;
     chl_status status = CHL_OK;
     for (int e = 0; e < group->encoders && status == CHL_OK; e++) {
         status = measure_encoder(o, group->audio[e], group->fixed_mask != 0, value + e * FIGURES);

@@ -38,9 +38,10 @@ static int draw_below(draws *d, int count) {
     return (int)(((uint64_t)draw(d) * (uint64_t)count) >> 32);
 }
 
-/* Words in order, each in its own memory */
+/* Words in order; those of the text and their synonyms in memory of their own */
 typedef struct sentence {
-    char *word[CHL_AUGMENT_MOST_WORDS + 1];
+    const char *word[CHL_AUGMENT_MOST_WORDS + 1];
+    char *owned[CHL_AUGMENT_MOST_WORDS];
     int count;
 } sentence;
 
@@ -56,7 +57,8 @@ static chl_status split(const char *text, sentence *s) {
         if (s->count == CHL_AUGMENT_MOST_WORDS)
             return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": a label has at most %d words", text,
                             CHL_AUGMENT_MOST_WORDS);
-        CHL_TRY(copy_word(text, length, &s->word[s->count]));
+        CHL_TRY(copy_word(text, length, &s->owned[s->count]));
+        s->word[s->count] = s->owned[s->count];
         s->count++;
         text += length;
     }
@@ -79,22 +81,19 @@ static chl_status replace(const chl_text_augment *settings, draws *d, sentence *
         CHL_TRY(chl_wordnet_synonym(settings->wordnet, s->word[i], pick, synonym, &count));
         if (count == 0) continue;
         CHL_TRY(copy_word(synonym, strlen(synonym), &copy));
-        free(s->word[i]);
-        s->word[i] = copy;
+        free(s->owned[i]); /* text and sentence still have the same order */
+        s->word[i] = s->owned[i] = copy;
     }
     return CHL_OK;
 }
 
-static chl_status insert(const chl_text_augment *settings, draws *d, sentence *s) {
-    if (settings->count < 1 || chl_uniform(draw(d)) >= settings->insert) return CHL_OK;
+static void insert(const chl_text_augment *settings, draws *d, sentence *s) {
+    if (settings->count < 1 || chl_uniform(draw(d)) >= settings->insert) return;
     const char *word = settings->words[draw_below(d, settings->count)];
-    char *copy;
-    CHL_TRY(copy_word(word, strlen(word), &copy));
     int at = draw_below(d, s->count + 1);
     memmove(s->word + at + 1, s->word + at, (size_t)(s->count - at) * sizeof *s->word);
-    s->word[at] = copy;
+    s->word[at] = word;
     s->count++;
-    return CHL_OK;
 }
 
 /* Fisher and Yates */
@@ -102,7 +101,7 @@ static void permute(const chl_text_augment *settings, draws *d, sentence *s) {
     if (chl_uniform(draw(d)) >= settings->permute) return;
     for (int i = s->count - 1; i > 0; i--) {
         int other = draw_below(d, i + 1);
-        char *word = s->word[i];
+        const char *word = s->word[i];
         s->word[i] = s->word[other];
         s->word[other] = word;
     }
@@ -130,10 +129,10 @@ chl_status chl_text_augment_draw(const chl_text_augment *settings, uint64_t seed
     chl_status status;
     CHL_TRY_GOTO(split(text, &s));
     CHL_TRY_GOTO(replace(settings, &d, &s));
-    CHL_TRY_GOTO(insert(settings, &d, &s));
+    insert(settings, &d, &s);
     permute(settings, &d, &s);
     CHL_TRY_GOTO(join(&s, out));
 done:
-    for (int i = 0; i < s.count; i++) free(s.word[i]);
+    for (int i = 0; i < CHL_AUGMENT_MOST_WORDS; i++) free(s.owned[i]);
     return status;
 }

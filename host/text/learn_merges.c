@@ -88,8 +88,9 @@ static chl_status count_words(learner *l) {
             continue;
         }
         int32_t length = (int32_t)strlen(start[i]);
-        for (int32_t k = 0; k < length; k++) symbol[k] = (unsigned char)start[i][k];
-        symbol[length - 1] += 256;
+        const int32_t last = length - 1; /* a word has at least one byte */
+        for (int32_t k = 0; k < last; k++) symbol[k] = (unsigned char)start[i][k];
+        symbol[last] = 256 + (unsigned char)start[i][last];
         l->word[unique++] = (learned_word){symbol, length, 1};
         symbol += length;
     }

@@ -95,7 +95,8 @@ static chl_status number_of(const reader *r, const char *text, const char ***lis
                             int *id) {
     *id = -1;
     if (!text) return CHL_OK;
-    for (int i = 0; i < *count && *id < 0; i++)
+    const int known = *list ? *count : 0;
+    for (int i = 0; i < known && *id < 0; i++)
         if (strcmp((*list)[i], text) == 0) *id = i;
     if (*id >= 0) return CHL_OK;
     const char **grown = realloc(*list, ((size_t)*count + 1) * sizeof *grown);

@@ -58,7 +58,7 @@ static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *los
         return status;
     }
     return chl_run_folder_add(&t->inside->folder,
-                              json_pack("{s:I,s:f,s:o,s:f,s:f}", "step", (json_int_t)(index + 1),
+                              json_pack("{s:I,s:f,s:o,s:f,s:f}", "step", (json_int_t)index + 1,
                                         "loss", (double)*loss, "terms", terms, "rate", (double)rate,
                                         "seconds", now() - start));
 }

@@ -76,14 +76,21 @@ static void birds_trills(chl_synth *s) {
         double gain = chl_lognormal(d, 0.5), at = chl_first_event(s, 0.8);
         while (at < s->seconds) {
             double pitch = chl_between_log(d, 2200, 5500), span = chl_between(d, 0.15, 0.5);
-            double period = 1 / chl_between_log(d, 9, 26), until = at + chl_between(d, 0.4, 1.6);
-            double drift = chl_between(d, -0.15, 0.15), start = at;
-            for (; at < until; at += period) {
-                double from = pitch * (1 + drift * (at - start));
-                syllable y = {at, 0.75 * period, from * (1 + span), from, 0, 0, 0, 2, 0.1, gain};
+            double period = 1 / chl_between_log(d, 9, 26), seconds = chl_between(d, 0.4, 1.6);
+            double drift = chl_between(d, -0.15, 0.15);
+            int sweeps = (int)ceil(seconds / period);
+            for (int i = 0; i < sweeps; i++) {
+                double late = i * period, from = pitch * (1 + drift * late);
+                syllable y = {.at = at + late,
+                              .seconds = 0.75 * period,
+                              .from = from * (1 + span),
+                              .to = from,
+                              .harmonics = 2,
+                              .tilt = 0.1,
+                              .gain = gain};
                 sing(s, &y);
             }
-            at += 1.5 * rest(s);
+            at += sweeps * period + 1.5 * rest(s);
         }
     }
     chl_layer_mix(s, 0);
@@ -169,8 +176,8 @@ static void crickets_chirps(chl_synth *s) {
         double pulse = 1 / (warm * chl_between(d, 24, 36)),
                chirp = 1 / (warm * chl_between(d, 1.2, 3.5));
         int pulses = chl_between_int(d, 2, 6);
-        for (double at = chl_first_event(s, 0.5); at < s->seconds;
-             at += pulses * pulse + chirp * chl_between(d, 0.5, 0.6)) {
+        double at = chl_first_event(s, 0.5);
+        while (at < s->seconds) {
             for (int i = 0; i < pulses; i++) {
                 syllable y = {at + i * pulse,
                               0.6 * pulse,
@@ -184,6 +191,7 @@ static void crickets_chirps(chl_synth *s) {
                               gain * (0.5 + 0.5 * (i + 1) / pulses)};
                 sing(s, &y);
             }
+            at += pulses * pulse + chirp * chl_between(d, 0.5, 0.6);
         }
     }
     chl_layer_mix(s, 0);
@@ -197,14 +205,15 @@ static void crickets_trills(chl_synth *s) {
     for (int cricket = crickets(s); cricket > 0; cricket--) {
         double pitch = warm * chl_between(d, 3400, 4800), gain = chl_lognormal(d, 0.5);
         double rate = warm * chl_between(d, 32, 62), until = chl_between_log(d, 1, 12);
-        for (double at = chl_first_event(s, 0.3); at < s->seconds;
-             at += chl_between(d, 0.97, 1.03) / rate) {
+        double at = chl_first_event(s, 0.3);
+        while (at < s->seconds) {
             if (at > until) {
                 at += chl_between(d, 0.1, 0.5);
                 until = at + chl_between_log(d, 1, 12);
             }
             syllable y = {at, 0.7 / rate, pitch * 1.005, pitch * 0.99, 0, 0, 0, 2, 0.04, gain};
             sing(s, &y);
+            at += chl_between(d, 0.97, 1.03) / rate;
         }
     }
     chl_layer_mix(s, 0);
@@ -221,10 +230,12 @@ static void crickets_chorus(chl_synth *s) {
         int pulses = chl_between_int(d, 3, 12);
         double pitch = warm * chl_between(d, 3500, 4900), q = chl_between_log(d, 25, 70);
         chl_curve_set(s, chl_between(d, 0, 0.15));
-        for (double at = chl_first_event(s, 0.5); at < s->seconds;
-             at += chirp * chl_between(d, 0.8, 1.2))
+        double at = chl_first_event(s, 0.5);
+        while (at < s->seconds) {
             for (int i = 0; i < pulses; i++, at += pulse)
                 chl_curve_pulse(s, at, 0.35 * pulse, 0.12 * pulse, chl_between(d, 0.8, 1));
+            at += chirp * chl_between(d, 0.8, 1.2);
+        }
         chl_layer_noise(s, CHL_WHITE, 1500, 12000);
         chl_layer_filter(s, CHL_BANDPASS, pitch, q);
         chl_layer_filter(s, CHL_BANDPASS, pitch, q / 2);
@@ -247,7 +258,8 @@ static void crickets_stridulation(chl_synth *s) {
         chl_mode harp[3] = {{pitch, chl_between(d, 12, 30) / (3.14 * pitch), 1},
                             {2 * pitch, 6 / (6.28 * pitch), chl_between(d, 0.02, 0.1)},
                             {3 * pitch, 6 / (9.42 * pitch), chl_between(d, 0.01, 0.05)}};
-        for (double at = chl_first_event(s, 0.5); at < s->seconds; at += chirp)
+        double at = chl_first_event(s, 0.5);
+        while (at < s->seconds) {
             for (int i = 0; i < strokes && at < s->seconds; i++, at += pulse)
                 for (double tooth = 0; tooth < stroke;) {
                     double along = tooth / stroke;
@@ -256,6 +268,8 @@ static void crickets_stridulation(chl_synth *s) {
                         s->layer[n] += (float)(4 * along * (1 - along) * chl_between(d, 0.9, 1));
                     tooth += 1 / (pitch * (1.02 - 0.04 * along));
                 }
+            at += chirp;
+        }
         chl_layer_resonate(s, harp, 3, 0);
         chl_layer_filter(s, CHL_HIGHPASS, 0.6 * pitch, 0.7);
         chl_layer_mix(s, chl_between(d, -9, 0));

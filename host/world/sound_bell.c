@@ -48,8 +48,8 @@ static void bell_partials(chl_synth *s) {
     chl_dice *d = s->dice;
     bell b = cast(s, prime(s));
     double beat = chl_between_log(d, 0.3, 3), pause = pause_between_strokes(s);
-    for (double at = chl_first_event(s, 1); at < s->seconds;
-         at += pause * chl_between(d, 0.97, 1.03)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         double force = chl_between(d, 0.7, 1);
         for (int p = 0; p < PARTIALS; p++) {
             chl_ping ping = {at, b.frequency[p], 0, 0.001, b.decay[p], force * b.level[p]};
@@ -59,6 +59,7 @@ static void bell_partials(chl_synth *s) {
             ping.gain *= 0.6;
             chl_layer_ping(s, &ping);
         }
+        at += pause * chl_between(d, 0.97, 1.03);
     }
     chl_layer_mix(s, 0);
     tower(s);
@@ -84,13 +85,14 @@ static void bell_modulation(chl_synth *s) {
     chl_dice *d = s->dice;
     double pitch = prime(s), decay = chl_between_log(d, 1, 3), ratio = chl_between(d, 1.38, 1.43);
     double index = chl_between(d, 2, 4) + 3 * s->strength, pause = pause_between_strokes(s);
-    for (double at = chl_first_event(s, 1); at < s->seconds;
-         at += pause * chl_between(d, 0.97, 1.03)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         double force = chl_between(d, 0.7, 1);
         modulated_stroke(s, at, pitch, ratio, index * force, decay, force);
         modulated_stroke(s, at, pitch * 1.003, 2 * ratio, index * force / 2, decay / 2,
                          0.6 * force);
         modulated_stroke(s, at, pitch * 0.501, 1.2, 0.4, 1.6 * decay, 0.5 * force);
+        at += pause * chl_between(d, 0.97, 1.03);
     }
     chl_layer_mix(s, 0);
     tower(s);
@@ -108,8 +110,8 @@ static void bell_modes(chl_synth *s) {
     }
     double pause = pause_between_strokes(s),
            hard = chl_between_log(d, 2500, 5000) * (1 + s->strength);
-    for (double at = chl_first_event(s, 1); at < s->seconds;
-         at += pause * chl_between(d, 0.97, 1.03)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         chl_burst clapper = {.at = at,
                              .low = 60,
                              .high = hard,
@@ -117,6 +119,7 @@ static void bell_modes(chl_synth *s) {
                              .decay = chl_between_log(d, 0.0006, 0.003),
                              .gain = chl_between(d, 0.7, 1)};
         chl_layer_burst(s, &clapper);
+        at += pause * chl_between(d, 0.97, 1.03);
     }
     chl_layer_resonate(s, modes, CHL_MODES, chl_between(d, 0, 0.3));
     chl_layer_mix(s, 0);
@@ -152,8 +155,10 @@ static void bell_waveguides(chl_synth *s) {
     int contact = (int)(chl_between(d, 16, 30) * (1.3 - 0.6 * s->strength)); /* of the hammer */
     for (int i = 0; i < bells; i++) {
         bell b = cast(s, pitch * steps[i]);
-        for (double at = start + pause * i * 0.7; at < s->seconds; at += pause * bells * 0.7) {
-            int64_t first = (int64_t)(at * CHL_WORLD_RATE);
+        double struck = start + pause * i * 0.7, peal = pause * bells * 0.7;
+        int strokes = (int)ceil((s->seconds - struck) / peal);
+        for (int stroke = 0; stroke < strokes; stroke++) {
+            int64_t first = (int64_t)((struck + stroke * peal) * CHL_WORLD_RATE);
             double force = chl_between(d, 0.7, 1);
             for (int64_t n = 0; n < contact && first + n < s->samples; n++)
                 s->layer[first + n] += (float)(force * chl_sine(0.5 * (double)n / contact));

@@ -27,7 +27,8 @@ static double snaps_a_second(chl_synth *s) {
 static void fire_bursts(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = snaps_a_second(s);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, rate);
+    while (at < s->seconds) {
         double low = chl_between_log(d, 500, 3000);
         chl_burst snap = {.at = at,
                           .low = low,
@@ -36,6 +37,7 @@ static void fire_bursts(chl_synth *s) {
                           .decay = chl_between_log(d, 0.0004, 0.006),
                           .gain = chl_lognormal(d, 1)};
         chl_layer_burst(s, &snap);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, 0);
     roar(s, roar_level(s));
@@ -45,7 +47,8 @@ static void fire_bursts(chl_synth *s) {
 static void fire_rattles(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = snaps_a_second(s) / 3;
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, rate);
+    while (at < s->seconds) {
         int snaps = chl_between_int(d, 1, 9);
         double snap = at, gain = chl_lognormal(d, 0.8), body = chl_between_log(d, 1200, 5000);
         for (int i = 0; i < snaps; i++) {
@@ -57,6 +60,7 @@ static void fire_rattles(chl_synth *s) {
             chl_layer_ping(s, &ping);
             snap += chl_between_log(d, 0.003, 0.04);
         }
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, 0);
     roar(s, roar_level(s));
@@ -138,7 +142,8 @@ static void explosion_closing(chl_synth *s) {
     chl_dice *d = s->dice;
     double high = chl_between_log(d, 2500, 5000) * (1 + s->strength);
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1.2); at < s->seconds; at += pause_between_blasts(s)) {
+    double at = chl_first_event(s, 1.2);
+    while (at < s->seconds) {
         double gain = chl_between(d, 0.6, 1), start = chl_between(d, 60, 120);
         double decay = chl_between_log(d, 0.15, 0.5);
         chl_curve_pulse(s, at, 0.003, decay, 0.8 * gain);
@@ -146,6 +151,7 @@ static void explosion_closing(chl_synth *s) {
         chl_ping thump = {at, start, -start / 1.2, 0.004, decay / 1.5, 2 * gain};
         chl_layer_ping(s, &thump);
         debris(s, at, 0.3 * gain);
+        at += pause_between_blasts(s);
     }
     chl_layer_mix(s, chl_between(d, -8, 0));
     chl_layer_noise(s, CHL_WHITE, 20, 12000);
@@ -168,7 +174,8 @@ static void friedlander(chl_synth *s, double at, double duration, double gain) {
 static void explosion_shock(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1.2); at < s->seconds; at += pause_between_blasts(s)) {
+    double at = chl_first_event(s, 1.2);
+    while (at < s->seconds) {
         double duration = chl_between_log(d, 0.003, 0.015), gain = chl_between(d, 0.6, 1);
         friedlander(s, at, duration, gain);
         int echoes = chl_between_int(d, 4, 20);
@@ -178,6 +185,7 @@ static void explosion_shock(chl_synth *s) {
                         gain * chl_between(d, 0.1, 0.7) * exp(-2 * late));
         }
         chl_curve_pulse(s, at, 0.005, chl_between_log(d, 0.3, 0.9), gain);
+        at += pause_between_blasts(s);
     }
     chl_layer_mix(s, 0);
     chl_layer_noise(s, CHL_PINK, 25, 2500 + 3000 * s->strength);
@@ -191,11 +199,13 @@ static void explosion_saturated(chl_synth *s) {
     chl_dice *d = s->dice;
     double drive = chl_between_log(d, 2, 8) * (1 + s->strength);
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1.2); at < s->seconds; at += pause_between_blasts(s)) {
+    double at = chl_first_event(s, 1.2);
+    while (at < s->seconds) {
         double gain = chl_between(d, 0.5, 1);
         chl_curve_pulse(s, at, 0.002, chl_between_log(d, 0.1, 0.35), gain);
         chl_curve_pulse(s, at + 0.03, 0.05, chl_between_log(d, 0.4, 1), 0.25 * gain);
         debris(s, at, gain);
+        at += pause_between_blasts(s);
     }
     chl_layer_mix(s, chl_between(d, -20, -9));
     chl_layer_noise(s, CHL_BROWN, 25, chl_between_log(d, 1500, 5000));
@@ -215,7 +225,8 @@ static void explosion_modes(chl_synth *s) {
     }
     double tail = chl_between_log(d, 0.25, 0.7);
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1.2); at < s->seconds; at += pause_between_blasts(s)) {
+    double at = chl_first_event(s, 1.2);
+    while (at < s->seconds) {
         int blasts = chl_between_int(d, 3, 10);
         double blast = at, gain = 1;
         for (int i = 0; i < blasts; i++) {
@@ -230,6 +241,7 @@ static void explosion_modes(chl_synth *s) {
             gain *= 0.75;
         }
         chl_curve_pulse(s, at, 0.01, tail, 1);
+        at += pause_between_blasts(s);
     }
     chl_layer_resonate(s, ground, 12, chl_between(d, 1, 4));
     chl_layer_mix(s, 0);

@@ -13,7 +13,8 @@ static void hiss(chl_synth *s, double decibels) {
 static void drops(chl_synth *s, double rate, double decibels) {
     chl_dice *d = s->dice;
     double low = chl_between_log(d, 900, 3000);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, rate);
+    while (at < s->seconds) {
         double from = low * chl_between_log(d, 0.7, 1.6);
         chl_burst drop = {.at = at,
                           .low = from,
@@ -22,6 +23,7 @@ static void drops(chl_synth *s, double rate, double decibels) {
                           .decay = chl_between_log(d, 0.0006, 0.004),
                           .gain = chl_lognormal(d, 0.6)};
         chl_layer_burst(s, &drop);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, decibels);
 }
@@ -39,13 +41,15 @@ static void rain_drops(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = 60 * chl_between_log(d, 0.6, 1.6) * pow(22, s->strength);
     double low = chl_between_log(d, 900, 2500), high = chl_between_log(d, 6000, 12000);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, rate);
+    while (at < s->seconds) {
         chl_ping drop = {.at = at,
                          .frequency = chl_between_log(d, low, high),
                          .attack = 0.0002,
                          .decay = chl_between_log(d, 0.0005, 0.004),
                          .gain = chl_lognormal(d, 0.8)};
         chl_layer_ping(s, &drop);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, 0);
     hiss(s, chl_between(d, -18, -6) + 8 * s->strength);
@@ -74,7 +78,8 @@ static void rain_grains(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = 120 * chl_between_log(d, 0.6, 1.6) * pow(9, s->strength);
     double low = chl_between_log(d, 800, 1800), high = chl_between_log(d, 7000, 12000);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, rate);
+    while (at < s->seconds) {
         double centre = chl_between_log(d, low, high);
         chl_burst grain = {.at = at,
                            .low = centre / 1.5,
@@ -83,12 +88,14 @@ static void rain_grains(chl_synth *s) {
                            .decay = chl_between_log(d, 0.001, 0.006),
                            .gain = chl_lognormal(d, 0.5)};
         chl_layer_burst(s, &grain);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, 0);
     hiss(s, chl_between(d, -12, -3));
     if (chl_chance(d, 0.5)) return;
     rate = chl_between(d, 4, 15) * (1 + s->strength);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    at = chl_wait(d, rate);
+    while (at < s->seconds) {
         double frequency = chl_between_log(d, 700, 2200);
         chl_ping trickle = {at,
                             frequency,
@@ -97,6 +104,7 @@ static void rain_grains(chl_synth *s) {
                             chl_between(d, 0.004, 0.012),
                             chl_lognormal(d, 0.4)};
         chl_layer_ping(s, &trickle);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, chl_between(d, -20, -10));
 }

@@ -38,7 +38,8 @@ static void thunder_rolling(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
     bool near = chl_chance(d, 0.25 + 0.5 * s->strength);
-    for (double at = chl_first_event(s, 1); at < s->seconds; at += pause_between_strikes(s)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         if (near) crack(s, at, 1);
         int peals = chl_between_int(d, 3, 9);
         double peal = at, gain = 1;
@@ -48,6 +49,7 @@ static void thunder_rolling(chl_synth *s) {
             peal += chl_between_log(d, 0.15, 0.9);
             gain *= 0.85;
         }
+        at += pause_between_strikes(s);
     }
     chl_layer_mix(s, chl_between(d, -14, -4));
     chl_curve_gusts(s, 0.12, 6);
@@ -68,7 +70,8 @@ static void n_wave(chl_synth *s, double at, double duration, double gain) {
 static void thunder_pearls(chl_synth *s) {
     chl_dice *d = s->dice;
     double cutoff = chl_between_log(d, 150, 500) * (1 + 2 * s->strength);
-    for (double at = chl_first_event(s, 1); at < s->seconds; at += pause_between_strikes(s)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         int branches = chl_between_int(d, 2, 6);
         double slope = chl_between(d, 0.4, 1.2);
         for (int branch = 0; branch < branches; branch++) {
@@ -81,6 +84,7 @@ static void thunder_pearls(chl_synth *s) {
                        chl_lognormal(d, 0.6) * exp(-slope * late));
             }
         }
+        at += pause_between_strikes(s);
     }
     chl_layer_filter(s, CHL_LOWPASS, cutoff, 0.7);
     chl_layer_filter(s, CHL_LOWPASS, 3 * cutoff, 0.7);
@@ -95,7 +99,8 @@ static void thunder_pearls(chl_synth *s) {
 static void thunder_fading(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1); at < s->seconds; at += pause_between_strikes(s)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         int peals = chl_between_int(d, 2, 5);
         double peal = at, gain = 0.7;
         for (int i = 0; i < peals; i++) {
@@ -104,6 +109,7 @@ static void thunder_fading(chl_synth *s) {
             peal += chl_between(d, 0.2, 0.9);
             gain *= 0.75;
         }
+        at += pause_between_strikes(s);
     }
     chl_layer_noise(s, CHL_PINK, 20, 6000);
     double high = chl_between_log(d, 400, 1000) * pow(3, s->strength);
@@ -124,7 +130,8 @@ static void thunder_echoes(chl_synth *s) {
         valley[m] = (chl_mode){frequency, chl_between(d, 0.08, 0.3), 60 / frequency};
     }
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 1); at < s->seconds; at += pause_between_strikes(s)) {
+    double at = chl_first_event(s, 1);
+    while (at < s->seconds) {
         chl_curve_pulse(s, at, chl_between(d, 0.05, 0.4), chl_between(d, 0.8, 2), 1);
         chl_curve_pulse(s, at + chl_between(d, 0.5, 2), 0.4, chl_between(d, 0.6, 2), 0.8);
         int echoes = chl_between_int(d, 20, 40);
@@ -139,6 +146,7 @@ static void thunder_echoes(chl_synth *s) {
                               .gain = chl_lognormal(d, 0.4) * exp(-distance)};
             chl_layer_burst(s, &echo);
         }
+        at += pause_between_strikes(s);
     }
     chl_layer_mix(s, 0);
     chl_layer_dust(s, chl_between(d, 25, 80), 0.8);

@@ -11,10 +11,12 @@ static double wave_period(chl_synth *s) {
 static void breakers(chl_synth *s, double period, double delay, double attack, double decay) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
-    for (double at = delay - 0.6 * period; at < s->seconds;
-         at += period * chl_between(d, 0.75, 1.25))
+    double at = delay - 0.6 * period;
+    while (at < s->seconds) {
         chl_curve_pulse(s, at, attack * chl_between(d, 0.8, 1.25),
                         decay * chl_between(d, 0.8, 1.25), chl_between(d, 0.5, 1));
+        at += period * chl_between(d, 0.75, 1.25);
+    }
 }
 
 static void open_sea(chl_synth *s) {
@@ -88,7 +90,8 @@ static void waves_grains(chl_synth *s) {
     breakers(s, period, chl_between(d, 0, period), period * chl_between(d, 0.25, 0.4),
              period * chl_between(d, 0.25, 0.4));
     double low = chl_between_log(d, 150, 300), high = chl_between_log(d, 3500, 8000);
-    for (double at = chl_wait(d, rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = 0;
+    while ((at += chl_wait(d, rate)) < s->seconds) {
         double swell = fmin(chl_curve_at(s, at), 1);
         if (!chl_chance(d, 0.15 + swell)) continue;
         double centre = chl_between_log(d, low, low * 3 * pow(high / (low * 3), swell));
@@ -135,9 +138,12 @@ static void bubbles_single(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = bubbles_a_second(s), low = chl_between_log(d, 180, 450);
     double high = low * chl_between(d, 3, 6);
-    for (double at = chl_wait(d, 2 * rate); at < s->seconds; at += chl_wait(d, rate))
+    double at = chl_wait(d, 2 * rate);
+    while (at < s->seconds) {
         bubble(s, at, chl_between_log(d, low, high), chl_between(d, 0, 0.15),
                chl_lognormal(d, 0.6));
+        at += chl_wait(d, rate);
+    }
     chl_layer_mix(s, 0);
     water(s, chl_between(d, -24, -6));
 }
@@ -149,14 +155,15 @@ static void bubbles_streams(chl_synth *s) {
     for (int stream = 0; stream < streams; stream++) {
         double rate = chl_between(d, 5, 14) * (0.7 + s->strength), loud = chl_lognormal(d, 0.4);
         double frequency = chl_between_log(d, 200, 1000), until = chl_between(d, 0.5, 3);
-        for (double at = chl_first_event(s, 0.5); at < s->seconds;
-             at += chl_between(d, 0.7, 1.3) / rate) {
+        double at = chl_first_event(s, 0.5);
+        while (at < s->seconds) {
             if (at > until) {
                 at += chl_between(d, 0.1, 0.6);
                 until = at + chl_between(d, 0.5, 3);
             }
             bubble(s, at, frequency * chl_between(d, 0.85, 1.2), chl_between(d, 0.03, 0.18),
                    loud * chl_lognormal(d, 0.3));
+            at += chl_between(d, 0.7, 1.3) / rate;
         }
     }
     chl_layer_mix(s, 0);
@@ -168,13 +175,18 @@ static void bubbles_swarms(chl_synth *s) {
     chl_dice *d = s->dice;
     double low = chl_between_log(d, 110, 250), rate = 4 * bubbles_a_second(s);
     chl_curve_set(s, 0);
-    for (double at = chl_first_event(s, 0.7); at < s->seconds; at += chl_between(d, 1.5, 3.5)) {
+    double at = chl_first_event(s, 0.7);
+    while (at < s->seconds) {
         double seconds = chl_between(d, 0.6, 1.8);
         chl_curve_pulse(s, at, 0.1, 0.6 * seconds, 1);
-        for (double late = chl_wait(d, rate); late < seconds; late += chl_wait(d, rate))
+        double late = chl_wait(d, rate);
+        while (late < seconds) {
             bubble(s, at + late, chl_between_log(d, low, 8 * low), chl_between(d, 0, 0.12),
                    chl_lognormal(d, 0.5) * (1 - 0.7 * late / seconds));
+            late += chl_wait(d, rate);
+        }
         at += seconds;
+        at += chl_between(d, 1.5, 3.5);
     }
     chl_layer_mix(s, 0);
     chl_layer_noise(s, CHL_BROWN, 30, chl_between_log(d, 200, 700));
@@ -208,11 +220,13 @@ static void bubbles_gurgles(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = bubbles_a_second(s), low = chl_between_log(d, 180, 400);
     double high = low * chl_between(d, 3, 5.5);
-    for (double at = chl_wait(d, 2 * rate); at < s->seconds; at += chl_wait(d, rate)) {
+    double at = chl_wait(d, 2 * rate);
+    while (at < s->seconds) {
         double from = chl_between_log(d, low, high), to = from * chl_between(d, 1.1, 1.8);
         double decay = chl_between(d, 4, 14) / (3.14 * from) + 0.004, gain = chl_lognormal(d, 0.5);
         gurgle(s, at, from, to, decay, gain);
         if (chl_chance(d, 0.5)) gurgle(s, at, 1.2 * from, 1.2 * to, decay, 0.7 * gain);
+        at += chl_wait(d, rate);
     }
     chl_layer_mix(s, 0);
     water(s, chl_between(d, -24, -6));

@@ -181,10 +181,12 @@ void chl_layer_noise(chl_synth *s, chl_colour colour, double low, double high) {
 }
 
 void chl_layer_dust(chl_synth *s, double rate, double spread) {
-    for (double at = chl_wait(s->dice, rate); at < s->seconds; at += chl_wait(s->dice, rate)) {
+    double at = chl_wait(s->dice, rate);
+    while (at < s->seconds) {
         double height = chl_lognormal(s->dice, spread);
         int64_t i = (int64_t)(at * CHL_WORLD_RATE);
         if (i < s->samples) s->layer[i] += (float)(chl_chance(s->dice, 0.5) ? height : -height);
+        at += chl_wait(s->dice, rate);
     }
 }
 

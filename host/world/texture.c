@@ -21,7 +21,7 @@ static void add_noise(int side, int across, int down, uint64_t layer, float amou
         int cell_y = (int)y;
         float fy = y - (float)cell_y, sy = fy * fy * fy * (fy * (fy * 6 - 15) + 10);
         int last = -1;
-        float gradient[4][2];
+        float gradient[4][2] = {{0}};
         for (int column = 0; column < side; column++) {
             float x = ((float)column + 0.5f) * step * (float)across;
             int cell_x = (int)x;
@@ -36,9 +36,11 @@ static void add_noise(int side, int across, int down, uint64_t layer, float amou
             last = cell_x;
             float fx = x - (float)cell_x, sx = fx * fx * fx * (fx * (fx * 6 - 15) + 10);
             float value[4];
-            for (int corner = 0; corner < 4; corner++)
-                value[corner] = gradient[corner][0] * (fx - (float)(corner % 2)) +
-                                gradient[corner][1] * (fy - (float)(corner / 2));
+            for (int corner = 0; corner < 4; corner++) {
+                int right = corner % 2, below = corner / 2;
+                value[corner] = gradient[corner][0] * (fx - (float)right) +
+                                gradient[corner][1] * (fy - (float)below);
+            }
             float noise =
                 chl_lerp(chl_lerp(value[0], value[1], sx), chl_lerp(value[2], value[3], sx), sy);
             out[row * side + column] += amount * (ridged ? 0.3f - fabsf(noise) : noise);

@@ -22,7 +22,7 @@
 #define PRIVATE_SUM (256 << 10)   /* bytes of S up to which each thread has its own */
 #define PRIVATE_BLOCK (512 << 10) /* bytes of V and M then; 256 to 768 KiB measure alike */
 #define BLOCK_TILES 64            /* tiles at most; shared, 64 to 192 measure alike */
-#define PART 96                   /* input channels of one task where blocks are shared */
+#define PART 48                   /* input channels of one task where blocks are shared */
 
 static const float a1 = 5.0f / 8, a2 = 25.0f / 64, a3 = 125.0f / 512;
 static const float b1 = 3.0f / 2, b2 = 9.0f / 4, b3 = 27.0f / 8;
@@ -51,6 +51,8 @@ static void read_gradient(const chl_conv_job *job, const float *dy, int64_t tile
         chl_vec half[TILE][POINTS], d[TILE], column[POINTS];
         for (int i = 0; i < TILE; i++) {
             const float *row = from + i * job->out_w * c_all + c;
+            /* the next tile but one, dy coming from memory: 0.85 of the time at 16 channels */
+            for (int j = 0; j < TILE; j++) __builtin_prefetch(row + (2 * TILE + j) * c_all);
             if (rows == TILE && columns == TILE && lanes == CHL_LANES)
                 for (int j = 0; j < TILE; j++) d[j] = chl_load(row + j * c_all);
             else

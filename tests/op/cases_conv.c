@@ -29,6 +29,7 @@ static const op_case cases[] = {
     CONV("1x1, every second pixel", 1, 7, 5, 9, 7, 1, 2, 0, FILL_ABSENT),
     CONV("3x3, few pixels, odd sizes", 2, 5, 3, 7, 5, 3, 1, 1, FILL_NORMAL),
     CONV("3x3, few channels", 1, 12, 11, 3, 20, 3, 1, 1, FILL_NORMAL),
+    CONV("3x3, few channels, several bands", 1, 31, 29, 3, 5, 3, 1, 1, FILL_NORMAL),
     CONV("3x3, tiles, full vectors", 1, 16, 16, 16, 16, 3, 1, 1, FILL_NORMAL),
     CONV("3x3, tiles, odd sizes", 2, 15, 13, 17, 19, 3, 1, 1, FILL_ABSENT),
     CONV("3x3, tiles, no padding", 1, 22, 18, 16, 33, 3, 1, 0, FILL_NORMAL),
