@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-build=${BUILD:-build-gpu} number=${device#cuda:}
+build=${BUILD:-build-gpu} log=${BUILD:-build-gpu}/gpu-check.log number=${device#cuda:}
 step() { echo "=== $*"; }
 fail() { echo "gpu-check: $*" >&2; exit 1; }
 
@@ -42,11 +42,12 @@ echo "GPU: ${name:-none}; driver: ${driver:-none}; CUDA $cuda; compute capabilit
 
 step "build"
 generator=()
+mkdir -p "$build"
 command -v ninja >/dev/null && generator=(-G Ninja)
 cmake "${generator[@]}" -S . -B "$build" -DCHLADNI_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCHLADNI_ONEDNN=OFF -DCHLADNI_MEDIA=OFF \
-  -DCHLADNI_CUDA_ARCHITECTURES="$architecture-real" >"$build.log" 2>&1 || { tail -n 30 "$build.log"; fail "CMake failed ($build.log)"; }
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_ops bench_ops >>"$build.log" 2>&1 ||
-  { tail -n 30 "$build.log"; fail "the build failed ($build.log)"; }
+  -DCHLADNI_CUDA_ARCHITECTURES="$architecture-real" >"$log" 2>&1 || { tail -n 30 "$log"; fail "CMake failed ($log)"; }
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_ops bench_ops >>"$log" 2>&1 ||
+  { tail -n 30 "$log"; fail "the build failed ($log)"; }
 export CHLADNI_CUDA_MODULE=$PWD/$build/libchladni_cuda.so
 ops=("$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING)
 

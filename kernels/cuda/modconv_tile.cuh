@@ -204,7 +204,7 @@ chl_status launch_tiles(const chl_call *call, const gather &g, const bf16 *x, co
 // --- which tile, told by the shape alone ---------------------------------------------------------
 enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW }; // 64x64, 128x64, 128x128, 128x32
 #ifndef MODCONV_BLOCKS
-#define MODCONV_BLOCKS 132 // what fills the largest chip
+#define MODCONV_BLOCKS 132 // what fills the largest chip; 1 tries the large tiles on small shapes
 #endif
 inline tile_kind lay_tensor_tiles(gather &g) {
     const auto blocks = [&] { return int64_t(g.n) * g.tiles * g.column_tiles; };

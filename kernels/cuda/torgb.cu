@@ -28,7 +28,8 @@ template <class T> struct picture {
     bool add;
 };
 
-template <int N, class T> SIMT_KERNEL((THREADS), project, picture<T> f, int64_t blocks_per_sample) {
+template <int N, class T>
+SIMT_KERNEL((THREADS, 4), project, picture<T> f, int64_t blocks_per_sample) {
     SIMT_DYNAMIC_SHARED(float, v); // [GROUP, inputs]
     const int64_t n = blockIdx.x / blocks_per_sample, inputs = f.z.inputs;
     for (int64_t k = threadIdx.x; k < GROUP * inputs; k += THREADS) {
