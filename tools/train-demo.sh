@@ -31,7 +31,10 @@ model() { if [ -n "$replay" ]; then echo "$demo/$2"; else echo "$work/$1/$3"; fi
 
 world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1
 world sounds --split train --count 4000 --seed 2
-train generator generator --data "$work/pictures" --seed 1
+# the layout is learned at 32 x 32, where a step costs a third; then the network grows
+train generator-32 generator --data "$work/pictures" --seed 1 --sizes resolution=32 --steps 6000
+train generator generator --data "$work/pictures" --seed 1 --steps 2200 --rate 6e-3 \
+  --start "$(model generator-32 generator-32.safetensors model.safetensors)"
 train judge judge --data "$work/pictures" --seed 5
 for seed in 1 2; do
   suffix=$([ $seed = 1 ] || echo -$seed)
@@ -44,7 +47,7 @@ done
 [ -z "$replay" ] || exit 0
 
 mkdir -p "$demo/logs"
-for name in generator judge clip audio clip-2 audio-2; do
+for name in generator-32 generator judge clip audio clip-2 audio-2; do
   cp "$work/$name/model.safetensors" "$demo/$name.safetensors"
   cp "$work/$name/options.json" "$demo/logs/$name-options.json"
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
