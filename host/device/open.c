@@ -20,7 +20,7 @@ static void *open_module(void) {
     if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
     Dl_info self;
     char path[LONGEST_PATH];
-    if (dladdr((void *)(size_t)chl_backend_open, &self) && self.dli_fname) {
+    if (dladdr(&lock, &self) && self.dli_fname) { /* any address of this library */
         const char *slash = strrchr(self.dli_fname, '/');
         const int folder = slash ? (int)(slash - self.dli_fname + 1) : 0;
         if (snprintf(path, sizeof path, "%.*s%s", folder, self.dli_fname, MODULE) <

@@ -159,8 +159,7 @@ static void write_weights(const chl_conv_job *job, const layout *l, const float 
 void chl_up_weight_gradient(const chl_conv_job *job, const float *g, float gain, float *dw,
                             bool accumulate, float *workspace) {
     layout l = lay_out(job);
-    int workers = chl_workers();
-#pragma omp parallel num_threads(workers)
+#pragma omp parallel num_threads(chl_workers())
     {
         int64_t copies = l.shared ? 1 : omp_get_num_threads(), step = copy_floats(job, &l);
         float *sum = workspace + (l.shared ? 0 : omp_get_thread_num() * step);

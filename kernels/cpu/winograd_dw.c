@@ -185,8 +185,7 @@ static void write_weights(const chl_conv_job *job, const layout *l, const float 
 void chl_winograd_dw(const chl_conv_job *job, const float *dy, float gain, float *dw,
                      bool accumulate, float *workspace) {
     layout l = lay_out(job);
-    int workers = chl_workers();
-#pragma omp parallel num_threads(workers)
+#pragma omp parallel num_threads(chl_workers())
     {
         int64_t copies = l.shared ? 1 : omp_get_num_threads();
         float *s = workspace + (l.shared ? 0 : omp_get_thread_num() * block_floats(&l));
