@@ -64,7 +64,7 @@ constexpr int COLUMN_THREADS = 256;
 constexpr int LEAST_ROWS = 4; // per thread, where the rows are cut into parts
 // Blocks on one multiprocessor at once, which bounds the registers.
 constexpr int resident(int sums) {
-    return sums == 1 ? 4 : 3;
+    return sums > 2 ? 2 : sums == 1 ? 4 : 3;
 }
 // Sums: what the largest chip holds at once, for few parts and one wave. Maps: several waves, so
 // that the last one weighs little.
