@@ -400,8 +400,10 @@ CHL_API chl_status chl_evaluate_ablation(const chl_ablation_options *options, ch
 typedef void (*chl_array_callback)(void *user, const char *name, const char *dtype, int rank,
                                    const int64_t *dim);
 CHL_API chl_status chl_weights_inspect(const char *path, chl_array_callback callback, void *user);
-/* Any readable file -> safetensors (float32), names as stored. */
-CHL_API chl_status chl_weights_convert(const char *from, const char *to);
+/* Any readable file -> safetensors, names as stored. FLOAT16 rounds (half the size, three decimal
+ * digits); CHL_ERR_NUMERIC for a value beyond its range, 65504. */
+typedef enum chl_float_format { CHL_FLOAT32, CHL_FLOAT16 } chl_float_format;
+CHL_API chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to);
 /* Small random models, for trying things out: kind is "generator", "clip", "audio" or "face". They
  * know nothing: an edit with them shows that the machinery runs, not what the method can do. */
 CHL_API chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to);

@@ -24,16 +24,18 @@ static int inspect(const char *path) {
 
 int command_weights(int argc, char **argv) {
     const char *word[2] = {NULL, NULL}, *out = NULL;
-    int kind = -1, seed = 0;
+    int kind = -1, seed = 0, format = CHL_FLOAT32;
     const option options[] = {
         {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "of convert and random", NULL},
+        {"format", NULL, OPTION_CHOICE, &format, "f32|f16", "numbers that convert writes (f32)",
+         NULL},
         {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "of random", NULL},
         {"seed", NULL, OPTION_INT, &seed, "N", "of random", NULL},
     };
     static const char *const kinds[] = {"generator", "clip", "audio", "face"};
     command_line line = {
         .usage = "weights (inspect FILE | convert FILE --out F | random --kind K --out F)",
-        .about = "inspect: names and shapes. convert: to safetensors, float32. random: a small\n"
+        .about = "inspect: names and shapes. convert: to safetensors. random: a small\n"
                  "untrained model, to try the machinery out. Nothing in a file is ever executed.",
         .options = options,
         .count = sizeof options / sizeof options[0],
@@ -45,7 +47,8 @@ int command_weights(int argc, char **argv) {
     const char *action = word[0] ? word[0] : "";
     if (strcmp(action, "inspect") == 0 && word[1]) return inspect(word[1]);
     if (strcmp(action, "convert") == 0 && word[1] && out)
-        return chl_weights_convert(word[1], out) == CHL_OK ? EXIT_OK : run_error();
+        return chl_weights_convert(word[1], (chl_float_format)format, out) == CHL_OK ? EXIT_OK
+                                                                                     : run_error();
     if (strcmp(action, "random") == 0 && kind >= 0 && out && seed >= 0)
         return chl_weights_random(kinds[kind], (uint64_t)seed, out) == CHL_OK ? EXIT_OK
                                                                               : run_error();

@@ -1,6 +1,7 @@
 /* The public header's arrays and weight files. */
 #include "core/graph.h"
 #include "io/npy.h"
+#include "io/safetensors.h"
 #include "io/weights.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
@@ -44,10 +45,11 @@ chl_status chl_weights_inspect(const char *path, chl_array_callback callback, vo
     return CHL_OK;
 }
 
-chl_status chl_weights_convert(const char *from, const char *to) {
+chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to) {
     chl_params *params;
     CHL_TRY(chl_weights_read(from, &params));
-    chl_status status = chl_weights_write_safetensors(params, to);
+    chl_status status = chl_safetensors_write(
+        params, format == CHL_FLOAT16 ? CHL_ELEMENT_F16 : CHL_ELEMENT_F32, to);
     chl_params_free(params);
     return status;
 }

@@ -55,6 +55,22 @@ static float half_to_float(uint16_t half) {
     return float_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
+uint16_t chl_half(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    bits &= 0x7FFFFFFF;
+    if (bits > 0x7F800000) return sign | 0x7E00; /* NaN */
+    if (bits >= 0x477FF000) return sign | 0x7C00;
+    if (bits < 0x38800000) { /* subnormal: this addition rounds to multiples of 2^-24 */
+        const float shifted = float_from_bits(bits) + 0.5f;
+        memcpy(&bits, &shifted, sizeof bits);
+        return sign | (uint16_t)(bits - 0x3F000000);
+    }
+    bits += 0xFFF + (bits >> 13 & 1);
+    return sign | (uint16_t)((bits >> 13) - (112 << 10));
+}
+
 /* `count` elements, `step` bytes apart. Loads go through memcpy: files align nothing. */
 static void to_floats(chl_element element, const uint8_t *from, ptrdiff_t step, int64_t count,
                       float *to) {

@@ -26,6 +26,9 @@ typedef enum chl_element {
 /* Bytes of one element; 0 for CHL_ELEMENT_UNKNOWN. */
 int64_t chl_element_bytes(chl_element element);
 
+/* To the nearest IEEE 754 binary16, ties to even; beyond its range (65504) infinity. */
+uint16_t chl_half(float value);
+
 /* A strided window into the bytes of a file, all little-endian. */
 typedef struct chl_view {
     chl_element element;

@@ -1,8 +1,8 @@
 /* safetensors. The header is JSON, but of one fixed form, so it is read by a cursor that knows only
  * that form: no tree, no recursion, no memory beyond one row per array. */
 #include "io/safetensors.h"
-#include "io/element.h"
 #include "io/file_map.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,10 +303,10 @@ done:
     return status;
 }
 
-static const char *dtype_name(chl_dtype dtype) {
+static const char *dtype_name(chl_dtype dtype, chl_element floats) {
     switch (dtype) {
     case CHL_F32:
-        return "F32";
+        return floats == CHL_ELEMENT_F16 ? "F16" : "F32";
     case CHL_I32:
         return "I32";
     case CHL_BF16:
@@ -315,6 +315,11 @@ static const char *dtype_name(chl_dtype dtype) {
         return "U8";
     }
     return "F32";
+}
+
+static uint64_t bytes_written(const chl_array *array, chl_element floats) {
+    const uint64_t bytes = (uint64_t)chl_bytes(&array->desc);
+    return array->desc.dtype == CHL_F32 && floats == CHL_ELEMENT_F16 ? bytes / 2 : bytes;
 }
 
 static void write_string(FILE *to, const char *text) {
@@ -328,17 +333,17 @@ static void write_string(FILE *to, const char *text) {
     fputc('"', to);
 }
 
-static void write_header(const chl_params *params, FILE *to) {
+static void write_header(const chl_params *params, chl_element floats, FILE *to) {
     uint64_t offset = 0;
     fputc('{', to);
     for (int64_t i = 0; i < params->count; i++) {
         const chl_array *array = &params->array[i];
         if (i) fputc(',', to);
         write_string(to, array->name);
-        fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(array->desc.dtype));
+        fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(array->desc.dtype, floats));
         for (int32_t k = 0; k < array->desc.rank; k++)
             fprintf(to, "%s%lld", k ? "," : "", (long long)array->desc.dim[k]);
-        uint64_t end = offset + (uint64_t)chl_bytes(&array->desc);
+        uint64_t end = offset + bytes_written(array, floats);
         fprintf(to, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
                 (unsigned long long)end);
         offset = end;
@@ -346,7 +351,27 @@ static void write_header(const chl_params *params, FILE *to) {
     fputc('}', to);
 }
 
-chl_status chl_safetensors_write(const chl_params *params, const char *path) {
+static chl_status write_array(const chl_array *array, chl_element floats, const char *path,
+                              FILE *to) {
+    if (array->desc.dtype != CHL_F32 || floats != CHL_ELEMENT_F16) {
+        fwrite(array->data, 1, (size_t)chl_bytes(&array->desc), to);
+        return CHL_OK;
+    }
+    const float *value = array->data;
+    const int64_t count = chl_count(&array->desc);
+    for (int64_t i = 0; i < count; i++) {
+        const uint16_t half = chl_half(value[i]);
+        if ((half & 0x7FFF) == 0x7C00 && isfinite(value[i]))
+            return chl_fail(CHL_ERR_NUMERIC,
+                            "%s: \"%s\" holds %g, beyond the range of float16: keep float32", path,
+                            array->name, (double)value[i]);
+        const uint8_t bytes[2] = {(uint8_t)half, (uint8_t)(half >> 8)};
+        fwrite(bytes, 1, sizeof bytes, to);
+    }
+    return CHL_OK;
+}
+
+chl_status chl_safetensors_write(const chl_params *params, chl_element floats, const char *path) {
     char *header = NULL;
     size_t length = 0;
     if (chl_params_find(params, "__metadata__"))
@@ -354,7 +379,7 @@ chl_status chl_safetensors_write(const chl_params *params, const char *path) {
                         path);
     FILE *memory = open_memstream(&header, &length);
     if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its header", path);
-    write_header(params, memory);
+    write_header(params, floats, memory);
     while ((ftell(memory) & 7) != 0) fputc(' ', memory); /* the data starts 8-byte aligned */
     if (fclose(memory) != 0 || length > MAX_HEADER) {
         free(header);
@@ -367,10 +392,12 @@ chl_status chl_safetensors_write(const chl_params *params, const char *path) {
         for (int i = 0; i < LENGTH_BYTES; i++) lead[i] = (uint8_t)((uint64_t)length >> (8 * i));
         fwrite(lead, 1, sizeof lead, file.stream);
         fwrite(header, 1, length, file.stream);
-        for (int64_t i = 0; i < params->count; i++)
-            fwrite(params->array[i].data, 1, (size_t)chl_bytes(&params->array[i].desc),
-                   file.stream);
-        status = chl_new_file_commit(&file);
+        for (int64_t i = 0; i < params->count && status == CHL_OK; i++)
+            status = write_array(&params->array[i], floats, path, file.stream);
+        if (status == CHL_OK)
+            status = chl_new_file_commit(&file);
+        else
+            chl_new_file_abandon(&file);
     }
     free(header);
     return status;

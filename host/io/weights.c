@@ -76,5 +76,5 @@ done:
 }
 
 chl_status chl_weights_write_safetensors(const chl_params *params, const char *path) {
-    return chl_safetensors_write(params, path);
+    return chl_safetensors_write(params, CHL_ELEMENT_F32, path);
 }

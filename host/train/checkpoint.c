@@ -59,7 +59,7 @@ chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
     CHL_TRY_GOTO(chl_params_new(path, &params));
     CHL_TRY_GOTO(add_states(t, params, &digest));
     CHL_TRY_GOTO(add_run(t, step, digest, params));
-    CHL_TRY_GOTO(chl_safetensors_write(params, path));
+    CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
 done:
     if (status != CHL_OK && path)
         chl_fail_in(status, "%s after step %" PRId64 " is not written", path, step);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS 3000
+#define STEPS 20000
 #define BATCH 256
 #define PURPOSE_ROWS 0x3A970001u
 #define HEAD_RATE 3e-3f

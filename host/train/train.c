@@ -71,7 +71,7 @@ static chl_status save_model(chl_trainer *t) {
     CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_MODEL, &path));
     CHL_TRY_GOTO(chl_params_new(path, &params));
     CHL_TRY_GOTO(t->training->save(t, params));
-    CHL_TRY_GOTO(chl_safetensors_write(params, path));
+    CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
 done:
     chl_params_free(params);
     free(path);

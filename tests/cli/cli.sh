@@ -224,6 +224,9 @@ is "names are listed" has patch_embed.proj.weight out
 ok "convert" weights convert generator.safetensors --out g2.safetensors
 ok "the converted one works" generate --generator g2.safetensors --seeds 7 --out again3.png
 is "equally" same seven.png again3.png
+ok "convert to half" weights convert generator.safetensors --format f16 --out half.safetensors
+ok "half works" generate --generator half.safetensors --seeds 7 --out half.png
+is "half is half" test "$(($(wc -c <half.safetensors) * 19 / 10))" -lt "$(wc -c <generator.safetensors)"
 bad "weights of what" 2 "say what to do" weights inspect
 ok "info" info --json
 is "info is json" has '"version"' out

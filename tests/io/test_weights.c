@@ -1,5 +1,6 @@
 /* Every container people have on disk gives the same names and numbers. The fixtures are made by
  * tests/fixtures/make_weights.py; the numbers here are written out a second time, by hand. */
+#include "io/safetensors.h"
 #include "io/weights.h"
 #include <math.h>
 #include <setjmp.h>
@@ -234,6 +235,54 @@ static int files_in_folder(void) {
     return count;
 }
 
+/* Every binary16 number survives; what lies between two goes to the nearer, a middle to the even
+ * one. */
+static void test_half(void **unused) {
+    (void)unused;
+    for (uint32_t bits = 0; bits < 0x7C00; bits++) {
+        const uint16_t pair[2] = {(uint16_t)bits, (uint16_t)(bits + 1)};
+        const chl_view view = {CHL_ELEMENT_F16, 1, {2}, {1}, 0, (const uint8_t *)pair, sizeof pair};
+        chl_params *p;
+        assert_int_equal(chl_params_new("halves", &p), CHL_OK);
+        assert_int_equal(chl_view_copy(&view, "pair", p), CHL_OK);
+        const float *value = p->array[0].data;
+        const float low = value[0], high = bits == 0x7BFF ? 65536 : value[1];
+        const float middle = low + (high - low) / 2;
+        assert_int_equal(chl_half(low), bits);
+        assert_int_equal(chl_half(-low), bits | 0x8000);
+        assert_int_equal(chl_half(nextafterf(middle, 0)), bits);
+        assert_int_equal(chl_half(middle), bits + (bits & 1));
+        assert_int_equal(chl_half(nextafterf(middle, INFINITY)), bits + 1);
+        chl_params_free(p);
+    }
+    assert_int_equal(chl_half(1e30f), 0x7C00);
+    assert_int_equal(chl_half(NAN) & 0x7E00, 0x7E00);
+}
+
+static void test_write_half(void **unused) {
+    (void)unused;
+    char path[64];
+    snprintf(path, sizeof path, "%s/out.safetensors", folder);
+    chl_params *p, *back;
+    float *value;
+    assert_int_equal(chl_params_new("made", &p), CHL_OK);
+    assert_int_equal(chl_params_add(p, "x", (chl_desc){.dtype = CHL_F32, .rank = 1, .dim = {3}},
+                                    (void **)&value),
+                     CHL_OK);
+    memcpy(value, (float[]){1, -0.1f, 65504}, 3 * sizeof *value);
+    assert_int_equal(chl_safetensors_write(p, CHL_ELEMENT_F16, path), CHL_OK);
+    back = read_fixture(path);
+    const float *there = back->array[0].data;
+    assert_true(there[0] == 1 && there[1] == -0x1.998p-4f && there[2] == 65504);
+    chl_params_free(back);
+    value[1] = 65536;
+    assert_int_equal(chl_safetensors_write(p, CHL_ELEMENT_F16, path), CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "\"x\" holds 65536"));
+    assert_int_equal(files_in_folder(), 1);
+    chl_params_free(p);
+    unlink(path);
+}
+
 static void test_write(void **unused) {
     (void)unused;
     char path[64];
@@ -331,6 +380,8 @@ int main(void) {
         cmocka_unit_test(test_nvidia),
         cmocka_unit_test(test_unwrapping),
         cmocka_unit_test(test_small_print),
+        cmocka_unit_test(test_half),
+        cmocka_unit_test(test_write_half),
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_not_a_file),
         cmocka_unit_test(test_other_kinds),
