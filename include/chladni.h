@@ -74,6 +74,15 @@ typedef struct chl_engine chl_engine;
  * upstream layout, absolute for encoders trained by this engine. */
 typedef enum chl_mel_mode { CHL_MEL_AUTO, CHL_MEL_COMPATIBLE, CHL_MEL_ABSOLUTE } chl_mel_mode;
 
+/* Of what networks compute between their input and their last pooling: AUTO is bf16 with float32
+ * sums where the device has it (a GPU), float32 on the CPU; asking the CPU for bf16 is an error.
+ * Styles, embeddings, losses, gradients of weights and Adam's state are float32 always. */
+typedef enum chl_precision {
+    CHL_PRECISION_AUTO,
+    CHL_PRECISION_FLOAT32,
+    CHL_PRECISION_BF16
+} chl_precision;
+
 /* Zero-initialise, set `size`, name the files you have; what is NULL is not loaded, and calls that
  * need it fail with a text that says so. Formats: safetensors, PyTorch .pt/.pth (zip, legacy,
  * TorchScript), NVIDIA .pkl; upstream names (docs/weights.md). Nothing in a file is executed. */
@@ -89,6 +98,7 @@ typedef struct chl_engine_options {
     int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
     int clip_compatible; /* 1: the paper's authors' picture preprocessing (no mean, no deviation) */
     float conv_clamp; /* generator: 0 = by the file's kind (256 ada, none rosinality); < 0 none */
+    chl_precision precision;
 } chl_engine_options;
 
 CHL_API chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out);

@@ -249,6 +249,10 @@ static chl_status find_neutral(eval_job *job) {
          NULL},                                                                                      \
         {"neutral", NULL, OPTION_TEXT, &(job).neutral, "T", "text the directional form starts from", \
          NULL},                                                                                      \
+        {"mask-rate",  NULL,                                                                         \
+         OPTION_FLOAT, &(job).trial.edit.mask_rate,                                                  \
+         "X",          "of the layer weights (1)",                                                   \
+         NULL},                                                                                      \
     {                                                                                                \
         "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "all layers weigh the same",       \
             NULL                                                                                     \

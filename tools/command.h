@@ -45,6 +45,13 @@ int parse_seeds(const char *text, int *seed);
          "auto|compatible|absolute",                                                               \
          "reference level of the mel picture",                                                     \
          NULL},                                                                                    \
+        {"precision",                                                                              \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).precision,                                                                           \
+         "auto|float32|bf16",                                                                      \
+         "of the networks (auto: bf16 on a GPU)",                                                  \
+         NULL},                                                                                    \
         {"clip-gelu",   NULL,                                                                      \
          OPTION_CHOICE, &(o).clip_exact_gelu,                                                      \
          "quick|exact", "CLIP's activation: QuickGELU as OpenAI's weights, or GELU",               \

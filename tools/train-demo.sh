@@ -23,33 +23,34 @@ train() { # train NAME MODEL FLAGS...: to the end, or 20 steps of it
     "$program" train "$model" --out "$work/$name" --stop-after 20 "$@"
     python3 tools/compare-stats.py "$work/$name/stats.jsonl" "$demo/logs/$name.jsonl" 1e-4
   elif [ ! -f "$work/$name/done" ]; then
-    "$program" train "$model" --out "$work/$name" --resume "$@" && touch "$work/$name/done"
+    "$program" train "$model" --out "$work/$name" --resume "$@"
+    # what is shipped, and what the next training builds on
+    "$program" weights convert "$work/$name/model.safetensors" --format f16 --out "$work/$name/half.safetensors"
+    touch "$work/$name/done"
   fi
 }
 # in a replay the models that a training builds on are the committed ones
-model() { if [ -n "$replay" ]; then echo "$demo/$2"; else echo "$work/$1/$3"; fi; }
+model() { if [ -n "$replay" ]; then echo "$demo/$1.safetensors"; else echo "$work/$1/half.safetensors"; fi; }
 
 world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1
 world sounds --split train --count 4000 --seed 2
 # the layout is learned at 32 x 32, where a step costs a third; then the network grows
-train generator-32 generator --data "$work/pictures" --seed 1 --sizes resolution=32 --steps 6000
-train generator generator --data "$work/pictures" --seed 1 --steps 2200 --rate 6e-3 \
-  --start "$(model generator-32 generator-32.safetensors model.safetensors)"
+train generator-32 generator --data "$work/pictures" --seed 1 --sizes resolution=32 --steps 8000
+train generator generator --data "$work/pictures" --seed 1 --steps 5000 --rate 5e-3 --start "$(model generator-32)"
 train judge judge --data "$work/pictures" --seed 5
+merges=$([ -n "$replay" ] && echo "$demo/merges.txt" || echo "$work/clip/merges.txt") # the same for every seed
 for seed in 1 2; do
   suffix=$([ $seed = 1 ] || echo -$seed)
-  train clip$suffix clip --data "$work/pictures" --seed $seed \
-    --generator "$(model generator generator.safetensors model.safetensors)"
+  train clip$suffix clip --data "$work/pictures" --seed $seed --generator "$(model generator)"
   train audio$suffix audio --data "$work/sounds" --seed $seed \
-    --clip "$(model clip$suffix clip$suffix.safetensors model.safetensors)" \
-    --vocab "$(model clip merges.txt merges.txt)"
+    --clip "$(model clip$suffix)" --vocab "$merges"
 done
 [ -z "$replay" ] || exit 0
 
 mkdir -p "$demo/logs"
 for name in generator-32 generator judge clip audio clip-2 audio-2; do
-  cp "$work/$name/model.safetensors" "$demo/$name.safetensors"
+  cp "$work/$name/half.safetensors" "$demo/$name.safetensors"
   cp "$work/$name/options.json" "$demo/logs/$name-options.json"
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
 done
-cp "$work/clip/merges.txt" "$demo/merges.txt"
+cp "$merges" "$demo/merges.txt"

@@ -189,6 +189,7 @@ static chl_tensor view(chl_graph *graph, chl_tensor x, chl_desc desc) {
 chl_tensor chl_reshape(chl_graph *graph, chl_tensor x, chl_desc desc) {
     if (x == CHL_NONE || graph->status != CHL_OK) return CHL_NONE;
     const chl_desc *from = &graph->tensor[x].desc;
+    if (from->dtype == CHL_BF16 && desc.dtype == CHL_F32) desc.dtype = CHL_BF16;
     if (from->dtype != desc.dtype || chl_count(from) != chl_count(&desc)) {
         char a[96], b[96];
         return chl_graph_fail(graph, CHL_ERR_SHAPE, "reshape: %s cannot become %s",

@@ -59,7 +59,8 @@ chl_tensor chl_param(chl_graph *graph, const char *name, chl_desc desc, const vo
                      chl_life life);
 /* A small constant, copied now. */
 chl_tensor chl_constant(chl_graph *graph, const char *name, chl_desc desc, const void *data);
-/* The same data under another shape. No node, no copy. */
+/* The same data under another shape. No node, no copy. What is in bf16 stays so: networks say float
+ * shapes and do not know the precision. */
 chl_tensor chl_reshape(chl_graph *graph, chl_tensor x, chl_desc desc);
 /* Keeps the tensor readable after the run and across segments (its memory is not reused). */
 chl_tensor chl_keep(chl_graph *graph, chl_tensor x);

@@ -118,7 +118,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     const bool whitened = options->space == CHL_SPACE_WHITENED;
     if (options->latent_scale > 0) CHL_TRY(chl_engine_statistics(engine, &e->codes));
     if (whitened) CHL_TRY(chl_engine_whitening(engine, &e->codes));
-    CHL_TRY(chl_graph_new(engine->backend, &e->graph));
+    CHL_TRY(chl_engine_graph(engine, &e->graph));
     chl_graph *g = e->graph;
     const int rows = engine->generator_config.rows, d = engine->clip_config.embed;
     const chl_desc latent = chl_engine_latent(engine, n);

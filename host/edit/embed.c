@@ -14,7 +14,7 @@ typedef struct single {
 
 static chl_status start(chl_engine *engine, chl_params *params, single *s) {
     *s = (single){0};
-    CHL_TRY(chl_graph_new(engine->backend, &s->graph));
+    CHL_TRY(chl_engine_graph(engine, &s->graph));
     s->net = chl_engine_net(s->graph, params);
     return CHL_OK;
 }

@@ -11,12 +11,27 @@ chl_status chl_engine_need(const void *model, const char *flag, const char *why)
     return chl_fail(CHL_ERR_ARGUMENT, "%s needs %s", why, flag);
 }
 
+static chl_status choose_precision(chl_engine *engine, const chl_engine_options *options) {
+    const bool wanted = options->precision == CHL_PRECISION_BF16, has = engine->backend->bf16;
+    if (wanted && !has)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "device %s computes in float32, not in bf16",
+                        engine->backend->name);
+    engine->precision = has && options->precision != CHL_PRECISION_FLOAT32 ? CHL_BF16 : CHL_F32;
+    return CHL_OK;
+}
+
+chl_status chl_engine_graph(const chl_engine *engine, chl_graph **out) {
+    CHL_TRY(chl_graph_new(engine->backend, out));
+    chl_graph_precision(*out, engine->precision);
+    return CHL_OK;
+}
+
 /* Both halves of the network, appended to a graph that never runs: every key that is missing or of
  * a wrong shape is found while opening, and all that the network knows is marked taken. */
 static chl_status try_generator(chl_engine *engine) {
     const chl_stylegan2_config *config = &engine->generator_config;
     chl_graph *graph;
-    CHL_TRY(chl_graph_new(engine->backend, &graph));
+    CHL_TRY(chl_engine_graph(engine, &graph));
     chl_net net = chl_engine_net(graph, engine->generator);
     if (config->mapping_layers > 0)
         chl_stylegan2_map(&net, config, chl_input(graph, "z", chl_f32(2, 1, config->z_dim)));
@@ -97,6 +112,7 @@ chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) 
     if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
     engine->backend = backend;
     chl_status status;
+    CHL_TRY_GOTO(choose_precision(engine, options));
     CHL_TRY_GOTO(open_generator(engine, options));
     CHL_TRY_GOTO(open_clip(engine, options));
     CHL_TRY_GOTO(open_audio(engine, options));

@@ -11,6 +11,7 @@
 
 struct chl_engine {
     const chl_backend *backend;
+    chl_dtype precision;                         /* of activations */
     chl_params *generator, *clip, *audio, *face; /* NULL when not loaded */
     chl_stylegan2_config generator_config;
     chl_clip_config clip_config;
@@ -26,6 +27,8 @@ struct chl_engine {
     chl_tensor renderer_w, renderer_picture;
 };
 
+/* A new graph on the engine's backend, in its precision. */
+chl_status chl_engine_graph(const chl_engine *engine, chl_graph **out);
 /* Error unless the model is loaded; `flag` is what the caller should have given. */
 chl_status chl_engine_need(const void *model, const char *flag, const char *why);
 /* The same for a generator with a mapping network. */

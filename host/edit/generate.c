@@ -7,7 +7,7 @@
 chl_status chl_engine_map(chl_engine *engine, int n, const float *z, float *w) {
     chl_status status;
     chl_graph *graph;
-    CHL_TRY(chl_graph_new(engine->backend, &graph));
+    CHL_TRY(chl_engine_graph(engine, &graph));
     chl_net net = chl_engine_net(graph, engine->generator);
     chl_tensor input = chl_input(graph, "z", chl_f32(2, n, engine->generator_config.z_dim));
     chl_tensor mapped = chl_stylegan2_map(&net, &engine->generator_config, input);
@@ -76,7 +76,7 @@ done:
 static chl_status open_renderer(chl_engine *engine) {
     if (engine->renderer) return CHL_OK;
     chl_graph *graph;
-    CHL_TRY(chl_graph_new(engine->backend, &graph));
+    CHL_TRY(chl_engine_graph(engine, &graph));
     chl_net net = chl_engine_net(graph, engine->generator);
     engine->renderer_w = chl_input(graph, "w", chl_engine_latent(engine, 1));
     engine->renderer_picture = chl_keep(

@@ -27,7 +27,7 @@ chl_invert_options chl_invert_defaults(const chl_engine *engine) {
 
 static chl_status build(chl_engine *engine, const chl_invert_options *options, inversion *v) {
     *v = (inversion){0};
-    CHL_TRY(chl_graph_new(engine->backend, &v->graph));
+    CHL_TRY(chl_engine_graph(engine, &v->graph));
     chl_graph *g = v->graph;
     const int side = engine->generator_config.resolution;
     v->generator = chl_engine_net(g, engine->generator);

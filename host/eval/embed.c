@@ -72,7 +72,7 @@ chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *
     chl_net net = {.params = NULL};
     chl_status status = CHL_OK;
     if (!pictures || !out) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for mel pictures"));
-    CHL_TRY_GOTO(chl_graph_new(engine->backend, &g));
+    CHL_TRY_GOTO(chl_engine_graph(engine, &g));
     net = chl_engine_net(g, engine->audio);
     chl_tensor x = chl_input(g, "mel pictures", chl_f32(4, BATCH, CHL_MEL_SIDE, CHL_MEL_SIDE, 1));
     chl_tensor y;

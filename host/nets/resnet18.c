@@ -91,7 +91,7 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
     chl_graph *g = net->graph;
     chl_tensor w = chl_weight_shaped(net, chl_f32(4, 3, config->channels, 3, 3), "conv.weight");
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, 3), "conv.bias");
-    x = chl_conv(g, x, w, b, 1, 0);
+    x = chl_conv(g, chl_enter(g, x), w, b, 1, 0);
     int width = config->width;
     x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){3, width, 7, 2}, x));
     x = chl_max_pool(g, x, 3, 2, 1);
@@ -105,7 +105,7 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
     w = chl_weight_shaped(net, chl_f32(2, config->classes, width << (CHL_RESNET_STAGES - 1)),
                           "fc.weight");
     b = chl_weight_shaped(net, chl_f32(1, config->classes), "fc.bias");
-    x = chl_linear(g, chl_mean_pool(g, x), w, b);
+    x = chl_linear(g, chl_leave(g, chl_mean_pool(g, x)), w, b);
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }

@@ -102,7 +102,8 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
     synthesis s = {.net = net, .config = config};
     for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
 
-    chl_tensor x = constant_input(&s, (int)w.dim[0]), picture = CHL_NONE;
+    /* styles, colours and the sum of colours stay float32 */
+    chl_tensor x = chl_enter(g, constant_input(&s, (int)w.dim[0])), picture = CHL_NONE;
     for (int b = 0, in = config->channels[0]; b < config->blocks; b++) {
         int resolution = 4 << b, channels = config->channels[b];
         char layer[NAME_LENGTH];

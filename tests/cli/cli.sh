@@ -152,7 +152,9 @@ bad "identity without face" 1 "needs --face" edit $models --seed 1 --sound "$rai
 bad "wrong latent" 1 "seven.npy" edit $models --latent seven.npy --sound "$rain" --out x.png
 bad "latent that is none" 1 "seven.png" edit $models --latent seven.png --sound "$rain" --out x.png
 bad "encoders that do not fit" 1 "" edit $g --clip face.safetensors --audio audio.safetensors --seed 1 --sound "$rain" --out x.png
-bad "no gpu" 1 "no CUDA backend" edit $models --device cuda --seed 1 --sound "$rain" --out x.png
+bad "bf16 on the CPU" 1 "device cpu computes in float32" edit $models --device cpu --precision bf16 --seed 1 --sound "$rain" --out x.png
+export CHLADNI_CUDA_MODULE=$work/none.so # the same text on machines with a GPU
+bad "no gpu" 1 "no CUDA backend.*none.so" edit $models --device cuda --seed 1 --sound "$rain" --out x.png
 
 # --- sounds of every kind of badness
 : > zero.wav; bad "0 bytes" 1 "zero.wav" embed --audio audio.safetensors --sound zero.wav --out x.npy

@@ -40,7 +40,8 @@ static void fill(float *data, int64_t count, float scale) {
     for (int64_t i = 0; i < count; i++) data[i] = scale * sinf(1.7f * (float)i + 0.3f);
 }
 
-static chl_status step(const models *m, const chl_backend *backend, result *r) {
+static chl_status step(const models *m, const chl_backend *backend, chl_dtype precision,
+                       result *r) {
     const int rows = m->generator_config.rows, width = m->generator_config.w_dim;
     const chl_desc latent = chl_f32(3, 1, rows, width);
     const chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
@@ -50,6 +51,7 @@ static chl_status step(const models *m, const chl_backend *backend, result *r) {
     fill(target, EMBED, 0.25f);
     chl_graph *g;
     CHL_TRY(chl_graph_new(backend, &g));
+    chl_graph_precision(g, precision);
     chl_net generator = {.graph = g, .params = m->generator, .life = CHL_FROZEN};
     chl_net clip = {.graph = g, .params = m->clip, .life = CHL_FROZEN};
     const chl_tensor w = chl_param(g, "w", latent, start, CHL_TRAINABLE);
@@ -104,10 +106,11 @@ static int check(const char *what, const float *got, const float *want, int coun
 }
 
 int main(void) {
-    static result cpu, emu;
+    static result cpu, emu, half;
     models m = {0};
-    if (open_models(&m) != CHL_OK || step(&m, chl_backend_cpu(), &cpu) != CHL_OK ||
-        step(&m, chl_backend_emu(), &emu) != CHL_OK) {
+    if (open_models(&m) != CHL_OK || step(&m, chl_backend_cpu(), CHL_F32, &cpu) != CHL_OK ||
+        step(&m, chl_backend_emu(), CHL_F32, &emu) != CHL_OK ||
+        step(&m, chl_backend_emu(), CHL_BF16, &half) != CHL_OK) {
         fprintf(stderr, "FAIL: %s\n", chl_error());
         return 1;
     }
@@ -117,6 +120,11 @@ int main(void) {
     bad += check("gradient", emu.gradient, cpu.gradient, cpu.numbers, 2e-4);
     /* Adam's first step is the gradient's sign: only where it is not near zero */
     bad += check("edited", emu.edited, cpu.edited, cpu.numbers, 1e-3);
+    puts("in bf16");
+    bad += check("picture", half.picture, cpu.picture, 16 * 16 * 3, 4e-2);
+    bad += check("embedding", half.embedding, cpu.embedding, EMBED, 4e-2);
+    bad += check("loss", &half.loss, &cpu.loss, 1, 1e-2);
+    bad += check("gradient", half.gradient, cpu.gradient, cpu.numbers, 2e-1);
     chl_params_free(m.generator);
     chl_params_free(m.clip);
     return bad != 0;
