@@ -47,7 +47,7 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
     const double moved = distance(job, w, edit_code(job, job->source, pair));
     json_t *entry = json_pack("{s:s,s:s,s:f,s:f}", "source", source, "target", target, "cosine",
                               (double)cosine, "distance", moved);
-    if (job->sheet) {
+    if (edit_by_level(job)) {
         const float level = job->level[pair % job->targets];
         json_object_set_new(entry, "gain_db", json_real((double)level));
         snprintf(target + strlen(target), sizeof target - strlen(target), " at %+g dB",
@@ -113,8 +113,8 @@ static int check_targets(const command_line *line, const edit_job *job) {
     if (both && !job->mix) return usage_error(line, "--sound and --text together need --mix");
     if (job->mix && (!both || job->sound.count > 1))
         return usage_error(line, "--mix needs one --sound and one --text");
-    if (job->sheet && (job->sound.count != 1 || job->text))
-        return usage_error(line, "--sheet needs one --sound and no --text");
+    if (job->sheet && job->mix)
+        return usage_error(line, "--sheet and --mix exclude each other: --strip shows a mix");
     if (sound && !job->models.audio) return usage_error(line, "--sound needs --audio");
     if ((job->text || job->neutral) && !job->models.vocab)
         return usage_error(line, "a text needs --vocab");
@@ -145,7 +145,7 @@ static int check(const command_line *line, const edit_job *job) {
 static int check_counts(const command_line *line, const edit_job *job) {
     if (job->every > 0 && (!is_single(job) || !job->out))
         return usage_error(line, "--every works on one edit with --out");
-    if (job->sheet && job->full_level < 0 && (job->out || job->strip || job->latent_out))
+    if (edit_by_level(job) && job->full_level < 0 && (job->out || job->strip || job->latent_out))
         return usage_error(line,
                            "--out, --strip and --latent-out beside --sheet show 0 dB, which "
                            "--sheet-levels %s lacks",
@@ -182,7 +182,8 @@ int command_edit(int argc, char **argv) {
         {"strip-steps", NULL, OPTION_INT, &job.strip_steps, "N",
          "pictures from the way between them (0)", NULL},
         {"sheet", NULL, OPTION_TEXT, &job.sheet, "P.png",
-         "source and edits by the sound at rising level, a row for every seed", NULL},
+         "source and its edits by each sound, or by one at rising level; a row for every seed",
+         NULL},
         {"sheet-levels", NULL, OPTION_TEXT, &job.levels, "DB,...",
          "gains of the sheet (-24,-18,-12,-6,0)", NULL},
         MODEL_OPTIONS(job.models, true),

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Builds chladni and edits a picture by a sound, with small random models made on the spot: it shows that
-# the machinery runs from WAV to PNG, not what the method can do with trained weights.
-#   tools/demo.sh [folder for the results]
+# Builds chladni and edits a landscape by ten sounds and by rain that gets louder, with the small models of weights/demo
+# (weights/README.md): out/sounds.png, out/rain.png, out/edits/. Some four minutes on two cores, building included.
+#   tools/demo.sh [folder for the results] [CMake options]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh
-build=${BUILD:-build} out=${1:-out}
-cmake -G Ninja -S . -B "$build" -DCHLADNI_TESTS=OFF -DCHLADNI_BENCH=OFF >/dev/null
+build=${BUILD:-build} out=${1:-out} demo=weights/demo
+cmake -G Ninja -S . -B "$build" -DCHLADNI_TESTS=OFF -DCHLADNI_BENCH=OFF "${@:2}" >/dev/null
 cmake --build "$build"
 mkdir -p "$out"
-for kind in generator clip audio; do
-  "$build/chladni" weights random --kind $kind --out "$out/$kind.safetensors"
-done
-"$build/chladni" generate --generator "$out/generator.safetensors" --seeds 7 --out "$out/source.png"
-"$build/chladni" edit --seed 7 --sound tests/fixtures/sound/rain.wav --out "$out/edited.png" \
-  --generator "$out/generator.safetensors" --clip "$out/clip.safetensors" \
-  --audio "$out/audio.safetensors" --steps 100 --latent-out "$out/edited.npy"
-echo "before: $out/source.png   after: $out/edited.png"
+edit() {
+  "$build/chladni" edit --seed 7 --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
+    --audio $demo/audio.safetensors "$@"
+}
+sounds=()
+for sound in $demo/sounds/*.ogg; do sounds+=(--sound "$sound"); done
+edit "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
+edit --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
+echo "the source and ten sounds: $out/sounds.png   rain, 24 dB softer to as it is: $out/rain.png   one by one: $out/edits/"

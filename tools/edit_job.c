@@ -47,7 +47,7 @@ int edit_read_choices(const command_line *line, edit_job *job) {
     if (job->sources < 0)
         return usage_error(line, "--seed %s: should be like 7 or 1,5,8-10", job->seeds);
     job->targets = job->mix ? 2 : job->text ? 1 : job->sound.count;
-    if (job->sheet) {
+    if (edit_by_level(job)) {
         job->targets = read_levels(job, job->levels);
         if (job->targets < 0)
             return usage_error(line, "--sheet-levels %s: should be like -24,-12,0 (at most %d)",
@@ -65,7 +65,7 @@ size_t edit_code_numbers(const edit_job *job) {
 }
 
 int edit_results(const edit_job *job) {
-    return job->mix || job->sheet ? 1 : job->targets;
+    return job->mix || edit_by_level(job) ? 1 : job->targets;
 }
 
 const float *edit_result(const edit_job *job, int source, int result) {
@@ -73,7 +73,7 @@ const float *edit_result(const edit_job *job, int source, int result) {
     if (job->mix)
         return job->reached[first] && job->reached[first + 1] ? edit_code(job, job->mixed, source)
                                                               : NULL;
-    const int pair = first + (job->sheet ? job->full_level : result);
+    const int pair = first + (edit_by_level(job) ? job->full_level : result);
     return job->reached[pair] ? edit_code(job, job->edited, pair) : NULL;
 }
 
@@ -133,7 +133,7 @@ static chl_status find_sources(edit_job *job) {
 
 /* --- targets ---------------------------------------------------------------------------------- */
 static chl_status find_target(edit_job *job, int t, float *embedding) {
-    if (job->sheet)
+    if (edit_by_level(job))
         return chl_embed_sound_level(job->engine, job->sound.item[0], job->level[t], embedding);
     if (job->text && t == 0) return chl_embed_text(job->engine, job->text, embedding);
     return chl_embed_sound(job->engine, job->sound.item[job->mix ? 0 : t], embedding);

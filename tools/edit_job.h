@@ -45,6 +45,10 @@ size_t edit_code_numbers(const edit_job *job);
 static inline const float *edit_code(const edit_job *job, const float *codes, int index) {
     return codes + (size_t)index * edit_code_numbers(job);
 }
+/* A sheet of one sound has a column for every level, otherwise one for every sound. */
+static inline bool edit_by_level(const edit_job *job) {
+    return job->sheet && job->sound.count == 1 && !job->text;
+}
 /* An output of `edit`: results of a source are its edits, or the mix of two, or of several levels
  * the full one. */
 int edit_results(const edit_job *job);

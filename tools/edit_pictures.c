@@ -32,12 +32,12 @@ void edit_target_name(const edit_job *job, int target, char *name, size_t room) 
         snprintf(name, room, "text");
         return;
     }
-    const int length = stem(job->sound.item[job->mix || job->sheet ? 0 : target], &begin);
+    const int length = stem(job->sound.item[job->mix || edit_by_level(job) ? 0 : target], &begin);
     snprintf(name, room, "%.*s", length, begin);
 }
 
 int edit_check_names(const command_line *line, const edit_job *job) {
-    if (job->mix || job->sheet || job->text) return EXIT_OK;
+    if (job->mix || job->text) return EXIT_OK;
     for (int i = 0; i < job->sound.count; i++)
         for (int j = 0; j < i; j++) {
             char a[NAME_ROOM], b[NAME_ROOM];
@@ -172,7 +172,8 @@ static int write_edit_strip(edit_job *job) {
     chl_status status = CHL_OK;
     for (int row = 0; row < t.rows && status == CHL_OK; row++) {
         const int source = row / results;
-        const int pair = source * job->targets + (job->sheet ? job->full_level : row % results);
+        const int pair =
+            source * job->targets + (edit_by_level(job) ? job->full_level : row % results);
         const bool whole = job->reached[pair] && job->reached[pair] == job->last.steps;
         status = fill(job, &t, row, 0, edit_code(job, job->source, pair));
         for (int i = 0; whole && i < between && status == CHL_OK; i++)
@@ -198,7 +199,7 @@ int edit_write_strip(edit_job *job) {
     return job->mix ? write_mix_strip(job) : write_edit_strip(job);
 }
 
-/* source | the sound at each level, a row for every source */
+/* source | the sound at each level, or each of several sounds; a row for every source */
 int edit_write_sheet(edit_job *job) {
     table t = new_table(job->sources, job->targets + 1);
     chl_status status = CHL_OK;

@@ -125,8 +125,12 @@ bad "an edit that no level is" 2 "show 0 dB" edit $absolute --seed 7 --sound "$r
 cp "$rain" drops.wav
 ok "seeds by sounds" edit $models --seed 7,9 --sound "$rain" --sound drops.wav --steps 2 --batch 3 --out all --latent-out all.npy --strip all.png --json
 is "a picture each" test -s all/seed7-rain.png -a -s all/seed7-drops.png -a -s all/seed9-rain.png -a -s all/seed9-drops.png
-is "a row each" size all.png 260 524
 is "a line each" test "$(grep -o '"cosine"' out | wc -l)" = 4
+is "a row each" size all.png 260 524
+ok "a sheet of sounds" edit $models --seed 7,9 --sound "$rain" --sound drops.wav --steps 2 --batch 3 --sheet sounds.png --latent-out sheet.npy
+is "two rows of three" size sounds.png 392 260
+is "the same edits" same all.npy sheet.npy
+bad "a sheet of a mix" 2 "exclude each other" edit $models --seed 7 $both --mix rows --sheet x.png
 bad "sounds of one name" 2 "two sounds are called rain" edit $models --seed 7 --sound "$rain" --sound "$rain" --out all
 bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 --sound "$rain" --steps 1 --out a.png
 bad "seeds that are none" 2 "should be like 7" edit $models --seed -7 --sound "$rain" --out x.png
