@@ -322,8 +322,11 @@ typedef struct chl_train_options {
     const char *generator;    /* clip: also learn from its pictures; may be NULL */
     const char *wordnet;      /* audio: folder of WordNet's data files, for synonyms; may be NULL */
     float weight_text, weight_image, weight_sound,
-        weight_weak_pair;          /* Eq. 13: L_at L_av L_aa L_kl */
-    float tau_weak_pair;           /* of Eq. 9-12 */
+        weight_weak_pair; /* Eq. 13: L_at L_av L_aa L_kl */
+    float tau_weak_pair;  /* of Eq. 9-12 */
+    /* clip, needs a generator: how far its codes are moved against the encoder before it learns
+     * from their pictures, at most; 1 = as far as mapped codes lie from their mean. 0: not */
+    float adversary;
     float mask_bands, mask_frames; /* SpecAugment: largest share of a mask, two of each */
     chl_train_callback progress;   /* non-zero: checkpoint, then CHL_ERR_CANCELLED */
     void *user;

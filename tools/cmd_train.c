@@ -141,6 +141,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"weight-weak-pair", NULL, OPTION_FLOAT, &o->weight_weak_pair, "X",
          "of the weakly paired loss (Eq. 9-12)", NULL},
         {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "its temperature", NULL},
+        {"adversary", NULL, OPTION_FLOAT, &o->adversary, "X",
+         "clip: move the generator's codes so far against it", NULL},
         {"mask-bands", NULL, OPTION_FLOAT, &o->mask_bands, "X",
          "SpecAugment: largest share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X", "the same of the time", NULL},

@@ -2,7 +2,6 @@
 #include "core/build.h"
 #include "io/picture.h"
 #include "io/weights.h"
-#include "nets/stylegan2.h"
 #include "philox.h"
 #include <math.h>
 #include <stdlib.h>
@@ -57,8 +56,10 @@ done:
     return status;
 }
 
-static void measure_deviation(painter *p) {
+/* Returns the root of their squares' sum. */
+static float measure_deviation(painter *p) {
     const int64_t count = p->data->count, w_dim = p->config.w_dim;
+    double sum = 0;
     for (int64_t k = 0; k < w_dim; k++) {
         double mean = 0, square = 0;
         for (int64_t i = 0; i < count; i++) mean += p->w[i * w_dim + k];
@@ -68,7 +69,9 @@ static void measure_deviation(painter *p) {
             square += distance * distance;
         }
         p->deviation[k] = (float)sqrt(square / (double)count);
+        sum += square / (double)count;
     }
+    return (float)sqrt(sum);
 }
 
 /* A normal number, by Box and Muller; element 0 is left to other draws. */
@@ -98,11 +101,10 @@ static int64_t draw_code(const painter *p, int64_t i, float *code) {
 static chl_status paint(const chl_backend *backend, painter *p, chl_generator_pool *pool) {
     const int64_t code = (int64_t)p->config.rows * p->config.w_dim;
     const int64_t picture = 3 * (int64_t)pool->side * pool->side;
-    float *w = malloc((size_t)(PAINT_BATCH * code) * sizeof *w);
     float *pixels = malloc((size_t)(PAINT_BATCH * picture) * sizeof *pixels);
     chl_net net = {.params = p->params, .life = CHL_FROZEN};
     chl_status status = CHL_OK;
-    if (!w || !pixels) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory painting"));
+    if (!pixels) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory painting"));
     CHL_TRY_GOTO(chl_graph_new(backend, &net.graph));
     chl_tensor input =
         chl_input(net.graph, "w", chl_f32(3, PAINT_BATCH, p->config.rows, p->config.w_dim));
@@ -112,12 +114,7 @@ static chl_status paint(const chl_backend *backend, painter *p, chl_generator_po
     chl_keep(net.graph, out);
     CHL_TRY_GOTO(chl_compile(net.graph));
     for (int64_t at = 0; at < pool->count; at += PAINT_BATCH) {
-        /* a last batch that is not full repeats the last picture */
-        for (int64_t i = 0; i < PAINT_BATCH; i++) {
-            int64_t which = at + i < pool->count ? at + i : pool->count - 1;
-            pool->sample[which] = draw_code(p, which, w + i * code);
-        }
-        CHL_TRY_GOTO(chl_write(net.graph, input, w));
+        CHL_TRY_GOTO(chl_write(net.graph, input, pool->codes + at * code));
         CHL_TRY_GOTO(chl_run(net.graph, 0));
         CHL_TRY_GOTO(chl_read(net.graph, out, pixels));
         int64_t pictures = pool->count - at < PAINT_BATCH ? pool->count - at : PAINT_BATCH;
@@ -127,9 +124,22 @@ static chl_status paint(const chl_backend *backend, painter *p, chl_generator_po
 done:
     chl_net_done(&net);
     chl_graph_free(net.graph);
-    free(w);
     free(pixels);
     return status;
+}
+
+/* Room for whole batches of codes: what is beyond `count` stays 0 and is painted for nothing. */
+static chl_status draw_codes(const painter *p, chl_generator_pool *pool) {
+    const int64_t code = (int64_t)p->config.rows * p->config.w_dim;
+    const int64_t rows = (pool->count + PAINT_BATCH - 1) / PAINT_BATCH * PAINT_BATCH;
+    pool->codes = calloc((size_t)(rows * code), sizeof *pool->codes);
+    pool->sample = malloc((size_t)pool->count * sizeof *pool->sample);
+    if (!pool->codes || !pool->sample)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for %lld codes of %s",
+                        (long long)pool->count, p->params->source);
+    for (int64_t i = 0; i < pool->count; i++)
+        pool->sample[i] = draw_code(p, i, pool->codes + i * code);
+    return CHL_OK;
 }
 
 static chl_status open_painter(painter *p, const char *generator) {
@@ -159,17 +169,19 @@ chl_status chl_generator_pool_make(const chl_backend *backend, const char *gener
     chl_status status;
     CHL_TRY_GOTO(open_painter(&p, generator));
     const size_t picture = 3 * (size_t)side * (size_t)side;
+    out->config = p.config;
+    CHL_TRY_GOTO(map_latents(backend, &p));
+    out->spread = measure_deviation(&p);
+    CHL_TRY_GOTO(draw_codes(&p, out));
+    if (side == 0) goto done;
     out->pixels = malloc((size_t)count * picture);
-    out->sample = malloc((size_t)count * sizeof *out->sample);
-    if (!out->pixels || !out->sample)
+    if (!out->pixels)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for %lld pictures of %s",
                               (long long)count, generator));
-    CHL_TRY_GOTO(map_latents(backend, &p));
-    measure_deviation(&p);
     CHL_TRY_GOTO(paint(backend, &p, out));
 done:
+    out->params = p.params;
     if (status != CHL_OK) chl_generator_pool_free(out);
-    chl_params_free(p.params);
     free(p.w);
     free(p.deviation);
     return status;
@@ -178,5 +190,7 @@ done:
 void chl_generator_pool_free(chl_generator_pool *pool) {
     free(pool->pixels);
     free(pool->sample);
+    free(pool->codes);
+    chl_params_free(pool->params);
     *pool = (chl_generator_pool){0};
 }

@@ -6,7 +6,7 @@
  * still show what their sample says, and far off, where the picture is broken and nothing else. */
 #ifndef CHL_TRAIN_GENERATOR_POOL_H
 #define CHL_TRAIN_GENERATOR_POOL_H
-#include "core/graph.h"
+#include "nets/stylegan2.h"
 #include "train/dataset.h"
 
 #define CHL_POOL_BROKEN (-1)
@@ -14,14 +14,18 @@
 typedef struct chl_generator_pool {
     int64_t count;
     int side;
-    uint8_t *pixels; /* [count][side][side][3] */
-    int64_t *sample; /* [count] whose latent it came from; CHL_POOL_BROKEN */
+    uint8_t *pixels;    /* [count][side][side][3] */
+    int64_t *sample;    /* [count] whose latent it came from; CHL_POOL_BROKEN */
+    float *codes;       /* [count][rows][W] */
+    float spread;       /* root of the mean squared distance of a mapped code from their mean */
+    chl_params *params; /* of the generator */
+    chl_stylegan2_config config;
 } chl_generator_pool;
 
 /* Maps the latents of all samples and paints `count` pictures at jittered W+ codes: of every
  * picture one in ten is broken, of the others each third has codes as mapped, each row jittered by
- * a tenth, and by three tenths of the mapped codes' deviation. 3 side^2 bytes a picture. A pure
- * function of the generator, the latents and the seed. */
+ * a tenth, and by three tenths of the mapped codes' deviation. 3 side^2 bytes a picture; side 0:
+ * codes only. A pure function of the generator, the latents and the seed. */
 chl_status chl_generator_pool_make(const chl_backend *backend, const char *generator,
                                    const chl_dataset *data, uint64_t seed, int64_t count, int side,
                                    chl_generator_pool *out);

@@ -47,6 +47,7 @@ static const field fields[] = {
     FIELD(weight_sound, FLOAT, true),
     FIELD(weight_weak_pair, FLOAT, true),
     FIELD(tau_weak_pair, FLOAT, true),
+    FIELD(adversary, FLOAT, true),
     FIELD(mask_bands, FLOAT, true),
     FIELD(mask_frames, FLOAT, true),
 };

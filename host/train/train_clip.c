@@ -39,12 +39,14 @@ typedef struct clip_training {
     /* all texts: captions, labels (end 0 = none), broken ones, "" */
     int32_t *ids, *end; /* [2 count + BROKEN_TEXTS + 1][context], [...] */
     chl_tensor picture, text, text_end, same;
+    chl_tensor codes, reach, same_painted; /* with an adversary */
     /* of one batch */
     int64_t *index;                /* [batch] samples */
     const uint8_t **pixels;        /* [batch] */
     float *picture_data;           /* [batch][R][R][3] */
     int32_t *text_data, *end_data; /* [batch][context], [batch] */
     float *same_data;              /* [batch][batch] */
+    float *code_data, *reach_data; /* [batch/2][rows][W], [batch/2][W] */
 } clip_training;
 
 static void defaults(chl_train_options *options) {
@@ -168,22 +170,102 @@ static chl_status allocate(const chl_train_options *options, clip_training *own)
     return CHL_OK;
 }
 
+static chl_status allocate_codes(const chl_train_options *options, clip_training *own) {
+    const size_t n = (size_t)options->batch / 2, w_dim = (size_t)own->pool.config.w_dim;
+    own->code_data = malloc(n * (size_t)own->pool.config.rows * w_dim * sizeof *own->code_data);
+    own->reach_data = malloc(n * w_dim * sizeof *own->reach_data);
+    if (!own->code_data || !own->reach_data)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", options->batch);
+    return CHL_OK;
+}
+
+static chl_tensor contrast(chl_net *net, const clip_training *own, chl_tensor picture,
+                           chl_tensor texts, chl_tensor same) {
+    chl_graph *g = net->graph;
+    const chl_tensor seen = chl_clip_preprocess(g, &own->config, picture, CHL_CLIP_AREA);
+    const chl_tensor pictures = chl_clip_image(net, &own->config, seen);
+    const chl_tensor scale = chl_weight_shaped(net, chl_f32(1, 1), "logit_scale");
+    return chl_soft_contrastive_loss(g, pictures, texts, same, scale);
+}
+
+/* The rows of half `which` of x [2n,D] */
+static chl_tensor half_of(chl_graph *g, chl_tensor x, int n, int d, int which) {
+    x = chl_select(g, chl_reshape(g, x, chl_f32(3, 1, 2, n * d)), which);
+    return chl_reshape(g, x, chl_f32(2, n, d));
+}
+
+/* The generator's codes, moved to where the loss of their pictures is larger: along its gradient,
+ * each as far as `reach` says (all of a sample's numbers are the same).
+ *
+ * An encoder that has only seen pictures as they are can be talked into anything by changes that
+ * mean nothing, and an edit is made of such changes: of this CLIP pair trained without an adversary
+ * a landscape with another tint had a larger cosine with "rain" than rain has. One that still has
+ * to be right after the worst step finds its own gradients along what pictures show [Madry et al.
+ * 2018; Santurkar et al. 2019, "Image synthesis with a single (robust) classifier"; one step: Wong
+ * et al. 2020]. The step is taken in W+, since that is where edits move. */
+static chl_tensor attacked(chl_graph *g, chl_tensor codes, chl_tensor reach, chl_tensor loss) {
+    if (codes == CHL_NONE || loss == CHL_NONE) return CHL_NONE;
+    const chl_desc desc = *chl_desc_of(g, codes);
+    const int n = (int)desc.dim[0], rows = (int)desc.dim[1], width = (int)desc.dim[2];
+    chl_tensor uphill;
+    chl_grad(g, loss, 1, &codes, &uphill);
+    uphill = chl_reshape(g, chl_stop_gradient(g, uphill), chl_f32(2, n, rows * width));
+    uphill = chl_row_norm(g, uphill, CHL_NORM_L2, 1e-12f);
+    uphill = chl_channel_scale(g, chl_reshape(g, uphill, chl_f32(4, n, rows, 1, width)), reach);
+    return chl_stop_gradient(g, chl_add(g, codes, chl_reshape(g, uphill, desc)));
+}
+
+/* Half of the batch are pictures of the data set, the other half the generator's of attacked
+ * codes. */
+static void build_attack(chl_trainer *t, clip_training *own, chl_net *net, chl_tensor texts) {
+    chl_graph *g = t->graph;
+    const chl_stylegan2_config *painter = &own->pool.config;
+    const int n = t->options->batch / 2, d = own->config.embed;
+    own->codes = chl_input(g, "codes", chl_f32(3, n, painter->rows, painter->w_dim));
+    own->reach = chl_input(g, "reach", chl_f32(2, n, painter->w_dim));
+    own->same_painted = chl_input(g, "same_painted", chl_f32(2, n, n));
+    chl_net generator = {.graph = g, .params = own->pool.params, .life = CHL_FROZEN};
+    const chl_tensor its = half_of(g, texts, n, d, 1);
+    chl_tensor picture = chl_stylegan2_synthesize(&generator, painter, own->codes);
+    const chl_tensor loss = contrast(net, own, picture, its, own->same_painted);
+    const chl_tensor codes = attacked(g, own->codes, own->reach, loss);
+    picture = chl_stylegan2_synthesize(&generator, painter, codes);
+    chl_trainer_term(t, "attacked", 0.5f, contrast(net, own, picture, its, own->same_painted));
+    chl_trainer_term(t, "contrastive", 0.5f,
+                     contrast(net, own, own->picture, half_of(g, texts, n, d, 0), own->same));
+    chl_net_done(&generator);
+}
+
 static void build_losses(chl_trainer *t, clip_training *own) {
     const chl_clip_config *config = &own->config;
     const int n = t->options->batch, side = config->resolution;
+    const bool attack = t->options->adversary > 0;
+    const int pictures = attack ? n / 2 : n;
     chl_graph *g = t->graph;
-    own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
+    own->picture = chl_input(g, "picture", chl_f32(4, pictures, side, side, 3));
     own->text = chl_input(g, "text", chl_i32(2, n, config->context));
     own->text_end = chl_input(g, "text_end", chl_i32(1, n));
-    own->same = chl_input(g, "same", chl_f32(2, n, n));
+    own->same = chl_input(g, "same", chl_f32(2, pictures, pictures));
     chl_net net = chl_trainer_net(t, own->params);
-    chl_tensor seen = chl_clip_preprocess(g, config, own->picture, CHL_CLIP_AREA);
-    chl_tensor pictures = chl_clip_image(&net, config, seen);
     chl_tensor texts = chl_clip_text(&net, config, own->text, own->text_end);
-    chl_tensor scale = chl_weight_shaped(&net, chl_f32(1, 1), "logit_scale");
-    chl_trainer_term(t, "contrastive", 1,
-                     chl_soft_contrastive_loss(g, pictures, texts, own->same, scale));
+    if (attack)
+        build_attack(t, own, &net, texts);
+    else
+        chl_trainer_term(t, "contrastive", 1, contrast(&net, own, own->picture, texts, own->same));
     chl_net_done(&net);
+}
+
+static chl_status check_adversary(const chl_train_options *o) {
+    if (!(o->adversary >= 0) || !isfinite(o->adversary))
+        return chl_fail(CHL_ERR_ARGUMENT, "an adversary's reach of %g: 0 or more",
+                        (double)o->adversary);
+    if (o->adversary > 0 && !o->generator)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "an adversary moves a generator's codes: give a generator");
+    if (o->adversary > 0 && (o->batch < 4 || o->batch % 2))
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "a batch of %d: with an adversary an even number, 4 or more", o->batch);
+    return CHL_OK;
 }
 
 static chl_status build(chl_trainer *t) {
@@ -191,13 +273,15 @@ static chl_status build(chl_trainer *t) {
     if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for a training");
     int pool = 8000;
     CHL_TRY(read_sizes(t->options, &own->config, &pool));
+    CHL_TRY(check_adversary(t->options));
     CHL_TRY(allocate(t->options, own));
     CHL_TRY(encode_texts(t, own));
     if (t->options->generator) {
-        chl_log(CHL_LOG_INFO, "painting %d pictures with %s", pool, t->options->generator);
-        CHL_TRY(chl_generator_pool_make(t->backend, t->options->generator, t->data,
-                                        t->options->seed, pool, own->config.resolution,
-                                        &own->pool));
+        chl_log(CHL_LOG_INFO, "%d codes of %s", pool, t->options->generator);
+        CHL_TRY(chl_generator_pool_make(
+            t->backend, t->options->generator, t->data, t->options->seed, pool,
+            t->options->adversary > 0 ? 0 : own->config.resolution, &own->pool));
+        CHL_TRY(allocate_codes(t->options, own));
     }
     CHL_TRY(chl_clip_random(&own->config, t->options->seed, &own->params));
     build_losses(t, own);
@@ -215,6 +299,17 @@ static int64_t draw_text(const chl_trainer *t, const clip_training *own, int64_t
     return u < EMPTY_SHARE + LABEL_SHARE && own->end[count + sample] ? count + sample : sample;
 }
 
+/* A code of the pool, and how far the adversary may move it: evenly between not at all and
+ * `adversary` times as far as mapped codes lie from their mean, on every row. */
+static void draw_code(const chl_trainer *t, clip_training *own, int64_t which, float share,
+                      int at) {
+    const int64_t rows = own->pool.config.rows, w_dim = own->pool.config.w_dim;
+    const float reach = share * t->options->adversary * own->pool.spread * sqrtf((float)rows);
+    memcpy(own->code_data + at * rows * w_dim, own->pool.codes + which * rows * w_dim,
+           (size_t)(rows * w_dim) * sizeof *own->code_data);
+    for (int64_t k = 0; k < w_dim; k++) own->reach_data[at * w_dim + k] = reach;
+}
+
 /* Pixels and text of element `b`: samples[0 ... renders) come first, then pool pictures. */
 static chl_status draw_pair(const chl_trainer *t, clip_training *own, int64_t index, int b,
                             int renders) {
@@ -228,7 +323,10 @@ static chl_status draw_pair(const chl_trainer *t, clip_training *own, int64_t in
     } else {
         int64_t which = word.word[0] % own->pool.count;
         sample = own->pool.sample[which];
-        own->pixels[b] = own->pool.pixels + 3 * (int64_t)side * side * which;
+        if (own->pool.pixels)
+            own->pixels[b] = own->pool.pixels + 3 * (int64_t)side * side * which;
+        else
+            draw_code(t, own, which, chl_uniform(word.word[2]), b - renders);
     }
     const int64_t text = draw_text(t, own, sample, &word);
     memcpy(own->text_data + (int64_t)b * context, own->ids + text * context,
@@ -237,13 +335,21 @@ static chl_status draw_pair(const chl_trainer *t, clip_training *own, int64_t in
     return CHL_OK;
 }
 
-static void compare_texts(clip_training *own, int batch) {
+/* Of elements from ... from + n. */
+static void compare_texts(clip_training *own, int from, int n) {
     const int64_t context = own->config.context;
-    for (int64_t i = 0; i < batch; i++)
-        for (int64_t j = 0; j < batch; j++)
-            own->same_data[i * batch + j] =
-                memcmp(own->text_data + i * context, own->text_data + j * context,
-                       (size_t)context * sizeof *own->text_data) == 0;
+    const int32_t *text = own->text_data + from * context;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            own->same_data[i * n + j] =
+                memcmp(text + i * context, text + j * context, (size_t)context * sizeof *text) == 0;
+}
+
+static chl_status write_codes(chl_trainer *t, clip_training *own) {
+    compare_texts(own, t->options->batch / 2, t->options->batch / 2);
+    CHL_TRY(chl_write(t->graph, own->same_painted, own->same_data));
+    CHL_TRY(chl_write(t->graph, own->codes, own->code_data));
+    return chl_write(t->graph, own->reach, own->reach_data);
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
@@ -252,15 +358,17 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     const int renders = own->pool.count ? (batch + 1) / 2 : batch;
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, renders, own->index));
     for (int b = 0; b < batch; b++) CHL_TRY(draw_pair(t, own, index, b, renders));
-    compare_texts(own, batch);
+    const int pictures = t->options->adversary > 0 ? renders : batch;
     const chl_picture_augment how = CHL_PICTURE_AUGMENT;
 #pragma omp parallel for schedule(static)
-    for (int b = 0; b < batch; b++)
+    for (int b = 0; b < pictures; b++)
         chl_augment_picture(&how, t->options->seed, PURPOSE_PICTURE, index, b, side, own->pixels[b],
                             own->picture_data + 3 * (int64_t)side * side * b);
     CHL_TRY(chl_write(t->graph, own->picture, own->picture_data));
     CHL_TRY(chl_write(t->graph, own->text, own->text_data));
     CHL_TRY(chl_write(t->graph, own->text_end, own->end_data));
+    if (pictures < batch) CHL_TRY(write_codes(t, own));
+    compare_texts(own, 0, pictures);
     return chl_write(t->graph, own->same, own->same_data);
 }
 
@@ -282,6 +390,8 @@ static void release(chl_trainer *t) {
     free(own->text_data);
     free(own->end_data);
     free(own->same_data);
+    free(own->code_data);
+    free(own->reach_data);
     free(own);
     t->own = NULL;
 }

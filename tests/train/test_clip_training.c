@@ -369,16 +369,16 @@ static uint8_t *bytes_of(const char *out, long *size) {
 }
 
 /* Merges, pool and batches come again as they were: a run in two pieces is the run in one. */
-static void resumed_is_uninterrupted(void **state) {
-    (void)state;
+static void compare_pieces(float adversary) {
     char whole[128], pieces[128], generator[160];
-    snprintf(whole, sizeof whole, "%s/whole", folder);
-    snprintf(pieces, sizeof pieces, "%s/pieces", folder);
+    snprintf(whole, sizeof whole, "%s/whole%g", folder, (double)adversary);
+    snprintf(pieces, sizeof pieces, "%s/pieces%g", folder, (double)adversary);
     snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
     curve c = {0};
     chl_train_options options = options_of(whole, 6, &c);
     options.generator = generator;
     options.sizes = SIZES ",pool=50";
+    options.adversary = adversary;
     MUST(chl_train(&options));
     options.out = pieces;
     options.stop_after = 3;
@@ -394,6 +394,62 @@ static void resumed_is_uninterrupted(void **state) {
     assert_memory_equal(bytes, again, (size_t)size);
     free(bytes);
     free(again);
+}
+
+static void resumed_is_uninterrupted(void **state) {
+    (void)state;
+    compare_pieces(0);
+    compare_pieces(0.5f);
+}
+
+/* Same weights, same batch: the farther it may go, the worse the first step's loss. */
+static float first_loss(float adversary) {
+    char out[128], generator[160];
+    snprintf(out, sizeof out, "%s/reach%g", folder, (double)adversary);
+    snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
+    curve c = {0};
+    chl_train_options options = options_of(out, 1, &c);
+    options.generator = generator;
+    options.sizes = SIZES ",pool=50";
+    options.adversary = adversary;
+    MUST(chl_train(&options));
+    assert_int_equal(c.steps, 1);
+    return (float)c.first;
+}
+
+static void an_adversary_makes_it_harder(void **state) {
+    (void)state;
+    const float none = first_loss(1e-6f), near = first_loss(0.05f), far = first_loss(0.5f);
+    print_message("first loss %g; moved by 0.05 %g, by 0.5 %g\n", (double)none, (double)near,
+                  (double)far);
+    assert_true(near > none);
+    assert_true(far > near);
+}
+
+static void adversaries_that_cannot_be(void **state) {
+    (void)state;
+    char out[128], generator[160];
+    snprintf(out, sizeof out, "%s/refused", folder);
+    snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
+    static const struct {
+        float adversary;
+        int batch;
+        bool generator;
+        const char *text;
+    } bad[] = {{0.3f, 8, false, "give a generator"},
+               {-1, 8, true, "reach of -1"},
+               {INFINITY, 8, true, "reach of inf"},
+               {0.3f, 7, true, "an even number"}};
+    for (int i = 0; i < 4; i++) {
+        curve c = {0};
+        chl_train_options options = options_of(out, 1, &c);
+        options.sizes = SIZES ",pool=50";
+        options.adversary = bad[i].adversary;
+        options.batch = bad[i].batch;
+        options.generator = bad[i].generator ? generator : NULL;
+        assert_int_equal(chl_train(&options), CHL_ERR_ARGUMENT);
+        assert_non_null(strstr(chl_error(), bad[i].text));
+    }
 }
 
 static void sizes_that_cannot_be(void **state) {
@@ -419,6 +475,8 @@ int main(void) {
         cmocka_unit_test(export_computes_the_training_loss),
         cmocka_unit_test(texts_of_batches),
         cmocka_unit_test(resumed_is_uninterrupted),
+        cmocka_unit_test(an_adversary_makes_it_harder),
+        cmocka_unit_test(adversaries_that_cannot_be),
         cmocka_unit_test(sizes_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);
