@@ -185,6 +185,15 @@ typedef struct chl_edit_options {
      * favours the layer that moved least, so that at 1 it ends with nearly all the weight and L_reg
      * holds the others no more; 0.05 leaves a preference. */
     float mask_rate;
+    /* Adam's epsilon: 1e-8 (the paper) makes every number of a code move by about the rate, however
+     * little it matters, and hundreds of them together find colours that please CLIP and show
+     * nothing. An epsilon above the gradients (0.01, with a rate of 0.5 to 1) is descent with
+     * momentum: what matters moves. */
+    float adam_eps;
+    /* p > 0: L_reg's weight is lambda (share of the steps done)^p, so that an edit first finds what
+     * the sound says and then takes back what that does not need. 0: lambda throughout (the paper).
+     */
+    float lambda_rise;
 } chl_edit_options;
 CHL_API chl_edit_options chl_edit_defaults(const chl_engine *engine);
 

@@ -158,6 +158,7 @@ int command_edit(int argc, char **argv) {
                     .truncation = 0.7f,
                     .margin = 1,
                     .mask_rate = 1,
+                    .adam_eps = 1e-8f,
                     .batch = 4,
                     .levels = "-24,-18,-12,-6,0"};
     const option options[] = {
@@ -209,6 +210,10 @@ int command_edit(int argc, char **argv) {
         {"fixed-mask", NULL, OPTION_FLAG, &job.fixed, NULL, "all layers weigh the same", NULL},
         {"mask-rate", NULL, OPTION_FLOAT, &job.mask_rate, "X",
          "how fast the layer weights are learned (1; 0.05 keeps every layer in check)", NULL},
+        {"adam-eps", NULL, OPTION_FLOAT, &job.adam_eps, "X",
+         "Adam's epsilon (1e-8; 0.01 with --lr 0.5 moves only what matters)", NULL},
+        {"lambda-rise", NULL, OPTION_FLOAT, &job.lambda_rise, "P",
+         "the latent distance's weight grows as (share of the steps done)^P (0: constant)", NULL},
         {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X", "of a seed's latent (0.7)", NULL},
         {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N", "steps of the inversion (300)",
          NULL},

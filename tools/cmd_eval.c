@@ -249,6 +249,12 @@ static chl_status find_neutral(eval_job *job) {
          NULL},                                                                                      \
         {"neutral", NULL, OPTION_TEXT, &(job).neutral, "T", "text the directional form starts from", \
          NULL},                                                                                      \
+        {"adam-eps", NULL, OPTION_FLOAT, &(job).trial.edit.adam_eps, "X", "Adam's epsilon (1e-8)",   \
+         NULL},                                                                                      \
+        {"lambda-rise", NULL,                                                                        \
+         OPTION_FLOAT,  &(job).trial.edit.lambda_rise,                                               \
+         "P",           "how the latent distance's weight grows (0: not)",                           \
+         NULL},                                                                                      \
         {"mask-rate",  NULL,                                                                         \
          OPTION_FLOAT, &(job).trial.edit.mask_rate,                                                  \
          "X",          "of the layer weights (1)",                                                   \

@@ -198,6 +198,8 @@ static chl_edit_options edit_options(edit_job *job) {
     options.similarity = (chl_similarity)job->similarity;
     options.margin = job->margin;
     options.mask_rate = job->mask_rate;
+    options.adam_eps = job->adam_eps;
+    options.lambda_rise = job->lambda_rise;
     options.adaptive_mask = !job->fixed;
     options.neutral =
         job->away; /* zeros without --neutral: the direction is then the target itself */

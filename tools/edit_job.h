@@ -12,7 +12,8 @@ typedef struct edit_job {
     const char *mix, *levels;
     text_list sound;
     int steps, invert_steps, similarity, every, space, batch, strip_steps;
-    float rate, lambda_similarity, lambda_relative, lambda_identity, margin, truncation, mask_rate;
+    float rate, lambda_similarity, lambda_relative, lambda_identity, margin, truncation, mask_rate,
+        adam_eps, lambda_rise;
     bool has_steps, has_rate, has_similarity, has_relative, has_identity;
     bool adaptive, fixed, json, dry_run;
     chl_mix mix_kind; /* read off `mix` */

@@ -14,6 +14,7 @@ typedef struct edit_graph {
     const chl_code_statistics *codes; /* NULL when neither scale nor space ask for them */
     chl_net generator, clip, face;
     chl_tensor source, target, neutral;              /* inputs */
+    chl_tensor pace;                                 /* input: L_reg's share of its weight */
     chl_tensor trained, mask;                        /* w or u; mask may be CHL_NONE */
     chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
     chl_tensor result;                               /* w after a step */
@@ -88,6 +89,7 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
     terms[1] = e->latent = chl_keep(g, latent_loss(options, e));
+    if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
     e->identity = CHL_NONE;
     if (engine->face)
         terms[2] = e->identity =
@@ -98,7 +100,8 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     chl_tensor gradient[2];
     const int count = e->mask == CHL_NONE ? 1 : 2;
     chl_grad(g, loss, count, trained, gradient);
-    chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
+    chl_adam_settings adam = {
+        .beta1 = 0.9f, .beta2 = 0.999f, .eps = options->adam_eps, .rate_scale = 1};
     for (int i = 0; i < count; i++) {
         if (i) adam.rate_scale = options->mask_rate;
         chl_adam(g, trained[i], gradient[i], &adam);
@@ -127,6 +130,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     e->face = chl_engine_net(g, engine->face);
     e->source = chl_input(g, "source", latent);
     e->target = chl_input(g, "target", chl_f32(2, n, d));
+    e->pace = options->lambda_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
     if (whitened)
         build_whitened(e, latent);
@@ -164,7 +168,8 @@ chl_edit_options chl_edit_defaults(const chl_engine *engine) {
                               .margin = 1,
                               .adaptive_mask = 1,
                               .space = CHL_SPACE_W,
-                              .mask_rate = 1};
+                              .mask_rate = 1,
+                              .adam_eps = 1e-8f};
 }
 
 static chl_status check(const chl_engine *engine, const chl_edit_options *options) {
@@ -185,6 +190,12 @@ static chl_status check(const chl_engine *engine, const chl_edit_options *option
     if (!(options->mask_rate >= 0) || !isfinite(options->mask_rate))
         return chl_fail(CHL_ERR_ARGUMENT, "mask rate %g: must be 0 or positive",
                         options->mask_rate);
+    if (!(options->adam_eps > 0) || !isfinite(options->adam_eps))
+        return chl_fail(CHL_ERR_ARGUMENT, "Adam's epsilon of %g: above 0",
+                        (double)options->adam_eps);
+    if (!(options->lambda_rise >= 0) || !isfinite(options->lambda_rise))
+        return chl_fail(CHL_ERR_ARGUMENT, "a rise of %g of the latent distance's weight: 0 or more",
+                        (double)options->lambda_rise);
     if (options->space != CHL_SPACE_W && options->space != CHL_SPACE_WHITENED)
         return chl_fail(CHL_ERR_ARGUMENT, "%d is no space to edit in", (int)options->space);
     if (options->lambda_identity > 0 && !engine->face)
@@ -253,6 +264,8 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
         const chl_optimisation optimisation = {
             .graph = e.graph,
             .segment = 1,
+            .paced = e.pace,
+            .rise = options->lambda_rise,
             .decode = options->space == CHL_SPACE_WHITENED ? DECODE : 0,
             .w = e.result,
             .numbers = numbers,

@@ -89,6 +89,7 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, con
     if (status == CHL_OK) status = start(&v, pixels, w);
     if (status == CHL_OK) {
         const chl_optimisation optimisation = {.graph = v.graph,
+                                               .paced = CHL_NONE,
                                                .segment = 1,
                                                .w = v.w,
                                                .numbers = numbers,

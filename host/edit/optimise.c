@@ -37,14 +37,22 @@ static bool all_finite(const float *values, int64_t count) {
     return true;
 }
 
+static chl_status set_pace(const chl_optimisation *o, int index, float *each) {
+    if (o->paced == CHL_NONE) return CHL_OK;
+    const float share = powf(((float)index + 0.5f) / (float)o->steps, o->rise);
+    for (int n = 0; n < o->samples; n++) each[n] = share;
+    return chl_write(o->graph, o->paced, each);
+}
+
 static chl_status one_step(const chl_optimisation *o, int index, double start, float *latest,
                            float *w) {
     float values[CHL_MOST_REPORTED];
     chl_set_step(o->graph, (chl_step){.seed = o->seed,
                                       .index = index,
                                       .rate = o->rate * chl_rate_factor(index, o->steps)});
+    CHL_TRY(set_pace(o, index, latest)); /* a code has more numbers than samples */
     CHL_TRY(chl_run(o->graph, o->segment));
-    CHL_TRY(read_values(o, latest, values)); /* a code has more numbers than samples */
+    CHL_TRY(read_values(o, latest, values));
     if (o->decode) CHL_TRY(chl_run(o->graph, o->decode));
     CHL_TRY(chl_read(o->graph, o->w, latest));
     if (!all_finite(values, CHL_MOST_REPORTED) || !all_finite(latest, o->numbers))

@@ -7,8 +7,11 @@
 
 typedef struct chl_optimisation {
     chl_graph *graph;
-    int segment;     /* one run of it is one step */
-    int decode;      /* the segment that makes w from what is trained; 0: w itself is trained */
+    int segment; /* one run of it is one step */
+    int decode;  /* the segment that makes w from what is trained; 0: w itself is trained */
+    chl_tensor
+        paced; /* [samples], written before a step: (share of the steps done)^rise; or CHL_NONE */
+    float rise;
     chl_tensor w;    /* read after every step */
     int64_t numbers; /* in w */
     int samples;     /* optimised at once, each with its own losses */

@@ -196,7 +196,7 @@ static void defaults_are_the_papers(void **state) {
     (void)state;
     const chl_edit_options options = chl_edit_defaults(engine);
     assert_true(options.latent_scale == 0 && options.space == CHL_SPACE_W &&
-                options.mask_rate == 1);
+                options.mask_rate == 1 && options.adam_eps == 1e-8f && options.lambda_rise == 0);
     assert_true(options.lambda_similarity == 0.002f && options.rate == 0.1f);
 }
 
@@ -295,6 +295,53 @@ static void mask_rate(void **state) {
     free(mask);
 }
 
+/* The distance is flat at the source, so of two steps only the second sees the weight: at three
+ * quarters of the way. */
+static void rising_weight(void **state) {
+    (void)state;
+    float *rising = malloc(sizeof(float) * (size_t)numbers);
+    float *constant = malloc(sizeof(float) * (size_t)numbers);
+    float *full = malloc(sizeof(float) * (size_t)numbers);
+    chl_edit_options options = plain_options(2);
+    options.lambda_similarity = 0.5f;
+    MUST(chl_edit(engine, &options, source, target, full, NULL));
+    options.lambda_rise = 2;
+    MUST(chl_edit(engine, &options, source, target, rising, NULL));
+    options.lambda_rise = 0;
+    options.lambda_similarity = 0.5f * 0.5625f;
+    MUST(chl_edit(engine, &options, source, target, constant, NULL));
+    const double moved = squared_distance(constant, source, numbers);
+    assert_true(squared_distance(rising, constant, numbers) < 1e-8 * moved);
+    assert_true(squared_distance(full, constant, numbers) > 1e-4 * moved);
+    free(rising);
+    free(constant);
+    free(full);
+}
+
+/* Far above the gradients it makes Adam's first step rate / eps times the gradient; far below, the
+ * rate in every number. */
+static void large_epsilon(void **state) {
+    (void)state;
+    float *a = malloc(sizeof(float) * (size_t)numbers),
+          *b = malloc(sizeof(float) * (size_t)numbers);
+    chl_edit_options options = plain_options(1);
+    for (int i = 0; i < 2; i++) {
+        options.adam_eps = i ? 1e3f : 1e4f;
+        options.rate = 5 * options.adam_eps;
+        MUST(chl_edit(engine, &options, source, target, i ? b : a, NULL));
+    }
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < numbers; i++) {
+        const double moved = fabs((double)a[i] - (double)source[i]);
+        least = fmin(least, moved);
+        most = fmax(most, moved);
+    }
+    assert_true(squared_distance(a, b, numbers) < 1e-4 * squared_distance(a, source, numbers));
+    assert_true(most > 10 * least);
+    free(a);
+    free(b);
+}
+
 static void options_that_make_no_sense(void **state) {
     (void)state;
     chl_edit_options options = plain_options(1);
@@ -302,6 +349,12 @@ static void options_that_make_no_sense(void **state) {
     assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
     options = plain_options(1);
     options.mask_rate = -1;
+    assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
+    options = plain_options(1);
+    options.adam_eps = 0;
+    assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
+    options = plain_options(1);
+    options.lambda_rise = -1;
     assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
     options = plain_options(1);
     options.space = (chl_space)7;
@@ -427,6 +480,8 @@ int main(void) {
                                        cmocka_unit_test(scaled_distance),
                                        cmocka_unit_test(whitened_distance),
                                        cmocka_unit_test(mask_rate),
+                                       cmocka_unit_test(rising_weight),
+                                       cmocka_unit_test(large_epsilon),
                                        cmocka_unit_test(options_that_make_no_sense),
                                        cmocka_unit_test(many_are_as_one_each),
                                        cmocka_unit_test(mixing),
