@@ -9,12 +9,14 @@ build=${BUILD:-build} out=${1:-out} demo=weights/demo
 cmake -G Ninja -S . -B "$build" -DCHLADNI_TESTS=OFF -DCHLADNI_BENCH=OFF "${@:2}" >/dev/null
 cmake --build "$build"
 mkdir -p "$out"
-edit() {
-  "$build/chladni" edit --seed 7 --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
-    --audio $demo/audio.safetensors "$@"
+edit() { # how these settings were found: docs/training.md, docs/method.md
+  "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
+    --audio $demo/audio.safetensors --lambda-relative 0.3 --fixed-mask --lr 2 --adam-eps 0.01 --lambda-rise 2 \
+    --batch 10 "$@"
 }
 sounds=()
 for sound in $demo/sounds/*.ogg; do sounds+=(--sound "$sound"); done
-edit "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
-edit --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
-echo "the source and ten sounds: $out/sounds.png   rain, 24 dB softer to as it is: $out/rain.png   one by one: $out/edits/"
+edit --seeds 40,4 "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
+edit --seed 35 --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
+echo "two landscapes by ten sounds: $out/sounds.png, one by one in $out/edits"
+echo "one by rain, 24 dB softer to as it is: $out/rain.png"
