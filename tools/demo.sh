@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds chladni and edits a landscape by ten sounds and by rain that gets louder, with the small models of weights/demo
+# Builds chladni and edits two landscapes by ten sounds and one by rain that gets louder, with the small models of weights/demo
 # (weights/README.md): out/sounds.png, out/rain.png, out/edits/. Under four minutes on two cores, building included.
 #   tools/demo.sh [folder for the results] [CMake options]
 set -euo pipefail
