@@ -281,7 +281,7 @@ static chl_status build(chl_trainer *t) {
         CHL_TRY(chl_generator_pool_make(
             t->backend, t->options->generator, t->data, t->options->seed, pool,
             t->options->adversary > 0 ? 0 : own->config.resolution, &own->pool));
-        CHL_TRY(allocate_codes(t->options, own));
+        if (t->options->adversary > 0) CHL_TRY(allocate_codes(t->options, own));
     }
     CHL_TRY(chl_clip_random(&own->config, t->options->seed, &own->params));
     build_losses(t, own);

@@ -368,17 +368,25 @@ static uint8_t *bytes_of(const char *out, long *size) {
     return data;
 }
 
-/* Merges, pool and batches come again as they were: a run in two pieces is the run in one. */
-static void compare_pieces(float adversary) {
-    char whole[128], pieces[128], generator[160];
-    snprintf(whole, sizeof whole, "%s/whole%g", folder, (double)adversary);
-    snprintf(pieces, sizeof pieces, "%s/pieces%g", folder, (double)adversary);
+/* With the generator that texts_of_batches left. */
+static chl_train_options attacked_options(const char *out, int64_t steps, curve *c,
+                                          float adversary) {
+    static char generator[160];
     snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
-    curve c = {0};
-    chl_train_options options = options_of(whole, 6, &c);
+    chl_train_options options = options_of(out, steps, c);
     options.generator = generator;
     options.sizes = SIZES ",pool=50";
     options.adversary = adversary;
+    return options;
+}
+
+/* Merges, pool and batches come again as they were: a run in two pieces is the run in one. */
+static void compare_pieces(float adversary) {
+    char whole[128], pieces[128];
+    snprintf(whole, sizeof whole, "%s/whole%g", folder, (double)adversary);
+    snprintf(pieces, sizeof pieces, "%s/pieces%g", folder, (double)adversary);
+    curve c = {0};
+    chl_train_options options = attacked_options(whole, 6, &c, adversary);
     MUST(chl_train(&options));
     options.out = pieces;
     options.stop_after = 3;
@@ -404,14 +412,10 @@ static void resumed_is_uninterrupted(void **state) {
 
 /* Same weights, same batch: the farther it may go, the worse the first step's loss. */
 static float first_loss(float adversary) {
-    char out[128], generator[160];
+    char out[128];
     snprintf(out, sizeof out, "%s/reach%g", folder, (double)adversary);
-    snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
     curve c = {0};
-    chl_train_options options = options_of(out, 1, &c);
-    options.generator = generator;
-    options.sizes = SIZES ",pool=50";
-    options.adversary = adversary;
+    chl_train_options options = attacked_options(out, 1, &c, adversary);
     MUST(chl_train(&options));
     assert_int_equal(c.steps, 1);
     return (float)c.first;
@@ -428,9 +432,8 @@ static void an_adversary_makes_it_harder(void **state) {
 
 static void adversaries_that_cannot_be(void **state) {
     (void)state;
-    char out[128], generator[160];
+    char out[128];
     snprintf(out, sizeof out, "%s/refused", folder);
-    snprintf(generator, sizeof generator, "%s/generator.safetensors", folder);
     static const struct {
         float adversary;
         int batch;
@@ -442,11 +445,9 @@ static void adversaries_that_cannot_be(void **state) {
                {0.3f, 7, true, "an even number"}};
     for (int i = 0; i < 4; i++) {
         curve c = {0};
-        chl_train_options options = options_of(out, 1, &c);
-        options.sizes = SIZES ",pool=50";
-        options.adversary = bad[i].adversary;
+        chl_train_options options = attacked_options(out, 1, &c, bad[i].adversary);
         options.batch = bad[i].batch;
-        options.generator = bad[i].generator ? generator : NULL;
+        if (!bad[i].generator) options.generator = NULL;
         assert_int_equal(chl_train(&options), CHL_ERR_ARGUMENT);
         assert_non_null(strstr(chl_error(), bad[i].text));
     }
