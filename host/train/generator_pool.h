@@ -14,7 +14,7 @@
 typedef struct chl_generator_pool {
     int64_t count;
     int side;
-    uint8_t *pixels;    /* [count][side][side][3] */
+    uint8_t *pixels;    /* [count][side][side][3]; NULL with side 0 */
     int64_t *sample;    /* [count] whose latent it came from; CHL_POOL_BROKEN */
     float *codes;       /* [count][rows][W] */
     float spread;       /* root of the mean squared distance of a mapped code from their mean */
