@@ -6,6 +6,7 @@
 #include "nets/stylegan2.h"
 #include "objective/objective.h"
 #include "text/tokenizer.h"
+#include "train/generator_pool.h"
 #include "train/trainer.h"
 #include <string.h>
 #include <sys/stat.h>
@@ -216,7 +217,7 @@ static struct {
 } batch;
 
 static chl_tensor input_called(const chl_graph *g, const char *name) {
-    for (chl_tensor i = 0; i < 64; i++)
+    for (chl_tensor i = 0; i < chl_tensor_count(g); i++)
         if (chl_name_of(g, i) && strcmp(chl_name_of(g, i), name) == 0) return i;
     return CHL_NONE;
 }
@@ -430,6 +431,52 @@ static void an_adversary_makes_it_harder(void **state) {
     assert_true(far > near);
 }
 
+/* A code stands beside words of the sample it was mapped from, or beside those for broken ones. */
+static chl_status feed_and_match(chl_trainer *t, int64_t index) {
+    enum { HALF = PAIRS / 2, CODE = 6 * 12 };
+    float codes[HALF * CODE];
+    int32_t text[PAIRS * CONTEXT];
+    char merges[160];
+    snprintf(merges, sizeof merges, "%s/merges.txt", t->options->out);
+    CHL_TRY(chl_tokenizer_open(merges, &seen.tokenizer));
+    CHL_TRY(chl_training_clip.feed(t, index));
+    CHL_TRY(chl_read(t->graph, input_called(t->graph, "codes"), codes));
+    CHL_TRY(chl_read(t->graph, input_called(t->graph, "text"), text));
+    chl_generator_pool pool;
+    CHL_TRY(chl_generator_pool_make(t->backend, t->options->generator, t->data, t->options->seed,
+                                    50, 0, &pool));
+    assert_null(pool.pixels);
+    for (int i = 0; i < HALF; i++) {
+        const float *code = codes + (size_t)i * CODE;
+        int64_t which = 0;
+        while (which < 50 && memcmp(pool.codes + which * CODE, code, sizeof(float) * CODE)) which++;
+        assert_true(which < 50);
+        const int64_t sample = pool.sample[which];
+        const int32_t *words = text + (size_t)(HALF + i) * CONTEXT;
+        const int sort = sort_of(words);
+        assert_int_equal(sort == OTHER, sample == CHL_POOL_BROKEN);
+        if (sort != CAPTION && sort != LABEL) continue;
+        int32_t ids[CONTEXT];
+        MUST(chl_tokenizer_encode(seen.tokenizer, (sort == LABEL ? labels : captions)[sample],
+                                  CONTEXT, ids, NULL));
+        assert_memory_equal(ids, words, sizeof ids);
+    }
+    chl_generator_pool_free(&pool);
+    chl_tokenizer_free(seen.tokenizer);
+    return CHL_OK;
+}
+
+static void codes_go_with_their_texts(void **state) {
+    (void)state;
+    char out[128];
+    snprintf(out, sizeof out, "%s/matched", folder);
+    curve c = {0};
+    chl_train_options options = attacked_options(out, 20, &c, 0.3f);
+    chl_training wrapped = chl_training_clip;
+    wrapped.feed = feed_and_match;
+    MUST(chl_trainer_run(&wrapped, &options));
+}
+
 static void adversaries_that_cannot_be(void **state) {
     (void)state;
     char out[128];
@@ -477,6 +524,7 @@ int main(void) {
         cmocka_unit_test(texts_of_batches),
         cmocka_unit_test(resumed_is_uninterrupted),
         cmocka_unit_test(an_adversary_makes_it_harder),
+        cmocka_unit_test(codes_go_with_their_texts),
         cmocka_unit_test(adversaries_that_cannot_be),
         cmocka_unit_test(sizes_that_cannot_be),
     };
