@@ -34,7 +34,9 @@ int parse_seeds(const char *text, int *seed);
         {"vocab",    NULL,   OPTION_TEXT,                                                          \
          &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",        \
          NULL},                                                                                    \
-        {"audio", NULL, OPTION_TEXT, &(o).audio, "FILE", "Swin audio encoder weights", NULL},      \
+        {"audio",    NULL,   OPTION_TEXT,                                                          \
+         &(o).audio, "FILE", "audio encoder (Swin, or the predecessor's ResNet-18)",               \
+         NULL},                                                                                    \
         {"face",    NULL,   OPTION_TEXT,                                                           \
          &(o).face, "FILE", "ArcFace IR-SE50 weights: keep a face's identity",                     \
          NULL},                                                                                    \

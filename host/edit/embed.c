@@ -1,8 +1,5 @@
 /* Sounds, texts, pictures and faces to embeddings. */
-#include "edit/engine.h"
-#include "io/sound.h"
-#include "sound/mel.h"
-#include <math.h>
+#include "edit/listen.h"
 #include <stdlib.h>
 
 /* A graph of one input and one output, run once. */
@@ -30,64 +27,22 @@ static chl_status finish(single *s, const void *in, float *out) {
     return status;
 }
 
-/* A sound file, louder. */
-typedef struct amplified {
-    chl_sound *sound;
-    float factor;
-} amplified;
-
-static chl_status read_amplified(void *user, float *out, int64_t want, int64_t *got) {
-    const amplified *a = user;
-    CHL_TRY(chl_sound_read(a->sound, out, want, got));
-    for (int64_t i = 0; i < *got; i++) out[i] *= a->factor;
-    return CHL_OK;
-}
-
-static chl_status rewind_amplified(void *user) {
-    return chl_sound_rewind(((amplified *)user)->sound);
-}
-
-static chl_status check_gain(const chl_engine *engine, float gain_db) {
-    if (!isfinite(gain_db)) return chl_fail(CHL_ERR_ARGUMENT, "a gain of %g dB", gain_db);
-    if (gain_db == 0 || engine->mel != CHL_MEL_COMPATIBLE) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT,
-                    "%s hears every sound at its own maximum (compatible mode), so that a level "
-                    "changes nothing: use an audio encoder trained in absolute mode",
-                    engine->audio->source);
-}
-
 chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding) {
     return chl_embed_sound_level(engine, path, 0, embedding);
 }
 
 chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
                                  float *embedding) {
-    CHL_TRY(chl_engine_need(engine->audio, "--audio", "embedding a sound"));
-    CHL_TRY(check_gain(engine, gain_db));
-    const int side = engine->audio_config.resolution;
-    if (side != CHL_MEL_SIDE)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "the audio encoder looks at %d x %d, mel pictures "
-                        "are %d x %d",
-                        side, side, CHL_MEL_SIDE, CHL_MEL_SIDE);
-    float *picture = malloc(sizeof(float) * CHL_MEL_SIDE * CHL_MEL_SIDE);
-    amplified a = {.sound = NULL, .factor = powf(10, gain_db / 20)};
+    CHL_TRY(chl_listen_check(engine, 1, &gain_db));
+    float *picture = malloc(sizeof(float) * (size_t)chl_listen_pixels(engine));
     chl_status status = CHL_OK;
     if (!picture) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a mel picture"));
-    CHL_TRY_GOTO(chl_sound_open(path, &a.sound));
-    const chl_wave_source source = {.samples = chl_sound_samples(a.sound),
-                                    .read = read_amplified,
-                                    .rewind = rewind_amplified,
-                                    .user = &a};
-    status = chl_mel_picture_from(engine->backend, &source, engine->mel, picture);
-    if (status != CHL_OK) goto done;
+    CHL_TRY_GOTO(chl_listen_picture(engine, path, gain_db, picture));
     single s;
     CHL_TRY_GOTO(start(engine, engine->audio, &s));
-    s.in = chl_input(s.graph, "mel picture", chl_f32(4, 1, side, side, 1));
-    chl_swin(&s.net, &engine->audio_config, s.in, NULL, &s.out);
+    s.out = chl_listen(engine, &s.net, 1, &s.in);
     status = finish(&s, picture, embedding);
 done:
-    chl_sound_close(a.sound);
     free(picture);
     return status;
 }

@@ -1,6 +1,7 @@
 /* Opening models. */
 #include "edit/engine.h"
 #include "device/open.h"
+#include "edit/listen.h"
 #include "edit/seed.h"
 #include "io/weights.h"
 #include <stdlib.h>
@@ -65,32 +66,6 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
     return CHL_OK;
 }
 
-/* What this engine trains carries the marker; everything else was trained on ref=max pictures. */
-static chl_mel_mode mel_mode_of(const chl_params *params) {
-    return chl_params_find(params, "chladni.absolute_level") ? CHL_MEL_ABSOLUTE
-                                                             : CHL_MEL_COMPATIBLE;
-}
-
-static chl_status open_audio(chl_engine *engine, const chl_engine_options *options) {
-    engine->mel = options->mel;
-    if (!options->audio) return CHL_OK;
-    CHL_TRY(chl_weights_read(options->audio, &engine->audio));
-    if (engine->mel == CHL_MEL_AUTO) engine->mel = mel_mode_of(engine->audio);
-    chl_array *marker = chl_params_find(engine->audio, "chladni.absolute_level");
-    if (marker) marker->taken = true;
-    CHL_TRY(chl_swin_adopt(engine->audio, &engine->audio_config));
-    CHL_TRY(chl_params_report(engine->audio));
-    if (engine->audio_config.channels != 1)
-        return chl_fail(CHL_ERR_SHAPE, "%s: takes pictures of %d channels, a mel picture has one",
-                        options->audio, engine->audio_config.channels);
-    if (engine->clip && engine->clip_config.embed != engine->audio_config.classes)
-        return chl_fail(
-            CHL_ERR_SHAPE,
-            "%s gives embeddings of %d numbers, %s of %d: they were not trained together",
-            options->audio, engine->audio_config.classes, options->clip, engine->clip_config.embed);
-    return CHL_OK;
-}
-
 static chl_status open_face(chl_engine *engine, const chl_engine_options *options) {
     if (!options->face) return CHL_OK;
     CHL_TRY(chl_weights_read(options->face, &engine->face));
@@ -115,7 +90,7 @@ chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) 
     CHL_TRY_GOTO(choose_precision(engine, options));
     CHL_TRY_GOTO(open_generator(engine, options));
     CHL_TRY_GOTO(open_clip(engine, options));
-    CHL_TRY_GOTO(open_audio(engine, options));
+    CHL_TRY_GOTO(chl_listen_open(engine, options));
     CHL_TRY_GOTO(open_face(engine, options));
     if (options->vocab) CHL_TRY_GOTO(chl_tokenizer_open(options->vocab, &engine->tokenizer));
     *out = engine;
@@ -149,7 +124,7 @@ chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine) {
     if (engine->clip)
         sizes.embedding = engine->clip_config.embed;
     else if (engine->audio)
-        sizes.embedding = engine->audio_config.classes;
+        sizes.embedding = engine->audio_embedding;
     if (engine->face) sizes.face = engine->face_config.embed;
     return sizes;
 }

@@ -5,6 +5,7 @@
 #include "edit/statistics.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
+#include "nets/resnet18.h"
 #include "nets/stylegan2.h"
 #include "nets/swin.h"
 #include "text/tokenizer.h"
@@ -16,7 +17,10 @@ struct chl_engine {
     chl_stylegan2_config generator_config;
     chl_clip_config clip_config;
     chl_clip_resize clip_resize;
+    bool audio_is_resnet; /* the predecessor's, or Swin (listen.h) */
     chl_swin_config audio_config;
+    chl_resnet18_config resnet_config;
+    int audio_embedding;
     chl_arcface_config face_config;
     chl_mel_mode mel; /* AUTO is decided when the audio encoder is opened */
     chl_tokenizer *tokenizer;

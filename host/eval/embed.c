@@ -1,6 +1,5 @@
 #include "eval/embed.h"
-#include "io/sound.h"
-#include "sound/mel.h"
+#include "edit/listen.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,57 +15,13 @@ chl_status chl_eval_tell(const chl_eval_watch *watch, const char *what, int64_t 
 
 /* --- sounds ----------------------------------------------------------------------------------- */
 #define BATCH 8
-#define PIXELS (CHL_MEL_SIDE * CHL_MEL_SIDE)
-
-typedef struct amplified {
-    chl_sound *sound;
-    float factor;
-} amplified;
-
-static chl_status read_amplified(void *user, float *out, int64_t want, int64_t *got) {
-    const amplified *a = user;
-    CHL_TRY(chl_sound_read(a->sound, out, want, got));
-    for (int64_t i = 0; i < *got; i++) out[i] *= a->factor;
-    return CHL_OK;
-}
-
-static chl_status rewind_amplified(void *user) {
-    return chl_sound_rewind(((amplified *)user)->sound);
-}
-
-static chl_status look(const chl_engine *engine, const char *path, float gain_db, float *picture) {
-    amplified a = {.factor = powf(10, gain_db / 20)};
-    CHL_TRY(chl_sound_open(path, &a.sound));
-    const chl_wave_source source = {.samples = chl_sound_samples(a.sound),
-                                    .read = read_amplified,
-                                    .rewind = rewind_amplified,
-                                    .user = &a};
-    chl_status status = chl_mel_picture_from(engine->backend, &source, engine->mel, picture);
-    chl_sound_close(a.sound);
-    return status;
-}
-
-static chl_status check_sounds(const chl_engine *engine, int64_t count, const float *gain_db) {
-    CHL_TRY(chl_engine_need(engine->audio, "--audio", "embedding sounds"));
-    if (engine->audio_config.resolution != CHL_MEL_SIDE)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s looks at %d x %d, mel pictures are %d x %d",
-                        engine->audio->source, engine->audio_config.resolution,
-                        engine->audio_config.resolution, CHL_MEL_SIDE, CHL_MEL_SIDE);
-    for (int64_t i = 0; gain_db && i < count; i++)
-        if (gain_db[i] != 0 && engine->mel == CHL_MEL_COMPATIBLE)
-            return chl_fail(CHL_ERR_ARGUMENT,
-                            "%s hears every sound at its own maximum (compatible mode): a level "
-                            "changes nothing",
-                            engine->audio->source);
-    return CHL_OK;
-}
 
 chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *const *path,
                                  const float *gain_db, const chl_eval_watch *watch,
                                  float *embedding) {
-    CHL_TRY(check_sounds(engine, count, gain_db));
-    const int64_t d = engine->audio_config.classes;
-    float *pictures = calloc(BATCH * PIXELS, sizeof(float));
+    CHL_TRY(chl_listen_check(engine, count, gain_db));
+    const int64_t d = engine->audio_embedding, pixels = chl_listen_pixels(engine);
+    float *pictures = calloc((size_t)(BATCH * pixels), sizeof(float));
     float *out = malloc(sizeof(float) * (size_t)(BATCH * d));
     chl_graph *g = NULL;
     chl_net net = {.params = NULL};
@@ -74,16 +29,14 @@ chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *
     if (!pictures || !out) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for mel pictures"));
     CHL_TRY_GOTO(chl_engine_graph(engine, &g));
     net = chl_engine_net(g, engine->audio);
-    chl_tensor x = chl_input(g, "mel pictures", chl_f32(4, BATCH, CHL_MEL_SIDE, CHL_MEL_SIDE, 1));
-    chl_tensor y;
-    chl_swin(&net, &engine->audio_config, x, NULL, &y);
-    chl_keep(g, y);
+    chl_tensor x;
+    const chl_tensor y = chl_keep(g, chl_listen(engine, &net, BATCH, &x));
     CHL_TRY_GOTO(chl_compile(g));
     for (int64_t at = 0; at < count; at += BATCH) {
         const int64_t n = count - at < BATCH ? count - at : BATCH;
         for (int64_t i = 0; i < n; i++)
-            CHL_TRY_GOTO(
-                look(engine, path[at + i], gain_db ? gain_db[at + i] : 0, pictures + i * PIXELS));
+            CHL_TRY_GOTO(chl_listen_picture(engine, path[at + i], gain_db ? gain_db[at + i] : 0,
+                                            pictures + i * pixels));
         CHL_TRY_GOTO(chl_write(g, x, pictures));
         CHL_TRY_GOTO(chl_run(g, 0));
         CHL_TRY_GOTO(chl_read(g, y, out));

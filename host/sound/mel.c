@@ -260,11 +260,12 @@ done:
     return status;
 }
 
-static chl_status resize_picture(const chl_backend *backend, const float *middle, float *picture) {
+static chl_status resize_picture(const chl_backend *backend, const float *middle, chl_mel_size size,
+                                 float *picture) {
     chl_graph *g;
     CHL_TRY(chl_graph_new(backend, &g));
     chl_tensor x = chl_input(g, "mel", chl_f32(4, 1, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
-    chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, CHL_MEL_SIDE, CHL_MEL_SIDE));
+    chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, size.rows, size.columns));
     chl_status status;
     CHL_TRY_GOTO(chl_compile(g));
     CHL_TRY_GOTO(chl_write(g, x, middle));
@@ -276,12 +277,12 @@ done:
 }
 
 chl_status chl_mel_picture_from(const chl_backend *backend, const chl_wave_source *source,
-                                chl_mel_mode mode, float picture[CHL_MEL_SIDE * CHL_MEL_SIDE]) {
+                                chl_mel_mode mode, chl_mel_size size, float *picture) {
     float *kept = calloc(CHL_MEL_BANDS * CHL_MEL_FRAMES, sizeof(float));
     if (!kept) return chl_fail(CHL_ERR_MEMORY, "mel: out of memory");
     chl_status status;
     CHL_TRY_GOTO(middle_frames(backend, source, mode, kept));
-    CHL_TRY_GOTO(resize_picture(backend, kept, picture));
+    CHL_TRY_GOTO(resize_picture(backend, kept, size, picture));
 done:
     free(kept);
     return status;
@@ -292,5 +293,6 @@ chl_status chl_mel_picture(const chl_backend *backend, const float *wave, int64_
     CHL_TRY(check_samples(samples));
     memory_wave memory = {wave, samples, 0};
     chl_wave_source source = {samples, memory_read, memory_rewind, &memory};
-    return chl_mel_picture_from(backend, &source, mode, picture);
+    const chl_mel_size size = {CHL_MEL_SIDE, CHL_MEL_SIDE};
+    return chl_mel_picture_from(backend, &source, mode, size, picture);
 }

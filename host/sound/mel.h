@@ -46,8 +46,12 @@ typedef struct chl_wave_source {
  * that is not. */
 chl_status chl_mel_picture(const chl_backend *backend, const float *wave, int64_t samples,
                            chl_mel_mode mode, float picture[CHL_MEL_SIDE * CHL_MEL_SIDE]);
+/* The same at another size: picture [rows][columns], bands along the rows. */
+typedef struct chl_mel_size {
+    int rows, columns;
+} chl_mel_size;
 chl_status chl_mel_picture_from(const chl_backend *backend, const chl_wave_source *source,
-                                chl_mel_mode mode, float picture[CHL_MEL_SIDE * CHL_MEL_SIDE]);
+                                chl_mel_mode mode, chl_mel_size size, float *picture);
 
 /* The whole file's mel [128, frames], values in [0,1], not cropped. The caller
  * frees *mel: 44 KB for each second, 1.6 GB for ten hours. */

@@ -6,6 +6,7 @@
 
 #define BANDS CHL_MEL_BANDS
 #define SIDE CHL_MEL_SIDE
+static const chl_mel_size usual = {SIDE, SIDE};
 
 typedef struct clip {
     const char *name;
@@ -186,7 +187,7 @@ static void long_sounds(void **state) {
     static float picture[SIDE * SIDE], honest[SIDE * SIDE];
     made_up twenty = {.samples = (int64_t)1200 * 44100, .noise = noise};
     chl_wave_source source = {twenty.samples, made_up_read, made_up_rewind, &twenty};
-    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, honest));
+    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
     assert_int_equal(twenty.rewinds, 0);
     assert_true(twenty.most_at_once <= 65536);
     double mean = 0;
@@ -197,13 +198,13 @@ static void long_sounds(void **state) {
     static const int64_t lies[] = {0, -5, 1000, INT64_MAX / 65536};
     made_up half = {.samples = (int64_t)30 * 44100, .noise = noise};
     source = (chl_wave_source){half.samples, made_up_read, made_up_rewind, &half};
-    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, honest));
+    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         float *mel;
         int64_t frames;
         half.at = half.rewinds = 0;
         source.samples = lies[i];
-        MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, picture));
+        MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, picture));
         assert_int_equal(half.rewinds, 1);
         assert_memory_equal(picture, honest, sizeof picture);
         half.at = half.rewinds = 0;
