@@ -57,8 +57,10 @@ void chl_dataset_free(chl_dataset *dataset);
  * pointers stay valid while the dataset lives. Not thread safe. */
 chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
                                const uint8_t **pixels);
-/* The whole clip's absolute log-mel picture [128][frames]. */
-chl_status chl_dataset_mel(chl_dataset *dataset, int64_t index, const float **mel, int64_t *frames);
+/* The whole clips' absolute log-mel pictures, mel[i] [128][frames[i]], of `count` samples; those
+ * that are not there yet are read by all threads at once. */
+chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
+                            const float **mel, int64_t *frames);
 
 /* Which samples make the batch of step `index`: indices[batch]. Every epoch is a fresh permutation
  * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. Needs

@@ -5,6 +5,7 @@
 #include "io/sound.h"
 #include "sound/mel.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,16 +144,56 @@ static chl_status load_mel(const char *path, float **mel, int64_t *frames) {
     return status;
 }
 
-chl_status chl_dataset_mel(chl_dataset *dataset, int64_t index, const float **mel,
-                           int64_t *frames) {
-    CHL_TRY(check_index(dataset, index));
-    const char *path = dataset->sample[index].sound;
-    if (!path)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
-                        dataset->folder, index);
+/* The samples that are not there yet, each once. */
+static int list_missing(const struct chl_dataset_cache *cache, int count, const int64_t *index,
+                        int64_t *missing) {
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        bool known = cache->mel[index[i]] != NULL;
+        for (int k = 0; k < found; k++) known = known || missing[k] == index[i];
+        if (!known) missing[found++] = index[i];
+    }
+    return found;
+}
+
+/* A thread reads a whole sound: one sound is too short to share, and files wait for disks. */
+static chl_status load_missing(const chl_dataset *dataset, int count, const int64_t *missing) {
     struct chl_dataset_cache *cache = dataset->cache;
-    if (!cache->mel[index]) CHL_TRY(load_mel(path, &cache->mel[index], &cache->frames[index]));
-    *mel = cache->mel[index];
-    *frames = cache->frames[index];
+    chl_status status = CHL_OK;
+    char error[1024] = ""; /* errors are kept per thread */
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < count; i++) {
+        const int64_t at = missing[i];
+        const chl_status own =
+            load_mel(dataset->sample[at].sound, &cache->mel[at], &cache->frames[at]);
+        if (own == CHL_OK) continue;
+#pragma omp critical(chl_dataset_failure)
+        if (status == CHL_OK) {
+            status = own;
+            snprintf(error, sizeof error, "%s", chl_error());
+        }
+    }
+    return status == CHL_OK ? CHL_OK : chl_fail(status, "%s", error);
+}
+
+chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
+                            const float **mel, int64_t *frames) {
+    struct chl_dataset_cache *cache = dataset->cache;
+    for (int i = 0; i < count; i++) {
+        CHL_TRY(check_index(dataset, index[i]));
+        if (!dataset->sample[index[i]].sound)
+            return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
+                            dataset->folder, index[i]);
+    }
+    int64_t *missing = calloc((size_t)count + 1, sizeof *missing);
+    if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
+    const chl_status status =
+        load_missing(dataset, list_missing(cache, count, index, missing), missing);
+    free(missing);
+    CHL_TRY(status);
+    for (int i = 0; i < count; i++) {
+        mel[i] = cache->mel[index[i]];
+        frames[i] = cache->frames[index[i]];
+    }
     return CHL_OK;
 }

@@ -216,8 +216,7 @@ static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     chl_spec_augment settings = chl_spec_augment_defaults();
     settings.mask_bands = o->mask_bands;
     settings.mask_frames = o->mask_frames;
-    for (int64_t i = 0; i < batch; i++)
-        CHL_TRY(chl_dataset_mel(t->data, own->sample[i], &own->sound[i], &own->frames[i]));
+    CHL_TRY(chl_dataset_mels(t->data, o->batch, own->sample, own->sound, own->frames));
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < batch; i++)
         chl_sound_views(&settings, o->seed, step, i, own->sound[i], own->frames[i],

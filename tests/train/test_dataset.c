@@ -233,34 +233,58 @@ static void pictures_are_cropped_resized_and_kept(void **state) {
     chl_dataset_free(data);
 }
 
-static void sounds_become_mels_and_are_kept(void **state) {
-    const char *folder = *state;
-    enum { SAMPLES = 30000 };
-    float *wave = malloc(SAMPLES * sizeof *wave), *want;
-    for (int i = 0; i < SAMPLES; i++) wave[i] = 0.5f * sinf(0.06f * (float)i);
-    char *path = in_folder(folder, "s.wav");
-    chl_status status = chl_sound_write(path, wave, SAMPLES);
-    free(wave);
-    if (status == CHL_ERR_UNSUPPORTED) skip();
-    assert_int_equal(status, CHL_OK);
-    put_pairs(folder, "{\"sound\": \"s.wav\"}\n{}\n");
-    chl_dataset *data = open_data(folder, 0);
-    const float *mel, *again;
-    int64_t frames, want_frames, samples;
-    assert_int_equal(chl_dataset_mel(data, 0, &mel, &frames), CHL_OK);
+static float *tone(int samples, float pitch) {
+    float *wave = malloc(sizeof *wave * (size_t)samples);
+    for (int i = 0; i < samples; i++) wave[i] = 0.5f * sinf(pitch * (float)i);
+    return wave;
+}
+
+/* as a sound's file gives it, read alone */
+static void expect_mel(const char *path, const float *mel, int64_t frames) {
+    float *wave, *want;
+    int64_t samples, want_frames;
     assert_int_equal(chl_sound_load(path, &wave, &samples), CHL_OK);
     assert_int_equal(
         chl_mel_whole(chl_backend_cpu(), wave, samples, CHL_MEL_ABSOLUTE, &want, &want_frames),
         CHL_OK);
-    assert_int_equal(frames, chl_mel_frames_of(SAMPLES));
     assert_int_equal(frames, want_frames);
     assert_memory_equal(mel, want, (size_t)frames * CHL_MEL_BANDS * sizeof(float));
-    assert_int_equal(chl_dataset_mel(data, 0, &again, &frames), CHL_OK);
-    assert_ptr_equal(mel, again);
-    assert_int_equal(chl_dataset_mel(data, 1, &again, &frames), CHL_ERR_ARGUMENT);
-    free(want);
     free(wave);
-    free(path);
+    free(want);
+}
+
+static void sounds_become_mels_and_are_kept(void **state) {
+    const char *folder = *state;
+    enum { SOUNDS = 5 };
+    char *path[SOUNDS], lines[512] = "";
+    for (int i = 0; i < SOUNDS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "s%d.wav", i);
+        path[i] = in_folder(folder, name);
+        float *wave = tone(30000 + 7000 * i, 0.06f * (float)(i + 1));
+        const chl_status status = chl_sound_write(path[i], wave, 30000 + 7000 * i);
+        free(wave);
+        if (status == CHL_ERR_UNSUPPORTED) skip();
+        assert_int_equal(status, CHL_OK);
+        snprintf(lines + strlen(lines), sizeof lines - strlen(lines), "{\"sound\": \"%s\"}\n",
+                 name);
+    }
+    strcat(lines, "{}\n{\"sound\": \"none.wav\"}\n");
+    put_pairs(folder, lines);
+    chl_dataset *data = open_data(folder, 0);
+    const int64_t index[] = {3, 0, 2, 3, 1, 4}; /* one twice */
+    const float *mel[6], *again[6];
+    int64_t frames[6];
+    assert_int_equal(chl_dataset_mels(data, 6, index, mel, frames), CHL_OK);
+    for (int i = 0; i < 6; i++) expect_mel(path[index[i]], mel[i], frames[i]);
+    assert_int_equal(frames[1], chl_mel_frames_of(30000));
+    assert_int_equal(chl_dataset_mels(data, 6, index, again, frames), CHL_OK);
+    assert_memory_equal(mel, again, sizeof mel);
+    const int64_t silent[] = {0, SOUNDS}, lost[] = {1, SOUNDS + 1};
+    assert_int_equal(chl_dataset_mels(data, 2, silent, again, frames), CHL_ERR_ARGUMENT);
+    assert_int_equal(chl_dataset_mels(data, 2, lost, again, frames), CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "none.wav"));
+    for (int i = 0; i < SOUNDS; i++) free(path[i]);
     chl_dataset_free(data);
 }
 
