@@ -205,7 +205,8 @@ CHL_API chl_status chl_edit(chl_engine *engine, const chl_edit_options *options,
 
 /* n edits in one optimisation, each as chl_edit alone would do it up to rounding, for throughput:
  * source, edited [n][rows][latent]; target [n][embedding]; mask NULL or [n][rows]. Memory grows
- * with n. CHL_ERR_NUMERIC when a loss of any of them stops being finite. */
+ * with n. CHL_ERR_NUMERIC when a loss of any of them stops being finite: that one keeps its last
+ * finite code (and a mask of zeros), the others are edited to the end. */
 CHL_API chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
                                  const float *source, const float *target, float *edited,
                                  float *mask);

@@ -247,8 +247,17 @@ chl_status edit_optimise(edit_job *job) {
     chl_status status = CHL_OK;
     /* an amount that makes no sense is found here, not after the optimisation */
     if (job->mix) status = mix_edits(job);
-    for (job->at = 0; job->at < job->pairs && status == CHL_OK; job->at += job->batch)
+    bool broken = false; /* some edits: the others are finished */
+    for (job->at = 0; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
         status = optimise_batch(job, &options);
+        if (status != CHL_ERR_NUMERIC) continue;
+        if (job->at + job->batch < job->pairs)
+            fprintf(stderr, "chladni: edits %d-%d: %s\n", job->at + 1, job->at + batch_at(job),
+                    chl_error());
+        broken = true;
+        status = CHL_OK;
+    }
+    if (broken && status == CHL_OK) status = CHL_ERR_NUMERIC;
     if (job->mix && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
         chl_status mixed = mix_edits(job);
         if (status == CHL_OK) status = mixed;

@@ -230,9 +230,16 @@ static chl_status start(edit_graph *e, const chl_edit_options *options, int embe
     return chl_run(e->graph, 0);
 }
 
+/* softmax; zeros for the mask of a code that broke down */
 static void soften(int rows, float *mask) {
     float most = mask[0];
     double total = 0;
+    bool finite = true;
+    for (int i = 0; i < rows; i++) finite = finite && isfinite(mask[i]);
+    if (!finite) {
+        for (int i = 0; i < rows; i++) mask[i] = 0;
+        return;
+    }
     for (int i = 1; i < rows; i++) most = fmaxf(most, mask[i]);
     for (int i = 0; i < rows; i++) total += mask[i] = expf(mask[i] - most);
     for (int i = 0; i < rows; i++) mask[i] = (float)(mask[i] / total);
@@ -278,8 +285,10 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
             .progress = options->progress,
             .user = options->user};
         status = chl_optimise(&optimisation, edited);
-        if (mask && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
-            chl_status read = read_mask(&e, rows, mask);
+        const bool reached =
+            status == CHL_OK || status == CHL_ERR_CANCELLED || status == CHL_ERR_NUMERIC;
+        if (mask && reached) {
+            const chl_status read = read_mask(&e, rows, mask);
             if (status == CHL_OK) status = read;
         }
     }

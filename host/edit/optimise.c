@@ -17,24 +17,70 @@ float chl_rate_factor(int index, int steps) {
     return (float)(rise * (0.5 - 0.5 * cos(fall * 3.14159265358979323846)));
 }
 
-/* `each` has room for one number a sample. */
-static chl_status read_values(const chl_optimisation *o, float *each,
-                              float values[CHL_MOST_REPORTED]) {
-    for (int i = 0; i < CHL_MOST_REPORTED; i++) {
-        double total = 0;
-        values[i] = 0;
-        if (o->reported[i] == CHL_NONE) continue;
-        CHL_TRY(chl_read(o->graph, o->reported[i], each));
-        for (int n = 0; n < o->samples; n++) total += each[n];
-        values[i] = (float)(total / o->samples);
-    }
-    return CHL_OK;
-}
+/* --- samples that break down ------------------------------------------------------------------ */
+/* A sample whose code or loss is not finite any more keeps its last finite code and leaves the
+ * others alone: nothing but the weights is shared, so they go on. */
+typedef struct run {
+    const chl_optimisation *o;
+    float *latest;   /* [samples][numbers each], or one number a sample */
+    bool *broken;    /* [samples] */
+    int left;        /* samples that are not broken */
+    int step, first; /* of the first that broke */
+} run;
 
 static bool all_finite(const float *values, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         if (!isfinite(values[i])) return false;
     return true;
+}
+
+static void check_sample(run *r, int index, int n, const float *values, int64_t count) {
+    if (r->broken[n] || all_finite(values, count)) return;
+    if (r->left-- == r->o->samples) {
+        r->step = index;
+        r->first = n;
+    }
+    r->broken[n] = true;
+}
+
+static chl_status explain(const run *r) {
+    if (r->o->samples == 1)
+        return chl_fail(CHL_ERR_NUMERIC,
+                        "step %d: a loss is not finite any more: lower the learning rate",
+                        r->step + 1);
+    return chl_fail(CHL_ERR_NUMERIC,
+                    "%d of %d codes broke down, the first of them number %d in step %d, where a "
+                    "loss is not finite any more: lower the learning rate",
+                    r->o->samples - r->left, r->o->samples, r->first + 1, r->step + 1);
+}
+
+/* --- a step ----------------------------------------------------------------------------------- */
+/* The means over those that are not broken. */
+static chl_status read_values(run *r, int index, float values[CHL_MOST_REPORTED]) {
+    const chl_optimisation *o = r->o;
+    for (int i = 0; i < CHL_MOST_REPORTED; i++) {
+        double total = 0;
+        values[i] = 0;
+        if (o->reported[i] == CHL_NONE) continue;
+        CHL_TRY(chl_read(o->graph, o->reported[i], r->latest));
+        for (int n = 0; n < o->samples; n++) {
+            check_sample(r, index, n, r->latest + n, 1);
+            if (!r->broken[n]) total += r->latest[n];
+        }
+        if (r->left) values[i] = (float)(total / r->left);
+    }
+    return CHL_OK;
+}
+
+static chl_status read_codes(run *r, int index, float *w) {
+    const chl_optimisation *o = r->o;
+    const int64_t each = o->numbers / o->samples;
+    CHL_TRY(chl_read(o->graph, o->w, r->latest));
+    for (int n = 0; n < o->samples; n++) {
+        check_sample(r, index, n, r->latest + n * each, each);
+        if (!r->broken[n]) memcpy(w + n * each, r->latest + n * each, sizeof(float) * (size_t)each);
+    }
+    return CHL_OK;
 }
 
 static chl_status set_pace(const chl_optimisation *o, int index, float *each) {
@@ -44,22 +90,18 @@ static chl_status set_pace(const chl_optimisation *o, int index, float *each) {
     return chl_write(o->graph, o->paced, each);
 }
 
-static chl_status one_step(const chl_optimisation *o, int index, double start, float *latest,
-                           float *w) {
+static chl_status one_step(run *r, int index, double start, float *w) {
+    const chl_optimisation *o = r->o;
     float values[CHL_MOST_REPORTED];
     chl_set_step(o->graph, (chl_step){.seed = o->seed,
                                       .index = index,
                                       .rate = o->rate * chl_rate_factor(index, o->steps)});
-    CHL_TRY(set_pace(o, index, latest)); /* a code has more numbers than samples */
+    CHL_TRY(set_pace(o, index, r->latest)); /* a code has more numbers than samples */
     CHL_TRY(chl_run(o->graph, o->segment));
-    CHL_TRY(read_values(o, latest, values));
+    CHL_TRY(read_values(r, index, values));
     if (o->decode) CHL_TRY(chl_run(o->graph, o->decode));
-    CHL_TRY(chl_read(o->graph, o->w, latest));
-    if (!all_finite(values, CHL_MOST_REPORTED) || !all_finite(latest, o->numbers))
-        return chl_fail(CHL_ERR_NUMERIC,
-                        "step %d: a loss is not finite any more: lower the learning rate",
-                        index + 1);
-    memcpy(w, latest, sizeof(float) * (size_t)o->numbers);
+    CHL_TRY(read_codes(r, index, w));
+    if (!r->left) return explain(r);
     if (!o->progress) return CHL_OK;
     double seconds = now() - start;
     chl_edit_progress progress = {.step = index + 1,
@@ -74,12 +116,17 @@ static chl_status one_step(const chl_optimisation *o, int index, double start, f
 }
 
 chl_status chl_optimise(const chl_optimisation *o, float *w) {
-    float *latest = malloc(sizeof(float) * (size_t)o->numbers);
-    if (!latest) return chl_fail(CHL_ERR_MEMORY, "out of memory for a latent");
-    const double start = now();
+    run r = {.o = o, .left = o->samples};
     chl_status status = CHL_OK;
-    for (int i = 0; i < o->steps && status == CHL_OK; i++)
-        status = one_step(o, i, start, latest, w);
-    free(latest);
+    r.latest = malloc(sizeof(float) * (size_t)o->numbers);
+    r.broken = calloc((size_t)o->samples, sizeof *r.broken);
+    if (!r.latest || !r.broken)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a latent"));
+    const double start = now();
+    for (int i = 0; i < o->steps; i++) CHL_TRY_GOTO(one_step(&r, i, start, w));
+    if (r.left < o->samples) status = explain(&r);
+done:
+    free(r.latest);
+    free(r.broken);
     return status;
 }

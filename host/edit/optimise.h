@@ -29,7 +29,8 @@ typedef struct chl_optimisation {
  * last 25 % [Karras et al. 2020, projector; Kim et al. 2022]. In (0, 1]. */
 float chl_rate_factor(int index, int steps);
 
-/* Runs the steps; `w` gets the code after the last one. CHL_ERR_CANCELLED and CHL_ERR_NUMERIC leave
- * the last good code in `w`. */
+/* Runs the steps; `w` gets the code after the last one. CHL_ERR_CANCELLED leaves the last good code
+ * in `w`. CHL_ERR_NUMERIC: samples broke down, and `w` has their last good codes; the others went
+ * on, to the last step. */
 chl_status chl_optimise(const chl_optimisation *optimisation, float *w);
 #endif

@@ -402,6 +402,38 @@ static void many_are_as_one_each(void **state) {
     free(others);
 }
 
+/* One of three has a target that is no number: it stays where it is, the others do not notice. */
+static void one_breaks_down(void **state) {
+    (void)state;
+    float *aims = malloc(sizeof(float) * MOST * (size_t)size.embedding);
+    memcpy(aims, target, sizeof(float) * MOST * (size_t)size.embedding);
+    aims[size.embedding + 3] = NAN;
+    float *whole = malloc(sizeof(float) * MOST * (size_t)numbers);
+    float *got = malloc(sizeof(float) * MOST * (size_t)numbers);
+    float *mask = malloc(sizeof(float) * MOST * (size_t)size.rows);
+    chl_edit_options options = chl_edit_defaults(engine);
+    options.steps = 3;
+    MUST(chl_edit_many(engine, &options, MOST, source, target, whole, NULL));
+    assert_int_equal(chl_edit_many(engine, &options, MOST, source, aims, got, mask),
+                     CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "1 of 3"));
+    assert_non_null(strstr(chl_error(), "number 2 in step 1"));
+    const size_t bytes = sizeof(float) * (size_t)numbers;
+    assert_memory_equal(got, whole, bytes);
+    assert_memory_equal(got + numbers, source + numbers, bytes);
+    assert_memory_equal(got + 2 * numbers, whole + 2 * numbers, bytes);
+    assert_true(mask[size.rows] == 0 && mask[0] > 0 && mask[2 * size.rows] > 0);
+    /* nothing is left to go on with */
+    options.steps = 1000000;
+    assert_int_equal(chl_edit(engine, &options, source, aims + size.embedding, got, NULL),
+                     CHL_ERR_NUMERIC);
+    assert_memory_equal(got, source, bytes);
+    free(aims);
+    free(whole);
+    free(got);
+    free(mask);
+}
+
 /* --- mixing ----------------------------------------------------------------------------------- */
 static void mixing(void **state) {
     (void)state;
@@ -484,6 +516,7 @@ int main(void) {
                                        cmocka_unit_test(large_epsilon),
                                        cmocka_unit_test(options_that_make_no_sense),
                                        cmocka_unit_test(many_are_as_one_each),
+                                       cmocka_unit_test(one_breaks_down),
                                        cmocka_unit_test(mixing),
                                        cmocka_unit_test(levels),
                                        cmocka_unit_test(grid)};
