@@ -4,8 +4,10 @@
  * strided convolution, squeeze and excitation. */
 #include "backend_emu.h"
 #include "core/build.h"
+#include "io/weights.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
+#include "nets/resnet18.h"
 #include "nets/swin.h"
 #include "objective/objective.h"
 #include <math.h>
@@ -13,13 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 2, EMBED = 32, SIDE = 28, MOST = 1 << 16, WATCHED = 3 };
+enum { N = 2, EMBED = 32 /* at most */, SIDE = 28, MOST = 1 << 16, WATCHED = 3 };
 
 typedef struct specimen {
     const char *name;
     const char *weight[WATCHED]; /* whose gradients are compared; NULL: none */
     chl_status (*make)(chl_params **out);
     chl_tensor (*build)(chl_net *net, chl_tensor picture);
+    int embed;
     int channels; /* of the picture; 0: it reads tokens */
 } specimen;
 
@@ -90,20 +93,36 @@ static chl_tensor build_face(chl_net *net, chl_tensor picture) {
     return chl_arcface(net, &face_config, picture);
 }
 
+/* --- the predecessor's audio encoder -------------------------------------------------------------
+ */
+static chl_resnet18_config resnet_config;
+static chl_status make_resnet(chl_params **out) {
+    CHL_TRY(chl_weights_read(CHLADNI_FIXTURES "/resnet18/small.safetensors", out));
+    return chl_resnet18_adopt(*out, &resnet_config);
+}
+static chl_tensor build_resnet(chl_net *net, chl_tensor picture) {
+    chl_tensor embedding;
+    chl_resnet18(net, &resnet_config, picture, NULL, &embedding);
+    return embedding;
+}
+
 static const specimen specimens[] = {
     {"swin",
      {"patch_embed.proj.weight", "layers.0.blocks.1.attn.qkv.weight",
       "layers.1.blocks.0.mlp.fc2.weight"},
      make_swin,
      build_swin,
+     EMBED,
      1},
     {"clip text",
      {"token_embedding.weight", "transformer.resblocks.0.attn.in_proj_weight",
       "text_projection.weight"},
      make_clip,
      build_clip,
+     EMBED,
      0},
-    {"ir-se", {NULL}, make_face, build_face, 3},
+    {"ir-se", {NULL}, make_face, build_face, EMBED, 3},
+    {"resnet-18", {NULL}, make_resnet, build_resnet, 12, 1},
 };
 
 /* --- one network on one backend ----------------------------------------------------------------
@@ -118,7 +137,7 @@ static chl_status run(const specimen *s, chl_params *params, const chl_backend *
     static float pixels[N * SIDE * SIDE * 3];
     float other[N * EMBED];
     fill(pixels, N * SIDE * SIDE * 3, 1);
-    fill(other, N * EMBED, 0.25f);
+    fill(other, N * s->embed, 0.25f);
     chl_graph *g;
     CHL_TRY(chl_graph_new(backend, &g));
     chl_graph_precision(g, precision);
@@ -131,8 +150,8 @@ static chl_status run(const specimen *s, chl_params *params, const chl_backend *
     const chl_tensor y = chl_keep(g, s->build(&net, picture));
     for (int i = 0; i < WATCHED && s->weight[i]; i++)
         wrt[watched++] = chl_weight(&net, "%s", s->weight[i]);
-    const chl_tensor loss =
-        chl_mean(g, chl_cosine_loss(g, y, chl_constant(g, "other", chl_f32(2, N, EMBED), other)));
+    const chl_tensor loss = chl_mean(
+        g, chl_cosine_loss(g, y, chl_constant(g, "other", chl_f32(2, N, s->embed), other)));
     chl_grad(g, loss, watched, wrt, gradient);
     for (int i = 0; i < watched; i++) chl_keep(g, gradient[i]);
     chl_net_done(&net);
@@ -160,16 +179,16 @@ static double apart(const float *got, const float *want, int64_t count) {
     return sqrt(off / whole);
 }
 
-static int compare(const char *name, const char *precision, const result *got, const result *want,
+static int compare(const specimen *s, const char *precision, const result *got, const result *want,
                    double forward, double backward) {
     double worst = 0;
-    const double y = apart(got->embedding, want->embedding, N * EMBED);
+    const double y = apart(got->embedding, want->embedding, N * s->embed);
     for (int i = 0; i < WATCHED + 1 && want->count[i]; i++) {
         const double off = apart(got->gradient[i], want->gradient[i], want->count[i]);
         if (!(off <= worst)) worst = off;
     }
-    printf("%-10s %-5s embedding %.1e of %.0e, worst gradient %.1e of %.0e\n", name, precision, y,
-           forward, worst, backward);
+    printf("%-10s %-5s embedding %.1e of %.0e, worst gradient %.1e of %.0e\n", s->name, precision,
+           y, forward, worst, backward);
     return !(y <= forward) || !(worst <= backward);
 }
 
@@ -182,8 +201,8 @@ static chl_status check(const specimen *s, int *bad) {
     CHL_TRY_GOTO(run(s, params, chl_backend_cpu(), CHL_F32, &cpu));
     CHL_TRY_GOTO(run(s, params, chl_backend_emu(), CHL_F32, &whole));
     CHL_TRY_GOTO(run(s, params, chl_backend_emu(), CHL_BF16, &half));
-    *bad += compare(s->name, "float", &whole, &cpu, 1e-5, 1e-4);
-    *bad += compare(s->name, "bf16", &half, &cpu, 2e-2, 6e-2);
+    *bad += compare(s, "float", &whole, &cpu, 1e-5, 1e-4);
+    *bad += compare(s, "bf16", &half, &cpu, 2e-2, 6e-2);
 done:
     chl_params_free(params);
     return status;
