@@ -2,6 +2,7 @@
  * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
  */
 #include "bench.h"
+#include "floors.h"
 #include "io/npy.h"
 #include <getopt.h>
 #include <omp.h>
@@ -22,7 +23,7 @@ typedef struct program {
     const bench_workload *workload;
     bench_options options;
     int runs;
-    bool json, serve, profile;
+    bool json, serve, profile, floors;
     bench_job job;
     chl_plan plan;
     int64_t steps;
@@ -47,6 +48,8 @@ static void usage(FILE *to) {
                 "  --runs N        timed runs (20)\n"
                 "  --json          one line of JSON on stdout instead of text\n"
                 "  --profile       seconds per op, on stderr\n"
+                "  --floors        times nothing: what the step in bf16 moves and computes, and\n"
+                "                  how fast an H100 could be, as a table\n"
                 "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
@@ -72,6 +75,7 @@ static void parse(int argc, char **argv, program *p) {
         RUNS,
         JSON,
         PROFILE,
+        FLOORS,
         SERVE,
         HELP
     };
@@ -84,6 +88,7 @@ static void parse(int argc, char **argv, program *p) {
                                           {"runs", 1, NULL, RUNS},
                                           {"json", 0, NULL, JSON},
                                           {"profile", 0, NULL, PROFILE},
+                                          {"floors", 0, NULL, FLOORS},
                                           {"serve", 0, NULL, SERVE},
                                           {"help", 0, NULL, HELP},
                                           {0}};
@@ -117,6 +122,9 @@ static void parse(int argc, char **argv, program *p) {
         case PROFILE:
             p->profile = true;
             break;
+        case FLOORS:
+            p->floors = true;
+            break;
         case SERVE:
             p->serve = true;
             break;
@@ -149,6 +157,16 @@ static chl_status prepare(program *p) {
     CHL_TRY(chl_compile(job->graph));
     for (int i = 0; i < job->inputs; i++)
         CHL_TRY(chl_write(job->graph, job->input[i].tensor, job->input[i].data));
+    return CHL_OK;
+}
+
+static chl_status print_floors(program *p) {
+    bench_job *job = &p->job;
+    job->shapes_only = true;
+    CHL_TRY(chl_graph_new(bench_paper(), &job->graph));
+    chl_graph_precision(job->graph, CHL_BF16);
+    CHL_TRY(p->workload->build(&p->options, job));
+    bench_print_floors(job->graph);
     return CHL_OK;
 }
 
@@ -260,8 +278,8 @@ int main(int argc, char **argv) {
     parse(argc, argv, &p);
     omp_set_num_threads(p.options.threads);
     chl_log_to(log_line, NULL);
-    chl_status status = prepare(&p);
-    if (status == CHL_OK) status = p.serve ? serve(&p) : time_alone(&p);
+    chl_status status = p.floors ? print_floors(&p) : prepare(&p);
+    if (status == CHL_OK && !p.floors) status = p.serve ? serve(&p) : time_alone(&p);
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     release(&p);
     return status != CHL_OK;
