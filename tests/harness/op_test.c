@@ -207,7 +207,7 @@ static void reference_gradients(problem *p) {
     }
 }
 
-/* --- one run: build, differentiate, compare --------------------------------------------------- */
+/* --- one run: record, differentiate, compute, compare ----------------------------------------- */
 typedef struct built {
     chl_graph *graph;
     chl_tensor in[CHL_MAX_IN], out[CHL_MAX_OUT], gradient[CHL_MAX_IN];
@@ -216,7 +216,7 @@ typedef struct built {
 
 /* The loss is sum(output 0 * seed); with `twice` the op is built two times from the same inputs, so
  * that every gradient is written by one node and accumulated by another: twice the derivative. */
-static bool build(problem *p, const chl_backend *backend, bool twice, built *b) {
+static bool record(problem *p, const chl_backend *backend, bool twice, built *b) {
     const op_case *op = p->op;
     *b = (built){0};
     if (chl_graph_new(backend, &b->graph) != CHL_OK) return false;
@@ -262,6 +262,12 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
         for (int i = 0, k = 0; i < op->inputs; i++)
             if (has_gradient(op, i)) b->gradient[i] = chl_keep(g, gradient[k++]);
     }
+    return chl_graph_status(g) == CHL_OK;
+}
+
+static bool compute(const problem *p, built *b) {
+    const op_case *op = p->op;
+    chl_graph *g = b->graph;
     chl_status status = chl_compile(g);
     for (int i = 0; i < op->inputs && status == CHL_OK; i++)
         if (b->in[i] != CHL_NONE && op->in[i].desc.dtype == CHL_I32)
@@ -329,7 +335,7 @@ bool op_test_possible(const op_case *op, const chl_backend *backend) {
     for (int i = 0; i < op->inputs; i++) possible = possible || op->in[i].half;
     for (int i = 0; i < op->inputs; i++)
         if (op->in[i].fill != FILL_ABSENT) p.in[i] = make_values(&op->in[i], 1);
-    if (build(&p, chl_backend_cpu(), true, &b))
+    if (record(&p, chl_backend_cpu(), true, &b))
         for (int32_t n = 0; n < b.graph->nodes; n++)
             possible = possible && backend->body(b.graph->node[n].op);
     chl_graph_free(b.graph);
@@ -349,7 +355,8 @@ bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *cov
     }
     for (int twice = 0; twice < 2 && good; twice++) {
         built b;
-        good = build(&p, &guarded_backend, twice, &b) && check_forward(&p, &b, coverage);
+        record(&p, &guarded_backend, twice, &b); /* what fails here, chl_compile reports */
+        good = compute(&p, &b) && check_forward(&p, &b, coverage);
         bool any = false;
         for (int i = 0; i < op->inputs && good; i++) {
             if (!has_gradient(op, i)) continue;
