@@ -35,6 +35,7 @@ typedef struct bench_array {
 
 typedef struct bench_job {
     chl_graph *graph;
+    bool shapes_only; /* nothing will be run: numbers need not be computed */
     chl_params *params[BENCH_MAX_NETS];
     int nets;
     bench_array input[BENCH_MAX_ARRAYS], output[BENCH_MAX_ARRAYS];

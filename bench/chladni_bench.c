@@ -2,6 +2,8 @@
  * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
  */
 #include "bench.h"
+#include "device/open.h"
+#include "floors.h"
 #include "io/npy.h"
 #include <getopt.h>
 #include <omp.h>
@@ -21,8 +23,11 @@ static const bench_workload *const workloads[] = {
 typedef struct program {
     const bench_workload *workload;
     bench_options options;
+    const char *device;
     int runs;
-    bool json, serve, profile;
+    bool half, json, serve, profile, floors;
+    const chl_backend *backend;
+    void *last; /* device memory: reading it waits for all that is queued */
     bench_job job;
     chl_plan plan;
     int64_t steps;
@@ -40,13 +45,17 @@ static void usage(FILE *to) {
         fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->what);
     fprintf(to, "\n  --batch N       samples per run (1)\n"
                 "  --size N        picture of the generator, pixels a side (256)\n"
-                "  --threads N     (all cores)\n"
+                "  --device NAME   cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
+                "  --bf16          activations in bf16, on a GPU\n"
+                "  --threads N     of the CPU (all cores)\n"
                 "  --face          wplus: with ArcFace's identity loss\n"
                 "  --compatible    wplus: pictures reach CLIP as in the paper authors' code\n"
                 "  --forward-only  stylegan2: no gradient\n"
                 "  --runs N        timed runs (20)\n"
                 "  --json          one line of JSON on stdout instead of text\n"
-                "  --profile       seconds per op, on stderr\n"
+                "  --profile       seconds per op, on stderr; on the CPU\n"
+                "  --floors        times nothing: what the step in bf16 moves and computes, and\n"
+                "                  how fast an H100 could be, as a table\n"
                 "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
@@ -65,6 +74,8 @@ static void parse(int argc, char **argv, program *p) {
     enum {
         BATCH = 256,
         SIZE,
+        DEVICE,
+        HALF,
         THREADS,
         FACE,
         COMPATIBLE,
@@ -72,11 +83,14 @@ static void parse(int argc, char **argv, program *p) {
         RUNS,
         JSON,
         PROFILE,
+        FLOORS,
         SERVE,
         HELP
     };
     static const struct option flags[] = {{"batch", 1, NULL, BATCH},
                                           {"size", 1, NULL, SIZE},
+                                          {"device", 1, NULL, DEVICE},
+                                          {"bf16", 0, NULL, HALF},
                                           {"threads", 1, NULL, THREADS},
                                           {"face", 0, NULL, FACE},
                                           {"compatible", 0, NULL, COMPATIBLE},
@@ -84,17 +98,25 @@ static void parse(int argc, char **argv, program *p) {
                                           {"runs", 1, NULL, RUNS},
                                           {"json", 0, NULL, JSON},
                                           {"profile", 0, NULL, PROFILE},
+                                          {"floors", 0, NULL, FLOORS},
                                           {"serve", 0, NULL, SERVE},
                                           {"help", 0, NULL, HELP},
                                           {0}};
-    *p =
-        (program){.runs = 20, .options = {.batch = 1, .size = 256, .threads = omp_get_num_procs()}};
+    *p = (program){.device = "auto",
+                   .runs = 20,
+                   .options = {.batch = 1, .size = 256, .threads = omp_get_num_procs()}};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
         case BATCH:
             p->options.batch = positive(optarg, flags[index].name);
             break;
         case SIZE:
             p->options.size = positive(optarg, flags[index].name);
+            break;
+        case DEVICE:
+            p->device = optarg;
+            break;
+        case HALF:
+            p->half = true;
             break;
         case THREADS:
             p->options.threads = positive(optarg, flags[index].name);
@@ -116,6 +138,9 @@ static void parse(int argc, char **argv, program *p) {
             break;
         case PROFILE:
             p->profile = true;
+            break;
+        case FLOORS:
+            p->floors = true;
             break;
         case SERVE:
             p->serve = true;
@@ -141,9 +166,22 @@ static void log_line(void *user, chl_log_level level, const char *line) {
     fprintf(stderr, "%s\n", line);
 }
 
+static chl_status open_device(program *p) {
+    const char *why;
+    p->backend = chl_backend_open(p->device, &why);
+    if (!p->backend) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    if (p->profile && !p->backend->host_memory) /* there ops are queued, not run, one by one */
+        return chl_fail(CHL_ERR_UNSUPPORTED, "--profile needs --device cpu");
+    if (p->backend->allocate(sizeof(float), &p->last) != CHL_OK)
+        return chl_fail(CHL_ERR_MEMORY, "no memory on %s", p->backend->name);
+    return CHL_OK;
+}
+
 static chl_status prepare(program *p) {
     bench_job *job = &p->job;
-    CHL_TRY(chl_graph_new(chl_backend_cpu(), &job->graph));
+    CHL_TRY(open_device(p));
+    CHL_TRY(chl_graph_new(p->backend, &job->graph));
+    if (p->half) chl_graph_precision(job->graph, CHL_BF16);
     CHL_TRY(p->workload->build(&p->options, job));
     CHL_TRY(chl_dry_run(job->graph, &p->plan));
     CHL_TRY(chl_compile(job->graph));
@@ -152,10 +190,22 @@ static chl_status prepare(program *p) {
     return CHL_OK;
 }
 
+static chl_status print_floors(program *p) {
+    bench_job *job = &p->job;
+    job->shapes_only = true;
+    CHL_TRY(chl_graph_new(bench_paper(), &job->graph));
+    chl_graph_precision(job->graph, CHL_BF16);
+    CHL_TRY(p->workload->build(&p->options, job));
+    bench_print_floors(job->graph);
+    return CHL_OK;
+}
+
 static chl_status run_once(program *p, double *seconds) {
     chl_set_step(p->job.graph, (chl_step){.index = p->steps++, .rate = p->job.rate});
+    float waited;
     double start = now();
     CHL_TRY(chl_run(p->job.graph, 0));
+    CHL_TRY(p->backend->download(&waited, p->last, sizeof waited));
     *seconds = now() - start;
     return CHL_OK;
 }
@@ -180,13 +230,18 @@ static chl_status dump(const program *p, const char *folder) {
     return CHL_OK;
 }
 
+static const char *precision(const program *p) {
+    return p->half ? "bf16" : "float";
+}
+
 static void print_about(const program *p) {
-    printf("{\"workload\": \"%s\", \"version\": \"%s\", \"compiler\": \"%s\", \"threads\": %d, "
+    printf("{\"workload\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\", "
+           "\"version\": \"%s\", \"compiler\": \"%s\", \"threads\": %d, "
            "\"batch\": %d, \"size\": %d, \"gflop\": %.3f, \"transient_mb\": %.1f, "
            "\"constant_mb\": %.1f, \"nodes\": %d}\n",
-           p->workload->name, CHLADNI_VERSION, __VERSION__, p->options.threads, p->options.batch,
-           p->options.size, 1e-9 * p->plan.flops_step, 1e-6 * (double)p->plan.transient,
-           1e-6 * (double)p->plan.constant, p->plan.nodes);
+           p->workload->name, p->backend->name, precision(p), CHLADNI_VERSION, __VERSION__,
+           p->options.threads, p->options.batch, p->options.size, 1e-9 * p->plan.flops_step,
+           1e-6 * (double)p->plan.transient, 1e-6 * (double)p->plan.constant, p->plan.nodes);
 }
 
 static chl_status serve(program *p) {
@@ -222,16 +277,20 @@ static void print_times(const program *p, const double *sorted) {
     const double median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
     const double low = sorted[n / 4], high = sorted[n - 1 - n / 4];
     if (!p->json) {
-        printf("%s, batch %d, %d threads: median %.2f ms, quartiles %.2f - %.2f, %.0f GFLOP/s, "
+        printf("%s on %s in %s, batch %d, %d threads: median %.2f ms, quartiles %.2f - %.2f, %.0f "
+               "GFLOP/s, "
                "%.0f MB of activations\n",
-               p->workload->name, p->options.batch, p->options.threads, 1e3 * median, 1e3 * low,
-               1e3 * high, 1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient);
+               p->workload->name, p->backend->name, precision(p), p->options.batch,
+               p->options.threads, 1e3 * median, 1e3 * low, 1e3 * high,
+               1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient);
         return;
     }
-    printf("{\"workload\": \"%s\", \"batch\": %d, \"size\": %d, \"threads\": %d, \"median\": %.9f, "
+    printf("{\"workload\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\", \"batch\": %d, "
+           "\"size\": %d, \"threads\": %d, \"median\": %.9f, "
            "\"quartiles\": [%.9f, %.9f], \"gflop\": %.3f, \"transient_mb\": %.1f}\n",
-           p->workload->name, p->options.batch, p->options.size, p->options.threads, median, low,
-           high, 1e-9 * p->plan.flops_step, 1e-6 * (double)p->plan.transient);
+           p->workload->name, p->backend->name, precision(p), p->options.batch, p->options.size,
+           p->options.threads, median, low, high, 1e-9 * p->plan.flops_step,
+           1e-6 * (double)p->plan.transient);
 }
 
 static chl_status time_alone(program *p) {
@@ -251,6 +310,7 @@ done:
 
 static void release(program *p) {
     chl_graph_free(p->job.graph);
+    if (p->last) p->backend->release(p->last);
     for (int i = 0; i < p->job.nets; i++) chl_params_free(p->job.params[i]);
     for (int i = 0; i < p->job.inputs; i++) free(p->job.input[i].data);
 }
@@ -260,8 +320,8 @@ int main(int argc, char **argv) {
     parse(argc, argv, &p);
     omp_set_num_threads(p.options.threads);
     chl_log_to(log_line, NULL);
-    chl_status status = prepare(&p);
-    if (status == CHL_OK) status = p.serve ? serve(&p) : time_alone(&p);
+    chl_status status = p.floors ? print_floors(&p) : prepare(&p);
+    if (status == CHL_OK && !p.floors) status = p.serve ? serve(&p) : time_alone(&p);
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     release(&p);
     return status != CHL_OK;

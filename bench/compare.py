@@ -232,7 +232,9 @@ def compare(options, name, arguments, peers):
             ours.run()
             continue
         if options.ours:
-            ours = Contestant("chladni", [options.ours, *words, *extra, "--threads", str(options.threads), "--serve"])
+            ours = Contestant(
+                "chladni", [options.ours, *words, *extra, "--device", "cpu", "--threads", str(options.threads), "--serve"]
+            )
             ours.run()
         ours.seconds, theirs.seconds = [], []
         theirs.run()

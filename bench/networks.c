@@ -34,6 +34,7 @@ static void fill(const chl_array *array) {
 chl_status bench_adopt(bench_job *job, chl_params *params) {
     if (job->nets == BENCH_MAX_NETS) return chl_fail(CHL_ERR_INTERNAL, "BENCH_MAX_NETS is too low");
     job->params[job->nets++] = params;
+    if (job->shapes_only) return CHL_OK;
     for (int64_t i = 0; i < params->count; i++) fill(&params->array[i]);
     return CHL_OK;
 }
@@ -52,10 +53,15 @@ static bench_array *new_input(bench_job *job, const char *name, chl_desc desc) {
     return input;
 }
 
+/* How many of an array's numbers are computed. */
+static int64_t numbers(const bench_job *job, const chl_desc *desc) {
+    return job->shapes_only ? 0 : chl_count(desc);
+}
+
 chl_tensor bench_input(bench_job *job, const char *name, chl_desc desc, double amplitude) {
     bench_array *input = new_input(job, name, desc);
     if (!input) return CHL_NONE;
-    formula_fill(name, 0, amplitude, chl_count(&desc), input->data);
+    formula_fill(name, 0, amplitude, numbers(job, &desc), input->data);
     return input->tensor = chl_input(job->graph, name, desc);
 }
 
@@ -63,7 +69,7 @@ chl_tensor bench_start(bench_job *job, const char *name, chl_desc desc, const ch
                        double amplitude, const char *delta, double delta_amplitude) {
     bench_array *start = new_input(job, name, desc);
     if (!start) return CHL_NONE;
-    const int64_t count = chl_count(&desc);
+    const int64_t count = numbers(job, &desc);
     formula_fill(base, 0, amplitude, count, start->data);
     if (delta) {
         float *more = malloc((size_t)chl_bytes(&desc));

@@ -44,9 +44,9 @@ __device__ int list_tokens(const gathering &g, int64_t first, int *list) {
     const int64_t id = first + t < g.count ? g.ids[first + t] : -1;
     const bool mine = id >= owned && id < owned + OWNED && id < g.size;
     const unsigned votes = __ballot_sync(0xffffffffu, mine);
-    __syncthreads(); // of the last use of both arrays
+    // nobody reads what the last call left in `before`: its last barrier stands behind that
     if (t % 32 == 0) before[warp + 1] = __popc(votes);
-    __syncthreads();
+    __syncthreads(); // all have used the list
     int at = __popc(votes & ((1u << t % 32) - 1)), all = 0;
     for (int w = 0; w < THREADS / 32; w++) {
         if (w < warp) at += before[w + 1];

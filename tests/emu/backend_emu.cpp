@@ -41,3 +41,24 @@ const chl_backend *chl_backend_emu(void) {
     }();
     return &backend;
 }
+
+const char *chl_emu_way(int way) {
+    using simt::emu::Order;
+    static const struct {
+        Order order;
+        bool early;
+        const char *name;
+    } ways[CHL_EMU_WAYS] = {
+        {Order::forward, false, "EMU_ORDER=forward EMU_LAND=late"},
+        {Order::reverse, true, "EMU_ORDER=reverse EMU_LAND=early"},
+        {Order::random, false, "EMU_ORDER=random:7 EMU_LAND=late"},
+        {Order::forward, true, "EMU_ORDER=forward EMU_LAND=early"},
+        {Order::reverse, false, "EMU_ORDER=reverse EMU_LAND=late"},
+        {Order::random, true, "EMU_ORDER=random:7 EMU_LAND=early"},
+    };
+    simt::emu::Settings &s = simt::emu::settings();
+    s.order = ways[way].order;
+    s.early = ways[way].early;
+    s.seed = 7;
+    return ways[way].name;
+}

@@ -6,6 +6,10 @@
 extern "C" {
 #endif
 const chl_backend *chl_backend_emu(void);
+/* From here on threads run in another order and copies land earlier or later; its name. Way 0 is
+ * how it is without an environment. */
+#define CHL_EMU_WAYS 6
+const char *chl_emu_way(int way);
 #ifdef __cplusplus
 }
 #endif

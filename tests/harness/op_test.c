@@ -207,7 +207,7 @@ static void reference_gradients(problem *p) {
     }
 }
 
-/* --- one run: build, differentiate, compare --------------------------------------------------- */
+/* --- one run: record, differentiate, compute, compare ----------------------------------------- */
 typedef struct built {
     chl_graph *graph;
     chl_tensor in[CHL_MAX_IN], out[CHL_MAX_OUT], gradient[CHL_MAX_IN];
@@ -216,7 +216,7 @@ typedef struct built {
 
 /* The loss is sum(output 0 * seed); with `twice` the op is built two times from the same inputs, so
  * that every gradient is written by one node and accumulated by another: twice the derivative. */
-static bool build(problem *p, const chl_backend *backend, bool twice, built *b) {
+static bool record(problem *p, const chl_backend *backend, bool twice, built *b) {
     const op_case *op = p->op;
     *b = (built){0};
     if (chl_graph_new(backend, &b->graph) != CHL_OK) return false;
@@ -262,6 +262,12 @@ static bool build(problem *p, const chl_backend *backend, bool twice, built *b) 
         for (int i = 0, k = 0; i < op->inputs; i++)
             if (has_gradient(op, i)) b->gradient[i] = chl_keep(g, gradient[k++]);
     }
+    return chl_graph_status(g) == CHL_OK;
+}
+
+static bool compute(const problem *p, built *b) {
+    const op_case *op = p->op;
+    chl_graph *g = b->graph;
     chl_status status = chl_compile(g);
     for (int i = 0; i < op->inputs && status == CHL_OK; i++)
         if (b->in[i] != CHL_NONE && op->in[i].desc.dtype == CHL_I32)
@@ -329,7 +335,7 @@ bool op_test_possible(const op_case *op, const chl_backend *backend) {
     for (int i = 0; i < op->inputs; i++) possible = possible || op->in[i].half;
     for (int i = 0; i < op->inputs; i++)
         if (op->in[i].fill != FILL_ABSENT) p.in[i] = make_values(&op->in[i], 1);
-    if (build(&p, chl_backend_cpu(), true, &b))
+    if (record(&p, chl_backend_cpu(), true, &b))
         for (int32_t n = 0; n < b.graph->nodes; n++)
             possible = possible && backend->body(b.graph->node[n].op);
     chl_graph_free(b.graph);
@@ -338,33 +344,50 @@ bool op_test_possible(const op_case *op, const chl_backend *backend) {
     return possible;
 }
 
+static const char *as_it_is(int way) {
+    (void)way;
+    return "the one way";
+}
+static int ways = 1;
+static const char *(*choose_way)(int way) = as_it_is;
+void op_test_ways(int count, const char *(*choose)(int way)) {
+    ways = count;
+    choose_way = choose;
+}
+
+static bool run_once(problem *p, const chl_backend *backend, bool twice, op_coverage *coverage) {
+    const op_case *op = p->op;
+    built b;
+    record(p, backend, twice, &b); /* what fails here, chl_compile reports */
+    bool good = compute(p, &b) && check_forward(p, &b, coverage);
+    for (int i = 0; i < op->inputs && good; i++)
+        if (has_gradient(op, i)) good = check_gradient(p, &b, i, twice ? 2 : 1, coverage);
+    if (good && !twice)
+        for (int32_t n = 0; n < b.graph->nodes; n++) coverage->forward[b.graph->node[n].op]++;
+    chl_graph_free(b.graph);
+    if (good && overruns) {
+        fprintf(stderr, "FAIL %s (%s): wrote outside its memory\n", op->name, op->label);
+        good = false;
+    }
+    overruns = 0;
+    return good;
+}
+
 bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage) {
     problem p = {.op = op};
-    chl_backend guarded_backend = guarded(backend);
-    bool good = true;
+    const chl_backend guarded_backend = guarded(backend);
+    bool good = true, any = false; /* any input has a gradient */
     for (int i = 0; i < op->inputs; i++) {
         p.in_desc[i] = op->in[i].desc;
+        any = any || has_gradient(op, i);
         if (op->in[i].fill != FILL_ABSENT)
             p.in[i] = make_values(&op->in[i], 1000003u * (uint64_t)(i + 1));
     }
-    for (int twice = 0; twice < 2 && good; twice++) {
-        built b;
-        good = build(&p, &guarded_backend, twice, &b) && check_forward(&p, &b, coverage);
-        bool any = false;
-        for (int i = 0; i < op->inputs && good; i++) {
-            if (!has_gradient(op, i)) continue;
-            any = true;
-            good = check_gradient(&p, &b, i, twice ? 2 : 1, coverage);
-        }
-        if (good && !twice)
-            for (int32_t n = 0; n < b.graph->nodes; n++) coverage->forward[b.graph->node[n].op]++;
-        chl_graph_free(b.graph);
-        if (good && overruns) {
-            fprintf(stderr, "FAIL %s (%s): wrote outside its memory\n", op->name, op->label);
-            good = false;
-        }
-        overruns = 0;
-        if (!any) break;
+    for (int way = 0; way < ways && good; way++) {
+        const char *name = choose_way(way);
+        good = run_once(&p, &guarded_backend, false, coverage) &&
+               (!any || run_once(&p, &guarded_backend, true, coverage));
+        if (!good && ways > 1) fprintf(stderr, "     in %s\n", name);
     }
     for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
     for (int i = 0; i < p.outputs; i++) free(p.out[i]);

@@ -14,6 +14,9 @@ bool op_test_possible(const op_case *op, const chl_backend *backend);
 /* The suite's precision: inputs marked `half` are bf16 from now on; only cases that have one run.
  */
 void op_test_precision(chl_dtype activations);
+/* Every case is computed in each of `count` ways, against one reference; `choose` switches to a way
+ * and names it. Without this there is one way. */
+void op_test_ways(int count, const char *(*choose)(int way));
 /* True when right. A failure is explained on stderr. */
 bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage);
 #endif
