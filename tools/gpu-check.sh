@@ -69,6 +69,8 @@ step "op tests in float"
 float=$(run_ops ops-float "${ops[@]}"); echo "$float"
 step "op tests in bf16"
 bf16=$(run_ops ops-bf16 "${ops[@]}" --bf16); echo "$bf16"
+step "modulated convolution in bf16, small shapes by the paths of large ones"
+run_ops ops-large env CHLADNI_CUDA_FILL=2 "${ops[@]}" --bf16 modconv
 
 sanitized="not run"
 if [ -z "$quick" ]; then

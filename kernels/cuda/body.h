@@ -43,6 +43,13 @@ extern "C" {
 namespace chl {
 typedef __nv_bfloat16 bf16;
 
+// What rules of path ask of the GPU; the backend that opens it says so once, before anything else.
+struct gpu_traits {
+    int fill = 132;      // blocks that leave no multiprocessor of the largest chip empty
+    int hopper_fill = 0; // the same for kernels of sm_90a; 0: the GPU or this build has none
+};
+extern gpu_traits gpu;
+
 // a kernel launch's verdict: kept for the backend's `trouble`
 extern thread_local int trouble;
 inline chl_status status(int error) {

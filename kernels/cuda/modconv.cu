@@ -5,7 +5,7 @@
 // it writes dx = s * dgrad: backward costs one convolution. Derivations, tiling and figures:
 // docs/kernels/modulated-convolution.md.
 #include "modconv_fir.cuh"
-#include "modconv_tile.cuh"
+#include "modconv_hopper.cuh"
 
 namespace {
 using namespace modconv;
@@ -27,7 +27,10 @@ template <class Space> size_t space_of(const chl_call *call) {
 
 // --- how a product is computed: tiles, and memory for parts and for sums over pixels -------------
 template <class T> tile_kind lay(gather &g) {
-    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0) return lay_tensor_tiles(g);
+    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0) {
+        const tile_kind kind = lay_hopper_tiles(g);
+        return kind == PLAIN_TILES ? lay_tensor_tiles(g) : kind;
+    }
     lay_tiles(g, PLAIN, PLAIN);
     return PLAIN_TILES;
 }
@@ -59,6 +62,8 @@ chl_status one_product(const chl_call *call, tile_kind kind, const gather &g, co
     const T *x = static_cast<const T *>(from.x);
     if constexpr (sizeof(T) == 2) {
         const T *packed = static_cast<const T *>(from.packed);
+        if (kind == WIDE_BOXES || kind == TALL_BOXES)
+            return run_boxes(call, kind, g, x, from.style, packed, f, sums);
         if (kind != PLAIN_TILES) return run_tiles(call, kind, g, x, from.style, packed, f, sums);
     }
     const int64_t taps = 9, in = from.turned ? g.out_c : g.in_c;

@@ -7,9 +7,10 @@
 //     forward                 one phase, nine taps
 //     transposed, stride 2    four phases of 4, 2, 2 and 1 taps: no product with an inserted zero
 //     data gradients          one phase, nine taps, step 1 or 2
-// A block makes a tile of result pixels of one sample and phase by result channels, so that styles,
-// noise and sums over pixels belong to one sample. Where that gives too few blocks the taps and
-// channels summed over are dealt to `splits` blocks, which leave parts that a second kernel adds.
+// A block makes a tile of result pixels of one sample and phase (neighbours in the picture's order,
+// or a box of it) by result channels, so that styles, noise and sums over pixels belong to one
+// sample. Where that gives too few blocks the taps and channels summed over are dealt to `splits`
+// blocks, which leave parts that a second kernel adds.
 #pragma once
 #include "reduce.cuh"
 #include "vendor.h"
@@ -29,6 +30,7 @@ struct gather {
     int n, in_h, in_w, in_c, out_h, out_w, out_c;
     int step, spread, phases, tiles, column_tiles, splits;
     one_phase phase[4];
+    int box_h = 0, box_w = 0; // of a tile, where tiles are boxes
 };
 
 // --- the four shapes of gathering ----------------------------------------------------------------
@@ -206,21 +208,39 @@ template <class F> struct from_parts {
     }
 };
 
+// --- which result pixel of its phase a tile's row r is ------------------------------------------
+struct result_pixel {
+    int a, b;
+    bool inside;
+};
+struct in_order {
+    int rows, across, first;
+    __device__ result_pixel operator()(int r) const {
+        const int pixel = first + r;
+        return {pixel / across, pixel % across, pixel < rows * across};
+    }
+};
+__device__ inline in_order order_of(const gather &g, const task &t) {
+    return {g.phase[t.phase].rows, g.phase[t.phase].across, t.pixel};
+}
+
 // --- the end of a block: its tile of results lies in shared memory -------------------------------
 // staging [BM][BN + 4]; the sums over the tile's pixels go to sums [n, tiles, out_c]
-template <int BM, int BN, int THREADS, int N, class F>
-__device__ inline void leave(float *staging, const gather &g, const task &t, const F &f,
-                             float *sums) {
+template <int BM, int BN, int THREADS, int N, class Where, class F>
+__device__ inline void leave(float *staging, const gather &g, const task &t, const Where &where,
+                             const F &f, float *sums) {
     constexpr int PACKS = BN / N, ROWS = THREADS / PACKS, PITCH = BN + 4;
     const one_phase &ph = g.phase[t.phase];
     const int at = int(threadIdx.x) % PACKS * N, column = t.column + at;
-    const int first = int(threadIdx.x) / PACKS, pixels = ph.rows * ph.across;
+    const int first = int(threadIdx.x) / PACKS;
     float keep[F::KEEP > 0 ? F::KEEP : 1][N], sum[1][N] = {};
     if (column < g.out_c) {
         f.template start<N>(t.n, column, keep);
-        for (int r = first; r < BM && t.pixel + r < pixels; r += ROWS) {
-            const int a = (t.pixel + r) / ph.across, b = (t.pixel + r) % ph.across;
-            place p = {t.n, int64_t(a * g.spread + ph.top) * g.out_w + b * g.spread + ph.left,
+        for (int r = first; r < BM; r += ROWS) {
+            const result_pixel here = where(r);
+            if (!here.inside) continue;
+            place p = {t.n,
+                       int64_t(here.a * g.spread + ph.top) * g.out_w + here.b * g.spread + ph.left,
                        column, 0};
             // a split writes its own copy of the result
             p.at = ((int64_t(t.split) * g.n + t.n) * g.out_h * g.out_w + p.row) * g.out_c + column;

@@ -83,7 +83,7 @@ SIMT_KERNEL((PLAIN_THREADS, 2), plain_product, gather g, const T *x, const float
         multiply_plain(acc, ta, tb);
     }
     stage_plain(memory, acc);
-    leave<PLAIN, PLAIN, PLAIN_THREADS, N>(memory, g, t, f, sums);
+    leave<PLAIN, PLAIN, PLAIN_THREADS, N>(memory, g, t, order_of(g, t), f, sums);
 }
 
 template <class T, class F>

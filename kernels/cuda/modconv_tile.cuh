@@ -181,7 +181,7 @@ SIMT_KERNEL((BM / WM * (BN / WN) * 32), tile_product, gather g, const bf16 *x, c
     float *results = reinterpret_cast<float *>(shared);
     stage_results<WM, WN>(results + wm * (BN + 4) + wn, acc, BN + 4);
     __syncthreads();
-    leave<BM, BN, THREADS, 8>(results, g, t, f, sums);
+    leave<BM, BN, THREADS, 8>(results, g, t, order_of(g, t), f, sums);
 }
 
 template <int BM, int BN, int WM, int WN, class F>
@@ -202,23 +202,22 @@ chl_status launch_tiles(const chl_call *call, const gather &g, const bf16 *x, co
     return chl::status(status);
 }
 // --- which tile, told by the shape alone ---------------------------------------------------------
-enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW }; // 64x64, 128x64, 128x128, 128x32
-#ifndef MODCONV_BLOCKS
-#define MODCONV_BLOCKS 132 // what fills the largest chip; 1 tries the large tiles on small shapes
-#endif
+// 64x64, 128x64, 128x128, 128x32; boxes of 128x128, 128x64
+enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW, WIDE_BOXES, TALL_BOXES };
 inline tile_kind lay_tensor_tiles(gather &g) {
+    const int fill = chl::gpu.fill;
     const auto blocks = [&] { return int64_t(g.n) * g.tiles * g.column_tiles; };
     if (g.out_c <= 32 && g.phase[0].rows * g.phase[0].across > 64) {
         lay_tiles(g, 128, 32);
         return NARROW;
     }
     lay_tiles(g, 128, 128);
-    if (g.out_c > 64 && blocks() >= MODCONV_BLOCKS) return WIDE;
+    if (g.out_c > 64 && blocks() >= fill) return WIDE;
     lay_tiles(g, 128, 64);
-    if (blocks() >= MODCONV_BLOCKS) return TALL;
+    if (blocks() >= fill) return TALL;
     lay_tiles(g, 64, 64);
     const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
-    const int64_t splits = 2 * MODCONV_BLOCKS / blocks(), most = steps / 8 < 16 ? steps / 8 : 16;
+    const int64_t splits = 2 * fill / blocks(), most = steps / 8 < 16 ? steps / 8 : 16;
     g.splits = int(splits < most ? splits : most);
     if (g.splits < 1) g.splits = 1;
     return SMALL;

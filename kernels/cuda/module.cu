@@ -3,6 +3,7 @@
 #include "body.h"
 #include "module.h"
 #include <cstdio>
+#include <cstdlib>
 #include <cuda_runtime.h>
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
@@ -86,6 +87,18 @@ bool refuse(char *text, size_t size, cudaError_t error, int device, int count) {
     return true;
 }
 
+// CHLADNI_CUDA_FILL, for tests: as on a chip that so few blocks fill, small shapes take the paths
+// of large ones.
+void choose_paths(const cudaDeviceProp &properties) {
+    chl::gpu = {};
+    if (const char *fill = std::getenv("CHLADNI_CUDA_FILL")) chl::gpu.fill = std::atoi(fill);
+#ifdef CHLADNI_SM_90A
+    if (properties.major == 9) chl::gpu.hopper_fill = chl::gpu.fill;
+#else
+    (void)properties;
+#endif
+}
+
 bool too_old(char *text, size_t size, const cudaDeviceProp &properties) {
     if (properties.major >= 8) return false;
     std::snprintf(text, size, "%s is of compute capability %d.%d: 8.0 is the least",
@@ -114,6 +127,7 @@ chl_cuda_open(uint32_t version, int device, char *text, size_t size) {
         std::snprintf(text, size, "cuda:%d: %s", device, cudaGetErrorString(error));
         return nullptr;
     }
+    choose_paths(properties);
     std::snprintf(device_name, sizeof device_name, "cuda:%d (%.64s)", device, properties.name);
     backend = {};
     backend.version = CHL_BACKEND_VERSION;

@@ -5,6 +5,14 @@
 #include <cuda.h>
 
 namespace simt {
+// whether this pass of the compiler may emit Hopper's instructions: a file is compiled for several
+// architectures, and its kernels for Hopper have an empty body in the others
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr bool HOPPER = true;
+#else
+constexpr bool HOPPER = false;
+#endif
+
 using mbarrier = uint64_t;
 using tensor_map =
     CUtensorMap; // a kernel's parameter: const __grid_constant__ simt::tensor_map map
@@ -75,14 +83,24 @@ SIMT_DEVICE void tma_load_4d(void *to, const tensor_map *map, mbarrier *m, int c
                  : "memory");
 }
 
-// PTX ISA "Matrix Descriptor Format": bits 0-13 address / 16, 32-45 bytes between groups of 8 rows
-// / 16, 62-63 swizzle (1: 128 bytes)
+// PTX ISA "Matrix Descriptor Format": bits 0-13 address / 16, 16-29 leading step / 16, 32-45 bytes
+// between groups of 8 rows / 16, 62-63 swizzle (1: 128 bytes)
 SIMT_DEVICE uint64_t wgmma_operand(const void *tile) {
     constexpr uint64_t GROUP_PITCH = 1024, SWIZZLE_128 = 1;
     return shared_address(tile) / 16 | GROUP_PITCH / 16 << 32 | SWIZZLE_128 << 62;
 }
+SIMT_DEVICE uint64_t wgmma_operand_turned(const void *tile, unsigned next_columns) {
+    return wgmma_operand(tile) | static_cast<uint64_t>(next_columns) / 16 << 16;
+}
 SIMT_DEVICE void wgmma_fence() {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+// the registers pass through it, so that no compiler moves their last change behind it
+template <int K> SIMT_DEVICE void wgmma_fence(uint32_t (&a)[K][4]) {
+#pragma unroll
+    for (int k = 0; k < K; k++)
+        asm volatile("" : "+r"(a[k][0]), "+r"(a[k][1]), "+r"(a[k][2]), "+r"(a[k][3])::"memory");
+    wgmma_fence();
 }
 SIMT_DEVICE void wgmma_commit() {
     asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
@@ -91,37 +109,58 @@ template <int N> SIMT_DEVICE void wgmma_wait() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
 
-#define SIMT_ACCUMULATORS(i)                                                                       \
+#define SIMT_8_ACCUMULATORS(i)                                                                     \
     "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]),    \
         "+f"(d[i + 6]), "+f"(d[i + 7])
-template <int N> SIMT_DEVICE void wgmma_m64k16(float (&d)[N / 2], uint64_t a, uint64_t b) {
+#define SIMT_32_ACCUMULATORS(i)                                                                    \
+    SIMT_8_ACCUMULATORS(i), SIMT_8_ACCUMULATORS(i + 8), SIMT_8_ACCUMULATORS(i + 16),               \
+        SIMT_8_ACCUMULATORS(i + 24)
+#define SIMT_FIRST_32                                                                              \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, "   \
+    "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define SIMT_NEXT_32                                                                               \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, "   \
+    "%50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+// the operands after {d}: a, b, accumulate (always: a predicate), their signs, then which of them
+// lie with k outermost
+template <int N, bool TURNED = false>
+SIMT_DEVICE void wgmma_m64k16(float (&d)[N / 2], uint64_t a, uint64_t b) {
     static_assert(N == 64 || N == 128, "wgmma_m64k16: widths 64 and 128 have a body");
-    // the operands after {d}: accumulate (always), signs of a and b, both with k innermost
     if constexpr (N == 64)
         asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-                     "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
-                     "%30, %31"
-                     "}, %32, %33, p, 1, 1, 0, 0;\n}"
-                     : SIMT_ACCUMULATORS(0), SIMT_ACCUMULATORS(8), SIMT_ACCUMULATORS(16),
-                       SIMT_ACCUMULATORS(24)
-                     : "l"(a), "l"(b), "r"(1)
+                     "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {" SIMT_FIRST_32
+                     "}, %32, %33, p, 1, 1, 0, %35;\n}"
+                     : SIMT_32_ACCUMULATORS(0)
+                     : "l"(a), "l"(b), "r"(1), "n"(TURNED ? 1 : 0)
                      : "memory");
     else
         asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-                     "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
-                     "%30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, "
-                     "%44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, "
-                     "%58, %59, %60, %61, %62, %63"
-                     "}, %64, %65, p, 1, 1, 0, 0;\n}"
-                     : SIMT_ACCUMULATORS(0), SIMT_ACCUMULATORS(8), SIMT_ACCUMULATORS(16),
-                       SIMT_ACCUMULATORS(24), SIMT_ACCUMULATORS(32), SIMT_ACCUMULATORS(40),
-                       SIMT_ACCUMULATORS(48), SIMT_ACCUMULATORS(56)
-                     : "l"(a), "l"(b), "r"(1)
+                     "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" SIMT_FIRST_32
+                     ", " SIMT_NEXT_32 "}, %64, %65, p, 1, 1, 0, %67;\n}"
+                     : SIMT_32_ACCUMULATORS(0), SIMT_32_ACCUMULATORS(32)
+                     : "l"(a), "l"(b), "r"(1), "n"(TURNED ? 1 : 0)
                      : "memory");
 }
-#undef SIMT_ACCUMULATORS
+template <int N>
+SIMT_DEVICE void wgmma_m64k16(float (&d)[N / 2], const uint32_t (&a)[4], uint64_t b) {
+    static_assert(N == 64 || N == 128, "wgmma_m64k16: widths 64 and 128 have a body");
+    if constexpr (N == 64)
+        asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
+                     "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {" SIMT_FIRST_32
+                     "}, {%32, %33, %34, %35}, %36, p, 1, 1, 0;\n}"
+                     : SIMT_32_ACCUMULATORS(0)
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(1)
+                     : "memory");
+    else
+        asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
+                     "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" SIMT_FIRST_32
+                     ", " SIMT_NEXT_32 "}, {%64, %65, %66, %67}, %68, p, 1, 1, 0;\n}"
+                     : SIMT_32_ACCUMULATORS(0), SIMT_32_ACCUMULATORS(32)
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(1)
+                     : "memory");
+}
+#undef SIMT_8_ACCUMULATORS
+#undef SIMT_32_ACCUMULATORS
+#undef SIMT_FIRST_32
+#undef SIMT_NEXT_32
 } // namespace simt

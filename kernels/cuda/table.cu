@@ -3,7 +3,8 @@
 
 namespace chl {
 thread_local int trouble;
-}
+gpu_traits gpu;
+} // namespace chl
 
 extern "C" const chl_body *chl_cuda_body(chl_op op) {
     static const chl_body *const bodies[CHL_OP_COUNT] = {

@@ -24,8 +24,17 @@ static const char *trouble() {
     return text;
 }
 
+// A Hopper that few tiles fill, so that small shapes take its path too; the other tensor-core tiles
+// are dealt as on a whole chip. EMU_FILL="A B" says otherwise (gpu_traits; B is 0: not a Hopper).
+static void choose_gpu() {
+    chl::gpu.hopper_fill = 2;
+    if (const char *said = std::getenv("EMU_FILL"))
+        if (std::sscanf(said, "%d %d", &chl::gpu.fill, &chl::gpu.hopper_fill) != 2) std::abort();
+}
+
 const chl_backend *chl_backend_emu(void) {
     static const chl_backend backend = [] {
+        choose_gpu();
         chl_backend b = {};
         b.version = CHL_BACKEND_VERSION;
         b.name = "emu";

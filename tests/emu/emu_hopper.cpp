@@ -198,33 +198,67 @@ static void load_row(uint64_t descriptor, int row, float *to, bool note) {
         for (unsigned i = 0; i < 8; i++) to[chunk * 8 + i] = from_bf16(halves[i]);
     }
 }
+// the 16 elements of column `column` of a tile that lies with k outermost
+static void load_turned(uint64_t descriptor, int column, float *to, bool note) {
+    const uint64_t start = (descriptor & 0x3fff) * 16, pitch = (descriptor >> 32 & 0x3fff) * 16;
+    const uint64_t next_columns = (descriptor >> 16 & 0x3fff) * 16;
+    for (unsigned k = 0; k < 16; k++) {
+        const uint64_t at = start + static_cast<uint64_t>(column / 64) * next_columns +
+                            k / 8 * pitch + k % 8 * 128 + static_cast<uint64_t>(column % 64) * 2;
+        const unsigned char *p =
+            swizzled(static_cast<unsigned char *>(shared_pointer(static_cast<uint32_t>(at))));
+        if (note) note_read(p, 2);
+        uint16_t half;
+        std::memcpy(&half, p, sizeof half);
+        to[k] = from_bf16(half);
+    }
+}
 // this thread's share of the product
 static void multiply(const Product &p, float *value, unsigned t) {
     float a[2][16], b[16];
     const int first = static_cast<int>(t / 32 * 16 + t % 32 / 4);
-    for (int half = 0; half < 2; half++) load_row(p.a, first + half * 8, a[half], t % 4 == 0);
+    for (int half = 0; half < 2; half++)
+        if (p.held)
+            std::copy_n(p.rows->data() + (first + half * 8) * 16, 16, a[half]);
+        else
+            load_row(p.a, first + half * 8, a[half], t % 4 == 0);
     for (int column = 0; column < p.n; column++) {
         if (column % 8 / 2 != static_cast<int>(t % 4)) continue;
-        load_row(p.b, column, b, t % 32 < 4);
+        if (p.turned)
+            load_turned(p.b, column, b, t % 32 < 4);
+        else
+            load_row(p.b, column, b, t % 32 < 4);
         for (int half = 0; half < 2; half++)
             for (int k = 0; k < 16; k++)
                 value[column / 8 * 4 + half * 2 + column % 2] += a[half][k] * b[k];
     }
 }
 static void same_operands(void **argument) {
-    const auto thread = [argument](int i) { return static_cast<const Product *>(argument[i]); };
+    const auto thread = [argument](int i) { return static_cast<Product *>(argument[i]); };
     for (int i = 1; i < 128; i++)
         if (thread(i)->a != thread(0)->a || thread(i)->b != thread(0)->b ||
-            thread(i)->n != thread(0)->n)
+            thread(i)->n != thread(0)->n || !thread(i)->held != !thread(0)->held)
             die("wgmma: the threads of a warpgroup name different operands");
+    if (!thread(0)->held) return;
+    const auto rows = std::make_shared<Rows>(64 * 16);
+    for (int t = 0; t < 128; t++) {
+        for (int i = 0; i < 8; i++) {
+            const int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8;
+            const int k = i / 4 * 8 + t % 4 * 2 + i % 2;
+            (*rows)[static_cast<size_t>(row * 16 + k)] =
+                from_bf16(static_cast<uint16_t>(thread(t)->as_issued[i / 2] >> (i % 2 ? 16 : 0)));
+        }
+        thread(t)->rows = rows;
+    }
 }
-void wgmma(float *d, int n, uint64_t a, uint64_t b, Where here) {
+void wgmma(float *d, int n, const uint32_t *held, uint64_t a, uint64_t b, bool turned, Where here) {
     need_sm(90, "wgmma");
-    if (a >> 62 != SWIZZLE_128 || b >> 62 != SWIZZLE_128)
+    if ((!held && a >> 62 != SWIZZLE_128) || b >> 62 != SWIZZLE_128)
         die("wgmma at %s:%d: only tiles with the 128-byte swizzle are known here", here.file,
             here.line);
     Fiber &f = *running->current;
-    Product p{d, n, a, b, {}};
+    Product p{d, n, a, b, turned, held, {}, here, {}, {}};
+    if (held) std::copy_n(held, 4, p.as_issued);
     const bool follows = std::any_of(f.products.begin(), f.products.end(),
                                      [d](const Product &q) { return q.d == d; });
     if (!follows) {
@@ -251,6 +285,9 @@ void wgmma_wait(unsigned groups_left) {
     const size_t groups = end.size() - groups_left, landed = end[groups - 1];
     for (size_t i = 0; i < landed; i++) {
         Product &p = f.products[i];
+        if (p.held && !std::equal(p.held, p.held + 4, p.as_issued))
+            die("wgmma at %s:%d: a's registers changed before it was waited for", p.where.file,
+                p.where.line);
         multiply(p, p.value.data(), f.index % 128);
         const auto next =
             std::find_if(f.products.begin() + static_cast<ptrdiff_t>(i) + 1, f.products.end(),

@@ -4,6 +4,8 @@
 #include "emu_block.h"
 
 namespace simt {
+constexpr bool HOPPER = true; // false where nvcc compiles for another architecture
+
 using mbarrier = uint64_t; // in shared memory
 
 struct tensor_map { // what cuTensorMapEncodeTiled packs
@@ -25,7 +27,7 @@ void mbarrier_arrive(mbarrier *m, unsigned expected_bytes, Where here);
 bool mbarrier_try_wait(mbarrier *m, unsigned parity, bool block, Where here);
 void tma_load(void *to, const tensor_map *map, mbarrier *m, int rank, const int *at, Where here);
 uint64_t wgmma_operand(const void *tile, Where here);
-void wgmma(float *d, int n, uint64_t a, uint64_t b, Where here);
+void wgmma(float *d, int n, const uint32_t *held, uint64_t a, uint64_t b, bool turned, Where here);
 void wgmma_fence();
 void wgmma_commit();
 void wgmma_wait(unsigned groups_left);
@@ -66,15 +68,32 @@ static inline void tma_load_4d(void *to, const tensor_map *map, mbarrier *m, int
 static inline uint64_t wgmma_operand(const void *tile, EMU_HERE) {
     return emu::wgmma_operand(tile, here);
 }
+// The descriptor of a tile [k][N] of such rows: 64 columns of N in each, k from row to row;
+// `next_columns` is how many bytes on the next 64 columns lie. The next 16 of k are 128 further on.
+static inline uint64_t wgmma_operand_turned(const void *tile, unsigned next_columns, EMU_HERE) {
+    return emu::wgmma_operand(tile, here) | static_cast<uint64_t>(next_columns) / 16 << 16;
+}
 // d[64,N] += a[64,16] b[N,16]^T, asynchronously. Thread t of the warpgroup holds in d[i] row
-// t/32*16 + t%32/4 + i/2%2*8, column i/4*8 + t%4*2 + i%2. N is 64 or 128.
-template <int N>
+// t/32*16 + t%32/4 + i/2%2*8, column i/4*8 + t%4*2 + i%2. N is 64 or 128. TURNED: b is a
+// wgmma_operand_turned.
+template <int N, bool TURNED = false>
 static inline void wgmma_m64k16(float (&d)[N / 2], uint64_t a, uint64_t b, EMU_HERE) {
     static_assert(N == 64 || N == 128, "wgmma_m64k16: widths 64 and 128 have a body");
-    emu::wgmma(d, N, a, b, here);
+    emu::wgmma(d, N, nullptr, a, b, TURNED, here);
+}
+// The same with a from registers: in a[i] rows t/32*16 + t%32/4 + i%2*8, columns i/2*8 + t%4*2 and
+// the next. They must not change before the product is waited for.
+template <int N>
+static inline void wgmma_m64k16(float (&d)[N / 2], const uint32_t (&a)[4], uint64_t b, EMU_HERE) {
+    static_assert(N == 64 || N == 128, "wgmma_m64k16: widths 64 and 128 have a body");
+    emu::wgmma(d, N, a, 0, b, false, here);
 }
 // before the first product on registers, and after they were used otherwise
 static inline void wgmma_fence() {
+    emu::wgmma_fence();
+}
+// the same, behind the last change of these
+template <int K> static inline void wgmma_fence(uint32_t (&)[K][4]) {
     emu::wgmma_fence();
 }
 static inline void wgmma_commit() {

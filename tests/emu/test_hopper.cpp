@@ -121,26 +121,49 @@ void boxes() {
     }
 }
 
-template <int N> SIMT_KERNEL((128), one_product, const float *a, const float *b, float *d) {
+enum { FROM_SHARED, FROM_REGISTERS, TURNED, CHANGED_TOO_EARLY }; // where a lies, how b does
+// tiles written by hand: the swizzle of the manual, by rows of 128 bytes
+SIMT_DEVICE __nv_bfloat16 *swizzled_place(unsigned char *tile, int row, int k) {
+    return reinterpret_cast<__nv_bfloat16 *>(tile + row * 128 + (k / 8 ^ row % 8) * 16) + k % 8;
+}
+SIMT_DEVICE uint32_t two_of(const float *a, int row, int k) {
+    const __nv_bfloat162 both = __floats2bfloat162_rn(a[row * 64 + k], a[row * 64 + k + 1]);
+    uint32_t bits;
+    memcpy(&bits, &both, sizeof bits);
+    return bits;
+}
+template <int N, int FORM>
+SIMT_KERNEL((128), one_product, const float *a, const float *b, float *d) {
     SIMT_DYNAMIC_SHARED(unsigned char, shared);
     const int t = static_cast<int>(threadIdx.x);
-    const auto place = [shared](int tile, int row,
-                                int k) { // written by hand: the swizzle of the manual
-        const int chunk = k / 8 ^ row % 8;
-        return reinterpret_cast<__nv_bfloat16 *>(shared + tile * 8192 + row * 128 + chunk * 16) +
-               k % 8;
-    };
-    for (int i = t; i < 64 * 64; i += 128) *place(0, i / 64, i % 64) = __float2bfloat16(a[i]);
-    for (int i = t; i < N * 64; i += 128) *place(1, i / 64, i % 64) = __float2bfloat16(b[i]);
+    unsigned char *right = shared + 8192;
+    for (int i = t; i < 64 * 64; i += 128)
+        *swizzled_place(shared, i / 64, i % 64) = __float2bfloat16(a[i]);
+    for (int i = t; i < N * 64; i += 128) { // turned: a tile [64 of k][64] for every 64 columns
+        const int n = i / 64, k = i % 64;
+        *(FORM == TURNED ? swizzled_place(right + n / 64 * 8192, k, n % 64)
+                         : swizzled_place(right, n, k)) = __float2bfloat16(b[i]);
+    }
     simt::fence_proxy_async();
     __syncthreads();
+    uint32_t held[4][4];
+    for (int i = 0; i < 16; i++)
+        held[i / 4][i % 4] =
+            two_of(a, t / 32 * 16 + t % 32 / 4 + i % 2 * 8, i / 4 * 16 + i % 4 / 2 * 8 + t % 4 * 2);
     float sum[N / 2];
     for (float &s : sum) s = 1;
-    simt::wgmma_fence();
+    simt::wgmma_fence(held);
     for (unsigned kk = 0; kk < 4; kk++)
-        simt::wgmma_m64k16<N>(sum, simt::wgmma_operand(shared) + 2 * kk,
-                              simt::wgmma_operand(shared + 8192) + 2 * kk);
+        if constexpr (FORM == FROM_SHARED)
+            simt::wgmma_m64k16<N>(sum, simt::wgmma_operand(shared) + 2 * kk,
+                                  simt::wgmma_operand(right) + 2 * kk);
+        else if constexpr (FORM == TURNED)
+            simt::wgmma_m64k16<N, true>(sum, simt::wgmma_operand(shared) + 2 * kk,
+                                        simt::wgmma_operand_turned(right, 8192) + 128 * kk);
+        else
+            simt::wgmma_m64k16<N>(sum, held[kk], simt::wgmma_operand(right) + 2 * kk);
     simt::wgmma_commit();
+    if (FORM == CHANGED_TOO_EARLY) held[1][1]++;
     simt::wgmma_wait<0>();
     for (int i = 0; i < N / 2; i++) {
         const int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8,
@@ -148,12 +171,12 @@ template <int N> SIMT_KERNEL((128), one_product, const float *a, const float *b,
         d[row * N + column] = sum[i];
     }
 }
-template <int N> void product() {
+template <int N, int FORM> void product() {
     test::Numbers numbers(8);
     const std::vector<float> a = numbers.floats(64 * 64), b = numbers.floats(N * 64);
     std::vector<float> d(64 * N, NAN);
-    CHECK(simt::launch(one_product<N>, {1, 128, 8192 + N * 128, 90}, nullptr, a.data(), b.data(),
-                       d.data()) == 0);
+    CHECK(simt::launch(one_product<N, FORM>, {1, 128, 8192 + N * 128, 90}, nullptr, a.data(),
+                       b.data(), d.data()) == 0);
     bool right = true;
     for (int i = 0; i < 64; i++)
         for (int j = 0; j < N; j++) {
@@ -162,6 +185,12 @@ template <int N> void product() {
             right = right && d[i * N + j] == sum;
         }
     CHECK(right);
+}
+template <int N> void products() {
+    product<N, FROM_SHARED>();
+    product<N, FROM_REGISTERS>();
+    product<N, TURNED>();
+    CHECK(test::dies([] { product<N, CHANGED_TOO_EARLY>(); }, "a's registers changed"));
 }
 void gemm(int m, int n, int k) {
     test::Numbers numbers(9);
@@ -185,8 +214,8 @@ void gemm(int m, int n, int k) {
 void test::hopper() {
     mbarriers();
     boxes();
-    product<64>();
-    product<128>();
+    products<64>();
+    products<128>();
     gemm(64, 64, 64);
     gemm(70, 65, 456);
 }
