@@ -286,7 +286,10 @@ typedef struct chl_world_options {
     int no_sounds; /* 1: pictures and latents only, a sixth of them without an event */
     float bias;    /* 0.8: share of the training samples that have their kind's favourite time of
                       day, season and house */
-    int force;     /* 1: into a folder that holds something already */
+    float
+        least_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
+                           where an event is hardly seen: a generator may want to know that */
+    int force;          /* 1: into a folder that holds something already */
     chl_world_callback progress;
     void *user;
 } chl_world_options;
@@ -337,6 +340,9 @@ typedef struct chl_train_options {
     /* clip, needs a generator: how far its codes are moved against the encoder before it learns
      * from their pictures, at most; 1 = as far as mapped codes lie from their mean. 0: not */
     float adversary;
+    /* generator, needs attributes.npy. 1: w itself begins with a picture's attributes and is 0
+     * behind them, so that W has their measure; 0: they are linear functions of w */
+    int measured_w;
     float mask_bands, mask_frames; /* SpecAugment: largest share of a mask, two of each */
     chl_train_callback progress;   /* non-zero: checkpoint, then CHL_ERR_CANCELLED */
     void *user;

@@ -8,7 +8,7 @@
 typedef struct train_job {
     chl_train_options options;
     int steps, stop_after, save_every, seed; /* as flags know them */
-    bool resume, json;
+    bool resume, json, measured_w;
     chl_train_progress last;
     double shown; /* seconds at the last progress line */
     bool terminal;
@@ -92,6 +92,7 @@ static int check(const command_line *line, train_job *job) {
     o->save_every = job->save_every;
     o->seed = (uint64_t)job->seed;
     o->resume = job->resume;
+    o->measured_w = job->measured_w;
     return EXIT_OK;
 }
 
@@ -143,6 +144,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "its temperature", NULL},
         {"adversary", NULL, OPTION_FLOAT, &o->adversary, "X",
          "clip: move the generator's codes so far against it", NULL},
+        {"measured-w", NULL, OPTION_FLAG, &job->measured_w, NULL,
+         "generator: w begins with attributes.npy's numbers", NULL},
         {"mask-bands", NULL, OPTION_FLOAT, &o->mask_bands, "X",
          "SpecAugment: largest share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X", "the same of the time", NULL},

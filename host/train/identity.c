@@ -48,6 +48,7 @@ static const field fields[] = {
     FIELD(weight_weak_pair, FLOAT, true),
     FIELD(tau_weak_pair, FLOAT, true),
     FIELD(adversary, FLOAT, true),
+    FIELD(measured_w, INT, true),
     FIELD(mask_bands, FLOAT, true),
     FIELD(mask_frames, FLOAT, true),
 };

@@ -20,10 +20,11 @@ typedef struct start {
     const chl_dataset *data;
     chl_graph *graph;
     chl_tensor z, wanted, loss;
+    bool measured; /* w itself is wanted */
     chl_tensor weight[MOST_ARRAYS];
     chl_array *array[MOST_ARRAYS];
-    int weights;
-    float *codes, *values; /* one batch */
+    int weights, numbers;  /* `numbers` are wanted: attributes, or all of w */
+    float *codes, *values; /* one batch; zeros behind the attributes */
 } start;
 
 static chl_status list_weights(start *s, chl_net *net) {
@@ -39,35 +40,40 @@ static chl_status list_weights(start *s, chl_net *net) {
     return CHL_OK;
 }
 
+/* What should be the attributes: w itself, or a linear layer behind it that is thrown away. */
 static chl_status build(start *s, chl_net *net, chl_net *head, const chl_stylegan2_config *config) {
     const chl_adam_settings slow = {.beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .rate_scale = 1};
     chl_adam_settings fast = slow;
     fast.rate_scale = MAPPING_SCALE;
     chl_graph *g = s->graph;
     s->z = chl_input(g, "z", chl_f32(2, BATCH, s->data->latent));
-    s->wanted = chl_input(g, "attributes", chl_f32(2, BATCH, s->data->attribute));
+    s->wanted = chl_input(g, "attributes", chl_f32(2, BATCH, s->numbers));
     const chl_tensor w = chl_stylegan2_map(net, config, s->z);
-    const chl_tensor weight = chl_weight(head, "weight"), bias = chl_weight(head, "bias");
-    const chl_tensor said = chl_linear(g, w, weight, bias);
+    chl_tensor layer[2] = {CHL_NONE, CHL_NONE}, said = w;
+    if (!s->measured) {
+        layer[0] = chl_weight(head, "weight");
+        layer[1] = chl_weight(head, "bias");
+        said = chl_linear(g, w, layer[0], layer[1]);
+    }
     s->loss = chl_keep(g, chl_mean(g, chl_pixel_loss(g, said, s->wanted, CHL_PIXEL_L2)));
     CHL_TRY(list_weights(s, net));
     chl_tensor wrt[MOST_ARRAYS + 2], gradient[MOST_ARRAYS + 2];
     memcpy(wrt, s->weight, sizeof s->weight);
-    wrt[s->weights] = weight;
-    wrt[s->weights + 1] = bias;
-    chl_grad(g, s->loss, s->weights + 2, wrt, gradient);
-    for (int i = 0; i < s->weights + 2; i++)
-        chl_adam(g, wrt[i], gradient[i], i < s->weights ? &fast : &slow);
+    memcpy(wrt + s->weights, layer, sizeof layer);
+    const int all = s->weights + (s->measured ? 0 : 2);
+    chl_grad(g, s->loss, all, wrt, gradient);
+    for (int i = 0; i < all; i++) chl_adam(g, wrt[i], gradient[i], i < s->weights ? &fast : &slow);
     return chl_compile(g);
 }
 
 static chl_status one_step(start *s, uint64_t seed, int64_t index) {
     const size_t latent = (size_t)s->data->latent, attribute = (size_t)s->data->attribute;
+    const size_t numbers = (size_t)s->numbers;
     for (size_t i = 0; i < BATCH; i++) {
         const chl_philox random = chl_random(seed, PURPOSE_ROWS, (uint64_t)index, i);
         const size_t row = (size_t)(((uint64_t)random.word[0] * (uint64_t)s->data->count) >> 32);
         memcpy(s->codes + i * latent, s->data->latents + row * latent, latent * sizeof(float));
-        memcpy(s->values + i * attribute, s->data->attributes + row * attribute,
+        memcpy(s->values + i * numbers, s->data->attributes + row * attribute,
                attribute * sizeof(float));
     }
     CHL_TRY(chl_write(s->graph, s->z, s->codes));
@@ -88,16 +94,35 @@ static chl_status run(start *s, uint64_t seed) {
     CHL_TRY(chl_read(s->graph, s->loss, &last));
     for (int i = 0; i < s->weights; i++)
         CHL_TRY(chl_read(s->graph, s->weight[i], s->array[i]->data));
+    const double share = (double)s->numbers / s->data->attribute; /* the zeros are easy */
     chl_log(CHL_LOG_INFO, "mapping: predicts %d attributes, mean square error %.4f after %.4f",
-            s->data->attribute, (double)last, (double)first);
+            s->data->attribute, share * (double)last, share * (double)first);
     return CHL_OK;
 }
 
+/* Numbers of w that hold no attribute become 0 for every z: the rows of the last layer that make
+ * them are cleared. */
+static void clear_the_rest(chl_params *params, const chl_stylegan2_config *config, int attributes) {
+    const size_t rest = (size_t)(config->w_dim - attributes);
+    char name[32];
+    snprintf(name, sizeof name, "mapping.fc%d.weight", config->mapping_layers - 1);
+    const chl_array *weight = chl_params_find(params, name);
+    const size_t in = (size_t)weight->desc.dim[1];
+    memset((float *)weight->data + (size_t)attributes * in, 0, rest * in * sizeof(float));
+    snprintf(name, sizeof name, "mapping.fc%d.bias", config->mapping_layers - 1);
+    memset((float *)chl_params_find(params, name)->data + attributes, 0, rest * sizeof(float));
+}
+
 chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data,
-                             const chl_stylegan2_config *config, uint64_t seed,
+                             const chl_stylegan2_config *config, uint64_t seed, bool measured,
                              chl_params *params) {
     if (!data->attributes || !data->latents) return CHL_OK;
-    start s = {.data = data};
+    if (measured && data->attribute > config->w_dim)
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s/attributes.npy: %d numbers a picture, w has %d (sizes: w=)",
+                        data->folder, data->attribute, config->w_dim);
+    start s = {
+        .data = data, .measured = measured, .numbers = measured ? config->w_dim : data->attribute};
     chl_params *layer = NULL;
     chl_net net = {.params = params, .life = CHL_TRAINABLE}, head = net;
     chl_status status;
@@ -107,13 +132,14 @@ chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data
         chl_random_add(layer, seed, 0, 0.1f, chl_f32(2, data->attribute, config->w_dim), "weight"));
     CHL_TRY_GOTO(chl_random_add(layer, seed, 0, 0, chl_f32(1, data->attribute), "bias"));
     s.codes = malloc(sizeof(float) * BATCH * (size_t)data->latent);
-    s.values = malloc(sizeof(float) * BATCH * (size_t)data->attribute);
+    s.values = calloc(BATCH * (size_t)s.numbers, sizeof(float));
     if (!s.codes || !s.values)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for the mapping's start"));
     CHL_TRY_GOTO(chl_graph_new(backend, &s.graph));
     net.graph = head.graph = s.graph;
     CHL_TRY_GOTO(build(&s, &net, &head, config));
     CHL_TRY_GOTO(run(&s, seed));
+    if (measured) clear_the_rest(params, config, data->attribute);
 done:
     chl_net_done(&net);
     chl_net_done(&head);

@@ -25,7 +25,6 @@ static const struct {
     [CHL_BELL] = {0.75f, 1, 1},
 };
 
-#define LEAST_STRENGTH 0.25f
 /* Without sounds, this many samples without an event to every CHL_KINDS with one. */
 #define CALM_SAMPLES 2
 
@@ -59,7 +58,7 @@ static plan plan_sample(const chl_world_options *o, int64_t index) {
               .word_seed = wide(b.word[0], b.word[1])};
     p.wish = (chl_scene_wish){.kind = p.kind, .time = NAN, .season = NAN, .house = NAN};
     if (p.kind == CHL_NO_KIND) return p;
-    p.wish.strength = LEAST_STRENGTH + (1 - LEAST_STRENGTH) * chl_uniform(b.word[2]);
+    p.wish.strength = o->least_strength + (1 - o->least_strength) * chl_uniform(b.word[2]);
     if (o->split == CHL_WORLD_TRAIN && chl_uniform(b.word[3]) < o->bias) {
         p.wish.time = favourite[p.kind].time;
         p.wish.season = favourite[p.kind].season;
@@ -301,13 +300,20 @@ static chl_status check(const chl_world_options *o) {
                         MOST_SAMPLES);
     if (!(o->bias >= 0 && o->bias <= 1))
         return chl_fail(CHL_ERR_ARGUMENT, "a bias of %g: it is a share, 0 to 1", (double)o->bias);
+    if (!(o->least_strength >= 0 && o->least_strength <= 1))
+        return chl_fail(CHL_ERR_ARGUMENT, "a least strength of %g: strengths are 0 to 1",
+                        (double)o->least_strength);
     CHL_TRY(check_side(o->side));
     return check_seconds(o->seconds);
 }
 
 chl_world_options chl_world_defaults(void) {
-    return (chl_world_options){
-        .size = sizeof(chl_world_options), .count = 1000, .side = 128, .seconds = 6, .bias = 0.8f};
+    return (chl_world_options){.size = sizeof(chl_world_options),
+                               .count = 1000,
+                               .side = 128,
+                               .seconds = 6,
+                               .bias = 0.8f,
+                               .least_strength = 0.25f};
 }
 
 chl_status chl_world_write(const chl_world_options *options) {

@@ -316,6 +316,33 @@ static void keep_line(void *user, chl_log_level level, const char *line) {
     if (strncmp(line, "mapping: ", 9) == 0) snprintf(user, 128, "%s", line);
 }
 
+/* w of all samples begins with the attributes, and is 0 behind them */
+static void expect_measured(const chl_dataset *data, const chl_stylegan2_config *config,
+                            chl_params *params) {
+    chl_graph *g;
+    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    const int n = (int)data->count, w_dim = config->w_dim;
+    const chl_tensor z = chl_param(g, "z", chl_f32(2, n, data->latent), data->latents, CHL_FROZEN);
+    const chl_tensor mapped = chl_keep(g, chl_stylegan2_map(&net, config, z));
+    MUST(chl_compile(g));
+    MUST(chl_run(g, 0));
+    float *w = malloc(sizeof(float) * (size_t)(n * w_dim));
+    MUST(chl_read(g, mapped, w));
+    double error = 0;
+    for (int i = 0; i < n * w_dim; i++) {
+        const int k = i % w_dim;
+        if (k >= data->attribute) assert_true(w[i] == 0);
+        const double wanted =
+            k < data->attribute ? data->attributes[i / w_dim * data->attribute + k] : 0;
+        error += (w[i] - wanted) * (w[i] - wanted) / n;
+    }
+    assert_true(error < 0.2); /* of 1.5: signs change abruptly */
+    free(w);
+    chl_net_done(&net);
+    chl_graph_free(g);
+}
+
 static void test_mapping_start(void **state) {
     (void)state;
     enum { ROWS = 300, MEANINGS = 2 };
@@ -336,15 +363,22 @@ static void test_mapping_start(void **state) {
     MUST(chl_stylegan2_random(&shape, 1, &same));
     MUST(chl_stylegan2_adopt(params, &config));
     MUST(chl_stylegan2_adopt(same, &config));
-    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, params));
+    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, false, params));
     float last, first;
     assert_int_equal(sscanf(line, "mapping: predicts 2 attributes, mean square error %f after %f",
                             &last, &first),
                      2);
     assert_true(last < 0.1f * first);
-    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, same));
+    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, false, same));
     chl_log_to(NULL, NULL);
     expect_array(params, same, "mapping.fc0.weight");
+    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, true, params));
+    expect_measured(&data, &config, params);
+    data.attribute = 17; /* w has 16 */
+    data.folder = "somewhere";
+    assert_int_equal(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, true, params),
+                     CHL_ERR_SHAPE);
+    assert_non_null(strstr(chl_error(), "attributes.npy"));
     chl_params_free(params);
     chl_params_free(same);
     free(data.latents);
@@ -361,6 +395,10 @@ static void test_errors(void **state) {
     o.sizes = "resolution=128";
     assert_int_equal(chl_train(&o), CHL_ERR_SHAPE);
     assert_non_null(strstr(chl_error(), "textures.npy"));
+    o.sizes = tiny(out).sizes;
+    o.measured_w = 1; /* the folder has no attributes.npy */
+    assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "nothing to measure w by"));
     free(out);
 }
 
