@@ -341,7 +341,8 @@ typedef struct chl_train_options {
      * from their pictures, at most; 1 = as far as mapped codes lie from their mean. 0: not */
     float adversary;
     /* generator, needs attributes.npy. 1: w itself begins with a picture's attributes and is 0
-     * behind them, so that W has their measure; 0: they are linear functions of w */
+     * behind them, so that W has their measure; 0: they are linear functions of w. With `start` the
+     * mapping is that model's: it has to be a measured one already */
     int measured_w;
     float mask_bands, mask_frames; /* SpecAugment: largest share of a mask, two of each */
     chl_train_callback progress;   /* non-zero: checkpoint, then CHL_ERR_CANCELLED */
