@@ -289,6 +289,8 @@ typedef struct chl_world_options {
     float
         least_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
                            where an event is hardly seen: a generator may want to know that */
+    float second_event; /* 0: share of the pictures with an event that show a weaker second one, and
+                           have no label; only with no_sounds */
     int force;          /* 1: into a folder that holds something already */
     chl_world_callback progress;
     void *user;

@@ -26,10 +26,11 @@ static const char *const calm_words[] = {"a calm landscape", "a quiet landscape"
                                          "a landscape"};
 static const char *const land_words[] = {"", "over hills", "in a landscape", ""};
 
-static chl_kind strongest(const chl_scene *scene) {
+/* of all kinds but one */
+static chl_kind strongest(const chl_scene *scene, chl_kind but) {
     chl_kind best = CHL_NO_KIND;
     for (int k = 0; k < CHL_KINDS; k++)
-        if (scene->strength[k] > (best == CHL_NO_KIND ? 0 : scene->strength[best]))
+        if (k != (int)but && scene->strength[k] > (best == CHL_NO_KIND ? 0 : scene->strength[best]))
             best = (chl_kind)k;
     return best;
 }
@@ -45,7 +46,7 @@ static const char *event_words(const chl_scene *scene, chl_kind kind, chl_philox
 }
 
 void chl_sound_caption(const chl_scene *scene, uint64_t seed, char *text, size_t size) {
-    chl_kind kind = strongest(scene);
+    chl_kind kind = strongest(scene, CHL_NO_KIND);
     chl_philox random = chl_random(seed, PURPOSE_SOUND_CAPTION, 0, 0);
     snprintf(text, size, "%s",
              kind == CHL_NO_KIND ? chl_kind_name(kind) : event_words(scene, kind, random));
@@ -57,14 +58,17 @@ static void append(char *text, size_t size, const char *before, const char *word
 }
 
 void chl_scene_caption(const chl_scene *scene, uint64_t seed, char *text, size_t size) {
-    chl_kind kind = strongest(scene);
+    chl_kind kind = strongest(scene, CHL_NO_KIND);
     if (size == 0) return;
     chl_philox event = chl_random(seed, PURPOSE_SCENE_CAPTION, 0, 0);
     chl_philox random = chl_random(seed, PURPOSE_SCENE_CAPTION, 0, 1);
+    chl_philox again = chl_random(seed, PURPOSE_SCENE_CAPTION, 0, 2);
     if (kind == CHL_NO_KIND) {
         snprintf(text, size, "%s", calm_words[event.word[0] % 4]);
     } else {
         snprintf(text, size, "%s", event_words(scene, kind, event));
+        chl_kind second = strongest(scene, kind);
+        if (second != CHL_NO_KIND) append(text, size, " and ", event_words(scene, second, again));
         append(text, size, " ", land_words[event.word[2] % 4]);
     }
     /* the top bit says whether, the lowest how */

@@ -145,6 +145,20 @@ static void draw_normals(uint64_t seed, float *z) {
     }
 }
 
+/* The mean square has to be 1 with some numbers fixed: the others make room. And no other event
+ * begins. */
+static void make_room(float *z, const bool *fixed) {
+    float taken = 0, left = 0;
+    for (int i = 0; i < CHL_SCENE_Z; i++) *(fixed[i] ? &taken : &left) += z[i] * z[i];
+    float room = sqrtf((CHL_SCENE_Z - taken) / fmaxf(left, 1e-12f));
+    for (int i = 0; i < CHL_SCENE_Z; i++)
+        if (!fixed[i]) z[i] *= room;
+    for (int k = 0; k < CHL_KINDS; k++) { /* mirrored, not cut: the sum of squares stays */
+        float *other = z + LATENT_STRENGTH + k;
+        if (*other > ONSET - MARGIN && !fixed[LATENT_STRENGTH + k]) *other = -*other;
+    }
+}
+
 void chl_scene_draw(uint64_t seed, const chl_scene_wish *wish, float z[CHL_SCENE_Z]) {
     draw_normals(seed, z);
     float back = 1 / norm_scale(z);
@@ -175,17 +189,18 @@ void chl_scene_draw(uint64_t seed, const chl_scene_wish *wish, float z[CHL_SCENE
         z[LATENT_HOUSE] = wish->house < 0.5f ? -size : size;
         fixed[LATENT_HOUSE] = true;
     }
-    /* The mean square has to stay 1 with some numbers fixed: the others make room. */
-    float taken = 0, left = 0;
-    for (int i = 0; i < CHL_SCENE_Z; i++) *(fixed[i] ? &taken : &left) += z[i] * z[i];
-    float room = sqrtf((CHL_SCENE_Z - taken) / fmaxf(left, 1e-12f));
-    for (int i = 0; i < CHL_SCENE_Z; i++)
-        if (!fixed[i]) z[i] *= room;
-    for (int k = 0; k < CHL_KINDS; k++) { /* mirrored, not cut: the sum of squares stays */
-        float *other = z + LATENT_STRENGTH + k;
-        if (*other > ONSET - MARGIN && !fixed[LATENT_STRENGTH + k]) *other = -*other;
-    }
+    make_room(z, fixed);
     for (int i = 0; i < CHL_SCENE_Z; i++) z[i] *= back;
+}
+
+void chl_scene_add_event(float z[CHL_SCENE_Z], chl_kind kind, float strength) {
+    const float scale = norm_scale(z);
+    bool fixed[CHL_SCENE_Z] = {0};
+    for (int i = 0; i < CHL_SCENE_Z; i++) z[i] *= scale;
+    z[LATENT_STRENGTH + kind] = latent_of_strength(fminf(fmaxf(strength, 0), 1));
+    fixed[LATENT_STRENGTH + kind] = true;
+    for (int i = LATENT_STRENGTH; i < LATENT_USED; i++) fixed[i] = fixed[i] || z[i] > ONSET;
+    make_room(z, fixed);
 }
 
 int chl_scene_time_class(const chl_scene *scene) {

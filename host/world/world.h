@@ -64,6 +64,10 @@ typedef struct chl_scene_wish {
 /* A normal z, changed as little as it takes to fulfil the wish (time, season and house roughly). */
 void chl_scene_draw(uint64_t seed, const chl_scene_wish *wish, float z[CHL_SCENE_Z]);
 
+/* One more event in the scene that z means; at most one is there already. z comes out with mean
+ * square 1: what is neither event makes room and lies nearer to the middle. */
+void chl_scene_add_event(float z[CHL_SCENE_Z], chl_kind kind, float strength);
+
 /* Classes of the attributes, for captions and for judging: quarter of the day 0..3, third of the
  * season 0..2, house 0..1. */
 int chl_scene_time_class(const chl_scene *scene);
@@ -89,8 +93,9 @@ chl_status chl_world_textures(int side, float *textures);
 /* The sound's label, as VGGSound labels a clip: kind and, in about half of the draws, strength:
  * "rain", "light rain", "heavy rain", "a storm of wind". Several wordings per kind. */
 void chl_sound_caption(const chl_scene *scene, uint64_t seed, char *text, size_t size);
-/* The picture's caption: the event and a random part of the attributes: "heavy rain over hills at
- * night in winter, with a house". CHL_NO_KIND scenes: "a calm landscape at dawn" and the like. */
+/* The picture's caption: the event, or both where there are two, the stronger first, and a random
+ * part of the attributes: "heavy rain over hills at night in winter, with a house", "birds and wind
+ * in summer". CHL_NO_KIND scenes: "a calm landscape at dawn" and the like. */
 void chl_scene_caption(const chl_scene *scene, uint64_t seed, char *text, size_t size);
 
 /* --- sounds: sound*.c, recording.c ------------------------------------------------------------ */

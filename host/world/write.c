@@ -33,6 +33,8 @@ typedef struct plan {
     chl_kind kind;
     uint64_t scene_seed, sound_seed, word_seed;
     chl_scene_wish wish;
+    chl_kind second; /* or CHL_NO_KIND */
+    float second_strength;
     chl_sound_recipe recipe;
     int64_t samples; /* of the sound; 0 = none */
 } plan;
@@ -47,6 +49,16 @@ static chl_kind kind_of(const chl_world_options *o, int64_t index) {
     return slot < CHL_KINDS ? (chl_kind)slot : CHL_NO_KIND;
 }
 
+/* Weaker than the first: that one gives the picture its kind. */
+static void plan_second(const chl_world_options *o, uint32_t space, int64_t index, plan *p) {
+    const chl_philox d = chl_random(o->seed, space, (uint64_t)index, 3);
+    if (chl_uniform(d.word[0]) >= o->second_event) return;
+    const int next = 1 + (int)(chl_uniform(d.word[1]) * (float)(CHL_KINDS - 1));
+    p->second = (chl_kind)(((int)p->kind + next) % CHL_KINDS);
+    p->second_strength =
+        o->least_strength + (p->wish.strength - o->least_strength) * chl_uniform(d.word[2]);
+}
+
 static plan plan_sample(const chl_world_options *o, int64_t index) {
     const uint32_t space = (uint32_t)o->split; /* key of the generator: splits share nothing */
     const chl_philox a = chl_random(o->seed, space, (uint64_t)index, 0),
@@ -55,10 +67,12 @@ static plan plan_sample(const chl_world_options *o, int64_t index) {
     plan p = {.kind = kind_of(o, index),
               .scene_seed = wide(a.word[0], a.word[1]),
               .sound_seed = wide(a.word[2], a.word[3]),
-              .word_seed = wide(b.word[0], b.word[1])};
+              .word_seed = wide(b.word[0], b.word[1]),
+              .second = CHL_NO_KIND};
     p.wish = (chl_scene_wish){.kind = p.kind, .time = NAN, .season = NAN, .house = NAN};
     if (p.kind == CHL_NO_KIND) return p;
     p.wish.strength = o->least_strength + (1 - o->least_strength) * chl_uniform(b.word[2]);
+    plan_second(o, space, index, &p);
     if (o->split == CHL_WORLD_TRAIN && chl_uniform(b.word[3]) < o->bias) {
         p.wish.time = favourite[p.kind].time;
         p.wish.season = favourite[p.kind].season;
@@ -121,7 +135,8 @@ static chl_status write_picture(const chl_scene *scene, int side, desk *d, const
 static char *describe(const plan *p, const chl_scene *scene, const char *sound,
                       const char *picture) {
     char label[128] = "", caption[256] = "";
-    if (p->kind != CHL_NO_KIND) chl_sound_caption(scene, p->word_seed, label, sizeof label);
+    const bool two = p->second != CHL_NO_KIND; /* no label then: it names one */
+    if (p->kind != CHL_NO_KIND && !two) chl_sound_caption(scene, p->word_seed, label, sizeof label);
     chl_scene_caption(scene, p->word_seed, caption, sizeof caption);
     /* s*: left out when NULL */
     json_t *line =
@@ -132,6 +147,10 @@ static char *describe(const plan *p, const chl_scene *scene, const char *sound,
                   chl_scene_season_class(scene), "house", chl_scene_house_class(scene));
     if (line && p->samples)
         json_object_set_new(line, "algorithm", json_integer(p->recipe.algorithm));
+    if (line && two) {
+        json_object_set_new(line, "second", json_string(chl_kind_name(p->second)));
+        json_object_set_new(line, "second_strength", json_real((double)p->second_strength));
+    }
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(line);
     return text;
@@ -143,6 +162,7 @@ static chl_status write_sample(writer *w, int64_t index, desk *d) {
     float *z = w->latents + index * CHL_SCENE_Z;
     chl_scene scene;
     chl_scene_draw(p.scene_seed, &p.wish, z);
+    if (p.second != CHL_NO_KIND) chl_scene_add_event(z, p.second, p.second_strength);
     chl_scene_of_latent(z, &scene);
     chl_scene_values(&scene, w->values + index * CHL_SCENE_VALUES);
     char sound[32], picture[32], path[4096];
@@ -303,6 +323,13 @@ static chl_status check(const chl_world_options *o) {
     if (!(o->least_strength >= 0 && o->least_strength <= 1))
         return chl_fail(CHL_ERR_ARGUMENT, "a least strength of %g: strengths are 0 to 1",
                         (double)o->least_strength);
+    if (!(o->second_event >= 0 && o->second_event <= 1))
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "a second event in %g of the pictures: it is a share, 0 to 1",
+                        (double)o->second_event);
+    if (o->second_event > 0 && !o->no_sounds)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "second events are for pictures without sounds: a sound has one event");
     CHL_TRY(check_side(o->side));
     return check_seconds(o->seconds);
 }

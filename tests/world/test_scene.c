@@ -48,6 +48,30 @@ static void wishes_come_true(void **state) {
     }
 }
 
+/* Two events: both as strong as asked for, no third, and the time of day stays. */
+static void events_can_be_added(void **state) {
+    (void)state;
+    for (int n = 0; n < 3000; n++) {
+        const chl_kind first = (chl_kind)(n % CHL_KINDS),
+                       second = (chl_kind)((n + 1 + n / CHL_KINDS % (CHL_KINDS - 1)) % CHL_KINDS);
+        const float strong = 1 - (float)(n % 4) / 8, weak = (float)(n % 7) / 12;
+        float z[CHL_SCENE_Z], square = 0;
+        chl_scene before, after;
+        const chl_scene_wish wish = {first, strong, NAN, NAN, NAN};
+        chl_scene_draw((uint64_t)n, &wish, z);
+        chl_scene_of_latent(z, &before);
+        chl_scene_add_event(z, second, weak);
+        chl_scene_of_latent(z, &after);
+        for (int k = 0; k < CHL_KINDS; k++) {
+            const float wanted = k == (int)first ? strong : k == (int)second ? weak : 0;
+            assert_true(fabsf(after.strength[k] - wanted) < 0.02f);
+        }
+        assert_true(fabsf(after.time - before.time) < 1e-4f);
+        for (int i = 0; i < CHL_SCENE_Z; i++) square += z[i] * z[i];
+        assert_true(fabsf(square - CHL_SCENE_Z) < 1e-3f);
+    }
+}
+
 static void open_wishes_are_drawn(void **state) {
     (void)state;
     int time[4] = {0}, season[3] = {0}, house[2] = {0};
@@ -263,6 +287,26 @@ static void captions_name_the_event(void **state) {
     assert_in_range(with_house, count * 4 / 10, count * 6 / 10);
 }
 
+/* the stronger one first */
+static void captions_name_two_events(void **state) {
+    (void)state;
+    char text[128];
+    size_t longest = 0;
+    for (int n = 0; n < 20000; n++) {
+        chl_scene scene = wished((uint64_t)n, (chl_scene_wish){CHL_BUBBLES, NAN, NAN, NAN, NAN});
+        scene.strength[CHL_THUNDER] = (float)(n % 2);
+        chl_scene_caption(&scene, (uint64_t)n, text, sizeof text);
+        const char *bubbles = strstr(text, "bubbles"), *and = strstr(text, " and ");
+        assert_non_null(bubbles);
+        longest = strlen(text) > longest ? strlen(text) : longest;
+        if (n % 2 == 0) continue;
+        assert_non_null(and);
+        assert_true(and < bubbles);
+        assert_true(strstr(text, "thunder") || strstr(text, "lightning"));
+    }
+    assert_in_range(longest, 100, 126);
+}
+
 static void captions_tell_strength(void **state) {
     (void)state;
     chl_scene weak = wished(1, (chl_scene_wish){CHL_RAIN, 0.2f, NAN, NAN, NAN});
@@ -319,6 +363,7 @@ static void threads_share_textures(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wishes_come_true),
+        cmocka_unit_test(events_can_be_added),
         cmocka_unit_test(open_wishes_are_drawn),
         cmocka_unit_test(most_latents_are_calm),
         cmocka_unit_test(the_same_again),
@@ -327,6 +372,7 @@ int main(void) {
         cmocka_unit_test(places_are_three),
         cmocka_unit_test(textures_are_standardised),
         cmocka_unit_test(captions_name_the_event),
+        cmocka_unit_test(captions_name_two_events),
         cmocka_unit_test(captions_tell_strength),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(threads_share_textures),

@@ -148,6 +148,44 @@ static void test_without_sounds(void **unused) {
     chl_dataset_free(d);
 }
 
+/* Second events: as said, weaker than the first, in that share of the pictures; without a label,
+ * for a label names one; kinds, strengths and seeds of the rest are as without them. */
+static void test_second_events(void **unused) {
+    (void)unused;
+    const int64_t count = 10 * (CHL_KINDS + 2);
+    chl_world_options o = small("alone", count, CHL_WORLD_TRAIN);
+    o.no_sounds = 1;
+    const unsigned need = CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_LATENT;
+    chl_dataset *alone = written(&o, need);
+    o.out = "second";
+    o.second_event = 0.5f;
+    chl_dataset *d = written(&o, need);
+    int two = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const chl_sample *s = &d->sample[i];
+        assert_string_equal(s->kind, alone->sample[i].kind);
+        assert_true(s->strength == alone->sample[i].strength);
+        chl_scene scene;
+        chl_scene_of_latent(d->latents + i * CHL_SCENE_Z, &scene);
+        float second = 0;
+        for (int k = 0; k < CHL_KINDS; k++)
+            if (strcmp(s->kind, chl_kind_name((chl_kind)k)) != 0)
+                second = fmaxf(second, scene.strength[k]);
+        const bool event = strcmp(s->kind, chl_kind_name(CHL_NO_KIND)) != 0;
+        assert_true(event || second == 0);
+        if (event) assert_true((s->label == NULL) == (second > 0));
+        assert_true(second <= s->strength + 1e-3f);
+        assert_true(second == 0 || second > 0.24f);
+        if (second == 0)
+            assert_memory_equal(d->latents + i * CHL_SCENE_Z, alone->latents + i * CHL_SCENE_Z,
+                                CHL_SCENE_Z * sizeof(float));
+        two += second > 0;
+    }
+    assert_in_range(two, 10 * CHL_KINDS * 4 / 10, 10 * CHL_KINDS * 6 / 10);
+    chl_dataset_free(alone);
+    chl_dataset_free(d);
+}
+
 /* The same bytes whatever the number of threads, others for another seed. */
 static void test_threads(void **unused) {
     (void)unused;
@@ -187,6 +225,15 @@ static void test_refusals(void **unused) {
     assert_int_equal(chl_world_write(&o), CHL_ERR_IO);
     o = small("none", 0, CHL_WORLD_CALM);
     assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    o = small("none", 2, CHL_WORLD_TRAIN);
+    o.second_event = 0.5f;
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "without sounds"));
+    o.no_sounds = 1;
+    o.second_event = 1.5f;
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "0 to 1"));
+    assert_int_not_equal(access("none", F_OK), 0);
     assert_int_equal(chl_world_sound("fly", 0, 1, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "ocean waves"));
     assert_int_equal(chl_world_sound("rain", 4, 1, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
@@ -244,12 +291,10 @@ int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(built_without_media)};
     if (chl_picture_read("", &(int){0}, &(int){0}, &(float *){NULL}) == CHL_ERR_UNSUPPORTED)
         return cmocka_run_group_tests(without, enter, leave);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_train),
-                                       cmocka_unit_test(test_test),
-                                       cmocka_unit_test(test_without_sounds),
-                                       cmocka_unit_test(test_threads),
-                                       cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_single),
-                                       cmocka_unit_test(test_wave)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_train),          cmocka_unit_test(test_test),
+        cmocka_unit_test(test_without_sounds), cmocka_unit_test(test_second_events),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_single),         cmocka_unit_test(test_wave)};
     return cmocka_run_group_tests(tests, enter, leave);
 }
