@@ -392,6 +392,9 @@ typedef struct chl_trial_options {
     int scenes;            /* sources: the first 20 */
     int batch;             /* edits at once: 10 */
     float least_strength;  /* of the sounds: 0 = all of them */
+    int by_label;          /* 1: guided by the sounds' labels (the kind's name where there is none)
+                              as texts instead: what is left is not the sound encoder's doing. No
+                              louder and louder sounds then */
     uint64_t seed;         /* which sound meets which source */
     chl_edit_options edit; /* its callback is not used */
     int gate;              /* 200: pictures to check the judge on; 0 = none */

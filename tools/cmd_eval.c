@@ -20,7 +20,7 @@ typedef struct eval_job {
     const char *labels, *prompts, *neutral, *with, *without, *out;
     int limit, seed, space, similarity;
     float lambda_relative;
-    bool has_relative, fixed_mask, masks, json;
+    bool has_relative, fixed_mask, by_label, masks, json;
     words label, prompt, with_list, without_list;
     float away[CHL_MOST_EMBEDDING];
     double start, last; /* seconds, of the progress line */
@@ -163,6 +163,7 @@ static int read_settings(const command_line *line, eval_job *job) {
     edit->space = (chl_space)job->space;
     edit->similarity = (chl_similarity)job->similarity;
     edit->adaptive_mask = !job->fixed_mask;
+    job->trial.by_label = job->by_label;
     if (job->has_relative) {
         edit->lambda_similarity = job->lambda_relative;
         edit->latent_scale = 1;
@@ -223,6 +224,10 @@ static chl_status find_neutral(eval_job *job) {
          &(job).trial.least_strength,                                                                \
          "X",                                                                                        \
          "use sounds of this strength and above (0)",                                                \
+         NULL},                                                                                      \
+        {"by-label",  NULL,                                                                          \
+         OPTION_FLAG, &(job).by_label,                                                               \
+         NULL,        "by the sounds' labels as texts: without the sound encoder's errors",          \
          NULL},                                                                                      \
         {"seed", NULL, OPTION_INT, &(job).seed, "N", "which sound meets which source (0)", NULL},    \
         {"steps", NULL, OPTION_INT, &(job).trial.edit.steps, "N", "of an edit (300)", NULL},         \
@@ -363,7 +368,7 @@ static int edits(int argc, char **argv) {
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_trial(&line, &job);
-    if (code == EXIT_OK && !done && !job.models.audio)
+    if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
         code = usage_error(&line, "--audio is missing");
     if (code == EXIT_OK && !done) {
         job.trial.user = &job;

@@ -92,20 +92,33 @@ int64_t chl_bench_sound(const chl_bench *b, int source, int kind) {
     return b->order[b->first[kind] + (int64_t)((uint64_t)word * (uint64_t)count >> 32)];
 }
 
-chl_status chl_bench_listen(chl_bench *b, int n, chl_trial *trial, float *target) {
+static chl_status read_labels(chl_bench *b, int n, const chl_trial *trial, float *target) {
+    for (int i = 0; i < n; i++) {
+        const chl_sample *s = &b->sounds->sample[trial[i].sound];
+        const char *text = s->label ? s->label : s->kind;
+        CHL_TRY(chl_embed_text(b->engine, text, target + (int64_t)i * b->size.embedding));
+    }
+    return CHL_OK;
+}
+
+static chl_status hear_sounds(chl_bench *b, int n, const chl_trial *trial, float *target) {
     const char **path = room(n, sizeof *path);
     float *gain = room(n, sizeof *gain);
     chl_status status = path && gain ? CHL_OK : no_memory();
     for (int i = 0; i < n && status == CHL_OK; i++) {
         path[i] = b->sounds->sample[trial[i].sound].sound;
         gain[i] = trial[i].gain_db;
-        trial[i].target = target + (int64_t)i * b->size.embedding;
     }
     if (status == CHL_OK)
         status = chl_eval_embed_sounds(b->engine, n, path, gain, &b->watch, target);
     free(path);
     free(gain);
     return status;
+}
+
+chl_status chl_bench_listen(chl_bench *b, int n, chl_trial *trial, float *target) {
+    for (int i = 0; i < n; i++) trial[i].target = target + (int64_t)i * b->size.embedding;
+    return (b->options->by_label ? read_labels : hear_sounds)(b, n, trial, target);
 }
 
 /* --- sources ---------------------------------------------------------------------------------- */
@@ -152,7 +165,8 @@ static chl_status check(chl_engine *engine, const chl_trial_options *o) {
         return chl_fail(CHL_ERR_ARGUMENT, "%d scenes, %d edits at once: at least one each",
                         o->scenes, o->batch);
     CHL_TRY(chl_engine_need_mapping(engine, "trials of edits"));
-    return chl_engine_need(engine->audio, "--audio", "trials of edits");
+    return o->by_label ? chl_engine_need(engine->tokenizer, "--vocab", "edits by labels")
+                       : chl_engine_need(engine->audio, "--audio", "trials of edits");
 }
 
 chl_status chl_bench_open(chl_engine *engine, const chl_trial_options *options, chl_bench *bench) {

@@ -51,8 +51,8 @@ typedef struct chl_bench_run {
 } chl_bench_run;
 chl_status chl_bench_edit(chl_bench *bench, const chl_bench_run *run, int n, chl_trial *trial);
 
-/* The embeddings of the trials' sounds into target [n][embedding], to which trial[i].target is set.
- */
+/* The embeddings of the trials' sounds (by_label: of their labels) into target [n][embedding], to
+ * which trial[i].target is set. */
 chl_status chl_bench_listen(chl_bench *bench, int n, chl_trial *trial, float *target);
 /* n z (rows of a dataset's latents) -> codes and, unless NULL, pictures */
 chl_status chl_bench_imagine(chl_bench *bench, int n, const float *z, float *code, float *pixels);

@@ -24,8 +24,9 @@ static double now(void) {
 /* What the figures below were made with. */
 static json_t *describe_settings(const chl_bench *b) {
     const chl_edit_options *e = &b->options->edit;
-    return json_pack("{s:i, s:i, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}", "sources",
-                     b->sources, "kinds", b->kinds, "least_strength",
+    return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
+                     "sources", b->sources, "kinds", b->kinds, "by_label",
+                     b->options->by_label != 0, "least_strength",
                      (double)b->options->least_strength, "seed", (json_int_t)b->options->seed,
                      "steps", e->steps, "rate", (double)e->rate, "lambda_similarity",
                      (double)e->lambda_similarity, "latent_scale", (double)e->latent_scale,
@@ -39,6 +40,9 @@ static json_t *describe_settings(const chl_bench *b) {
 
 /* Before hours are spent on the rest. */
 static chl_status check_later_parts(const chl_engine *engine, const chl_trial_options *o) {
+    if (o->directions > 0 && o->by_label)
+        return chl_fail(CHL_ERR_ARGUMENT, "directions compare edits by sound with edits by text: "
+                                          "not with edits by label");
     if (o->directions > 0)
         CHL_TRY(chl_engine_need(engine->tokenizer, "--vocab", "directions guided by text"));
     if (o->intensity > 0 && engine->audio && engine->mel == CHL_MEL_COMPATIBLE)

@@ -111,7 +111,7 @@ static chl_status embed_kinds(const chl_bench *b, float **text) {
 
 chl_status chl_trials_intensity(chl_bench *b, json_t *report) {
     const chl_trial_options *o = b->options;
-    if (o->intensity <= 0 || o->levels < 2) return CHL_OK;
+    if (o->intensity <= 0 || o->levels < 2 || o->by_label) return CHL_OK;
     intensity t = {.levels = o->levels,
                    .sources = o->intensity < b->sources ? o->intensity : b->sources};
     const size_t numbers = 4 * (size_t)t.levels + 2 * (size_t)t.sources;

@@ -1,7 +1,7 @@
 /* Evaluation on small random models: they know nothing, but what a report says about them can be
  * counted again by hand. */
 #include "edit/engine.h"
-#include "eval/embed.h"
+#include "eval/bench.h"
 #include "harness/parity.h"
 #include "io/npy.h"
 #include "io/picture.h"
@@ -451,6 +451,44 @@ static void test_levels_and_directions(void **unused) {
     json_decref(report);
 }
 
+/* By label: what the edit aims at is the label's text, and nobody listens. */
+static void test_by_label(void **unused) {
+    (void)unused;
+    chl_engine_options deaf = models;
+    deaf.audio = NULL;
+    chl_engine *other;
+    MUST(chl_engine_open(&deaf, &other));
+    chl_trial_options o = trial_options();
+    char *text;
+    assert_int_equal(chl_evaluate_edits(other, &o, &text), CHL_ERR_ARGUMENT);
+    o.by_label = 1;
+    o.intensity = 2; /* of a text there is no louder one */
+    MUST(chl_evaluate_edits(other, &o, &text));
+    json_t *report = parse(text);
+    assert_true(json_is_true(json_object_get(json_object_get(report, "settings"), "by_label")));
+    assert_null(json_object_get(report, "intensity"));
+    json_decref(report);
+    chl_bench bench;
+    MUST(chl_bench_open(other, &o, &bench));
+    chl_trial trial[SOUNDS] = {{0}};
+    float target[SOUNDS][EMBED], wanted[EMBED];
+    for (int i = 0; i < SOUNDS; i++) trial[i].sound = i;
+    assert_null(bench.sounds->sample[1].label);
+    bench.sounds->sample[1].label = strdup("a loud hum");
+    MUST(chl_bench_listen(&bench, SOUNDS, trial, target[0]));
+    for (int i = 0; i < SOUNDS; i++) {
+        const chl_sample *s = &bench.sounds->sample[i];
+        MUST(chl_embed_text(other, s->label ? s->label : s->kind, wanted));
+        assert_ptr_equal(trial[i].target, target[i]);
+        assert_memory_equal(target[i], wanted, sizeof wanted);
+    }
+    chl_bench_close(&bench);
+    chl_engine_close(other);
+    o.directions = 1;
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "by label"));
+}
+
 static void test_trial_errors(void **unused) {
     (void)unused;
     char *text;
@@ -512,10 +550,11 @@ int main(void) {
         return 0; /* no files without CHLADNI_MEDIA: nothing to evaluate */
     free(wave);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_sound),    cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_batch),        cmocka_unit_test(test_zero_shot_errors),
-        cmocka_unit_test(test_shares),       cmocka_unit_test(test_no_edit),
-        cmocka_unit_test(test_control),      cmocka_unit_test(test_levels_and_directions),
-        cmocka_unit_test(test_trial_errors), cmocka_unit_test(test_ablation)};
+        cmocka_unit_test(test_one_sound), cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_batch),     cmocka_unit_test(test_zero_shot_errors),
+        cmocka_unit_test(test_shares),    cmocka_unit_test(test_no_edit),
+        cmocka_unit_test(test_control),   cmocka_unit_test(test_levels_and_directions),
+        cmocka_unit_test(test_by_label),  cmocka_unit_test(test_trial_errors),
+        cmocka_unit_test(test_ablation)};
     return cmocka_run_group_tests(tests, enter, leave);
 }
