@@ -1,0 +1,203 @@
+/* A run that was stopped, killed or cancelled goes on as if it never had been, and nothing that
+ * goes wrong costs it anything. */
+#include "train/toy.h"
+
+static void stopped_and_resumed_is_never_stopped(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "parts");
+    chl_train_options options = toy_options(p, out);
+    options.resume = 1; /* without a checkpoint: from the start */
+    for (int64_t stop = 7; stop <= 27; stop += 10) {
+        options.stop_after = stop;
+        assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    }
+    assert_same_run(whole, out);
+    /* nothing is left to do, and nothing is done */
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    free(whole);
+    free(out);
+}
+
+/* What a kill leaves behind: the folder is copied in the middle of a run. */
+typedef struct kill_job {
+    const char *from, *to;
+} kill_job;
+
+/* Text before and after what is in stats.jsonl. */
+static void put_around(const char *folder, const char *before, const char *after) {
+    size_t size;
+    char *text = get_file(folder, "stats.jsonl", &size), *all;
+    assert_true(asprintf(&all, "%s%s%s", before, text, after) > 0);
+    put_file(folder, "stats.jsonl", all, strlen(all));
+    free(text);
+    free(all);
+}
+
+static int kill_at_8(void *user, const chl_train_progress *progress) {
+    const kill_job *job = user;
+    if (progress->step != 8) return 0; /* the last checkpoint is of step 5 */
+    static const char *const files[] = {"checkpoint.safetensors", "model.safetensors",
+                                        "options.json", "stats.jsonl"};
+    mkdir(job->to, 0777);
+    for (int i = 0; i < 4; i++) copy_file(job->from, job->to, files[i]);
+    put_around(job->to, "no line of ours\n", "{\"step\":9,\"loss\":0.2");
+    put_file(job->to, "checkpoint.safetensors.99-0.tmp", "half", 4);
+    return 0;
+}
+
+static void killed_and_resumed_is_never_stopped(void **state) {
+    const place *p = *state;
+    char *whole = in_folder(p->root, "whole"), *out = in_folder(p->root, "killed");
+    kill_job job = {whole, out};
+    chl_train_options options = toy_options(p, whole);
+    options.progress = kill_at_8;
+    options.user = &job;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    options = toy_options(p, out);
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    char *half = in_folder(out, "checkpoint.safetensors.99-0.tmp");
+    assert_int_not_equal(access(half, F_OK), 0);
+    free(half);
+    free(whole);
+    free(out);
+}
+
+static int cancel_at_6(void *user, const chl_train_progress *progress) {
+    int *calls = user;
+    ++*calls;
+    assert_int_equal(progress->steps, STEPS);
+    assert_true(progress->seconds_left >= 0 && isfinite(progress->loss));
+    return progress->step == 6;
+}
+
+static void cancelled_run_keeps_its_last_step(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "cancelled");
+    chl_train_options options = toy_options(p, out);
+    int calls = 0;
+    options.progress = cancel_at_6;
+    options.user = &calls;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_CANCELLED);
+    assert_int_equal(calls, 6);
+    options.progress = NULL;
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    free(whole);
+    free(out);
+}
+
+/* Runs with `options` on a copy of a stopped run: refused, naming `what`, and nothing has changed.
+ */
+static void assert_refused(const place *p, const char *base, chl_train_options options,
+                           chl_status code, const char *what) {
+    static const char *const files[] = {"checkpoint.safetensors", "model.safetensors",
+                                        "options.json", "stats.jsonl"};
+    char *out = in_folder(p->root, "copy");
+    mkdir(out, 0777);
+    for (int i = 0; i < 4; i++) copy_file(base, out, files[i]);
+    options.out = out;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), code);
+    if (!strstr(chl_error(), what)) fail_msg("\"%s\" is not in: %s", what, chl_error());
+    for (int i = 0; i < 4; i++) assert_true(same_file(base, out, files[i]));
+    remove_folder(out);
+    free(out);
+}
+
+static char *stopped_run(const place *p, chl_train_options *options) {
+    char *out = in_folder(p->root, "stopped");
+    *options = toy_options(p, out);
+    options->stop_after = 7;
+    assert_int_equal(chl_trainer_run(&toy_training, options), CHL_OK);
+    options->stop_after = 0;
+    options->resume = 1;
+    return out;
+}
+
+static void other_options_are_refused(void **state) {
+    const place *p = *state;
+    chl_train_options right, wrong;
+    char *out = stopped_run(p, &right);
+#define REFUSED(field, value, what)                                                                \
+    do {                                                                                           \
+        wrong = right;                                                                             \
+        wrong.field = value;                                                                       \
+        assert_refused(p, out, wrong, CHL_ERR_ARGUMENT, what);                                     \
+    } while (0)
+    REFUSED(resume, 0, "resume");
+    REFUSED(batch, 5, "batch 4");
+    REFUSED(steps, 30, "steps 20");
+    REFUSED(rate, 0.0500001f, "rate");
+    REFUSED(seed, 4, "seed 3");
+    REFUSED(average, 0, "average");
+    REFUSED(sizes, "hidden=9", "sizes");
+    REFUSED(vocab, __FILE__, "vocab");
+    char *other = in_folder(p->root, "other");
+    mkdir(other, 0777);
+    write_data(other, 2);
+    REFUSED(data, other, "data");
+    /* the same samples under another path are the same data; and what does not decide may change */
+    write_data(other, 1);
+    right.data = other;
+    right.save_every = 3;
+    assert_int_equal(chl_trainer_run(&toy_training, &right), CHL_OK);
+    free(other);
+    free(out);
+}
+
+static void damaged_checkpoint_loses_nothing(void **state) {
+    const place *p = *state;
+    chl_train_options options;
+    char *out = stopped_run(p, &options);
+    size_t size;
+    char *good = get_file(out, "checkpoint.safetensors", &size);
+    char *bad = malloc(size);
+    const size_t spots[] = {size - 1, size / 2, size / 3};
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(bad, good, size);
+        bad[spots[i]] ^= 4;
+        put_file(out, "checkpoint.safetensors", bad, size);
+        assert_refused(p, out, options, CHL_ERR_FORMAT, "checkpoint.safetensors");
+    }
+    for (size_t cut = 0; cut < size; cut += size / 4 + 1) {
+        put_file(out, "checkpoint.safetensors", good, cut);
+        assert_refused(p, out, options, CHL_ERR_FORMAT, "checkpoint.safetensors");
+    }
+    put_file(out, "checkpoint.safetensors", good, size);
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    free(good);
+    free(bad);
+    free(out);
+}
+
+static void loss_that_is_no_number_ends_the_run(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "nan");
+    chl_train_options options = toy_options(p, out);
+    seen.nan_at = 13;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "\"fit\""));
+    assert_non_null(strstr(chl_error(), "step 13"));
+    assert_null(stats_line(out, 13));
+    seen.nan_at = 0;
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    free(whole);
+    free(out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(stopped_and_resumed_is_never_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(killed_and_resumed_is_never_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cancelled_run_keeps_its_last_step, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_options_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damaged_checkpoint_loses_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(loss_that_is_no_number_ends_the_run, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
