@@ -146,8 +146,10 @@ typedef enum chl_similarity {
 
 /* What is optimised. WHITENED: u with w = w_s + C^(1/2) u, C the covariance of mapped codes. L_reg
  * is then counted in u (a Mahalanobis distance), so that directions which mapped codes never take
- * cost most and edits stay near what the generator was trained on. Needs the mapping network. */
-typedef enum chl_space { CHL_SPACE_W, CHL_SPACE_WHITENED } chl_space;
+ * cost most and edits stay near what the generator was trained on. Needs the mapping network.
+ * SHARED: one step d for all rows, w = w_s + d: W instead of W+. What such a code gives is nearer
+ * to what mapped codes give (the trade of distortion for editability of [Tov et al. 2021]). */
+typedef enum chl_space { CHL_SPACE_W, CHL_SPACE_WHITENED, CHL_SPACE_SHARED } chl_space;
 
 /* One step of the optimisation, as told to the progress callback. Of several edits at once: means.
  */

@@ -198,8 +198,10 @@ int command_edit(int argc, char **argv) {
          &job.has_relative},
         {"lambda-identity", NULL, OPTION_FLOAT, &job.lambda_identity, "X",
          "weight of the identity loss (0.005 with --face)", &job.has_identity},
-        {"space", NULL, OPTION_CHOICE, &job.space, "w|whitened",
-         "what is optimised: W+ (the paper), or its coordinates along mapped codes", NULL},
+        {"space", NULL, OPTION_CHOICE, &job.space, "w|whitened|shared",
+         "what is optimised: W+ (the paper), its coordinates along mapped codes, or one step for "
+         "all rows",
+         NULL},
         {"similarity", NULL, OPTION_CHOICE, &job.similarity, "cosine|hinge|directional",
          "form of the similarity loss (cosine)", NULL},
         {"margin", NULL, OPTION_FLOAT, &job.margin, "X", "of the hinge form (1)", NULL},

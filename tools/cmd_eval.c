@@ -242,7 +242,8 @@ static chl_status find_neutral(eval_job *job) {
         {"lambda-relative",      NULL, OPTION_FLOAT,                                                 \
          &(job).lambda_relative, "X",  "the same with distances in variances of mapped codes",       \
          &(job).has_relative},                                                                       \
-        {"space", NULL, OPTION_CHOICE, &(job).space, "w|whitened", "what is optimised (w)", NULL},   \
+        {"space", NULL, OPTION_CHOICE, &(job).space, "w|whitened|shared", "what is optimised (w)",   \
+         NULL},                                                                                      \
         {"similarity",                                                                               \
          NULL,                                                                                       \
          OPTION_CHOICE,                                                                              \

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Segment 0 looks at the sources once; segment 1 is one step of n edits; in whitened space segment
- * 2 makes the codes from what the step trained. */
+/* Segment 0 looks at the sources once; segment 1 is one step of n edits; where it does not train
+ * the codes themselves, segment 2 makes them from what it trained. */
 typedef struct edit_graph {
     chl_graph *graph;
     int n;
@@ -15,7 +15,7 @@ typedef struct edit_graph {
     chl_net generator, clip, face;
     chl_tensor source, target, neutral;              /* inputs */
     chl_tensor pace;                                 /* input: L_reg's share of its weight */
-    chl_tensor trained, mask;                        /* w or u; mask may be CHL_NONE */
+    chl_tensor trained, mask;                        /* w, u or d; mask may be CHL_NONE */
     chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
     chl_tensor result;                               /* w after a step */
     chl_tensor source_view, source_identity;         /* of segment 0; may be CHL_NONE */
@@ -56,17 +56,35 @@ static chl_tensor similarity_loss(const chl_edit_options *options, edit_graph *e
 /* w = w_s + C^(1/2) u. The root is symmetric: which axes u has does not depend on the order or sign
  * of eigenvectors, and Adam, which scales each axis by itself, sees gradients in which directions
  * of little variance hardly count. */
+static chl_tensor unwhiten(const edit_graph *e) {
+    return chl_add(e->graph, e->source, chl_linear(e->graph, e->trained, e->root, CHL_NONE));
+}
+
+/* w = w_s + d on every row: a column of one pixel made taller */
+static chl_tensor spread(const edit_graph *e) {
+    const chl_desc *codes = chl_desc_of(e->graph, e->source);
+    const int rows = (int)codes->dim[1], width = (int)codes->dim[2];
+    chl_tensor d = chl_reshape(e->graph, e->trained, chl_f32(4, e->n, 1, 1, width));
+    d = chl_resize(e->graph, d, CHL_FILTER_NEAREST, rows, 1);
+    return chl_add(e->graph, e->source, chl_reshape(e->graph, d, *codes));
+}
+
 static chl_tensor decode(const chl_edit_options *options, const edit_graph *e) {
-    if (options->space == CHL_SPACE_W) return e->trained;
-    chl_graph *g = e->graph;
-    return chl_add(g, e->source, chl_linear(g, e->trained, e->root, CHL_NONE));
+    switch (options->space) {
+    case CHL_SPACE_WHITENED:
+        return unwhiten(e);
+    case CHL_SPACE_SHARED:
+        return spread(e);
+    default:
+        return e->trained;
+    }
 }
 
 /* L_reg. Counted in w, whitening would change the path but not the minimum: it is counted in u. */
-static chl_tensor latent_loss(const chl_edit_options *options, const edit_graph *e) {
+static chl_tensor latent_loss(const chl_edit_options *options, const edit_graph *e, chl_tensor w) {
     const bool whitened = options->space == CHL_SPACE_WHITENED;
-    chl_tensor distance =
-        chl_latent_distance(e->graph, e->trained, whitened ? e->origin : e->source, e->mask);
+    chl_tensor distance = chl_latent_distance(e->graph, whitened ? e->trained : w,
+                                              whitened ? e->origin : e->source, e->mask);
     if (options->latent_scale == 0) return distance;
     const double usual = whitened ? e->codes->rank : e->codes->variance;
     return chl_scale(e->graph, distance, (float)(options->latent_scale / usual));
@@ -81,14 +99,14 @@ static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
 
 static void build_step(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
-    chl_tensor picture =
-        chl_stylegan2_synthesize(&e->generator, &engine->generator_config, decode(options, e));
+    chl_tensor w = decode(options, e);
+    chl_tensor picture = chl_stylegan2_synthesize(&e->generator, &engine->generator_config, w);
     chl_tensor view = chl_engine_see(engine, &e->clip, picture);
     chl_tensor terms[3];
     const float weights[] = {1, options->lambda_similarity, options->lambda_identity};
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
-    terms[1] = e->latent = chl_keep(g, latent_loss(options, e));
+    terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
     if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
     e->identity = CHL_NONE;
     if (engine->face)
@@ -108,19 +126,25 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     }
 }
 
-static void build_whitened(edit_graph *e, chl_desc latent) {
-    const int d = e->codes->width;
-    e->trained = chl_param(e->graph, "u", latent, NULL, CHL_TRAINABLE);
-    e->origin = chl_param(e->graph, "origin", latent, NULL, CHL_FROZEN);
-    e->root = chl_param(e->graph, "root of the covariance of W", chl_f32(2, d, d), e->codes->root,
-                        CHL_FROZEN);
+static void build_trained(const chl_edit_options *options, edit_graph *e, chl_desc latent) {
+    chl_graph *g = e->graph;
+    const int width = (int)latent.dim[2];
+    if (options->space == CHL_SPACE_SHARED) {
+        e->trained = chl_param(g, "d", chl_f32(2, e->n, width), NULL, CHL_TRAINABLE);
+    } else if (options->space == CHL_SPACE_WHITENED) {
+        e->trained = chl_param(g, "u", latent, NULL, CHL_TRAINABLE);
+        e->origin = chl_param(g, "origin", latent, NULL, CHL_FROZEN);
+        e->root = chl_param(g, "root of the covariance of W", chl_f32(2, width, width),
+                            e->codes->root, CHL_FROZEN);
+    } else {
+        e->trained = chl_param(g, "w", latent, NULL, CHL_TRAINABLE);
+    }
 }
 
 static chl_status build(chl_engine *engine, const chl_edit_options *options, int n, edit_graph *e) {
     *e = (edit_graph){.n = n, .root = CHL_NONE, .origin = CHL_NONE};
-    const bool whitened = options->space == CHL_SPACE_WHITENED;
     if (options->latent_scale > 0) CHL_TRY(chl_engine_statistics(engine, &e->codes));
-    if (whitened) CHL_TRY(chl_engine_whitening(engine, &e->codes));
+    if (options->space == CHL_SPACE_WHITENED) CHL_TRY(chl_engine_whitening(engine, &e->codes));
     CHL_TRY(chl_engine_graph(engine, &e->graph));
     chl_graph *g = e->graph;
     const int rows = engine->generator_config.rows, d = engine->clip_config.embed;
@@ -132,10 +156,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     e->target = chl_input(g, "target", chl_f32(2, n, d));
     e->pace = options->lambda_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
-    if (whitened)
-        build_whitened(e, latent);
-    else
-        e->trained = chl_param(g, "w", latent, NULL, CHL_TRAINABLE);
+    build_trained(options, e, latent);
     /* zeros: softmax starts equal */
     e->mask = options->adaptive_mask
                   ? chl_param(g, "layer mask", chl_f32(2, n, rows), NULL, CHL_TRAINABLE)
@@ -143,7 +164,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     build_source(engine, options, e);
     build_step(engine, options, e);
     e->result = e->trained;
-    if (whitened) {
+    if (options->space != CHL_SPACE_W) {
         chl_segment(g);
         e->result = chl_keep(g, decode(options, e));
     }
@@ -196,7 +217,7 @@ static chl_status check(const chl_engine *engine, const chl_edit_options *option
     if (!(options->lambda_rise >= 0) || !isfinite(options->lambda_rise))
         return chl_fail(CHL_ERR_ARGUMENT, "a rise of %g of the latent distance's weight: 0 or more",
                         (double)options->lambda_rise);
-    if (options->space != CHL_SPACE_W && options->space != CHL_SPACE_WHITENED)
+    if ((unsigned)options->space > CHL_SPACE_SHARED)
         return chl_fail(CHL_ERR_ARGUMENT, "%d is no space to edit in", (int)options->space);
     if (options->lambda_identity > 0 && !engine->face)
         return chl_fail(CHL_ERR_ARGUMENT, "the identity loss needs --face");
@@ -273,7 +294,7 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
             .segment = 1,
             .paced = e.pace,
             .rise = options->lambda_rise,
-            .decode = options->space == CHL_SPACE_WHITENED ? DECODE : 0,
+            .decode = options->space == CHL_SPACE_W ? 0 : DECODE,
             .w = e.result,
             .numbers = numbers,
             .samples = n,

@@ -23,19 +23,19 @@ static double now(void) {
 
 /* What the figures below were made with. */
 static json_t *describe_settings(const chl_bench *b) {
+    static const char *const space_name[] = {"w", "whitened", "shared"};
     const chl_edit_options *e = &b->options->edit;
-    return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
-                     "sources", b->sources, "kinds", b->kinds, "by_label",
-                     b->options->by_label != 0, "least_strength",
-                     (double)b->options->least_strength, "seed", (json_int_t)b->options->seed,
-                     "steps", e->steps, "rate", (double)e->rate, "lambda_similarity",
-                     (double)e->lambda_similarity, "latent_scale", (double)e->latent_scale,
-                     "lambda_rise", (double)e->lambda_rise, "adam_eps", (double)e->adam_eps,
-                     "space", e->space == CHL_SPACE_WHITENED ? "whitened" : "w", "similarity",
-                     e->similarity == CHL_HINGE         ? "hinge"
-                     : e->similarity == CHL_DIRECTIONAL ? "directional"
-                                                        : "cosine",
-                     "adaptive_mask", e->adaptive_mask != 0);
+    return json_pack(
+        "{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}", "sources",
+        b->sources, "kinds", b->kinds, "by_label", b->options->by_label != 0, "least_strength",
+        (double)b->options->least_strength, "seed", (json_int_t)b->options->seed, "steps", e->steps,
+        "rate", (double)e->rate, "lambda_similarity", (double)e->lambda_similarity, "latent_scale",
+        (double)e->latent_scale, "lambda_rise", (double)e->lambda_rise, "adam_eps",
+        (double)e->adam_eps, "space", space_name[e->space], "similarity",
+        e->similarity == CHL_HINGE         ? "hinge"
+        : e->similarity == CHL_DIRECTIONAL ? "directional"
+                                           : "cosine",
+        "adaptive_mask", e->adaptive_mask != 0);
 }
 
 /* Before hours are spent on the rest. */

@@ -136,6 +136,7 @@ bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 
 bad "seeds that are none" 2 "should be like 7" edit $models --seed -7 --sound "$rain" --out x.png
 bad "snapshots of several" 2 "works on one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
+ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
 bad "a mask that forgets" 1 "mask rate -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
 bad "two lambdas" 2 "exclude each other" edit $models --seed 7 --sound "$rain" --lambda-relative 1 --lambda-similarity 1 --out x.png
 for flag in "--clip-gelu exact" "--clip-view compatible"; do

@@ -276,6 +276,44 @@ static void whitened_distance(void **state) {
     free(u);
 }
 
+/* One step for all rows, along the sum of their gradients: with an epsilon far above them Adam goes
+ * along the gradient. L_reg is counted in w as ever. */
+static void shared_step(void **state) {
+    (void)state;
+    const int d = size.latent;
+    float *shared = malloc(sizeof(float) * (size_t)numbers);
+    float *each = malloc(sizeof(float) * (size_t)numbers);
+    chl_edit_options options = plain_options(1);
+    options.adam_eps = 1e3f;
+    options.rate = 1e4f;
+    MUST(chl_edit(engine, &options, source, target, each, NULL));
+    options.space = CHL_SPACE_SHARED;
+    MUST(chl_edit(engine, &options, source, target, shared, NULL));
+    double off = 0, moved = 0;
+    for (int i = 0; i < d; i++) {
+        const double step = (double)shared[i] - (double)source[i];
+        double sum = 0;
+        for (int row = 0; row < size.rows; row++) {
+            const int at = row * d + i;
+            sum += (double)each[at] - (double)source[at];
+            assert_true(fabs((double)shared[at] - (double)source[at] - step) < 1e-5);
+        }
+        off += (sum - step) * (sum - step);
+        moved += step * step;
+    }
+    assert_true(moved > 0 && off < 1e-6 * moved);
+    trail t = {.first = each};
+    options = plain_options(3);
+    options.space = CHL_SPACE_SHARED;
+    options.progress = keep_trail;
+    options.user = &t;
+    MUST(chl_edit(engine, &options, source, target, shared, NULL));
+    assert_true(t.latent_start == 0 && t.latent_loss > 0);
+    assert_true(near((double)t.latent_loss, squared_distance(each, source, numbers), 1e-5));
+    free(shared);
+    free(each);
+}
+
 /* 0: the weights stay equal; slower learning: nearer to equal. */
 static void mask_rate(void **state) {
     (void)state;
@@ -370,8 +408,9 @@ static void many_are_as_one_each(void **state) {
     const struct {
         chl_similarity similarity;
         chl_space space;
-    } cases[] = {
-        {CHL_COSINE, CHL_SPACE_W}, {CHL_HINGE, CHL_SPACE_WHITENED}, {CHL_DIRECTIONAL, CHL_SPACE_W}};
+    } cases[] = {{CHL_COSINE, CHL_SPACE_W},
+                 {CHL_HINGE, CHL_SPACE_WHITENED},
+                 {CHL_DIRECTIONAL, CHL_SPACE_SHARED}};
     float *many = malloc(sizeof(float) * MOST * (size_t)numbers);
     float *one = malloc(sizeof(float) * (size_t)numbers);
     float *mask = malloc(sizeof(float) * (MOST + 1) * (size_t)size.rows);
@@ -511,6 +550,7 @@ int main(void) {
                                        cmocka_unit_test(defaults_are_the_papers),
                                        cmocka_unit_test(scaled_distance),
                                        cmocka_unit_test(whitened_distance),
+                                       cmocka_unit_test(shared_step),
                                        cmocka_unit_test(mask_rate),
                                        cmocka_unit_test(rising_weight),
                                        cmocka_unit_test(large_epsilon),
