@@ -11,12 +11,12 @@ cmake --build "$build"
 mkdir -p "$out"
 edit() { # how these settings were found: docs/training.md, docs/method.md
   "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
-    --audio $demo/audio.safetensors --lambda-relative 0.3 --fixed-mask --lr 2 --adam-eps 0.01 --lambda-rise 2 \
-    --batch 10 "$@"
+    --audio $demo/audio.safetensors --space shared --fixed-mask --lambda-relative 0.3 --lr 0.3 --adam-eps 0.01 --steps 150 \
+    --truncation 1 --batch 10 "$@"
 }
 sounds=()
 for sound in $demo/sounds/*.ogg; do sounds+=(--sound "$sound"); done
-edit --seeds 40,4 "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
-edit --seed 35 --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
+edit --seeds 43,23 "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
+edit --seed 29 --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
 echo "two landscapes by ten sounds: $out/sounds.png, one by one in $out/edits"
 echo "one by rain, 24 dB softer to as it is: $out/rain.png"

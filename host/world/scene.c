@@ -69,6 +69,11 @@ _Static_assert(LATENT_USED <= CHL_SCENE_Z, "the latent is too short");
 /* unwanted kinds keep this far from the onset, so that rounding cannot start them */
 #define MARGIN 0.05f
 
+/* How much longer what no sound determines is than a strength in a scene's numbers, and so in a
+ * generator's measured W: an edit that stays near its source then keeps it. At equal length
+ * autumn ends 0.33 away and noon 0.77, and a strong event is farther from none. */
+#define KEPT 2
+
 /* The purposes of the random numbers in this room's scenes (chl_random). */
 #define PURPOSE_SCENE 0x5CE4E001u
 
@@ -217,16 +222,16 @@ int chl_scene_house_class(const chl_scene *scene) {
 
 /* one of three, as painted (canvas.h) */
 static float *put_place(float place, float *values) {
-    for (int i = 0; i < 3; i++) *values++ = (int)fminf(3 * place, 2) == i;
+    for (int i = 0; i < 3; i++) *values++ = (int)fminf(3 * place, 2) == i ? KEPT : 0;
     return values;
 }
 
 void chl_scene_values(const chl_scene *scene, float values[CHL_SCENE_VALUES]) {
-    *values++ = cosf(6.2831853f * scene->time);
-    *values++ = sinf(6.2831853f * scene->time);
-    *values++ = 2 * scene->season - 1;
-    for (int i = 0; i < 6; i++) *values++ = 2 * scene->hills[i] - 1;
-    *values++ = 2 * scene->house - 1;
+    *values++ = KEPT * cosf(6.2831853f * scene->time);
+    *values++ = KEPT * sinf(6.2831853f * scene->time);
+    *values++ = KEPT * (2 * scene->season - 1);
+    for (int i = 0; i < 6; i++) *values++ = KEPT * (2 * scene->hills[i] - 1);
+    *values++ = KEPT * (2 * scene->house - 1);
     values = put_place(scene->house_place, values);
     values = put_place(scene->place, values);
     for (int k = 0; k < CHL_KINDS; k++) *values++ = scene->strength[k];

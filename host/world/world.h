@@ -74,9 +74,9 @@ int chl_scene_time_class(const chl_scene *scene);
 int chl_scene_season_class(const chl_scene *scene);
 int chl_scene_house_class(const chl_scene *scene);
 
-/* A scene in numbers about -1 ... 1, each of which the picture is a simple function of: cosine and
- * sine of the time, season, hills, house, one of three places for it and for the event, strengths.
- */
+/* A scene in numbers, each of which the picture is a simple function of: cosine and sine of the
+ * time, season, hills, house, one of three places for it and for the event, about -2 ... 2; and the
+ * strengths, 0 ... 1. */
 #define CHL_SCENE_VALUES (2 + 1 + 6 + 1 + 3 + 3 + CHL_KINDS)
 void chl_scene_values(const chl_scene *scene, float values[CHL_SCENE_VALUES]);
 
