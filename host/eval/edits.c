@@ -21,9 +21,19 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static const char *space_name(chl_space space) {
+    switch (space) {
+    case CHL_SPACE_WHITENED:
+        return "whitened";
+    case CHL_SPACE_SHARED:
+        return "shared";
+    default:
+        return "w";
+    }
+}
+
 /* What the figures below were made with. */
 static json_t *describe_settings(const chl_bench *b) {
-    static const char *const space_name[] = {"w", "whitened", "shared"};
     const chl_edit_options *e = &b->options->edit;
     return json_pack(
         "{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}", "sources",
@@ -31,7 +41,7 @@ static json_t *describe_settings(const chl_bench *b) {
         (double)b->options->least_strength, "seed", (json_int_t)b->options->seed, "steps", e->steps,
         "rate", (double)e->rate, "lambda_similarity", (double)e->lambda_similarity, "latent_scale",
         (double)e->latent_scale, "lambda_rise", (double)e->lambda_rise, "adam_eps",
-        (double)e->adam_eps, "space", space_name[e->space], "similarity",
+        (double)e->adam_eps, "space", space_name(e->space), "similarity",
         e->similarity == CHL_HINGE         ? "hinge"
         : e->similarity == CHL_DIRECTIONAL ? "directional"
                                            : "cosine",
