@@ -416,21 +416,25 @@ int run(void (*body)(void *), void *argument, const shape &s, int bound, int blo
     if (error) return error;
     const uint64_t count = uint64_t{s.grid.x} * s.grid.y * s.grid.z;
     const uint64_t workers = std::min<uint64_t>(worker_count(), count);
+    // Taken and put back here, not by the workers: one that starts after another has ended would
+    // take its fibers and the mutex's order with them, and a race between the two would not show.
+    std::vector<std::unique_ptr<Block>> taken;
+    for (uint64_t w = 0; w < workers; w++) taken.push_back(pool.take());
     const auto work = [&](uint64_t worker) {
-        std::unique_ptr<Block> b = pool.take();
-        adopt_this_thread(*b);
-        b->body = body;
-        b->argument = argument;
+        Block &b = *taken[worker];
+        adopt_this_thread(b);
+        b.body = body;
+        b.argument = argument;
         for (uint64_t i = worker; i < count; i += workers)
-            run_block(*b, s, settings().order == Order::reverse ? count - 1 - i : i);
+            run_block(b, s, settings().order == Order::reverse ? count - 1 - i : i);
         running = nullptr;
         context = nullptr;
-        pool.put(std::move(b));
     };
     std::vector<std::thread> others;
     for (uint64_t w = 1; w < workers; w++) others.emplace_back(work, w);
     work(0);
     for (std::thread &t : others) t.join();
+    for (std::unique_ptr<Block> &b : taken) pool.put(std::move(b));
     return 0;
 }
 
