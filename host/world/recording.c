@@ -118,6 +118,19 @@ static chl_status second_source(chl_dice *d, chl_kind kind, float *other, int64_
     return chl_sound_bare(&recipe, other, samples);
 }
 
+/* The same event by a second algorithm, one is a layer over the other: what a network learns of a
+ * kind must not be one algorithm's way. Only of those that are trained on: a held-out sound stays
+ * pure. */
+static chl_status layer(chl_dice *d, const chl_sound_recipe *first, float *wave, float *other,
+                        int64_t samples) {
+    chl_sound_recipe second = *first;
+    second.algorithm += chl_between_int(d, 1, CHL_SOUND_HELD_OUT - 1);
+    second.algorithm %= CHL_SOUND_HELD_OUT;
+    CHL_TRY(chl_sound_bare(&second, other, samples));
+    add(wave, other, samples, chl_sound_decibels(first->strength) - chl_between(d, 0, 12));
+    return CHL_OK;
+}
+
 chl_status chl_recording_make(const chl_sound_recipe *recipe, float *wave, int64_t samples) {
     chl_dice dice = chl_dice_new(recipe->seed, RECORDING_PURPOSE), *d = &dice;
     float *other = malloc((size_t)samples * sizeof *other);
@@ -125,6 +138,8 @@ chl_status chl_recording_make(const chl_sound_recipe *recipe, float *wave, int64
     chl_status status = CHL_OK;
     double decibels = chl_sound_decibels(recipe->strength) + chl_between(d, -3, 3);
 
+    if (recipe->algorithm != CHL_SOUND_HELD_OUT && chl_chance(d, 0.4))
+        CHL_TRY_GOTO(layer(d, recipe, wave, other, samples));
     equalise(d, wave, samples);
     if (chl_chance(d, 0.7)) CHL_TRY_GOTO(reverberate(d, wave, samples));
     chl_set_level(wave, samples, decibels);

@@ -111,7 +111,7 @@ static void thunder_fading(chl_synth *s) {
         }
         at += pause_between_strikes(s);
     }
-    chl_layer_noise(s, CHL_PINK, 20, 6000);
+    chl_layer_noise(s, chl_any_colour(d), 20, 6000);
     double high = chl_between_log(d, 400, 1000) * pow(3, s->strength);
     chl_layer_sweep(s, CHL_LOWPASS, 0.7, 45, high);
     chl_layer_sweep(s, CHL_LOWPASS, 0.7, 90, high);

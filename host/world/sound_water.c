@@ -31,7 +31,7 @@ static void waves_opening(chl_synth *s) {
     double period = wave_period(s);
     breakers(s, period, chl_between(d, 0, period), period * chl_between(d, 0.2, 0.45),
              period * chl_between(d, 0.2, 0.4));
-    chl_layer_noise(s, CHL_PINK, 60, 14000);
+    chl_layer_noise(s, chl_any_colour(d), 60, 14000);
     chl_layer_sweep(s, CHL_LOWPASS, 0.6, chl_between_log(d, 180, 400),
                     chl_between_log(d, 2500, 7000) * (0.7 + 0.6 * s->strength));
     chl_curve_to_gain(s, chl_between(d, 12, 24));
@@ -46,7 +46,7 @@ static void waves_foam(chl_synth *s) {
     double period = wave_period(s), delay = chl_between(d, 0, period);
     chl_dice schedule = *d;
     breakers(s, period, delay, period * 0.15, period * chl_between(d, 0.12, 0.25));
-    chl_layer_noise(s, CHL_PINK, 50, chl_between_log(d, 500, 1500) * (1 + s->strength));
+    chl_layer_noise(s, chl_any_colour(d), 50, chl_between_log(d, 500, 1500) * (1 + s->strength));
     chl_layer_shape(s);
     chl_layer_mix(s, 0);
     *d = schedule; /* the same breakers, later and longer */

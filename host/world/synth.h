@@ -113,6 +113,9 @@ double chl_curve_at(const chl_synth *s, double at);
 
 /* The layer. */
 typedef enum chl_colour { CHL_WHITE, CHL_PINK, CHL_BROWN } chl_colour;
+static inline chl_colour chl_any_colour(chl_dice *dice) {
+    return (chl_colour)chl_between_int(dice, CHL_WHITE, CHL_BROWN);
+}
 void chl_layer_noise(chl_synth *s, chl_colour colour, double low, double high); /* adds */
 /* Impulses at random times, with log-normal heights of that spread and either sign. */
 void chl_layer_dust(chl_synth *s, double rate, double spread);

@@ -1,4 +1,5 @@
-/* bf16 <-> float32. The CPU computes in float32; this serves its tests and files. */
+/* bf16 <-> float32. The CPU computes in float32; this serves its tests and files. Nothing casts
+ * into a gradient that is there already (gradient_cast). */
 #include "cpu.h"
 #include "vmath.h"
 #include <stdbool.h>
@@ -22,17 +23,14 @@ static chl_status run(const chl_call *call) {
     const int64_t count = chl_count(&call->in_desc[0]);
     const bool from_half = call->in_desc[0].dtype == CHL_BF16;
     const bool to_half = call->out_desc[0].dtype == CHL_BF16;
-    const int add = chl_accumulates(call, 0);
     if (!call->out[0]) return CHL_OK;
     for (int64_t i = 0; i < count; i++) {
         float value =
             from_half ? widen(((const uint16_t *)call->in[0])[i]) : ((const float *)call->in[0])[i];
-        if (to_half) {
-            uint16_t *y = (uint16_t *)call->out[0] + i;
-            *y = narrow(add ? widen(*y) + value : value);
-        } else {
-            chl_put((float *)call->out[0] + i, value, add);
-        }
+        if (to_half)
+            ((uint16_t *)call->out[0])[i] = narrow(value);
+        else
+            ((float *)call->out[0])[i] = value;
     }
     return CHL_OK;
 }

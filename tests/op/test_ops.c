@@ -82,21 +82,37 @@ static const chl_backend *open_device(const char *name) {
     return backend;
 }
 
-/* test_ops [--device NAME] [--bf16] [--ways] [--pending LIST] [family]. --device: as chladni's, not
- * on the emulator. --ways: there, in all orders of threads and landings of copies. --bf16:
- * activations in bf16, where cases say what is one; the rows that never ran are then no failure.
- * One family alone: neither. */
+static bool run_family(const op_case_list *list, const chl_backend *backend, bool to_first_failure,
+                       op_coverage *coverage, int *cases) {
+    for (int i = 0; i < list->count; i++) {
+        if (!op_test_possible(&list->cases[i], backend)) {
+            coverage->skipped++;
+            continue;
+        }
+        op_test_run(&list->cases[i], backend, coverage);
+        (*cases)++;
+        if (to_first_failure && coverage->failed) return false;
+    }
+    return true;
+}
+
+/* test_ops [--device NAME] [--bf16] [--ways] [--first] [--pending LIST] [family]. --device: as
+ * chladni's, not on the emulator. --ways: there, in all orders of threads and landings of copies.
+ * --bf16: activations in bf16, where cases say what is one; the rows that never ran are then no
+ * failure. One family alone: neither. --first: nothing more after the first case that fails. */
 int main(int argc, char **argv) {
     op_coverage coverage = {0};
     const chl_backend *backend = TESTED_BACKEND;
     const char *list_path = NULL, *only = NULL;
-    bool half = false;
+    bool half = false, to_first_failure = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bf16") == 0) {
             op_test_precision(CHL_BF16);
             half = true;
         } else if (strcmp(argv[i], "--ways") == 0)
             ALL_WAYS();
+        else if (strcmp(argv[i], "--first") == 0)
+            to_first_failure = true;
         else if (strcmp(argv[i], "--pending") == 0 && i + 1 < argc)
             list_path = argv[++i];
         else if (CAN_BE_TOLD && strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
@@ -108,15 +124,7 @@ int main(int argc, char **argv) {
     int cases = 0;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         if (only && strcmp(only, families[f].name) != 0) continue;
-        const op_case_list *list = families[f].list;
-        for (int i = 0; i < list->count; i++) {
-            if (!op_test_possible(&list->cases[i], backend)) {
-                coverage.skipped++;
-                continue;
-            }
-            op_test_run(&list->cases[i], backend, &coverage);
-            cases++;
-        }
+        if (!run_family(families[f].list, backend, to_first_failure, &coverage, &cases)) break;
     }
     char *list = read_list(list_path);
     const int wrong = list ? check_list(backend, list) : 1;
