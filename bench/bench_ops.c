@@ -1,6 +1,9 @@
 /* Single ops, forward and backward, at the sizes of an edit and of training: seconds, bytes, FLOPs.
  *
- *     bench_ops [--device NAME] [--bf16] [--runs N] [--flush MB] [--small] [OP]
+ *     bench_ops [--device NAME] [--bf16] [--runs N] [--flush MB] [--small] [--layers N | OP]
+ *
+ * --layers: instead of the ops, each modulated convolution of StyleGAN2 at 1024 for N pictures,
+ * which bench/peers/layers.py times in PyTorch, and cuDNN's convolution of the same shape.
  *
  * A line of JSON per op and case. Before each run a buffer larger than the caches is cleared, and
  * the time of the clearing alone is taken off: both are queued without waiting, so that the launch
@@ -17,9 +20,14 @@
 typedef struct options {
     const char *device, *only;
     bool half, small;
-    int runs;
-    size_t flush; /* bytes */
+    int runs, layers; /* 0, or pictures */
+    size_t flush;     /* bytes */
 } options;
+
+typedef struct layer { /* of the generator */
+    int side, in, out; /* side of the result */
+    bool up;
+} layer;
 
 typedef struct op_bench {
     const char *what;
@@ -97,6 +105,31 @@ static const op_bench benches[] = {
     {"a batch of 384", contrast, 384},
 };
 
+/* --- StyleGAN2's layers at 1024, channel base 32768 ---------------------------------------------
+ */
+static const layer layers[] = {
+    {4, 512, 512, false},   {8, 512, 512, true},   {8, 512, 512, false},   {16, 512, 512, true},
+    {16, 512, 512, false},  {32, 512, 512, true},  {32, 512, 512, false},  {64, 512, 512, true},
+    {64, 512, 512, false},  {128, 512, 256, true}, {128, 256, 256, false}, {256, 256, 128, true},
+    {256, 128, 128, false}, {512, 128, 64, true},  {512, 64, 64, false},   {1024, 64, 32, true},
+    {1024, 32, 32, false},
+};
+
+/* As in an edit: weights, noise and bias are frozen, and what depends on them only is not timed. */
+static chl_tensor frozen(chl_graph *g, const char *name, chl_desc desc) {
+    return chl_param(g, name, desc, NULL, CHL_FROZEN);
+}
+static chl_tensor modulated(chl_graph *g, int n, const layer *l) {
+    const int from = l->up ? l->side / 2 : l->side;
+    const chl_modconv settings = {
+        .up = l->up, .gain = 1, .eps = 1e-8f, .slope = 0.2f, .act_gain = 1.41421356f};
+    return chl_modulated_conv(
+        g, activation(g, chl_f32(4, n, from, from, l->in)),
+        frozen(g, "w", chl_f32(4, l->out, l->in, 3, 3)), weight(g, chl_f32(2, n, l->in)),
+        frozen(g, "noise", chl_f32(2, l->side, l->side)), frozen(g, "strength", chl_f32(1, 1)),
+        frozen(g, "b", chl_f32(1, l->out)), &settings);
+}
+
 /* --- timing ----------------------------------------------------------------------------------- */
 static double now(void) {
     struct timespec t;
@@ -129,7 +162,7 @@ static int64_t bytes_of(const chl_shapes *s) {
     return bytes;
 }
 
-static void print_line(const chl_graph *g, const chl_node *node, const op_bench *bench,
+static void print_line(const chl_graph *g, const chl_node *node, const char *what,
                        const double *sorted, int runs) {
     chl_shapes shapes;
     chl_node_shapes(g, node, &shapes);
@@ -139,15 +172,14 @@ static void print_line(const chl_graph *g, const chl_node *node, const op_bench 
     printf("{\"op\": \"%s\", \"case\": \"%s\", \"shape\": \"%s\", \"precision\": \"%s\", "
            "\"bytes\": %lld, \"flops\": %.0f, \"seconds\": {\"median\": %.9f, "
            "\"quartiles\": [%.9f, %.9f]}}\n",
-           chl_op_name(node->op), bench->what, shape,
-           shapes.in[0].dtype == CHL_BF16 ? "bf16" : "float", (long long)bytes_of(&shapes),
-           rule->flops ? rule->flops(&shapes) : 0.0,
+           chl_op_name(node->op), what, shape, shapes.in[0].dtype == CHL_BF16 ? "bf16" : "float",
+           (long long)bytes_of(&shapes), rule->flops ? rule->flops(&shapes) : 0.0,
            0.5 * (sorted[(runs - 1) / 2] + sorted[runs / 2]), sorted[runs / 4],
            sorted[runs - 1 - runs / 4]);
     fflush(stdout);
 }
 
-static chl_status time_node(const options *o, const chl_graph *g, int32_t n, const op_bench *bench,
+static chl_status time_node(const options *o, const chl_graph *g, int32_t n, const char *what,
                             void *spare) {
     const chl_node *node = &g->node[n];
     const chl_body *body = g->backend->body(node->op);
@@ -162,7 +194,7 @@ static chl_status time_node(const options *o, const chl_graph *g, int32_t n, con
     }
     if (status == CHL_OK) {
         qsort(seconds, (size_t)o->runs, sizeof *seconds, ascending);
-        print_line(g, node, bench, seconds, o->runs);
+        print_line(g, node, what, seconds, o->runs);
     }
     free(seconds);
     return status;
@@ -174,14 +206,12 @@ static bool is_frame(chl_op op) {
            op == CHL_OP_mean || op == CHL_OP_mean_dx;
 }
 
-static chl_status time_bench(const options *o, const chl_backend *backend, const op_bench *bench,
+/* All that leads to y, and the gradients to what is trainable. Frees the graph. */
+static chl_status time_graph(const options *o, chl_graph *g, chl_tensor y, const char *what,
                              void *spare) {
-    chl_graph *g;
-    CHL_TRY(chl_graph_new(backend, &g));
-    chl_graph_precision(g, o->half && backend->bf16 ? CHL_BF16 : CHL_F32);
-    chl_tensor y = chl_leave(g, bench->build(g, o->small ? 2 : bench->batch)), wrt[16],
-               gradient[16];
+    chl_tensor wrt[16], gradient[16];
     int wanted = 0;
+    y = chl_leave(g, y);
     for (chl_tensor t = 0; t < g->tensors && wanted < 16; t++)
         if (chl_is_trainable(g, t)) wrt[wanted++] = t;
     if (y != CHL_NONE) {
@@ -195,11 +225,38 @@ static chl_status time_bench(const options *o, const chl_backend *backend, const
     chl_status status = chl_compile(g);
     if (status == CHL_OK) status = chl_run(g, 0);
     for (int32_t n = 0; n < g->nodes && status == CHL_OK; n++)
-        if (!is_frame(g->node[n].op) &&
+        if (!g->node[n].once && !is_frame(g->node[n].op) &&
             (!o->only || strcmp(o->only, chl_op_name(g->node[n].op)) == 0))
-            status = time_node(o, g, n, bench, spare);
+            status = time_node(o, g, n, what, spare);
     chl_graph_free(g);
     return status;
+}
+
+static chl_status new_graph(const options *o, const chl_backend *backend, chl_graph **g) {
+    CHL_TRY(chl_graph_new(backend, g));
+    chl_graph_precision(*g, o->half && backend->bf16 ? CHL_BF16 : CHL_F32);
+    return CHL_OK;
+}
+static chl_status time_ops(const options *o, const chl_backend *backend, void *spare) {
+    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
+        chl_graph *g;
+        CHL_TRY(new_graph(o, backend, &g));
+        chl_tensor y = benches[i].build(g, o->small ? 2 : benches[i].batch);
+        CHL_TRY(time_graph(o, g, y, benches[i].what, spare));
+    }
+    return CHL_OK;
+}
+static chl_status time_layers(const options *o, const chl_backend *backend, void *spare) {
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        const layer *l = &layers[i];
+        char what[48];
+        snprintf(what, sizeof what, "%d %s %d to %d", l->side, l->up ? "up" : "plain", l->in,
+                 l->out);
+        chl_graph *g;
+        CHL_TRY(new_graph(o, backend, &g));
+        CHL_TRY(time_graph(o, g, modulated(g, o->layers, l), what, spare));
+    }
+    return CHL_OK;
 }
 
 static bool parse(int argc, char **argv, options *o) {
@@ -214,6 +271,8 @@ static bool parse(int argc, char **argv, options *o) {
             o->device = argv[++i];
         else if (strcmp(argv[i], "--runs") == 0 && value)
             o->runs = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--layers") == 0 && value)
+            o->layers = atoi(argv[++i]);
         else if (strcmp(argv[i], "--flush") == 0 && value)
             o->flush = (size_t)atoi(argv[++i]) << 20;
         else if (argv[i][0] != '-' && !o->only)
@@ -221,14 +280,14 @@ static bool parse(int argc, char **argv, options *o) {
         else
             return false;
     }
-    return o->runs > 0;
+    return o->runs > 0 && o->layers >= 0;
 }
 
 int main(int argc, char **argv) {
     options o;
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: bench_ops [--device NAME] [--bf16] [--runs N] [--flush MB] "
-                        "[--small] [OP]\n");
+                        "[--small] [--layers N | OP]\n");
         return 2;
     }
     const char *why;
@@ -242,12 +301,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "bench_ops: no memory for the buffer that flushes the caches\n");
         return 1;
     }
-    chl_status status = CHL_OK;
-    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
-        status = time_bench(&o, backend, &benches[i], spare);
-        if (status != CHL_OK) fprintf(stderr, "bench_ops: %s\n", chl_error());
-        if (status != CHL_OK) break;
-    }
+    const chl_status status =
+        o.layers ? time_layers(&o, backend, spare) : time_ops(&o, backend, spare);
+    if (status != CHL_OK) fprintf(stderr, "bench_ops: %s\n", chl_error());
     backend->release(spare);
     return status != CHL_OK;
 }

@@ -87,13 +87,16 @@ if [ -z "$quick" ]; then
 fi
 
 step "times"
+mkdir -p bench/results
 runs=51; [ -z "$quick" ] || runs=11
 "$build/bench/bench_ops" --device "$device" --runs $runs >"$build/times"
 "$build/bench/bench_ops" --device "$device" --runs $runs --bf16 >>"$build/times"
 
 slug=$(echo "$name" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
+for batch in 1 8; do # for bench/peers/layers.py --table
+  "$build/bench/bench_ops" --device "$device" --runs $runs --bf16 --layers $batch >"bench/results/layers-$slug-$batch.jsonl"
+done
 out=bench/results/gpu-$slug.json
-mkdir -p bench/results
 {
   printf '{\n "device": "%s",\n "compute_capability": "%s",\n "driver": "%s",\n "cuda": "%s",\n' "$name" "$capability" "$driver" "$cuda"
   printf ' "commit": "%s",\n "date": "%s",\n "runs": %d,\n' "$commit" "$(date -u +%F)" $runs
