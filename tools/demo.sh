@@ -16,7 +16,7 @@ edit() { # how these settings were found: docs/training.md, docs/method.md
 }
 sounds=()
 for sound in $demo/sounds/*.ogg; do sounds+=(--sound "$sound"); done
-edit --seeds 43,23 "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
-edit --seed 29 --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
+edit --seeds 2,14 "${sounds[@]}" --sheet "$out/sounds.png" --out "$out/edits"
+edit --seed 2 --sound $demo/sounds/rain.ogg --sheet "$out/rain.png"
 echo "two landscapes by ten sounds: $out/sounds.png, one by one in $out/edits"
 echo "one by rain, 24 dB softer to as it is: $out/rain.png"
