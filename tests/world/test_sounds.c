@@ -264,6 +264,41 @@ static void any_length(void **state) {
             }
 }
 
+static double correlation(const float *a, const float *b, int64_t samples) {
+    double ab = 0, aa = 1e-12, bb = 1e-12;
+    for (int64_t i = 0; i < samples; i++) {
+        ab += (double)a[i] * b[i];
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+    }
+    return fabs(ab) / sqrt(aa * bb);
+}
+
+/* Recordings of silence that hold the same event by a trained algorithm, of 40. */
+static int layered(int algorithm) {
+    int found = 0;
+    for (int seed = 0; seed < 40; seed++) {
+        chl_sound_recipe recipe = {CHL_WIND, algorithm, 0.6f, true, (uint64_t)seed};
+        memset(first, 0, sizeof first);
+        assert_int_equal(chl_recording_make(&recipe, first, CHL_WORLD_RATE), CHL_OK);
+        double most = 0;
+        for (recipe.algorithm = 0; recipe.algorithm < CHL_SOUND_HELD_OUT; recipe.algorithm++) {
+            assert_int_equal(chl_sound_bare(&recipe, second, CHL_WORLD_RATE), CHL_OK);
+            most = fmax(most, correlation(first, second, CHL_WORLD_RATE));
+        }
+        found += most > 0.3;
+    }
+    return found;
+}
+
+/* Nothing that a network was trained on may be heard in what it is judged by. */
+static void trained_sounds_have_layers_and_others_have_not(void **state) {
+    (void)state;
+    for (int algorithm = 0; algorithm < CHL_SOUND_HELD_OUT; algorithm++)
+        assert_in_range(layered(algorithm), 8, 24); /* 0.4 of 40 */
+    assert_int_equal(layered(CHL_SOUND_HELD_OUT), 0);
+}
+
 static void expect_error(chl_sound_recipe recipe, int64_t samples, const char *words) {
     assert_int_equal(chl_sound_synthesise(&recipe, first, samples), CHL_ERR_ARGUMENT);
     if (!strstr(chl_error(), words)) fail_msg("\"%s\" lacks \"%s\"", chl_error(), words);
@@ -292,6 +327,7 @@ int main(void) {
         cmocka_unit_test(rain_is_steady_and_blasts_are_not),
         cmocka_unit_test(no_algorithm_twice),
         cmocka_unit_test(any_length),
+        cmocka_unit_test(trained_sounds_have_layers_and_others_have_not),
         cmocka_unit_test(errors_say_what_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
