@@ -2,6 +2,7 @@
 
     python bench/compare.py wplus --ours build/chladni-bench --out bench/results/cpu-wplus.json
     python bench/compare.py wplus --peer "tcmalloc: LD_PRELOAD=libtcmalloc_minimal.so.4 --form scaled"
+    python bench/compare.py wplus-face --device cuda --bf16 --size 1024 --batch 8 --ours build/bench/chladni-bench
 
 Each contestant is a process that answers timed runs over a pipe (docs/performance.md, "Protocol"). Only one is awake at
 a time: the others are stopped, so that their spinning threads cost nothing. `--peer` replaces the default peers;
@@ -45,6 +46,10 @@ def authors(options=""):
     return [f"authors: {MALLOC} --form authors {options}"]
 
 
+# What --bf16 races: the authors' way (CLIP in half precision, float32 with TF32 elsewhere), every trick, plain eager
+P0, P2 = "P0: --form authors --clip-dtype float16", "P2: --form scaled --dtype bfloat16"
+P1 = "P1: --form scaled --dtype bfloat16 --compile max-autotune-no-cudagraphs --graph"
+
 # workload -> variants: (name, chladni-bench arguments, peers)
 WORKLOADS = {
     "mel": [("log-mel, 8 clips", "mel --batch 8", [f"torch.stft: {MALLOC} --batch 8"])],
@@ -65,6 +70,17 @@ WORKLOADS = {
     "wplus-face": [
         ("W+ step at 256, ArcFace", "wplus --face", tuned("--face", "--fir shifts")),
         ("W+ step at 256, ArcFace, authors' preparation", "wplus --face --compatible", authors("--face")),
+    ],
+}
+IN_BF16 = {
+    "mel": [("log-mel, float", "mel", ["torch.stft: --power abs"])],
+    "swin": [("Swin-T, forward and backward", "swin", [P1.replace("-no-cudagraphs --graph", ""), P2])],
+    "stylegan2": [("StyleGAN2, forward and backward", "stylegan2", [P1, P2])],
+    "clip": [("CLIP image tower, forward", "clip", [P1, P2])],
+    "wplus": [("W+ step", "wplus", [P1, P2]), ("W+ step, authors' preparation", "wplus --compatible", [P0])],
+    "wplus-face": [
+        ("W+ step, ArcFace", "wplus --face", [f"{P1} --face", f"{P2} --face"]),
+        ("W+ step, ArcFace, authors' preparation", "wplus --face --compatible", [f"{P0} --face"]),
     ],
 }
 
@@ -112,14 +128,14 @@ class Contestant:
         self.process.wait()
 
 
-def peer(text, workload, arguments, threads):
+def peer(text, workload, arguments, options):
     """`name: VARIABLE=value ... --option ...` -> a running peer."""
     name, _, rest = text.partition(":")
-    environment, options, python = {}, [], sys.executable
+    environment, flags, python = {}, [], sys.executable
     for word in shlex.split(rest):
         key, equals, value = word.partition("=")
-        if options or not equals or key.startswith("-"):
-            options.append(word)
+        if flags or not equals or key.startswith("-"):
+            flags.append(word)
         elif key == "PYTHON":
             python = value
         else:
@@ -127,7 +143,8 @@ def peer(text, workload, arguments, threads):
     script = [str(HERE / "peers" / "mel_torch.py")]
     if workload != "mel":
         script = [str(HERE / "peers" / "serve.py"), workload.removesuffix("-face")]
-    return Contestant(name, [python, *script, "--threads", str(threads), *options, *arguments], environment)
+    where = ["--threads", str(options.threads), "--device", options.device]
+    return Contestant(name, [python, *script, *where, *flags, *arguments], environment)
 
 
 def difference(a, b):
@@ -139,25 +156,60 @@ def difference(a, b):
     return float(np.linalg.norm(a.ravel() - b.ravel()) / max(np.linalg.norm(b.ravel()), 1e-30))
 
 
-def check_equal(ours, theirs):
-    """Relative L2 difference of every array both wrote after their first run."""
+def arrays(contestant):
+    """What it computed in its first run, by name."""
     import numpy as np
 
-    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        names = ours.dump(first)
-        if set(theirs.dump(second)) != set(names):
-            sys.exit(f"{ours.name} and {theirs.name} do not offer the same outputs")
-        report = {}
-        for name in names:
-            a, b = (np.load(pathlib.Path(folder) / f"{name}.npy") for folder in (first, second))
-            value = name in ("picture", "embedding", "loss", "mel")
-            bound = TOLERANCE_VALUE if value else TOLERANCE_GRADIENT
-            error = difference(a, b)
-            report[name] = {"relative_difference": error, "tolerance": bound}
-            print(f"  {name}: relative difference {error:.1e} (tolerance {bound:.0e})")
-            if not error <= bound:
-                sys.exit(f"{ours.name} and {theirs.name} differ in {name}: nothing is timed")
-    return report
+    with tempfile.TemporaryDirectory() as folder:
+        return {name: np.load(pathlib.Path(folder) / f"{name}.npy") for name in contestant.dump(folder)}
+
+
+def tolerance(name):
+    return TOLERANCE_VALUE if name in ("picture", "embedding", "loss", "mel") else TOLERANCE_GRADIENT
+
+
+def check(who, found, against, expected, tolerances):
+    """Relative L2 differences of arrays of the same names."""
+    if set(found) != set(expected):
+        sys.exit(f"{who} and {against} do not offer the same outputs")
+    result = {}
+    for name, bound in tolerances.items():
+        error = difference(found[name], expected[name])
+        result[name] = {"relative_difference": error, "tolerance": bound}
+        print(f"  {who}, {name}: relative difference {error:.1e} (tolerance {bound:.0e})")
+        if not error <= bound:
+            sys.exit(f"{who} and {against} differ in {name}: nothing is timed")
+    return result
+
+
+class Reference:
+    """In bf16 nobody is right: everybody is compared with PyTorch in float32, and may be off by twice what PyTorch in
+    bf16 is, and by what float32 may be off."""
+
+    def __init__(self, workload, variant, extra, options):
+        _, _, peers = variant
+        words = [w for w in shlex.split(peers[0]) if w in ("authors", "--face")]
+        form = " ".join(["--form", "authors" if "authors" in words else "scaled", *[w for w in words if w == "--face"]])
+        float32 = first_run(peer(f"float32: {form}", workload, extra, options))
+        bf16 = first_run(peer(f"bf16: {form} --dtype bfloat16", workload, extra, options))
+        self.arrays = float32
+        self.tolerances = {n: tolerance(n) + 2 * difference(bf16[n], float32[n]) for n in float32}
+
+
+def first_run(contestant):
+    contestant.run()
+    found = arrays(contestant)
+    contestant.quit()
+    return found
+
+
+def check_equal(ours, theirs, reference):
+    """Both with the reference, or without one with each other."""
+    a, b = arrays(ours), arrays(theirs)
+    if reference:
+        mine = check(ours.name, a, "float32", reference.arrays, reference.tolerances)
+        return {ours.name: mine, theirs.name: check(theirs.name, b, "float32", reference.arrays, reference.tolerances)}
+    return check(ours.name, a, theirs.name, b, {name: tolerance(name) for name in a})
 
 
 def interval(values, function=statistics.median, draws=2000):
@@ -219,26 +271,26 @@ def commit():
     return git("rev-parse", "HEAD") + (" with local changes" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
-def compare(options, name, arguments, peers):
-    words = shlex.split(arguments)
+def compare(options, variant):
+    name, arguments, peers = variant
     extra = ["--batch", str(options.batch)] if options.batch else []
-    extra += ["--size", str(options.size)] if options.size else []
-    results, ours = [], None
-    for text in peers:
+    extra += ["--size", str(options.size)] if options.size and options.workload != "mel" else []
+    results, ours, reference = [], None, None
+    if options.bf16 and options.workload != "mel" and not options.skip_check:
+        reference = Reference(options.workload, variant, extra, options)
+    for text in options.peer or peers:
         print(f"{options.workload}: {name}, against {text.partition(':')[0]}")
-        theirs = peer(text, options.workload, extra, options.threads)
+        theirs = peer(text, options.workload, extra, options)
         if ours is None and not options.ours:
             ours = theirs
             ours.run()
             continue
         if options.ours:
-            ours = Contestant(
-                "chladni", [options.ours, *words, *extra, "--device", "cpu", "--threads", str(options.threads), "--serve"]
-            )
+            ours = chladni(options, arguments, extra)
             ours.run()
         ours.seconds, theirs.seconds = [], []
         theirs.run()
-        equality = check_equal(ours, theirs) if not options.skip_check else None
+        equality = check_equal(ours, theirs, reference) if not options.skip_check else None
         if options.runs > 1:
             race([ours, theirs], options.runs, options.warm)
             results.append({"variant": name, "equality": equality, **report(ours, theirs)})
@@ -250,12 +302,20 @@ def compare(options, name, arguments, peers):
     return results
 
 
+def chladni(options, arguments, extra):
+    where = ["--device", options.device, "--threads", str(options.threads)]
+    where += ["--bf16"] if options.bf16 and options.device != "cpu" else []  # our CPU backend knows float only
+    return Contestant("chladni", [options.ours, *shlex.split(arguments), *extra, *where, "--serve"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--ours", help="chladni-bench; without it the first peer takes its place")
     parser.add_argument("--peer", action="append", help="'name: VARIABLE=value ... --option ...'")
     parser.add_argument("--variant", type=int, help="only this one of the workload's variants, from 0")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N, of both sides")
+    parser.add_argument("--bf16", action="store_true", help="both sides in reduced precision; other peers: P0, P1, P2")
     parser.add_argument("--runs", type=int, default=20, help="timed runs of each; 0 only checks equality")
     parser.add_argument("--warm", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -265,14 +325,15 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    variants = WORKLOADS[options.workload]
+    variants = (IN_BF16 if options.bf16 else WORKLOADS)[options.workload]
     if options.variant is not None:
         variants = [variants[options.variant]]
     results = []
-    for name, arguments, peers in variants:
-        results += compare(options, name, arguments, options.peer or peers)
+    for variant in variants:
+        results += compare(options, variant)
     if options.out:
         record = {"workload": options.workload, "machine": machine(), "commit": commit(), "threads": options.threads}
+        record |= {"device": options.device, "bf16": options.bf16}
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps({**record, "runs": options.runs, "results": results}, indent=1) + "\n")
 

@@ -2,7 +2,9 @@
 # Every PyTorch peer on one device, a JSON file each in FOLDER; started again it goes on with what is missing.
 #     bench/peers/all.sh FOLDER [--small]      DEVICE (cuda) and PYTHON (python3) from the environment
 # --small: sizes that a CPU can run, to see that all of them work.
+# With OURS=build/bench/chladni-bench whole workloads are also raced against ours, taking turns, equality first.
 set -euo pipefail
+ours=${OURS:+$(realpath "$OURS")}
 cd "$(dirname "$0")"
 folder=${1:?usage: bench/peers/all.sh FOLDER [--small]} small=${2:-} device=${DEVICE:-cuda} python=${PYTHON:-python3}
 mkdir -p "$folder"
@@ -33,4 +35,19 @@ done
 for batch in $layers; do
   peer "layers-$batch" layers.py --batch "$batch" "${runs[@]}" $([ -z "$small" ] || echo --size 16 --flush 1)
 done
+race() { # race NAME WORKLOAD ARGUMENTS...
+  local out=$folder/race-$1.json
+  [ -s "$out" ] || "$python" ../compare.py "$2" "${@:3}" --bf16 --device "$device" --ours "$ours" --out "$out" ||
+    { echo "peers: race of $1 failed" >&2; failed=1; }
+}
+if [ -n "$ours" ]; then
+  for size in $sizes; do
+    for batch in $batches; do
+      race "wplus-$size-$batch" wplus --size "$size" --batch "$batch" "${runs[@]}"
+      race "wplus-$size-$batch-face" wplus-face --size "$size" --batch "$batch" "${runs[@]}"
+    done
+  done
+  race swin swin --batch $clips "${runs[@]}"
+  race mel mel --batch $mels "${runs[@]}"
+fi
 exit $failed

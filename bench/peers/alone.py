@@ -37,7 +37,6 @@ class SwinStep:
             layout="contiguous",
         )
         self.step = steps.Swin(settings)
-        self.step.x, self.step.target = self.step.x.to(options.device), self.step.target.to(options.device)
         fused = {"fused": True} if options.device != "cpu" else {}
         self.optimiser = torch.optim.AdamW(self.step.net.parameters(), lr=1e-4, weight_decay=0.05, **fused)
 
@@ -51,9 +50,7 @@ class MelStep:
     def __init__(self, options):
         import mel_torch
 
-        self.peer = mel_torch.LogMel(options.batch, "abs")
-        for name in ("wave", "window", "filters"):
-            setattr(self.peer, name, getattr(self.peer, name).to(options.device))
+        self.peer = mel_torch.LogMel(options.batch, "abs", options.device)
         if options.seconds:
             self.peer.wave = self.peer.wave[:, : options.seconds * mel_torch.RATE].contiguous()
         if options.compile:

@@ -1,6 +1,6 @@
 """Log-mel as PyTorch users write it: torch.stft, a dense mel matrix, log10; the peer of `chladni-bench mel`.
 
-    python bench/peers/mel_torch.py [--batch N] [--threads N] [--power abs|parts]
+    python bench/peers/mel_torch.py [--batch N] [--threads N] [--device cpu|cuda] [--power abs|parts]
 
 `--power parts` (default) squares real and imaginary parts; `abs` is the usual abs().pow(2), which is slower.
 """
@@ -37,9 +37,9 @@ def filters():
 
 
 class LogMel:
-    def __init__(self, batch, power):
-        self.wave = weights.uniform("wave", (batch, RATE * SECONDS), 0.5)
-        self.window, self.filters, self.power = torch.hann_window(FFT), filters(), power
+    def __init__(self, batch, power, device="cpu"):
+        self.wave = weights.uniform("wave", (batch, RATE * SECONDS), 0.5).to(device)
+        self.window, self.filters, self.power = torch.hann_window(FFT).to(device), filters().to(device), power
 
     def run(self):
         with torch.inference_mode():
@@ -60,14 +60,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--power", default="parts", choices=("parts", "abs"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_num_interop_threads(1)
     torch.set_flush_denormal(True)
-    peer = LogMel(options.batch, options.power)
+    peer = LogMel(options.batch, options.power, options.device)
     about = {"torch": torch.__version__, **vars(options)}
-    serve(peer.run, peer.outputs, about)
+    serve(peer.run, peer.outputs, about, torch.cuda.synchronize if options.device != "cpu" else lambda: None)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,27 @@ def arguments():
     parser.add_argument("--layout", default="channels_last", choices=("channels_last", "contiguous"))
     parser.add_argument("--fir", default="depthwise", choices=("depthwise", "shifts"))
     parser.add_argument("--compile", metavar="MODE", help="torch.compile with this mode")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--clip-dtype", choices=("float16", "bfloat16", "float32"), help="wplus; otherwise --dtype")
+    parser.add_argument("--graph", action="store_true", help="on a GPU: from the second run on one CUDA graph")
     parser.add_argument("--onednn", default="on", choices=("on", "off"))
     return parser.parse_args()
+
+
+def graphed(workload, record):
+    """The first run step by step, for its outputs are compared; the others replay a recorded one."""
+    replay = []
+
+    def run():
+        if not replay:
+            workload.run()
+            replay.append(None)
+        else:
+            replay[0] = replay[0] or record(workload)
+            replay[0]()
+
+    return run
 
 
 def main():
@@ -66,15 +85,20 @@ def main():
     torch.set_num_interop_threads(1)
     torch.set_flush_denormal(True)
     torch.backends.mkldnn.enabled = options.onednn == "on"
+    torch.backends.cudnn.benchmark = options.form == "scaled"
     import steps
 
     settings = steps.Settings(
-        options.form, options.batch, options.size, options.face, layout=options.layout, compile=options.compile,
-        fir=options.fir, backward=not options.forward_only,
+        options.form, options.batch, options.size, options.face, options.device, options.dtype, options.layout,
+        options.compile, options.fir, not options.forward_only, options.clip_dtype,
     )
     workload = steps.WORKLOADS[options.workload](settings)
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), **vars(options)}
-    serve(workload.run, workload.outputs, about)
+    gpu = options.device != "cpu"
+    if gpu:
+        about["device"] = torch.cuda.get_device_name(options.device)
+    run = graphed(workload, steps.recorded) if gpu and options.graph else workload.run
+    serve(run, workload.outputs, about, torch.cuda.synchronize if gpu else lambda: None)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,20 @@ class Settings:
         return weights.uniform(name, shape).to(self.device)
 
 
+def recorded(step):
+    """The step as one CUDA graph: warm up on a side stream, record once, replay."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(5):
+            step.run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step.run()
+    return graph.replay
+
+
 def nhwc(x):
     return x.detach().float().permute(0, 2, 3, 1)
 

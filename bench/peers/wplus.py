@@ -39,20 +39,6 @@ def settings_of(options):
     return steps.Settings("scaled", **common, fir=options.fir, compile=None if mode == "off" else mode)
 
 
-def recorded(step):
-    """The step as one CUDA graph: warm up on a side stream, record once, replay."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(5):
-            step.run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step.run()
-    return graph.replay
-
-
 def measure(run, synchronise, runs):
     """Seconds of single steps, each waited for, and of steps in one uninterrupted row."""
     alone = []
@@ -102,7 +88,7 @@ def main():
         synchronise()
     peak = torch.cuda.max_memory_allocated() if cuda else None
     if cuda and options.peer == "P1" and options.graph == "step":
-        run = recorded(step)
+        run = steps.recorded(step)
     alone, row = measure(run, synchronise, options.runs)
     low, middle, high = statistics.quantiles(alone, n=4, method="inclusive")
     result = {
