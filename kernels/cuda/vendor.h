@@ -1,7 +1,8 @@
 // What the vendor's libraries do for us: dense matrix products (cuBLASLt) and plain convolutions
-// (cuDNN). This is the only door: bodies in vendor_cublas.cu and vendor_cudnn.cu, naive ones with
-// the same layouts for the emulated GPU in tests/emu/vendor_emu.cpp. Which algorithm runs is told
-// by shape and alignment, never by a timing: a resumed run must compute bit-identical results.
+// (cuDNN); the Fourier transform is our own, inside log_mel.cu, which says why. This is the only
+// door: bodies in vendor_cublas.cu and vendor_cudnn.cu, naive ones with the same layouts for the
+// emulated GPU in tests/emu/vendor_emu.cpp. Which algorithm runs is told by shape and alignment,
+// never by a timing: a resumed run must compute bit-identical results.
 #pragma once
 #include "body.h"
 
