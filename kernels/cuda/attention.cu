@@ -47,7 +47,7 @@ chl_status backward(const chl_call *call) {
         t.add = chl::adds(call, 0);
         t.delta = static_cast<float *>(call->workspace);
         if constexpr (sizeof(T) == 2) {
-            if (attention_tile::fits(g)) return attention_tile::run_backward(call, g, t);
+            if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
             if (flash::fits(g)) return flash::run_backward(call, g, t);
         }
         return attention::plain_backward(call, g, t, g.units);

@@ -154,6 +154,11 @@ template <int D> size_t backward_shared(int count) {
            PAIRS;
 }
 
+// heads wider than 32 need more than the smaller chips have; 1 KB is for what lies there besides
+template <class G> bool backward_fits(const G &g) {
+    return fits(g) && (g.width <= 32 || backward_shared<64>(g.tokens) <= chl::gpu.shared - 1024);
+}
+
 // s becomes p, dp becomes ds; D is the sum of p dp, for the whole row is here
 template <class G>
 SIMT_DEVICE void differentiate(float (&s)[TOKENS / 8][4], float (&dp)[TOKENS / 8][4], const G &g,

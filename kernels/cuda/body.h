@@ -45,8 +45,9 @@ typedef __nv_bfloat16 bf16;
 
 // What rules of path ask of the GPU; the backend that opens it says so once, before anything else.
 struct gpu_traits {
-    int fill = 132;      // blocks that leave no multiprocessor of the largest chip empty
-    int hopper_fill = 0; // the same for kernels of sm_90a; 0: the GPU or this build has none
+    int fill = 132;             // blocks that leave no multiprocessor of the largest chip empty
+    int hopper_fill = 0;        // the same for kernels of sm_90a; 0: the GPU or this build has none
+    size_t shared = 163 * 1024; // bytes that a block may have; 99 KB on sm_86, 89 and 120
 };
 extern gpu_traits gpu;
 

@@ -91,11 +91,10 @@ bool refuse(char *text, size_t size, cudaError_t error, int device, int count) {
 // of large ones.
 void choose_paths(const cudaDeviceProp &properties) {
     chl::gpu = {};
+    chl::gpu.shared = properties.sharedMemPerBlockOptin;
     if (const char *fill = std::getenv("CHLADNI_CUDA_FILL")) chl::gpu.fill = std::atoi(fill);
 #ifdef CHLADNI_SM_90A
     if (properties.major == 9) chl::gpu.hopper_fill = chl::gpu.fill;
-#else
-    (void)properties;
 #endif
 }
 

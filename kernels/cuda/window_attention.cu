@@ -72,7 +72,7 @@ chl_status backward(const chl_call *call) {
         t.delta = workspace;
         t.dstart = dbias ? workspace + chl_count(&call->in_desc[4]) : nullptr;
         if constexpr (sizeof(T) == 2)
-            if (attention_tile::fits(g)) return attention_tile::run_backward(call, g, t);
+            if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
         return attention::plain_backward(call, g, t, shares);
     });
     if (status != CHL_OK || !dbias) return status;

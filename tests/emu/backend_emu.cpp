@@ -25,9 +25,11 @@ static const char *trouble() {
 }
 
 // A Hopper that few tiles fill, so that small shapes take its path too; the other tensor-core tiles
-// are dealt as on a whole chip. EMU_FILL="A B" says otherwise (gpu_traits; B is 0: not a Hopper).
+// are dealt as on a whole chip. EMU_FILL="A B" says otherwise (gpu_traits; B is 0: not a Hopper),
+// EMU_SHARED=N what shared memory a block may have.
 static void choose_gpu() {
     chl::gpu.hopper_fill = 2;
+    if (const char *said = std::getenv("EMU_SHARED")) chl::gpu.shared = size_t(std::atol(said));
     if (const char *said = std::getenv("EMU_FILL"))
         if (std::sscanf(said, "%d %d", &chl::gpu.fill, &chl::gpu.hopper_fill) != 2) std::abort();
 }
@@ -49,6 +51,14 @@ const chl_backend *chl_backend_emu(void) {
         return b;
     }();
     return &backend;
+}
+
+void chl_emu_rehearse(int sm) {
+    chl_backend_emu(); // which says what GPU it is when it is first asked for
+    simt::emu::settings().rehearse = sm;
+    chl::gpu = {};
+    chl::gpu.shared = simt::emu::block_shared(sm);
+    if (sm == 90) chl::gpu.hopper_fill = chl::gpu.fill;
 }
 
 const char *chl_emu_way(int way) {

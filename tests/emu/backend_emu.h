@@ -10,6 +10,9 @@ const chl_backend *chl_backend_emu(void);
  * how it is without an environment. */
 #define CHL_EMU_WAYS 6
 const char *chl_emu_way(int way);
+/* From here on launches are checked against the limits of this GPU (80, 86, 90 ...) and not run:
+ * what they would write is whatever lay there. Paths are chosen as on that GPU. */
+void chl_emu_rehearse(int sm);
 #ifdef __cplusplus
 }
 #endif

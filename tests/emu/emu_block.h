@@ -43,9 +43,12 @@ struct Settings {
     uint64_t seed = 1;
     bool early = false;   // asynchronous copies land at once, not at their wait
     unsigned workers = 0; // OS threads that share the blocks; 0: as many as there are processors
+    int rehearse = 0;     // launches are only checked, against this GPU's limits; 0: they run
 };
 // starts from EMU_ORDER=forward|reverse|random:SEED, EMU_LAND=early|late, EMU_WORKERS=N
 Settings &settings();
+
+size_t block_shared(int sm); // bytes a block may have on that GPU
 
 struct Fiber;
 // what kernels ask often; one per OS thread while it runs a block

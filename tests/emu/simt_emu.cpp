@@ -65,6 +65,10 @@ const Limits *limits_of(int sm) {
     return nullptr;
 }
 
+size_t block_shared(int sm) {
+    return limits_of(sm)->block_shared;
+}
+
 void die(const char *format, ...) {
     Block &b = *running;
     std::fprintf(stderr, "simt: ");
@@ -412,8 +416,10 @@ unsigned worker_count() {
 } // namespace
 
 int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks) {
-    const int error = check(s, static_cast<unsigned>(bound), static_cast<unsigned>(blocks));
-    if (error) return error;
+    shape on = s;
+    if (settings().rehearse) on.sm = settings().rehearse;
+    const int error = check(on, static_cast<unsigned>(bound), static_cast<unsigned>(blocks));
+    if (error || settings().rehearse) return error;
     const uint64_t count = uint64_t{s.grid.x} * s.grid.y * s.grid.z;
     const uint64_t workers = std::min<uint64_t>(worker_count(), count);
     // Taken and put back here, not by the workers: one that starts after another has ended would
