@@ -230,6 +230,11 @@ static chl_status dump(const program *p, const char *folder) {
     return CHL_OK;
 }
 
+/* all that the planner allocates, weights included */
+static double peak_mb(const program *p) {
+    return 1e-6 * (double)(p->plan.persistent + p->plan.constant + p->plan.transient);
+}
+
 static const char *precision(const program *p) {
     return p->half ? "bf16" : "float";
 }
@@ -238,10 +243,11 @@ static void print_about(const program *p) {
     printf("{\"workload\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\", "
            "\"version\": \"%s\", \"compiler\": \"%s\", \"threads\": %d, "
            "\"batch\": %d, \"size\": %d, \"gflop\": %.3f, \"transient_mb\": %.1f, "
-           "\"constant_mb\": %.1f, \"nodes\": %d}\n",
+           "\"constant_mb\": %.1f, \"peak_mb\": %.1f, \"nodes\": %d}\n",
            p->workload->name, p->backend->name, precision(p), CHLADNI_VERSION, __VERSION__,
            p->options.threads, p->options.batch, p->options.size, 1e-9 * p->plan.flops_step,
-           1e-6 * (double)p->plan.transient, 1e-6 * (double)p->plan.constant, p->plan.nodes);
+           1e-6 * (double)p->plan.transient, 1e-6 * (double)p->plan.constant, peak_mb(p),
+           p->plan.nodes);
 }
 
 static chl_status serve(program *p) {
@@ -279,18 +285,19 @@ static void print_times(const program *p, const double *sorted) {
     if (!p->json) {
         printf("%s on %s in %s, batch %d, %d threads: median %.2f ms, quartiles %.2f - %.2f, %.0f "
                "GFLOP/s, "
-               "%.0f MB of activations\n",
+               "%.0f MB of activations, %.0f in all\n",
                p->workload->name, p->backend->name, precision(p), p->options.batch,
                p->options.threads, 1e3 * median, 1e3 * low, 1e3 * high,
-               1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient);
+               1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient, peak_mb(p));
         return;
     }
     printf("{\"workload\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\", \"batch\": %d, "
            "\"size\": %d, \"threads\": %d, \"median\": %.9f, "
-           "\"quartiles\": [%.9f, %.9f], \"gflop\": %.3f, \"transient_mb\": %.1f}\n",
+           "\"quartiles\": [%.9f, %.9f], \"gflop\": %.3f, \"transient_mb\": %.1f, \"peak_mb\": "
+           "%.1f}\n",
            p->workload->name, p->backend->name, precision(p), p->options.batch, p->options.size,
            p->options.threads, median, low, high, 1e-9 * p->plan.flops_step,
-           1e-6 * (double)p->plan.transient);
+           1e-6 * (double)p->plan.transient, peak_mb(p));
 }
 
 static chl_status time_alone(program *p) {

@@ -240,6 +240,8 @@ def report(ours, theirs):
     low, high = interval(ratios)
     ratio = statistics.median(ratios)
     for c in (ours, theirs):
+        c.about |= json.loads(c.ask("about"))  # the most memory they held
+        c.sleep()
         s = spread(c.seconds)
         print(f"  {c.name}: {1e3 * s['median']:.1f} ms, quartiles {1e3 * s['quartiles'][0]:.1f} - {1e3 * s['quartiles'][1]:.1f}")
     print(f"  {theirs.name} takes {ratio:.2f} times as long (95 % interval {low:.2f} - {high:.2f})")

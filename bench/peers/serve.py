@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 
-def serve(run, outputs, about, synchronise=lambda: None):
+def serve(run, outputs, about, synchronise=lambda: None, memory=dict):
     """Answers `run` with seconds, `dump FOLDER` with the names of the arrays written there, `about` with JSON."""
     import numpy as np
 
@@ -35,7 +35,7 @@ def serve(run, outputs, about, synchronise=lambda: None):
                 np.save(pathlib.Path(argument) / f"{name}.npy", value)
             print(" ".join(arrays), file=answer)
         elif word == "about":
-            print(json.dumps(about), file=answer)
+            print(json.dumps({**about, **memory()}), file=answer)
         elif word == "quit":
             return
         else:
@@ -98,7 +98,9 @@ def main():
     if gpu:
         about["device"] = torch.cuda.get_device_name(options.device)
     run = graphed(workload, steps.recorded) if gpu and options.graph else workload.run
-    serve(run, workload.outputs, about, torch.cuda.synchronize if gpu else lambda: None)
+    if not gpu:
+        return serve(run, workload.outputs, about)
+    serve(run, workload.outputs, about, torch.cuda.synchronize, lambda: {"peak_mb": 1e-6 * torch.cuda.max_memory_reserved()})
 
 
 if __name__ == "__main__":
