@@ -406,10 +406,10 @@ int check(const shape &s, unsigned bound, unsigned blocks) {
     return 0;
 }
 unsigned worker_count() {
+    if (settings().workers) return settings().workers;
 #ifdef EMU_TSAN
     return 3; // blocks of one worker are ordered: a race between blocks shows between two workers
 #else
-    if (settings().workers) return settings().workers;
     return std::min(std::max(std::thread::hardware_concurrency(), 1u), 16u);
 #endif
 }
