@@ -188,8 +188,8 @@ class Reference:
 
     def __init__(self, workload, variant, extra, options):
         _, _, peers = variant
-        words = [w for w in shlex.split(peers[0]) if w in ("authors", "--face")]
-        form = " ".join(["--form", "authors" if "authors" in words else "scaled", *[w for w in words if w == "--face"]])
+        form = "--form authors" if "--form authors" in peers[0] else "--form scaled"
+        form += " --face" if "--face" in peers[0] else ""
         float32 = first_run(peer(f"float32: {form}", workload, extra, options))
         bf16 = first_run(peer(f"bf16: {form} --dtype bfloat16", workload, extra, options))
         self.arrays = float32

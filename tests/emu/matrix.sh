@@ -30,7 +30,7 @@ noticed() { # BUILD NAME [VARIABLE=VALUE...]: the case did not end with success
 }
 # ThreadSanitizer tells 255 threads apart; more share numbers, and two with one number never race. So a race
 # inside a large block is looked for with one block at a time, one between blocks with three.
-noticed_in_time() { # NAME
+noticed_as_race() { # NAME
   noticed thread "$1" TSAN_OPTIONS=symbolize=0 EMU_WORKERS=3 || noticed thread "$1" TSAN_OPTIONS=symbolize=0 EMU_WORKERS=1
 }
 ulimit -c 0
@@ -43,7 +43,7 @@ while read -r name expected; do
     done
   done
   if noticed address "$name" ASAN_OPTIONS=symbolize=0:detect_leaks=0; then found+=" address"; fi
-  if noticed_in_time "$name"; then found+=" thread"; fi
+  if noticed_as_race "$name"; then found+=" thread"; fi
   verdict=caught
   if [ "$expected" = none ]; then
     verdict=correct
