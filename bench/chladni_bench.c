@@ -25,7 +25,7 @@ typedef struct program {
     bench_options options;
     const char *device;
     int runs;
-    bool half, json, serve, profile, floors;
+    bool half, json, serve, profile, floors, apart;
     const chl_backend *backend;
     void *last; /* device memory: reading it waits for all that is queued */
     bench_job job;
@@ -56,6 +56,7 @@ static void usage(FILE *to) {
                 "  --profile       seconds per op, on stderr; on the CPU\n"
                 "  --floors        times nothing: what the step in bf16 moves and computes, and\n"
                 "                  how fast an H100 could be, as a table\n"
+                "  --apart         every call on its own, none fused: what fusing saves\n"
                 "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
@@ -84,6 +85,7 @@ static void parse(int argc, char **argv, program *p) {
         JSON,
         PROFILE,
         FLOORS,
+        APART,
         SERVE,
         HELP
     };
@@ -99,6 +101,7 @@ static void parse(int argc, char **argv, program *p) {
                                           {"json", 0, NULL, JSON},
                                           {"profile", 0, NULL, PROFILE},
                                           {"floors", 0, NULL, FLOORS},
+                                          {"apart", 0, NULL, APART},
                                           {"serve", 0, NULL, SERVE},
                                           {"help", 0, NULL, HELP},
                                           {0}};
@@ -142,6 +145,9 @@ static void parse(int argc, char **argv, program *p) {
         case FLOORS:
             p->floors = true;
             break;
+        case APART:
+            p->apart = true;
+            break;
         case SERVE:
             p->serve = true;
             break;
@@ -182,6 +188,7 @@ static chl_status prepare(program *p) {
     CHL_TRY(open_device(p));
     CHL_TRY(chl_graph_new(p->backend, &job->graph));
     if (p->half) chl_graph_precision(job->graph, CHL_BF16);
+    if (p->apart) chl_graph_apart(job->graph);
     CHL_TRY(p->workload->build(&p->options, job));
     CHL_TRY(chl_dry_run(job->graph, &p->plan));
     CHL_TRY(chl_compile(job->graph));
@@ -195,7 +202,9 @@ static chl_status print_floors(program *p) {
     job->shapes_only = true;
     CHL_TRY(chl_graph_new(bench_paper(), &job->graph));
     chl_graph_precision(job->graph, CHL_BF16);
+    if (p->apart) chl_graph_apart(job->graph);
     CHL_TRY(p->workload->build(&p->options, job));
+    CHL_TRY(chl_dry_run(job->graph, &p->plan));
     bench_print_floors(job->graph);
     return CHL_OK;
 }

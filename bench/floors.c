@@ -1,5 +1,6 @@
 #include "floors.h"
 #include "core/graph_private.h"
+#include "fusion.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,32 @@ static const chl_body *paper_body(chl_op op) {
     (void)op;
     return &body;
 }
+static bool dx_torgb_epilogue(const chl_call *call) {
+    return chl_frozen_torgb(call + 1) && chl_frozen_epilogue(call + 2);
+}
+static bool dx_epilogue(const chl_call *call) {
+    return chl_frozen_epilogue(call + 1);
+}
+static bool torgb_epilogue(const chl_call *call) {
+    return chl_frozen_torgb(call) && chl_frozen_epilogue(call + 1);
+}
+static bool conv_torgb(const chl_call *call) {
+    return chl_colours_in_tile(call, call + 1);
+}
+static const chl_fused_body *paper_fused(chl_fusion fusion) {
+    static const chl_fused_body bodies[CHL_FUSION_COUNT] = {
+        [CHL_FUSION_modconv_dx_torgb_epilogue] = {.fits = dx_torgb_epilogue},
+        [CHL_FUSION_modconv_dx_epilogue] = {.fits = dx_epilogue},
+        [CHL_FUSION_torgb_epilogue] = {.fits = torgb_epilogue},
+        [CHL_FUSION_modconv_torgb] = {.fits = conv_torgb}};
+    return &bodies[fusion];
+}
 const chl_backend *bench_paper(void) {
     static const chl_backend backend = {.version = CHL_BACKEND_VERSION,
                                         .name = "paper",
                                         .bf16 = true,
                                         .body = paper_body,
+                                        .fused = paper_fused,
                                         .release = free};
     return &backend;
 }
@@ -35,51 +57,63 @@ typedef struct cost {
     double bytes, flops, seconds, by_bytes; /* by_bytes: the seconds of nodes that bytes bound */
 } cost;
 
-/* Where `word` stands in the space-separated list, or -1. "w" also finds the optional "w?". */
-static int position(const char *list, const char *word) {
-    const size_t length = strlen(word);
-    int at = 0;
-    for (const char *s = list; s; s = strchr(s, ' '), s += s != NULL, at++)
-        if (!strncmp(s, word, length) && strchr(" ?", s[length])) return at;
-    return -1;
-}
-
-static const char *input_names(chl_op op) {
-    static const char *const names[] = {
-#define CHL_OP(name, inputs, outputs) inputs,
-#include "op_table.h"
-#undef CHL_OP
-    };
-    return names[op];
-}
-
 /* An op that is given a weight as stored and packed reads one: packed beside bf16 activations, else
  * as stored. -1: it reads all that it is given. */
 static int unread_input(const chl_node *node, const chl_shapes *shapes) {
-    const int w = position(input_names(node->op), "w");
-    const int packed = position(input_names(node->op), "packed");
+    const int w = chl_input_slot(node->op, "w", 1), packed = chl_input_slot(node->op, "packed", 6);
     if (w < 0 || packed < 0 || packed >= shapes->inputs || !shapes->present[packed]) return -1;
     return shapes->in[0].dtype == CHL_BF16 ? w : packed;
 }
 
-static void add_node(const chl_graph *graph, const chl_node *node, cost *total) {
+/* Does one of the nodes `from` to `to` touch the tensor? */
+static bool touched(const chl_graph *graph, const chl_node *from, const chl_node *to,
+                    chl_tensor root) {
+    for (; from < to; from++) {
+        for (int i = 0; i < from->inputs; i++)
+            if (from->in[i] >= 0 && graph->tensor[from->in[i]].root == root) return true;
+        for (int i = 0; i < from->outputs; i++)
+            if (from->out[i] >= 0 && graph->tensor[from->out[i]].root == root) return true;
+    }
+    return false;
+}
+
+/* Calls as one move each tensor once, and what is unwritten never. */
+static double bytes_of(const chl_graph *graph, const chl_node *node) {
+    const chl_node *first = node - node->lead;
     chl_shapes shapes;
     chl_node_shapes(graph, node, &shapes);
     const int unread = unread_input(node, &shapes);
     double bytes = 0;
-    bool half = false;
     for (int i = 0; i < shapes.inputs; i++) {
-        if (!shapes.present[i]) continue;
-        half = half || shapes.in[i].dtype == CHL_BF16;
-        if (i != unread) bytes += (double)chl_bytes(&shapes.in[i]);
+        if (!shapes.present[i] || i == unread) continue;
+        const chl_tensor root = graph->tensor[node->in[i]].root;
+        if (!touched(graph, first, node, root) && !graph->tensor[root].unwritten)
+            bytes += (double)chl_bytes(&shapes.in[i]);
     }
     for (int i = 0; i < shapes.outputs; i++)
-        if (node->out[i] >= 0)
+        if (node->out[i] >= 0 && !graph->tensor[graph->tensor[node->out[i]].root].unwritten)
             bytes += (node->accumulate >> i & 1u ? 2 : 1) * (double)chl_bytes(&shapes.out[i]);
-    const chl_rule *rule = chl_rule_of(node->op);
-    const double flops = rule->flops ? rule->flops(&shapes) : 0;
+    return bytes;
+}
+
+static bool has_half(const chl_graph *graph, const chl_node *node) {
+    for (int i = 0; i < node->inputs; i++)
+        if (node->in[i] >= 0 && graph->tensor[node->in[i]].desc.dtype == CHL_BF16) return true;
+    return false;
+}
+
+/* a node, or the nodes that are one call */
+static void add_call(const chl_graph *graph, const chl_node *node, cost *total) {
+    double bytes = 0, flops = 0;
+    for (int i = 0; i < (node->fused ? node->members : 1); i++) {
+        const chl_rule *rule = chl_rule_of(node[i].op);
+        chl_shapes shapes;
+        chl_node_shapes(graph, node + i, &shapes);
+        bytes += bytes_of(graph, node + i);
+        flops += rule->flops ? rule->flops(&shapes) : 0;
+    }
     const double memory = bytes / BYTES_PER_SECOND;
-    const double arithmetic = flops / (half ? HALF_FLOPS : FLOAT_FLOPS);
+    const double arithmetic = flops / (has_half(graph, node) ? HALF_FLOPS : FLOAT_FLOPS);
     total->calls++;
     total->bytes += bytes;
     total->flops += flops;
@@ -101,21 +135,27 @@ static void print_row(const cost *c, double step) {
 }
 
 void bench_print_floors(const chl_graph *graph) {
-    cost op[CHL_OP_COUNT] = {{0}}, step = {.name = "all"};
-    for (int i = 0; i < CHL_OP_COUNT; i++) op[i].name = chl_op_name((chl_op)i);
-    for (int32_t n = 0; n < graph->nodes; n++)
-        if (!graph->node[n].once) add_node(graph, &graph->node[n], &op[graph->node[n].op]);
-    qsort(op, CHL_OP_COUNT, sizeof op[0], slowest_first);
-    for (int i = 0; i < CHL_OP_COUNT; i++) {
-        step.calls += op[i].calls;
-        step.bytes += op[i].bytes;
-        step.flops += op[i].flops;
-        step.seconds += op[i].seconds;
-        step.by_bytes += op[i].by_bytes;
+    enum { ROWS = CHL_OP_COUNT + CHL_FUSION_COUNT };
+    cost row[ROWS] = {{0}}, step = {.name = "all"};
+    for (int i = 0; i < CHL_OP_COUNT; i++) row[i].name = chl_op_name((chl_op)i);
+    for (int i = 0; i < CHL_FUSION_COUNT; i++)
+        row[CHL_OP_COUNT + i].name = chl_fusion_name((chl_fusion)i);
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        if (node->once || node->lead) continue;
+        add_call(graph, node, &row[node->fused ? CHL_OP_COUNT + (int)node->fusion : (int)node->op]);
+    }
+    qsort(row, ROWS, sizeof row[0], slowest_first);
+    for (int i = 0; i < ROWS; i++) {
+        step.calls += row[i].calls;
+        step.bytes += row[i].bytes;
+        step.flops += row[i].flops;
+        step.seconds += row[i].seconds;
+        step.by_bytes += row[i].by_bytes;
     }
     printf("| op | calls | MB | GFLOP | floor, µs | of it bound by bytes | share |\n"
            "|---|---|---|---|---|---|---|\n");
-    for (int i = 0; i < CHL_OP_COUNT; i++)
-        if (op[i].calls) print_row(&op[i], step.seconds);
+    for (int i = 0; i < ROWS; i++)
+        if (row[i].calls) print_row(&row[i], step.seconds);
     print_row(&step, step.seconds);
 }

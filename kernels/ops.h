@@ -10,6 +10,7 @@
 #ifndef CHL_OPS_H
 #define CHL_OPS_H
 #include <chladni.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -76,4 +77,22 @@ typedef struct chl_body {
     size_t (*workspace)(const chl_call *call);
     size_t (*opaque)(const chl_call *call);
 } chl_body;
+
+/* --- several calls as one (fusion_table.h) ---------------------------------------------------- */
+#define CHL_MAX_FUSED 3
+typedef enum chl_fusion {
+#define CHL_FUSION(name, ops, same, unwritten) CHL_FUSION_##name,
+#include "fusion_table.h"
+#undef CHL_FUSION
+    CHL_FUSION_COUNT
+} chl_fusion;
+
+/* `call`: the fusion's calls, one behind the other. The tensor that is not written has a NULL
+ * pointer everywhere; call[0].workspace serves all. `fits` and `workspace` (may be NULL) see shapes
+ * and attributes only; a slot that is absent or not wanted has rank 0. */
+typedef struct chl_fused_body {
+    chl_status (*run)(const chl_call *call);
+    size_t (*workspace)(const chl_call *call);
+    bool (*fits)(const chl_call *call);
+} chl_fused_body;
 #endif

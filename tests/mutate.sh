@@ -6,21 +6,25 @@
 #     tests/mutate.sh BUILD [PATTERN]         only the lines of mutations.txt that match PATTERN
 #     tests/mutate.sh --emu BUILD [PATTERN]   CUDA bodies, by mutations-emu.txt and test_ops_emu in all
 #                                             orders: a line is caught in float or in bf16
+#     tests/mutate.sh --fusion BUILD [PATTERN]  calls as one, by mutations-fusion.txt and emu_fusion
 #
 # Prints what survived and "N of N caught", and how many of them only by the time limit; exits with 1 when
 # something survived, when a line no longer fits its source or does not compile, or when a row of the op
 # table has no mutation.
 set -euo pipefail
-emu= list=tests/mutations.txt program=tests/test_ops target=test_ops folder=kernels/
+emu= fusion= list=tests/mutations.txt program=tests/test_ops target=test_ops folder=kernels/
 if [ "${1:-}" = --emu ]; then
   emu=1 list=tests/mutations-emu.txt program=tests/emu/test_ops_emu target=test_ops_emu folder=kernels/cuda/
   shift
+elif [ "${1:-}" = --fusion ]; then
+  fusion=1 list=tests/mutations-fusion.txt program=tests/emu/emu_fusion target=emu_fusion
+  shift
 fi
-build=$(cd "${1:?usage: tests/mutate.sh [--emu] BUILD [PATTERN]}" && pwd)
+build=$(cd "${1:?usage: tests/mutate.sh [--emu | --fusion] BUILD [PATTERN]}" && pwd)
 pattern=${2:-.}
 cd "$(dirname "$0")/.."
-root=$PWD limit=${LIMIT:-120} # seconds, by the clock: more on a busy machine, or what is slow counts as caught
-export OMP_NUM_THREADS=1
+root=$PWD jobs=$(nproc) limit=${LIMIT:-120} # seconds, by the clock: more on a busy machine, or what is slow counts as caught
+export OMP_NUM_THREADS=1 # which nproc would take for the number of processors
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/verdict"
@@ -28,12 +32,14 @@ ulimit -c 0
 
 grep -v '^#' "$list" | grep -e "$pattern" >"$scratch/list" || { echo "no such mutation"; exit 1; }
 for row in $(sed -n 's/^CHL_OP(\([a-z0-9_]*\),.*/\1/p' kernels/op_table.h); do
+  [ -z "$fusion" ] || break
   [ -z "$emu" ] || ! grep -qx "$row" kernels/cuda/PENDING || continue
   grep -q "^$row	[^	]*	$folder" "$list" || { echo "no mutation of the op $row"; exit 1; }
 done
 
 cmake --build "$build" --target $target >/dev/null
 passes() { # passes PROGRAM FAMILY: 124 when it took too long
+  if [ -n "$fusion" ]; then EMU_FILL=${2/,/ } timeout "$limit" "$1"; return; fi
   if [ -z "$emu" ]; then timeout "$limit" "$@" --first; return; fi
   local -a run=(timeout "$limit" "$@" --first --pending kernels/cuda/PENDING)
   "${run[@]}" && "${run[@]}" --bf16
@@ -67,7 +73,7 @@ rebuild() {
   for source in $(users_of "$file" | sort -u); do
     command=$(compile_command "$source")
     [ -n "$command" ] || { echo "error: nothing compiles $source"; return 1; }
-    if [ -n "$emu" ]; then
+    if [[ $file == kernels/cuda/* ]]; then
       object=$work/${source##*/}.o
       new=${new/ ${source/#kernels/tests/emu/CMakeFiles/emu_backend.dir/__/__/kernels}.o / $object }
     else
@@ -91,7 +97,7 @@ try() {
     return
   fi
   mkdir "$work"
-  [ -z "$emu" ] || cp kernels/cuda/*.cu kernels/cuda/*.cuh kernels/cuda/*.h "$work" # a broken header is found beside its users
+  [[ $file != kernels/cuda/* ]] || cp kernels/cuda/*.cu kernels/cuda/*.cuh kernels/cuda/*.h "$work" # a broken header is found beside its users
   printf '%s\n' "${text/"$from"/"$to"}" >"$work/${file##*/}"
   if ! rebuild "$file" "$work" >"$work/log" 2>&1; then
     echo "broken $op: $file with \"$to\" does not compile: $(grep -m 1 error "$work/log")" >"$verdict"
@@ -109,7 +115,7 @@ try() {
 
 number=0
 while IFS=$'\t' read -r op family file from to; do
-  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done
+  while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
   number=$((number + 1))
   try "$number" "$op" "$family" "$file" "$from" "$to" &
 done <"$scratch/list"

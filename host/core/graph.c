@@ -232,6 +232,10 @@ int32_t chl_tensor_count(const chl_graph *graph) {
     return graph->tensors;
 }
 
+void chl_graph_apart(chl_graph *graph) {
+    graph->apart = true;
+}
+
 int chl_segment(chl_graph *graph) {
     int32_t *grown = realloc(graph->segment_end, (size_t)graph->segments * sizeof *grown);
     if (!grown) {
@@ -245,10 +249,10 @@ int chl_segment(chl_graph *graph) {
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 static const struct {
-    const char *name, *inputs;
+    const char *name, *inputs, *outputs;
     const chl_rule *rule;
 } table[] = {
-#define CHL_OP(name, inputs, outputs) {#name, inputs, &chl_rule_##name},
+#define CHL_OP(name, inputs, outputs) {#name, inputs, outputs, &chl_rule_##name},
 #include "op_table.h"
 #undef CHL_OP
 };
@@ -258,6 +262,20 @@ const chl_rule *chl_rule_of(chl_op op) {
 }
 const char *chl_op_name(chl_op op) {
     return table[op].name;
+}
+
+/* "w" also finds the optional "w?" */
+static int slot(const char *list, const char *name, size_t length) {
+    int at = 0;
+    for (const char *s = list; s; s = strchr(s, ' '), s += s != NULL, at++)
+        if (!strncmp(s, name, length) && strchr(" ?", s[length])) return at;
+    return -1;
+}
+int chl_input_slot(chl_op op, const char *name, size_t length) {
+    return slot(table[op].inputs, name, length);
+}
+int chl_output_slot(chl_op op, const char *name, size_t length) {
+    return slot(table[op].outputs, name, length);
 }
 
 void chl_node_shapes(const chl_graph *graph, const chl_node *node, chl_shapes *shapes) {

@@ -87,6 +87,9 @@ void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wr
 void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
                       chl_tensor *gradients);
 
+/* Every call on its own, also where the backend could run several as one: to compare with. */
+void chl_graph_apart(chl_graph *graph);
+
 /* Plans memory, allocates once, uploads weights, runs frozen nodes. */
 chl_status chl_compile(chl_graph *graph);
 /* Plans only: what would be used. */

@@ -21,6 +21,7 @@ typedef struct chl_tensor_info {
     bool stop;          /* a view that carries no gradient */
     bool once;          /* known after compile time for good */
     bool keep;
+    bool unwritten;   /* lives inside fused calls only: no memory */
     int32_t producer; /* node, or -1 */
     const void *init; /* caller's */
     void *owned;      /* a constant's copy */
@@ -41,7 +42,7 @@ struct chl_graph {
     int32_t tensors, tensor_capacity, nodes, node_capacity;
     int32_t segments; /* current segment's number + 1 */
     int32_t *segment_end;
-    bool compiled;
+    bool compiled, apart; /* apart: nothing is fused */
     /* after planning */
     int64_t *workspace_offset; /* per node, in the transient arena */
     int64_t persistent_bytes, constant_bytes, transient_bytes, once_workspace;
@@ -67,6 +68,13 @@ void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out);
 /* Infers output shapes; false when that failed (the error sticks). */
 bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes);
 chl_status chl_plan_memory(chl_graph *graph);
+/* Brings calls that the backend runs as one together and marks them; chl_plan_memory's first step.
+ */
+chl_status chl_fuse(chl_graph *graph);
+const char *chl_fusion_name(chl_fusion fusion);
+/* Where an op's slot stands by its name in the op table; -1: it has none of that name. */
+int chl_input_slot(chl_op op, const char *name, size_t length);
+int chl_output_slot(chl_op op, const char *name, size_t length);
 /* A call without pointers: what a body's workspace and opaque hooks see. */
 void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *call);
 

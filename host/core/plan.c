@@ -24,7 +24,9 @@ static bool transient(const chl_graph *graph, chl_tensor t) {
 static void touch(chl_graph *graph, chl_tensor t, int32_t node) {
     chl_tensor_info *info = chl_info(graph, graph->tensor[t].root);
     int32_t segment = graph->node[node].segment;
+    if (info->unwritten) return;
     if (info->producer >= 0 && graph->node[info->producer].segment != segment) info->keep = true;
+    node -= graph->node[node].lead; /* what is fused happens at once */
     if (node < info->first) info->first = node;
     if (node > info->last) info->last = node;
 }
@@ -49,8 +51,9 @@ static void measure_lives(chl_graph *graph) {
 static void share_in_place(chl_graph *graph) {
     for (int32_t n = 0; n < graph->nodes; n++) {
         const chl_node *node = &graph->node[n];
-        if (!chl_rule_of(node->op)->in_place || node->once || node->accumulate || node->in[0] < 0 ||
-            node->out[0] < 0 || !transient(graph, node->in[0]))
+        if (!chl_rule_of(node->op)->in_place || node->once || node->fused || node->lead ||
+            node->accumulate || node->in[0] < 0 || node->out[0] < 0 ||
+            !transient(graph, node->in[0]))
             continue;
         chl_tensor from = storage_of(graph, node->in[0]), to = graph->tensor[node->out[0]].root;
         chl_tensor_info *a = chl_info(graph, from), *b = chl_info(graph, to);
@@ -92,6 +95,18 @@ static int64_t place(const block *wanted, const block *placed, int64_t count, co
     return at;
 }
 
+/* What node n asks for; of a fused call its first node asks for all. */
+static int64_t workspace_of(const chl_graph *graph, int32_t n) {
+    const chl_node *node = &graph->node[n];
+    chl_call call[CHL_MAX_FUSED];
+    size_t (*workspace)(const chl_call *) =
+        node->fused ? node->fused->workspace : graph->backend->body(node->op)->workspace;
+    if (node->lead || !workspace) return 0;
+    for (int i = 0; i < (node->fused ? node->members : 1); i++)
+        chl_describe_call(graph, node + i, &call[i]);
+    return CHL_ALIGN((int64_t)workspace(call));
+}
+
 static chl_status place_all(chl_graph *graph) {
     block *blocks = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *blocks);
     const block **near = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *near);
@@ -112,12 +127,8 @@ static chl_status place_all(chl_graph *graph) {
     }
     for (int32_t n = 0; n < graph->nodes; n++) {
         const chl_node *node = &graph->node[n];
-        const chl_body *body = graph->backend->body(node->op);
+        const int64_t bytes = workspace_of(graph, n);
         graph->workspace_offset[n] = 0;
-        if (!body->workspace) continue;
-        chl_call call;
-        chl_describe_call(graph, node, &call);
-        int64_t bytes = CHL_ALIGN((int64_t)body->workspace(&call));
         if (node->once) {
             if (bytes > graph->once_workspace) graph->once_workspace = bytes;
         } else if (bytes > 0) {
@@ -156,6 +167,7 @@ chl_status chl_plan_memory(chl_graph *graph) {
     if (graph->workspace_offset) return CHL_OK;
     graph->workspace_offset = calloc((size_t)graph->nodes + 1, sizeof(int64_t));
     if (!graph->workspace_offset) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
+    CHL_TRY(chl_fuse(graph));
     measure_lives(graph);
     share_in_place(graph);
     /* every tensor's own offset follows from its storage's */

@@ -13,6 +13,10 @@ typedef struct chl_node {
     int32_t segment;
     bool once;      /* depends on frozen tensors only: runs at compile time */
     bool every_run; /* never `once`: its output will be added to */
+    /* set when the graph is planned (fuse.c) */
+    const chl_fused_body *fused; /* this node and the next members - 1 are one call */
+    chl_fusion fusion;
+    int32_t members, lead; /* lead: how many nodes back the first of them is */
 } chl_node;
 
 /* What an infer function sees and fills. Absent inputs have present == false. For an opaque output

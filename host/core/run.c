@@ -81,13 +81,15 @@ static chl_status prepare_calls(chl_graph *graph) {
 }
 
 static chl_status run_node(chl_graph *graph, int32_t n) {
-    const chl_body *body = graph->backend->body(graph->node[n].op);
+    const chl_node *node = &graph->node[n];
     double start = graph->seconds ? now() : 0;
-    chl_status status = body->run(&graph->call[n]);
+    chl_status status = node->fused ? node->fused->run(&graph->call[n])
+                                    : graph->backend->body(node->op)->run(&graph->call[n]);
     if (graph->seconds) graph->seconds[n] += now() - start;
     if (status == CHL_OK) return CHL_OK;
     const char *trouble = graph->backend->trouble ? graph->backend->trouble() : NULL;
-    return chl_fail(status, "%s (node %d) failed: %s", chl_op_name(graph->node[n].op), n,
+    return chl_fail(status, "%s (node %d) failed: %s",
+                    node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,
                     trouble ? trouble : "an input is out of its range");
 }
 
@@ -120,7 +122,7 @@ static chl_status run_segment(chl_graph *graph, int segment) {
     int32_t begin = segment ? graph->segment_end[segment - 1] : 0;
     int32_t end = segment + 1 < graph->segments ? graph->segment_end[segment] : graph->nodes;
     for (int32_t n = begin; n < end; n++)
-        if (!graph->node[n].once) CHL_TRY(run_node(graph, n));
+        if (!graph->node[n].once && !graph->node[n].lead) CHL_TRY(run_node(graph, n));
     return CHL_OK;
 }
 

@@ -5,7 +5,7 @@
 #include "ops.h"
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 2
+#define CHL_BACKEND_VERSION 3
 
 typedef struct chl_backend {
     uint32_t version;
@@ -16,6 +16,8 @@ typedef struct chl_backend {
     void *stream;    /* what every call gets */
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
+    /* NULL, or NULL for a fusion, where this backend runs the calls one by one. */
+    const chl_fused_body *(*fused)(chl_fusion fusion);
     /* 64-byte aligned device memory; *out is NULL on failure. */
     chl_status (*allocate)(size_t bytes, void **out);
     void (*release)(void *memory);

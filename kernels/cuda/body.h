@@ -92,15 +92,22 @@ template <class F> chl_status by_type(chl_dtype dtype, F body) {
     return CHL_ERR_UNSUPPORTED;
 }
 
-// --- N neighbours at once: 16 bytes where N fills them, one element where N is 1
-// ----------------------
+// --- N neighbours at once: 16 or 8 bytes where N fills them, else one by one ---------------------
 template <class T> constexpr int PACK = 16 / int(sizeof(T));
 
+// what N of them are moved as
+template <size_t BYTES> struct raw_pack;
+template <> struct raw_pack<16> { typedef uint4 type; };
+template <> struct raw_pack<8> { typedef uint2 type; };
+template <int N, class T>
+constexpr bool PACKED = N * sizeof(T) == 16 || (N > 1 && N * sizeof(T) == 8);
+
 template <int N, class T> __device__ inline void load(const T *p, float (&v)[N]) {
-    if constexpr (N * sizeof(T) == 16) {
-        const uint4 raw = *reinterpret_cast<const uint4 *>(p);
+    if constexpr (PACKED<N, T>) {
+        typedef typename raw_pack<N * sizeof(T)>::type pack;
+        const pack raw = *reinterpret_cast<const pack *>(p);
         T part[N];
-        memcpy(part, &raw, 16);
+        memcpy(part, &raw, sizeof raw);
         for (int k = 0; k < N; k++) v[k] = get(part + k);
     } else {
         for (int k = 0; k < N; k++) v[k] = get(p + k);
@@ -108,14 +115,15 @@ template <int N, class T> __device__ inline void load(const T *p, float (&v)[N])
 }
 // v, or what is there + v where the output accumulates
 template <int N, class T> __device__ inline void store(T *p, const float (&v)[N], bool add) {
-    if constexpr (N * sizeof(T) == 16) {
+    if constexpr (PACKED<N, T>) {
+        typedef typename raw_pack<N * sizeof(T)>::type pack;
         float sum[N] = {};
         if (add) load<N>(p, sum);
         T part[N];
         for (int k = 0; k < N; k++) set(part + k, add ? sum[k] + v[k] : v[k]);
-        uint4 raw;
-        memcpy(&raw, part, 16);
-        *reinterpret_cast<uint4 *>(p) = raw;
+        pack raw;
+        memcpy(&raw, part, sizeof raw);
+        *reinterpret_cast<pack *>(p) = raw;
     } else {
         for (int k = 0; k < N; k++) put(p + k, v[k], add);
     }

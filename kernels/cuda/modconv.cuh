@@ -12,12 +12,10 @@
 // sample. Where that gives too few blocks the taps and channels summed over are dealt to `splits`
 // blocks, which leave parts that a second kernel adds.
 #pragma once
-#include "reduce.cuh"
+#include "modconv_layer.cuh"
 #include "vendor.h"
 
 namespace modconv {
-using chl::place;
-
 struct one_tap {
     int dy, dx, index;
 };
@@ -107,30 +105,19 @@ inline unsigned blocks_of(const gather &g) {
 
 // --- what becomes of a result: F::value(place, keep, v, sum), see reduce.cuh for the rest --------
 // FORWARD, BACKWARD: of which product, to compile no others
-// y = clamp(gain * lrelu(d v + strength * noise + b))
 template <class T> struct activate {
-    static constexpr int KEEP = 2, SUMS = 0;
+    static constexpr int KEEP = layer::KEEP, SUMS = 0;
     static constexpr bool FORWARD = true, BACKWARD = false;
-    const float *d, *noise, *strength, *b;
-    int64_t noise_step, channels;
-    float slope, gain, clamp;
+    layer of;
     T *y;
     bool add;
     template <int N> __device__ void start(int64_t n, int64_t column, float (&keep)[2][N]) const {
-        for (int e = 0; e < N; e++) {
-            keep[0][e] = d ? d[n * channels + column + e] : 1;
-            keep[1][e] = b ? b[column + e] : 0;
-        }
+        of.start<N>(n, column, keep);
     }
     template <int N>
     __device__ void value(const place &p, const float (&keep)[2][N], float (&v)[N],
                           float (&)[1][N]) const {
-        const float added = noise ? *strength * noise[p.group * noise_step + p.row] : 0;
-        for (int e = 0; e < N; e++) {
-            float z = keep[0][e] * v[e] + added + keep[1][e];
-            z *= z > 0 ? gain : gain * slope;
-            v[e] = clamp > 0 ? fminf(fmaxf(z, -clamp), clamp) : z;
-        }
+        of.forward<N>(p, keep, v);
         chl::store(y + p.at, v, add);
     }
 };
@@ -194,7 +181,7 @@ template <class F> struct from_parts {
     }
     template <int N>
     __device__ void at(const place &p, const float (&keep)[KEEP > 0 ? KEEP : 1][N],
-                       float (&sum)[1][N]) const {
+                       float (&sum)[SUMS > 0 ? SUMS : 1][N]) const {
         float v[N] = {};
         for (int k = 0; k < splits; k++) {
             float part[N];
@@ -225,15 +212,18 @@ __device__ inline in_order order_of(const gather &g, const task &t) {
 }
 
 // --- the end of a block: its tile of results lies in shared memory -------------------------------
-// staging [BM][BN + 4]; the sums over the tile's pixels go to sums [n, tiles, out_c]
-template <int BM, int BN, int THREADS, int N, class Where, class F>
+// staging [BM][BN + 4]; the sums over the tile's pixels go to sums [n, tiles, SUMS, out_c]
+// Eight channels a thread; of many sums four, or their registers would leave a multiprocessor one
+// block instead of two.
+template <int BM, int BN, int THREADS, int WIDEST, class Where, class F>
 __device__ inline void leave(float *staging, const gather &g, const task &t, const Where &where,
                              const F &f, float *sums) {
+    constexpr int N = F::SUMS > 2 && WIDEST > 4 ? 4 : WIDEST;
     constexpr int PACKS = BN / N, ROWS = THREADS / PACKS, PITCH = BN + 4;
     const one_phase &ph = g.phase[t.phase];
     const int at = int(threadIdx.x) % PACKS * N, column = t.column + at;
     const int first = int(threadIdx.x) / PACKS;
-    float keep[F::KEEP > 0 ? F::KEEP : 1][N], sum[1][N] = {};
+    float keep[F::KEEP > 0 ? F::KEEP : 1][N], sum[F::SUMS > 0 ? F::SUMS : 1][N] = {};
     if (column < g.out_c) {
         f.template start<N>(t.n, column, keep);
         for (int r = first; r < BM; r += ROWS) {
@@ -249,14 +239,16 @@ __device__ inline void leave(float *staging, const gather &g, const task &t, con
             f.template value<N>(p, keep, v, sum);
         }
     }
-    if constexpr (F::SUMS > 0) {
+#pragma unroll
+    for (int s = 0; s < F::SUMS; s++) {
         __syncthreads();
-        for (int e = 0; e < N; e++) staging[first * PITCH + at + e] = sum[0][e];
+        for (int e = 0; e < N; e++) staging[first * PITCH + at + e] = sum[s][e];
         __syncthreads();
         for (int c = int(threadIdx.x); c < BN && t.column + c < g.out_c; c += THREADS) {
             float total = 0;
             for (int r = 0; r < ROWS; r++) total += staging[r * PITCH + c];
-            sums[(int64_t(t.n) * g.tiles + t.tile) * g.out_c + t.column + c] = total;
+            sums[((int64_t(t.n) * g.tiles + t.tile) * F::SUMS + s) * g.out_c + t.column + c] =
+                total;
         }
     }
 }

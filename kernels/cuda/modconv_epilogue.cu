@@ -6,47 +6,40 @@
 //     dd[n,o] = sum dz * raw = sum dz * (z - strength * noise - b) / d
 // and z = y / gain, divided by the slope where negative. Bound by memory: dy, y and g once (6 bytes
 // an element in bf16), some 12 FLOP an element.
-#include "reduce.cuh"
+#include "modconv_layer.cuh"
 #include "vendor.h"
 
 namespace {
 constexpr int THREADS = 256;
 
 template <class T> struct epilogue {
-    static constexpr int KEEP = 2, SUMS = 3; // d, b; dz, dz * (z - noise - b), dz * noise
+    static constexpr int KEEP = 2, SUMS = 3; // dz, dz * (z - noise - b), dz * noise
+    modconv::layer of;
     const T *dy, *y;
-    const float *d, *noise, *strength, *b;
-    int64_t noise_step, channels;
-    float slope, gain, clamp;
     T *g;
     bool add;
     float *totals; // [n, 3, channels]
 
     template <int N> __device__ void start(int64_t n, int64_t column, float (&keep)[2][N]) const {
-        for (int e = 0; e < N; e++) {
-            keep[0][e] = d ? d[n * channels + column + e] : 1;
-            keep[1][e] = b ? b[column + e] : 0;
-        }
+        of.start<N>(n, column, keep);
     }
     template <int N>
     __device__ void at(const chl::place &p, const float (&keep)[2][N], float (&sum)[3][N]) const {
-        float out[N], dz[N];
-        chl::load(y + p.at, out);
+        float product[N], dz[N];
+        chl::load(y + p.at, product);
         chl::load(dy + p.at, dz);
-        const float picture = noise ? noise[p.group * noise_step + p.row] : 0;
-        const float added = noise ? picture * *strength : 0;
+        const float picture = of.picture(p);
+        of.backward<N>(picture, keep, dz, product);
         for (int e = 0; e < N; e++) {
-            const float steep = out[e] > 0 ? gain : gain * slope;
-            dz[e] *= clamp > 0 && fabsf(out[e]) >= clamp ? 0 : steep;
             sum[0][e] += dz[e];
-            sum[1][e] += dz[e] * (out[e] / steep - added - keep[1][e]);
+            sum[1][e] += dz[e] * product[e];
             sum[2][e] += dz[e] * picture;
             dz[e] *= keep[0][e];
         }
         if (g) chl::store(g + p.at, dz, add);
     }
     __device__ void finish(int64_t n, int64_t column, const float (&total)[3]) const {
-        for (int k = 0; k < 3; k++) totals[(n * 3 + k) * channels + column] = total[k];
+        for (int k = 0; k < 3; k++) totals[(n * 3 + k) * of.channels + column] = total[k];
     }
 };
 
@@ -93,24 +86,13 @@ size_t workspace(const chl_call *call) {
 }
 
 template <class T> chl_status elements(const chl_call *call, const space &s) {
-    const chl_conv_attributes &a = call->attr.conv;
     const chl::view v = chl::groups_of(call->in_desc[0]);
-    epilogue<T> f = {};
-    f.dy = chl::in<T>(call, 0);
-    f.y = chl::in<T>(call, 1);
-    f.d = chl::in<float>(call, 2);
-    f.strength = chl::in<float>(call, 4);
-    f.noise = f.strength ? chl::in<float>(call, 3) : nullptr;
-    f.noise_step = call->in_desc[3].rank == 3 ? v.rows : 0;
-    f.b = chl::in<float>(call, 5);
-    f.channels = v.width;
-    f.slope = a.slope;
-    f.gain = a.act_gain;
-    // y was clamped, then rounded
-    f.clamp = sizeof(T) == 2 ? __bfloat162float(__float2bfloat16(a.clamp)) : a.clamp;
-    f.g = chl::out<T>(call, 0);
-    f.add = chl::adds(call, 0);
-    f.totals = s.totals;
+    const epilogue<T> f = {modconv::layer_behind(call, 2, call->in_desc[1]),
+                           chl::in<T>(call, 0),
+                           chl::in<T>(call, 1),
+                           chl::out<T>(call, 0),
+                           chl::adds(call, 0),
+                           s.totals};
     return chl::columns<T>(call, v, f, s.parts);
 }
 

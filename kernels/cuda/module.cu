@@ -7,6 +7,7 @@
 #include <cuda_runtime.h>
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
+extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
 
 namespace {
 cudaStream_t stream;
@@ -134,6 +135,7 @@ chl_cuda_open(uint32_t version, int device, char *text, size_t size) {
     backend.bf16 = true;
     backend.stream = stream;
     backend.body = chl_cuda_body;
+    backend.fused = chl_cuda_fused;
     backend.allocate = allocate;
     backend.release = release;
     backend.upload = upload;

@@ -63,8 +63,8 @@ inline view groups_of(const chl_desc &d) {
 constexpr int COLUMN_THREADS = 256;
 constexpr int LEAST_ROWS = 4; // per thread, where the rows are cut into parts
 // Blocks on one multiprocessor at once, which bounds the registers.
-constexpr int resident(int sums) {
-    return sums > 2 ? 2 : sums == 1 ? 4 : 3;
+constexpr int resident(int sums, int keep = 0) {
+    return sums > 2 || (sums > 0 && sums + keep > 4) ? 2 : sums == 1 ? 4 : 3;
 }
 // Sums: what the largest chip holds at once, for few parts and one wave. Maps: several waves, so
 // that the last one weighs little.
@@ -117,7 +117,7 @@ __device__ inline void fold_threads(const float (&sum)[SUMS][N], const cut &c, i
 }
 
 template <int N, class F>
-SIMT_KERNEL((COLUMN_THREADS, resident(F::SUMS)), columns_kernel, F f, view v, cut c,
+SIMT_KERNEL((COLUMN_THREADS, resident(F::SUMS, F::KEEP)), columns_kernel, F f, view v, cut c,
             float *partial) {
     constexpr int KEEP = F::KEEP > 0 ? F::KEEP : 1, SUMS = F::SUMS > 0 ? F::SUMS : 1;
     const int64_t block = blockIdx.x / c.strips, group = block / c.parts, part = block % c.parts;

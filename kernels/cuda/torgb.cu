@@ -4,11 +4,13 @@
 //     ds[n,i] = gain sum_o w[o,i] a[n,o,i]   dw[o,i] = gain sum_n s[n,i] a[n,o,i]
 // Bound by memory: x once forwards (2 bytes an element in bf16, 6 FLOP), x and dx backwards.
 // Output channels come three at a time, a picture's.
-#include "reduce.cuh"
+#include "torgb.cuh"
 #include "vendor.h"
 
 namespace {
-constexpr int THREADS = 256, GROUP = 3;
+using torgb::GROUP;
+using torgb::masked;
+constexpr int THREADS = 256;
 
 struct sizes {
     int64_t n, pixels, inputs, outputs;
@@ -100,50 +102,27 @@ chl_status forward(const chl_call *call) {
 }
 
 // --- backward: dy y x w s -> dx ds dw db ---------------------------------------------------------
-// dy where y was not clamped
-struct masked {
-    const float *dy, *y;
-    float clamp;
-    __device__ float at(int64_t i) const { return clamp > 0 && fabsf(y[i]) >= clamp ? 0 : dy[i]; }
-};
-
 template <class T> struct pixels {
     static constexpr int KEEP = GROUP, SUMS = GROUP; // v; a
-    masked dz;
+    torgb::colours of;
     const T *x;
-    const float *w, *s;
     T *dx;
     float *a; // [n, outputs, inputs]
-    sizes z;
-    int64_t first;
-    float gain;
     bool add;
     template <int N> __device__ void start(int64_t n, int64_t i, float (&keep)[GROUP][N]) const {
-        for (int o = 0; o < GROUP; o++)
-            for (int e = 0; e < N; e++)
-                keep[o][e] = first + o < z.outputs ? gain * s[n * z.inputs + i + e] *
-                                                         w[(first + o) * z.inputs + i + e]
-                                                   : 0;
+        of.start<N>(n, i, keep);
     }
     template <int N>
     __device__ void at(const chl::place &p, const float (&keep)[GROUP][N],
                        float (&sum)[GROUP][N]) const {
         float v[N], gradient[N] = {};
         chl::load(x + p.at, v);
-        const int64_t from = (p.group * z.pixels + p.row) * z.outputs + first;
-#pragma unroll
-        for (int o = 0; o < GROUP; o++) {
-            const float here = first + o < z.outputs ? dz.at(from + o) : 0;
-            for (int e = 0; e < N; e++) {
-                sum[o][e] += here * v[e];
-                gradient[e] += here * keep[o][e];
-            }
-        }
-        if (dx) chl::store(dx + p.at, gradient, add || first > 0);
+        of.at<N>(p, keep, v, gradient, sum);
+        if (dx) chl::store(dx + p.at, gradient, add || of.first > 0);
     }
     __device__ void finish(int64_t n, int64_t i, const float (&total)[GROUP]) const {
-        for (int o = 0; o < GROUP && first + o < z.outputs; o++)
-            a[(n * z.outputs + first + o) * z.inputs + i] = total[o];
+        for (int o = 0; o < GROUP && of.first + o < of.outputs; o++)
+            a[(n * of.outputs + of.first + o) * of.inputs + i] = total[o];
     }
 };
 
@@ -215,17 +194,9 @@ size_t backward_workspace(const chl_call *call) {
 
 template <class T> chl_status all_pixels(const chl_call *call, const space &room) {
     const sizes z = sizes_of(call->in_desc[2], call->in_desc[3]);
-    pixels<T> f = {{chl::in<float>(call, 0), chl::in<float>(call, 1), call->attr.conv.clamp},
-                   chl::in<T>(call, 2),
-                   chl::in<float>(call, 3),
-                   chl::in<float>(call, 4),
-                   chl::out<T>(call, 0),
-                   room.a,
-                   z,
-                   0,
-                   call->attr.conv.gain,
+    pixels<T> f = {torgb::colours_of(call), chl::in<T>(call, 2), chl::out<T>(call, 0), room.a,
                    chl::adds(call, 0)};
-    for (; f.first < z.outputs; f.first += GROUP) {
+    for (; f.of.first < z.outputs; f.of.first += GROUP) {
         const chl_status status = chl::columns<T>(call, {z.n, z.pixels, z.inputs}, f, room.parts);
         if (status != CHL_OK) return status;
     }

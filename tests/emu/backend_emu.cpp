@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
+extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
 
 static chl_status allocate(size_t bytes, void **out) {
     *out = std::aligned_alloc(256, (bytes + 255) & ~size_t{255}); // as cudaMalloc aligns
@@ -42,6 +43,7 @@ const chl_backend *chl_backend_emu(void) {
         b.name = "emu";
         b.bf16 = true;
         b.body = chl_cuda_body;
+        b.fused = chl_cuda_fused;
         b.allocate = allocate;
         b.release = std::free;
         b.upload = copy;

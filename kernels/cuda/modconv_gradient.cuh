@@ -1,0 +1,37 @@
+// The data gradient of a modulated convolution, for modconv_dx and for what is fused with it.
+#pragma once
+#include "modconv_fir.cuh"
+#include "modconv_product.cuh"
+
+namespace modconv {
+inline gather gradient_gather(const chl_conv_attributes &a) {
+    return a.up ? up_dx_gather(a) : dx_gather(a);
+}
+template <int SUMS> struct gradient_space {
+    template <class T> struct of {
+        T *dz;
+        product_space<T> product;
+        of(const chl_call *call, chl::room &room)
+            : dz(room.take<T>(z_count(call->attr.conv))),
+              product(gradient_gather(call->attr.conv), SUMS, room) {}
+    };
+};
+// the filter's transpose: z's gradient, or g itself
+template <class T> chl_status spread(const chl_call *call, T *dz, const T **from) {
+    const chl_conv_attributes &a = call->attr.conv;
+    const T *g = chl::in<T>(call, 0);
+    *from = a.up ? dz : g;
+    return a.up ? run_fir(call, fir_backward(a), g, keep_result<T>{dz}) : CHL_OK;
+}
+// of a modconv_dx: g w packed s x?
+template <class T, class F> chl_status data_gradient(const chl_call *call, const F &f) {
+    const chl_conv_attributes &a = call->attr.conv;
+    chl::room memory = {call->workspace};
+    const typename gradient_space<F::SUMS>::template of<T> room(call, memory);
+    const T *g;
+    const chl_status spreading = spread(call, room.dz, &g);
+    if (spreading != CHL_OK) return spreading;
+    const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], true, a.gain};
+    return product(call, gradient_gather(a), from, f, room.product);
+}
+} // namespace modconv

@@ -1,0 +1,18 @@
+/* Calls that a backend may run as one: CHL_FUSION(name, ops, same, unwritten).
+ *
+ *   ops        in the order of the graph; host/core/fuse.c brings them together
+ *   same       pairs of slots that must be one tensor: call.slot=call.slot
+ *   unwritten  a slot whose tensor nobody else uses, so that it need never be in memory
+ *
+ * The ops' own contracts say what is computed; a fusion adds no meaning. Where several fit, the
+ * first one here is taken. No include guard: included many times. Kernels:
+ * kernels/cuda/modconv_fused.cu. */
+
+/* The gradient of a layer's result y goes on into the layer below without a pass of its own: what
+ * makes it, the data gradient of the next convolution and ToRGB's, reads y anyway. */
+CHL_FUSION(modconv_dx_torgb_epilogue, "modconv_dx torgb_backward modconv_epilogue_backward",
+           "0.dx=1.dx 0.dx=2.dy 0.x=2.y 1.x=2.y", "0.dx")
+CHL_FUSION(modconv_dx_epilogue, "modconv_dx modconv_epilogue_backward", "0.dx=1.dy 0.x=1.y", "0.dx")
+/* the last layer, whose only reader is ToRGB */
+CHL_FUSION(torgb_epilogue, "torgb_backward modconv_epilogue_backward", "0.dx=1.dy 0.x=1.y", "0.dx")
+CHL_FUSION(modconv_torgb, "modconv torgb", "0.y=1.x", "")
