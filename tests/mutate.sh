@@ -41,8 +41,10 @@ cmake --build "$build" --target $target >/dev/null
 passes() { # passes PROGRAM FAMILY: 124 when it took too long
   if [ -n "$fusion" ]; then EMU_FILL=${2/,/ } timeout "$limit" "$1"; return; fi
   if [ -z "$emu" ]; then timeout "$limit" "$@" --first; return; fi
-  local -a run=(timeout "$limit" "$@" --first --pending kernels/cuda/PENDING)
-  "${run[@]}" && "${run[@]}" --bf16
+  local fill=${2#"${2%@*}"} # FAMILY@A,B: with EMU_FILL="A B", for tensor cores
+  local -a run=(env ${fill:+"EMU_FILL=$(tr '@,' '  ' <<<"$fill")"} timeout "$limit" "$1" "${2%@*}" "${@:3}"
+    --first --pending kernels/cuda/PENDING)
+  { [ -n "$fill" ] || "${run[@]}"; } && "${run[@]}" --bf16
 }
 # In one order first: all orders, for what only they show, take six times as long.
 passes_in_all_orders() { passes "$@" && { [ -z "$emu" ] || passes "$@" --ways; }; }

@@ -13,13 +13,19 @@ using namespace modconv;
 gather forward_gather_of(const chl_conv_attributes &a) {
     return a.up ? up_gather(a) : forward_gather(a);
 }
+template <class T> bool filter_on_tile(const chl_conv_attributes &a, gather &g) {
+    return a.up && sizeof(T) == 2 && lay_up_tiles(g);
+}
 struct forward_space {
     template <class T> struct of {
-        T *z;
+        T *z = nullptr;
         product_space<T> product;
-        of(const chl_call *call, chl::room &room)
-            : z(room.take<T>(z_count(call->attr.conv))),
-              product(forward_gather_of(call->attr.conv), 0, room) {}
+        of(const chl_call *call, chl::room &room) {
+            gather g = forward_gather_of(call->attr.conv);
+            if (filter_on_tile<T>(call->attr.conv, g)) return;
+            z = room.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, 0, room);
+        }
     };
 };
 template <class T> activate<T> activation_of(const chl_call *call) {
@@ -33,7 +39,11 @@ template <class T> chl_status forward_in(const chl_call *call) {
     const forward_space::of<T> room(call, memory);
     const operands from = {
         call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
-    const gather g = forward_gather_of(a);
+    gather g = forward_gather_of(a);
+    if constexpr (sizeof(T) == 2)
+        if (filter_on_tile<T>(a, g))
+            return run_up_tiles(call, g, chl::in<T>(call, 0), from.style, chl::in<T>(call, 2),
+                                activation_of<T>(call));
     if (!a.up) return product(call, g, from, activation_of<T>(call), room.product);
     const chl_status status = product(call, g, from, keep_result<T>{room.z}, room.product);
     if (status != CHL_OK) return status;

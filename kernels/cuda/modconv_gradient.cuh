@@ -2,18 +2,28 @@
 #pragma once
 #include "modconv_fir.cuh"
 #include "modconv_product.cuh"
+#include "modconv_up_tile.cuh"
 
 namespace modconv {
 inline gather gradient_gather(const chl_conv_attributes &a) {
     return a.up ? up_dx_gather(a) : dx_gather(a);
 }
+template <class T> bool filters_on_tile(const chl_conv_attributes &a, gather &g) {
+    return a.up && sizeof(T) == 2 && lay_up_dx_tiles(g);
+}
 template <int SUMS> struct gradient_space {
     template <class T> struct of {
-        T *dz;
+        T *dz = nullptr;
         product_space<T> product;
-        of(const chl_call *call, chl::room &room)
-            : dz(room.take<T>(z_count(call->attr.conv))),
-              product(gradient_gather(call->attr.conv), SUMS, room) {}
+        of(const chl_call *call, chl::room &room) {
+            gather g = gradient_gather(call->attr.conv);
+            if (filters_on_tile<T>(call->attr.conv, g)) {
+                product.sums = room.take<float>(int64_t(g.n) * g.tiles * SUMS * g.out_c);
+                return;
+            }
+            dz = room.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, SUMS, room);
+        }
     };
 };
 // the filter's transpose: z's gradient, or g itself
@@ -28,10 +38,17 @@ template <class T, class F> chl_status data_gradient(const chl_call *call, const
     const chl_conv_attributes &a = call->attr.conv;
     chl::room memory = {call->workspace};
     const typename gradient_space<F::SUMS>::template of<T> room(call, memory);
+    gather to = gradient_gather(a);
+    if constexpr (sizeof(T) == 2)
+        if (filters_on_tile<T>(a, to)) {
+            const chl_status status = run_up_dx_tiles(call, to, chl::in<T>(call, 0),
+                                                      chl::in<T>(call, 2), f, room.product.sums);
+            return status == CHL_OK ? finish_sums(call, to, room.product.sums, f) : status;
+        }
     const T *g;
     const chl_status spreading = spread(call, room.dz, &g);
     if (spreading != CHL_OK) return spreading;
     const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], true, a.gain};
-    return product(call, gradient_gather(a), from, f, room.product);
+    return product(call, to, from, f, room.product);
 }
 } // namespace modconv

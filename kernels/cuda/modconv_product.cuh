@@ -32,7 +32,8 @@ inline chl::view results_of(const gather &g) {
     return {g.n, int64_t(g.out_h) * g.out_w, g.out_c};
 }
 template <class T> struct product_space {
-    float *parts, *sums;
+    float *parts = nullptr, *sums = nullptr;
+    product_space() = default;
     product_space(gather g, int summed, chl::room &room) { // so many numbers a channel
         lay<T>(g);
         const chl_dtype type = sizeof(T) == 2 ? CHL_BF16 : CHL_F32;
@@ -65,6 +66,13 @@ chl_status one_product(const chl_call *call, tile_kind kind, const gather &g, co
                              from.gain};
     return run_plain(call, g, x, from.style, w, f, sums);
 }
+// the tiles' sums over pixels to their results
+template <class F>
+chl_status finish_sums(const chl_call *call, const gather &g, const float *sums, const F &f) {
+    if constexpr (F::SUMS > 0)
+        if (f.summed()) return chl::finish_columns(call, g.n, g.out_c, g.tiles, sums, f);
+    return CHL_OK;
+}
 template <class T, class F>
 chl_status product(const chl_call *call, gather g, const operands &from, const F &f,
                    const product_space<T> &room) {
@@ -77,10 +85,6 @@ chl_status product(const chl_call *call, gather g, const operands &from, const F
                                from_parts<F>{f, room.parts, result_count(g), g.splits}, room.sums);
     }
     status = one_product<T>(call, kind, g, from, f, room.sums);
-    if constexpr (F::SUMS > 0) {
-        if (status == CHL_OK && f.summed())
-            status = chl::finish_columns(call, g.n, g.out_c, g.tiles, room.sums, f);
-    }
-    return status;
+    return status == CHL_OK ? finish_sums(call, g, room.sums, f) : status;
 }
 } // namespace modconv

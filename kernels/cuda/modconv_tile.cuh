@@ -231,7 +231,7 @@ chl_status run_tiles(const chl_call *call, tile_kind kind, const gather &g, cons
     case TALL:
         return launch_tiles<128, 64, 32, 32>(call, g, x, style, w, f, sums);
     case NARROW:
-        return launch_tiles<128, 32, 16, 32>(call, g, x, style, w, f, sums);
+        return launch_tiles<128, 32, 32, 32>(call, g, x, style, w, f, sums);
     default:
         return launch_tiles<64, 64, 32, 32>(call, g, x, style, w, f, sums);
     }

@@ -90,6 +90,8 @@ families_of() { # families_of KIND FOLDER [VARIABLE=VALUE...]
       wait_for_a_core
       if [ "$family" != fusion ]; then
         run "$kind" "$program" $precision "$family" "$@" &
+        # small shapes on the large tiles, and with the filter on the tile
+        [ $precision$family != bf16modconv ] || { wait_for_a_core; run "$kind" "$program" bf16 modconv "$@" "EMU_FILL=1 0" & }
       elif [ $precision = bf16 ]; then
         run "$kind" "${program%/*}/emu_fusion" both fusion "$@" &
       fi

@@ -105,6 +105,8 @@ static const op_case cases[] = {
             FILL_NORMAL),
     MODCONV("up, linear, boxes, two a picture", up_linear, 2, 1, 11, 15, 64, 128, false,
             FILL_NORMAL, 0, FILL_ABSENT),
+    MODCONV("up, linear, filter on the tile", up_linear, 2, 2, 11, 19, 48, 24, true, FILL_NORMAL, 0,
+            FILL_NORMAL),
     MODCONV("up, linear, tensor cores", up_linear, 2, 2, 5, 4, 24, 16, true, FILL_NORMAL, 0,
             FILL_NORMAL),
     MODCONV("up, linear, tensor cores, several tiles", up_linear, 2, 1, 9, 8, 72, 80, true,
