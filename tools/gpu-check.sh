@@ -46,7 +46,7 @@ mkdir -p "$build"
 command -v ninja >/dev/null && generator=(-G Ninja)
 cmake "${generator[@]}" -S . -B "$build" -DCHLADNI_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCHLADNI_ONEDNN=OFF -DCHLADNI_MEDIA=OFF \
   -DCHLADNI_CUDA_ARCHITECTURES="$architecture-real" >"$log" 2>&1 || { tail -n 30 "$log"; fail "CMake failed ($log)"; }
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_ops bench_ops >>"$log" 2>&1 ||
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_ops test_fusion bench_ops >>"$log" 2>&1 ||
   { tail -n 30 "$log"; fail "the build failed ($log)"; }
 export CHLADNI_CUDA_MODULE=$PWD/$build/libchladni_cuda.so
 ops=("$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING)
@@ -71,6 +71,11 @@ step "op tests in bf16"
 bf16=$(run_ops ops-bf16 "${ops[@]}" --bf16); echo "$bf16"
 step "modulated convolution in bf16, small shapes by the paths of large ones"
 run_ops ops-large env CHLADNI_CUDA_FILL=2 "${ops[@]}" --bf16 modconv
+step "calls as one, against the CPU and one by one"
+fusion=("$build/tests/test_fusion" --device "$device")
+for fill in "" 1 3; do
+  env ${fill:+CHLADNI_CUDA_FILL=$fill} "${fusion[@]}" >"$build/fusion.log" 2>&1 || { cat "$build/fusion.log"; fail "${fusion[*]} failed"; }
+done
 
 sanitized="not run"
 if [ -z "$quick" ]; then
@@ -82,6 +87,10 @@ if [ -z "$quick" ]; then
       flag=(); [ $precision = float ] || flag=(--bf16)
       run_ops "$tool-$precision" "$sanitizer" --tool $tool --error-exitcode 9 "${ops[@]}" "${flag[@]}"
     done
+  done
+  for tool in memcheck racecheck; do
+    step "$tool, calls as one"
+    "$sanitizer" --tool $tool --error-exitcode 9 "${fusion[@]}" >"$build/$tool-fusion.log" 2>&1 || { tail -n 40 "$build/$tool-fusion.log"; fail "$tool"; }
   done
   sanitized="memcheck and racecheck clean"
 fi

@@ -40,11 +40,18 @@ race() { # race NAME WORKLOAD ARGUMENTS...
   [ -s "$out" ] || "$python" ../compare.py "$2" "${@:3}" --bf16 --device "$device" --ours "$ours" --out "$out" ||
     { echo "peers: race of $1 failed" >&2; failed=1; }
 }
+apart() { # apart NAME WORKLOAD ARGUMENTS...: ours with every call on its own, for what fusing saves on a GPU
+  local out=$folder/apart-$1.json
+  [ "$device" != cpu ] || return 0
+  [ -s "$out" ] || "$ours" "$2" "${@:3}" --bf16 --device "$device" --apart --json >"$out" ||
+    { echo "peers: $1 with calls apart failed" >&2; rm -f "$out"; failed=1; }
+}
 if [ -n "$ours" ]; then
   for size in $sizes; do
     for batch in $batches; do
       race "wplus-$size-$batch" wplus --size "$size" --batch "$batch" "${runs[@]}"
       race "wplus-$size-$batch-face" wplus-face --size "$size" --batch "$batch" "${runs[@]}"
+      apart "wplus-$size-$batch-face" wplus --face --size "$size" --batch "$batch" "${runs[@]:0:2}"
     done
   done
   race swin swin --batch $clips "${runs[@]}"
