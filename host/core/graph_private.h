@@ -1,5 +1,5 @@
-/* The graph's inside, shared by graph.c, gradient.c, plan.c and run.c (and looked into by tests).
- */
+/* The graph's inside, shared by graph.c, gradient.c, fuse.c, plan.c and run.c (and looked into by
+ * tests). */
 #ifndef CHL_CORE_GRAPH_PRIVATE_H
 #define CHL_CORE_GRAPH_PRIVATE_H
 #include "core/rule.h"

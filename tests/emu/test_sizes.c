@@ -106,7 +106,7 @@ static void build(const specimen *s, chl_net *net, int batch) {
 }
 
 static chl_status rehearse(const specimen *s, chl_params *params, int batch, chl_dtype precision,
-                           chl_life life) {
+                           chl_life life, chl_plan *plan) {
     chl_graph *g;
     CHL_TRY(chl_graph_new(chl_backend_emu(), &g));
     chl_graph_precision(g, precision);
@@ -114,6 +114,7 @@ static chl_status rehearse(const specimen *s, chl_params *params, int batch, chl
     build(s, &net, batch);
     chl_net_done(&net);
     chl_status status = chl_compile(g);
+    if (status == CHL_OK) status = chl_dry_run(g, plan);
     if (status == CHL_OK) status = chl_run(g, 0);
     chl_graph_free(g);
     return status;
@@ -127,11 +128,15 @@ static int rehearse_all(const specimen *s, chl_params *params, int sm) {
         const int batch = i & 1 ? 8 : 1;
         const chl_dtype precision = i & 2 ? CHL_BF16 : CHL_F32;
         const chl_life life = i & 4 ? CHL_TRAINABLE : CHL_FROZEN;
-        const chl_status status = rehearse(s, params, batch, precision, life);
+        chl_plan plan;
+        const chl_status status = rehearse(s, params, batch, precision, life, &plan);
         if (status != CHL_OK)
             printf("FAIL: %s on sm_%d, batch %d, %s, %s: %s\n", s->name, sm, batch,
                    precision == CHL_BF16 ? "bf16" : "float",
                    life == CHL_FROZEN ? "frozen" : "trained", chl_error());
+        else if (batch == 8 && precision == CHL_BF16 && life == CHL_FROZEN)
+            printf("%-16s sm_%d: 8 samples to and fro in bf16: %.2f GB beside the weights\n",
+                   s->name, sm, 1e-9 * (double)plan.transient);
         bad += status != CHL_OK;
     }
     printf("%-16s sm_%d: %s\n", s->name, sm, bad ? "does not fit" : "fits");
