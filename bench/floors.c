@@ -37,7 +37,9 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_modconv_dx_torgb_epilogue] = {.fits = dx_torgb_epilogue},
         [CHL_FUSION_modconv_dx_epilogue] = {.fits = dx_epilogue},
         [CHL_FUSION_torgb_epilogue] = {.fits = torgb_epilogue},
-        [CHL_FUSION_modconv_torgb] = {.fits = conv_torgb}};
+        [CHL_FUSION_modconv_torgb] = {.fits = conv_torgb},
+        [CHL_FUSION_gate] = {.fits = chl_gate_fits},
+        [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits}};
     return &bodies[fusion];
 }
 const chl_backend *bench_paper(void) {

@@ -20,4 +20,29 @@ static inline bool chl_colours_in_tile(const chl_call *conv, const chl_call *rgb
            (o == 32 || o == 64 || o == 128) && rgb->in_desc[1].dim[0] == 3 && !conv->accumulate &&
            !rgb->accumulate;
 }
+/* Squeeze and excitation [Hu et al. 2018]: ReLU, then sigmoid, no biases; small enough that a block
+ * makes a sample. Beside bf16 the weights are packed. */
+#define CHL_GATE_CHANNELS 1024
+#define CHL_GATE_HIDDEN 64
+static inline bool chl_gate_weights(const chl_call *linear, int packed) {
+    return linear->in_desc[0].dtype == CHL_F32 ||
+           (linear->inputs > packed && linear->in_desc[packed].rank);
+}
+static inline bool chl_gate_fits(const chl_call *call) {
+    const chl_desc *in = &call[0].in_desc[0], *hidden = &call[2].in_desc[0];
+    return in->rank == 2 && in->dim[1] <= CHL_GATE_CHANNELS && hidden->dim[1] <= CHL_GATE_HIDDEN &&
+           call[2].in_desc[1].dim[0] == in->dim[1] && !call[0].in_desc[2].rank &&
+           !call[2].in_desc[2].rank && chl_gate_weights(call, 3) && chl_gate_weights(call + 2, 3) &&
+           call[1].attr.activation.kind == CHL_LEAKY_RELU &&
+           call[3].attr.activation.kind == CHL_SIGMOID &&
+           !(call[0].accumulate | call[1].accumulate | call[2].accumulate | call[3].accumulate);
+}
+static inline bool chl_gate_backward_fits(const chl_call *call) {
+    const chl_desc *dy = &call[0].in_desc[0], *hidden = &call[2].in_desc[0];
+    return dy->rank == 2 && dy->dim[1] <= CHL_GATE_CHANNELS && hidden->dim[1] <= CHL_GATE_HIDDEN &&
+           call[3].in_desc[1].dim[1] == dy->dim[1] && chl_gate_weights(call + 1, 2) &&
+           chl_gate_weights(call + 3, 2) && call[0].attr.activation.kind == CHL_SIGMOID &&
+           call[2].attr.activation.kind == CHL_LEAKY_RELU &&
+           !(call[0].accumulate | call[1].accumulate | call[2].accumulate | call[3].accumulate);
+}
 #endif

@@ -5,8 +5,8 @@
  *   unwritten  a slot whose tensor nobody else uses, so that it need never be in memory
  *
  * The ops' own contracts say what is computed; a fusion adds no meaning. Where several fit, the
- * first one here is taken. No include guard: included many times. Kernels:
- * kernels/cuda/modconv_fused.cu. */
+ * first one here is taken. No include guard: included many times. Bodies: the
+ * files of kernels/cuda whose names end in _fused.cu. */
 
 /* The gradient of a layer's result y goes on into the layer below without a pass of its own: what
  * makes it, the data gradient of the next convolution and ToRGB's, reads y anyway. */
@@ -16,3 +16,8 @@ CHL_FUSION(modconv_dx_epilogue, "modconv_dx modconv_epilogue_backward", "0.dx=1.
 /* the last layer, whose only reader is ToRGB */
 CHL_FUSION(torgb_epilogue, "torgb_backward modconv_epilogue_backward", "0.dx=1.dy 0.x=1.y", "0.dx")
 CHL_FUSION(modconv_torgb, "modconv torgb", "0.y=1.x", "")
+/* Squeeze and excitation's gate: four calls of some thousand numbers each, which cost what it takes
+ * to begin them. */
+CHL_FUSION(gate, "linear activation linear activation", "0.y=1.x 1.y=2.x 2.y=3.x", "")
+CHL_FUSION(gate_backward, "activation_dx linear_dx activation_dx linear_dx",
+           "0.dx=1.dy 1.dx=2.dy 2.dx=3.dy", "")

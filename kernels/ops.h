@@ -79,7 +79,7 @@ typedef struct chl_body {
 } chl_body;
 
 /* --- several calls as one (fusion_table.h) ---------------------------------------------------- */
-#define CHL_MAX_FUSED 3
+#define CHL_MAX_FUSED 4
 typedef enum chl_fusion {
 #define CHL_FUSION(name, ops, same, unwritten) CHL_FUSION_##name,
 #include "fusion_table.h"

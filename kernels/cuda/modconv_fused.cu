@@ -8,6 +8,7 @@
 //     torgb_backward, modconv_epilogue_backward    the same for the last layer
 // Only where the generator is not trained: gradients of noise strength, biases and ToRGB's weight
 // would be four more sums. Bytes saved: docs/kernels/modulated-convolution.md.
+#include "fused.h"
 #include "fusion.h"
 #include "modconv_gradient.cuh"
 #include "torgb.cuh"
@@ -234,24 +235,10 @@ static bool colours_in_tile(const chl_call *call) {
 }
 } // namespace modconv
 
-extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion) {
-    using namespace modconv;
-    static const chl_fused_body with_colours = {dx_below<true>::run, dx_below<true>::workspace,
-                                                dx_below<true>::fits};
-    static const chl_fused_body without = {dx_below<false>::run, dx_below<false>::workspace,
-                                           dx_below<false>::fits};
-    static const chl_fused_body last = {run_last, last_workspace, last_fits};
-    static const chl_fused_body colours = {run_colours, colours_workspace, colours_in_tile};
-    switch (fusion) {
-    case CHL_FUSION_modconv_dx_torgb_epilogue:
-        return &with_colours;
-    case CHL_FUSION_modconv_dx_epilogue:
-        return &without;
-    case CHL_FUSION_torgb_epilogue:
-        return &last;
-    case CHL_FUSION_modconv_torgb:
-        return &colours;
-    default:
-        return nullptr;
-    }
-}
+using namespace modconv;
+const chl_fused_body chl_cuda_modconv_dx_torgb_epilogue = {
+    dx_below<true>::run, dx_below<true>::workspace, dx_below<true>::fits};
+const chl_fused_body chl_cuda_modconv_dx_epilogue = {
+    dx_below<false>::run, dx_below<false>::workspace, dx_below<false>::fits};
+const chl_fused_body chl_cuda_torgb_epilogue = {run_last, last_workspace, last_fits};
+const chl_fused_body chl_cuda_modconv_torgb = {run_colours, colours_workspace, colours_in_tile};

@@ -1,5 +1,6 @@
 // Dispatch: one body per row of the op table; null where PENDING says so.
 #include "body.h"
+#include "fused.h"
 
 namespace chl {
 thread_local int trouble;
@@ -13,4 +14,13 @@ extern "C" const chl_body *chl_cuda_body(chl_op op) {
 #undef CHL_OP
     };
     return bodies[op];
+}
+
+extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion) {
+    static const chl_fused_body *const bodies[CHL_FUSION_COUNT] = {
+#define CHL_FUSION(name, ops, same, unwritten) &chl_cuda_##name,
+#include "fusion_table.h"
+#undef CHL_FUSION
+    };
+    return bodies[fusion];
 }

@@ -297,6 +297,66 @@ static void check_half(int channels) {
     puts("");
 }
 
+/* --- squeeze and excitation's gate ------------------------------------------------------------ */
+typedef struct gate_case {
+    const char *name;
+    int channels, hidden;
+    chl_activation last;
+    bool biased, found;
+} gate_case;
+
+static const gate_case gates[] = {
+    {"gate", 40, 5, CHL_SIGMOID, false, true},
+    {"gate, many channels", 260, 33, CHL_SIGMOID, false, true},
+    {"gate, too wide inside", 16, 65, CHL_SIGMOID, false, false},
+    {"gate with a bias", 40, 5, CHL_SIGMOID, true, false},
+    {"another activation", 40, 5, CHL_QUICK_GELU, false, false},
+};
+
+static chl_status open_gate(const gate_case *c, const way *how, result *r) {
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->backend, &g));
+    if (how->apart) chl_graph_apart(g);
+    chl_graph_precision(g, how->precision);
+    const chl_tensor moved = chl_param(g, "x", chl_f32(2, 3, c->channels), NULL, CHL_TRAINABLE);
+    const chl_tensor x =
+        chl_enter(g, chl_add(g, moved, given(g, "x", chl_f32(2, 3, c->channels), 0.3f)));
+    const chl_tensor b = c->biased ? given(g, "b", chl_f32(1, c->channels), 0.9f) : CHL_NONE;
+    chl_tensor y = chl_linear_gain(g, x, given(g, "w1", chl_f32(2, c->hidden, c->channels), 0.1f),
+                                   CHL_NONE, 0.1f, 1);
+    y = chl_activate(g, y, CHL_LEAKY_RELU, 0.1f);
+    y = chl_linear_gain(g, y, given(g, "w2", chl_f32(2, c->channels, c->hidden), 0.6f), b, 0.3f, 1);
+    y = chl_activate(g, y, c->last, 0);
+    chl_tensor kept[2] = {chl_keep(g, chl_leave(g, y)), CHL_NONE};
+    chl_grad(g, weighted(g, y, 0.2f), 1, &moved, &kept[1]);
+    chl_keep(g, kept[1]);
+    return finish(g, 2, kept, r);
+}
+
+static void check_gate(const gate_case *c) {
+    static result cpu, fused, half, alone;
+    const way ways[] = {{chl_backend_cpu(), CHL_F32, CHL_FROZEN, false},
+                        {gpu, CHL_F32, CHL_FROZEN, false},
+                        {gpu, CHL_BF16, CHL_FROZEN, false},
+                        {gpu, CHL_BF16, CHL_FROZEN, true}};
+    result *results[] = {&cpu, &fused, &half, &alone};
+    for (int i = 0; i < 4; i++)
+        if (open_gate(c, &ways[i], results[i]) != CHL_OK) {
+            printf("FAIL: %s: %s\n", c->name, chl_error());
+            bad++;
+            return;
+        }
+    const int want[CHL_FUSION_COUNT] = {
+        [CHL_FUSION_gate] = c->found, [CHL_FUSION_gate_backward] = c->found || c->biased};
+    expect_found(c->name, &fused, want);
+    expect_found(c->name, &half, want);
+    for (int i = 0; i < 2; i++) {
+        expect_near(c->name, i ? "gradient" : "y", apart(&fused, &cpu, i), 1e-5);
+        /* rounded in the same places, but sums in another order may fall on the other side */
+        expect_near(c->name, i ? "gradient in bf16" : "y in bf16", apart(&half, &alone, i), 5e-3);
+    }
+}
+
 #ifdef TEST_BACKEND_EMU
 static bool open_gpu(int argc, char **argv) {
     (void)argc;
@@ -321,6 +381,7 @@ int main(int argc, char **argv) {
     check_training();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&shapes[i]);
     for (int channels = 8; channels <= 256; channels *= 2) check_half(channels);
+    for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) check_gate(&gates[i]);
     if (!bad) puts("all fusions found and right");
     return bad != 0;
 }
