@@ -39,7 +39,9 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_torgb_epilogue] = {.fits = torgb_epilogue},
         [CHL_FUSION_modconv_torgb] = {.fits = conv_torgb},
         [CHL_FUSION_gate] = {.fits = chl_gate_fits},
-        [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits}};
+        [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits},
+        [CHL_FUSION_sum_layer_norm] = {.fits = chl_summed_rows},
+        [CHL_FUSION_unit_end] = {.fits = chl_unit_ends}};
     return &bodies[fusion];
 }
 const chl_backend *bench_paper(void) {

@@ -45,4 +45,20 @@ static inline bool chl_gate_backward_fits(const chl_call *call) {
            call[2].attr.activation.kind == CHL_LEAKY_RELU &&
            !(call[0].accumulate | call[1].accumulate | call[2].accumulate | call[3].accumulate);
 }
+/* sum: a + b */
+static inline bool chl_plain_sum(const chl_call *sum) {
+    return sum->inputs == 2 && sum->in_desc[0].rank && sum->in_desc[1].rank &&
+           sum->attr.sum.c[0] == 1 && sum->attr.sum.c[1] == 1 && sum->attr.sum.bias == 0 &&
+           !sum->accumulate;
+}
+/* sum, layer_norm: rows that a warp can hold */
+static inline bool chl_summed_rows(const chl_call *call) {
+    const chl_desc *x = &call[1].in_desc[0];
+    const int64_t width = x->dim[x->rank - 1];
+    return chl_plain_sum(call) && width % 8 == 0 && width <= 1024 && !call[1].accumulate;
+}
+/* channel_scale, sum, batch_norm */
+static inline bool chl_unit_ends(const chl_call *call) {
+    return chl_plain_sum(call + 1) && !call[0].accumulate && !call[2].accumulate;
+}
 #endif

@@ -5,6 +5,8 @@
 // 4 bytes (bf16) an element forward, 6 backward, some 8 and 12 FLOP: bound by memory. Rows of up to
 // 32 elements a lane stay in registers, 16 or 32 lanes to a row, and the backward makes dx and the
 // rows' sums of one reading. Other rows take a block each, and read x again from the cache.
+#include "fused.h"
+#include "fusion.h"
 #include "reduce.cuh"
 #include <type_traits>
 
@@ -47,6 +49,8 @@ template <class T> struct forward_call {
     int64_t rows, width;
     float eps;
     bool add_y, add_stat;
+    const T *other = nullptr; // fused with a sum: x + other is what is normalised, and goes to
+    T *total = nullptr;
     __device__ void put_stat(int64_t row, float mean, float rstd) const {
         if (!stat) return;
         chl::put(stat + 2 * row, mean, add_stat);
@@ -64,7 +68,26 @@ template <class T> struct forward_call {
     }
 };
 
-template <class T, int LANES, int PACKS> SIMT_KERNEL((THREADS), short_rows, forward_call<T> f) {
+// x becomes the sum, rounded as it is stored: the backward finds these numbers
+template <class T, int LANES, int PACKS>
+__device__ inline void add_other(const forward_call<T> &f, const lane<T, LANES, PACKS> &at,
+                                 float (&x)[PACKS][chl::PACK<T>]) {
+#pragma unroll
+    for (int p = 0; p < PACKS; p++) {
+        if (!at.has(p)) continue;
+        float other[chl::PACK<T>];
+        chl::load(f.other + at.at(p), other);
+        for (int e = 0; e < chl::PACK<T>; e++) {
+            T rounded;
+            chl::set(&rounded, x[p][e] + other[e]);
+            x[p][e] = chl::get(&rounded);
+        }
+        chl::store(f.total + at.at(p), x[p], false);
+    }
+}
+
+template <class T, int LANES, int PACKS, bool SUMMED>
+SIMT_KERNEL((THREADS), short_rows, forward_call<T> f) {
     using own = lane<T, LANES, PACKS>;
     constexpr int N = own::N;
     const int64_t step = int64_t(gridDim.x) * own::ROWS;
@@ -72,6 +95,7 @@ template <class T, int LANES, int PACKS> SIMT_KERNEL((THREADS), short_rows, forw
         const own at(base, f.rows, int(f.width));
         float x[PACKS][N], sum = 0, square = 0;
         at.read(f.x, x);
+        if constexpr (SUMMED) add_other(f, at, x);
         for (int p = 0; p < PACKS; p++)
             for (int e = 0; e < N; e++) sum += x[p][e];
         const float mean = lanes_sum<LANES>(sum) / float(f.width);
@@ -254,29 +278,36 @@ unsigned blocks_for(int64_t rows, int rows_a_block, int64_t most) {
     return unsigned(blocks < most ? blocks : most);
 }
 
-template <class T> chl_status forward_as(const chl_call *call) {
+template <class T> forward_call<T> forward_of(const chl_call *call) {
     const chl::view v = chl::rows_of(call->in_desc[0]);
-    const forward_call<T> f = {chl::in<T>(call, 0),
-                               chl::in<float>(call, 1),
-                               chl::in<float>(call, 2),
-                               chl::out<T>(call, 0),
-                               chl::out<float>(call, 1),
-                               v.rows,
-                               v.width,
-                               call->attr.norm.eps,
-                               chl::adds(call, 0),
-                               chl::adds(call, 1)};
-    chl_status status = CHL_OK;
-    const bool fits = by_width<T>(v.width, [&](auto lanes, auto packs) {
+    return {chl::in<T>(call, 0),
+            chl::in<float>(call, 1),
+            chl::in<float>(call, 2),
+            chl::out<T>(call, 0),
+            chl::out<float>(call, 1),
+            v.rows,
+            v.width,
+            call->attr.norm.eps,
+            chl::adds(call, 0),
+            chl::adds(call, 1)};
+}
+// false: no kernel holds such a row in registers
+template <bool SUMMED, class T>
+bool run_short_rows(const chl_call *call, const forward_call<T> &f, chl_status *status) {
+    return by_width<T>(f.width, [&](auto lanes, auto packs) {
         constexpr int LANES = decltype(lanes)::value, PACKS = decltype(packs)::value;
-        const unsigned grid = blocks_for(v.rows, THREADS / LANES, MOST_BLOCKS);
-        status = chl::status(simt::launch(short_rows<T, LANES, PACKS>, {dim3(grid), dim3(THREADS)},
-                                          call->stream, f));
+        const unsigned grid = blocks_for(f.rows, THREADS / LANES, MOST_BLOCKS);
+        *status = chl::status(simt::launch(short_rows<T, LANES, PACKS, SUMMED>,
+                                           {dim3(grid), dim3(THREADS)}, call->stream, f));
     });
-    if (fits) return status;
+}
+template <class T> chl_status forward_as(const chl_call *call) {
+    const forward_call<T> f = forward_of<T>(call);
+    chl_status status = CHL_OK;
+    if (run_short_rows<false>(call, f, &status)) return status;
     constexpr int N = chl::PACK<T>;
-    return chl::status(simt::launch(v.width % N ? long_rows<T, 1> : long_rows<T, N>,
-                                    {dim3(unsigned(v.rows)), dim3(THREADS)}, call->stream, f));
+    return chl::status(simt::launch(f.width % N ? long_rows<T, 1> : long_rows<T, N>,
+                                    {dim3(unsigned(f.rows)), dim3(THREADS)}, call->stream, f));
 }
 
 chl_status forward(const chl_call *call) {
@@ -361,7 +392,23 @@ size_t backward_workspace(const chl_call *call) {
     return call->in_desc[0].dtype == CHL_F32 ? workspace_as<float>(call)
                                              : workspace_as<chl::bf16>(call);
 }
+
+// --- sum, layer_norm (kernels/fusion_table.h) ----------------------------------------------------
+template <class T> chl_status sum_in(const chl_call *call) {
+    forward_call<T> f = forward_of<T>(call + 1);
+    f.x = chl::in<T>(call, 0);
+    f.other = chl::in<T>(call, 1);
+    f.total = chl::out<T>(call, 0);
+    chl_status status = CHL_ERR_UNSUPPORTED;
+    run_short_rows<true>(call, f, &status);
+    return status;
+}
+chl_status run_sum(const chl_call *call) {
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return sum_in<decltype(zero)>(call); });
+}
 } // namespace
 
 const chl_body chl_cuda_layer_norm = {forward, nullptr, nullptr};
 const chl_body chl_cuda_layer_norm_backward = {backward, backward_workspace, nullptr};
+const chl_fused_body chl_cuda_sum_layer_norm = {run_sum, nullptr, chl_summed_rows};

@@ -297,6 +297,31 @@ static void check_half(int channels) {
     puts("");
 }
 
+/* --- a few calls, in float against the CPU, in bf16 against the same one by one --------------- */
+typedef chl_status (*builder)(const void *which, const way *how, result *r);
+
+static void check_small(const char *name, builder build, const void *which, const int *want,
+                        int outputs, const char *const *what, double allowed_in_half) {
+    static result cpu, fused, half, alone;
+    const way ways[] = {{chl_backend_cpu(), CHL_F32, CHL_FROZEN, false},
+                        {gpu, CHL_F32, CHL_FROZEN, false},
+                        {gpu, CHL_BF16, CHL_FROZEN, false},
+                        {gpu, CHL_BF16, CHL_FROZEN, true}};
+    result *results[] = {&cpu, &fused, &half, &alone};
+    for (int i = 0; i < 4; i++)
+        if (build(which, &ways[i], results[i]) != CHL_OK) {
+            printf("FAIL: %s: %s\n", name, chl_error());
+            bad++;
+            return;
+        }
+    expect_found(name, &fused, want);
+    expect_found(name, &half, want);
+    for (int i = 0; i < outputs; i++) {
+        expect_near(name, what[i], apart(&fused, &cpu, i), 1e-5);
+        expect_near(name, what[i], apart(&half, &alone, i), allowed_in_half);
+    }
+}
+
 /* --- squeeze and excitation's gate ------------------------------------------------------------ */
 typedef struct gate_case {
     const char *name;
@@ -313,7 +338,8 @@ static const gate_case gates[] = {
     {"another activation", 40, 5, CHL_QUICK_GELU, false, false},
 };
 
-static chl_status open_gate(const gate_case *c, const way *how, result *r) {
+static chl_status open_gate(const void *which, const way *how, result *r) {
+    const gate_case *c = which;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
     if (how->apart) chl_graph_apart(g);
@@ -334,27 +360,94 @@ static chl_status open_gate(const gate_case *c, const way *how, result *r) {
 }
 
 static void check_gate(const gate_case *c) {
-    static result cpu, fused, half, alone;
-    const way ways[] = {{chl_backend_cpu(), CHL_F32, CHL_FROZEN, false},
-                        {gpu, CHL_F32, CHL_FROZEN, false},
-                        {gpu, CHL_BF16, CHL_FROZEN, false},
-                        {gpu, CHL_BF16, CHL_FROZEN, true}};
-    result *results[] = {&cpu, &fused, &half, &alone};
-    for (int i = 0; i < 4; i++)
-        if (open_gate(c, &ways[i], results[i]) != CHL_OK) {
-            printf("FAIL: %s: %s\n", c->name, chl_error());
-            bad++;
-            return;
-        }
     const int want[CHL_FUSION_COUNT] = {
         [CHL_FUSION_gate] = c->found, [CHL_FUSION_gate_backward] = c->found || c->biased};
-    expect_found(c->name, &fused, want);
-    expect_found(c->name, &half, want);
-    for (int i = 0; i < 2; i++) {
-        expect_near(c->name, i ? "gradient" : "y", apart(&fused, &cpu, i), 1e-5);
-        /* rounded in the same places, but sums in another order may fall on the other side */
-        expect_near(c->name, i ? "gradient in bf16" : "y in bf16", apart(&half, &alone, i), 5e-3);
-    }
+    static const char *const what[] = {"y", "gradient"};
+    /* rounded in the same places, but sums in another order may fall on the other side */
+    check_small(c->name, open_gate, c, want, 2, what, 5e-3);
+}
+
+/* --- a residual and the norm behind it -------------------------------------------------------- */
+typedef struct residual_case {
+    const char *name;
+    int width;
+    float second; /* what the sum's second input is multiplied by */
+    bool found;
+} residual_case;
+
+static const residual_case residuals[] = {
+    {"residual", 96, 1, true},
+    {"residual, a wide row", 1024, 1, true},
+    {"residual, an odd width", 97, 1, false},
+    {"residual, too wide a row", 1032, 1, false},
+    {"a weighted sum", 96, 0.5f, false},
+};
+
+static chl_status normalise(const void *which, const way *how, result *r) {
+    const residual_case *c = which;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->backend, &g));
+    if (how->apart) chl_graph_apart(g);
+    chl_graph_precision(g, how->precision);
+    const chl_desc rows = chl_f32(3, 2, 5, c->width);
+    const chl_tensor moved = chl_param(g, "x", rows, NULL, CHL_TRAINABLE);
+    const chl_tensor x = chl_enter(g, chl_add(g, moved, given(g, "x", rows, 0.3f)));
+    const chl_tensor terms[2] = {x, chl_enter(g, given(g, "other", rows, 1.9f))};
+    const chl_tensor total = chl_sum(g, 0, 2, (float[]){1, c->second}, terms);
+    const chl_tensor y = chl_layer_norm(g, total, given(g, "gamma", chl_f32(1, c->width), 0.2f),
+                                        given(g, "beta", chl_f32(1, c->width), 0.5f), 1e-5f);
+    const chl_tensor both[2] = {weighted(g, y, 0.2f), weighted(g, total, 0.9f)};
+    chl_tensor kept[3] = {chl_keep(g, chl_leave(g, y)), chl_keep(g, chl_leave(g, total)), CHL_NONE};
+    chl_grad(g, chl_add(g, both[0], both[1]), 1, &moved, &kept[2]);
+    chl_keep(g, kept[2]);
+    return finish(g, 3, kept, r);
+}
+
+static void check_residual(const residual_case *c) {
+    const int want[CHL_FUSION_COUNT] = {[CHL_FUSION_sum_layer_norm] = c->found};
+    static const char *const what[] = {"y", "the sum", "gradient"};
+    check_small(c->name, normalise, c, want, 3, what, 1e-5); /* rounded alike */
+}
+
+/* --- the end of a squeeze-and-excitation unit ------------------------------------------------- */
+typedef struct unit_case {
+    const char *name;
+    int channels;
+    bool swapped; /* the residual is the sum's second input */
+} unit_case;
+
+static const unit_case units[] = {
+    {"unit", 24, false}, {"unit, odd channels", 7, false}, {"unit, swapped", 24, true}};
+
+static chl_status end_unit(const void *which, const way *how, result *r) {
+    const unit_case *c = which;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->backend, &g));
+    if (how->apart) chl_graph_apart(g);
+    chl_graph_precision(g, how->precision);
+    const chl_desc pixels = chl_f32(4, 2, 3, 5, c->channels), vector = chl_f32(1, c->channels);
+    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
+    const chl_tensor x = chl_enter(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    const chl_tensor residual = chl_enter(g, given(g, "residual", pixels, 1.3f));
+    const chl_tensor s = chl_enter(g, given(g, "s", chl_f32(2, 2, c->channels), 0.7f));
+    const chl_tensor scaled = chl_channel_scale(g, x, s);
+    const chl_tensor total =
+        c->swapped ? chl_add(g, scaled, residual) : chl_add(g, residual, scaled);
+    const chl_tensor half = given(g, "half", vector, 0.5f);
+    const chl_tensor y =
+        chl_batch_norm(g, total, given(g, "gamma", vector, 0.2f), given(g, "beta", vector, 0.6f),
+                       given(g, "mean", vector, 0.8f), chl_mul(g, half, half), 0.1f);
+    const chl_tensor both[2] = {weighted(g, y, 0.2f), weighted(g, total, 0.9f)};
+    chl_tensor kept[3] = {chl_keep(g, chl_leave(g, y)), chl_keep(g, chl_leave(g, total)), CHL_NONE};
+    chl_grad(g, chl_add(g, both[0], both[1]), 1, &moved, &kept[2]);
+    chl_keep(g, kept[2]);
+    return finish(g, 3, kept, r);
+}
+
+static void check_unit(const unit_case *c) {
+    const int want[CHL_FUSION_COUNT] = {[CHL_FUSION_unit_end] = !c->swapped};
+    static const char *const what[] = {"y", "the sum", "gradient"};
+    check_small(c->name, end_unit, c, want, 3, what, 1e-2); /* rounded once less */
 }
 
 #ifdef TEST_BACKEND_EMU
@@ -382,6 +475,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&shapes[i]);
     for (int channels = 8; channels <= 256; channels *= 2) check_half(channels);
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) check_gate(&gates[i]);
+    for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) check_residual(&residuals[i]);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) check_unit(&units[i]);
     if (!bad) puts("all fusions found and right");
     return bad != 0;
 }
