@@ -12,8 +12,8 @@
  * and a line in the table of chladni_bench.c. docs/performance.md describes the protocol. */
 #ifndef CHL_BENCH_H
 #define CHL_BENCH_H
-#include "core/build.h"
-#include "core/params.h"
+#include "base/params.h"
+#include "graph/build.h"
 
 #define BENCH_MAX_NETS 4
 #define BENCH_MAX_ARRAYS 16

@@ -8,10 +8,10 @@
  * A line of JSON per op and case. Before each run a buffer larger than the caches is cleared, and
  * the time of the clearing alone is taken off: both are queued without waiting, so that the launch
  * is hidden and the op finds its tensors in memory. `bytes` counts every input and output once. */
-#include "core/build.h"
-#include "core/graph_private.h"
-#include "core/rule.h"
-#include "device/open.h"
+#include "graph/build.h"
+#include "graph/graph_private.h"
+#include "graph/rule.h"
+#include "runtime/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static chl_tensor weight(chl_graph *g, chl_desc desc) {
     return chl_param(g, "weight", desc, NULL, CHL_TRAINABLE);
 }
 static chl_tensor activation(chl_graph *g, chl_desc desc) {
-    return chl_enter(g, chl_param(g, "x", desc, NULL, CHL_TRAINABLE));
+    return chl_to_compute_type(g, chl_param(g, "x", desc, NULL, CHL_TRAINABLE));
 }
 
 /* --- what an edit of 8 pictures computes, and a training step of 128 clips
@@ -83,7 +83,8 @@ static chl_tensor prelu_face(chl_graph *g, int n) {
 }
 static chl_tensor pixels(chl_graph *g, int n) {
     const chl_desc desc = chl_f32(4, n, 1024, 1024, 3);
-    const chl_tensor other = chl_enter(g, chl_input(g, "other", desc)); /* gets no gradient */
+    const chl_tensor other =
+        chl_to_compute_type(g, chl_input(g, "other", desc)); /* gets no gradient */
     return chl_pixel_loss(g, activation(g, desc), other, CHL_PIXEL_L2);
 }
 static chl_tensor contrast(chl_graph *g, int n) {
@@ -147,7 +148,9 @@ static chl_status once(const chl_graph *g, const chl_body *body, const chl_call 
     float waited;
     const double start = now();
     if (flush) CHL_TRY(g->backend->clear(spare, flush));
-    if (body) CHL_TRY(body->run(call));
+    if (body && body->run(call) != CHL_KERNEL_OK)
+        return chl_fail(CHL_ERR_INTERNAL, "the kernel failed: %s",
+                        g->backend->last_error ? g->backend->last_error() : "no reason given");
     CHL_TRY(g->backend->download(&waited, spare, sizeof waited));
     *seconds = now() - start;
     return CHL_OK;
@@ -211,7 +214,7 @@ static chl_status time_graph(const options *o, chl_graph *g, chl_tensor y, const
                              void *spare) {
     chl_tensor wrt[16], gradient[16];
     int wanted = 0;
-    y = chl_leave(g, y);
+    y = chl_to_float32(g, y);
     for (chl_tensor t = 0; t < g->tensors && wanted < 16; t++)
         if (chl_is_trainable(g, t)) wrt[wanted++] = t;
     if (y != CHL_NONE) {
@@ -223,9 +226,9 @@ static chl_status time_graph(const options *o, chl_graph *g, chl_tensor y, const
         for (int i = 0; i < wanted && chl_graph_status(g) == CHL_OK; i++) chl_keep(g, gradient[i]);
     }
     chl_status status = chl_compile(g);
-    if (status == CHL_OK) status = chl_run(g, 0);
+    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
     for (int32_t n = 0; n < g->nodes && status == CHL_OK; n++)
-        if (!g->node[n].once && !is_frame(g->node[n].op) &&
+        if (!g->node[n].is_constant && !is_frame(g->node[n].op) &&
             (!o->only || strcmp(o->only, chl_op_name(g->node[n].op)) == 0))
             status = time_node(o, g, n, what, spare);
     chl_graph_free(g);

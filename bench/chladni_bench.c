@@ -2,9 +2,9 @@
  * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
  */
 #include "bench.h"
-#include "device/open.h"
 #include "floors.h"
 #include "io/npy.h"
+#include "runtime/open.h"
 #include <getopt.h>
 #include <omp.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ typedef struct program {
     bench_options options;
     const char *device;
     int runs;
-    bool half, json, serve, profile, floors, apart;
+    bool half, json, serve, profile, floors, no_fusion;
     const chl_backend *backend;
     void *last; /* device memory: reading it waits for all that is queued */
     bench_job job;
@@ -146,7 +146,7 @@ static void parse(int argc, char **argv, program *p) {
             p->floors = true;
             break;
         case APART:
-            p->apart = true;
+            p->no_fusion = true;
             break;
         case SERVE:
             p->serve = true;
@@ -188,7 +188,7 @@ static chl_status prepare(program *p) {
     CHL_TRY(open_device(p));
     CHL_TRY(chl_graph_new(p->backend, &job->graph));
     if (p->half) chl_graph_precision(job->graph, CHL_BF16);
-    if (p->apart) chl_graph_apart(job->graph);
+    if (p->no_fusion) chl_graph_no_fusion(job->graph);
     CHL_TRY(p->workload->build(&p->options, job));
     CHL_TRY(chl_dry_run(job->graph, &p->plan));
     CHL_TRY(chl_compile(job->graph));
@@ -202,7 +202,7 @@ static chl_status print_floors(program *p) {
     job->shapes_only = true;
     CHL_TRY(chl_graph_new(bench_paper(), &job->graph));
     chl_graph_precision(job->graph, CHL_BF16);
-    if (p->apart) chl_graph_apart(job->graph);
+    if (p->no_fusion) chl_graph_no_fusion(job->graph);
     CHL_TRY(p->workload->build(&p->options, job));
     CHL_TRY(chl_dry_run(job->graph, &p->plan));
     bench_print_floors(job->graph);
@@ -210,10 +210,10 @@ static chl_status print_floors(program *p) {
 }
 
 static chl_status run_once(program *p, double *seconds) {
-    chl_set_step(p->job.graph, (chl_step){.index = p->steps++, .rate = p->job.rate});
+    CHL_TRY(chl_set_step(p->job.graph, (chl_step){.index = p->steps++, .rate = p->job.rate}));
     float waited;
     double start = now();
-    CHL_TRY(chl_run(p->job.graph, 0));
+    CHL_TRY(chl_run(p->job.graph, CHL_FIRST_SEGMENT));
     CHL_TRY(p->backend->download(&waited, p->last, sizeof waited));
     *seconds = now() - start;
     return CHL_OK;

@@ -1,6 +1,6 @@
 #include "floors.h"
-#include "core/graph_private.h"
 #include "fusion.h"
+#include "graph/graph_private.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,16 +74,16 @@ static bool touched(const chl_graph *graph, const chl_node *from, const chl_node
                     chl_tensor root) {
     for (; from < to; from++) {
         for (int i = 0; i < from->inputs; i++)
-            if (from->in[i] >= 0 && graph->tensor[from->in[i]].root == root) return true;
+            if (from->in[i] != CHL_NONE && graph->tensor[from->in[i]].root == root) return true;
         for (int i = 0; i < from->outputs; i++)
-            if (from->out[i] >= 0 && graph->tensor[from->out[i]].root == root) return true;
+            if (from->out[i] > CHL_NONE && graph->tensor[from->out[i]].root == root) return true;
     }
     return false;
 }
 
-/* Calls as one move each tensor once, and what is unwritten never. */
+/* Calls as one move each tensor once, and what is elided never. */
 static double bytes_of(const chl_graph *graph, const chl_node *node) {
-    const chl_node *first = node - node->lead;
+    const chl_node *first = node - node->fused_index;
     chl_shapes shapes;
     chl_node_shapes(graph, node, &shapes);
     const int unread = unread_input(node, &shapes);
@@ -91,25 +91,26 @@ static double bytes_of(const chl_graph *graph, const chl_node *node) {
     for (int i = 0; i < shapes.inputs; i++) {
         if (!shapes.present[i] || i == unread) continue;
         const chl_tensor root = graph->tensor[node->in[i]].root;
-        if (!touched(graph, first, node, root) && !graph->tensor[root].unwritten)
+        if (!touched(graph, first, node, root) && !graph->tensor[root].elided)
             bytes += (double)chl_bytes(&shapes.in[i]);
     }
     for (int i = 0; i < shapes.outputs; i++)
-        if (node->out[i] >= 0 && !graph->tensor[graph->tensor[node->out[i]].root].unwritten)
+        if (node->out[i] > CHL_NONE && !graph->tensor[graph->tensor[node->out[i]].root].elided)
             bytes += (node->accumulate >> i & 1u ? 2 : 1) * (double)chl_bytes(&shapes.out[i]);
     return bytes;
 }
 
 static bool has_half(const chl_graph *graph, const chl_node *node) {
     for (int i = 0; i < node->inputs; i++)
-        if (node->in[i] >= 0 && graph->tensor[node->in[i]].desc.dtype == CHL_BF16) return true;
+        if (node->in[i] != CHL_NONE && graph->tensor[node->in[i]].desc.dtype == CHL_BF16)
+            return true;
     return false;
 }
 
 /* a node, or the nodes that are one call */
 static void add_call(const chl_graph *graph, const chl_node *node, cost *total) {
     double bytes = 0, flops = 0;
-    for (int i = 0; i < (node->fused ? node->members : 1); i++) {
+    for (int i = 0; i < (node->fused ? node->fused_count : 1); i++) {
         const chl_rule *rule = chl_rule_of(node[i].op);
         chl_shapes shapes;
         chl_node_shapes(graph, node + i, &shapes);
@@ -146,7 +147,7 @@ void bench_print_floors(const chl_graph *graph) {
         row[CHL_OP_COUNT + i].name = chl_fusion_name((chl_fusion)i);
     for (int32_t n = 0; n < graph->nodes; n++) {
         const chl_node *node = &graph->node[n];
-        if (node->once || node->lead) continue;
+        if (node->is_constant || node->fused_index) continue;
         add_call(graph, node, &row[node->fused ? CHL_OP_COUNT + (int)node->fusion : (int)node->op]);
     }
     qsort(row, ROWS, sizeof row[0], slowest_first);

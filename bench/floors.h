@@ -9,7 +9,7 @@
  * tools/floors-table.py keeps the tables in docs/kernels/floors.md. */
 #ifndef CHL_BENCH_FLOORS_H
 #define CHL_BENCH_FLOORS_H
-#include "core/graph.h"
+#include "graph/graph.h"
 
 /* A backend for graphs that are only looked at: every op, in bf16 too, no memory. Packed weights
  * have the size that the CUDA backend gives them, so that a graph is the one that it would run. */

@@ -92,7 +92,7 @@ void bench_output(bench_job *job, const char *name, chl_tensor tensor) {
 }
 
 static chl_net frozen(const bench_job *job, chl_params *params) {
-    return (chl_net){.graph = job->graph, .params = params, .life = CHL_FROZEN};
+    return (chl_net){.graph = job->graph, .params = params, .kind = CHL_FROZEN};
 }
 
 chl_status bench_stylegan2(bench_job *job, int size, chl_stylegan2_config *config, chl_net *net) {

@@ -47,7 +47,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     CHL_TRY(chl_swin_random(&config, 0, &params));
     CHL_TRY(bench_adopt(job, params));
     CHL_TRY(chl_swin_adopt(params, &config));
-    chl_net net = {.graph = g, .params = params, .life = CHL_TRAINABLE};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     const int n = options->batch, side = config.resolution;
     chl_tensor x = bench_input(job, "mel", chl_f32(4, n, side, side, 1), BENCH_UNIT), embedding;
     chl_swin(&net, &config, x, NULL, &embedding);

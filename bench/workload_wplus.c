@@ -2,7 +2,7 @@
  * Adam on w and the layer mask. The parts that depend on the source picture or the sound only are
  * given, as in an edit, where they are computed once. */
 #include "bench.h"
-#include "objective/objective.h"
+#include "losses/losses.h"
 
 #define LAMBDA_SIMILARITY 0.008f
 #define LAMBDA_IDENTITY 1.0f /* an edit takes 0.005, too little for its gradient to be checked */

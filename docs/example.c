@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     size_t code = (size_t)size.rows * (size_t)size.latent;
     float *source = malloc(code * sizeof(float)), *edited = malloc(code * sizeof(float));
     float *pixels = malloc(3 * (size_t)size.picture * (size_t)size.picture * sizeof(float));
-    float target[CHL_MOST_EMBEDDING];
+    float target[CHL_MAX_EMBEDDING];
     if (!source || !edited || !pixels) return 1;
 
     chl_edit_options options = chl_edit_defaults(engine);

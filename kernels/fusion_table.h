@@ -1,8 +1,8 @@
-/* Calls that a backend may run as one: CHL_FUSION(name, ops, same, unwritten).
+/* Calls that a backend may run as one: CHL_FUSION(name, ops, same, elided).
  *
- *   ops        in the order of the graph; host/core/fuse.c brings them together
+ *   ops        in the order of the graph; host/graph/fuse.c brings them together
  *   same       pairs of slots that must be one tensor: call.slot=call.slot
- *   unwritten  a slot whose tensor nobody else uses, so that it need never be in memory
+ *   elided  a slot whose tensor nobody else uses, so that it need never be in memory
  *
  * The ops' own contracts say what is computed; a fusion adds no meaning. Where several fit, the
  * first one here is taken. No include guard: included many times. Bodies:

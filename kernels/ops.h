@@ -9,10 +9,18 @@
  * The file is valid C11 and C++17: nvcc reads it too. */
 #ifndef CHL_OPS_H
 #define CHL_OPS_H
-#include <chladni.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What a body says of a call. The graph turns it into the library's status with a text that names
+ * the node; nothing here knows the library's headers. */
+typedef enum chl_kernel_status {
+    CHL_KERNEL_OK = 0,
+    CHL_KERNEL_BAD_INPUT,   /* a value of an input is out of its range */
+    CHL_KERNEL_UNSUPPORTED, /* shapes or types that this body does not compute */
+    CHL_KERNEL_FAILED       /* the device refused; the backend's last_error says why */
+} chl_kernel_status;
 
 #define CHL_MAX_RANK 6
 #define CHL_MAX_IN 8
@@ -73,7 +81,7 @@ typedef struct chl_call {
  * attributes only, never data. `opaque` is the size in bytes of output 0 where its layout is the
  * backend's own business (packed weights). */
 typedef struct chl_body {
-    chl_status (*run)(const chl_call *call);
+    chl_kernel_status (*run)(const chl_call *call);
     size_t (*workspace)(const chl_call *call);
     size_t (*opaque)(const chl_call *call);
 } chl_body;
@@ -81,7 +89,7 @@ typedef struct chl_body {
 /* --- several calls as one (fusion_table.h) ---------------------------------------------------- */
 #define CHL_MAX_FUSED 4
 typedef enum chl_fusion {
-#define CHL_FUSION(name, ops, same, unwritten) CHL_FUSION_##name,
+#define CHL_FUSION(name, ops, same, elided) CHL_FUSION_##name,
 #include "fusion_table.h"
 #undef CHL_FUSION
     CHL_FUSION_COUNT
@@ -91,7 +99,7 @@ typedef enum chl_fusion {
  * pointer everywhere; call[0].workspace serves all. `fits` and `workspace` (may be NULL) see shapes
  * and attributes only; a slot that is absent or not wanted has rank 0. */
 typedef struct chl_fused_body {
-    chl_status (*run)(const chl_call *call);
+    chl_kernel_status (*run)(const chl_call *call);
     size_t (*workspace)(const chl_call *call);
     bool (*fits)(const chl_call *call);
 } chl_fused_body;

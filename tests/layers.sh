@@ -4,11 +4,11 @@
 set -euo pipefail
 build=$1
 declare -A may=(
-  [kernels]="" [device]="kernels" [core]="device kernels"
-  [io]="core" [sound]="core device" [text]="core" [nets]="core" [objective]="core" [optim]="core"
-  [edit]="core device io sound text nets objective"
-  [train]="core device io sound text nets objective optim"
-  [eval]="core device io edit train nets objective sound text" [world]="core io")
+  [kernels]="" [base]="" [runtime]="base kernels" [graph]="base runtime kernels"
+  [io]="base graph" [sound]="base graph runtime" [text]="base" [nets]="base graph" [losses]="base graph"
+  [edit]="base graph runtime io sound text nets losses"
+  [train]="base graph runtime io sound text nets losses demo"
+  [eval]="base graph runtime io edit train nets losses sound text demo" [demo]="base graph io nets train")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for room in "${!may[@]}"; do
@@ -31,7 +31,7 @@ for room in "${!may[@]}"; do
   done
 done
 # a kernel is told everything; a network names no backend
-if grep -nE '#if.*(CUDA|BACKEND)' host/nets/*.[ch] host/core/ops/*.c 2>/dev/null; then
+if grep -nE '#if.*(CUDA|BACKEND)' host/nets/*.[ch] host/graph/ops/*.c 2>/dev/null; then
   echo "layers: a backend's name in a network or op rule"; bad=1
 fi
 [ $bad = 0 ] && echo "layers: ${#may[@]} rooms, no forbidden use"

@@ -22,7 +22,7 @@ typedef struct eval_job {
     float lambda_relative;
     bool has_relative, fixed_mask, by_label, masks, json;
     words label, prompt, with_list, without_list;
-    float away[CHL_MOST_EMBEDDING];
+    float away[CHL_MAX_EMBEDDING];
     double start, last; /* seconds, of the progress line */
     const char *what;   /* it is about */
     bool terminal;

@@ -38,7 +38,7 @@ static int latents_from_file(generate_job *job) {
     int64_t dim[6];
     if (chl_array_read(job->latent, &rank, dim, &job->w) != CHL_OK) return run_error();
     if ((rank == 2 || rank == 3) && dim[rank - 2] == job->size.rows &&
-        dim[rank - 1] == job->size.latent && (rank == 2 || dim[0] <= MOST_PICTURES)) {
+        dim[rank - 1] == job->size.latent && (rank == 2 || dim[0] <= MAX_PICTURES)) {
         job->count = rank == 3 ? (int)dim[0] : 1;
         return EXIT_OK;
     }
@@ -111,7 +111,7 @@ static int check(const command_line *line, const generate_job *job) {
         return usage_error(line, "--out %s: should end in .png or .npy", job->out);
     if (job->seeds && parse_seeds(job->seeds, NULL) < 0)
         return usage_error(line, "--seeds %s: should be like 0-9 or 1,5,8 (at most %d)", job->seeds,
-                           MOST_PICTURES);
+                           MAX_PICTURES);
     return EXIT_OK;
 }
 

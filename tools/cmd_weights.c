@@ -40,7 +40,7 @@ int command_weights(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0],
         .positional = word,
-        .most_positionals = 2};
+        .max_positionals = 2};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;

@@ -20,7 +20,7 @@ int parse_seeds(const char *text, int *seed) {
             last = strtol(text, &end, 10);
             if (end == text) return -1;
         }
-        if (last < first || last > INT32_MAX || last - first >= MOST_PICTURES - count) return -1;
+        if (last < first || last > INT32_MAX || last - first >= MAX_PICTURES - count) return -1;
         for (long s = first; s <= last; s++, count++)
             if (seed) seed[count] = (int)s;
         if (*end && *end != ',') return -1;

@@ -25,7 +25,7 @@ static bool read_mix(edit_job *job) {
 static int read_levels(edit_job *job, const char *text) {
     int count = 0;
     job->full_level = -1;
-    while (count < MOST_LEVELS) {
+    while (count < MAX_LEVELS) {
         char *end;
         job->level[count] = strtof(text, &end);
         if (end == text || !isfinite(job->level[count])) return -1;
@@ -51,11 +51,11 @@ int edit_read_choices(const command_line *line, edit_job *job) {
         job->targets = read_levels(job, job->levels);
         if (job->targets < 0)
             return usage_error(line, "--sheet-levels %s: should be like -24,-12,0 (at most %d)",
-                               job->levels, MOST_LEVELS);
+                               job->levels, MAX_LEVELS);
     }
-    if (job->targets > MOST_PICTURES / job->sources)
+    if (job->targets > MAX_PICTURES / job->sources)
         return usage_error(line, "%d sources and %d targets: at most %d pictures at a time",
-                           job->sources, job->targets, MOST_PICTURES);
+                           job->sources, job->targets, MAX_PICTURES);
     job->pairs = job->sources * job->targets;
     return EXIT_OK;
 }

@@ -4,7 +4,7 @@
 #define CHL_TOOLS_EDIT_JOB_H
 #include "command.h"
 
-#define MOST_LEVELS 32
+#define MAX_LEVELS 32
 
 typedef struct edit_job {
     chl_engine_options models;
@@ -18,7 +18,7 @@ typedef struct edit_job {
     bool adaptive, fixed, json, dry_run;
     chl_mix mix_kind; /* read off `mix` */
     float mix_amount; /* negative: the default */
-    float level[MOST_LEVELS];
+    float level[MAX_LEVELS];
     int full_level; /* index of 0 dB; -1: none of them */
 
     chl_engine *engine;
@@ -30,7 +30,7 @@ typedef struct edit_job {
     float *mixed;                  /* [sources] codes */
     float *trail;                  /* [strip_steps][pairs] codes on the way */
     int *reached;                  /* [pairs] step; 0: nothing yet */
-    float away[CHL_MOST_EMBEDDING];
+    float away[CHL_MAX_EMBEDDING];
     progress_line line;
     int at;                 /* first pair of those being optimised */
     chl_edit_progress last; /* of them */

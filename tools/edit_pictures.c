@@ -87,7 +87,7 @@ chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress)
 }
 
 chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine) {
-    float *pixels, view[CHL_MOST_EMBEDDING];
+    float *pixels, view[CHL_MAX_EMBEDDING];
     chl_status status = render(job, w, &pixels);
     if (status == CHL_OK)
         status = chl_embed_picture(job->engine, job->size.picture, job->size.picture, pixels, view);

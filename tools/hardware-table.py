@@ -68,14 +68,14 @@ def files_of(root, op):
     """The kernel file that defines the op's body, and what it includes."""
     folder = root / "kernels" / "cuda"
     body = re.compile(rf"\bchl_body chl_cuda_{op}\b")
-    todo = [p for p in sorted(folder.glob("*.cu")) if body.search(p.read_text())]
+    todo = [p for p in sorted(folder.rglob("*.cu")) if body.search(p.read_text())]
     seen = []
     while todo:
         path = todo.pop()
         if path in seen or not path.exists():
             continue
         seen.append(path)
-        todo += [folder / name for name in re.findall(r'#include "([^"]+)"', path.read_text())]
+        todo += [root / "kernels" / name for name in re.findall(r'#include "([^"]+)"', path.read_text())]
     return [p.relative_to(root) for p in seen]
 
 

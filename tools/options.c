@@ -148,7 +148,7 @@ int parse_options(command_line *line, int argc, char **argv, bool *done) {
         if (strncmp(argv[i], "--", 2) == 0 && argv[i][2]) {
             int code = parse_flag(line, argc, argv, &i);
             if (code != EXIT_OK) return code;
-        } else if (line->positionals < line->most_positionals) {
+        } else if (line->positionals < line->max_positionals) {
             line->positional[line->positionals++] = argv[i];
         } else {
             return usage_error(line, "what is \"%s\"? flags begin with --", argv[i]);

@@ -51,7 +51,7 @@ typedef struct command_line {
     const option *options;
     int count;
     const char **positional; /* what is not a flag */
-    int positionals, most_positionals;
+    int positionals, max_positionals;
     option_extra extra;
     void *user;
 } command_line;

@@ -1,15 +1,16 @@
 /* Direct W+ optimisation, Eq. 14. */
 #include "edit/engine.h"
 #include "edit/optimise.h"
-#include "objective/objective.h"
+#include "losses/losses.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Segment 0 looks at the sources once; segment 1 is one step of n edits; where it does not train
- * the codes themselves, segment 2 makes them from what it trained. */
+/* The first segment looks at the sources once; `step` is one step of n edits; where that does not
+ * train the codes themselves, `decode` makes them from what it trained. */
 typedef struct edit_graph {
     chl_graph *graph;
+    chl_segment step, decode; /* decode may be none */
     int n;
     const chl_code_statistics *codes; /* NULL when neither scale nor space ask for them */
     chl_net generator, clip, face;
@@ -18,11 +19,9 @@ typedef struct edit_graph {
     chl_tensor trained, mask;                        /* w, u or d; mask may be CHL_NONE */
     chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
     chl_tensor result;                               /* w after a step */
-    chl_tensor source_view, source_identity;         /* of segment 0; may be CHL_NONE */
+    chl_tensor source_view, source_identity;         /* of the first segment; may be CHL_NONE */
     chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
 } edit_graph;
-
-#define DECODE 2 /* segment */
 
 static bool uses_source_view(const chl_edit_options *options) {
     return options->similarity != CHL_COSINE;
@@ -30,7 +29,6 @@ static bool uses_source_view(const chl_edit_options *options) {
 
 static void build_source(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
-    e->source_view = e->source_identity = CHL_NONE;
     if (uses_source_view(options) || engine->face) {
         chl_tensor picture =
             chl_stylegan2_synthesize(&e->generator, &engine->generator_config, e->source);
@@ -39,7 +37,6 @@ static void build_source(const chl_engine *engine, const chl_edit_options *optio
         if (engine->face)
             e->source_identity = chl_keep(g, chl_engine_identify(engine, &e->face, picture));
     }
-    chl_segment(g);
 }
 
 static chl_tensor similarity_loss(const chl_edit_options *options, edit_graph *e, chl_tensor view) {
@@ -108,7 +105,6 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
     terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
     if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
-    e->identity = CHL_NONE;
     if (engine->face)
         terms[2] = e->identity =
             chl_keep(g, chl_cosine_loss(g, chl_engine_identify(engine, &e->face, picture),
@@ -142,7 +138,7 @@ static void build_trained(const chl_edit_options *options, edit_graph *e, chl_de
 }
 
 static chl_status build(chl_engine *engine, const chl_edit_options *options, int n, edit_graph *e) {
-    *e = (edit_graph){.n = n, .root = CHL_NONE, .origin = CHL_NONE};
+    *e = (edit_graph){.n = n};
     if (options->latent_scale > 0) CHL_TRY(chl_engine_statistics(engine, &e->codes));
     if (options->space == CHL_SPACE_WHITENED) CHL_TRY(chl_engine_whitening(engine, &e->codes));
     CHL_TRY(chl_engine_graph(engine, &e->graph));
@@ -162,10 +158,11 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
                   ? chl_param(g, "layer mask", chl_f32(2, n, rows), NULL, CHL_TRAINABLE)
                   : CHL_NONE;
     build_source(engine, options, e);
+    e->step = chl_begin_segment(g);
     build_step(engine, options, e);
     e->result = e->trained;
     if (options->space != CHL_SPACE_W) {
-        chl_segment(g);
+        e->decode = chl_begin_segment(g);
         e->result = chl_keep(g, decode(options, e));
     }
     return chl_graph_status(g);
@@ -248,7 +245,7 @@ static chl_status start(edit_graph *e, const chl_edit_options *options, int embe
     if (options->space == CHL_SPACE_W) CHL_TRY(chl_write(e->graph, e->trained, source));
     CHL_TRY(chl_write(e->graph, e->target, target));
     if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));
-    return chl_run(e->graph, 0);
+    return chl_run(e->graph, CHL_FIRST_SEGMENT);
 }
 
 /* softmax; zeros for the mask of a code that broke down */
@@ -291,10 +288,10 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
         const chl_optimisation optimisation = {
             .graph = e.graph,
-            .segment = 1,
+            .segment = e.step,
             .paced = e.pace,
             .rise = options->lambda_rise,
-            .decode = options->space == CHL_SPACE_W ? 0 : DECODE,
+            .decode = e.decode,
             .w = e.result,
             .numbers = numbers,
             .samples = n,
@@ -326,7 +323,7 @@ chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options, ch
     *cost = (chl_cost){.weight_bytes = plan.constant,
                        .activation_bytes = plan.transient,
                        .state_bytes = plan.persistent,
-                       .flops_setup = plan.flops_once,
+                       .flops_setup = plan.flops_constant,
                        .flops_step = plan.flops_step,
                        .nodes = plan.nodes};
     release(&e);

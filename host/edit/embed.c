@@ -20,7 +20,7 @@ static chl_status finish(single *s, const void *in, float *out) {
     chl_keep(s->graph, s->out);
     chl_status status = chl_compile(s->graph);
     if (status == CHL_OK) status = chl_write(s->graph, s->in, in);
-    if (status == CHL_OK) status = chl_run(s->graph, 0);
+    if (status == CHL_OK) status = chl_run(s->graph, CHL_FIRST_SEGMENT);
     if (status == CHL_OK) status = chl_read(s->graph, s->out, out);
     chl_net_done(&s->net);
     chl_graph_free(s->graph);

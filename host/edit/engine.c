@@ -1,9 +1,9 @@
 /* Opening models. */
 #include "edit/engine.h"
-#include "device/open.h"
+#include "base/numpy_random.h"
 #include "edit/listen.h"
-#include "edit/seed.h"
 #include "io/weights.h"
+#include "runtime/open.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ static chl_status open_generator(chl_engine *engine, const chl_engine_options *o
     if (options->conv_clamp != 0)
         engine->generator_config.conv_clamp = options->conv_clamp > 0 ? options->conv_clamp : 0;
     CHL_TRY(try_generator(engine));
-    return chl_params_report(engine->generator);
+    return chl_params_check_all_used(engine->generator);
 }
 
 static chl_status open_clip(chl_engine *engine, const chl_engine_options *options) {
@@ -59,10 +59,10 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
     engine->clip_config.exact_gelu = options->clip_exact_gelu != 0;
     engine->clip_resize = options->clip_compatible ? CHL_CLIP_COMPATIBLE : CHL_CLIP_AREA;
     CHL_TRY(chl_clip_adopt(engine->clip, &engine->clip_config));
-    CHL_TRY(chl_params_report(engine->clip));
-    if (engine->clip_config.embed > CHL_MOST_EMBEDDING)
+    CHL_TRY(chl_params_check_all_used(engine->clip));
+    if (engine->clip_config.embed > CHL_MAX_EMBEDDING)
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: embeddings of %d numbers; at most %d are handled",
-                        options->clip, engine->clip_config.embed, CHL_MOST_EMBEDDING);
+                        options->clip, engine->clip_config.embed, CHL_MAX_EMBEDDING);
     return CHL_OK;
 }
 
@@ -70,7 +70,7 @@ static chl_status open_face(chl_engine *engine, const chl_engine_options *option
     if (!options->face) return CHL_OK;
     CHL_TRY(chl_weights_read(options->face, &engine->face));
     CHL_TRY(chl_arcface_adopt(engine->face, &engine->face_config));
-    return chl_params_report(engine->face);
+    return chl_params_check_all_used(engine->face);
 }
 
 chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) {

@@ -1,8 +1,8 @@
 /* The engine's inside: the models that were opened. Shared by the files of this room only. */
 #ifndef CHL_EDIT_ENGINE_H
 #define CHL_EDIT_ENGINE_H
-#include "core/build.h"
 #include "edit/statistics.h"
+#include "graph/build.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/resnet18.h"
@@ -45,7 +45,7 @@ chl_status chl_engine_average(chl_engine *engine);
 /* Nodes of the whole path picture -> unit embedding, on frozen weights. `net` keeps the bound
  * weights, so that a second call shares them; release it with chl_net_done. */
 static inline chl_net chl_engine_net(chl_graph *graph, chl_params *params) {
-    return (chl_net){.graph = graph, .params = params, .life = CHL_FROZEN};
+    return (chl_net){.graph = graph, .params = params, .kind = CHL_FROZEN};
 }
 chl_tensor chl_engine_see(const chl_engine *engine, chl_net *clip, chl_tensor picture);
 chl_tensor chl_engine_identify(const chl_engine *engine, chl_net *face, chl_tensor picture);

@@ -1,5 +1,5 @@
 /* The public header's files: thin covers over host/io and host/sound. */
-#include "core/build.h"
+#include "graph/build.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
@@ -34,7 +34,7 @@ static chl_status resize_square(int height, int width, const float *pixels, int 
                                       (height - square) / 2, (width - square) / 2, square, square));
     chl_status status = chl_compile(g);
     if (status == CHL_OK) status = chl_write(g, x, pixels);
-    if (status == CHL_OK) status = chl_run(g, 0);
+    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
     if (status == CHL_OK) status = chl_read(g, y, out);
     chl_graph_free(g);
     for (int64_t i = 0; status == CHL_OK && i < 3 * (int64_t)side * side; i++)

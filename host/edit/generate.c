@@ -1,6 +1,6 @@
 /* Seeds to latents, latents to pictures. */
+#include "base/numpy_random.h"
 #include "edit/engine.h"
-#include "edit/seed.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ chl_status chl_engine_map(chl_engine *engine, int n, const float *z, float *w) {
     chl_keep(graph, mapped);
     CHL_TRY_GOTO(chl_compile(graph));
     CHL_TRY_GOTO(chl_write(graph, input, z));
-    CHL_TRY_GOTO(chl_run(graph, 0));
+    CHL_TRY_GOTO(chl_run(graph, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(graph, mapped, w));
 done:
     chl_net_done(&net);
@@ -98,7 +98,7 @@ chl_status chl_generate(chl_engine *engine, int count, const float *w, float *pi
     const size_t picture = 3 * (size_t)config->resolution * (size_t)config->resolution;
     for (int i = 0; i < count; i++) {
         CHL_TRY(chl_write(engine->renderer, engine->renderer_w, w + (size_t)i * code));
-        CHL_TRY(chl_run(engine->renderer, 0));
+        CHL_TRY(chl_run(engine->renderer, CHL_FIRST_SEGMENT));
         CHL_TRY(chl_read(engine->renderer, engine->renderer_picture, pixels + (size_t)i * picture));
     }
     return CHL_OK;

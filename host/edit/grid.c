@@ -1,10 +1,11 @@
 /* Contact sheets. */
-#include "core/status.h"
+#include "base/status.h"
+#include <chladni/engine.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_PIXELS_ON_A_SIDE 65535
+#define MAX_PIXELS_ON_A_SIDE 65535
 
 chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
                             const float *const *pictures) {
@@ -13,9 +14,9 @@ chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
                         rows, columns, height, width, gap);
     const int64_t tall = (int64_t)rows * ((int64_t)height + gap) - gap;
     const int64_t wide = (int64_t)columns * ((int64_t)width + gap) - gap;
-    if (tall > MOST_PIXELS_ON_A_SIDE || wide > MOST_PIXELS_ON_A_SIDE)
+    if (tall > MAX_PIXELS_ON_A_SIDE || wide > MAX_PIXELS_ON_A_SIDE)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: %lld x %lld pixels; a side has at most %d", path,
-                        (long long)tall, (long long)wide, MOST_PIXELS_ON_A_SIDE);
+                        (long long)tall, (long long)wide, MAX_PIXELS_ON_A_SIDE);
     float *sheet = malloc(sizeof(float) * 3 * (size_t)tall * (size_t)wide);
     if (!sheet) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
     for (int64_t i = 0; i < 3 * tall * wide; i++) sheet[i] = 1;

@@ -1,5 +1,5 @@
-#include "core/machine.h"
-#include "core/status.h"
+#include "base/machine.h"
+#include "base/status.h"
 #include <omp.h>
 #include <stdio.h>
 

@@ -3,15 +3,16 @@
  */
 #include "edit/engine.h"
 #include "edit/optimise.h"
-#include "objective/objective.h"
+#include "losses/losses.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct inversion {
     chl_graph *graph;
+    chl_segment step;
     chl_net generator, clip;
-    chl_tensor picture, mean, target; /* inputs; target is made by segment 0 */
+    chl_tensor picture, mean, target; /* inputs; target is made by the first segment */
     chl_tensor w, pixel, seen, cosine;
 } inversion;
 
@@ -37,14 +38,13 @@ static chl_status build(chl_engine *engine, const chl_invert_options *options, i
     v->w = chl_param(g, "w", chl_engine_latent(engine, 1), NULL, CHL_TRAINABLE);
     chl_tensor target =
         engine->clip ? chl_keep(g, chl_engine_see(engine, &v->clip, v->picture)) : CHL_NONE;
-    chl_segment(g);
+    v->step = chl_begin_segment(g);
 
     chl_tensor made = chl_stylegan2_synthesize(&v->generator, &engine->generator_config, v->w);
     chl_tensor terms[3];
     const float weights[] = {options->lambda_pixel, options->lambda_mean, options->lambda_clip};
     terms[0] = v->pixel = chl_keep(g, chl_pixel_loss(g, made, v->picture, CHL_PIXEL_L2));
     terms[1] = chl_latent_distance(g, v->w, v->mean, CHL_NONE);
-    v->seen = v->cosine = CHL_NONE;
     if (engine->clip) {
         chl_tensor view = chl_engine_see(engine, &v->clip, made);
         terms[2] = v->seen = chl_keep(g, chl_cosine_loss(g, view, target));
@@ -67,7 +67,7 @@ static chl_status start(inversion *v, const float *pixels, const float *mean) {
     CHL_TRY(chl_write(v->graph, v->picture, pixels));
     CHL_TRY(chl_write(v->graph, v->mean, mean));
     CHL_TRY(chl_write(v->graph, v->w, mean));
-    return chl_run(v->graph, 0);
+    return chl_run(v->graph, CHL_FIRST_SEGMENT);
 }
 
 chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
@@ -89,14 +89,13 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, con
     if (status == CHL_OK) status = start(&v, pixels, w);
     if (status == CHL_OK) {
         const chl_optimisation optimisation = {.graph = v.graph,
-                                               .paced = CHL_NONE,
-                                               .segment = 1,
+                                               .segment = v.step,
                                                .w = v.w,
                                                .numbers = numbers,
                                                .samples = 1,
                                                .steps = options->steps,
                                                .rate = options->rate,
-                                               .reported = {v.pixel, v.seen, CHL_NONE, CHL_NONE},
+                                               .reported = {v.pixel, v.seen},
                                                .describe = describe,
                                                .progress = options->progress,
                                                .user = options->user};

@@ -20,7 +20,7 @@ static chl_mel_mode mel_mode_of(chl_params *params) {
 /* The predecessor has a convolution of its own in front of the network. */
 static chl_status adopt(chl_engine *engine) {
     chl_params *params = engine->audio;
-    engine->audio_is_resnet = chl_has(params, "conv.weight");
+    engine->audio_is_resnet = chl_params_has(params, "conv.weight");
     int channels;
     if (engine->audio_is_resnet) {
         CHL_TRY(chl_resnet18_adopt(params, &engine->resnet_config));
@@ -36,7 +36,7 @@ static chl_status adopt(chl_engine *engine) {
                             params->source, engine->audio_config.resolution,
                             engine->audio_config.resolution, CHL_MEL_SIDE, CHL_MEL_SIDE);
     }
-    CHL_TRY(chl_params_report(params));
+    CHL_TRY(chl_params_check_all_used(params));
     if (channels != 1)
         return chl_fail(CHL_ERR_SHAPE, "%s: takes pictures of %d channels, a mel picture has one",
                         params->source, channels);

@@ -1,5 +1,6 @@
 /* Two edits as one (METHOD section 4). */
 #include "edit/engine.h"
+#include <chladni/edit.h>
 #include <math.h>
 
 chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount, const float *text,

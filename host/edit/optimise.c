@@ -56,9 +56,9 @@ static chl_status explain(const run *r) {
 
 /* --- a step ----------------------------------------------------------------------------------- */
 /* The means over those that are not broken. */
-static chl_status read_values(run *r, int index, float values[CHL_MOST_REPORTED]) {
+static chl_status read_values(run *r, int index, float values[CHL_MAX_REPORTED]) {
     const chl_optimisation *o = r->o;
-    for (int i = 0; i < CHL_MOST_REPORTED; i++) {
+    for (int i = 0; i < CHL_MAX_REPORTED; i++) {
         double total = 0;
         values[i] = 0;
         if (o->reported[i] == CHL_NONE) continue;
@@ -92,10 +92,10 @@ static chl_status set_pace(const chl_optimisation *o, int index, float *each) {
 
 static chl_status one_step(run *r, int index, double start, float *w) {
     const chl_optimisation *o = r->o;
-    float values[CHL_MOST_REPORTED];
-    chl_set_step(o->graph, (chl_step){.seed = o->seed,
-                                      .index = index,
-                                      .rate = o->rate * chl_rate_factor(index, o->steps)});
+    float values[CHL_MAX_REPORTED];
+    const chl_step step = {
+        .seed = o->seed, .index = index, .rate = o->rate * chl_rate_factor(index, o->steps)};
+    CHL_TRY(chl_set_step(o->graph, step));
     CHL_TRY(set_pace(o, index, r->latest)); /* a code has more numbers than samples */
     CHL_TRY(chl_run(o->graph, o->segment));
     CHL_TRY(read_values(r, index, values));

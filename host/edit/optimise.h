@@ -1,14 +1,15 @@
 /* The loop around a step graph: schedule, progress, ends. Shared by editing and inversion. */
 #ifndef CHL_EDIT_OPTIMISE_H
 #define CHL_EDIT_OPTIMISE_H
-#include "core/graph.h"
+#include "graph/graph.h"
+#include <chladni/edit.h>
 
-#define CHL_MOST_REPORTED 4
+#define CHL_MAX_REPORTED 4
 
 typedef struct chl_optimisation {
     chl_graph *graph;
-    int segment; /* one run of it is one step */
-    int decode;  /* the segment that makes w from what is trained; 0: w itself is trained */
+    chl_segment segment; /* one run of it is one step */
+    chl_segment decode;  /* makes w from what is trained; none: w itself is trained */
     chl_tensor
         paced; /* [samples], written before a step: (share of the steps done)^rise; or CHL_NONE */
     float rise;
@@ -18,7 +19,7 @@ typedef struct chl_optimisation {
     int steps;
     float rate;
     uint64_t seed;
-    chl_tensor reported[CHL_MOST_REPORTED]; /* [samples] each, kept; CHL_NONE = 0 */
+    chl_tensor reported[CHL_MAX_REPORTED]; /* [samples] each, kept; CHL_NONE = 0 */
     /* values[] are the means of the reported ones, in that order */
     void (*describe)(chl_edit_progress *progress, const float *values);
     chl_progress_callback progress;

@@ -1,6 +1,6 @@
 #include "edit/statistics.h"
+#include "base/numpy_random.h"
 #include "edit/engine.h"
-#include "edit/seed.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,7 @@ void chl_code_statistics_free(chl_code_statistics *s) {
 /* Far below the share above: rows this small may stay as they are. */
 #define NEGLIGIBLE_SHARE 1e-10
 #define ORTHOGONAL 1e-12
-#define MOST_SWEEPS 60
+#define MAX_SWEEPS 60
 
 /* Makes rows a and b orthogonal by a rotation; false when they were. */
 static bool rotate(int n, double *a, double *b, double least) {
@@ -150,7 +150,7 @@ static chl_status orthogonalise(int n, double *matrix) {
     double most = 0;
     for (int i = 0; i < n; i++) most = fmax(most, length(n, matrix + (size_t)i * (size_t)n));
     const double least = NEGLIGIBLE_SHARE * most * NEGLIGIBLE_SHARE * most;
-    for (int sweep = 0; sweep < MOST_SWEEPS; sweep++) {
+    for (int sweep = 0; sweep < MAX_SWEEPS; sweep++) {
         bool changed = false;
         for (int i = 0; i < n; i++)
             for (int j = i + 1; j < n; j++)

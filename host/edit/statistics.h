@@ -1,7 +1,7 @@
 /* Where the mapping puts codes: what an edit's distances are measured by. */
 #ifndef CHL_EDIT_STATISTICS_H
 #define CHL_EDIT_STATISTICS_H
-#include <chladni.h>
+#include <chladni/engine.h>
 
 /* Of 4096 mapped codes of seed 0, untruncated. */
 typedef struct chl_code_statistics {

@@ -1,5 +1,5 @@
 /* The public header's arrays and weight files. */
-#include "core/graph.h"
+#include "graph/graph.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/weights.h"
@@ -7,6 +7,7 @@
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
 #include "nets/swin.h"
+#include <chladni/engine.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -107,13 +107,13 @@ static json_t *describe(const chl_ablation_group *group, const double *value, do
 
 static chl_status measure_group(const chl_ablation_options *o, const chl_ablation_group *group,
                                 int *done, int all, json_t *list) {
-    const chl_eval_watch watch = {o->trial.progress, o->trial.user};
+    const chl_progress_watch watch = {o->trial.progress, o->trial.user};
     double *value = malloc(sizeof(double) * (FIGURES + 1) * (size_t)group->encoders);
     if (!value) return chl_fail(CHL_ERR_MEMORY, "out of memory for an ablation");
     chl_status status = CHL_OK;
     for (int e = 0; e < group->encoders && status == CHL_OK; e++) {
         status = measure_encoder(o, group->audio[e], group->fixed_mask != 0, value + e * FIGURES);
-        if (status == CHL_OK) status = chl_eval_tell(&watch, "encoders", ++*done, all);
+        if (status == CHL_OK) status = chl_report_progress(&watch, "encoders", ++*done, all);
     }
     if (status == CHL_OK)
         json_array_append_new(list, describe(group, value, value + FIGURES * group->encoders));

@@ -1,7 +1,7 @@
 /* A folder of sounds and what each of them is: pairs.jsonl, or a folder per label. */
 #ifndef CHL_EVAL_CORPUS_H
 #define CHL_EVAL_CORPUS_H
-#include "core/status.h"
+#include "base/status.h"
 
 typedef struct chl_corpus {
     int64_t count;

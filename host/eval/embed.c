@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-chl_status chl_eval_tell(const chl_eval_watch *watch, const char *what, int64_t done,
-                         int64_t count) {
+chl_status chl_report_progress(const chl_progress_watch *watch, const char *what, int64_t done,
+                               int64_t count) {
     if (!watch || !watch->progress || !watch->progress(watch->user, what, done, count))
         return CHL_OK;
     return chl_fail(CHL_ERR_CANCELLED, "%s: stopped after %lld of %lld", what, (long long)done,
@@ -17,7 +17,7 @@ chl_status chl_eval_tell(const chl_eval_watch *watch, const char *what, int64_t 
 #define BATCH 8
 
 chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *const *path,
-                                 const float *gain_db, const chl_eval_watch *watch,
+                                 const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding) {
     CHL_TRY(chl_listen_check(engine, count, gain_db));
     const int64_t d = engine->audio_embedding, pixels = chl_listen_pixels(engine);
@@ -38,10 +38,10 @@ chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *
             CHL_TRY_GOTO(chl_listen_picture(engine, path[at + i], gain_db ? gain_db[at + i] : 0,
                                             pictures + i * pixels));
         CHL_TRY_GOTO(chl_write(g, x, pictures));
-        CHL_TRY_GOTO(chl_run(g, 0));
+        CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
         CHL_TRY_GOTO(chl_read(g, y, out));
         memcpy(embedding + at * d, out, sizeof(float) * (size_t)(n * d));
-        CHL_TRY_GOTO(chl_eval_tell(watch, "listening", at + n, count));
+        CHL_TRY_GOTO(chl_report_progress(watch, "listening", at + n, count));
     }
 done:
     chl_net_done(&net);
@@ -80,9 +80,9 @@ chl_status chl_eval_embed_labels(chl_engine *engine, int count, const char *cons
     }
     const int d = chl_engine_get_sizes(engine).embedding;
     for (int i = 0; i < count; i++) {
-        double total[CHL_MOST_EMBEDDING] = {0};
+        double total[CHL_MAX_EMBEDDING] = {0};
         for (int p = 0; p < prompts; p++) {
-            float one[CHL_MOST_EMBEDDING];
+            float one[CHL_MAX_EMBEDDING];
             char text[512];
             CHL_TRY(fill_in(prompt[p], label[i], text, sizeof text));
             CHL_TRY(chl_embed_text(engine, text, one));

@@ -2,20 +2,21 @@
 #ifndef CHL_EVAL_EMBED_H
 #define CHL_EVAL_EMBED_H
 #include "edit/engine.h"
+#include <chladni/eval.h>
 
 /* A progress callback and what it is told about. */
-typedef struct chl_eval_watch {
+typedef struct chl_progress_watch {
     chl_eval_callback progress; /* may be NULL */
     void *user;
-} chl_eval_watch;
+} chl_progress_watch;
 /* CHL_ERR_CANCELLED when the callback asks to stop. */
-chl_status chl_eval_tell(const chl_eval_watch *watch, const char *what, int64_t done,
-                         int64_t count);
+chl_status chl_report_progress(const chl_progress_watch *watch, const char *what, int64_t done,
+                               int64_t count);
 
 /* path [count] -> embedding [count][embed]; gain_db [count], NULL = all 0. As chl_embed_sound_level
  * does it, in batches. */
 chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *const *path,
-                                 const float *gain_db, const chl_eval_watch *watch,
+                                 const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding);
 
 /* label [count] -> embedding [count][embed]: each the unit vector along the mean over the prompts,

@@ -1,7 +1,7 @@
 /* JSON, as reports are built. */
 #ifndef CHL_EVAL_REPORT_H
 #define CHL_EVAL_REPORT_H
-#include "core/status.h"
+#include "base/status.h"
 #include <jansson.h>
 
 /* A number, or null for NAN and infinity, which JSON does not have. */

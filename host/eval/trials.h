@@ -1,7 +1,7 @@
 /* The parts of `chladni eval edits`, a file each. Each adds what it found to the report. */
 #ifndef CHL_EVAL_TRIALS_H
 #define CHL_EVAL_TRIALS_H
-#include "eval/bench.h"
+#include "eval/edit_trials.h"
 #include "eval/report.h"
 
 /* Every source edited by a sound of every kind: what the judge makes of it, attribute by attribute;

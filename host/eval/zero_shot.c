@@ -26,7 +26,7 @@ static chl_status embed_labels(chl_engine *engine, const chl_zero_shot_options *
 
 static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
     const int d = chl_engine_get_sizes(engine).embedding;
-    float sound[CHL_MOST_EMBEDDING], *label = NULL;
+    float sound[CHL_MAX_EMBEDDING], *label = NULL;
     float *score = malloc(sizeof(float) * (size_t)o->labels);
     chl_status status = score ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for scores");
     if (status == CHL_OK) status = embed_labels(engine, o, o->labels, o->label, &label);
@@ -96,7 +96,7 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
     const int labels = o->labels ? o->labels : c->labels;
     const char *const *label = o->labels ? o->label : (const char *const *)c->label;
     const int d = chl_engine_get_sizes(engine).embedding;
-    const chl_eval_watch watch = {o->progress, o->user};
+    const chl_progress_watch watch = {o->progress, o->user};
     j->sound = malloc(sizeof(float) * (size_t)c->count * (size_t)d);
     j->score = malloc(sizeof(float) * (size_t)labels);
     j->truth_label = malloc(sizeof(int) * (size_t)c->labels);

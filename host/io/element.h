@@ -3,7 +3,7 @@
  * as a claim and checked against the bytes that are there. */
 #ifndef CHL_IO_ELEMENT_H
 #define CHL_IO_ELEMENT_H
-#include "core/params.h"
+#include "base/params.h"
 
 /* Names reach error texts and the weight table: 1 to CHL_KEY_LENGTH bytes, no control characters.
  */

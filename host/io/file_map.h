@@ -2,7 +2,7 @@
  * A mapped file must not be cut short by someone else while it is read. */
 #ifndef CHL_IO_FILE_MAP_H
 #define CHL_IO_FILE_MAP_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

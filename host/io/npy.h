@@ -1,7 +1,7 @@
 /* NumPy's .npy, format 1 and 2: one array. */
 #ifndef CHL_IO_NPY_H
 #define CHL_IO_NPY_H
-#include "core/params.h"
+#include "base/params.h"
 
 /* The name an array gets that has none in its file. */
 #define CHL_UNNAMED_ARRAY "array"

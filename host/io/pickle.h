@@ -9,7 +9,7 @@
  * limit. */
 #ifndef CHL_IO_PICKLE_H
 #define CHL_IO_PICKLE_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * host/io/pickle*.c. */
 #ifndef CHL_IO_PICKLE_STACK_H
 #define CHL_IO_PICKLE_STACK_H
-#include "core/status.h"
+#include "base/status.h"
 #include "io/pickle.h"
 
 typedef struct chl_pickle_machine {

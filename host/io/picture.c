@@ -35,20 +35,20 @@ void chl_raster_free(chl_raster *raster) {
 #include <turbojpeg.h>
 #include <unistd.h>
 
-#define MOST_BYTES ((long long)512 << 20) /* of a picture file */
+#define MAX_BYTES ((long long)512 << 20) /* of a picture file */
 
 /* Allocates the raster, once its size is known and allowed. */
 static chl_status raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
     if (height < 1 || width < 1)
         return chl_fail(CHL_ERR_FORMAT, "%s: a picture of %lld x %lld pixels", name,
                         (long long)width, (long long)height);
-    if (height > CHL_RASTER_MOST_SIDE || width > CHL_RASTER_MOST_SIDE ||
-        height * width > CHL_RASTER_MOST_PIXELS)
+    if (height > CHL_RASTER_MAX_SIDE || width > CHL_RASTER_MAX_SIDE ||
+        height * width > CHL_RASTER_MAX_PIXELS)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: %lld x %lld pixels are too many (at most %d on a side, %d in all): "
                         "scale it down first",
-                        name, (long long)width, (long long)height, CHL_RASTER_MOST_SIDE,
-                        CHL_RASTER_MOST_PIXELS);
+                        name, (long long)width, (long long)height, CHL_RASTER_MAX_SIDE,
+                        CHL_RASTER_MAX_PIXELS);
     out->rgb = malloc((size_t)(height * width * 3));
     if (!out->rgb) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     out->height = (int32_t)height;
@@ -222,7 +222,7 @@ static chl_status read_bytes(const char *path, uint8_t **data, size_t *size) {
     chl_status status = CHL_OK;
     if (!S_ISREG(about.st_mode))
         status = chl_fail(CHL_ERR_IO, "%s: is not a file", path);
-    else if (about.st_size > MOST_BYTES)
+    else if (about.st_size > MAX_BYTES)
         status = chl_fail(CHL_ERR_UNSUPPORTED, "%s: %lld bytes are too many for a picture", path,
                           (long long)about.st_size);
     else if (!(*data = malloc((size_t)about.st_size + 1)))

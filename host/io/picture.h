@@ -8,13 +8,13 @@
  * Without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_PICTURE_H
 #define CHL_IO_PICTURE_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 
 /* A few KiB of PNG can claim gigabytes of pixels: larger pictures than these are refused. */
-#define CHL_RASTER_MOST_PIXELS 100000000 /* 300 MB as RGB */
-#define CHL_RASTER_MOST_SIDE 32768
+#define CHL_RASTER_MAX_PIXELS 100000000 /* 300 MB as RGB */
+#define CHL_RASTER_MAX_SIDE 32768
 
 typedef struct chl_raster {
     int32_t height, width;

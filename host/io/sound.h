@@ -11,7 +11,7 @@
  * Without CHLADNI_MEDIA every call is CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_SOUND_H
 #define CHL_IO_SOUND_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 

@@ -11,7 +11,7 @@
  * numbers and 0-d tensors have rank 0. What is unwrapped and how names are made: torch.h. */
 #ifndef CHL_IO_WEIGHTS_H
 #define CHL_IO_WEIGHTS_H
-#include "core/params.h"
+#include "base/params.h"
 
 chl_status chl_weights_read(const char *path, chl_params **out);
 /* The same for bytes in memory; `name` is for error texts. */

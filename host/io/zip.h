@@ -3,7 +3,7 @@
  * them. */
 #ifndef CHL_IO_ZIP_H
 #define CHL_IO_ZIP_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #include "nets/arcface.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include <stdio.h>
 
 #define NORM_EPS 1e-5f
@@ -8,8 +8,8 @@ static chl_tensor batch_norm(chl_net *net, const char *name, int width, chl_tens
     chl_desc vector = chl_f32(1, width);
     chl_tensor gamma = chl_weight_shaped(net, vector, "%s.weight", name);
     chl_tensor beta = chl_weight_shaped(net, vector, "%s.bias", name);
-    chl_tensor mean = chl_buffer(net, vector, "%s.running_mean", name);
-    chl_tensor var = chl_buffer(net, vector, "%s.running_var", name);
+    chl_tensor mean = chl_weight_frozen(net, vector, "%s.running_mean", name);
+    chl_tensor var = chl_weight_frozen(net, vector, "%s.running_var", name);
     return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
 }
 
@@ -81,7 +81,7 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
         return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace takes pictures [N,%d,%d,3]", config->side,
                               config->side);
     int n = (int)in->dim[0];
-    x = chl_irse_trunk(net, config, "", chl_enter(g, x), NULL);
+    x = chl_irse_trunk(net, config, "", chl_to_compute_type(g, x), NULL);
     if (x == CHL_NONE) return CHL_NONE;
     int width = config->unit[config->units - 1].out;
     x = batch_norm(net, "output_layer.0", width, x);
@@ -90,7 +90,7 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, config->embed, (int)columns),
                                      "output_layer.3.weight_nhwc");
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, config->embed), "output_layer.3.bias");
-    x = batch_norm(net, "output_layer.4", config->embed, chl_leave(g, chl_linear(g, x, w, b)));
+    x = batch_norm(net, "output_layer.4", config->embed, chl_to_float32(g, chl_linear(g, x, w, b)));
     return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }
 

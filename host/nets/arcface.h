@@ -2,7 +2,7 @@
  *
  *     chl_arcface_config config;
  *     CHL_TRY(chl_arcface_adopt(params, &config));      model_ir_se50.pth
- *     chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+ *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor x = chl_arcface_preprocess(g, picture);
  *     chl_tensor identity = chl_arcface(&net, &config, x);
  *     chl_net_done(&net);

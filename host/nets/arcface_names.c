@@ -7,7 +7,7 @@
 static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
                        const char *name) {
     chl_array *array;
-    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
     array->taken = true;
     if (out) *out = array;
     return CHL_OK;
@@ -35,7 +35,7 @@ static chl_status read_unit(chl_params *params, const char *unit, bool first, ch
     CHL_TRY(take(params, 4, &a, unit, "res_layer.1.weight"));
     u->out = (int)a->desc.dim[0];
     u->in = (int)a->desc.dim[1];
-    u->projection = chl_has(params, "%sshortcut_layer.0.weight", unit);
+    u->projection = chl_params_has(params, "%sshortcut_layer.0.weight", unit);
     if (u->projection) {
         CHL_TRY(take(params, 4, NULL, unit, "shortcut_layer.0.weight"));
         CHL_TRY(take_batch_norm(params, unit, "shortcut_layer.1"));
@@ -54,7 +54,7 @@ chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_con
     CHL_TRY(take(params, 4, &a, prefix, "input_layer.0.weight"));
     config->width = (int)a->desc.dim[0];
     int i = 0;
-    for (; chl_has(params, "%sbody.%d.res_layer.1.weight", prefix, i); i++) {
+    for (; chl_params_has(params, "%sbody.%d.res_layer.1.weight", prefix, i); i++) {
         if (i == CHL_IRSE_UNITS)
             return chl_fail(CHL_ERR_UNSUPPORTED, "%s: more than %d units", params->source,
                             CHL_IRSE_UNITS);
@@ -88,7 +88,7 @@ chl_status chl_arcface_adopt(chl_params *params, chl_arcface_config *config) {
     CHL_TRY(take_batch_norm(params, "", "output_layer.0"));
     CHL_TRY(take_batch_norm(params, "", "output_layer.4"));
     CHL_TRY(take(params, 1, NULL, "", "output_layer.3.bias"));
-    bool done = chl_has(params, "output_layer.3.weight_nhwc");
+    bool done = chl_params_has(params, "output_layer.3.weight_nhwc");
     chl_array *a;
     CHL_TRY(take(params, 2, &a, "", done ? "output_layer.3.weight_nhwc" : "output_layer.3.weight"));
     config->embed = (int)a->desc.dim[0];

@@ -2,7 +2,7 @@
  *
  *     chl_clip_config config = {0};
  *     CHL_TRY(chl_clip_adopt(params, &config));             any upstream naming -> ours, sizes
- *     chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+ *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor x = chl_clip_preprocess(g, &config, picture, CHL_CLIP_AREA);
  *     chl_tensor v = chl_clip_image(&net, &config, x);      [N,512], unit length
  *     chl_tensor t = chl_clip_text(&net, &config, ids, end);
@@ -30,7 +30,7 @@ typedef struct chl_clip_config {
 
 /* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and joins where they
  * differ, reads every size from shapes. A file may hold one tower only. Marks all keys of the
- * towers taken, so that what chl_params_report still lists is unknown; a missing one is an
+ * towers taken, so that what chl_params_check_all_used still lists is unknown; a missing one is an
  * error. */
 chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config);
 

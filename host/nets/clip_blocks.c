@@ -1,4 +1,4 @@
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/clip.h"
 
 static chl_tensor norm(chl_net *net, const char *prefix, int layer, const char *name, int width,

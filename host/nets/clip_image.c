@@ -1,4 +1,4 @@
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/clip.h"
 
 /* Of the pictures CLIP was trained on, as values in [0,1] [Radford et al. 2021]. */
@@ -45,7 +45,7 @@ chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tenso
 
     chl_tensor filters =
         chl_weight_shaped(net, chl_f32(4, width, 3, patch, patch), "visual.conv1.weight");
-    x = chl_conv(g, chl_enter(g, x), filters, CHL_NONE, patch, 0);
+    x = chl_conv(g, chl_to_compute_type(g, x), filters, CHL_NONE, patch, 0);
     x = chl_reshape(g, x, chl_f32(3, (int)n, grid * grid, width));
     x = chl_prepend_token(g, x, chl_weight_shaped(net, vector, "visual.class_embedding"));
     x = chl_add_bias(
@@ -54,7 +54,7 @@ chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tenso
     x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "visual.ln_pre.weight"),
                        chl_weight_shaped(net, vector, "visual.ln_pre.bias"), CHL_CLIP_EPS);
     x = chl_clip_blocks(net, config, tower, "visual.transformer.resblocks.", false, x);
-    x = chl_leave(g, chl_select(g, x, 0)); /* the class token */
+    x = chl_to_float32(g, chl_select(g, x, 0)); /* the class token */
     x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "visual.ln_post.weight"),
                        chl_weight_shaped(net, vector, "visual.ln_post.bias"), CHL_CLIP_EPS);
     chl_tensor projection =

@@ -25,9 +25,10 @@ static const char *const hugging_face[][2] = {
 /* Hugging Face keeps the three projections of attention apart: rows q, then k, then v of ours. */
 static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
     static const char letters[3] = {'q', 'k', 'v'};
-    for (int layer = 0; chl_has(params, "%s%d.attn.q_proj.%s", prefix, layer, kind); layer++) {
+    for (int layer = 0; chl_params_has(params, "%s%d.attn.q_proj.%s", prefix, layer, kind);
+         layer++) {
         chl_array *part;
-        CHL_TRY(chl_need(params, 0, &part, "%s%d.attn.q_proj.%s", prefix, layer, kind));
+        CHL_TRY(chl_params_require(params, 0, &part, "%s%d.attn.q_proj.%s", prefix, layer, kind));
         chl_desc one = part->desc, all = one;
         all.dim[0] *= 3;
         char name[256];
@@ -35,8 +36,8 @@ static chl_status join_qkv(chl_params *params, const char *prefix, const char *k
         void *data;
         CHL_TRY(chl_params_add(params, name, all, &data));
         for (int i = 0; i < 3; i++) {
-            CHL_TRY(chl_need(params, one.rank, &part, "%s%d.attn.%c_proj.%s", prefix, layer,
-                             letters[i], kind));
+            CHL_TRY(chl_params_require(params, one.rank, &part, "%s%d.attn.%c_proj.%s", prefix,
+                                       layer, letters[i], kind));
             if (!chl_same_shape(&part->desc, &one))
                 return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has another shape than its q_proj",
                                 params->source, part->name);
@@ -50,9 +51,9 @@ static chl_status join_qkv(chl_params *params, const char *prefix, const char *k
 
 /* OpenAI multiplies from the left, x @ projection: [width, embed] becomes a linear layer's. */
 static chl_status transpose_projection(chl_params *params, const char *from, const char *to) {
-    if (!chl_has(params, "%s", from)) return CHL_OK;
+    if (!chl_params_has(params, "%s", from)) return CHL_OK;
     chl_array *array;
-    CHL_TRY(chl_need(params, 2, &array, "%s", from));
+    CHL_TRY(chl_params_require(params, 2, &array, "%s", from));
     int64_t rows = array->desc.dim[0], columns = array->desc.dim[1];
     float *copy = malloc((size_t)chl_bytes(&array->desc));
     if (!copy) return chl_fail(CHL_ERR_MEMORY, "out of memory adopting \"%s\"", from);
@@ -80,7 +81,7 @@ static chl_status to_our_names(chl_params *params) {
 
 static chl_status take(chl_params *params, int rank, const char *prefix, const char *name) {
     chl_array *array;
-    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
     array->taken = true;
     return CHL_OK;
 }
@@ -98,7 +99,7 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
         {"mlp.c_fc.weight", 2},      {"mlp.c_fc.bias", 1},
         {"mlp.c_proj.weight", 2},    {"mlp.c_proj.bias", 1},
     };
-    for (tower->layers = 0; chl_has(params, "%s%d.ln_1.weight", prefix, tower->layers);
+    for (tower->layers = 0; chl_params_has(params, "%s%d.ln_1.weight", prefix, tower->layers);
          tower->layers++) {
         char block[128];
         snprintf(block, sizeof block, "%s%d.", prefix, tower->layers);
@@ -106,7 +107,7 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
             CHL_TRY(take(params, keys[i].rank, block, keys[i].name));
     }
     chl_array *fc;
-    CHL_TRY(chl_need(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
+    CHL_TRY(chl_params_require(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
     tower->mlp = (int)fc->desc.dim[0];
     tower->width = (int)fc->desc.dim[1];
     if (!tower->heads) tower->heads = tower->width / 64;
@@ -155,14 +156,14 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
 }
 
 chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config) {
-    if (chl_has(params, "visual.layer1.0.conv1.weight"))
+    if (chl_params_has(params, "visual.layer1.0.conv1.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: a CLIP whose image tower is a ResNet; use one with a "
                         "vision transformer",
                         params->source);
     CHL_TRY(to_our_names(params));
-    bool image = chl_has(params, "visual.conv1.weight");
-    bool text = chl_has(params, "token_embedding.weight");
+    bool image = chl_params_has(params, "visual.conv1.weight");
+    bool text = chl_params_has(params, "token_embedding.weight");
     if (!image && !text)
         return chl_fail(CHL_ERR_KEY,
                         "%s: neither \"visual.conv1.weight\" nor "

@@ -1,4 +1,4 @@
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/clip.h"
 
 chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor ids,
@@ -14,12 +14,12 @@ chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor
 
     chl_tensor table =
         chl_weight_shaped(net, chl_f32(2, config->vocabulary, width), "token_embedding.weight");
-    chl_tensor x = chl_enter(g, chl_embedding(g, ids, table));
+    chl_tensor x = chl_to_compute_type(g, chl_embedding(g, ids, table));
     x = chl_add_bias(
         g, x, chl_weight_shaped(net, chl_f32(2, config->context, width), "positional_embedding"));
     x = chl_clip_blocks(net, config, tower, "transformer.resblocks.", true, x);
     /* The final LayerNorm works on each token alone: select first, normalise one token only. */
-    x = chl_leave(g, chl_select_each(g, x, end));
+    x = chl_to_float32(g, chl_select_each(g, x, end));
     x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "ln_final.weight"),
                        chl_weight_shaped(net, vector, "ln_final.bias"), CHL_CLIP_EPS);
     chl_tensor projection =

@@ -39,12 +39,12 @@ static bool remember(chl_net *net, const void *data, chl_tensor tensor) {
     return true;
 }
 
-static chl_tensor bind(chl_net *net, chl_array *array, const chl_desc *shape, chl_life life) {
+static chl_tensor bind(chl_net *net, chl_array *array, const chl_desc *shape, chl_param_kind kind) {
     chl_graph *g = net->graph;
     array->taken = true;
     chl_tensor tensor = find_bound(net, array->data);
     if (tensor == CHL_NONE) {
-        tensor = chl_param(g, array->name, *shape, array->data, life);
+        tensor = chl_param(g, array->name, *shape, array->data, kind);
         if (tensor == CHL_NONE) return CHL_NONE;
         if (!remember(net, array->data, tensor))
             return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory binding \"%s\"", array->name);
@@ -70,7 +70,8 @@ static chl_array *look_up(chl_net *net, const char *name) {
     return array;
 }
 
-static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_life life, const char *name) {
+static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_param_kind kind,
+                              const char *name) {
     chl_array *array = look_up(net, name);
     if (!array) return CHL_NONE;
     if (!fits(&array->desc, want)) {
@@ -80,7 +81,7 @@ static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_life life,
                               chl_shape_text(&array->desc, have_text, sizeof have_text),
                               chl_shape_text(want, want_text, sizeof want_text));
     }
-    return bind(net, array, &array->desc, life);
+    return bind(net, array, &array->desc, kind);
 }
 
 #define FORMAT_NAME(name, format)                                                                  \
@@ -95,12 +96,12 @@ static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_life life,
 chl_tensor chl_weight(chl_net *net, const char *format, ...) {
     FORMAT_NAME(name, format);
     chl_array *array = look_up(net, name);
-    return array ? bind(net, array, &array->desc, net->life) : CHL_NONE;
+    return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
 chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...) {
     FORMAT_NAME(name, format);
-    return bind_shaped(net, &shape, net->life, name);
+    return bind_shaped(net, &shape, net->kind, name);
 }
 
 chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) {
@@ -114,28 +115,29 @@ chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) 
             net->params->source, name, chl_shape_text(&array->desc, have_text, sizeof have_text),
             chl_shape_text(&shape, want_text, sizeof want_text));
     }
-    return bind(net, array, &shape, net->life);
+    return bind(net, array, &shape, net->kind);
 }
 
 chl_tensor chl_weight_optional(chl_net *net, const char *format, ...) {
     FORMAT_NAME(name, format);
     chl_array *array = chl_params_find(net->params, name);
-    return array ? bind(net, array, &array->desc, net->life) : CHL_NONE;
+    return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
-chl_tensor chl_buffer(chl_net *net, chl_desc shape, const char *format, ...) {
+chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, ...) {
     FORMAT_NAME(name, format);
     return bind_shaped(net, &shape, CHL_FROZEN, name);
 }
 
 /* --- adopting --------------------------------------------------------------------------------- */
 
-bool chl_has(const chl_params *params, const char *format, ...) {
+bool chl_params_has(const chl_params *params, const char *format, ...) {
     FORMAT_NAME(name, format);
     return chl_params_find(params, name) != NULL;
 }
 
-chl_status chl_need(const chl_params *params, int rank, chl_array **out, const char *format, ...) {
+chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
+                              const char *format, ...) {
     FORMAT_NAME(name, format);
     *out = chl_params_find(params, name);
     if (!*out)

@@ -3,8 +3,8 @@
  * others as they were. */
 #ifndef CHL_NETS_RANDOM_H
 #define CHL_NETS_RANDOM_H
-#include "core/graph.h"
-#include "core/params.h"
+#include "base/params.h"
+#include "graph/graph.h"
 
 /* Adds a float32 array of independent normals, mean + deviation * n; deviation 0 = a constant. */
 chl_status chl_random_add(chl_params *params, uint64_t seed, float mean, float deviation,

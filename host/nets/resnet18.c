@@ -1,5 +1,5 @@
 #include "nets/resnet18.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include <stdio.h>
 
 #define NORM_EPS 1e-5f
@@ -7,7 +7,7 @@
 static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
                        const char *name) {
     chl_array *array;
-    CHL_TRY(chl_need(params, rank, &array, "%s%s", prefix, name));
+    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
     array->taken = true;
     if (out) *out = array;
     return CHL_OK;
@@ -39,7 +39,8 @@ chl_status chl_resnet18_adopt(chl_params *params, chl_resnet18_config *config) {
     config->width = (int)chl_params_find(params, "conv1.weight")->desc.dim[0];
     for (int stage = 0; stage < CHL_RESNET_STAGES; stage++) {
         char block[64];
-        for (int i = 0; !i || chl_has(params, "layer%d.%d.conv1.weight", stage + 1, i); i++) {
+        for (int i = 0; !i || chl_params_has(params, "layer%d.%d.conv1.weight", stage + 1, i);
+             i++) {
             snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
             CHL_TRY(take_conv(params, block, "conv1", "bn1"));
             CHL_TRY(take_conv(params, block, "conv2", "bn2"));
@@ -65,8 +66,8 @@ static chl_tensor conv_norm(chl_net *net, const char *prefix, const char *conv, 
     x = chl_conv(net->graph, x, w, CHL_NONE, s.stride, s.kernel / 2);
     chl_tensor gamma = chl_weight_shaped(net, vector, "%s%s.weight", prefix, norm);
     chl_tensor beta = chl_weight_shaped(net, vector, "%s%s.bias", prefix, norm);
-    chl_tensor mean = chl_buffer(net, vector, "%s%s.running_mean", prefix, norm);
-    chl_tensor var = chl_buffer(net, vector, "%s%s.running_var", prefix, norm);
+    chl_tensor mean = chl_weight_frozen(net, vector, "%s%s.running_mean", prefix, norm);
+    chl_tensor var = chl_weight_frozen(net, vector, "%s%s.running_var", prefix, norm);
     return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
 }
 
@@ -91,7 +92,7 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
     chl_graph *g = net->graph;
     chl_tensor w = chl_weight_shaped(net, chl_f32(4, 3, config->channels, 3, 3), "conv.weight");
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, 3), "conv.bias");
-    x = chl_conv(g, chl_enter(g, x), w, b, 1, 0);
+    x = chl_conv(g, chl_to_compute_type(g, x), w, b, 1, 0);
     int width = config->width;
     x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){3, width, 7, 2}, x));
     x = chl_max_pool(g, x, 3, 2, 1);
@@ -105,7 +106,7 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
     w = chl_weight_shaped(net, chl_f32(2, config->classes, width << (CHL_RESNET_STAGES - 1)),
                           "fc.weight");
     b = chl_weight_shaped(net, chl_f32(1, config->classes), "fc.bias");
-    x = chl_linear(g, chl_leave(g, chl_mean_pool(g, x)), w, b);
+    x = chl_linear(g, chl_to_float32(g, chl_mean_pool(g, x)), w, b);
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }

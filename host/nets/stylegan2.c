@@ -1,5 +1,5 @@
 #include "nets/stylegan2.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,8 +51,8 @@ static chl_tensor convolve(const synthesis *s, chl_tensor x, const char *layer, 
     chl_tensor w = chl_weight_shaped(net, chl_f32(4, out, in, 3, 3), "%s.weight", layer);
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%s.bias", layer);
     chl_tensor noise = CHL_NONE, strength = CHL_NONE;
-    if (s->config->noise && chl_has(net->params, "%s.noise_strength", layer)) {
-        noise = chl_buffer(net, chl_f32(2, resolution, resolution), "%s.noise_const", layer);
+    if (s->config->noise && chl_params_has(net->params, "%s.noise_strength", layer)) {
+        noise = chl_weight_frozen(net, chl_f32(2, resolution, resolution), "%s.noise_const", layer);
         strength = chl_weight_shaped(net, chl_f32(1, 1), "%s.noise_strength", layer);
     }
     chl_modconv settings = {
@@ -103,7 +103,7 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
     for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
 
     /* styles, colours and the sum of colours stay float32 */
-    chl_tensor x = chl_enter(g, constant_input(&s, (int)w.dim[0])), picture = CHL_NONE;
+    chl_tensor x = chl_to_compute_type(g, constant_input(&s, (int)w.dim[0])), picture = CHL_NONE;
     for (int b = 0, in = config->channels[0]; b < config->blocks; b++) {
         int resolution = 4 << b, channels = config->channels[b];
         char layer[NAME_LENGTH];

@@ -2,7 +2,7 @@
  *
  *     chl_stylegan2_config config;
  *     CHL_TRY(chl_stylegan2_adopt(params, &config));
- *     chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+ *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor picture = chl_stylegan2_synthesize(&net, &config, w_plus);
  *
  * Internal names are those of stylegan2-ada-pytorch; weights stay as stored, the equalised learning

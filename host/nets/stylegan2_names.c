@@ -47,16 +47,16 @@ static chl_status rename_layer(chl_params *params, const part *parts, int count,
         char old[NAME_LENGTH], name[NAME_LENGTH];
         set_name(old, "%s.%s", from, parts[i].from);
         set_name(name, "%s.%s", to, parts[i].to);
-        if (parts[i].optional && !chl_has(params, "%s", old)) continue;
+        if (parts[i].optional && !chl_params_has(params, "%s", old)) continue;
         chl_array *array;
-        CHL_TRY(chl_need(params, 0, &array, "%s", old));
+        CHL_TRY(chl_params_require(params, 0, &array, "%s", old));
         CHL_TRY(chl_params_rename(params, old, name));
     }
     return CHL_OK;
 }
 
 static chl_status rename_if_present(chl_params *params, const char *from, const char *to) {
-    return chl_has(params, "%s", from) ? chl_params_rename(params, from, to) : CHL_OK;
+    return chl_params_has(params, "%s", from) ? chl_params_rename(params, from, to) : CHL_OK;
 }
 
 /* convs.{k} and noises.noise_{k+1} belong to block 8 << k/2, its conv0 when k is even */
@@ -66,7 +66,7 @@ static void conv_name(char *name, int k) {
 
 static chl_status rename_rosinality(chl_params *params) {
     char from[NAME_LENGTH], to[NAME_LENGTH];
-    for (int i = 1; chl_has(params, "style.%d.weight", i); i++) {
+    for (int i = 1; chl_params_has(params, "style.%d.weight", i); i++) {
         set_name(from, "style.%d.*", i);
         set_name(to, "mapping.fc%d.*", i - 1);
         CHL_TRY(chl_rename_all(params, from, to, NULL));
@@ -78,7 +78,7 @@ static chl_status rename_rosinality(chl_params *params) {
     CHL_TRY(rename_layer(params, rgb_parts, COUNT(rgb_parts), "to_rgb1", "synthesis.b4.torgb"));
     for (int k = 0; k < 2 * (CHL_STYLEGAN2_BLOCKS - 1); k++) {
         set_name(from, "convs.%d", k);
-        if (!chl_has(params, "%s.conv.weight", from)) break;
+        if (!chl_params_has(params, "%s.conv.weight", from)) break;
         conv_name(to, k);
         CHL_TRY(rename_layer(params, conv_parts, COUNT(conv_parts), from, to));
         set_name(from, "noises.noise_%d", k + 1);
@@ -157,24 +157,24 @@ static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour 
 }
 
 static chl_status refuse_other_architectures(const chl_params *params) {
-    if (chl_has(params, "mapping.embed.weight"))
+    if (chl_params_has(params, "mapping.embed.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: a generator conditioned on labels (\"mapping.embed.weight\"); only "
                         "unconditional ones are supported",
                         params->source);
-    if (chl_has(params, "synthesis.b8.skip.weight"))
+    if (chl_params_has(params, "synthesis.b8.skip.weight"))
         return chl_fail(
             CHL_ERR_UNSUPPORTED,
             "%s: residual synthesis blocks (\"synthesis.b8.skip.weight\"); only the skip "
             "architecture is supported",
             params->source);
-    if (!chl_has(params, "synthesis.b4.torgb.weight") &&
-        chl_has(params, "synthesis.b8.conv0.weight"))
+    if (!chl_params_has(params, "synthesis.b4.torgb.weight") &&
+        chl_params_has(params, "synthesis.b8.conv0.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: no \"synthesis.b4.torgb.weight\": only the skip architecture, with a "
                         "colour output in each block, is supported",
                         params->source);
-    if (chl_has(params, "synthesis.b%d.conv1.weight", 4 << CHL_STYLEGAN2_BLOCKS))
+    if (chl_params_has(params, "synthesis.b%d.conv1.weight", 4 << CHL_STYLEGAN2_BLOCKS))
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: larger than %d x %d", params->source,
                         4 << (CHL_STYLEGAN2_BLOCKS - 1), 4 << (CHL_STYLEGAN2_BLOCKS - 1));
     return CHL_OK;
@@ -184,36 +184,37 @@ static chl_status infer_blocks(const chl_params *params, chl_stylegan2_config *c
     chl_array *array;
     int b = 0;
     do {
-        CHL_TRY(chl_need(params, 4, &array, "synthesis.b%d.conv1.weight", 4 << b));
+        CHL_TRY(chl_params_require(params, 4, &array, "synthesis.b%d.conv1.weight", 4 << b));
         config->channels[b] = (int)array->desc.dim[0];
-        CHL_TRY(chl_need(params, 4, &array, "synthesis.b%d.torgb.weight", 4 << b));
+        CHL_TRY(chl_params_require(params, 4, &array, "synthesis.b%d.torgb.weight", 4 << b));
         if (array->desc.dim[0] != 3)
             return chl_fail(CHL_ERR_UNSUPPORTED,
                             "%s: \"%s\" makes %d colours; only 3 are supported", params->source,
                             array->name, (int)array->desc.dim[0]);
         b++;
-    } while (b < CHL_STYLEGAN2_BLOCKS && chl_has(params, "synthesis.b%d.conv0.weight", 4 << b));
+    } while (b < CHL_STYLEGAN2_BLOCKS &&
+             chl_params_has(params, "synthesis.b%d.conv0.weight", 4 << b));
     config->blocks = b;
     config->resolution = 4 << (b - 1);
     config->rows = 2 * b;
-    CHL_TRY(chl_need(params, 2, &array, "synthesis.b4.conv1.affine.weight"));
+    CHL_TRY(chl_params_require(params, 2, &array, "synthesis.b4.conv1.affine.weight"));
     config->w_dim = (int)array->desc.dim[1];
     return CHL_OK;
 }
 
 static chl_status infer_mapping(const chl_params *params, chl_stylegan2_config *config) {
     int i = 0;
-    for (int64_t width = 0; chl_has(params, "mapping.fc%d.weight", i); i++) {
+    for (int64_t width = 0; chl_params_has(params, "mapping.fc%d.weight", i); i++) {
         chl_array *w, *b;
-        CHL_TRY(chl_need(params, 2, &w, "mapping.fc%d.weight", i));
-        CHL_TRY(chl_need(params, 1, &b, "mapping.fc%d.bias", i));
+        CHL_TRY(chl_params_require(params, 2, &w, "mapping.fc%d.weight", i));
+        CHL_TRY(chl_params_require(params, 1, &b, "mapping.fc%d.bias", i));
         if (i == 0) config->z_dim = (int)w->desc.dim[1];
         if ((i && w->desc.dim[1] != width) || b->desc.dim[0] != w->desc.dim[0])
             return chl_fail(CHL_ERR_SHAPE,
                             "%s: \"%s\" does not fit the layer before it or its bias",
                             params->source, w->name);
         width = w->desc.dim[0];
-        if (!chl_has(params, "mapping.fc%d.weight", i + 1) && width != config->w_dim)
+        if (!chl_params_has(params, "mapping.fc%d.weight", i + 1) && width != config->w_dim)
             return chl_fail(CHL_ERR_SHAPE,
                             "%s: the mapping makes %d numbers where the synthesis "
                             "takes %d",
@@ -264,10 +265,10 @@ static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_con
 
 chl_status chl_stylegan2_adopt(chl_params *params, chl_stylegan2_config *config) {
     *config = (chl_stylegan2_config){.noise = true};
-    if (chl_has(params, "synthesis.b4.const")) {
+    if (chl_params_has(params, "synthesis.b4.const")) {
         config->flavour = CHL_STYLEGAN2_ADA;
         config->conv_clamp = ADA_CLAMP;
-    } else if (chl_has(params, "input.input")) {
+    } else if (chl_params_has(params, "input.input")) {
         config->flavour = CHL_STYLEGAN2_ROSINALITY;
         CHL_TRY(rename_rosinality(params));
     } else {

@@ -1,5 +1,5 @@
 #include "nets/swin.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include <stdio.h>
 
 #define NORM_EPS 1e-5f
@@ -90,7 +90,7 @@ void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_ten
         net, chl_f32(4, config->embed, config->channels, config->patch, config->patch),
         "patch_embed.proj.weight");
     chl_tensor bias = chl_weight_shaped(net, chl_f32(1, config->embed), "patch_embed.proj.bias");
-    x = chl_conv(g, chl_enter(g, x), filters, bias, config->patch, 0);
+    x = chl_conv(g, chl_to_compute_type(g, x), filters, bias, config->patch, 0);
     x = norm(net, "patch_embed.norm", config->embed, x);
     for (int stage = 0; stage < config->stages; stage++) {
         for (int i = 0; i < config->depth[stage]; i++, s.block++)
@@ -98,7 +98,7 @@ void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_ten
         if (stage + 1 < config->stages) x = downsample(net, stage, config->embed << stage, x);
     }
     int width = config->embed << (config->stages - 1);
-    x = chl_leave(g, chl_mean_pool(g, norm(net, "norm", width, x)));
+    x = chl_to_float32(g, chl_mean_pool(g, norm(net, "norm", width, x)));
     x = linear(net, "head", width, config->classes, x);
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);

@@ -2,7 +2,7 @@
  *
  *     chl_swin_config config = {0};
  *     CHL_TRY(chl_swin_adopt(params, &config));     Microsoft's, timm's, the paper authors' names
- *     chl_net net = {.graph = g, .params = params, .life = CHL_TRAINABLE};
+ *     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
  *     chl_tensor embedding;
  *     chl_swin(&net, &config, mel, NULL, &embedding);                     mel [N,224,224,1]
  *     chl_net_done(&net);

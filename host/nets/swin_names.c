@@ -6,7 +6,7 @@
 static chl_status to_our_names(chl_params *params) {
     CHL_TRY(chl_params_strip(params, "feature_extractor."));
     CHL_TRY(chl_rename_all(params, "head.fc.*", "head.*", NULL));
-    if (!chl_has(params, "layers.0.downsample.norm.weight"))
+    if (!chl_params_has(params, "layers.0.downsample.norm.weight"))
         for (int stage = 1; stage < CHL_SWIN_STAGES; stage++) {
             char from[64], to[64];
             snprintf(from, sizeof from, "layers.%d.downsample.**", stage);
@@ -37,7 +37,7 @@ static chl_status sum_channels(const chl_params *params, chl_array *filters) {
 
 static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
                        const char *name) {
-    CHL_TRY(chl_need(params, rank, out, "%s%s", prefix, name));
+    CHL_TRY(chl_params_require(params, rank, out, "%s%s", prefix, name));
     (*out)->taken = true;
     return CHL_OK;
 }
@@ -94,7 +94,7 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
 static chl_status read_stages(chl_params *params, chl_swin_config *config) {
     chl_array *a;
     int stage = 0;
-    for (; chl_has(params, "layers.%d.blocks.0.norm1.weight", stage); stage++) {
+    for (; chl_params_has(params, "layers.%d.blocks.0.norm1.weight", stage); stage++) {
         if (stage == CHL_SWIN_STAGES)
             return chl_fail(CHL_ERR_UNSUPPORTED, "%s: a Swin of more than %d stages",
                             params->source, CHL_SWIN_STAGES);
@@ -106,7 +106,7 @@ static chl_status read_stages(chl_params *params, chl_swin_config *config) {
             CHL_TRY(take(params, 2, &a, prefix, "reduction.weight"));
         }
         int i = 0;
-        for (; chl_has(params, "layers.%d.blocks.%d.norm1.weight", stage, i); i++)
+        for (; chl_params_has(params, "layers.%d.blocks.%d.norm1.weight", stage, i); i++)
             CHL_TRY(read_block(params, config, stage, i));
         config->depth[stage] = i;
     }
@@ -144,7 +144,7 @@ chl_status chl_swin_adopt(chl_params *params, chl_swin_config *config) {
     config->classes = (int)a->desc.dim[0];
     static const char *const scales[2] = {"logit_scale_ai", "logit_scale_at"};
     for (int i = 0; i < 2; i++)
-        if (chl_has(params, "%s", scales[i])) {
+        if (chl_params_has(params, "%s", scales[i])) {
             CHL_TRY(take(params, 0, &a, "", scales[i]));
             CHL_TRY(chl_reshape_array(params, a, chl_f32(1, 1)));
         }

@@ -71,7 +71,7 @@ static chl_status pass_begin(mel_pass *pass, const chl_backend *backend) {
 /* Turns the segment into `count` frames. */
 static chl_status flush(mel_pass *pass, int64_t count) {
     CHL_TRY(chl_write(pass->graph, pass->wave, pass->segment));
-    CHL_TRY(chl_run(pass->graph, 0));
+    CHL_TRY(chl_run(pass->graph, CHL_FIRST_SEGMENT));
     CHL_TRY(chl_read(pass->graph, pass->level, pass->levels));
     int64_t from = pass->keep_from - pass->frames, to = from + pass->keep;
     for (int64_t band = 0; band < CHL_MEL_BANDS; band++) {
@@ -269,7 +269,7 @@ static chl_status resize_picture(const chl_backend *backend, const float *middle
     chl_status status;
     CHL_TRY_GOTO(chl_compile(g));
     CHL_TRY_GOTO(chl_write(g, x, middle));
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(g, y, picture));
 done:
     chl_graph_free(g);

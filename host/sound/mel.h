@@ -14,7 +14,8 @@
  * the compatible mode refers to is the whole file's. */
 #ifndef CHL_SOUND_MEL_H
 #define CHL_SOUND_MEL_H
-#include "core/build.h"
+#include "graph/build.h"
+#include <chladni/engine.h>
 
 #define CHL_MEL_RATE 44100
 #define CHL_MEL_BANDS 128

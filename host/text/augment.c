@@ -40,8 +40,8 @@ static int draw_below(draws *d, int count) {
 
 /* Words in order; those of the text and their synonyms in memory of their own */
 typedef struct sentence {
-    const char *word[CHL_AUGMENT_MOST_WORDS + 1];
-    char *owned[CHL_AUGMENT_MOST_WORDS];
+    const char *word[CHL_AUGMENT_MAX_WORDS + 1];
+    char *owned[CHL_AUGMENT_MAX_WORDS];
     int count;
 } sentence;
 
@@ -54,9 +54,9 @@ static chl_status split(const char *text, sentence *s) {
     static const char blanks[] = " \t\r\n\f\v";
     for (text += strspn(text, blanks); *text; text += strspn(text, blanks)) {
         size_t length = strcspn(text, blanks);
-        if (s->count == CHL_AUGMENT_MOST_WORDS)
+        if (s->count == CHL_AUGMENT_MAX_WORDS)
             return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": a label has at most %d words", text,
-                            CHL_AUGMENT_MOST_WORDS);
+                            CHL_AUGMENT_MAX_WORDS);
         CHL_TRY(copy_word(text, length, &s->owned[s->count]));
         s->word[s->count] = s->owned[s->count];
         s->count++;
@@ -73,7 +73,7 @@ static bool replaceable(const char *word) {
 
 static chl_status replace(const chl_text_augment *settings, draws *d, sentence *s) {
     for (int i = 0; settings->wordnet && i < s->count; i++) {
-        char synonym[CHL_WORDNET_MOST], *copy;
+        char synonym[CHL_WORDNET_MAX], *copy;
         int count;
         float chance = chl_uniform(draw(d));
         uint32_t pick = draw(d);
@@ -107,23 +107,22 @@ static void permute(const chl_text_augment *settings, draws *d, sentence *s) {
     }
 }
 
-static chl_status join(const sentence *s, char out[CHL_TEXT_MOST_BYTES]) {
+static chl_status join(const sentence *s, char out[CHL_TEXT_MAX_BYTES]) {
     size_t used = 0;
     out[0] = 0;
     for (int i = 0; i < s->count; i++) {
-        size_t room = CHL_TEXT_MOST_BYTES - used;
+        size_t room = CHL_TEXT_MAX_BYTES - used;
         size_t wants = (size_t)snprintf(out + used, room, "%s%s", i ? " " : "", s->word[i]);
         if (wants >= room)
             return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": longer than %d bytes", out,
-                            CHL_TEXT_MOST_BYTES);
+                            CHL_TEXT_MAX_BYTES);
         used += wants;
     }
     return CHL_OK;
 }
 
 chl_status chl_text_augment_draw(const chl_text_augment *settings, uint64_t seed, uint64_t number,
-                                 uint64_t variant, const char *text,
-                                 char out[CHL_TEXT_MOST_BYTES]) {
+                                 uint64_t variant, const char *text, char out[CHL_TEXT_MAX_BYTES]) {
     draws d = {.seed = seed, .number = number, .variant = variant};
     sentence s = {.count = 0};
     chl_status status;
@@ -133,6 +132,6 @@ chl_status chl_text_augment_draw(const chl_text_augment *settings, uint64_t seed
     permute(settings, &d, &s);
     CHL_TRY_GOTO(join(&s, out));
 done:
-    for (int i = 0; i < CHL_AUGMENT_MOST_WORDS; i++) free(s.owned[i]);
+    for (int i = 0; i < CHL_AUGMENT_MAX_WORDS; i++) free(s.owned[i]);
     return status;
 }

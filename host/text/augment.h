@@ -3,7 +3,7 @@
  *
  *     chl_text_augment augment = chl_text_augment_defaults();
  *     augment.wordnet = wordnet;
- *     char other[CHL_TEXT_MOST_BYTES];
+ *     char other[CHL_TEXT_MAX_BYTES];
  *     CHL_TRY(chl_text_augment_draw(&augment, seed, label, variant, "heavy rain", other));
  *
  * A pure function of (seed, text number, variant): nothing is kept between calls. */
@@ -12,7 +12,7 @@
 #include "text/tokenizer.h"
 #include "text/wordnet.h"
 
-#define CHL_AUGMENT_MOST_WORDS 64
+#define CHL_AUGMENT_MAX_WORDS 64
 
 /* The paper gives no probabilities. These leave about half of two-word labels as they are. */
 typedef struct chl_text_augment {
@@ -26,8 +26,8 @@ typedef struct chl_text_augment {
 /* No WordNet; articles and words for sound */
 chl_text_augment chl_text_augment_defaults(void);
 
-/* out: the words with one blank between each. A text of more than CHL_AUGMENT_MOST_WORDS words is
- * no label and an error, as is one that grows beyond CHL_TEXT_MOST_BYTES. */
+/* out: the words with one blank between each. A text of more than CHL_AUGMENT_MAX_WORDS words is
+ * no label and an error, as is one that grows beyond CHL_TEXT_MAX_BYTES. */
 chl_status chl_text_augment_draw(const chl_text_augment *settings, uint64_t seed, uint64_t number,
-                                 uint64_t variant, const char *text, char out[CHL_TEXT_MOST_BYTES]);
+                                 uint64_t variant, const char *text, char out[CHL_TEXT_MAX_BYTES]);
 #endif

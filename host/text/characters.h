@@ -1,7 +1,7 @@
 /* Text as a growing array of Unicode characters, between the steps of cleaning. */
 #ifndef CHL_TEXT_CHARACTERS_H
 #define CHL_TEXT_CHARACTERS_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 

@@ -7,7 +7,7 @@
  *     ... chl_tokenizer_open_memory(file, size, "merges.txt", &tokenizer) ... free(file); */
 #ifndef CHL_TEXT_LEARN_MERGES_H
 #define CHL_TEXT_LEARN_MERGES_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 

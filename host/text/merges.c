@@ -5,7 +5,7 @@
 
 /* OpenAI's file has more merges than its vocabulary has places: 49152 = 256 * 192 tokens, less 256
  * bytes and 2 special ones. */
-#define MOST_MERGES (49152 - 256 - 2)
+#define MAX_MERGES (49152 - 256 - 2)
 
 static uint32_t hash_text(const char *text, size_t length) {
     uint32_t hash = 2166136261u; /* FNV-1a */
@@ -125,7 +125,7 @@ static chl_status add_merge(chl_merges *m, const char *line, size_t length, cons
 
 static chl_status allocate(chl_merges *m, size_t size, const char *name) {
     size_t lines = size / 4 + 1; /* no line is shorter than "a b" */
-    size_t symbols = 512 + (lines < MOST_MERGES ? lines : MOST_MERGES);
+    size_t symbols = 512 + (lines < MAX_MERGES ? lines : MAX_MERGES);
     for (m->slots = 1; m->slots < 2 * symbols;) m->slots *= 2; /* at most half full */
     m->symbol = calloc(symbols, sizeof *m->symbol);
     m->symbol_slot = malloc(m->slots * sizeof *m->symbol_slot);
@@ -141,7 +141,7 @@ chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const c
     CHL_TRY(allocate(m, size, name));
     CHL_TRY(add_alphabet(m));
     const char *end = text + size;
-    for (int64_t number = 1; text < end && m->count < MOST_MERGES; number++) {
+    for (int64_t number = 1; text < end && m->count < MAX_MERGES; number++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         if (!stop) stop = end;
         size_t length = (size_t)(stop - text);

@@ -1,7 +1,7 @@
 /* The merge table of a byte-level BPE: symbols, their ids, and which pairs join. */
 #ifndef CHL_TEXT_MERGES_H
 #define CHL_TEXT_MERGES_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 

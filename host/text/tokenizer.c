@@ -10,7 +10,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define MOST_FILE_BYTES                                                                            \
+#define MAX_FILE_BYTES                                                                             \
     ((size_t)64 << 20) /* of a merges file, packed or not; the real one has 3 MB */
 
 struct chl_tokenizer {
@@ -33,7 +33,7 @@ static chl_status inflate_all(const uint8_t *data, size_t size, const char *name
     while (state == Z_OK && status == CHL_OK) {
         if (*length == capacity) {
             capacity = capacity ? 2 * capacity : 1 << 20;
-            char *larger = capacity > MOST_FILE_BYTES ? NULL : realloc(*text, capacity);
+            char *larger = capacity > MAX_FILE_BYTES ? NULL : realloc(*text, capacity);
             if (!larger) {
                 status = chl_fail(CHL_ERR_FORMAT, "%s: unpacks to more than a merges file", name);
                 break;
@@ -78,7 +78,7 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
                                      chl_tokenizer **out) {
     *out = NULL;
     if (size == 0) return chl_fail(CHL_ERR_FORMAT, "%s: is empty (0 bytes)", name);
-    if (size > MOST_FILE_BYTES)
+    if (size > MAX_FILE_BYTES)
         return chl_fail(CHL_ERR_FORMAT, "%s: %zu bytes are too many for a merges file", name, size);
     chl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
@@ -99,7 +99,7 @@ chl_status chl_tokenizer_open(const char *path, chl_tokenizer **out) {
     char *data = malloc(capacity);
     while (data) {
         size += fread(data + size, 1, capacity - size, file);
-        if (size < capacity || size > MOST_FILE_BYTES) break;
+        if (size < capacity || size > MAX_FILE_BYTES) break;
         char *larger = realloc(data, capacity *= 2);
         if (!larger) free(data);
         data = larger;
@@ -175,11 +175,11 @@ chl_status chl_tokenizer_encode(const chl_tokenizer *t, const char *text, int co
     if (context < 2)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "tokenizer: a context of %d has no room for start and end", context);
-    if (strlen(text) > CHL_TEXT_MOST_BYTES)
+    if (strlen(text) > CHL_TEXT_MAX_BYTES)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "the text has %zu bytes (at most %d): a prompt is a sentence, of %d tokens "
                         "at most",
-                        strlen(text), CHL_TEXT_MOST_BYTES, context);
+                        strlen(text), CHL_TEXT_MAX_BYTES, context);
     char *cleaned = NULL;
     CHL_TRY(chl_text_clean(text, &cleaned));
     size_t length = strlen(cleaned), count = 0, room = (size_t)context - 2;

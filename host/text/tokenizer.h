@@ -12,12 +12,12 @@
  * text. */
 #ifndef CHL_TEXT_TOKENIZER_H
 #define CHL_TEXT_TOKENIZER_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 
 /* A prompt longer than this many bytes is refused: it would be cut to 77 tokens anyway. */
-#define CHL_TEXT_MOST_BYTES 8192
+#define CHL_TEXT_MAX_BYTES 8192
 
 typedef struct chl_tokenizer chl_tokenizer;
 

@@ -8,7 +8,7 @@
 
 enum { ADJECTIVE, NOUN, VERB, PARTS };
 static const char *const part_name[PARTS] = {"adj", "noun", "verb"};
-#define MOST_FILE ((size_t)256 << 20) /* the largest real one has 15 MB */
+#define MAX_FILE ((size_t)256 << 20) /* the largest real one has 15 MB */
 
 typedef struct text {
     char *data; /* `size` bytes and a newline */
@@ -33,7 +33,7 @@ static chl_status damaged(const chl_wordnet *w, const part *p, const char *file,
 
 /* --- the files -------------------------------------------------------------------------------- */
 static chl_status copy_text(const char *from, size_t size, text *out) {
-    if (size > MOST_FILE) return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
+    if (size > MAX_FILE) return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
     out->data = malloc(size + 1);
     if (!out->data) return chl_fail(CHL_ERR_MEMORY, "out of memory");
     if (size) memcpy(out->data, from, size);
@@ -46,8 +46,7 @@ static chl_status read_stream(FILE *file, text *out) {
     if (fseek(file, 0, SEEK_END)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
     long size = ftell(file);
     if (size < 0 || fseek(file, 0, SEEK_SET)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
-    if ((size_t)size > MOST_FILE)
-        return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
+    if ((size_t)size > MAX_FILE) return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
     out->data = malloc((size_t)size + 1);
     if (!out->data) return chl_fail(CHL_ERR_MEMORY, "out of memory");
     out->size = (size_t)size;
@@ -259,7 +258,7 @@ static bool synset_words(fields f, const char *lemma, size_t lemma_length, uint3
         size_t length;
         if (!next_field(&f, &word, &length) || !skip_fields(&f, 1)) return false;
         length = without_marker(word, length);
-        if (length >= CHL_WORDNET_MOST) return false;
+        if (length >= CHL_WORDNET_MAX) return false;
         if (length == 0 || same_word(word, length, lemma, lemma_length)) continue;
         if ((*count)++ != wanted) continue;
         for (size_t k = 0; k < length; k++) synonym[k] = word[k] == '_' ? ' ' : word[k];
@@ -299,8 +298,8 @@ static chl_status look_up(const chl_wordnet *w, const part *p, const char *lemma
 }
 
 chl_status chl_wordnet_synonym(const chl_wordnet *wordnet, const char *word, uint32_t pick,
-                               char synonym[CHL_WORDNET_MOST], int *count) {
-    char lemma[CHL_WORDNET_MOST];
+                               char synonym[CHL_WORDNET_MAX], int *count) {
+    char lemma[CHL_WORDNET_MAX];
     size_t length = strlen(word);
     *count = 0;
     synonym[0] = 0;

@@ -3,7 +3,7 @@
  *
  *     chl_wordnet *wordnet;
  *     CHL_TRY(chl_wordnet_open("/usr/share/wordnet", &wordnet));
- *     char other[CHL_WORDNET_MOST];
+ *     char other[CHL_WORDNET_MAX];
  *     int count;
  *     CHL_TRY(chl_wordnet_synonym(wordnet, "thunder", 0, other, &count));     "boom", of 3
  *
@@ -14,11 +14,11 @@
  * plurals have no synonyms. */
 #ifndef CHL_TEXT_WORDNET_H
 #define CHL_TEXT_WORDNET_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHL_WORDNET_MOST 128 /* bytes of a synonym, with its end */
+#define CHL_WORDNET_MAX 128 /* bytes of a synonym, with its end */
 
 typedef struct chl_wordnet chl_wordnet;
 
@@ -33,5 +33,5 @@ void chl_wordnet_free(chl_wordnet *wordnet);
  * pick % *count is written with blanks for underscores. No synonyms or an unknown word: *count 0.
  * A damaged entry is CHL_ERR_FORMAT. The word is compared in lower case. */
 chl_status chl_wordnet_synonym(const chl_wordnet *wordnet, const char *word, uint32_t pick,
-                               char synonym[CHL_WORDNET_MOST], int *count);
+                               char synonym[CHL_WORDNET_MAX], int *count);
 #endif

@@ -28,7 +28,7 @@ static chl_status label_of(const chl_dataset *data, int label, const char **text
  * itself. */
 static chl_status word_label(const chl_text_augment *augment, uint64_t seed, int label,
                              const char *text, wordings *all, int64_t *row) {
-    char other[CHL_TEXT_MOST_BYTES];
+    char other[CHL_TEXT_MAX_BYTES];
     const int64_t first = all->count;
     chl_text_augment plain = *augment;
     plain.synonym = plain.insert = plain.permute = 0;

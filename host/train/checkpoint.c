@@ -62,7 +62,7 @@ chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
     CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
 done:
     if (status != CHL_OK && path)
-        chl_fail_in(status, "%s after step %" PRId64 " is not written", path, step);
+        status = chl_fail_in(status, "%s after step %" PRId64 " is not written", path, step);
     chl_params_free(params);
     free(path);
     return status;

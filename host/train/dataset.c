@@ -1,6 +1,6 @@
 /* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
 #include "train/dataset.h"
-#include "core/graph.h"
+#include "graph/graph.h"
 #include "io/npy.h"
 #include "philox.h"
 #include "train/dataset_cache.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_SAMPLES (1 << 30)
+#define MAX_SAMPLES (1 << 30)
 #define PURPOSE_ORDER 0x6f726472u /* Philox purpose of the permutations */
 
 typedef struct reader {
@@ -130,7 +130,7 @@ static chl_status read_sample(reader *r, const json_t *line) {
     if (data->count == r->capacity) {
         const int64_t capacity = r->capacity ? 2 * r->capacity : 1024;
         chl_sample *grown = realloc(data->sample, (size_t)capacity * sizeof *grown);
-        if (!grown || capacity > MOST_SAMPLES) return no_memory(r->path);
+        if (!grown || capacity > MAX_SAMPLES) return no_memory(r->path);
         data->sample = grown;
         r->capacity = capacity;
     }

@@ -13,7 +13,7 @@
  * Errors name the file, the line and the key. */
 #ifndef CHL_TRAIN_DATASET_H
 #define CHL_TRAIN_DATASET_H
-#include "core/status.h"
+#include "base/status.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* Every epoch sees every picture and sound again: decoded once, then kept. */
 #include "train/dataset_cache.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "sound/mel.h"
@@ -69,7 +69,7 @@ static chl_status resize(const chl_raster *raster, const float *pixels, int side
     chl_status status;
     CHL_TRY_GOTO(chl_compile(g));
     CHL_TRY_GOTO(chl_write(g, x, pixels));
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(g, y, out));
 done:
     chl_graph_free(g);
@@ -85,13 +85,13 @@ static chl_status fit(const chl_raster *raster, int side, uint8_t *out) {
     const int64_t all = 3 * (int64_t)raster->height * raster->width;
     float *pixels = malloc((size_t)all * sizeof(float));
     float *resized = malloc((size_t)numbers * sizeof(float));
-    chl_status status = CHL_ERR_MEMORY;
+    chl_status status;
     if (pixels && resized) {
         chl_raster_to_float(all, raster->rgb, pixels);
         status = resize(raster, pixels, side, resized);
         if (status == CHL_OK) status = chl_raster_from_float(numbers, resized, out);
     } else {
-        chl_fail(CHL_ERR_MEMORY, "out of memory for a picture");
+        status = chl_fail(CHL_ERR_MEMORY, "out of memory for a picture");
     }
     free(pixels);
     free(resized);

@@ -25,7 +25,7 @@ chl_status chl_frozen_clip_open(const chl_backend *backend, const char *weights,
     chl_status status;
     CHL_TRY_GOTO(chl_weights_read(weights, &clip->params));
     CHL_TRY_GOTO(chl_clip_adopt(clip->params, &clip->config));
-    CHL_TRY_GOTO(chl_params_report(clip->params));
+    CHL_TRY_GOTO(chl_params_check_all_used(clip->params));
     if (merges) {
         CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));
         CHL_TRY_GOTO(check_vocabulary(clip));
@@ -60,7 +60,7 @@ static chl_status open_tower(chl_frozen_clip *clip, bool texts, int64_t count, t
     const int batch = batch_for(count), side = config->resolution;
     *t = (tower){.batch = batch, .embed = config->embed, .end = CHL_NONE};
     CHL_TRY(chl_graph_new(clip->backend, &t->graph));
-    chl_net net = {.graph = t->graph, .params = clip->params, .life = CHL_FROZEN};
+    chl_net net = {.graph = t->graph, .params = clip->params, .kind = CHL_FROZEN};
     if (texts) {
         t->in = chl_input(t->graph, "tokens", chl_i32(2, batch, config->context));
         t->end = chl_input(t->graph, "end", chl_i32(1, batch));
@@ -79,7 +79,7 @@ static chl_status run_tower(const tower *t, const void *in, const int32_t *end, 
                             int64_t rows, float *out) {
     CHL_TRY(chl_write(t->graph, t->in, in));
     if (end) CHL_TRY(chl_write(t->graph, t->end, end));
-    CHL_TRY(chl_run(t->graph, 0));
+    CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
     CHL_TRY(chl_read(t->graph, t->out, scratch));
     memcpy(out, scratch, sizeof(float) * (size_t)(rows * t->embed));
     return CHL_OK;
@@ -148,7 +148,7 @@ static chl_status prepare(const chl_frozen_clip *clip, preparation *p, const cha
     CHL_TRY_GOTO(prepare_size(clip, p, raster.height, raster.width));
     chl_raster_to_float(3 * (int64_t)raster.height * raster.width, raster.rgb, p->pixels);
     CHL_TRY_GOTO(chl_write(p->graph, p->in, p->pixels));
-    CHL_TRY_GOTO(chl_run(p->graph, 0));
+    CHL_TRY_GOTO(chl_run(p->graph, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(p->graph, p->out, x));
 done:
     chl_raster_free(&raster);

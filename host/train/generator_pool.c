@@ -1,5 +1,5 @@
 #include "train/generator_pool.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include "io/picture.h"
 #include "io/weights.h"
 #include "philox.h"
@@ -33,7 +33,7 @@ static chl_status map_latents(const chl_backend *backend, painter *p) {
     const int z_dim = p->config.z_dim, w_dim = p->config.w_dim;
     float *z = calloc((size_t)MAP_BATCH * (size_t)z_dim, sizeof *z);
     float *w = malloc((size_t)MAP_BATCH * (size_t)w_dim * sizeof *w);
-    chl_net net = {.params = p->params, .life = CHL_FROZEN};
+    chl_net net = {.params = p->params, .kind = CHL_FROZEN};
     chl_status status = CHL_OK;
     if (!z || !w) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory mapping latents"));
     CHL_TRY_GOTO(chl_graph_new(backend, &net.graph));
@@ -44,7 +44,7 @@ static chl_status map_latents(const chl_backend *backend, painter *p) {
         size_t rows = (size_t)(count - at < MAP_BATCH ? count - at : MAP_BATCH);
         memcpy(z, p->data->latents + at * z_dim, rows * (size_t)z_dim * sizeof *z);
         CHL_TRY_GOTO(chl_write(net.graph, input, z));
-        CHL_TRY_GOTO(chl_run(net.graph, 0));
+        CHL_TRY_GOTO(chl_run(net.graph, CHL_FIRST_SEGMENT));
         CHL_TRY_GOTO(chl_read(net.graph, mapped, w));
         memcpy(p->w + at * w_dim, w, rows * (size_t)w_dim * sizeof *w);
     }
@@ -102,7 +102,7 @@ static chl_status paint(const chl_backend *backend, painter *p, chl_generator_po
     const int64_t code = (int64_t)p->config.rows * p->config.w_dim;
     const int64_t picture = 3 * (int64_t)pool->side * pool->side;
     float *pixels = malloc((size_t)(PAINT_BATCH * picture) * sizeof *pixels);
-    chl_net net = {.params = p->params, .life = CHL_FROZEN};
+    chl_net net = {.params = p->params, .kind = CHL_FROZEN};
     chl_status status = CHL_OK;
     if (!pixels) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory painting"));
     CHL_TRY_GOTO(chl_graph_new(backend, &net.graph));
@@ -115,7 +115,7 @@ static chl_status paint(const chl_backend *backend, painter *p, chl_generator_po
     CHL_TRY_GOTO(chl_compile(net.graph));
     for (int64_t at = 0; at < pool->count; at += PAINT_BATCH) {
         CHL_TRY_GOTO(chl_write(net.graph, input, pool->codes + at * code));
-        CHL_TRY_GOTO(chl_run(net.graph, 0));
+        CHL_TRY_GOTO(chl_run(net.graph, CHL_FIRST_SEGMENT));
         CHL_TRY_GOTO(chl_read(net.graph, out, pixels));
         int64_t pictures = pool->count - at < PAINT_BATCH ? pool->count - at : PAINT_BATCH;
         CHL_TRY_GOTO(

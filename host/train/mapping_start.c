@@ -1,8 +1,8 @@
 #include "train/mapping_start.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/random.h"
-#include "optim/schedule.h"
 #include "philox.h"
+#include "train/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +14,15 @@
 /* The mapping's weights are stored 100 / sqrt(width) times as large as they act (learning rate
  * multiplier 0.01): 3e-3 of what acts is this many times as much of what is stored. */
 #define MAPPING_SCALE 300
-#define MOST_ARRAYS 64
+#define MAX_ARRAYS 64
 
 typedef struct start {
     const chl_dataset *data;
     chl_graph *graph;
     chl_tensor z, wanted, loss;
     bool measured; /* w itself is wanted */
-    chl_tensor weight[MOST_ARRAYS];
-    chl_array *array[MOST_ARRAYS];
+    chl_tensor weight[MAX_ARRAYS];
+    chl_array *array[MAX_ARRAYS];
     int weights, numbers;  /* `numbers` are wanted: attributes, or all of w */
     float *codes, *values; /* one batch; zeros behind the attributes */
 } start;
@@ -31,9 +31,9 @@ static chl_status list_weights(start *s, chl_net *net) {
     for (int64_t i = 0; i < net->params->count; i++) {
         chl_array *array = &net->params->array[i];
         if (strncmp(array->name, "mapping.fc", 10) != 0) continue;
-        if (s->weights == MOST_ARRAYS)
+        if (s->weights == MAX_ARRAYS)
             return chl_fail(CHL_ERR_UNSUPPORTED, "a mapping network of more than %d arrays",
-                            MOST_ARRAYS);
+                            MAX_ARRAYS);
         s->array[s->weights] = array;
         s->weight[s->weights++] = chl_weight(net, "%s", array->name);
     }
@@ -57,7 +57,7 @@ static chl_status build(start *s, chl_net *net, chl_net *head, const chl_stylega
     }
     s->loss = chl_keep(g, chl_mean(g, chl_pixel_loss(g, said, s->wanted, CHL_PIXEL_L2)));
     CHL_TRY(list_weights(s, net));
-    chl_tensor wrt[MOST_ARRAYS + 2], gradient[MOST_ARRAYS + 2];
+    chl_tensor wrt[MAX_ARRAYS + 2], gradient[MAX_ARRAYS + 2];
     memcpy(wrt, s->weight, sizeof s->weight);
     memcpy(wrt + s->weights, layer, sizeof layer);
     const int all = s->weights + (s->measured ? 0 : 2);
@@ -79,10 +79,10 @@ static chl_status one_step(start *s, uint64_t seed, int64_t index) {
     CHL_TRY(chl_write(s->graph, s->z, s->codes));
     CHL_TRY(chl_write(s->graph, s->wanted, s->values));
     const chl_schedule schedule = {STEPS, 1, 0.05f, HEAD_RATE};
-    chl_set_step(
-        s->graph,
-        (chl_step){.seed = seed, .index = index, .rate = chl_schedule_rate(&schedule, index)});
-    return chl_run(s->graph, 0);
+    const chl_step step = {
+        .seed = seed, .index = index, .rate = chl_schedule_rate(&schedule, index)};
+    CHL_TRY(chl_set_step(s->graph, step));
+    return chl_run(s->graph, CHL_FIRST_SEGMENT);
 }
 
 static chl_status run(start *s, uint64_t seed) {
@@ -124,7 +124,7 @@ chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data
     start s = {
         .data = data, .measured = measured, .numbers = measured ? config->w_dim : data->attribute};
     chl_params *layer = NULL;
-    chl_net net = {.params = params, .life = CHL_TRAINABLE}, head = net;
+    chl_net net = {.params = params, .kind = CHL_TRAINABLE}, head = net;
     chl_status status;
     CHL_TRY_GOTO(chl_params_new("the attributes' layer", &layer));
     head.params = layer;

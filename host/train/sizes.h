@@ -7,7 +7,7 @@
  *     CHL_TRY(chl_sizes_read(options->sizes, keys, 2)); */
 #ifndef CHL_TRAIN_SIZES_H
 #define CHL_TRAIN_SIZES_H
-#include "core/status.h"
+#include "base/status.h"
 
 typedef struct chl_size_key {
     const char *name;

@@ -1,6 +1,6 @@
 /* chl_train: one run from its options to its end. */
 #include "io/safetensors.h"
-#include "optim/schedule.h"
+#include "train/schedule.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <math.h>
@@ -48,9 +48,10 @@ static chl_status read_losses(chl_trainer *t, int64_t step, json_t *terms, float
 
 static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *loss) {
     const double start = now();
-    chl_set_step(t->graph, (chl_step){.seed = t->options->seed, .index = index, .rate = rate});
+    const chl_step step = {.seed = t->options->seed, .index = index, .rate = rate};
+    CHL_TRY(chl_set_step(t->graph, step));
     CHL_TRY(t->training->feed(t, index));
-    CHL_TRY(chl_run(t->graph, 0));
+    CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
     json_t *terms = json_object();
     chl_status status = read_losses(t, index + 1, terms, loss);
     if (status != CHL_OK) {
@@ -185,13 +186,13 @@ chl_status chl_trainer_run(const chl_training *training, const chl_train_options
 }
 
 /* --- chladni.h -------------------------------------------------------------------------------- */
-static const chl_training *find_training(const char *model) {
-    for (int i = 0; i < TRAININGS; i++)
-        if (model && strcmp(trainings[i]->name, model) == 0) return trainings[i];
-    chl_fail(CHL_ERR_ARGUMENT,
-             "no training is called \"%s\": there are audio, clip, generator and judge",
-             model ? model : "");
-    return NULL;
+static chl_status find_training(const char *model, const chl_training **out) {
+    for (int i = 0; i < TRAININGS; i++) {
+        *out = trainings[i];
+        if (model && strcmp(trainings[i]->name, model) == 0) return CHL_OK;
+    }
+    return chl_fail(CHL_ERR_ARGUMENT, "model must be audio, clip, generator or judge, got \"%s\"",
+                    model ? model : "");
 }
 
 static chl_train_options general_defaults(const char *model) {
@@ -218,14 +219,15 @@ static chl_train_options general_defaults(const char *model) {
 }
 
 chl_status chl_train_defaults(const char *model, chl_train_options *options) {
-    const chl_training *training = find_training(model);
-    if (!training) return CHL_ERR_ARGUMENT;
+    const chl_training *training;
+    CHL_TRY(find_training(model, &training));
     *options = general_defaults(training->name);
     if (training->defaults) training->defaults(options);
     return CHL_OK;
 }
 
 chl_status chl_train(const chl_train_options *options) {
-    const chl_training *training = find_training(options->model);
-    return training ? chl_trainer_run(training, options) : CHL_ERR_ARGUMENT;
+    const chl_training *training;
+    CHL_TRY(find_training(options->model, &training));
+    return chl_trainer_run(training, options);
 }

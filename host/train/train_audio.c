@@ -3,8 +3,8 @@
  * A step: mel pictures of the batch -> Swin -> a; their SpecAugmented views -> Swin -> a'; texts,
  * paired pictures and weakly paired pictures come as embeddings (audio_targets.h), for CLIP is
  * frozen. A loss of weight 0 is not built, nor is what only it would look at. */
+#include "losses/losses.h"
 #include "nets/swin.h"
-#include "objective/objective.h"
 #include "train/audio_targets.h"
 #include "train/sizes.h"
 #include "train/sound_views.h"

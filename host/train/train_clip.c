@@ -5,8 +5,8 @@
  * being each other's negatives. With a generator, half of each batch are its pictures
  * (generator_pool.h). */
 #include "io/picture.h"
+#include "losses/losses.h"
 #include "nets/clip.h"
-#include "objective/objective.h"
 #include "philox.h"
 #include "text/learn_merges.h"
 #include "text/tokenizer.h"
@@ -14,6 +14,7 @@
 #include "train/generator_pool.h"
 #include "train/sizes.h"
 #include "train/trainer.h"
+#include <chladni/engine.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 
 enum { PURPOSE_PICTURE = 0x636c6970, PURPOSE_PAIR };
 
-#define MOST_MERGES 512
+#define MAX_MERGES 512
 /* Of the texts that go with a picture this share is the sound's label instead of its caption, for
  * labels are what it will be asked for, and this share nothing at all, so that "" (the neutral text
  * of directional edits) is a text it has seen. */
@@ -87,7 +88,7 @@ static chl_status learn_merges(const chl_dataset *data, const char *path) {
     for (int64_t i = 0; i < texts; i++) text[i] = text_of(data, i) ? text_of(data, i) : "";
     char *file = NULL;
     size_t size = 0;
-    chl_status status = chl_learn_merges(texts, text, MOST_MERGES, &file, &size);
+    chl_status status = chl_learn_merges(texts, text, MAX_MERGES, &file, &size);
     if (status == CHL_OK) status = write_file(path, file, size);
     free(text);
     free(file);
@@ -139,7 +140,7 @@ static chl_status read_sizes(const chl_train_options *options, chl_clip_config *
                                  {"text_width", &config->text.width, .least = 64, .most = 4096},
                                  {"text_layers", &config->text.layers, .least = 1, .most = 64},
                                  {"context", &config->context, .least = 4, .most = 1024},
-                                 {"embed", &config->embed, .least = 1, .most = CHL_MOST_EMBEDDING},
+                                 {"embed", &config->embed, .least = 1, .most = CHL_MAX_EMBEDDING},
                                  {"pool", pool, .least = 1, .most = 1000000}};
     CHL_TRY(chl_sizes_read(options->sizes, keys, (int)(sizeof keys / sizeof keys[0])));
     if (config->resolution % config->patch)
@@ -224,7 +225,7 @@ static void build_attack(chl_trainer *t, clip_training *own, chl_net *net, chl_t
     own->codes = chl_input(g, "codes", chl_f32(3, n, painter->rows, painter->w_dim));
     own->reach = chl_input(g, "reach", chl_f32(2, n, painter->w_dim));
     own->same_painted = chl_input(g, "same_painted", chl_f32(2, n, n));
-    chl_net generator = {.graph = g, .params = own->pool.params, .life = CHL_FROZEN};
+    chl_net generator = {.graph = g, .params = own->pool.params, .kind = CHL_FROZEN};
     const chl_tensor its = half_of(g, texts, n, d, 1);
     chl_tensor picture = chl_stylegan2_synthesize(&generator, painter, own->codes);
     const chl_tensor loss = contrast(net, own, picture, its, own->same_painted);

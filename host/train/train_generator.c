@@ -11,7 +11,7 @@
  * The loss is L1 and L2 of the pictures, and L1 of their differences between neighbours (twice, or
  * thin shapes stay grey for long) and of the pictures at a half, a quarter and an eighth. All are
  * linear maps of the one difference between painted and wanted. */
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/random.h"
 #include "nets/stylegan2.h"
 #include "train/mapping_start.h"
@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define NAME_LENGTH 64
-#define LEAST_TEXTURED 16 /* smaller blocks keep random noise maps */
+#define MIN_TEXTURED 16 /* smaller blocks keep random noise maps */
 #define TEXTURE_STRENGTH 0.3f
 /* Weight of the squared difference, beside the absolute one. What stands at a place in one picture
  * of forty (a bell, a bolt of lightning) is far from the median, and only a square says so early
@@ -106,7 +106,7 @@ static chl_status plant_textures(const chl_dataset *data, const chl_stylegan2_co
         snprintf(name, sizeof name, "synthesis.b%d.conv%d.noise_strength", size, conv);
         float *strength = chl_params_find(params, name)->data;
         *strength = 0;
-        if (size < LEAST_TEXTURED || !data->textures) continue;
+        if (size < MIN_TEXTURED || !data->textures) continue;
         if (data->texture_side % size)
             return chl_fail(CHL_ERR_SHAPE,
                             "%s/textures.npy: %d pixels on a side are no multiple of the %d of a "
@@ -269,7 +269,7 @@ static chl_status store_centre(const chl_trainer *t, chl_params *out) {
     chl_params *draw;
     CHL_TRY(chl_params_new("codes", &draw));
     chl_graph *g = NULL;
-    chl_net net = {.params = out, .life = CHL_FROZEN};
+    chl_net net = {.params = out, .kind = CHL_FROZEN};
     chl_status status;
     CHL_TRY_GOTO(
         chl_random_add(draw, CENTRE_SEED, 0, 1, chl_f32(2, CENTRE_CODES, config->z_dim), "z"));
@@ -281,7 +281,7 @@ static chl_status store_centre(const chl_trainer *t, chl_params *out) {
     w = chl_reshape(g, w, chl_f32(3, 1, CENTRE_CODES, config->w_dim));
     const chl_tensor centre = chl_keep(g, chl_mean_pool(g, w));
     CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(g, centre, chl_params_find(out, "mapping.w_avg")->data));
 done:
     chl_net_done(&net);

@@ -41,7 +41,7 @@ chl_net chl_trainer_net(chl_trainer *t, chl_params *params) {
         const chl_status status = begin_with(t, params);
         if (status != CHL_OK) chl_graph_fail(t->graph, status, "%s", chl_error());
     }
-    return (chl_net){.graph = t->graph, .params = params, .life = CHL_TRAINABLE};
+    return (chl_net){.graph = t->graph, .params = params, .kind = CHL_TRAINABLE};
 }
 
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {

@@ -16,10 +16,11 @@
  * threads and instruction set; the checkpoint records both. */
 #ifndef CHL_TRAIN_TRAINER_H
 #define CHL_TRAIN_TRAINER_H
-#include "core/build.h"
-#include "core/params.h"
+#include "base/params.h"
+#include "graph/build.h"
 #include "nets/net.h"
 #include "train/dataset.h"
+#include <chladni/train.h>
 
 #define CHL_TRAINER_TERMS 8
 

@@ -7,11 +7,11 @@ command -v git >/dev/null || { echo "skipped: no git"; exit 77; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-mkdir -p kernels/cuda bench/results
+mkdir -p kernels/cuda/{ops,lib} bench/results
 printf '<!-- hardware: written by tools/hardware-table.py -->\n<!-- end of hardware -->\n' >README.md
-echo '#include "part.cuh"
-const chl_body chl_cuda_mul = {run};' >kernels/cuda/mul.cu
-echo '// part' >kernels/cuda/part.cuh
+echo '#include "cuda/lib/part.cuh"
+const chl_body chl_cuda_mul = {run};' >kernels/cuda/ops/mul.cu
+echo '// part' >kernels/cuda/lib/part.cuh
 echo 'conv' >kernels/cuda/PENDING
 git init -q .
 commit() { git add -A && git -c user.name=test -c user.email=test@example.org commit -qm "$1"; }
@@ -37,6 +37,6 @@ result "$(git rev-parse HEAD) with local changes"
 refused "local changes" "with local changes"
 result "$(git rev-parse HEAD)"
 commit result
-echo '// faster' >>kernels/cuda/part.cuh
+echo '// faster' >>kernels/cuda/lib/part.cuh
 commit faster
-refused "an old result" "was measured before kernels/cuda/part.cuh changed"
+refused "an old result" "was measured before kernels/cuda/lib/part.cuh changed"

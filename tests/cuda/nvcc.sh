@@ -31,7 +31,7 @@ trap 'rm -rf "$scratch"' EXIT
 folder=${folder:-$scratch/out}
 mkdir -p "$folder"
 files=("$@")
-[ $# -gt 0 ] || files=("$root"/kernels/cuda/*.cu)
+[ $# -gt 0 ] || files=("$root"/kernels/cuda/{lib,ops,modconv}/*.cu "$root"/host/runtime/cuda/*.cu)
 
 compile() { # compile FILE FOLDER SCRATCH NVCC ARCHITECTURE...: FOLDER/name.said, the PTX in SCRATCH/name
   local file=$1 folder=$2 name kept architecture generate=()
@@ -43,7 +43,7 @@ compile() { # compile FILE FOLDER SCRATCH NVCC ARCHITECTURE...: FOLDER/name.said
   done
   mkdir -p "$kept"
   "$nvcc" -std=c++17 -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -Xptxas -v "${generate[@]}" --keep --keep-dir "$kept" \
-    -I"$ROOT/include" -I"$ROOT/kernels" -I"$ROOT/kernels/cuda" -I"$ROOT/host" -c "$file" -o "$kept/object.o" >"$folder/$name.said" 2>&1 ||
+    -I"$ROOT/include" -I"$ROOT/kernels" -I"$ROOT/host" -c "$file" -o "$kept/object.o" >"$folder/$name.said" 2>&1 ||
     echo "$name" >>"$folder/failed"
   find "$kept" -type f ! -name '*.ptx' -delete
 }

@@ -1,9 +1,9 @@
 /* What an edit can be told beyond the paper: the scale of its distances, whitened W, many edits at
  * once, mixing, levels, contact sheets. On random models: they know nothing, but every formula
  * holds for them too. */
+#include "base/numpy_random.h"
 #include "edit/engine.h"
 #include "edit/optimise.h"
-#include "edit/seed.h"
 #include "harness/parity.h"
 #include <string.h>
 #include <unistd.h>
@@ -497,7 +497,7 @@ static void mixing(void **state) {
 /* --- levels and sheets ------------------------------------------------------------------------ */
 static void levels(void **state) {
     (void)state;
-    float plain[CHL_MOST_EMBEDDING], quiet[CHL_MOST_EMBEDDING], scaled[CHL_MOST_EMBEDDING];
+    float plain[CHL_MAX_EMBEDDING], quiet[CHL_MAX_EMBEDDING], scaled[CHL_MAX_EMBEDDING];
     write_wave("loud.wav", 1);
     write_wave("quiet.wav", 0.125f);
     const chl_status status = chl_embed_sound(engine, "loud.wav", plain);

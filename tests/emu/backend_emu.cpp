@@ -1,5 +1,5 @@
 #include "backend_emu.h"
-#include "body.h"
+#include "cuda/lib/body.h"
 #include <cstdio>
 #include <cstdlib>
 
@@ -18,10 +18,10 @@ static chl_status clear(void *memory, size_t bytes) {
     std::memset(memory, 0, bytes);
     return CHL_OK;
 }
-static const char *trouble() {
+static const char *last_error() {
     static thread_local char text[64];
-    if (chl::trouble == 0) return nullptr;
-    std::snprintf(text, sizeof text, "the launch was refused with error %d", chl::trouble);
+    if (chl::last_error == 0) return nullptr;
+    std::snprintf(text, sizeof text, "the launch was refused with error %d", chl::last_error);
     return text;
 }
 
@@ -49,7 +49,7 @@ const chl_backend *chl_backend_emu(void) {
         b.upload = copy;
         b.download = copy;
         b.clear = clear;
-        b.trouble = trouble;
+        b.last_error = last_error;
         return b;
     }();
     return &backend;

@@ -3,10 +3,10 @@
 // may blame. `bugs NAME` runs one: exit status 0 says that nothing was noticed. matrix.sh runs all
 // in all builds.
 #include "bugs.h"
-#include "kernels/gemm_bf16.cuh"
-#include "kernels/gemm_f32.cuh"
-#include "kernels/gemm_wgmma.cuh"
-#include "kernels/softmax.cuh"
+#include "emu/kernels/gemm_bf16.cuh"
+#include "emu/kernels/gemm_f32.cuh"
+#include "emu/kernels/gemm_wgmma.cuh"
+#include "emu/kernels/softmax.cuh"
 
 #ifdef EMU_TSAN
 extern "C" const char *__tsan_default_options() {

@@ -7,6 +7,6 @@ found=$(grep -rnE '<<<|__shared__|__launch_bounds__|__global__|\basm\b|\bcoopera
           --include='*.cu' --include='*.cuh' --include='*.h' --exclude='simt.h' --exclude='simt_*.h') || [ $? = 1 ] # 1: nothing found; 2 would be no folder to look in
 if [ -n "$found" ]; then
   echo "$found"
-  echo "emu-raw: use the wrappers of kernels/cuda/simt.h, or add one there with its body in tests/emu"
+  echo "emu-raw: use the wrappers of kernels/cuda/lib/simt.h, or add one there with its body in tests/emu"
   exit 1
 fi

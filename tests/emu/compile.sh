@@ -8,7 +8,7 @@ compile() {
   room=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
   local cxx=${CXX:-g++}
   flags=(-std=gnu++17 -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-pass-failed -g1 -pthread
-         -I"$room" -I"$room/../../kernels/cuda" -I"$room/kernels")
+         -I"$room" -I"$room/.." -I"$room/../../kernels")
   case $build in
     plain) flags+=(-O2) ;;
     address) flags+=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all) ;;

@@ -1,7 +1,7 @@
 // A minimal harness: CHECK counts what failed and says where; dies() expects a kernel to be
 // refused.
 #pragma once
-#include "simt.h"
+#include "cuda/lib/simt.h"
 #include <cstdio>
 #include <cstdlib>
 #include <functional>

@@ -2,7 +2,7 @@
 // Prints JSON and ends with 0 where they do. The same source for both:
 //     nvcc -std=c++17 -arch=sm_80 -I kernels/cuda tests/emu/layouts.cu -o layouts && ./layouts
 // and, through the CMake target emu_layouts, against the CPU machine itself.
-#include "simt.h"
+#include "cuda/lib/simt.h"
 #include <cstdio>
 #include <vector>
 

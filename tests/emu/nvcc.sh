@@ -12,7 +12,7 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 flags=(-std=c++17 -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -Xptxas -v
-       -I"$here" -I"$here/../../kernels/cuda" -I"$here/kernels")
+       -I"$here" -I"$here/.." -I"$here/../../kernels")
 status=0
 build() { # SOURCE ARCHITECTURE...
   local source=$1 architecture generate=()

@@ -48,7 +48,7 @@ make_programs() { # make_programs KIND: BUILD/emu-ops/KIND/test_ops_emu and emu_
     thread) cxx=${CLANGXX:-clang++} flags+=(-fsanitize=thread -DEMU_TSAN=1) ;;
   esac
   mkdir -p "$folder"
-  for source in kernels/cuda/*.cu tests/emu/{backend_emu,vendor_emu,simt_emu,emu_sync,emu_memory,emu_tensor,emu_hopper}.cpp; do
+  for source in kernels/cuda/{lib,ops,modconv}/*.cu tests/emu/{backend_emu,vendor_emu,simt_emu,emu_sync,emu_memory,emu_tensor,emu_hopper}.cpp; do
     own=()
     case $source in
       */module.cu | */vendor_*.cu) continue ;; # what needs CUDA's libraries
@@ -57,7 +57,7 @@ make_programs() { # make_programs KIND: BUILD/emu-ops/KIND/test_ops_emu and emu_
     esac
     objects+=("$folder/${source##*/}.o")
     printf '%q ' compile "$folder/${source##*/}.o" "$root/$source" "$cxx" "${flags[@]}" "${own[@]}" \
-      -I"$root"/{tests/emu,tests/emu/kernels,kernels/cuda,include,kernels,host}
+      -I"$root"/{tests,tests/emu,include,kernels,host}
     echo
   done >"$scratch/commands" # the loop's list of objects stays: no subshell
   launcher=$launcher xargs -P "$jobs" -d '\n' -n 1 bash -c <"$scratch/commands"

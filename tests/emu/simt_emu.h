@@ -1,4 +1,4 @@
-// CUDA on the CPU, for tests: kernels/cuda/simt.h includes this where the compiler is not nvcc.
+// CUDA on the CPU, for tests: kernels/cuda/lib/simt.h includes this where the compiler is not nvcc.
 // Needs no CUDA header and no GPU. How to write and test a kernel: docs/kernels/README.md.
 #pragma once
 #include "emu_async.h"

@@ -1,4 +1,4 @@
-// Unit tests of every wrapper of kernels/cuda/simt.h on the CPU. EMU_ORDER and EMU_LAND apply.
+// Unit tests of every wrapper of kernels/cuda/lib/simt.h on the CPU. EMU_ORDER and EMU_LAND apply.
 #include "emu_test.h"
 #include <sys/wait.h>
 #include <unistd.h>

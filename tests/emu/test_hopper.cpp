@@ -1,6 +1,6 @@
 // mbarriers, tensor-map loads, warpgroup products.
+#include "emu/kernels/gemm_wgmma.cuh"
 #include "emu_test.h"
-#include "kernels/gemm_wgmma.cuh"
 
 namespace {
 SIMT_KERNEL((64), hand_over, float *out, int rounds, bool poll) {

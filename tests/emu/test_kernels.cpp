@@ -1,8 +1,8 @@
 // Whole kernels against double precision: sizes that fill tiles and sizes that do not.
+#include "emu/kernels/gemm_bf16.cuh"
+#include "emu/kernels/gemm_f32.cuh"
+#include "emu/kernels/softmax.cuh"
 #include "emu_test.h"
-#include "kernels/gemm_bf16.cuh"
-#include "kernels/gemm_f32.cuh"
-#include "kernels/softmax.cuh"
 
 static void gemm_f32(int m, int n, int k) {
     test::Numbers numbers(static_cast<uint64_t>(m));

@@ -3,13 +3,13 @@
  * ends. Small sizes, but every kind of block: shifted windows, patch merging, causal attention,
  * strided convolution, squeeze and excitation. */
 #include "backend_emu.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include "io/weights.h"
+#include "losses/losses.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/resnet18.h"
 #include "nets/swin.h"
-#include "objective/objective.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +141,7 @@ static chl_status run(const specimen *s, chl_params *params, const chl_backend *
     chl_graph *g;
     CHL_TRY(chl_graph_new(backend, &g));
     chl_graph_precision(g, precision);
-    chl_net net = {.graph = g, .params = params, .life = s->weight[0] ? CHL_TRAINABLE : CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = s->weight[0] ? CHL_TRAINABLE : CHL_FROZEN};
     chl_tensor wrt[WATCHED + 1], gradient[WATCHED + 1], picture = CHL_NONE;
     int watched = 0;
     if (s->channels)
@@ -157,7 +157,7 @@ static chl_status run(const specimen *s, chl_params *params, const chl_backend *
     chl_net_done(&net);
     chl_status status;
     CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(g, y, r->embedding));
     for (int i = 0; i < watched; i++) {
         r->count[i] = chl_count(chl_desc_of(g, gradient[i]));

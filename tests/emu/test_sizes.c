@@ -2,7 +2,7 @@
  * gets the threads and the shared memory it asks for, forward and backward. Nothing is computed;
  * the paths are those that the GPU would take. */
 #include "backend_emu.h"
-#include "core/build.h"
+#include "graph/build.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_WEIGHTS = 512 };
+enum { MAX_WEIGHTS = 512 };
 
 /* --- StyleGAN2 at 1024 ------------------------------------------------------------------------ */
 static chl_stylegan2_config generator;
@@ -81,7 +81,7 @@ static const specimen specimens[] = {
 /* the arrays that learn, but for those that are used under another shape */
 static int weights_of(chl_net *net, chl_tensor *list) {
     int count = 0;
-    for (int64_t i = 0; i < net->params->count && count < MOST_WEIGHTS; i++) {
+    for (int64_t i = 0; i < net->params->count && count < MAX_WEIGHTS; i++) {
         const chl_array *array = &net->params->array[i];
         if (array->taken && !strstr(array->name, "const") && !strstr(array->name, "torgb"))
             list[count++] = chl_weight(net, "%s", array->name);
@@ -98,24 +98,24 @@ static void build(const specimen *s, chl_net *net, int batch) {
     const chl_desc rows = chl_f32(2, batch, chl_count(chl_desc_of(g, y)) / batch);
     const chl_tensor cotangent = chl_input(g, "cotangent", rows);
     const chl_tensor loss = chl_mean(g, chl_row_dot(g, chl_reshape(g, y, rows), cotangent));
-    chl_tensor wrt[MOST_WEIGHTS] = {x}, gradient[MOST_WEIGHTS];
-    const int count = net->life == CHL_TRAINABLE ? weights_of(net, wrt) : 1;
+    chl_tensor wrt[MAX_WEIGHTS] = {x}, gradient[MAX_WEIGHTS];
+    const int count = net->kind == CHL_TRAINABLE ? weights_of(net, wrt) : 1;
     chl_grad_reached(g, loss, count, wrt, gradient);
     for (int i = 0; i < count && chl_graph_status(g) == CHL_OK; i++)
         if (gradient[i] != CHL_NONE) chl_keep(g, gradient[i]);
 }
 
 static chl_status rehearse(const specimen *s, chl_params *params, int batch, chl_dtype precision,
-                           chl_life life, chl_plan *plan) {
+                           chl_param_kind kind, chl_plan *plan) {
     chl_graph *g;
     CHL_TRY(chl_graph_new(chl_backend_emu(), &g));
     chl_graph_precision(g, precision);
-    chl_net net = {.graph = g, .params = params, .life = life};
+    chl_net net = {.graph = g, .params = params, .kind = kind};
     build(s, &net, batch);
     chl_net_done(&net);
     chl_status status = chl_compile(g);
     if (status == CHL_OK) status = chl_dry_run(g, plan);
-    if (status == CHL_OK) status = chl_run(g, 0);
+    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
     chl_graph_free(g);
     return status;
 }
@@ -127,14 +127,14 @@ static int rehearse_all(const specimen *s, chl_params *params, int sm) {
     for (int i = 0; i < (s->train ? 8 : 4); i++) {
         const int batch = i & 1 ? 8 : 1;
         const chl_dtype precision = i & 2 ? CHL_BF16 : CHL_F32;
-        const chl_life life = i & 4 ? CHL_TRAINABLE : CHL_FROZEN;
+        const chl_param_kind kind = i & 4 ? CHL_TRAINABLE : CHL_FROZEN;
         chl_plan plan;
-        const chl_status status = rehearse(s, params, batch, precision, life, &plan);
+        const chl_status status = rehearse(s, params, batch, precision, kind, &plan);
         if (status != CHL_OK)
             printf("FAIL: %s on sm_%d, batch %d, %s, %s: %s\n", s->name, sm, batch,
                    precision == CHL_BF16 ? "bf16" : "float",
-                   life == CHL_FROZEN ? "frozen" : "trained", chl_error());
-        else if (batch == 8 && precision == CHL_BF16 && life == CHL_FROZEN)
+                   kind == CHL_FROZEN ? "frozen" : "trained", chl_error());
+        else if (batch == 8 && precision == CHL_BF16 && kind == CHL_FROZEN)
             printf("%-16s sm_%d: 8 samples to and fro in bf16: %.2f GB beside the weights\n",
                    s->name, sm, 1e-9 * (double)plan.transient);
         bad += status != CHL_OK;

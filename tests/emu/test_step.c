@@ -2,10 +2,10 @@
  * its picture, the cosine and the distance of Eq. 14, gradients to w and the layer weights, Adam.
  */
 #include "backend_emu.h"
-#include "core/build.h"
+#include "graph/build.h"
+#include "losses/losses.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
-#include "objective/objective.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +52,8 @@ static chl_status step(const models *m, const chl_backend *backend, chl_dtype pr
     chl_graph *g;
     CHL_TRY(chl_graph_new(backend, &g));
     chl_graph_precision(g, precision);
-    chl_net generator = {.graph = g, .params = m->generator, .life = CHL_FROZEN};
-    chl_net clip = {.graph = g, .params = m->clip, .life = CHL_FROZEN};
+    chl_net generator = {.graph = g, .params = m->generator, .kind = CHL_FROZEN};
+    chl_net clip = {.graph = g, .params = m->clip, .kind = CHL_FROZEN};
     const chl_tensor w = chl_param(g, "w", latent, start, CHL_TRAINABLE);
     const chl_tensor mask = chl_param(g, "mask", chl_f32(2, 1, rows), layers, CHL_TRAINABLE);
     const chl_tensor picture =
@@ -70,12 +70,12 @@ static chl_status step(const models *m, const chl_backend *backend, chl_dtype pr
     chl_keep(g, gradient[0]);
     chl_adam(g, w, gradient[0], &adam);
     chl_adam(g, mask, gradient[1], &adam);
-    chl_set_step(g, (chl_step){.index = 0, .rate = 0.1f});
+    CHL_TRY(chl_set_step(g, (chl_step){.index = 0, .rate = 0.1f}));
     chl_net_done(&generator);
     chl_net_done(&clip);
     chl_status status;
     CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     CHL_TRY_GOTO(chl_read(g, picture, r->picture));
     CHL_TRY_GOTO(chl_read(g, view, r->embedding));
     CHL_TRY_GOTO(chl_read(g, loss, &r->loss));

@@ -1,6 +1,6 @@
 // The vendor's libraries for the emulated GPU: plain loops with the layouts, epilogues and types of
 // kernels/cuda/vendor.h. They spoil their workspace, as the real ones do.
-#include "vendor.h"
+#include "cuda/lib/vendor.h"
 #include <cassert>
 #include <vector>
 
@@ -52,10 +52,10 @@ size_t matmul_workspace() {
     return WORKSPACE;
 }
 
-chl_status matmul(const chl_call *, const matmul_shape &s, const matmul_data &m) {
+chl_kernel_status matmul(const chl_call *, const matmul_shape &s, const matmul_data &m) {
     assert(s.to == s.from || s.to == CHL_F32); // what the library has kernels for
     std::memset(m.workspace, 0xff, WORKSPACE);
-    if (simt::emu::settings().rehearse) return CHL_OK;
+    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
     for (int64_t batch = 0; batch < s.batch; batch++)
         for (int64_t row = 0; row < s.rows; row++)
             for (int64_t column = 0; column < s.columns; column++) {
@@ -65,7 +65,7 @@ chl_status matmul(const chl_call *, const matmul_shape &s, const matmul_data &m)
                 if (s.bias) v += at(m.bias, s.to, column);
                 write(m.d, s.to, i, v);
             }
-    return CHL_OK;
+    return CHL_KERNEL_OK;
 }
 
 bool convolution_taken(conv_pass, const chl_conv_attributes &a) {
@@ -76,8 +76,8 @@ size_t convolution_workspace(conv_pass, const chl_conv_attributes &) {
     return WORKSPACE;
 }
 
-chl_status convolution(const chl_call *call, conv_pass pass, const void *from, const void *filter,
-                       float beta, void *to, void *workspace) {
+chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
+                              const void *filter, float beta, void *to, void *workspace) {
     const chl_conv_attributes &a = call->attr.conv;
     const bool forward = pass == conv_pass::forward;
     const int64_t pixels =
@@ -85,7 +85,7 @@ chl_status convolution(const chl_call *call, conv_pass pass, const void *from, c
     const int64_t width = forward ? a.o : a.i, inner = forward ? a.i : a.o;
     const int64_t step = int64_t(a.kernel) * a.kernel * a.i;
     std::memset(workspace, 0xff, WORKSPACE);
-    if (simt::emu::settings().rehearse) return CHL_OK;
+    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
     std::vector<float> sum(size_t(pixels * width));
     taps(a, [&](int64_t y, int64_t tap, int64_t x) {
         const int64_t source = forward ? x : y, target = forward ? y : x;
@@ -98,6 +98,6 @@ chl_status convolution(const chl_call *call, conv_pass pass, const void *from, c
     });
     for (int64_t i = 0; i < pixels * width; i++)
         write(to, CHL_BF16, i, sum[size_t(i)] + (beta != 0 ? beta * at(to, CHL_BF16, i) : 0.0f));
-    return CHL_OK;
+    return CHL_KERNEL_OK;
 }
 } // namespace chl

@@ -1,12 +1,12 @@
 /* Evaluation on small random models: they know nothing, but what a report says about them can be
  * counted again by hand. */
+#include "demo/judge.h"
 #include "edit/engine.h"
-#include "eval/bench.h"
+#include "eval/edit_trials.h"
 #include "harness/parity.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include "nets/judge.h"
 #include <jansson.h>
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "harness/formula.h"
+#include "formula.h"
 #include <math.h>
 #include <string.h>
 

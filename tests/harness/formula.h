@@ -6,7 +6,7 @@
  * the name. tests/fixtures/formula.py is the twin. */
 #ifndef CHL_TEST_FORMULA_H
 #define CHL_TEST_FORMULA_H
-#include "core/params.h"
+#include "base/params.h"
 
 void formula_fill(const char *name, double centre, double amplitude, int64_t count, float *out);
 

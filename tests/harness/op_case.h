@@ -11,7 +11,7 @@
  * and is named in tests/op/families.h. */
 #ifndef CHL_TEST_OP_CASE_H
 #define CHL_TEST_OP_CASE_H
-#include "core/build.h"
+#include "graph/build.h"
 #include <complex.h>
 
 typedef enum op_fill {

@@ -1,5 +1,5 @@
-#include "harness/op_test.h"
-#include "core/graph_private.h"
+#include "op_test.h"
+#include "graph/graph_private.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,10 +104,10 @@ static void guarded_release(void *memory) {
     char *base = (char *)memory - GUARD;
     unsigned char guard[GUARD];
     size_t bytes;
-    tested->download(guard, base, GUARD);
+    overruns += tested->download(guard, base, GUARD) != CHL_OK;
     memcpy(&bytes, guard, sizeof bytes);
     for (size_t i = sizeof bytes; i < GUARD; i++) overruns += guard[i] != 0xff;
-    tested->download(guard, base + GUARD + bytes, GUARD);
+    overruns += tested->download(guard, base + GUARD + bytes, GUARD) != CHL_OK;
     for (size_t i = 0; i < GUARD; i++) overruns += guard[i] != 0xff;
     tested->release(base);
 }
@@ -236,9 +236,9 @@ static bool record(problem *p, const chl_backend *backend, bool twice, built *b)
     }
     chl_tensor entered[CHL_MAX_IN];
     for (int i = 0; i < op->inputs; i++)
-        entered[i] = op->in[i].half ? chl_enter(g, b->in[i]) : b->in[i];
+        entered[i] = op->in[i].half ? chl_to_compute_type(g, b->in[i]) : b->in[i];
     b->outputs = op->build(g, op, entered, b->out);
-    for (int i = 0; i < b->outputs; i++) b->out[i] = chl_keep(g, chl_leave(g, b->out[i]));
+    for (int i = 0; i < b->outputs; i++) b->out[i] = chl_keep(g, chl_to_float32(g, b->out[i]));
     if (wanted && chl_graph_status(g) == CHL_OK) {
         chl_desc flat = *chl_desc_of(g, b->out[0]);
         int64_t n = chl_count(&flat);
@@ -256,7 +256,7 @@ static bool record(problem *p, const chl_backend *backend, bool twice, built *b)
         if (twice) {
             chl_tensor again[CHL_MAX_OUT];
             op->build(g, op, entered, again);
-            y = chl_add(g, y, chl_reshape(g, chl_leave(g, again[0]), flat));
+            y = chl_add(g, y, chl_reshape(g, chl_to_float32(g, again[0]), flat));
         }
         chl_grad(g, chl_row_dot(g, y, s), wanted, wrt, gradient);
         for (int i = 0, k = 0; i < op->inputs; i++)
@@ -272,8 +272,8 @@ static bool compute(const problem *p, built *b) {
     for (int i = 0; i < op->inputs && status == CHL_OK; i++)
         if (b->in[i] != CHL_NONE && op->in[i].desc.dtype == CHL_I32)
             status = chl_write(g, b->in[i], p->in[i].raw);
-    for (int segment = 0; segment < g->segments && status == CHL_OK; segment++)
-        status = chl_run(g, segment);
+    for (int i = 0; i < g->segments && status == CHL_OK; i++)
+        status = chl_run(g, CHL_FIRST_SEGMENT + i);
     if (status != CHL_OK) fprintf(stderr, "FAIL %s (%s): %s\n", op->name, op->label, chl_error());
     return status == CHL_OK;
 }

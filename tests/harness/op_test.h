@@ -1,7 +1,7 @@
 /* Runs op cases against the double-precision references; see op_case.h. */
 #ifndef CHL_TEST_OP_TEST_H
 #define CHL_TEST_OP_TEST_H
-#include "harness/op_case.h"
+#include "op_case.h"
 
 typedef struct op_coverage {
     int forward[CHL_OP_COUNT];            /* shapes in which the row ran and was right */

@@ -3,8 +3,8 @@
  * be released with free, params with chl_params_free. */
 #ifndef CHL_TEST_PARITY_H
 #define CHL_TEST_PARITY_H
-#include "core/graph.h"
-#include "harness/formula.h"
+#include "formula.h"
+#include "graph/graph.h"
 #include "io/npy.h"
 #include "io/weights.h"
 #include <math.h>

@@ -1,9 +1,16 @@
 /* Files built byte by byte, for tests of readers. */
 #ifndef CHL_TEST_BYTES_H
 #define CHL_TEST_BYTES_H
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+/* cmocka.h needs the others before it */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
 
 typedef struct bytes {
     uint8_t data[1 << 20];

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define FIXTURE(name) CHLADNI_FIXTURES "/weights/" name
-#define SECONDS_AT_MOST 120
+#define MAX_SECONDS 120
 
 static chl_status parse(const void *bytes, size_t size) {
     uint8_t *copy = malloc(size ? size : 1);
@@ -494,7 +494,7 @@ static void test_zip_lies(void **unused) {
 
 static int start_clock(void **unused) {
     (void)unused;
-    alarm(SECONDS_AT_MOST); /* a reader that hangs ends the program */
+    alarm(MAX_SECONDS); /* a reader that hangs ends the program */
     return 0;
 }
 

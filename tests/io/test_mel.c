@@ -104,7 +104,7 @@ static void segments_do_not_show(void **state) {
             chl_tensor y = chl_keep(g, chl_log_mel(g, x, &settings));
             MUST(chl_compile(g));
             MUST(chl_write(g, x, wave));
-            MUST(chl_run(g, 0));
+            MUST(chl_run(g, CHL_FIRST_SEGMENT));
             int64_t count;
             float *whole = parity_read(g, y, 1, &count);
             assert_int_equal(count, frames * BANDS);
@@ -155,7 +155,7 @@ static void silence(void **state) {
 
 /* A source that makes its samples up: silence, but for noise in the ten seconds in the middle. */
 typedef struct made_up {
-    int64_t samples, at, most_at_once;
+    int64_t samples, at, max_at_once;
     const float *noise; /* [441000] */
     int rewinds;
 } made_up;
@@ -168,7 +168,7 @@ static chl_status made_up_read(void *user, float *out, int64_t want, int64_t *go
         bool inside = m->at >= start && m->at < start + 441000;
         out[i] = inside ? m->noise[m->at - start] : 0;
     }
-    if (*got > m->most_at_once) m->most_at_once = *got;
+    if (*got > m->max_at_once) m->max_at_once = *got;
     return CHL_OK;
 }
 
@@ -189,7 +189,7 @@ static void long_sounds(void **state) {
     chl_wave_source source = {twenty.samples, made_up_read, made_up_rewind, &twenty};
     MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
     assert_int_equal(twenty.rewinds, 0);
-    assert_true(twenty.most_at_once <= 65536);
+    assert_true(twenty.max_at_once <= 65536);
     double mean = 0;
     for (int i = 0; i < SIDE * SIDE; i++) mean += honest[i] / (SIDE * SIDE);
     assert_true(mean > 0.7);

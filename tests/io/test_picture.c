@@ -1,7 +1,7 @@
 /* Picture files: every kind of PNG and JPEG against Pillow (tests/fixtures/make_picture.py),
  * damaged files, bombs, and writing. */
+#include "bytes.h"
 #include "harness/parity.h"
-#include "io/bytes.h"
 #include "io/picture.h"
 #include <dirent.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* Sound files: containers and resampling against soxr and librosa's way
  * (tests/fixtures/make_sound.py), and files that are broken, lie, or are no sound. */
+#include "bytes.h"
 #include "harness/parity.h"
-#include "io/bytes.h"
 #include "io/sound.h"
 
 /* libsndfile 1.2 does not free what it allocated for an OGG that turns out to be damaged. */

@@ -32,7 +32,7 @@ static void masks(void **state) {
     (void)state;
     const chl_spec_augment settings = chl_spec_augment_defaults();
     fill_ones();
-    int most_bands = 0, most_frames = 0;
+    int max_bands = 0, max_frames = 0;
     double bands = 0, frames = 0;
     for (int i = 0; i < TRIES; i++) {
         chl_spec_augment_view(&settings, 1, i, 0, FRAMES, FRAMES, mel, view);
@@ -41,15 +41,15 @@ static void masks(void **state) {
         for (int k = 0; k < BANDS * FRAMES; k++) zeros += view[k] == 0;
         /* nothing else is masked */
         assert_int_equal(zeros, b * FRAMES + f * BANDS - b * f);
-        most_bands = b > most_bands ? b : most_bands;
-        most_frames = f > most_frames ? f : most_frames;
+        max_bands = b > max_bands ? b : max_bands;
+        max_frames = f > max_frames ? f : max_frames;
         bands += (double)b / TRIES;
         frames += (double)f / TRIES;
     }
     print_message("masked bands %.1f (at most %d of 38), frames %.1f (at most %d of 120)\n", bands,
-                  most_bands, frames, most_frames);
-    assert_in_range(most_bands, 30, 38);
-    assert_in_range(most_frames, 95, 120);
+                  max_bands, frames, max_frames);
+    assert_in_range(max_bands, 30, 38);
+    assert_in_range(max_frames, 95, 120);
     assert_true(bands > 15 && bands < 20 && frames > 45 && frames < 60);
 }
 

@@ -1,7 +1,7 @@
 /* CLIP's tokenizer against open_clip's (tests/fixtures/make_text.py), and files and texts that are
  * broken. */
+#include "bytes.h"
 #include "harness/parity.h"
-#include "io/bytes.h"
 #include "text/tokenizer.h"
 
 #define CONTEXT 77
@@ -115,7 +115,7 @@ static void broken_texts(void **state) {
     memset(text, 'a', 100000);
     text[100000] = 0;
     assert_int_equal(chl_tokenizer_encode(t, text, CONTEXT, ids, NULL), CHL_ERR_ARGUMENT);
-    text[CHL_TEXT_MOST_BYTES] = 0; /* one word of the longest text */
+    text[CHL_TEXT_MAX_BYTES] = 0; /* one word of the longest text */
     MUST(chl_tokenizer_encode(t, text, CONTEXT, ids, NULL));
     free(text);
     chl_tokenizer_free(t);

@@ -50,7 +50,7 @@ static chl_wordnet *open_fine(void) {
 
 static void expect(const chl_wordnet *wordnet, const char *word, uint32_t pick, int count,
                    const char *synonym) {
-    char got[CHL_WORDNET_MOST];
+    char got[CHL_WORDNET_MAX];
     int n;
     MUST(chl_wordnet_synonym(wordnet, word, pick, got, &n));
     assert_int_equal(n, count);
@@ -94,7 +94,7 @@ static void hostile(void **state) {
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         chl_wordnet *wordnet;
-        char synonym[CHL_WORDNET_MOST], line[128];
+        char synonym[CHL_WORDNET_MAX], line[128];
         const char *place = strstr(broken[i], "OK");
         int count, length = place ? (int)(place - broken[i]) : (int)strlen(broken[i]);
         snprintf(line, sizeof line, place ? "%.*s%08zu" : "%.*s", length, broken[i], entry[0]);
@@ -125,7 +125,7 @@ static void damaged_data(void **state) {
         memcpy(copy, data, size);
         if (!cut) copy[i - size] = (char)(i * 7);
         chl_wordnet *wordnet;
-        char *exact = malloc(size), synonym[CHL_WORDNET_MOST];
+        char *exact = malloc(size), synonym[CHL_WORDNET_MAX];
         assert_non_null(exact);
         memcpy(exact, copy, size);
         int count;
@@ -182,7 +182,7 @@ static void folder(void **state) {
 }
 
 /* --- wordings --------------------------------------------------------------------------------- */
-static char wording[CHL_TEXT_MOST_BYTES];
+static char wording[CHL_TEXT_MAX_BYTES];
 
 static const char *draw(const chl_text_augment *settings, uint64_t variant, const char *text) {
     MUST(chl_text_augment_draw(settings, 1, 2, variant, text, wording));
@@ -240,7 +240,7 @@ static void probabilities(void **state) {
     (void)state;
     const chl_text_augment settings = chl_text_augment_defaults();
     int plain = 0;
-    char again[CHL_TEXT_MOST_BYTES];
+    char again[CHL_TEXT_MAX_BYTES];
     for (uint64_t v = 0; v < 1000; v++) {
         plain += !strcmp(draw(&settings, v, "heavy rain"), "heavy rain");
         MUST(chl_text_augment_draw(&settings, 1, 2, v, "heavy rain", again));
@@ -253,8 +253,8 @@ static void probabilities(void **state) {
 static void too_long(void **state) {
     (void)state;
     const chl_text_augment settings = chl_text_augment_defaults();
-    char text[3 * CHL_TEXT_MOST_BYTES];
-    for (int i = 0; i < CHL_AUGMENT_MOST_WORDS; i++) memcpy(text + 2 * i, "a ", 3);
+    char text[3 * CHL_TEXT_MAX_BYTES];
+    for (int i = 0; i < CHL_AUGMENT_MAX_WORDS; i++) memcpy(text + 2 * i, "a ", 3);
     for (uint64_t v = 0; v < 50; v++) draw(&settings, v, text);
     strcat(text, "b");
     assert_int_equal(chl_text_augment_draw(&settings, 1, 2, 3, text, wording), CHL_ERR_ARGUMENT);

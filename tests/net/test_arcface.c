@@ -1,5 +1,5 @@
 /* IR-SE50 against an independent PyTorch model (tests/fixtures/make_arcface.py). */
-#include "core/build.h"
+#include "graph/build.h"
 #include "harness/parity.h"
 #include "nets/arcface.h"
 #include <string.h>
@@ -14,7 +14,7 @@ typedef struct face_case {
 static void compare(const face_case *c, chl_params *params, const chl_arcface_config *config) {
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, c->n, c->side, c->side, 3));
     chl_tensor x = c->preprocess ? chl_arcface_preprocess(g, picture) : picture;
     chl_tensor identity = chl_keep(g, chl_arcface(&net, config, x));
@@ -26,7 +26,7 @@ static void compare(const face_case *c, chl_params *params, const chl_arcface_co
     MUST(chl_compile(g));
     float *pixels = parity_formula(c->picture, 0, 1, (int64_t)c->n * c->side * c->side * 3);
     MUST(chl_write(g, picture, pixels));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
 
     int64_t count;
     float *got = parity_read(g, identity, 1, &count), *want = parity_array(c->embedding, count);
@@ -45,7 +45,7 @@ static void test_small(void **state) {
     chl_params *params = parity_weights("arcface/small.safetensors");
     chl_arcface_config config;
     MUST(chl_arcface_adopt(params, &config));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     assert_int_equal(config.units, 4);
     assert_int_equal(config.side, 20);
     assert_int_equal(config.embed, 24);
@@ -75,7 +75,7 @@ static void test_ir_se50(void **state) {
     for (int64_t i = 0; i < params->count; i++)
         formula_weight(params->array[i].name, &params->array[i].desc, params->array[i].data);
     MUST(chl_arcface_adopt(params, &read));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     assert_int_equal(read.units, 24);
     assert_int_equal(read.side, 112);
     assert_int_equal(read.embed, 512);
@@ -107,7 +107,7 @@ static void test_preprocess(void **state) {
     MUST(chl_compile(g));
     float *pixels = parity_formula("odd face", 0, 1, 301 * 320 * 3);
     MUST(chl_write(g, picture, pixels));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     int64_t count;
     float *got = parity_read(g, x, 97, &count);
     float *want = parity_array("arcface/preprocessed", count);

@@ -1,5 +1,5 @@
 /* CLIP against open_clip and transformers (tests/fixtures/make_clip.py). */
-#include "core/build.h"
+#include "graph/build.h"
 #include "harness/parity.h"
 #include "nets/clip.h"
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct clip_case {
 static void compare(const clip_case *c, chl_params *params, const chl_clip_config *config) {
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     int n = c->n, d = config->embed;
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, n, c->height, c->width, 3));
     chl_tensor ids = chl_input(g, "ids", chl_i32(2, n, config->context));
@@ -47,7 +47,7 @@ static void compare(const clip_case *c, chl_params *params, const chl_clip_confi
     MUST(chl_write(g, picture, pixels));
     MUST(chl_write(g, ids, tokens));
     MUST(chl_write(g, end, ends));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
 
     char name[96];
     int64_t count;
@@ -89,7 +89,7 @@ static void test_openai(void **state) {
     chl_params *params = parity_weights("clip/openai.safetensors");
     chl_clip_config config = two_heads;
     MUST(chl_clip_adopt(params, &config));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     check_small_config(&config, 64);
     clip_case c = {"openai", "small picture", 2, 57, 45, 7};
     compare(&c, params, &config);
@@ -105,7 +105,7 @@ static void test_hugging_face(void **state) {
         chl_clip_config config = two_heads;
         config.exact_gelu = exact;
         MUST(chl_clip_adopt(params, &config));
-        MUST(chl_params_report(params));
+        MUST(chl_params_check_all_used(params));
         check_small_config(&config, 40);
         clip_case c = {
             exact ? "hugging_face_gelu" : "hugging_face_quick_gelu", "small picture", 2, 57, 45, 7};
@@ -150,7 +150,7 @@ static void check_preprocess(const char *fixture, const char *picture_name, int 
     MUST(chl_compile(g));
     float *pixels = parity_formula(picture_name, 0, 1.2, (int64_t)n * h * w * 3);
     MUST(chl_write(g, picture, pixels));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     int64_t count;
     float *got = parity_read(g, x, 1, &count), *want = parity_array(fixture, count);
     assert_true(parity_error(fixture, got, want, count) <= 2e-6);
@@ -181,7 +181,7 @@ static void test_errors_name_the_key(void **state) {
     MUST(chl_params_add(params, "visual.unheard_of", chl_f32(1, 1), &data));
     config = two_heads;
     MUST(chl_clip_adopt(params, &config));
-    assert_int_equal(chl_params_report(params), CHL_ERR_KEY);
+    assert_int_equal(chl_params_check_all_used(params), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "visual.unheard_of"));
     config = (chl_clip_config){0}; /* 16 channels are no whole number of heads of 64 */
     assert_int_equal(chl_clip_adopt(params, &config), CHL_ERR_ARGUMENT);

@@ -1,5 +1,5 @@
 /* The predecessor's audio encoder against timm (tests/fixtures/make_resnet18.py). */
-#include "core/build.h"
+#include "graph/build.h"
 #include "harness/parity.h"
 #include "nets/resnet18.h"
 #include <string.h>
@@ -9,12 +9,12 @@ static void test_small(void **state) {
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_resnet18_config config;
     MUST(chl_resnet18_adopt(params, &config));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     assert_int_equal(config.width, 4);
     assert_int_equal(config.depth[3], 2);
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_input(g, "mel", chl_f32(4, 2, 32, 61, 1)), head, embedding, gradient;
     chl_resnet18(&net, &config, x, &head, &embedding);
     float *goal = parity_target(2, 12);
@@ -26,7 +26,7 @@ static void test_small(void **state) {
     MUST(chl_compile(g));
     float *mel = parity_formula("mel", 0.5, 0.5, 2 * 32 * 61);
     MUST(chl_write(g, x, mel));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
 
     int64_t count;
     float *got = parity_read(g, head, 1, &count),

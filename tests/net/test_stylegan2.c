@@ -1,6 +1,6 @@
 /* StyleGAN2 against the two original implementations, in double precision; tests/fixtures/
  * make_stylegan2.py made the expected values. */
-#include "core/build.h"
+#include "graph/build.h"
 #include "harness/formula.h"
 #include "io/weights.h"
 #include "nets/stylegan2.h"
@@ -56,7 +56,7 @@ static void synthesize(chl_params *params, const chl_stylegan2_config *config, i
                        const float *w_plus, const float *pattern, float *picture, float *gradient) {
     chl_graph *g;
     ok(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     int r = config->resolution;
     chl_tensor w =
         chl_param(g, "w", chl_f32(3, n, config->rows, config->w_dim), w_plus, CHL_TRAINABLE);
@@ -67,7 +67,7 @@ static void synthesize(chl_params *params, const chl_stylegan2_config *config, i
     chl_grad(g, loss, 1, &w, &dw);
     chl_keep(g, dw);
     ok(chl_compile(g));
-    ok(chl_run(g, 0));
+    ok(chl_run(g, CHL_FIRST_SEGMENT));
     ok(chl_read(g, made, picture));
     ok(chl_read(g, dw, gradient));
     chl_net_done(&net);
@@ -78,12 +78,12 @@ static void map(chl_params *params, const chl_stylegan2_config *config, int n, c
                 float *w) {
     chl_graph *g;
     ok(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor in = chl_input(g, "z", chl_f32(2, n, config->z_dim));
     chl_tensor out = chl_keep(g, chl_stylegan2_map(&net, config, in));
     ok(chl_compile(g));
     ok(chl_write(g, in, z));
-    ok(chl_run(g, 0));
+    ok(chl_run(g, CHL_FIRST_SEGMENT));
     ok(chl_read(g, out, w));
     chl_net_done(&net);
     chl_graph_free(g);
@@ -160,7 +160,7 @@ static void check_flavour(const char *file, chl_stylegan2_flavour flavour, float
     run_small(s);
     expect(s->expected, "picture", s->picture, TOLERANCE);
     expect(s->expected, "gradient", s->gradient, TOLERANCE);
-    ok(chl_params_report(s->params));
+    ok(chl_params_check_all_used(s->params));
     s->config.conv_clamp = SMALL_CLAMP;
     run_small(s);
     expect(s->expected, "picture_clamp", s->picture, TOLERANCE);
@@ -292,7 +292,7 @@ static void test_build_errors(void **state) {
         if (i == 0) chl_params_drop(params, "synthesis.b8.conv0.affine.bias");
         chl_graph *g;
         ok(chl_graph_new(chl_backend_cpu(), &g));
-        chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+        chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
         chl_tensor w = chl_input(g, "w", chl_f32(3, 1, i ? ROWS + 2 : ROWS, WIDTH));
         chl_stylegan2_synthesize(&net, &config, w);
         assert_int_equal(chl_compile(g), i ? CHL_ERR_SHAPE : CHL_ERR_KEY);
@@ -352,16 +352,16 @@ static void test_renaming(void **state) {
     int64_t count;
     ok(chl_rename_all(params, "layers.*.blocks.*.**", "block_*_*.**", &count));
     assert_int_equal(count, 2);
-    assert_true(chl_has(params, "block_0_1.norm1.weight"));
-    assert_true(chl_has(params, "block_%d_3.attn.qkv.bias", 12));
-    assert_true(chl_has(params, "layers.0.norm"));
+    assert_true(chl_params_has(params, "block_0_1.norm1.weight"));
+    assert_true(chl_params_has(params, "block_%d_3.attn.qkv.bias", 12));
+    assert_true(chl_params_has(params, "layers.0.norm"));
     ok(chl_rename_all(params, "layers.*", "l.*", &count));
     assert_int_equal(count, 0); /* a single star holds no dots */
     assert_int_equal(chl_rename_all(params, "a.*", "a", NULL), CHL_ERR_INTERNAL);
     chl_array *array;
-    assert_int_equal(chl_need(params, 0, &array, "nowhere"), CHL_ERR_KEY);
+    assert_int_equal(chl_params_require(params, 0, &array, "nowhere"), CHL_ERR_KEY);
     assert_says("a file");
-    assert_int_equal(chl_need(params, 2, &array, "layersX"), CHL_ERR_SHAPE);
+    assert_int_equal(chl_params_require(params, 2, &array, "layersX"), CHL_ERR_SHAPE);
     chl_params_free(params);
 }
 
@@ -372,14 +372,14 @@ static void test_binding(void **state) {
     add(params, "w", chl_f32(4, 3, 5, 1, 1));
     chl_graph *g;
     ok(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_TRAINABLE};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     chl_tensor w = chl_weight(&net, "w");
     assert_int_equal(chl_weight_shaped(&net, chl_f32(4, 3, -1, 1, 1), "w"), w); /* one tensor */
     chl_tensor flat = chl_weight_as(&net, chl_f32(2, 3, 5), "w");
     assert_int_equal(chl_desc_of(g, flat)->rank, 2);
     assert_int_equal(chl_weight_optional(&net, "b"), CHL_NONE);
     ok(chl_graph_status(g));
-    ok(chl_params_report(params));
+    ok(chl_params_check_all_used(params));
     assert_int_equal(chl_weight_shaped(&net, chl_f32(4, 3, 6, 1, 1), "w"), CHL_NONE);
     assert_int_equal(chl_graph_status(g), CHL_ERR_SHAPE);
     assert_says("[3,5,1,1]");

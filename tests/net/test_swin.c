@@ -1,5 +1,5 @@
 /* Swin against timm (tests/fixtures/make_swin.py). */
-#include "core/build.h"
+#include "graph/build.h"
 #include "harness/parity.h"
 #include "nets/swin.h"
 #include <math.h>
@@ -13,10 +13,11 @@ typedef struct swin_run {
     int n;
 } swin_run;
 
-static swin_run build(chl_params *params, const chl_swin_config *config, int n, chl_life life) {
+static swin_run build(chl_params *params, const chl_swin_config *config, int n,
+                      chl_param_kind kind) {
     swin_run r = {.n = n};
     MUST(chl_graph_new(chl_backend_cpu(), &r.g));
-    r.net = (chl_net){.graph = r.g, .params = params, .life = life};
+    r.net = (chl_net){.graph = r.g, .params = params, .kind = kind};
     r.x = chl_input(r.g, "mel", chl_f32(4, n, config->resolution, config->resolution, 1));
     chl_swin(&r.net, config, r.x, &r.head, &r.embedding);
     chl_keep(r.g, r.head);
@@ -33,7 +34,7 @@ static void run(swin_run *r, const char *mel, const chl_swin_config *config) {
     float *data =
         parity_formula(mel, 0.5, 0.5, (int64_t)r->n * config->resolution * config->resolution);
     MUST(chl_write(r->g, r->x, data));
-    MUST(chl_run(r->g, 0));
+    MUST(chl_run(r->g, CHL_FIRST_SEGMENT));
     free(data);
 }
 
@@ -62,7 +63,7 @@ static void expect_aligned(const swin_run *r, const char *fixture, int columns) 
 static chl_swin_config adopt_small(chl_params *params, bool sum) {
     chl_swin_config config = {.resolution = 32, .sum_channels = sum};
     MUST(chl_swin_adopt(params, &config));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     assert_int_equal(config.stages, 2);
     assert_int_equal(config.depth[1], 2);
     assert_int_equal(config.heads[1], 4);
@@ -180,12 +181,12 @@ static void test_drop_path(void **state) {
     float *c = parity_read(other.g, other.head, 1, &count);
     assert_memory_not_equal(a, b, (size_t)count * sizeof *a);
     assert_memory_not_equal(b, c, (size_t)count * sizeof *a); /* another purpose, other draws */
-    chl_set_step(dropping.g, (chl_step){.seed = 0, .index = 7});
-    MUST(chl_run(dropping.g, 0));
+    MUST(chl_set_step(dropping.g, (chl_step){.seed = 0, .index = 7}));
+    MUST(chl_run(dropping.g, CHL_FIRST_SEGMENT));
     float *d = parity_read(dropping.g, dropping.head, 1, &count);
     assert_memory_not_equal(b, d, (size_t)count * sizeof *a); /* another step, other draws */
-    chl_set_step(dropping.g, (chl_step){.seed = 0, .index = 0});
-    MUST(chl_run(dropping.g, 0));
+    MUST(chl_set_step(dropping.g, (chl_step){.seed = 0, .index = 0}));
+    MUST(chl_run(dropping.g, CHL_FIRST_SEGMENT));
     float *e = parity_read(dropping.g, dropping.head, 1, &count);
     assert_memory_equal(b, e, (size_t)count * sizeof *a); /* the same step, the same draws */
     free(a), free(b), free(c), free(d), free(e);

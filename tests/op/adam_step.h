@@ -1,7 +1,7 @@
 /* What an Adam case is told, by its builder and its reference alike. */
 #ifndef CHL_TEST_ADAM_STEP_H
 #define CHL_TEST_ADAM_STEP_H
-#include "core/build.h"
+#include "graph/build.h"
 
 typedef struct adam_step {
     chl_adam_settings adam;

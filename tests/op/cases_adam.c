@@ -1,14 +1,14 @@
 /* The parameter is the harness's own trainable input 1; the moments are inputs 2 and 3, or
  * chl_adam's. */
 #include "adam_step.h"
-#include "core/rule.h"
+#include "graph/rule.h"
 #include "harness/op_case.h"
 
 DECLARE_REFERENCE(adam)
 
 static int build_adam(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const adam_step *s = c->settings;
-    chl_set_step(g, (chl_step){.index = s->index, .rate = s->rate});
+    if (chl_set_step(g, (chl_step){.index = s->index, .rate = s->rate}) != CHL_OK) return 0;
     for (int i = 0; i < 3; i++) out[i] = in[1 + i];
     if (s->fresh) {
         chl_adam(g, in[1], in[0], &s->adam);

@@ -1,5 +1,5 @@
+#include "conv_case.h"
 #include "harness/op_case.h"
-#include "op/conv_case.h"
 
 DECLARE_REFERENCE(conv)
 

@@ -1,6 +1,6 @@
-#include "core/rule.h"
+#include "graph/rule.h"
 #include "harness/op_case.h"
-#include "sequence_settings.h"
+#include "reference/sequence_settings.h"
 
 DECLARE_REFERENCE(cast)
 DECLARE_REFERENCE(sum)
@@ -20,7 +20,7 @@ static chl_tensor fresh(chl_graph *g, chl_tensor x) {
 static int build_cast(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const chl_attributes to_half = {.like = {.dtype = CHL_BF16}};
     (void)c;
-    out[0] = chl_leave(g, chl_emit1(g, CHL_OP_cast, &to_half, 1, &in[0]));
+    out[0] = chl_to_float32(g, chl_emit1(g, CHL_OP_cast, &to_half, 1, &in[0]));
     return 1;
 }
 static int build_sum(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
@@ -86,7 +86,7 @@ static int build_mean(chl_graph *g, const op_case *c, const chl_tensor *in, chl_
 }
 static int build_drop_path(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const drop_path_settings *s = c->settings;
-    chl_set_step(g, (chl_step){.seed = s->seed, .index = (int64_t)s->step});
+    if (chl_set_step(g, (chl_step){.seed = s->seed, .index = (int64_t)s->step}) != CHL_OK) return 0;
     out[0] = chl_drop_path(g, fresh(g, in[0]), s->rate, s->purpose);
     return 1;
 }

@@ -1,13 +1,13 @@
 /* The average is the harness's own trainable input 1, or chl_average's. */
-#include "core/rule.h"
 #include "ema_step.h"
+#include "graph/rule.h"
 #include "harness/op_case.h"
 
 DECLARE_REFERENCE(ema)
 
 static int build_ema(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const ema_step *s = c->settings;
-    chl_set_step(g, (chl_step){.index = s->index});
+    if (chl_set_step(g, (chl_step){.index = s->index}) != CHL_OK) return 0;
     if (s->fresh) {
         out[0] = chl_average(g, in[0], s->decay);
         return 1;

@@ -1,5 +1,5 @@
 #include "harness/op_case.h"
-#include "sequence_settings.h"
+#include "reference/sequence_settings.h"
 
 DECLARE_REFERENCE(layer_norm)
 DECLARE_REFERENCE(row_norm)

@@ -1,4 +1,4 @@
-#include "core/rule.h"
+#include "graph/rule.h"
 #include "harness/op_case.h"
 
 DECLARE_REFERENCE(weight_square)

@@ -1,7 +1,7 @@
 /* What an average's case is told, by its builder and its reference alike. */
 #ifndef CHL_TEST_EMA_STEP_H
 #define CHL_TEST_EMA_STEP_H
-#include "core/build.h"
+#include "graph/build.h"
 
 typedef struct ema_step {
     float decay;

@@ -3,16 +3,16 @@
  * one on the CPU.
  *
  *     test_fusion --device cuda        emu_fusion takes no arguments */
-#include "core/build.h"
-#include "core/graph_private.h"
-#include "device/open.h"
+#include "graph/build.h"
+#include "graph/graph_private.h"
 #include "nets/stylegan2.h"
+#include "runtime/open.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef TEST_BACKEND_EMU
-#include "backend_emu.h"
+#include "emu/backend_emu.h"
 #endif
 
 enum { H = 9, W = 9, MOST = 2 * H * W * 256, READ = 6 };
@@ -40,7 +40,7 @@ static chl_status finish(chl_graph *g, int count, const chl_tensor *kept, result
     memset(r->found, 0, sizeof r->found);
     for (int32_t n = 0; n < g->nodes; n++)
         if (g->node[n].fused) r->found[g->node[n].fusion]++;
-    CHL_TRY_GOTO(chl_run(g, 0));
+    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
     for (int i = 0; i < count; i++) {
         r->count[i] = chl_count(chl_desc_of(g, kept[i]));
         if (r->count[i] > MOST) abort();
@@ -82,8 +82,8 @@ static void expect_found(const char *of, const result *r, const int *want) {
 typedef struct way {
     const chl_backend *backend;
     chl_dtype precision;
-    chl_life life;
-    bool apart;
+    chl_param_kind kind;
+    bool no_fusion;
 } way;
 
 static chl_status generate(const chl_stylegan2_shape *shape, float clamp, const way *how,
@@ -95,9 +95,9 @@ static chl_status generate(const chl_stylegan2_shape *shape, float clamp, const 
     config.conv_clamp = clamp;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
-    if (how->apart) chl_graph_apart(g);
+    if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
-    chl_net net = {.graph = g, .params = params, .life = how->life};
+    chl_net net = {.graph = g, .params = params, .kind = how->kind};
     const chl_desc latent = chl_f32(3, 2, config.rows, config.w_dim);
     const chl_tensor w = chl_constant(g, "w", latent, numbers(chl_count(&latent), 1, 0.3f));
     const chl_tensor moved = chl_param(g, "moved", latent, NULL, CHL_TRAINABLE);
@@ -107,7 +107,7 @@ static chl_status generate(const chl_stylegan2_shape *shape, float clamp, const 
         chl_constant(g, "cotangent", rows, numbers(chl_count(&rows), 1, 1.1f));
     const chl_tensor loss = chl_mean(g, chl_row_dot(g, chl_reshape(g, picture, rows), cotangent));
     chl_tensor wrt[2] = {moved, chl_weight(&net, "synthesis.b4.conv1.bias")}, gradient[2];
-    chl_grad(g, loss, how->life == CHL_TRAINABLE ? 2 : 1, wrt, gradient);
+    chl_grad(g, loss, how->kind == CHL_TRAINABLE ? 2 : 1, wrt, gradient);
     chl_net_done(&net);
     const chl_tensor kept[] = {chl_keep(g, picture), chl_keep(g, gradient[0])};
     const chl_status status = finish(g, 2, kept, r);
@@ -223,16 +223,16 @@ static chl_tensor layer(chl_graph *g, chl_tensor x, chl_tensor s, float phase) {
 }
 /* a loss that is linear in x */
 static chl_tensor weighted(chl_graph *g, chl_tensor x, float phase) {
-    const chl_tensor left = chl_leave(g, x);
+    const chl_tensor left = chl_to_float32(g, x);
     return chl_mean(g, chl_mul(g, left, given(g, "weights", *chl_desc_of(g, left), phase)));
 }
 
 static chl_status assemble(const shape_of_graph *s, const way *how, int c, result *r) {
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
-    if (how->apart) chl_graph_apart(g);
+    if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
-    const chl_tensor x = chl_enter(g, given(g, "x", chl_f32(4, 2, H, W, c), 0.1f));
+    const chl_tensor x = chl_to_compute_type(g, given(g, "x", chl_f32(4, 2, H, W, c), 0.1f));
     chl_tensor learnt[3], loss[3] = {CHL_NONE, CHL_NONE, CHL_NONE}, z = CHL_NONE, rgb = CHL_NONE;
     const chl_tensor s0 = style(g, "s0", c, &learnt[0]), s1 = style(g, "s1", c, &learnt[1]);
     const chl_tensor sr = style(g, "sr", c, &learnt[2]);
@@ -250,7 +250,7 @@ static chl_status assemble(const shape_of_graph *s, const way *how, int c, resul
     }
     loss[0] = weighted(g, z, 0.2f);
     loss[1] = weighted(g, rgb, 0.8f);
-    chl_tensor kept[READ] = {chl_leave(g, y), chl_leave(g, z), rgb};
+    chl_tensor kept[READ] = {chl_to_float32(g, y), chl_to_float32(g, z), rgb};
     chl_grad(g, chl_sum(g, 0, s->reader ? 3 : 2, (float[]){1, 1, 1}, loss), 3, learnt, kept + 3);
     for (int i = 0; i < READ; i++) chl_keep(g, kept[i]);
     return finish(g, READ, kept, r);
@@ -282,7 +282,7 @@ static void check_half(int channels) {
     snprintf(name, sizeof name, "%d channels in bf16", channels);
     s.name = name;
     way how = {.backend = gpu, .precision = CHL_BF16}, one_by_one = how;
-    one_by_one.apart = true;
+    one_by_one.no_fusion = true;
     if (!assemble_both(&s, &how, &one_by_one, channels, &fused, &alone)) return;
     s.found[CHL_FUSION_modconv_torgb] = channels >= 32 && channels <= 128;
     expect_found(name, &fused, s.found);
@@ -342,18 +342,18 @@ static chl_status open_gate(const void *which, const way *how, result *r) {
     const gate_case *c = which;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
-    if (how->apart) chl_graph_apart(g);
+    if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_tensor moved = chl_param(g, "x", chl_f32(2, 3, c->channels), NULL, CHL_TRAINABLE);
     const chl_tensor x =
-        chl_enter(g, chl_add(g, moved, given(g, "x", chl_f32(2, 3, c->channels), 0.3f)));
+        chl_to_compute_type(g, chl_add(g, moved, given(g, "x", chl_f32(2, 3, c->channels), 0.3f)));
     const chl_tensor b = c->biased ? given(g, "b", chl_f32(1, c->channels), 0.9f) : CHL_NONE;
     chl_tensor y = chl_linear_gain(g, x, given(g, "w1", chl_f32(2, c->hidden, c->channels), 0.1f),
                                    CHL_NONE, 0.1f, 1);
     y = chl_activate(g, y, CHL_LEAKY_RELU, 0.1f);
     y = chl_linear_gain(g, y, given(g, "w2", chl_f32(2, c->channels, c->hidden), 0.6f), b, 0.3f, 1);
     y = chl_activate(g, y, c->last, 0);
-    chl_tensor kept[2] = {chl_keep(g, chl_leave(g, y)), CHL_NONE};
+    chl_tensor kept[2] = {chl_keep(g, chl_to_float32(g, y)), CHL_NONE};
     chl_grad(g, weighted(g, y, 0.2f), 1, &moved, &kept[1]);
     chl_keep(g, kept[1]);
     return finish(g, 2, kept, r);
@@ -387,17 +387,18 @@ static chl_status normalise(const void *which, const way *how, result *r) {
     const residual_case *c = which;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
-    if (how->apart) chl_graph_apart(g);
+    if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_desc rows = chl_f32(3, 2, 5, c->width);
     const chl_tensor moved = chl_param(g, "x", rows, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_enter(g, chl_add(g, moved, given(g, "x", rows, 0.3f)));
-    const chl_tensor terms[2] = {x, chl_enter(g, given(g, "other", rows, 1.9f))};
+    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", rows, 0.3f)));
+    const chl_tensor terms[2] = {x, chl_to_compute_type(g, given(g, "other", rows, 1.9f))};
     const chl_tensor total = chl_sum(g, 0, 2, (float[]){1, c->second}, terms);
     const chl_tensor y = chl_layer_norm(g, total, given(g, "gamma", chl_f32(1, c->width), 0.2f),
                                         given(g, "beta", chl_f32(1, c->width), 0.5f), 1e-5f);
     const chl_tensor both[2] = {weighted(g, y, 0.2f), weighted(g, total, 0.9f)};
-    chl_tensor kept[3] = {chl_keep(g, chl_leave(g, y)), chl_keep(g, chl_leave(g, total)), CHL_NONE};
+    chl_tensor kept[3] = {chl_keep(g, chl_to_float32(g, y)), chl_keep(g, chl_to_float32(g, total)),
+                          CHL_NONE};
     chl_grad(g, chl_add(g, both[0], both[1]), 1, &moved, &kept[2]);
     chl_keep(g, kept[2]);
     return finish(g, 3, kept, r);
@@ -423,13 +424,13 @@ static chl_status end_unit(const void *which, const way *how, result *r) {
     const unit_case *c = which;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));
-    if (how->apart) chl_graph_apart(g);
+    if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_desc pixels = chl_f32(4, 2, 3, 5, c->channels), vector = chl_f32(1, c->channels);
     const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_enter(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
-    const chl_tensor residual = chl_enter(g, given(g, "residual", pixels, 1.3f));
-    const chl_tensor s = chl_enter(g, given(g, "s", chl_f32(2, 2, c->channels), 0.7f));
+    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    const chl_tensor residual = chl_to_compute_type(g, given(g, "residual", pixels, 1.3f));
+    const chl_tensor s = chl_to_compute_type(g, given(g, "s", chl_f32(2, 2, c->channels), 0.7f));
     const chl_tensor scaled = chl_channel_scale(g, x, s);
     const chl_tensor total =
         c->swapped ? chl_add(g, scaled, residual) : chl_add(g, residual, scaled);
@@ -438,7 +439,8 @@ static chl_status end_unit(const void *which, const way *how, result *r) {
         chl_batch_norm(g, total, given(g, "gamma", vector, 0.2f), given(g, "beta", vector, 0.6f),
                        given(g, "mean", vector, 0.8f), chl_mul(g, half, half), 0.1f);
     const chl_tensor both[2] = {weighted(g, y, 0.2f), weighted(g, total, 0.9f)};
-    chl_tensor kept[3] = {chl_keep(g, chl_leave(g, y)), chl_keep(g, chl_leave(g, total)), CHL_NONE};
+    chl_tensor kept[3] = {chl_keep(g, chl_to_float32(g, y)), chl_keep(g, chl_to_float32(g, total)),
+                          CHL_NONE};
     chl_grad(g, chl_add(g, both[0], both[1]), 1, &moved, &kept[2]);
     chl_keep(g, kept[2]);
     return finish(g, 3, kept, r);

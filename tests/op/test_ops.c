@@ -1,13 +1,13 @@
 /* Every op, every shape case, forward and backward, on one backend; prints the table of what ran.
  * A row of the op table that no case reached is a failure: blanks are not allowed. */
-#include "core/rule.h"
-#include "device/open.h"
+#include "graph/rule.h"
 #include "harness/op_test.h"
+#include "runtime/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef TEST_BACKEND_EMU
-#include "backend_emu.h"
+#include "emu/backend_emu.h"
 #define TESTED_BACKEND chl_backend_emu()
 #define CAN_BE_TOLD false
 #define ALL_WAYS() op_test_ways(CHL_EMU_WAYS, chl_emu_way)

@@ -1,7 +1,7 @@
 /* One step from given moments, in the order of the papers. step.index and step.rate are the case's.
  */
 #include "op/adam_step.h"
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(adam) {
     const adam_step *s = call->op->settings;

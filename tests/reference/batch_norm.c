@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(batch_norm) {
     const chl_attributes *a = call->op->settings;

@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(channel_affine) {
     const chl_attributes *a = call->op->settings;

@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(channel_scale) {
     const int64_t samples = call->in_desc[1].dim[0], channels = call->in_desc[1].dim[1];

@@ -1,5 +1,5 @@
 #include "op/conv_case.h"
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(conv) {
     const conv_case *a = call->op->settings;

@@ -1,6 +1,6 @@
 /* One step from a given average. step.index is the case's. */
 #include "op/ema_step.h"
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(ema) {
     const ema_step *s = call->op->settings;

@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 static real log_sum(const real *x, int64_t count, double tau) {
     double most = RE(x[0]);

@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(latent_distance) {
     const int64_t layers = call->in_desc[0].dim[1], width = call->in_desc[0].dim[2];

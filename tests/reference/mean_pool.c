@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(mean_pool) {
     const int64_t samples = call->out_desc[0].dim[0], channels = call->out_desc[0].dim[1];

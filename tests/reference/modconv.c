@@ -1,7 +1,7 @@
 /* The definition, as StyleGAN2 gives it: per-sample weights, modulated by the style and demodulated
  * over (input, taps); with up-sampling a transposed convolution, then the 4 x 4 filter. Nothing is
  * factored out of the convolution, as the kernels do. */
-#include "reference/reference.h"
+#include "reference.h"
 #include <stdlib.h>
 
 typedef struct shape {

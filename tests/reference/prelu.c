@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(prelu) {
     const int64_t channels = call->in_desc[1].dim[0];

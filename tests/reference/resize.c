@@ -1,5 +1,5 @@
 /* Every filter as its definition reads, one output at a time. */
-#include "reference/reference.h"
+#include "reference.h"
 
 static double cubic(double x, double a) { /* [Keys 1981] */
     x = fabs(x);

@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(row_dot) {
     const int64_t size = call->in_desc[0].dim[1];

@@ -1,6 +1,6 @@
 /* Literally: zeros between the pixels, padding (2,1), a 4 x 4 filter [1,3,3,1] x [1,3,3,1] / 64
  * * 4. */
-#include "reference/reference.h"
+#include "reference.h"
 
 /* the zero-filled, padded picture at (row, column) */
 static real spread(const reference_call *call, int64_t n, int64_t row, int64_t column, int64_t c) {

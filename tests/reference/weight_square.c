@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "reference.h"
 
 REFERENCE(weight_square) {
     const int64_t count = chl_count(&call->in_desc[0]);

@@ -3,8 +3,8 @@
 #include "harness/parity.h"
 #include "io/picture.h"
 #include "io/sound.h"
+#include "losses/losses.h"
 #include "nets/clip.h"
-#include "objective/objective.h"
 #include "sound/mel.h"
 #include "train/frozen_clip.h"
 #include "train/sound_views.h"
@@ -102,7 +102,7 @@ static void resize(const float *mel, float *picture) {
     chl_tensor x = chl_constant(g, "mel", chl_f32(4, 1, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1), mel);
     chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, CHL_MEL_SIDE, CHL_MEL_SIDE));
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, y, picture));
     chl_graph_free(g);
 }
@@ -330,7 +330,7 @@ static double loss_of(const float *sound, const chl_train_options *o) {
     chl_tensor loss = chl_keep(g, chl_sum(g, 0, 3, weight, term));
     float value;
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, loss, &value));
     chl_graph_free(g);
     return value;

@@ -2,9 +2,9 @@
  * and what is written loads as a CLIP and computes what the training computed. */
 #include "harness/parity.h"
 #include "io/picture.h"
+#include "losses/losses.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
-#include "objective/objective.h"
 #include "text/tokenizer.h"
 #include "train/generator_pool.h"
 #include "train/trainer.h"
@@ -98,7 +98,7 @@ static double soft_loss(const float *x, const float *y, const int *class, float 
         plain ? chl_contrastive_loss(g, a, b, scale) : chl_soft_contrastive_loss(g, a, b, s, scale);
     chl_keep(g, loss);
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, loss, &value));
     chl_graph_free(g);
     return value;
@@ -158,7 +158,7 @@ static void similarities(const char *model, const char *merges, float *similarit
     chl_tokenizer *tokenizer;
     MUST(chl_weights_read(model, &params));
     MUST(chl_clip_adopt(params, &config));
-    MUST(chl_params_report(params));
+    MUST(chl_params_check_all_used(params));
     MUST(chl_tokenizer_open(merges, &tokenizer));
     assert_int_equal(config.vocabulary, chl_tokenizer_vocabulary(tokenizer));
     assert_int_equal(config.context, CONTEXT);
@@ -172,14 +172,14 @@ static void similarities(const char *model, const char *merges, float *similarit
     }
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_constant(g, "x", chl_f32(4, PAIRS, SIDE, SIDE, 3), pictures);
     chl_tensor t = chl_constant(g, "t", chl_i32(2, PAIRS, CONTEXT), ids);
     chl_tensor e = chl_constant(g, "e", chl_i32(1, PAIRS), end);
     chl_tensor v = chl_clip_image(&net, &config, chl_clip_preprocess(g, &config, x, CHL_CLIP_AREA));
     chl_tensor s = chl_keep(g, chl_linear(g, v, chl_clip_text(&net, &config, t, e), CHL_NONE));
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, s, similarity));
     chl_net_done(&net);
     chl_graph_free(g);
@@ -251,7 +251,7 @@ static void export_computes_the_training_loss(void **state) {
     MUST(chl_clip_adopt(params, &config));
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_constant(g, "x", chl_f32(4, PAIRS, SIDE, SIDE, 3), batch.picture);
     chl_tensor t = chl_constant(g, "t", chl_i32(2, PAIRS, CONTEXT), batch.text);
     chl_tensor e = chl_constant(g, "e", chl_i32(1, PAIRS), batch.end);
@@ -261,7 +261,7 @@ static void export_computes_the_training_loss(void **state) {
         g, chl_soft_contrastive_loss(g, v, chl_clip_text(&net, &config, t, e), s,
                                      chl_weight_shaped(&net, chl_f32(1, 1), "logit_scale")));
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     float value;
     MUST(chl_read(g, loss, &value));
     print_message("loss %.7f by the training, %.7f by the file\n", c.last, (double)value);

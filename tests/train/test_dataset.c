@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <math.h>
 /* which needs cmocka's assertions */
-#include "train/temporary.h"
+#include "temporary.h"
 
 static int set_up(void **state) {
     *state = make_temporary();

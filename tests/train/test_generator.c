@@ -6,10 +6,11 @@
 #include "nets/stylegan2.h"
 #include "train/mapping_start.h"
 #include "train/trainer.h"
+#include <chladni/engine.h>
 #include <jansson.h>
 #include <string.h>
 /* which needs cmocka's assertions */
-#include "train/temporary.h"
+#include "temporary.h"
 
 enum { SAMPLES = 4, LATENT = 5, SIDE = 32, TEXTURES = 3, TEXTURE_SIDE = 64, STEPS = 24, STOP = 6 };
 enum { VALUES = SIDE * SIDE * 3 };
@@ -97,13 +98,13 @@ static void paint(const char *out, float *painted) {
     MUST(chl_stylegan2_adopt(params, &config));
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor z = chl_input(g, "z", chl_f32(2, SAMPLES, LATENT));
     chl_tensor w = chl_keep(g, chl_stylegan2_map(&net, &config, z));
     chl_net_done(&net);
     MUST(chl_compile(g));
     MUST(chl_write(g, z, latents));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     float codes[SAMPLES * 8], rows[SAMPLES * 8 * 8];
     assert_int_equal(config.rows, 8);
     assert_int_equal(config.w_dim, 8);
@@ -321,12 +322,12 @@ static void expect_measured(const chl_dataset *data, const chl_stylegan2_config 
                             chl_params *params) {
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
-    chl_net net = {.graph = g, .params = params, .life = CHL_FROZEN};
+    chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     const int n = (int)data->count, w_dim = config->w_dim;
     const chl_tensor z = chl_param(g, "z", chl_f32(2, n, data->latent), data->latents, CHL_FROZEN);
     const chl_tensor mapped = chl_keep(g, chl_stylegan2_map(&net, config, z));
     MUST(chl_compile(g));
-    MUST(chl_run(g, 0));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
     float *w = malloc(sizeof(float) * (size_t)(n * w_dim));
     MUST(chl_read(g, mapped, w));
     double error = 0;

@@ -1,6 +1,6 @@
 /* A run that was stopped, killed or cancelled goes on as if it never had been, and nothing that
  * goes wrong costs it anything. */
-#include "train/toy.h"
+#include "toy.h"
 
 static void stopped_and_resumed_is_never_stopped(void **state) {
     const place *p = *state;

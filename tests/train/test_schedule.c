@@ -1,5 +1,5 @@
 /* The learning rate over a run. */
-#include "optim/schedule.h"
+#include "train/schedule.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

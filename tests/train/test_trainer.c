@@ -1,6 +1,6 @@
 /* The loop of all trainings: what it computes, what it refuses. */
 #include "io/weights.h"
-#include "train/toy.h"
+#include "toy.h"
 
 static double mean_loss(const char *folder, int first) {
     double total = 0;

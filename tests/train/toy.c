@@ -1,5 +1,5 @@
-#include "train/toy.h"
-#include "core/graph_private.h"
+#include "toy.h"
+#include "graph/graph_private.h"
 #include "io/npy.h"
 #include "philox.h"
 

@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <math.h>
 /* which needs cmocka's assertions */
-#include "train/temporary.h"
+#include "temporary.h"
 
 enum { SAMPLES = 12, LATENT = 6, HIDDEN = 8, STEPS = 20, BATCH = 4 };
 #define AVERAGE 0.99f

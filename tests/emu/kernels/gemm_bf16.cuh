@@ -1,7 +1,7 @@
 // C[M,N] = A[M,K] B[N,K]^T, bf16 in, float out, K a multiple of 8: cp.async stages, ldmatrix, mma.
 // A subject of the shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
 #pragma once
-#include "simt.h"
+#include "cuda/lib/simt.h"
 
 namespace subject {
 enum { BF16_NO_WAIT = 1, BF16_NO_BARRIER, BF16_LOADS_TOO_EARLY, BF16_SHARED_TOO_SMALL };

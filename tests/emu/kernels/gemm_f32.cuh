@@ -1,7 +1,7 @@
 // C[M,N] = A[M,K] B[K,N], float, row-major: a 64 x 64 tile per block, 4 x 4 sums per thread.
 // A subject of the shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
 #pragma once
-#include "simt.h"
+#include "cuda/lib/simt.h"
 
 namespace subject {
 enum { F32_NO_LOAD_BARRIER = 1, F32_NO_REUSE_BARRIER, F32_COLUMN_TOO_FAR };

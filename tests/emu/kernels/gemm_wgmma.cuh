@@ -2,7 +2,7 @@
 // maps, a warpgroup multiplies; mbarriers hand the stages over. K a multiple of 8. A subject of the
 // shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
 #pragma once
-#include "simt.h"
+#include "cuda/lib/simt.h"
 
 namespace subject {
 enum {

@@ -1,7 +1,7 @@
 // y[r,:] = exp(x[r,:] - max) / sum, a block per row: reductions through shuffles and shared memory.
 // A subject of the shim's own tests; DEFECT is 0, or what bugs.cpp leaves out on purpose.
 #pragma once
-#include "simt.h"
+#include "cuda/lib/simt.h"
 
 namespace subject {
 enum { SOFTMAX_NO_REUSE_BARRIER = 1, SOFTMAX_NO_BARRIER };

@@ -1,0 +1,262 @@
+/* Named host arrays. The index is open addressing with linear probing over the names; a slot holds
+ * position + 1, 0 means free. Deletion shifts later entries back instead of leaving tombstones.
+ *
+ * Names come from files that may be hostile, so the hash is keyed per process: otherwise a header
+ * full of chosen collisions would turn every insertion into a walk over all others. The order of
+ * `array` never depends on the hash. */
+#include "base/params.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define ALIGNMENT 64
+#define FIRST_SLOTS 64
+#define REPORTED_KEYS 5
+
+static uint64_t hash_key(void) {
+    static _Atomic uint64_t key;
+    uint64_t known = atomic_load(&key);
+    if (known) return known;
+    uint64_t drawn = 0;
+    if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != sizeof drawn)
+        drawn = (uint64_t)time(NULL) ^ (uint64_t)(uintptr_t)&key;
+    drawn |= 1;
+    /* the first thread to draw decides for all */
+    return atomic_compare_exchange_strong(&key, &known, drawn) ? drawn : known;
+}
+
+/* Folded 64×64→128 bit products, eight bytes at a time. */
+static uint64_t fold(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_name(const char *name) {
+    const uint64_t key = hash_key();
+    size_t left = strlen(name);
+    uint64_t hash = key ^ (left * 0x9E3779B97F4A7C15u);
+    while (left) {
+        uint64_t word = 0;
+        size_t step = left < sizeof word ? left : sizeof word;
+        memcpy(&word, name, step);
+        hash = fold(hash ^ word, key ^ 0xD6E8FEB86659FD93u);
+        name += step;
+        left -= step;
+    }
+    return fold(hash, 0xA0761D6478BD642Fu ^ key);
+}
+
+static int64_t home(const chl_params *p, const char *name) {
+    return (int64_t)(hash_name(name) & (uint64_t)(p->slots - 1));
+}
+
+/* The slot that holds `name`, or the free one where it would go. */
+static int64_t probe(const chl_params *p, const char *name) {
+    int64_t s = home(p, name);
+    while (p->slot[s] && strcmp(p->array[p->slot[s] - 1].name, name) != 0)
+        s = (s + 1) & (p->slots - 1);
+    return s;
+}
+
+static void unindex(chl_params *p, const char *name) {
+    const int64_t mask = p->slots - 1;
+    int64_t hole = probe(p, name);
+    p->slot[hole] = 0;
+    for (int64_t s = (hole + 1) & mask; p->slot[s]; s = (s + 1) & mask) {
+        int64_t wanted = home(p, p->array[p->slot[s] - 1].name);
+        /* an entry may move back to the hole unless its home lies behind the hole */
+        if (((s - wanted) & mask) >= ((s - hole) & mask)) {
+            p->slot[hole] = p->slot[s];
+            p->slot[s] = 0;
+            hole = s;
+        }
+    }
+}
+
+static void reindex(chl_params *p) {
+    memset(p->slot, 0, (size_t)p->slots * sizeof *p->slot);
+    for (int64_t i = 0; i < p->count; i++) p->slot[probe(p, p->array[i].name)] = i + 1;
+}
+
+chl_status chl_params_new(const char *source, chl_params **out) {
+    chl_params *p = calloc(1, sizeof *p);
+    if (p) {
+        p->source = strdup(source);
+        p->slot = calloc(FIRST_SLOTS, sizeof *p->slot);
+        p->slots = FIRST_SLOTS;
+    }
+    if (!p || !p->source || !p->slot) {
+        chl_params_free(p);
+        *out = NULL;
+        return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its list of arrays", source);
+    }
+    *out = p;
+    return CHL_OK;
+}
+
+void chl_params_free(chl_params *p) {
+    if (!p) return;
+    for (int64_t i = 0; i < p->count; i++) {
+        free(p->array[i].name);
+        free(p->array[i].data);
+    }
+    free(p->array);
+    free(p->slot);
+    free(p->source);
+    free(p);
+}
+
+/* Sizes a file may claim: none negative, and their product within reach even where a zero among
+ * them makes the array empty, so that chl_count never overflows on any order of the factors. */
+static chl_status check_desc(const chl_params *p, const char *name, const chl_desc *d,
+                             size_t *bytes) {
+    if (d->rank < 0 || d->rank > CHL_MAX_RANK)
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has rank %d, at most %d is supported", p->source,
+                        name, (int)d->rank, CHL_MAX_RANK);
+    int64_t product = chl_item_bytes(d->dtype);
+    bool empty = false;
+    for (int32_t i = 0; i < d->rank; i++) {
+        empty |= d->dim[i] == 0;
+        if (d->dim[i] < 0 || __builtin_mul_overflow(product, d->dim[i] ? d->dim[i] : 1, &product) ||
+            product > PTRDIFF_MAX - ALIGNMENT)
+            return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" claims an impossible size (dimension %d)",
+                            p->source, name, (int)i);
+    }
+    *bytes = empty ? 0 : (size_t)product;
+    return CHL_OK;
+}
+
+static chl_status make_room(chl_params *p) {
+    if (p->count == p->capacity) {
+        int64_t capacity = p->capacity ? 2 * p->capacity : FIRST_SLOTS / 2;
+        chl_array *array = realloc(p->array, (size_t)capacity * sizeof *array);
+        if (!array) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for more arrays", p->source);
+        p->array = array;
+        p->capacity = capacity;
+    }
+    if (2 * (p->count + 1) > p->slots) {
+        int64_t *slot = calloc((size_t)(2 * p->slots), sizeof *slot);
+        if (!slot) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for more names", p->source);
+        free(p->slot);
+        p->slot = slot;
+        p->slots *= 2;
+        reindex(p);
+    }
+    return CHL_OK;
+}
+
+static bool holds(const chl_params *p, const char *name) {
+    return p->slot[probe(p, name)] != 0;
+}
+
+chl_status chl_params_add(chl_params *p, const char *name, chl_desc desc, void **data) {
+    size_t bytes = 0;
+    CHL_TRY(check_desc(p, name, &desc, &bytes));
+    if (holds(p, name))
+        return chl_fail(CHL_ERR_FORMAT, "%s: the key \"%s\" occurs twice: export the weights again",
+                        p->source, name);
+    CHL_TRY(make_room(p));
+    char *copy = strdup(name);
+    void *memory = aligned_alloc(
+        ALIGNMENT, bytes ? (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT);
+    if (!copy || !memory) {
+        free(copy);
+        free(memory);
+        return chl_fail(CHL_ERR_MEMORY, "%s: no memory for \"%s\" (%zu bytes)", p->source, name,
+                        bytes);
+    }
+    p->array[p->count] = (chl_array){.name = copy, .desc = desc, .data = memory};
+    p->slot[probe(p, copy)] = ++p->count;
+    *data = memory;
+    return CHL_OK;
+}
+
+chl_array *chl_params_find(const chl_params *p, const char *name) {
+    int64_t position = p->slot[probe(p, name)];
+    return position ? &p->array[position - 1] : NULL;
+}
+
+chl_status chl_params_rename(chl_params *p, const char *from, const char *to) {
+    if (strcmp(from, to) == 0 && holds(p, from)) return CHL_OK;
+    int64_t position = p->slot[probe(p, from)];
+    if (!position)
+        return chl_fail(CHL_ERR_KEY, "%s: there is no \"%s\" to rename to \"%s\"", p->source, from,
+                        to);
+    if (holds(p, to))
+        return chl_fail(CHL_ERR_KEY, "%s: \"%s\" cannot become \"%s\": that key exists already",
+                        p->source, from, to);
+    char *copy = strdup(to);
+    if (!copy) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for the name \"%s\"", p->source, to);
+    chl_array *array = &p->array[position - 1];
+    unindex(p, array->name);
+    free(array->name);
+    array->name = copy;
+    p->slot[probe(p, copy)] = position;
+    return CHL_OK;
+}
+
+chl_status chl_params_strip(chl_params *p, const char *prefix) {
+    const size_t length = strlen(prefix);
+    if (!length) return CHL_OK;
+    /* two stripped names cannot meet, only a stripped one and one that never had the prefix */
+    for (int64_t i = 0; i < p->count; i++) {
+        const char *name = p->array[i].name;
+        if (strncmp(name, prefix, length) != 0) continue;
+        if (!name[length])
+            return chl_fail(CHL_ERR_KEY, "%s: nothing is left of \"%s\" without \"%s\"", p->source,
+                            name, prefix);
+        if (strncmp(name + length, prefix, length) != 0 && chl_params_find(p, name + length))
+            return chl_fail(CHL_ERR_KEY, "%s: both \"%s\" and \"%s\" are there: remove one",
+                            p->source, name, name + length);
+    }
+    for (int64_t i = 0; i < p->count; i++) {
+        char *name = p->array[i].name;
+        if (strncmp(name, prefix, length) == 0)
+            memmove(name, name + length, strlen(name + length) + 1);
+    }
+    reindex(p);
+    return CHL_OK;
+}
+
+void chl_params_drop(chl_params *p, const char *name) {
+    int64_t position = p->slot[probe(p, name)];
+    if (!position) return;
+    chl_array gone = p->array[position - 1];
+    memmove(&p->array[position - 1], &p->array[position],
+            (size_t)(p->count - position) * sizeof *p->array);
+    p->count--;
+    reindex(p);
+    free(gone.name);
+    free(gone.data);
+}
+
+void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
+    const size_t length = strlen(suffix);
+    for (int64_t i = 0; i < p->count; i++) {
+        size_t whole = strlen(p->array[i].name);
+        if (whole >= length && strcmp(p->array[i].name + whole - length, suffix) == 0)
+            p->array[i].taken = true;
+    }
+}
+
+chl_status chl_params_check_all_used(const chl_params *p) {
+    char list[512];
+    size_t used = 0;
+    int64_t untaken = 0;
+    for (int64_t i = 0; i < p->count; i++) {
+        if (p->array[i].taken) continue;
+        if (untaken++ >= REPORTED_KEYS) continue;
+        int written = snprintf(list + used, sizeof list - used, "%s\"%.80s\"", used ? ", " : "",
+                               p->array[i].name);
+        if (written > 0) used += (size_t)written < sizeof list - used ? (size_t)written : 0;
+    }
+    if (!untaken) return CHL_OK;
+    return chl_fail(CHL_ERR_KEY,
+                    "%s: %lld of %lld keys are unknown to this network (%s%s): check that the file "
+                    "holds this network and no other, or remove these keys",
+                    p->source, (long long)untaken, (long long)p->count, list,
+                    untaken > REPORTED_KEYS ? ", ..." : "");
+}

@@ -1,0 +1,25 @@
+/* The demo's world in a build without it (CHLADNI_WORLD=OFF). */
+#include "base/status.h"
+#include <chladni/demo.h>
+
+static chl_status without(const char *path) {
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: this build has no demo world: rebuild with -DCHLADNI_WORLD=ON", path);
+}
+
+chl_world_options chl_world_defaults(void) {
+    return (chl_world_options){.size = sizeof(chl_world_options)};
+}
+chl_status chl_world_write(const chl_world_options *options) {
+    return without(options->out);
+}
+chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
+                           uint64_t seed, float seconds, const char *path) {
+    (void)kind, (void)algorithm, (void)strength, (void)recorded, (void)seed, (void)seconds;
+    return without(path);
+}
+chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
+                             const char *path) {
+    (void)kind, (void)strength, (void)seed, (void)side;
+    return without(path);
+}

@@ -1,0 +1,225 @@
+/* Which calls the backend runs as one (fusion_table.h), and the order that this needs.
+ *
+ * The calls of a fusion rarely follow one another: a style's gradient stands between. They are
+ * brought together behind the first or before the last of them, where no node in between touches
+ * what they read and write. To the plan they are one moment. */
+#include "graph/graph_private.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *ops, *same, *elided;
+} fusions[] = {
+#define CHL_FUSION(name, ops, same, elided) {#name, ops, same, elided},
+#include "fusion_table.h"
+#undef CHL_FUSION
+};
+
+const char *chl_fusion_name(chl_fusion fusion) {
+    return fusions[fusion].name;
+}
+
+/* --- the table's words ------------------------------------------------------------------------ */
+static chl_op op_named(const char *name, size_t length) {
+    for (int op = 0; op < CHL_OP_COUNT; op++)
+        if (!strncmp(chl_op_name((chl_op)op), name, length) && !chl_op_name((chl_op)op)[length])
+            return (chl_op)op;
+    return CHL_OP_COUNT;
+}
+
+static int ops_of(chl_fusion fusion, chl_op *op) {
+    int count = 0;
+    for (const char *at = fusions[fusion].ops; *at; at += strspn(at, " ")) {
+        const size_t length = strcspn(at, " ");
+        op[count++] = op_named(at, length);
+        at += length;
+    }
+    return count;
+}
+
+/* "1.dx" among the nodes that are known so far: where its tensor's storage begins. False: that call
+ * is not known yet. CHL_NONE: absent. */
+static bool tensor_at(const chl_graph *graph, const int32_t *node, int known, const char *word,
+                      chl_tensor *out) {
+    const int call = word[0] - '0';
+    const size_t length = strcspn(word + 2, "= ");
+    if (call >= known) return false;
+    const chl_node *of = &graph->node[node[call]];
+    const int in = chl_input_slot(of->op, word + 2, length);
+    const int result = chl_output_slot(of->op, word + 2, length);
+    const chl_tensor t = in >= 0 ? of->in[in] : of->out[result];
+    *out = t <= CHL_NONE ? CHL_NONE : graph->tensor[t].root;
+    return true;
+}
+
+/* An absent tensor agrees with any. */
+static bool same_tensors(const chl_graph *graph, chl_fusion fusion, const int32_t *node,
+                         int known) {
+    for (const char *at = fusions[fusion].same; *at; at += strspn(at, " ")) {
+        const char *other = strchr(at, '=') + 1;
+        chl_tensor a, b;
+        if (tensor_at(graph, node, known, at, &a) && tensor_at(graph, node, known, other, &b) &&
+            a != CHL_NONE && b != CHL_NONE && a != b)
+            return false;
+        at = other + strcspn(other, " ");
+    }
+    return true;
+}
+
+/* --- what nodes touch ------------------------------------------------------------------------- */
+static bool reads(const chl_graph *graph, const chl_node *node, chl_tensor root) {
+    for (int i = 0; i < node->inputs; i++)
+        if (node->in[i] != CHL_NONE && graph->tensor[node->in[i]].root == root) return true;
+    return false;
+}
+static bool writes(const chl_graph *graph, const chl_node *node, chl_tensor root) {
+    for (int i = 0; i < node->outputs; i++)
+        if (node->out[i] > CHL_NONE && graph->tensor[node->out[i]].root == root) return true;
+    return false;
+}
+
+/* May the two change places? What is computed once has long been there. */
+static bool independent(const chl_graph *graph, const chl_node *a, const chl_node *b) {
+    if (a->is_constant || b->is_constant) return true;
+    for (int i = 0; i < a->outputs; i++) {
+        if (a->out[i] <= CHL_NONE) continue;
+        const chl_tensor root = graph->tensor[a->out[i]].root;
+        if (reads(graph, b, root) || writes(graph, b, root)) return false;
+    }
+    for (int i = 0; i < b->outputs; i++)
+        if (b->out[i] > CHL_NONE && reads(graph, a, graph->tensor[b->out[i]].root)) return false;
+    return true;
+}
+
+static bool among(const int32_t *node, int count, int32_t n) {
+    for (int i = 0; i < count; i++)
+        if (node[i] == n) return true;
+    return false;
+}
+
+/* May all of them stand beside the one at `target`, the first or the last? */
+static bool may_meet(const chl_graph *graph, const int32_t *node, int count, int32_t target) {
+    for (int i = 0; i < count; i++) {
+        const int32_t from = node[i] < target ? node[i] : target;
+        const int32_t to = node[i] < target ? target : node[i];
+        for (int32_t n = from + 1; n < to; n++)
+            if (!among(node, count, n) &&
+                !independent(graph, &graph->node[n], &graph->node[node[i]]))
+                return false;
+    }
+    return true;
+}
+
+/* Only these calls see it. */
+static bool private_to(const chl_graph *graph, const int32_t *node, int count, chl_tensor root) {
+    if (graph->tensor[root].kind != KIND_NODE || graph->tensor[root].keep) return false;
+    for (int32_t n = 0; n < graph->nodes; n++)
+        if (!among(node, count, n) &&
+            (reads(graph, &graph->node[n], root) || writes(graph, &graph->node[n], root)))
+            return false;
+    return true;
+}
+
+/* --- finding and bringing together ------------------------------------------------------------ */
+typedef struct chl_match {
+    const chl_fused_body *body;
+    chl_fusion fusion;
+    int32_t node[CHL_MAX_FUSED], target;
+    chl_tensor elided;
+    int count;
+} match;
+
+static bool find_others(const chl_graph *graph, int32_t first, match *m) {
+    chl_op op[CHL_MAX_FUSED] = {0};
+    m->count = ops_of(m->fusion, op);
+    m->node[0] = first;
+    if (graph->node[first].op != op[0]) return false;
+    for (int k = 1; k < m->count; k++) {
+        int32_t n = m->node[k - 1] + 1;
+        for (; n < graph->nodes; n++) {
+            const chl_node *node = &graph->node[n];
+            if (node->segment != graph->node[first].segment) return false;
+            if (node->op != op[k] || node->is_constant || node->fused || node->fused_index)
+                continue;
+            m->node[k] = n;
+            if (same_tensors(graph, m->fusion, m->node, k + 1)) break;
+        }
+        if (n == graph->nodes) return false;
+    }
+    return true;
+}
+
+static bool fits(const chl_graph *graph, match *m) {
+    chl_call call[CHL_MAX_FUSED];
+    m->elided = CHL_NONE;
+    if (*fusions[m->fusion].elided) {
+        tensor_at(graph, m->node, m->count, fusions[m->fusion].elided, &m->elided);
+        if (m->elided == CHL_NONE || !private_to(graph, m->node, m->count, m->elided)) return false;
+    }
+    for (int i = 0; i < m->count; i++) chl_describe_call(graph, &graph->node[m->node[i]], &call[i]);
+    if (!m->body->fits(call)) return false;
+    const int32_t ends[2] = {m->node[0], m->node[m->count - 1]};
+    for (int i = 0; i < 2; i++) {
+        m->target = ends[i];
+        if (may_meet(graph, m->node, m->count, m->target)) return true;
+    }
+    return false;
+}
+
+static bool find(const chl_graph *graph, int32_t first, match *m) {
+    for (int f = 0; f < CHL_FUSION_COUNT; f++) {
+        m->fusion = (chl_fusion)f;
+        m->body = graph->backend->fused(m->fusion);
+        if (m->body && find_others(graph, first, m) && fits(graph, m)) return true;
+    }
+    return false;
+}
+
+/* The nodes from the first to the last of the match in their new order. */
+static void bring_together(chl_graph *graph, const match *m, chl_node *room) {
+    const int32_t from = m->node[0], to = m->node[m->count - 1];
+    const bool up = m->target == from;
+    int32_t at = 0, lead = 0;
+    for (int turn = 0; turn < 2; turn++) {
+        const bool members = up == (turn == 0);
+        if (members) lead = from + at;
+        for (int32_t n = from; n <= to; n++)
+            if (among(m->node, m->count, n) == members) room[at++] = graph->node[n];
+    }
+    memcpy(graph->node + from, room, (size_t)at * sizeof *room);
+    chl_node *first = &graph->node[lead];
+    first->fused = m->body;
+    first->fusion = m->fusion;
+    first->fused_count = m->count;
+    for (int i = 1; i < m->count; i++) first[i].fused_index = i;
+    if (m->elided != CHL_NONE) graph->tensor[m->elided].elided = true;
+}
+
+/* A tensor's producer is its first writer. */
+static void number_producers(chl_graph *graph) {
+    for (chl_tensor t = 1; t < graph->tensors; t++) graph->tensor[t].producer = -1;
+    for (int32_t n = 0; n < graph->nodes; n++)
+        for (int i = 0; i < graph->node[n].outputs; i++) {
+            const chl_tensor t = graph->node[n].out[i];
+            if (t > CHL_NONE && graph->tensor[t].kind == KIND_NODE && graph->tensor[t].producer < 0)
+                graph->tensor[t].producer = n;
+        }
+}
+
+chl_status chl_fuse(chl_graph *graph) {
+    if (!graph->backend->fused || graph->no_fusion) return CHL_OK;
+    chl_node *room = malloc(((size_t)graph->nodes + 1) * sizeof *room);
+    if (!room) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
+    for (int32_t n = 0; n < graph->nodes;) {
+        const chl_node *node = &graph->node[n];
+        match m;
+        if (node->is_constant || node->fused || node->fused_index || !find(graph, n, &m)) {
+            n++;
+            continue;
+        }
+        bring_together(graph, &m, room); /* what stands at n now has not been looked at */
+    }
+    free(room);
+    number_producers(graph);
+    return CHL_OK;
+}

@@ -1,0 +1,82 @@
+/* The graph's inside, shared by graph.c, gradient.c, fuse.c, plan.c and run.c (and looked into by
+ * tests). */
+#ifndef CHL_CORE_GRAPH_PRIVATE_H
+#define CHL_CORE_GRAPH_PRIVATE_H
+#include "graph/rule.h"
+
+typedef enum chl_kind {
+    KIND_INPUT,
+    KIND_CONSTANT,
+    KIND_FROZEN,
+    KIND_TRAINABLE,
+    KIND_NODE
+} chl_kind;
+
+typedef struct chl_tensor_info {
+    char *name; /* NULL for results of nodes */
+    chl_desc desc;
+    chl_kind kind;
+    chl_tensor root;    /* owner of the storage: itself, or what it is a reshape of */
+    chl_tensor view_of; /* CHL_NONE, or the tensor this one shows */
+    bool stop;          /* a view that carries no gradient */
+    bool is_constant;   /* known after compile time for good */
+    bool keep;
+    bool elided;      /* lives inside fused calls only: no memory */
+    int32_t producer; /* node, or -1 */
+    const void *init; /* caller's */
+    void *owned;      /* a constant's copy */
+    /* set by the plan, on roots only */
+    chl_tensor storage;  /* in-place chains share the first one's memory */
+    int32_t first, last; /* nodes between which the memory is alive */
+    int64_t offset;
+    void *data;
+} chl_tensor_info;
+
+struct chl_graph {
+    const chl_backend *backend;
+    chl_dtype precision;
+    chl_status status;
+    char *error;
+    chl_tensor_info *tensor;
+    chl_node *node;
+    int32_t tensors, tensor_capacity, nodes, node_capacity;
+    int32_t segments; /* current segment's number + 1 */
+    int32_t *segment_end;
+    bool compiled, no_fusion; /* apart: nothing is fused */
+    /* after planning */
+    int64_t *workspace_offset; /* per node, in the transient arena */
+    int64_t persistent_bytes, constant_bytes, transient_bytes, constant_workspace;
+    void *persistent, *constant, *transient;
+    chl_call *call;      /* per node */
+    chl_step first_step; /* set before there was a device copy */
+    chl_step *step;      /* in device memory */
+    void **recording;    /* per segment, where the backend records; NULL = not yet */
+    bool *has_run;       /* per segment */
+    double *seconds;     /* per node, while profiling */
+    int64_t runs;
+};
+
+static inline chl_tensor_info *chl_info(const chl_graph *g, chl_tensor t) {
+    return &g->tensor[t];
+}
+chl_tensor chl_new_tensor(chl_graph *graph, const char *name, chl_desc desc, chl_kind kind);
+/* Shapes of a node as its rule sees them; output shapes are filled from the tensors. */
+void chl_node_shapes(const chl_graph *graph, const chl_node *node, chl_shapes *shapes);
+/* Appends a node whose output tensors exist already where out[i] >= 0, and are made where
+ * CHL_FRESH. */
+void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out);
+/* Infers output shapes; false when that failed (the error sticks). */
+bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes);
+chl_status chl_plan_memory(chl_graph *graph);
+/* Brings calls that the backend runs as one together and marks them; chl_plan_memory's first step.
+ */
+chl_status chl_fuse(chl_graph *graph);
+const char *chl_fusion_name(chl_fusion fusion);
+/* Where an op's slot stands by its name in the op table; -1: it has none of that name. */
+int chl_input_slot(chl_op op, const char *name, size_t length);
+int chl_output_slot(chl_op op, const char *name, size_t length);
+/* A call without pointers: what a body's workspace and opaque hooks see. */
+void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *call);
+
+#define CHL_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
+#endif

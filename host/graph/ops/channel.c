@@ -1,0 +1,184 @@
+/* Per-channel ops: picture normalisation, excitation, PReLU, batch norm. */
+#include "graph/build.h"
+#include "graph/ops/expect.h"
+
+/* x has channels; inputs 1.. up to `last` are [C] each */
+static chl_status expect_channels(const chl_shapes *s, int x, int first, int last) {
+    CHL_EXPECT(s->in[x].rank >= 1, "x needs a channel axis");
+    for (int i = first; i <= last; i++)
+        CHL_EXPECT(chl_is_vector(&s->in[i], chl_last_dim(&s->in[x])),
+                   "input %d must be [%" PRId64 "], one number per channel", i,
+                   chl_last_dim(&s->in[x]));
+    return CHL_OK;
+}
+static chl_status expect_like(const chl_shapes *s, int a, int b) {
+    CHL_EXPECT(chl_same_shape(&s->in[a], &s->in[b]), "inputs %d and %d must have one shape", a, b);
+    return CHL_OK;
+}
+
+/* --- channel_affine --------------------------------------------------------------------------- */
+static chl_status infer_affine(chl_shapes *s) {
+    CHL_TRY(expect_channels(s, 0, 1, 2));
+    s->out[0] = s->in[0];
+    return CHL_OK;
+}
+static chl_status infer_affine_dx(chl_shapes *s) {
+    CHL_TRY(expect_like(s, 0, 1));
+    CHL_TRY(expect_channels(s, 1, 2, 2));
+    s->out[0] = s->in[1];
+    return CHL_OK;
+}
+static void gradient_affine(chl_gradient *c) {
+    if (c->wanted[1] || c->wanted[2])
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "channel_affine: mul and add are constants and have no gradient");
+    chl_backprop(c, CHL_OP_channel_affine_dx, &c->node.attr, 3,
+                 (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_channel_affine = {.infer = infer_affine,
+                                          .gradient = gradient_affine,
+                                          .bf16_inputs = 1,
+                                          .bf16_outputs = 1,
+                                          .in_place = true};
+const chl_rule chl_rule_channel_affine_dx = {
+    .infer = infer_affine_dx, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+
+chl_tensor chl_channel_affine(chl_graph *g, chl_tensor x, chl_tensor mul, chl_tensor add,
+                              float lowest, float highest) {
+    const chl_attributes attr = {.channel_affine = {lowest, highest}};
+    return chl_emit1(g, CHL_OP_channel_affine, &attr, 3, (chl_tensor[]){x, mul, add});
+}
+
+/* --- channel_scale ---------------------------------------------------------------------------- */
+static chl_status infer_scale(chl_shapes *s) {
+    CHL_EXPECT(s->in[0].rank >= 2 &&
+                   chl_is_matrix(&s->in[1], s->in[0].dim[0], chl_last_dim(&s->in[0])),
+               "s must be [N,C] of x [N,...,C]");
+    s->out[0] = s->in[0];
+    return CHL_OK;
+}
+static chl_status infer_scale_backward(chl_shapes *s) {
+    CHL_TRY(expect_like(s, 0, 1));
+    CHL_EXPECT(s->in[1].rank >= 2 &&
+                   chl_is_matrix(&s->in[2], s->in[1].dim[0], chl_last_dim(&s->in[1])),
+               "s must be [N,C] of x [N,...,C]");
+    s->out[0] = s->in[1];
+    s->out[1] = s->in[2];
+    return CHL_OK;
+}
+static void gradient_scale(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_channel_scale_backward, NULL, 3,
+                 (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
+}
+const chl_rule chl_rule_channel_scale = {.infer = infer_scale,
+                                         .gradient = gradient_scale,
+                                         .bf16_inputs = 3,
+                                         .bf16_outputs = 1,
+                                         .in_place = true};
+const chl_rule chl_rule_channel_scale_backward = {
+    .infer = infer_scale_backward, .bf16_inputs = 7, .bf16_outputs = 3, .in_place = true};
+
+chl_tensor chl_channel_scale(chl_graph *g, chl_tensor x, chl_tensor s) {
+    return chl_emit1(g, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, s});
+}
+
+/* --- prelu ------------------------------------------------------------------------------------ */
+static chl_status infer_prelu(chl_shapes *s) {
+    CHL_TRY(expect_channels(s, 0, 1, 1));
+    s->out[0] = s->in[0];
+    return CHL_OK;
+}
+static chl_status infer_prelu_backward(chl_shapes *s) {
+    CHL_TRY(expect_like(s, 0, 1));
+    CHL_TRY(expect_channels(s, 1, 2, 2));
+    s->out[0] = s->in[1];
+    s->out[1] = s->in[2];
+    return CHL_OK;
+}
+static void gradient_prelu(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_prelu_backward, NULL, 3,
+                 (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
+}
+const chl_rule chl_rule_prelu = {.infer = infer_prelu,
+                                 .gradient = gradient_prelu,
+                                 .bf16_inputs = 1,
+                                 .bf16_outputs = 1,
+                                 .in_place = true};
+const chl_rule chl_rule_prelu_backward = {
+    .infer = infer_prelu_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+
+chl_tensor chl_prelu(chl_graph *g, chl_tensor x, chl_tensor slope) {
+    return chl_emit1(g, CHL_OP_prelu, NULL, 2, (chl_tensor[]){x, slope});
+}
+
+/* --- batch_norm: stored statistics ------------------------------------------------------------ */
+static chl_status infer_batch_norm(chl_shapes *s) {
+    CHL_TRY(expect_channels(s, 0, 1, 4));
+    s->out[0] = s->in[0];
+    return CHL_OK;
+}
+/* of both: dy x gamma mean var -> dx dgamma dbeta */
+static chl_status infer_batch_norm_backward(chl_shapes *s) {
+    CHL_TRY(expect_like(s, 0, 1));
+    CHL_TRY(expect_channels(s, 1, 2, 4));
+    s->out[0] = s->in[1];
+    s->out[1] = s->out[2] = s->in[2];
+    return CHL_OK;
+}
+static void gradient_batch_norm(chl_gradient *c) {
+    if (c->wanted[3] || c->wanted[4])
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "batch_norm: the stored mean and variance have no gradient");
+    const chl_tensor in[] = {c->dout[0], c->node.in[0], c->node.in[1], c->node.in[3],
+                             c->node.in[4]};
+    chl_backprop(c, CHL_OP_batch_norm_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2}, NULL);
+}
+const chl_rule chl_rule_batch_norm = {.infer = infer_batch_norm,
+                                      .gradient = gradient_batch_norm,
+                                      .bf16_inputs = 1,
+                                      .bf16_outputs = 1,
+                                      .in_place = true};
+const chl_rule chl_rule_batch_norm_backward = {
+    .infer = infer_batch_norm_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+
+chl_tensor chl_batch_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
+                          chl_tensor mean, chl_tensor var, float eps) {
+    const chl_attributes attr = {.norm = {.eps = eps}};
+    return chl_emit1(g, CHL_OP_batch_norm, &attr, 5, (chl_tensor[]){x, gamma, beta, mean, var});
+}
+
+/* --- batch_norm_train: the batch's own -------------------------------------------------------- */
+static chl_status infer_batch_norm_train(chl_shapes *s) {
+    CHL_TRY(expect_channels(s, 0, 1, 2));
+    s->out[0] = s->in[0];
+    s->out[1] = s->out[2] = s->in[1];
+    return CHL_OK;
+}
+/* mean and var feed the running statistics, which carry no gradient */
+static void gradient_batch_norm_train(chl_gradient *c) {
+    if (c->dout[1] != CHL_NONE || c->dout[2] != CHL_NONE)
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "batch_norm_train: no gradient flows through the mean and variance outputs");
+    if (c->dout[0] == CHL_NONE) return;
+    const chl_tensor in[] = {c->dout[0], c->node.in[0], c->node.in[1], c->node.out[1],
+                             c->node.out[2]};
+    chl_backprop(c, CHL_OP_batch_norm_train_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2},
+                 NULL);
+}
+const chl_rule chl_rule_batch_norm_train = {.infer = infer_batch_norm_train,
+                                            .gradient = gradient_batch_norm_train,
+                                            .bf16_inputs = 1,
+                                            .bf16_outputs = 1,
+                                            .in_place = true};
+const chl_rule chl_rule_batch_norm_train_backward = {
+    .infer = infer_batch_norm_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+
+chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
+                                float eps, chl_tensor *mean, chl_tensor *var) {
+    const chl_attributes attr = {.norm = {.eps = eps}};
+    chl_tensor out[3] = {CHL_NONE, CHL_NONE, CHL_NONE};
+    chl_emit(g, CHL_OP_batch_norm_train, &attr, 3, (chl_tensor[]){x, gamma, beta}, 3, out);
+    *mean = out[1];
+    *var = out[2];
+    return out[0];
+}

@@ -1,0 +1,214 @@
+/* Elementwise ops: rules and builders. */
+#include "graph/build.h"
+#include "graph/rule.h"
+
+static chl_status same_as_first(chl_shapes *s) {
+    for (int i = 1; i < s->inputs; i++)
+        if (s->present[i] && !chl_same_shape(&s->in[0], &s->in[i]))
+            return chl_fail(CHL_ERR_SHAPE, "all inputs must have the same shape");
+    s->out[0] = s->in[0];
+    return CHL_OK;
+}
+
+static chl_status as_told(chl_shapes *s) {
+    s->out[0] = s->attr->like;
+    return CHL_OK;
+}
+
+/* --- sum -------------------------------------------------------------------------------------- */
+static void gradient_sum(chl_gradient *context) {
+    for (int i = 0; i < context->node.inputs; i++) {
+        chl_attributes attr = {.sum = {.c = {context->node.attr.sum.c[i]}}};
+        if (attr.sum.c[0] == 1)
+            chl_backprop_same(context, i, context->dout[0]);
+        else
+            chl_backprop(context, CHL_OP_sum, &attr, 1, &context->dout[0], 1, &i, NULL);
+    }
+}
+const chl_rule chl_rule_sum = {.infer = same_as_first,
+                               .gradient = gradient_sum,
+                               .bf16_inputs = 0xff,
+                               .bf16_outputs = 1,
+                               .in_place = true};
+
+chl_tensor chl_sum(chl_graph *g, float bias, int count, const float *c, const chl_tensor *x) {
+    chl_attributes attr = {.sum = {.bias = bias}};
+    if (count < 1 || count > CHL_MAX_IN)
+        return chl_graph_fail(g, CHL_ERR_ARGUMENT, "sum of %d tensors: 1 to %d are possible", count,
+                              CHL_MAX_IN);
+    for (int i = 0; i < count; i++) {
+        if (x[i] == CHL_NONE) return CHL_NONE;
+        attr.sum.c[i] = c[i];
+    }
+    return chl_emit1(g, CHL_OP_sum, &attr, count, x);
+}
+chl_tensor chl_add(chl_graph *g, chl_tensor a, chl_tensor b) {
+    const float one[2] = {1, 1};
+    const chl_tensor x[2] = {a, b};
+    return chl_sum(g, 0, 2, one, x);
+}
+chl_tensor chl_scale(chl_graph *g, chl_tensor x, float c) {
+    return chl_sum(g, 0, 1, &c, &x);
+}
+
+/* --- cast: bf16 <-> float32 ------------------------------------------------------------------- */
+static chl_status infer_cast(chl_shapes *s) {
+    s->out[0] = s->in[0];
+    s->out[0].dtype = s->attr->like.dtype;
+    return CHL_OK;
+}
+static chl_tensor cast(chl_graph *g, chl_tensor x, chl_dtype dtype) {
+    if (x == CHL_NONE || chl_desc_of(g, x)->dtype == dtype) return x;
+    const chl_attributes attr = {.like = {.dtype = dtype}};
+    return chl_emit1(g, CHL_OP_cast, &attr, 1, &x);
+}
+static void gradient_cast(chl_gradient *context) {
+    const chl_dtype dtype = chl_desc_of(context->graph, context->node.in[0])->dtype;
+    chl_backprop_same(context, 0, cast(context->graph, context->dout[0], dtype));
+}
+const chl_rule chl_rule_cast = {.infer = infer_cast, .gradient = gradient_cast, .bf16_inputs = 1};
+
+chl_tensor chl_to_compute_type(chl_graph *g, chl_tensor x) {
+    return cast(g, x, chl_precision_of(g));
+}
+chl_tensor chl_to_float32(chl_graph *g, chl_tensor x) {
+    return cast(g, x, CHL_F32);
+}
+
+/* --- add_bias --------------------------------------------------------------------------------- */
+static chl_status infer_add_bias(chl_shapes *s) {
+    const chl_desc *x = &s->in[0], *b = &s->in[1];
+    bool tail = b->rank >= 1 && b->rank <= x->rank && b->dtype == x->dtype;
+    for (int i = 0; tail && i < b->rank; i++) tail = b->dim[i] == x->dim[x->rank - b->rank + i];
+    if (!tail) return chl_fail(CHL_ERR_SHAPE, "the bias must have the shape of x's last axes");
+    s->out[0] = *x;
+    return CHL_OK;
+}
+static void gradient_add_bias(chl_gradient *context) {
+    const int bias[1] = {1};
+    chl_attributes attr = {.like = *chl_desc_of(context->graph, context->node.in[1])};
+    chl_backprop_same(context, 0, context->dout[0]);
+    chl_backprop(context, CHL_OP_add_bias_db, &attr, 1, &context->dout[0], 1, bias, NULL);
+}
+const chl_rule chl_rule_add_bias = {.infer = infer_add_bias,
+                                    .gradient = gradient_add_bias,
+                                    .bf16_inputs = 1,
+                                    .bf16_outputs = 1,
+                                    .in_place = true};
+const chl_rule chl_rule_add_bias_db = {.infer = as_told, .bf16_inputs = 1};
+
+chl_tensor chl_add_bias(chl_graph *g, chl_tensor x, chl_tensor b) {
+    const chl_tensor in[2] = {x, b};
+    if (x == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+    return chl_emit1(g, CHL_OP_add_bias, NULL, 2, in);
+}
+
+/* --- mul -------------------------------------------------------------------------------------- */
+static void gradient_mul(chl_gradient *context) {
+    for (int i = 0; i < 2; i++) {
+        const chl_tensor in[2] = {context->dout[0], context->node.in[1 - i]};
+        chl_backprop(context, CHL_OP_mul, NULL, 2, in, 1, &i, NULL);
+    }
+}
+const chl_rule chl_rule_mul = {.infer = same_as_first,
+                               .gradient = gradient_mul,
+                               .bf16_inputs = 3,
+                               .bf16_outputs = 1,
+                               .in_place = true};
+
+chl_tensor chl_mul(chl_graph *g, chl_tensor a, chl_tensor b) {
+    const chl_tensor in[2] = {a, b};
+    if (a == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+    return chl_emit1(g, CHL_OP_mul, NULL, 2, in);
+}
+
+/* --- activation ------------------------------------------------------------------------------- */
+static void gradient_activation(chl_gradient *context) {
+    const int x[1] = {0};
+    const chl_tensor in[2] = {context->dout[0], context->node.in[0]};
+    chl_backprop(context, CHL_OP_activation_dx, &context->node.attr, 2, in, 1, x, NULL);
+}
+const chl_rule chl_rule_activation = {.infer = same_as_first,
+                                      .gradient = gradient_activation,
+                                      .bf16_inputs = 1,
+                                      .bf16_outputs = 1,
+                                      .in_place = true};
+const chl_rule chl_rule_activation_dx = {
+    .infer = same_as_first, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+
+chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope) {
+    chl_attributes attr = {.activation = {.kind = kind, .slope = slope}};
+    if (x == CHL_NONE) return CHL_NONE;
+    return chl_emit1(g, CHL_OP_activation, &attr, 1, &x);
+}
+
+/* --- scale_by --------------------------------------------------------------------------------- */
+static chl_status check_scalar(const chl_desc *d) {
+    if (d->dtype == CHL_F32 && chl_count(d) == 1) return CHL_OK;
+    return chl_fail(CHL_ERR_SHAPE, "the log scale must be one number");
+}
+static chl_status infer_scale_by(chl_shapes *s) {
+    s->out[0] = s->in[0];
+    return check_scalar(&s->in[1]);
+}
+static chl_status infer_scale_by_backward(chl_shapes *s) {
+    if (!chl_same_shape(&s->in[0], &s->in[1]))
+        return chl_fail(CHL_ERR_SHAPE, "dy and x must have the same shape");
+    s->out[0] = s->in[1];
+    s->out[1] = s->in[2];
+    return check_scalar(&s->in[2]);
+}
+static void gradient_scale_by(chl_gradient *context) {
+    const int both[2] = {0, 1};
+    const chl_tensor in[3] = {context->dout[0], context->node.in[0], context->node.in[1]};
+    chl_backprop(context, CHL_OP_scale_by_backward, &context->node.attr, 3, in, 2, both, NULL);
+}
+const chl_rule chl_rule_scale_by = {
+    .infer = infer_scale_by, .gradient = gradient_scale_by, .in_place = true};
+const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward};
+
+chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most) {
+    chl_attributes attr = {.scale_by = {.most = most}};
+    const chl_tensor in[2] = {x, log_scale};
+    if (x == CHL_NONE || log_scale == CHL_NONE) return CHL_NONE;
+    return chl_emit1(g, CHL_OP_scale_by, &attr, 2, in);
+}
+
+/* --- mean ------------------------------------------------------------------------------------- */
+static chl_status infer_mean(chl_shapes *s) {
+    s->out[0] = chl_f32(1, 1);
+    return CHL_OK;
+}
+static void gradient_mean(chl_gradient *context) {
+    const int x[1] = {0};
+    chl_attributes attr = {.like = *chl_desc_of(context->graph, context->node.in[0])};
+    chl_backprop(context, CHL_OP_mean_dx, &attr, 1, &context->dout[0], 1, x, NULL);
+}
+const chl_rule chl_rule_mean = {.infer = infer_mean, .gradient = gradient_mean};
+const chl_rule chl_rule_mean_dx = {.infer = as_told};
+
+chl_tensor chl_mean(chl_graph *g, chl_tensor x) {
+    if (x == CHL_NONE) return CHL_NONE;
+    return chl_emit1(g, CHL_OP_mean, NULL, 1, &x);
+}
+
+/* --- drop_path -------------------------------------------------------------------------------- */
+/* The draw is a function of the step, so the gradient drops the same rows. */
+static void gradient_drop_path(chl_gradient *context) {
+    const int x[1] = {0};
+    chl_backprop(context, CHL_OP_drop_path, &context->node.attr, 1, &context->dout[0], 1, x, NULL);
+}
+const chl_rule chl_rule_drop_path = {.infer = same_as_first,
+                                     .gradient = gradient_drop_path,
+                                     .bf16_inputs = 1,
+                                     .bf16_outputs = 1,
+                                     .in_place = true};
+
+chl_tensor chl_drop_path(chl_graph *g, chl_tensor x, float rate, uint32_t purpose) {
+    chl_attributes attr = {.drop = {.rate = rate, .purpose = purpose}};
+    if (!(rate >= 0 && rate < 1))
+        return chl_graph_fail(g, CHL_ERR_ARGUMENT, "drop_path: rate %g is not in [0, 1)",
+                              (double)rate);
+    if (x == CHL_NONE || rate == 0) return x;
+    return chl_emit1(g, CHL_OP_drop_path, &attr, 1, &x);
+}

@@ -1,0 +1,114 @@
+/* The linear map: rules and builders. */
+#include "graph/build.h"
+#include "graph/rule.h"
+
+static int64_t last(const chl_desc *d) {
+    return d->dim[d->rank - 1];
+}
+
+static chl_desc with_last(chl_desc d, int64_t width) {
+    d.dim[d.rank - 1] = width;
+    return d;
+}
+
+static bool same_rows(const chl_desc *a, const chl_desc *b) {
+    return a->rank >= 1 && b->rank >= 1 && chl_count(a) / last(a) == chl_count(b) / last(b);
+}
+
+static double rows_of(const chl_desc *d) {
+    return (double)chl_count(d) / (double)last(d);
+}
+
+/* --- forward ---------------------------------------------------------------------------------- */
+static chl_status infer_linear(chl_shapes *s) {
+    const chl_desc *x = &s->in[0], *w = &s->in[1];
+    if (x->rank < 1 || w->rank != 2 || last(x) != w->dim[1])
+        return chl_fail(CHL_ERR_SHAPE, "x must be [...,I] and w [O,I]");
+    if (s->present[2] && chl_count(&s->in[2]) != w->dim[0])
+        return chl_fail(CHL_ERR_SHAPE, "the bias must be [O], O = %lld", (long long)w->dim[0]);
+    s->out[0] = with_last(*x, w->dim[0]);
+    return CHL_OK;
+}
+static double flops_linear(const chl_shapes *s) {
+    return 2 * rows_of(&s->in[0]) * (double)chl_count(&s->in[1]);
+}
+static void gradient_linear(chl_gradient *context) {
+    const chl_node *node = &context->node;
+    const int x[1] = {0}, weights[2] = {1, 2};
+    const chl_tensor packed = node->inputs > 3 ? node->in[3] : CHL_NONE;
+    const chl_tensor to_x[3] = {context->dout[0], node->in[1], packed};
+    const chl_tensor to_w[2] = {context->dout[0], node->in[0]};
+    chl_backprop(context, CHL_OP_linear_dx, &node->attr, packed == CHL_NONE ? 2 : 3, to_x, 1, x,
+                 NULL);
+    const bool bias = node->inputs > 2 && node->in[2] != CHL_NONE;
+    chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, to_w, bias ? 2 : 1, weights, NULL);
+}
+/* The layout is the kernel's business. */
+static chl_status infer_linear_pack(chl_shapes *s) {
+    if (s->in[0].rank != 2) return chl_fail(CHL_ERR_SHAPE, "w must be [O,I]");
+    s->out[0] = (chl_desc){.dtype = CHL_U8};
+    return CHL_OK;
+}
+const chl_rule chl_rule_linear_pack = {.infer = infer_linear_pack};
+
+const chl_rule chl_rule_linear = {.infer = infer_linear,
+                                  .gradient = gradient_linear,
+                                  .flops = flops_linear,
+                                  .bf16_inputs = 1,
+                                  .bf16_outputs = 1};
+
+/* --- backward --------------------------------------------------------------------------------- */
+static chl_status infer_linear_dx(chl_shapes *s) {
+    const chl_desc *dy = &s->in[0], *w = &s->in[1];
+    if (dy->rank < 1 || w->rank != 2 || last(dy) != w->dim[0])
+        return chl_fail(CHL_ERR_SHAPE, "dy must be [...,O] and w [O,I]");
+    s->out[0] = with_last(*dy, w->dim[1]);
+    return CHL_OK;
+}
+const chl_rule chl_rule_linear_dx = {
+    .infer = infer_linear_dx, .flops = flops_linear, .bf16_inputs = 1, .bf16_outputs = 1};
+
+static chl_status infer_linear_dw(chl_shapes *s) {
+    const chl_desc *dy = &s->in[0], *x = &s->in[1];
+    if (!same_rows(dy, x)) return chl_fail(CHL_ERR_SHAPE, "dy and x must have as many rows");
+    const int64_t dim[2] = {last(dy), last(x)};
+    s->out[0] = chl_make_desc(CHL_F32, 2, dim);
+    s->out[1] = chl_make_desc(CHL_F32, 1, dim);
+    return CHL_OK;
+}
+static double flops_linear_dw(const chl_shapes *s) {
+    return 2 * rows_of(&s->in[0]) * (double)(last(&s->in[0]) * last(&s->in[1]));
+}
+const chl_rule chl_rule_linear_dw = {
+    .infer = infer_linear_dw, .flops = flops_linear_dw, .bf16_inputs = 3};
+
+/* --- builders --------------------------------------------------------------------------------- */
+/* Between these a frozen weight is packed: a single row streams w once either way, and from the
+ * upper one on the kernel's own copy of w costs little (kernels/cpu/ops/linear.c). Beside bf16
+ * activations a copy is needed whatever the rows. */
+#define PACK_FROM_ROWS 16
+#define PACK_TO_ROWS 1024
+
+chl_tensor chl_linear_packed(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,
+                             float bias_gain) {
+    chl_attributes attr = {.linear = {.gain = gain, .bias_gain = bias_gain}};
+    if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;
+    const chl_tensor in[4] = {x, w, b, chl_emit1(g, CHL_OP_linear_pack, NULL, 1, &w)};
+    return chl_emit1(g, CHL_OP_linear, &attr, 4, in);
+}
+
+chl_tensor chl_linear_gain(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,
+                           float bias_gain) {
+    chl_attributes attr = {.linear = {.gain = gain, .bias_gain = bias_gain}};
+    const chl_tensor in[3] = {x, w, b};
+    if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;
+    const double rows = rows_of(chl_desc_of(g, x));
+    const bool half = chl_desc_of(g, x)->dtype == CHL_BF16;
+    if (chl_is_constant(g, w) && (half || (rows >= PACK_FROM_ROWS && rows < PACK_TO_ROWS)) &&
+        chl_desc_of(g, w)->rank == 2)
+        return chl_linear_packed(g, x, w, b, gain, bias_gain);
+    return chl_emit1(g, CHL_OP_linear, &attr, b == CHL_NONE ? 2 : 3, in);
+}
+chl_tensor chl_linear(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b) {
+    return chl_linear_gain(g, x, w, b, 1, 1);
+}

@@ -1,0 +1,204 @@
+/* The memory plan: every transient tensor's life is known, so offsets in one arena are too.
+ *
+ * Greedy by size: the largest storage first, each at the lowest offset where no storage alive at
+ * the same time lies. Workspaces take part as storages that live for one node. */
+#include "graph/graph_private.h"
+#include <stdlib.h>
+
+typedef struct chl_block {
+    int64_t bytes, *offset;
+    int32_t first, last, order;
+} block;
+
+static chl_tensor storage_of(const chl_graph *graph, chl_tensor t) {
+    t = graph->tensor[t].root;
+    while (graph->tensor[t].storage != t) t = graph->tensor[t].storage;
+    return t;
+}
+
+static bool transient(const chl_graph *graph, chl_tensor t) {
+    const chl_tensor_info *info = chl_info(graph, graph->tensor[t].root);
+    return info->kind == KIND_NODE && !info->is_constant;
+}
+
+static void touch(chl_graph *graph, chl_tensor t, int32_t node) {
+    chl_tensor_info *info = chl_info(graph, graph->tensor[t].root);
+    int32_t segment = graph->node[node].segment;
+    if (info->elided) return;
+    if (info->producer >= 0 && graph->node[info->producer].segment != segment) info->keep = true;
+    node -= graph->node[node].fused_index; /* what is fused happens at once */
+    if (node < info->first) info->first = node;
+    if (node > info->last) info->last = node;
+}
+
+static void measure_lives(chl_graph *graph) {
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        for (int i = 0; i < node->inputs; i++)
+            if (node->in[i] != CHL_NONE) touch(graph, node->in[i], n);
+        for (int i = 0; i < node->outputs; i++)
+            if (node->out[i] > CHL_NONE) touch(graph, node->out[i], n);
+    }
+    for (chl_tensor t = 1; t < graph->tensors; t++) {
+        chl_tensor_info *info = chl_info(graph, t);
+        if (!info->keep) continue;
+        info->first = 0;
+        info->last = INT32_MAX;
+    }
+}
+
+/* Output 0 takes over input 0's memory where the op allows it and nobody reads the input later. */
+static void share_in_place(chl_graph *graph) {
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        if (!chl_rule_of(node->op)->in_place || node->is_constant || node->fused ||
+            node->fused_index || node->accumulate || node->in[0] == CHL_NONE ||
+            node->out[0] <= CHL_NONE || !transient(graph, node->in[0]))
+            continue;
+        chl_tensor from = storage_of(graph, node->in[0]), to = graph->tensor[node->out[0]].root;
+        chl_tensor_info *a = chl_info(graph, from), *b = chl_info(graph, to);
+        bool again = false;
+        for (int i = 1; i < node->inputs; i++)
+            again = again || (node->in[i] != CHL_NONE && storage_of(graph, node->in[i]) == from);
+        if (again || a->keep || b->keep || a->last != n || b->first != n || b->kind != KIND_NODE ||
+            chl_bytes(&a->desc) != chl_bytes(&b->desc))
+            continue;
+        b->storage = from;
+        a->last = b->last;
+    }
+}
+
+static int by_size(const void *left, const void *right) {
+    const block *a = left, *b = right;
+    if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
+    if (a->first != b->first) return a->first < b->first ? -1 : 1;
+    return a->order < b->order ? -1 : 1; /* a total order: the same plan on every machine */
+}
+
+static int by_offset(const void *left, const void *right) {
+    const block *const *a = left, *const *b = right;
+    return *(*a)->offset < *(*b)->offset ? -1 : *(*a)->offset > *(*b)->offset;
+}
+
+/* Lowest offset at which `wanted` fits among the placed blocks that live at the same time. */
+static int64_t place(const block *wanted, const block *placed, int64_t count, const block **near) {
+    int64_t neighbours = 0, at = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (placed[i].first <= wanted->last && wanted->first <= placed[i].last)
+            near[neighbours++] = &placed[i];
+    qsort(near, (size_t)neighbours, sizeof *near, by_offset);
+    for (int64_t i = 0; i < neighbours; i++) {
+        if (*near[i]->offset >= at + wanted->bytes) break;
+        int64_t end = *near[i]->offset + near[i]->bytes;
+        if (end > at) at = end;
+    }
+    return at;
+}
+
+/* What node n asks for; of a fused call its first node asks for all. */
+static int64_t workspace_of(const chl_graph *graph, int32_t n) {
+    const chl_node *node = &graph->node[n];
+    chl_call call[CHL_MAX_FUSED];
+    size_t (*workspace)(const chl_call *) =
+        node->fused ? node->fused->workspace : graph->backend->body(node->op)->workspace;
+    if (node->fused_index || !workspace) return 0;
+    for (int i = 0; i < (node->fused ? node->fused_count : 1); i++)
+        chl_describe_call(graph, node + i, &call[i]);
+    return CHL_ALIGN((int64_t)workspace(call));
+}
+
+static chl_status place_all(chl_graph *graph) {
+    block *blocks = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *blocks);
+    const block **near = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *near);
+    if (!blocks || !near) {
+        free(blocks);
+        free(near);
+        return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
+    }
+    int64_t count = 0;
+    for (chl_tensor t = 1; t < graph->tensors; t++) {
+        chl_tensor_info *info = chl_info(graph, t);
+        if (info->view_of != CHL_NONE || info->storage != t || !transient(graph, t) ||
+            info->last < 0)
+            continue;
+        blocks[count] = (block){CHL_ALIGN(chl_bytes(&info->desc)), &info->offset, info->first,
+                                info->last, (int32_t)count};
+        count++;
+    }
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        const int64_t bytes = workspace_of(graph, n);
+        graph->workspace_offset[n] = 0;
+        if (node->is_constant) {
+            if (bytes > graph->constant_workspace) graph->constant_workspace = bytes;
+        } else if (bytes > 0) {
+            blocks[count] = (block){bytes, &graph->workspace_offset[n], n, n, (int32_t)count};
+            count++;
+        }
+    }
+    qsort(blocks, (size_t)count, sizeof *blocks, by_size);
+    graph->transient_bytes = 0;
+    for (int64_t i = 0; i < count; i++) {
+        *blocks[i].offset = place(&blocks[i], blocks, i, near);
+        int64_t end = *blocks[i].offset + blocks[i].bytes;
+        if (end > graph->transient_bytes) graph->transient_bytes = end;
+    }
+    free(blocks);
+    free(near);
+    return CHL_OK;
+}
+
+/* Persistent and constant tensors just follow one another. */
+static void place_lasting(chl_graph *graph) {
+    graph->persistent_bytes = graph->constant_bytes = 0;
+    for (chl_tensor t = 1; t < graph->tensors; t++) {
+        chl_tensor_info *info = chl_info(graph, t);
+        if (info->view_of != CHL_NONE || transient(graph, t)) continue;
+        bool persistent = info->kind == KIND_TRAINABLE || info->kind == KIND_INPUT;
+        bool borrowed = info->kind == KIND_FROZEN && graph->backend->host_memory && info->init;
+        int64_t *total = persistent ? &graph->persistent_bytes : &graph->constant_bytes;
+        info->offset = *total;
+        if (!borrowed) *total += CHL_ALIGN(chl_bytes(&info->desc));
+    }
+}
+
+chl_status chl_plan_memory(chl_graph *graph) {
+    CHL_TRY(chl_graph_status(graph));
+    if (graph->workspace_offset) return CHL_OK;
+    graph->workspace_offset = calloc((size_t)graph->nodes + 1, sizeof(int64_t));
+    if (!graph->workspace_offset) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
+    CHL_TRY(chl_fuse(graph));
+    measure_lives(graph);
+    share_in_place(graph);
+    /* every tensor's own offset follows from its storage's */
+    CHL_TRY(place_all(graph));
+    place_lasting(graph);
+    for (chl_tensor t = 1; t < graph->tensors; t++)
+        if (transient(graph, t))
+            graph->tensor[t].offset = graph->tensor[storage_of(graph, t)].offset;
+    return CHL_OK;
+}
+
+chl_status chl_dry_run(chl_graph *graph, chl_plan *plan) {
+    CHL_TRY(chl_plan_memory(graph));
+    *plan = (chl_plan){.persistent = graph->persistent_bytes,
+                       .constant = graph->constant_bytes,
+                       .transient = graph->transient_bytes,
+                       .nodes = graph->nodes,
+                       .segments = graph->segments};
+    if (graph->backend->host_memory) /* borrowed weights are memory too */
+        for (chl_tensor t = 1; t < graph->tensors; t++)
+            if (graph->tensor[t].kind == KIND_FROZEN && graph->tensor[t].view_of == CHL_NONE &&
+                graph->tensor[t].init)
+                plan->constant += chl_bytes(&graph->tensor[t].desc);
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        const chl_rule *rule = chl_rule_of(node->op);
+        plan->nodes_constant += node->is_constant;
+        if (!rule->flops) continue;
+        chl_shapes shapes;
+        chl_node_shapes(graph, node, &shapes);
+        *(node->is_constant ? &plan->flops_constant : &plan->flops_step) += rule->flops(&shapes);
+    }
+    return CHL_OK;
+}

@@ -1,0 +1,83 @@
+/* What the graph must know of an op beside its bodies: shapes, cost, gradient. One `chl_rule` per
+ * row of the op table, in host/graph/ops/<family>.c next to the builders of that family. */
+#ifndef CHL_CORE_RULE_H
+#define CHL_CORE_RULE_H
+#include "graph/graph.h"
+
+typedef struct chl_node {
+    chl_op op;
+    chl_attributes attr;
+    int32_t inputs, outputs; /* trailing absent ones are CHL_NONE */
+    chl_tensor in[CHL_MAX_IN], out[CHL_MAX_OUT];
+    uint32_t accumulate;
+    int32_t segment;
+    bool is_constant; /* depends on frozen tensors only: runs at compile time */
+    bool every_run;   /* never `once`: its output will be added to */
+    /* set when the graph is planned (fuse.c) */
+    const chl_fused_body *fused; /* this node and the next members - 1 are one call */
+    chl_fusion fusion;
+    int32_t fused_count, fused_index; /* lead: how many nodes back the first of them is */
+} chl_node;
+
+/* What an infer function sees and fills. Absent inputs have present == false. For an opaque output
+ * (see chl_body) it sets out[i].rank = 0 and leaves the size to the backend. */
+typedef struct chl_shapes {
+    const chl_attributes *attr;
+    int32_t inputs, outputs;
+    bool present[CHL_MAX_IN];
+    chl_desc in[CHL_MAX_IN];
+    chl_desc out[CHL_MAX_OUT];
+} chl_shapes;
+
+typedef struct chl_gradient chl_gradient;
+
+typedef struct chl_rule {
+    /* Checks inputs, fills out. On failure chl_fail(CHL_ERR_SHAPE, "what does not fit"); the caller
+     * puts the op, the tensors' names and their shapes in front. */
+    chl_status (*infer)(chl_shapes *shapes);
+    /* Appends this node's backward. NULL: no gradient (an error when one is asked for). */
+    void (*gradient)(chl_gradient *context);
+    /* 2 x multiply-adds, or NULL for ops whose cost is bytes. */
+    double (*flops)(const chl_shapes *shapes);
+    /* Which inputs may be bf16 (all of them then), and which outputs are bf16 with them:
+     * activations and their gradients. `infer` sees float32 everywhere. */
+    uint8_t bf16_inputs, bf16_outputs;
+    /* Output 0 may lie on input 0's memory when that is input 0's last use. */
+    bool in_place;
+} chl_rule;
+
+/* --- for builders ----------------------------------------------------------------------------- */
+/* Appends a node; out[] gets the output tensors. in[] may hold CHL_NONE for optional inputs. */
+void chl_emit(chl_graph *graph, chl_op op, const chl_attributes *attr, int inputs,
+              const chl_tensor *in, int outputs, chl_tensor *out);
+/* The same for one output. */
+chl_tensor chl_emit1(chl_graph *graph, chl_op op, const chl_attributes *attr, int inputs,
+                     const chl_tensor *in);
+/* A node that updates existing tensors in place (optimisers): all outputs accumulate. */
+void chl_emit_update(chl_graph *graph, chl_op op, const chl_attributes *attr, int inputs,
+                     const chl_tensor *in, int outputs, const chl_tensor *out);
+
+/* --- for gradient rules ----------------------------------------------------------------------- */
+struct chl_gradient {
+    chl_graph *graph;
+    chl_node node;                    /* the forward node (a copy: emitting may move the array) */
+    chl_tensor dout[CHL_MAX_OUT];     /* gradients of its outputs; CHL_NONE = zero */
+    bool wanted[CHL_MAX_IN];          /* inputs whose gradient is needed */
+    struct chl_gradient_table *table; /* private */
+};
+#define CHL_FRESH (-2)    /* target: a new tensor, handed out */
+#define CHL_UNWANTED (-1) /* target: not computed */
+/* Emits a backward node. target[i] >= 0: output i is the gradient of the forward node's input
+ * target[i] (left out when that is not wanted; added to what is there). CHL_FRESH: a temporary.
+ * With all outputs unwanted nothing is emitted. `out` may be NULL when nothing is fresh. */
+void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, int inputs,
+                  const chl_tensor *in, int outputs, const int *target, chl_tensor *out);
+/* The gradient of input `input` is just the tensor `gradient` (no node unless it must be added). */
+void chl_backprop_same(chl_gradient *context, int input, chl_tensor gradient);
+
+#define CHL_OP(name, inputs, outputs) extern const chl_rule chl_rule_##name;
+#include "op_table.h"
+#undef CHL_OP
+const chl_rule *chl_rule_of(chl_op op);
+const char *chl_op_name(chl_op op);
+#endif

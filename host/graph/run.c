@@ -1,0 +1,245 @@
+/* Compiling (allocate once, upload, run what is constant) and running segments. */
+#include "graph/graph_private.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static chl_status allocate(chl_graph *graph) {
+    const struct {
+        const char *what;
+        int64_t bytes;
+        void **memory;
+    } region[] = {{"persistent", graph->persistent_bytes, &graph->persistent},
+                  {"constant", graph->constant_bytes, &graph->constant},
+                  {"transient", graph->transient_bytes, &graph->transient}};
+    for (int i = 0; i < 3; i++) {
+        if (region[i].bytes == 0) continue;
+        if (graph->backend->allocate((size_t)region[i].bytes, region[i].memory) != CHL_OK)
+            return chl_fail(CHL_ERR_MEMORY,
+                            "%.2f GB of %s memory are not to be had on %s: use a smaller batch or "
+                            "picture, or see --dry-run",
+                            1e-9 * (double)region[i].bytes, region[i].what, graph->backend->name);
+    }
+    for (chl_tensor t = 1; t < graph->tensors; t++) {
+        chl_tensor_info *info = chl_info(graph, t), *root = chl_info(graph, info->root);
+        bool lasting = root->kind == KIND_TRAINABLE || root->kind == KIND_INPUT;
+        char *base = lasting             ? graph->persistent
+                     : root->is_constant ? graph->constant
+                                         : graph->transient;
+        if (root->kind == KIND_FROZEN && graph->backend->host_memory && root->init)
+            info->data = (void *)root->init;
+        else if (root->offset >= 0 && base)
+            info->data = base + root->offset;
+    }
+    return CHL_OK;
+}
+
+static chl_status fill(chl_graph *graph) {
+    for (chl_tensor t = 1; t < graph->tensors; t++) {
+        const chl_tensor_info *info = chl_info(graph, t);
+        if (info->view_of != CHL_NONE || info->kind == KIND_NODE || info->data == info->init)
+            continue;
+        size_t bytes = (size_t)chl_bytes(&info->desc);
+        if (info->init)
+            CHL_TRY(graph->backend->upload(info->data, info->init, bytes));
+        else
+            CHL_TRY(graph->backend->clear(info->data, bytes));
+    }
+    return CHL_OK;
+}
+
+static chl_status prepare_calls(chl_graph *graph) {
+    const size_t segments = (size_t)graph->segments;
+    if (graph->backend->allocate(sizeof *graph->step, (void **)&graph->step) != CHL_OK)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's state");
+    CHL_TRY(graph->backend->upload(graph->step, &graph->first_step, sizeof *graph->step));
+    graph->recording = calloc(segments, sizeof *graph->recording);
+    graph->has_run = calloc(segments, sizeof *graph->has_run);
+    if (!graph->recording || !graph->has_run)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's segments");
+    graph->call = malloc(((size_t)graph->nodes + 1) * sizeof *graph->call);
+    if (!graph->call) return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's calls");
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        chl_call *call = &graph->call[n];
+        chl_describe_call(graph, node, call);
+        for (int i = 0; i < node->inputs; i++)
+            if (node->in[i] != CHL_NONE) call->in[i] = graph->tensor[node->in[i]].data;
+        for (int i = 0; i < node->outputs; i++)
+            if (node->out[i] > CHL_NONE) call->out[i] = graph->tensor[node->out[i]].data;
+        if (!node->is_constant && graph->transient)
+            call->workspace = (char *)graph->transient + graph->workspace_offset[n];
+        call->step = graph->step;
+        call->stream = graph->backend->stream;
+    }
+    return CHL_OK;
+}
+
+static chl_status status_of(chl_kernel_status status) {
+    switch (status) {
+    case CHL_KERNEL_OK:
+        return CHL_OK;
+    case CHL_KERNEL_BAD_INPUT:
+        return CHL_ERR_ARGUMENT;
+    case CHL_KERNEL_UNSUPPORTED:
+        return CHL_ERR_UNSUPPORTED;
+    case CHL_KERNEL_FAILED:
+        break;
+    }
+    return CHL_ERR_INTERNAL;
+}
+
+static chl_status run_node(chl_graph *graph, int32_t n) {
+    const chl_node *node = &graph->node[n];
+    double start = graph->seconds ? now() : 0;
+    const chl_kernel_status status = node->fused
+                                         ? node->fused->run(&graph->call[n])
+                                         : graph->backend->body(node->op)->run(&graph->call[n]);
+    if (graph->seconds) graph->seconds[n] += now() - start;
+    if (status == CHL_KERNEL_OK) return CHL_OK;
+    const char *last_error = graph->backend->last_error ? graph->backend->last_error() : NULL;
+    return chl_fail(status_of(status), "%s (node %d) failed: %s",
+                    node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,
+                    last_error ? last_error : "an input is out of its range");
+}
+
+static chl_status run_constant_nodes(chl_graph *graph) {
+    void *workspace = NULL;
+    if (graph->constant_workspace > 0)
+        CHL_TRY(graph->backend->allocate((size_t)graph->constant_workspace, &workspace));
+    chl_status status = CHL_OK;
+    for (int32_t n = 0; n < graph->nodes && status == CHL_OK; n++) {
+        if (!graph->node[n].is_constant) continue;
+        graph->call[n].workspace = workspace;
+        status = run_node(graph, n);
+    }
+    graph->backend->release(workspace);
+    return status;
+}
+
+chl_status chl_compile(chl_graph *graph) {
+    CHL_TRY(chl_plan_memory(graph));
+    if (graph->compiled) return CHL_OK;
+    CHL_TRY(allocate(graph));
+    CHL_TRY(fill(graph));
+    CHL_TRY(prepare_calls(graph));
+    CHL_TRY(run_constant_nodes(graph));
+    graph->compiled = true;
+    return CHL_OK;
+}
+
+static chl_status run_segment(chl_graph *graph, int segment) {
+    int32_t begin = segment ? graph->segment_end[segment - 1] : 0;
+    int32_t end = segment + 1 < graph->segments ? graph->segment_end[segment] : graph->nodes;
+    for (int32_t n = begin; n < end; n++)
+        if (!graph->node[n].is_constant && !graph->node[n].fused_index) CHL_TRY(run_node(graph, n));
+    return CHL_OK;
+}
+
+/* The first run of a segment goes call by call, so that an error names its node and libraries set
+ * themselves up; then it is recorded. Profiling needs the single calls. */
+static chl_status run_recorded(chl_graph *graph, int segment) {
+    const chl_backend *backend = graph->backend;
+    if (!graph->recording[segment]) {
+        CHL_TRY(backend->begin_capture());
+        const chl_status status = run_segment(graph, segment);
+        const chl_status ended = backend->end_capture(&graph->recording[segment]);
+        CHL_TRY(status);
+        CHL_TRY(ended);
+    }
+    return backend->replay(graph->recording[segment]);
+}
+
+chl_status chl_run(chl_graph *graph, chl_segment wanted) {
+    const int segment = wanted - CHL_FIRST_SEGMENT;
+    if (!graph->compiled) return chl_fail(CHL_ERR_ARGUMENT, "chl_run before chl_compile");
+    if (segment < 0 || segment >= graph->segments)
+        return chl_fail(CHL_ERR_ARGUMENT, "segment must be %d to %d, got %d", CHL_FIRST_SEGMENT,
+                        graph->segments, wanted);
+    if (graph->backend->begin_capture && graph->has_run[segment] && !graph->seconds)
+        CHL_TRY(run_recorded(graph, segment));
+    else
+        CHL_TRY(run_segment(graph, segment));
+    graph->has_run[segment] = true;
+    graph->runs++;
+    return CHL_OK;
+}
+
+chl_status chl_set_step(chl_graph *graph, chl_step step) {
+    graph->first_step = step;
+    if (!graph->compiled) return CHL_OK; /* chl_compile uploads it */
+    return graph->backend->upload(graph->step, &step, sizeof step);
+}
+
+static const char *label(const chl_graph *graph, chl_tensor x) {
+    const char *name = graph->tensor[graph->tensor[x].root].name;
+    return name ? name : "(a result)";
+}
+
+chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
+    if (!graph->compiled || x == CHL_NONE)
+        return chl_fail(CHL_ERR_ARGUMENT, "chl_write needs a compiled graph and a tensor");
+    const chl_tensor_info *info = chl_info(graph, x);
+    if (info->kind != KIND_INPUT && info->kind != KIND_TRAINABLE)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s is neither an input nor trainable: not writable",
+                        label(graph, x));
+    return graph->backend->upload(info->data, data, (size_t)chl_bytes(&info->desc));
+}
+
+chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
+    if (!graph->compiled || x == CHL_NONE)
+        return chl_fail(CHL_ERR_ARGUMENT, "chl_read needs a compiled graph and a tensor");
+    const chl_tensor_info *info = chl_info(graph, x), *root = chl_info(graph, info->root);
+    if (root->kind == KIND_NODE && !root->is_constant && !root->keep)
+        return chl_fail(CHL_ERR_ARGUMENT, "this tensor's memory is reused: chl_keep it");
+    if (!info->data) return chl_fail(CHL_ERR_ARGUMENT, "%s is never computed", label(graph, x));
+    return graph->backend->download(data, info->data, (size_t)chl_bytes(&info->desc));
+}
+
+/* --- profile ---------------------------------------------------------------------------------- */
+void chl_profile(chl_graph *graph, bool on) {
+    free(graph->seconds);
+    graph->seconds = on ? calloc((size_t)graph->nodes + 1, sizeof(double)) : NULL;
+    graph->runs = 0;
+}
+
+typedef struct op_cost {
+    double seconds, flops;
+    chl_op op;
+    int nodes;
+} op_cost;
+
+static int by_seconds(const void *a, const void *b) {
+    double x = ((const op_cost *)a)->seconds, y = ((const op_cost *)b)->seconds;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void chl_profile_report(const chl_graph *graph) {
+    if (!graph->seconds || graph->runs == 0) return;
+    op_cost cost[CHL_OP_COUNT] = {{0}};
+    double total = 0;
+    for (int op = 0; op < CHL_OP_COUNT; op++) cost[op].op = (chl_op)op;
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        if (node->is_constant) continue;
+        chl_shapes shapes;
+        chl_node_shapes(graph, node, &shapes);
+        const chl_rule *rule = chl_rule_of(node->op);
+        cost[node->op].seconds += graph->seconds[n];
+        cost[node->op].nodes++;
+        if (rule->flops) cost[node->op].flops += rule->flops(&shapes) * (double)graph->runs;
+        total += graph->seconds[n];
+    }
+    qsort(cost, CHL_OP_COUNT, sizeof cost[0], by_seconds);
+    for (int i = 0; i < CHL_OP_COUNT && cost[i].seconds > 0; i++)
+        chl_log(CHL_LOG_INFO, "%-28s %5d nodes %9.3f ms %5.1f %% %8.1f GFLOP/s",
+                chl_op_name(cost[i].op), cost[i].nodes, 1e3 * cost[i].seconds / (double)graph->runs,
+                100 * cost[i].seconds / total, 1e-9 * cost[i].flops / cost[i].seconds);
+}

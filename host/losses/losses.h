@@ -1,0 +1,29 @@
+/* What training and editing minimise: METHOD.md's formulas, each in one place. */
+#ifndef CHL_OBJECTIVE_H
+#define CHL_OBJECTIVE_H
+#include "graph/build.h"
+
+/* --- editing: e, target, source, neutral [N,D], rows of unit length -> [N] -------------------- */
+/* 1 - <e, target> (the authors' code) */
+chl_tensor chl_cosine_loss(chl_graph *g, chl_tensor e, chl_tensor target);
+/* max(0, margin + (1 - <e,target>) - (1 - <e,source>)), Eq. 15 */
+chl_tensor chl_hinge_loss(chl_graph *g, chl_tensor e, chl_tensor target, chl_tensor source,
+                          float margin);
+/* 1 - cos(e - source, target - neutral) */
+chl_tensor chl_directional_loss(chl_graph *g, chl_tensor e, chl_tensor target, chl_tensor source,
+                                chl_tensor neutral);
+
+/* --- training: x, y [N,D] rows of unit length, log_scale [1] = ln(1/tau) -> [1] --------------- */
+/* nce(x->y) + nce(y->x), Eq. 1-8: the positives are the pairs on the diagonal. The scale is kept at
+ * or below 100, as CLIP does. */
+chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale);
+/* The same where several y are right for one x: same [N,N] is 1 where row and column mean the same,
+ * else 0, and symmetric. The target of a row is spread evenly over its ones. With ones on the
+ * diagonal only it equals chl_contrastive_loss. */
+chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor same,
+                                     chl_tensor log_scale);
+/* mean_i KL(softmax_j(<t_i,v_j>/tau) || softmax_j(<a_i,v_j>/tau)), Eq. 9-12: the sound's view of
+ * pictures from other videos of the same label should be the text's. Gradient into `sound` only. */
+chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
+                              float tau);
+#endif

@@ -1,0 +1,218 @@
+/* What a run is: its options, and the content of the files they name. */
+#include "base/machine.h"
+#include "io/file_map.h"
+#include "train/trainer_private.h"
+#include <inttypes.h>
+#include <math.h>
+#include <omp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum field_kind { FIELD_TEXT, FIELD_FILE, FIELD_INT, FIELD_LONG, FIELD_FLOAT } field_kind;
+
+typedef struct field {
+    const char *name;
+    size_t offset;
+    field_kind kind;
+    bool decides; /* another value makes another run */
+} field;
+
+#define FIELD(name, kind, decides)                                                                 \
+    { #name, offsetof(chl_train_options, name), FIELD_##kind, decides }
+static const field fields[] = {
+    FIELD(model, TEXT, true),
+    FIELD(data, TEXT, false),
+    FIELD(out, TEXT, false),
+    FIELD(sizes, TEXT, true),
+    FIELD(steps, LONG, true),
+    FIELD(stop_after, LONG, false),
+    FIELD(save_every, LONG, false),
+    FIELD(batch, INT, true),
+    FIELD(rate, FLOAT, true),
+    FIELD(cycles, INT, true),
+    FIELD(warm_up, FLOAT, true),
+    FIELD(beta1, FLOAT, true),
+    FIELD(beta2, FLOAT, true),
+    FIELD(decay, FLOAT, true),
+    FIELD(average, FLOAT, true),
+    FIELD(seed, LONG, true),
+    FIELD(start, FILE, true),
+    FIELD(clip, FILE, true),
+    FIELD(vocab, FILE, true),
+    FIELD(generator, FILE, true),
+    FIELD(wordnet, TEXT, false),
+    FIELD(weight_text, FLOAT, true),
+    FIELD(weight_image, FLOAT, true),
+    FIELD(weight_sound, FLOAT, true),
+    FIELD(weight_weak_pair, FLOAT, true),
+    FIELD(tau_weak_pair, FLOAT, true),
+    FIELD(adversary, FLOAT, true),
+    FIELD(measured_w, INT, true),
+    FIELD(mask_bands, FLOAT, true),
+    FIELD(mask_frames, FLOAT, true),
+};
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+static json_t *text_json(const char *text) {
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *field_json(const chl_train_options *options, const field *f) {
+    const void *at = (const char *)options + f->offset;
+    switch (f->kind) {
+    case FIELD_TEXT:
+    case FIELD_FILE:
+        return text_json(*(const char *const *)at);
+    case FIELD_INT:
+        return json_integer(*(const int *)at);
+    case FIELD_LONG:
+        return json_integer((json_int_t)(*(const int64_t *)at));
+    case FIELD_FLOAT:
+        return json_real((double)*(const float *)at);
+    }
+    return json_null();
+}
+
+json_t *chl_train_options_json(const chl_train_options *options) {
+    json_t *all = json_object();
+    for (int i = 0; i < FIELDS; i++)
+        json_object_set_new(all, fields[i].name, field_json(options, &fields[i]));
+    return all;
+}
+
+json_t *chl_train_machine(void) {
+    return json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads",
+                     omp_get_max_threads(), "compiled_for", chl_instruction_set(), "processor",
+                     chl_processor());
+}
+
+/* --- content ---------------------------------------------------------------------------------- */
+/* FNV-1a over words of eight bytes: every step is a bijection, so that no single changed word goes
+ * unnoticed. */
+uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes) {
+    const unsigned char *at = data;
+    for (; bytes > 0; at += 8) {
+        const size_t part = bytes < 8 ? bytes : 8;
+        uint64_t word = 0;
+        memcpy(&word, at, part);
+        digest = (digest ^ word) * 0x100000001b3u;
+        bytes -= part;
+    }
+    return digest;
+}
+
+static chl_status file_digest(const char *path, uint64_t *digest) {
+    *digest = 0;
+    chl_file_map map;
+    CHL_TRY(chl_file_map_open(path, &map));
+    *digest = chl_digest(CHL_DIGEST_START ^ map.size, map.data, map.size);
+    chl_file_map_close(&map);
+    return CHL_OK;
+}
+
+static json_t *digest_json(uint64_t digest) {
+    char text[24];
+    snprintf(text, sizeof text, "%016" PRIx64, digest);
+    return json_string(text);
+}
+
+static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
+    char *path;
+    if (asprintf(&path, "%s/pairs.jsonl", data->folder) < 0)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", data->folder);
+    chl_status status = file_digest(path, digest);
+    free(path);
+    CHL_TRY(status);
+    if (data->latents)
+        *digest = chl_digest(*digest, data->latents,
+                             sizeof(float) * (size_t)data->count * (size_t)data->latent);
+    if (data->attributes)
+        *digest = chl_digest(*digest, data->attributes,
+                             sizeof(float) * (size_t)data->count * (size_t)data->attribute);
+    if (data->texture)
+        *digest = chl_digest(*digest, data->texture,
+                             sizeof(float) * (size_t)data->textures * (size_t)data->texture_side *
+                                 (size_t)data->texture_side);
+    return CHL_OK;
+}
+
+static chl_status field_identity(const chl_train_options *options, const field *f, json_t *into) {
+    json_t *value = field_json(options, f);
+    if (f->kind == FIELD_FILE && json_is_string(value)) {
+        uint64_t digest = 0;
+        chl_status status = file_digest(json_string_value(value), &digest);
+        json_decref(value);
+        CHL_TRY(status);
+        value = digest_json(digest);
+    }
+    json_object_set_new(into, f->name, value);
+    return CHL_OK;
+}
+
+chl_status chl_train_identity(const chl_train_options *options, const chl_dataset *data,
+                              json_t **out) {
+    *out = json_object();
+    for (int i = 0; i < FIELDS; i++)
+        if (fields[i].decides) CHL_TRY(field_identity(options, &fields[i], *out));
+    json_object_set_new(*out, "wordnet", json_boolean(options->wordnet != NULL));
+    if (!data) return CHL_OK;
+    uint64_t digest = 0;
+    CHL_TRY(data_digest(data, &digest));
+    json_object_set_new(*out, "samples", json_integer((json_int_t)data->count));
+    json_object_set_new(*out, "data", digest_json(digest));
+    return CHL_OK;
+}
+
+static chl_status differs(const char *path, const char *key, const json_t *before,
+                          const json_t *now) {
+    const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6);
+    char *a = before ? json_dumps(before, flags) : NULL, *b = now ? json_dumps(now, flags) : NULL;
+    const chl_status status =
+        chl_fail(CHL_ERR_ARGUMENT,
+                 "%s: the run began with %s %s and is to go on with %s: give the same, or start "
+                 "another run in another folder",
+                 path, key, a ? a : "unset", b ? b : "unset");
+    free(a);
+    free(b);
+    return status;
+}
+
+chl_status chl_train_same_identity(const char *path, const json_t *before, const json_t *now) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)now, key, value) {
+        const json_t *old = json_object_get(before, key);
+        if (!json_equal(old, value)) return differs(path, key, old, value);
+    }
+    return CHL_OK;
+}
+
+/* --- checking --------------------------------------------------------------------------------- */
+static bool share(float x) {
+    return x >= 0 && x < 1;
+}
+
+chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
+    const struct {
+        bool right;
+        const char *text;
+    } rules[] = {
+        {o->out && *o->out, "out: the run folder is missing"},
+        {!training->need || (o->data && *o->data), "data: the folder of samples is missing"},
+        {o->steps >= 1, "steps must be 1 or more"},
+        {o->stop_after >= 0, "stop_after must not be negative"},
+        {o->save_every >= 0, "save_every must not be negative"},
+        {o->batch >= 1, "batch must be 1 or more"},
+        {o->rate > 0 && isfinite(o->rate), "rate must be above 0"},
+        {o->cycles >= 1 && o->cycles <= o->steps, "cycles must be from 1 to steps"},
+        {share(o->warm_up), "warm_up must be in [0, 1)"},
+        {share(o->beta1) && share(o->beta2), "beta1 and beta2 must be in [0, 1)"},
+        {o->decay >= 0 && isfinite(o->decay), "decay must not be negative"},
+        {share(o->average), "average must be in [0, 1)"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (!rules[i].right)
+            return chl_fail(CHL_ERR_ARGUMENT, "training %s: %s", training->name, rules[i].text);
+    return CHL_OK;
+}

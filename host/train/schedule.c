@@ -1,0 +1,20 @@
+#include "train/schedule.h"
+#include <math.h>
+
+/* First step of a cycle: whole numbers, so that cycles share the steps without a gap. */
+static int64_t begin_of(const chl_schedule *s, int64_t cycle) {
+    return s->steps / s->cycles * cycle + s->steps % s->cycles * cycle / s->cycles;
+}
+
+float chl_schedule_rate(const chl_schedule *schedule, int64_t index) {
+    if (index < 0 || index >= schedule->steps || schedule->cycles < 1) return 0;
+    int64_t cycle = 0;
+    while (cycle + 1 < schedule->cycles && index >= begin_of(schedule, cycle + 1)) cycle++;
+    const int64_t begin = begin_of(schedule, cycle);
+    const int64_t length = begin_of(schedule, cycle + 1) - begin, at = index - begin;
+    const int64_t rise = (int64_t)floor((double)schedule->warm_up * (double)length);
+    const double peak = (double)schedule->peak;
+    if (at < rise) return (float)(peak * (double)(at + 1) / (double)(rise + 1));
+    const double share = (double)(at - rise) / (double)(length - rise);
+    return (float)(peak * 0.5 * (1 + cos(3.14159265358979323846 * share)));
+}

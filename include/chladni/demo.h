@@ -1,0 +1,54 @@
+/* The demo's procedural world. */
+#ifndef CHLADNI_DEMO_H
+#define CHLADNI_DEMO_H
+#include <chladni/status.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- the demo's world ------------------------------------------------------------------------- */
+/* Writes a folder of samples from a small procedural world, as trainings read it
+ * (docs/training.md). Built with CHLADNI_WORLD=OFF all of this is CHL_ERR_UNSUPPORTED; nothing else
+ * needs it. */
+typedef enum chl_world_split {
+    CHL_WORLD_TRAIN, /* sounds by all but the held-out way of synthesis; the planted bias */
+    CHL_WORLD_TEST,  /* the held-out way only, no bias */
+    CHL_WORLD_CALM   /* scenes without an event, no sounds: pictures to edit */
+} chl_world_split;
+/* Non-zero stops: CHL_ERR_CANCELLED, and no pairs.jsonl. */
+typedef int (*chl_world_callback)(void *user, int64_t done, int64_t count);
+
+typedef struct chl_world_options {
+    uint32_t size;
+    const char *out; /* folder; made when it is not there */
+    int64_t count;
+    uint64_t seed; /* splits of one seed share nothing */
+    chl_world_split split;
+    int side;      /* of a picture: 128 */
+    float seconds; /* mean length of a sound: 6 */
+    int no_sounds; /* 1: pictures and latents only, a sixth of them without an event */
+    float bias;    /* 0.8: share of the training samples that have their kind's favourite time of
+                      day, season and house */
+    float
+        least_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
+                           where an event is hardly seen: a generator may want to know that */
+    float second_event; /* 0: share of the pictures with an event that show a weaker second one, and
+                           have no label; only with no_sounds */
+    int force;          /* 1: into a folder that holds something already */
+    chl_world_callback progress;
+    void *user;
+} chl_world_options;
+CHL_API chl_world_options chl_world_defaults(void);
+CHL_CHECKED chl_status chl_world_write(const chl_world_options *options);
+/* One sound as WAV. kind: "rain", "ocean waves" or one word of it; algorithm 0 ... 3; strength
+ * [0,1]; recorded 1: with the room, the noise and the microphone of a recording. */
+CHL_CHECKED chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
+                                   uint64_t seed, float seconds, const char *path);
+/* One picture as PNG. kind NULL: without an event. */
+CHL_CHECKED chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
+                                     const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,88 @@
+/* Evaluation: zero-shot classification, judged edits, ablations. */
+#ifndef CHLADNI_EVAL_H
+#define CHLADNI_EVAL_H
+#include <chladni/edit.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- evaluation ------------------------------------------------------------------------------- */
+/* Reports are JSON texts (docs/evaluation.md); release them with chl_release. Everything is a
+ * function of files, options and seeds. */
+/* Non-zero stops: CHL_ERR_CANCELLED. */
+typedef int (*chl_eval_callback)(void *user, const char *what, int64_t done, int64_t count);
+
+/* Zero-shot classification (Table 1): the label whose text embedding is nearest to the sound's. A
+ * label's embedding is the mean over prompts, in which "{}" stands for the label. */
+#define CHL_EVAL_PROMPTS "{}", "a {}"
+typedef struct chl_zero_shot_options {
+    uint32_t size;
+    int labels;
+    const char *const *label; /* may be missing with a folder: its kinds are the labels */
+    int prompts;
+    const char *const *prompt; /* 0: CHL_EVAL_PROMPTS */
+    const char *sound;         /* one file: {"top1": ..., "scores": {label: cosine}} */
+    const char *data;          /* or a folder: pairs.jsonl with kinds, or LABEL/<sound files>:
+                                  accuracy, per label, confusion */
+    int64_t limit;             /* 0, or this many sounds, of all labels alike */
+    chl_eval_callback progress;
+    void *user;
+} chl_zero_shot_options;
+CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *options,
+                                          char **report);
+
+/* Edits of calm scenes by held-out sounds, judged by a network that had no part in them
+ * (`chladni train --model judge`). */
+typedef struct chl_trial_options {
+    uint32_t size;
+    const char *judge;     /* its weights */
+    const char *sources;   /* folder with latents.npy: what is edited */
+    const char *sounds;    /* folder with sounds and kinds; its latents, where there are any, are
+                              the scenes of the gate */
+    const char *biased;    /* NULL, or the folder that the audio encoder was trained on: what it
+                              may have learnt beside the sound */
+    int scenes;            /* sources: the first 20 */
+    int batch;             /* edits at once: 10 */
+    float least_strength;  /* of the sounds: 0 = all of them */
+    int by_label;          /* 1: guided by the sounds' labels (the kind's name where there is none)
+                              as texts instead: what is left is not the sound encoder's doing. No
+                              louder and louder sounds then */
+    uint64_t seed;         /* which sound meets which source */
+    chl_edit_options edit; /* its callback is not used */
+    int gate;              /* 200: pictures to check the judge on; 0 = none */
+    int intensity;         /* 5: sources per kind for louder and louder sounds; 0 = none */
+    const char *louder;    /* "rain,fire,wind" */
+    int levels;            /* 7, from the quietest up to the sound as it is ... */
+    float level_step;      /* ... this many dB apart: 4 */
+    int directions;        /* sources that are also edited by text (Table 2): 0 */
+    const char *sheet;     /* NULL, or a PNG: a row per source, the source and an edit per kind */
+    int sheet_rows;        /* at most: 20 */
+    chl_eval_callback progress;
+    void *user;
+} chl_trial_options;
+CHL_API chl_trial_options chl_trial_defaults(const chl_engine *engine);
+CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
+                                      char **report);
+
+/* The same figures for groups of audio encoders that differ in one thing (trained with L_kl and
+ * without; several seeds each): means and 95 % intervals. */
+typedef struct chl_ablation_group {
+    const char *name;
+    int encoders;
+    const char *const *audio; /* weight files */
+    int fixed_mask;           /* 1: edits with all layer weights equal */
+} chl_ablation_group;
+typedef struct chl_ablation_options {
+    uint32_t size;
+    chl_engine_options models; /* `audio` is not used */
+    int groups;
+    const chl_ablation_group *group;
+    chl_zero_shot_options zero_shot; /* of a folder; data NULL = not measured */
+    chl_trial_options trial;         /* sources NULL = not measured */
+} chl_ablation_options;
+CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,153 @@
+/* What the three ways of computing a convolution share: what to compute (a job), what becomes of
+ * each value computed (a sink), and the steps that work on rows of pixels.
+ *
+ * A job is a plain correlation; a data gradient with stride 1 is a job too, over dy with rotated
+ * weights. A sink is the epilogue: nothing that follows a convolution runs as a pass of its own. */
+#ifndef CHL_CPU_CONV_ENGINE_H
+#define CHL_CPU_CONV_ENGINE_H
+#include "cpu/lib/panel.h"
+
+typedef struct chl_conv_job {
+    int64_t n, in_h, in_w, in_c, out_h, out_w, out_c;
+    int64_t kernel, stride, pad;
+    const float *x;     /* [n,in_h,in_w,in_c] */
+    const float *style; /* [n,in_c], multiplies x; or NULL */
+    const float *packed;
+} chl_conv_job;
+
+typedef enum chl_sink_kind {
+    CHL_SINK_PLAIN,    /* y = v + bias */
+    CHL_SINK_ACTIVATE, /* y = clamp(gain * lrelu(v * scale + noise * strength + bias)) */
+    CHL_SINK_GRADIENT  /* y = v * scale; dscale = sum over pixels of v * x */
+} chl_sink_kind;
+
+typedef struct chl_sink {
+    chl_sink_kind kind;
+    bool accumulate;
+    float *y;                 /* [n,pixels,channels], or NULL: not wanted */
+    int64_t pixels, channels; /* of one sample of y */
+    const float *scale;       /* [n,channels] or NULL = 1 */
+    const float *bias;        /* [channels] or NULL */
+    const float *noise; /* [pixels] for all samples or each (noise_step = pixels); NULL = none */
+    int64_t noise_step;
+    float strength, slope, gain, clamp; /* clamp 0 = none */
+    const float *x;                     /* [n,pixels,channels], with dscale only */
+    float *dscale;                      /* [n,channels] or NULL */
+    bool dscale_accumulate;
+} chl_sink;
+
+/* The first `lanes` of a vector; the others are 0. */
+static inline chl_vec chl_load_some(const float *p, int64_t lanes) {
+    if (lanes >= CHL_LANES) return chl_load(p);
+    chl_vec v = {0};
+    memcpy(&v, p, (size_t)lanes * sizeof *p);
+    return v;
+}
+static inline void chl_store_some(float *p, chl_vec v, int64_t lanes) {
+    if (lanes >= CHL_LANES)
+        chl_store(p, v);
+    else
+        memcpy(p, &v, (size_t)lanes * sizeof *p);
+}
+static inline chl_vec chl_select(chl_ivec mask, chl_vec yes, chl_vec no) {
+    return (chl_vec)((mask & (chl_ivec)yes) | (~mask & (chl_ivec)no));
+}
+
+/* What the sink needs for one vector of channels of one sample. */
+typedef struct chl_sink_lane {
+    int64_t n, c, lanes;
+    chl_vec scale, bias;
+} chl_sink_lane;
+
+static inline chl_sink_lane chl_sink_open(const chl_sink *sink, int64_t n, int64_t c) {
+    chl_sink_lane lane = {.n = n, .c = c, .lanes = chl_min(CHL_LANES, sink->channels - c)};
+    lane.scale = sink->scale ? chl_load_some(sink->scale + n * sink->channels + c, lane.lanes)
+                             : chl_splat(1);
+    lane.bias = sink->bias ? chl_load_some(sink->bias + c, lane.lanes) : chl_splat(0);
+    return lane;
+}
+
+/* Takes one computed vector at a pixel. `kind` is sink->kind, a constant where this is inlined.
+ * CHL_SINK_GRADIENT returns v * x, for the caller to sum over the pixels of a sample. */
+static inline __attribute__((always_inline)) chl_vec chl_sink_put(chl_sink_kind kind,
+                                                                  const chl_sink *sink,
+                                                                  const chl_sink_lane *lane,
+                                                                  int64_t pixel, chl_vec v) {
+    int64_t at = (lane->n * sink->pixels + pixel) * sink->channels + lane->c;
+    chl_vec out = v;
+    if (kind == CHL_SINK_PLAIN) out = v + lane->bias;
+    if (kind == CHL_SINK_GRADIENT) out = v * lane->scale;
+    if (kind == CHL_SINK_ACTIVATE) {
+        chl_vec add = lane->bias;
+        if (sink->noise)
+            add = add + sink->noise[lane->n * sink->noise_step + pixel] * sink->strength;
+        out = v * lane->scale + add;
+        out = chl_select(out > 0, out, out * sink->slope) * sink->gain;
+        if (sink->clamp > 0) {
+            /* NaN compares false and passes through */
+            out = chl_select(out > sink->clamp, chl_splat(sink->clamp), out);
+            out = chl_select(out < -sink->clamp, chl_splat(-sink->clamp), out);
+        }
+    }
+    if (sink->y) {
+        if (sink->accumulate) out += chl_load_some(sink->y + at, lane->lanes);
+        chl_store_some(sink->y + at, out, lane->lanes);
+    }
+    if (kind == CHL_SINK_GRADIENT && sink->dscale)
+        return v * chl_load_some(sink->x + at, lane->lanes);
+    return v;
+}
+
+/* Threads that an engine with memory of its own for each of them uses: as many as OpenMP offered at
+ * the first call, so that a workspace planned then is never too small. Only weight gradients depend
+ * on it, by the order of their sums. */
+int chl_workers(void);
+
+/* dscale starts at zero unless it accumulates. One thread. */
+void chl_sink_begin(const chl_sink *sink, int64_t n);
+
+/* --- steps on rows of pixels; called by all threads of a parallel region, each ends in a barrier
+ * --- */
+
+/* The pixels first..first+rows of the job's output (counted over samples, rows, columns), each as
+ * the kernel x kernel x in_c values under it, zeros outside, times the style. */
+void chl_im2col(const chl_conv_job *job, int64_t first, int64_t rows, float *column,
+                int64_t stride);
+/* product [rows, N] = a [rows, K] * packed [K,N]; row strides in floats. */
+void chl_rows_product(int64_t rows, int64_t n, int64_t k, const float *a, int64_t lda,
+                      const float *packed, float *product, int64_t stride);
+/* Feeds rows of products to the sink; `first` counts pixels over all samples. Overwrites product.
+ */
+void chl_rows_sink(const chl_sink *sink, int64_t first, int64_t rows, float *product,
+                   int64_t stride);
+/* dscale[n(r)] += product[r], where product holds the sink's v * x; `of_row` pixels per sample. */
+void chl_sink_sum(const chl_sink *sink, int64_t first, int64_t rows, int64_t rows_of_sample,
+                  const float *product, int64_t stride);
+
+/* --- the engines; workspace sizes in bytes --- */
+
+/* Any kernel, stride and padding: im2col and a product, in bands. Weights [K*K*in_c, out_c]. */
+size_t chl_direct_workspace(const chl_conv_job *job);
+void chl_direct(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+
+/* The data gradient with any stride: dx [n,in_h,in_w,in_c] from dy [n,out_h,out_w,out_c] (job->x).
+ * Weights [out_c, K*K*in_c]. */
+size_t chl_scatter_workspace(const chl_conv_job *job);
+void chl_scatter(const chl_conv_job *job, float *dx, bool accumulate, float *workspace);
+
+/* dw [out_c,in_c,K,K] = gain * sum over pixels of dy x, job->x and job->style as in the forward. */
+size_t chl_weight_gradient_workspace(const chl_conv_job *job);
+void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
+                         bool accumulate, float *workspace);
+
+/* StyleGAN2's up-sampling convolution (conv_up.c): in [n,h,w,in_c] -> [n,2h,2w,out_c]. The job
+ * holds the forward's sizes in all three; job->x is x in the forward and g [n,2h,2w,out_c]
+ * backwards. */
+size_t chl_up_workspace(const chl_conv_job *job);
+void chl_up(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+size_t chl_up_backward_workspace(const chl_conv_job *job);
+void chl_up_backward(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+size_t chl_up_weight_gradient_workspace(const chl_conv_job *job);
+void chl_up_weight_gradient(const chl_conv_job *job, const float *g, float gain, float *dw,
+                            bool accumulate, float *workspace);
+#endif

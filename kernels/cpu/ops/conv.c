@@ -1,0 +1,109 @@
+/* conv, conv_dx, conv_dw: plain convolution and its gradients. */
+#include "cpu/conv/conv_rule.h"
+#include "cpu/conv/winograd.h"
+
+/* --- conv: x w packed b? -> y --- */
+
+static size_t forward_workspace(const chl_call *call) {
+    chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
+    return chl_conv_path_of(&call->attr.conv) == CHL_PATH_WINOGRAD ? chl_winograd_workspace(&job)
+                                                                   : chl_direct_workspace(&job);
+}
+
+static void run_job(chl_conv_path path, const chl_conv_job *job, const chl_sink *sink,
+                    void *workspace) {
+    if (path == CHL_PATH_WINOGRAD)
+        chl_winograd(job, sink, workspace);
+    else
+        chl_direct(job, sink, workspace);
+}
+
+static chl_kernel_status forward(const chl_call *call) {
+    const chl_conv_attributes *a = &call->attr.conv;
+    chl_conv_job job = chl_conv_forward_job(a);
+    job.x = call->in[0];
+    job.packed = call->in[2];
+    chl_sink sink = {.kind = CHL_SINK_PLAIN, .pixels = job.out_h * job.out_w, .channels = a->o};
+    sink.y = call->out[0];
+    sink.accumulate = chl_accumulates(call, 0);
+    sink.bias = call->in[3];
+    run_job(chl_conv_path_of(a), &job, &sink, call->workspace);
+    return CHL_KERNEL_OK;
+}
+
+/* --- conv_dx: dy w packed -> dx --- */
+
+static chl_conv_attributes backward_attributes(const chl_call *call) {
+    chl_conv_attributes a = call->attr.conv;
+    a.backward = 1;
+    return a;
+}
+
+static size_t dx_workspace(const chl_call *call) {
+    chl_conv_attributes a = backward_attributes(call);
+    chl_conv_path path = chl_conv_path_of(&a);
+    chl_conv_job job =
+        path == CHL_PATH_SCATTER ? chl_conv_forward_job(&a) : chl_conv_backward_job(&a);
+    return path == CHL_PATH_SCATTER    ? chl_scatter_workspace(&job)
+           : path == CHL_PATH_WINOGRAD ? chl_winograd_workspace(&job)
+                                       : chl_direct_workspace(&job);
+}
+
+static chl_kernel_status dx(const chl_call *call) {
+    chl_conv_attributes a = backward_attributes(call);
+    chl_conv_path path = chl_conv_path_of(&a);
+    chl_conv_job job =
+        path == CHL_PATH_SCATTER ? chl_conv_forward_job(&a) : chl_conv_backward_job(&a);
+    job.x = call->in[0];
+    job.packed = call->in[2];
+    if (path == CHL_PATH_SCATTER) {
+        chl_scatter(&job, call->out[0], chl_accumulates(call, 0), call->workspace);
+        return CHL_KERNEL_OK;
+    }
+    chl_sink sink = {.kind = CHL_SINK_PLAIN, .pixels = job.out_h * job.out_w, .channels = a.i};
+    sink.y = call->out[0];
+    sink.accumulate = chl_accumulates(call, 0);
+    run_job(path, &job, &sink, call->workspace);
+    return CHL_KERNEL_OK;
+}
+
+/* --- conv_dw: dy x -> dw db --- */
+
+static size_t dw_workspace(const chl_call *call) {
+    chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
+    return chl_conv_dw_path_of(&call->attr.conv) == CHL_PATH_WINOGRAD
+               ? chl_winograd_dw_workspace(&job)
+               : chl_weight_gradient_workspace(&job);
+}
+
+static void bias_gradient(const float *dy, int64_t pixels, int64_t channels, float *db,
+                          int accumulate) {
+#pragma omp parallel for schedule(static)
+    for (int64_t c = 0; c < channels; c += CHL_LANES) {
+        int64_t lanes = chl_min(CHL_LANES, channels - c);
+        chl_vec sum = {0};
+        for (int64_t p = 0; p < pixels; p++) sum += chl_load_some(dy + p * channels + c, lanes);
+        if (accumulate) sum += chl_load_some(db + c, lanes);
+        chl_store_some(db + c, sum, lanes);
+    }
+}
+
+static chl_kernel_status dw(const chl_call *call) {
+    const chl_conv_attributes *a = &call->attr.conv;
+    chl_conv_job job = chl_conv_forward_job(a);
+    job.x = call->in[1];
+    if (call->out[0] && chl_conv_dw_path_of(a) == CHL_PATH_WINOGRAD)
+        chl_winograd_dw(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
+                        call->workspace);
+    else if (call->out[0])
+        chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
+                            call->workspace);
+    if (call->out[1])
+        bias_gradient(call->in[0], job.n * job.out_h * job.out_w, a->o, call->out[1],
+                      chl_accumulates(call, 1));
+    return CHL_KERNEL_OK;
+}
+
+const chl_body chl_cpu_conv = {forward, forward_workspace, NULL};
+const chl_body chl_cpu_conv_dx = {dx, dx_workspace, NULL};
+const chl_body chl_cpu_conv_dw = {dw, dw_workspace, NULL};

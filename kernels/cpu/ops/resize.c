@@ -1,0 +1,216 @@
+/* Resizing with the filters of the frameworks whose networks we load (attributes.h), and its
+ * adjoint. Each filter is one function from an output position to taps; the rest is resample.c. */
+#include "cpu/lib/resample.h"
+#include <math.h>
+
+typedef struct taps {
+    int64_t first, count;
+    float *weight;
+} taps;
+
+static int64_t clamped(int64_t i, int64_t size) {
+    return i < 0 ? 0 : i >= size ? size - 1 : i;
+}
+
+static void take_linear(taps *t, double at, int64_t in) {
+    const int64_t left = clamped((int64_t)floor(at), in);
+    t->first = left;
+    t->count = left + 1 < in ? 2 : 1;
+    const double share = t->count == 2 ? at - (double)left : 0;
+    t->weight[0] = (float)(1 - share);
+    if (t->count == 2) t->weight[1] = (float)share;
+}
+
+/* [Keys 1981] */
+static double cubic(double x, double a) {
+    x = fabs(x);
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? a * (((x - 5) * x + 8) * x - 4) : 0;
+}
+
+/* Four taps; those outside the picture repeat its edge. */
+static void take_cubic(taps *t, double at, int64_t in) {
+    const int64_t left = (int64_t)floor(at);
+    t->first = clamped(left - 1, in);
+    t->count = clamped(left + 2, in) - t->first + 1;
+    double weight[4] = {0};
+    for (int64_t k = -1; k <= 2; k++)
+        weight[clamped(left + k, in) - t->first] += cubic(at - (double)(left + k), -0.75);
+    for (int64_t k = 0; k < t->count; k++) t->weight[k] = (float)weight[k];
+}
+
+/* The kernel grows with the reduction; taps outside are left out and the rest scaled to sum 1. */
+static void take_cubic_antialiased(taps *t, int64_t i, int64_t in, int64_t out) {
+    const double scale = (double)in / (double)out, stretch = scale > 1 ? scale : 1;
+    const double centre = scale * ((double)i + 0.5), support = 2 * stretch;
+    const double begin = centre - support + 0.5, end = centre + support + 0.5;
+    t->first = begin > 0 ? (int64_t)begin : 0;
+    t->count = (end < (double)in ? (int64_t)end : in) - t->first;
+    double total = 0;
+    for (int64_t k = 0; k < t->count; k++)
+        total += cubic(((double)(t->first + k) - centre + 0.5) / stretch, -0.5);
+    for (int64_t k = 0; k < t->count; k++)
+        t->weight[k] =
+            (float)(cubic(((double)(t->first + k) - centre + 0.5) / stretch, -0.5) / total);
+}
+
+static void take_area(taps *t, int64_t i, int64_t in, int64_t out) {
+    t->first = i * in / out;
+    t->count = ((i + 1) * in + out - 1) / out - t->first;
+    for (int64_t k = 0; k < t->count; k++) t->weight[k] = 1 / (float)t->count;
+}
+
+/* In units of 1/out of an input pixel: pixel j covers [j out, (j+1) out), output i [i in, (i+1)
+ * in). */
+static void take_box(taps *t, int64_t i, int64_t in, int64_t out) {
+    const int64_t begin = i * in, end = begin + in;
+    t->first = begin / out;
+    t->count = (end + out - 1) / out - t->first;
+    for (int64_t k = 0; k < t->count; k++) {
+        int64_t left = (t->first + k) * out, right = left + out;
+        if (left < begin) left = begin;
+        if (right > end) right = end;
+        t->weight[k] = (float)((double)(right - left) / (double)in);
+    }
+}
+
+static void take(taps *t, chl_filter filter, int64_t i, int64_t in, int64_t out) {
+    const double half_pixel = ((double)i + 0.5) * (double)in / (double)out - 0.5;
+    switch (filter) {
+    case CHL_FILTER_NEAREST:
+        *t = (taps){(2 * i + 1) * in / (2 * out), 1, t->weight};
+        t->weight[0] = 1;
+        break;
+    case CHL_FILTER_BILINEAR:
+        take_linear(t, half_pixel > 0 ? half_pixel : 0, in);
+        break;
+    case CHL_FILTER_BILINEAR_ENDS:
+        take_linear(t, out > 1 ? (double)(i * (in - 1)) / (double)(out - 1) : 0, in);
+        break;
+    case CHL_FILTER_BICUBIC:
+        take_cubic(t, half_pixel, in);
+        break;
+    case CHL_FILTER_BICUBIC_PIL:
+        take_cubic_antialiased(t, i, in, out);
+        break;
+    case CHL_FILTER_AREA:
+        take_area(t, i, in, out);
+        break;
+    case CHL_FILTER_BOX:
+        take_box(t, i, in, out);
+        break;
+    }
+}
+
+static int64_t max_taps(chl_filter filter, int64_t in, int64_t out) {
+    switch (filter) {
+    case CHL_FILTER_NEAREST:
+        return 1;
+    case CHL_FILTER_BILINEAR:
+    case CHL_FILTER_BILINEAR_ENDS:
+        return 2;
+    case CHL_FILTER_BICUBIC:
+        return 4;
+    case CHL_FILTER_BICUBIC_PIL:
+        return in > out ? 4 * in / out + 2 : 5;
+    case CHL_FILTER_AREA:
+    case CHL_FILTER_BOX:
+        return in / out + 2;
+    }
+    return 0;
+}
+
+static chl_axis axis_of(char **memory, chl_filter filter, int64_t in, int64_t out) {
+    chl_axis axis = chl_axis_place(memory, in, out, out * max_taps(filter, in, out));
+    for (int64_t i = 0; i < out; i++) {
+        taps t = {.weight = axis.weight + axis.start[i]};
+        take(&t, filter, i, in, out);
+        axis.first[i] = (int32_t)t.first;
+        axis.start[i + 1] = axis.start[i] + (int32_t)t.count;
+    }
+    return axis;
+}
+
+static size_t axis_room(chl_filter filter, int64_t in, int64_t out, int transposed) {
+    const int64_t taps = out * max_taps(filter, in, out);
+    return chl_axis_bytes(out, taps) + (transposed ? chl_axis_bytes(in, taps) : 0);
+}
+
+static size_t axes_room(const chl_call *call, int transposed) {
+    const chl_filter filter = call->attr.resize.filter;
+    const size_t bytes =
+        axis_room(filter, call->attr.resize.h, call->attr.resize.out_h, transposed) +
+        axis_room(filter, call->attr.resize.w, call->attr.resize.out_w, transposed);
+    return (bytes + 63) & ~(size_t)63;
+}
+
+static size_t forward_workspace(const chl_call *call) {
+    const chl_desc *x = &call->in_desc[0];
+    return axes_room(call, 0) + chl_resample_bytes(x->dim[0], call->attr.resize.out_h,
+                                                   call->attr.resize.w, call->attr.resize.out_w,
+                                                   chl_channels(x));
+}
+
+static chl_kernel_status forward(const chl_call *call) {
+    const int64_t in_w = call->attr.resize.in_w, channels = chl_channels(&call->in_desc[0]);
+    char *memory = call->workspace;
+    const chl_filter filter = call->attr.resize.filter;
+    const chl_axis rows = axis_of(&memory, filter, call->attr.resize.h, call->attr.resize.out_h);
+    const chl_axis columns = axis_of(&memory, filter, call->attr.resize.w, call->attr.resize.out_w);
+    chl_resample_run(&(chl_resample){
+        .rows = &rows,
+        .columns = &columns,
+        .x = (const float *)call->in[0] +
+             (call->attr.resize.y * in_w + call->attr.resize.x) * channels,
+        .x_sample = call->attr.resize.in_h * in_w * channels,
+        .x_row = in_w * channels,
+        .y = call->out[0],
+        .y_sample = rows.out * columns.out * channels,
+        .y_row = columns.out * channels,
+        .samples = call->in_desc[0].dim[0],
+        .channels = channels,
+        .accumulate = chl_accumulates(call, 0),
+        .lines = (float *)((char *)call->workspace + axes_room(call, 0)),
+    });
+    return CHL_KERNEL_OK;
+}
+
+static size_t backward_workspace(const chl_call *call) {
+    const chl_desc *dy = &call->in_desc[0];
+    return axes_room(call, 1) + chl_resample_bytes(dy->dim[0], call->attr.resize.h,
+                                                   call->attr.resize.out_w, call->attr.resize.w,
+                                                   chl_channels(dy));
+}
+
+static chl_kernel_status backward(const chl_call *call) {
+    const int64_t in_h = call->attr.resize.in_h, in_w = call->attr.resize.in_w;
+    const int64_t samples = call->in_desc[0].dim[0], channels = chl_channels(&call->in_desc[0]);
+    char *memory = call->workspace;
+    const chl_filter filter = call->attr.resize.filter;
+    const chl_axis rows = axis_of(&memory, filter, call->attr.resize.h, call->attr.resize.out_h);
+    const chl_axis columns = axis_of(&memory, filter, call->attr.resize.w, call->attr.resize.out_w);
+    const chl_axis rows_back = chl_axis_transpose(&memory, &rows);
+    const chl_axis columns_back = chl_axis_transpose(&memory, &columns);
+    float *dx = call->out[0];
+    /* nothing flows to what lies outside the window */
+    if (!chl_accumulates(call, 0) && (rows.in < in_h || columns.in < in_w))
+        memset(dx, 0, (size_t)(samples * in_h * in_w * channels) * sizeof *dx);
+    chl_resample_run(&(chl_resample){
+        .rows = &rows_back,
+        .columns = &columns_back,
+        .x = call->in[0],
+        .x_sample = rows.out * columns.out * channels,
+        .x_row = columns.out * channels,
+        .y = dx + (call->attr.resize.y * in_w + call->attr.resize.x) * channels,
+        .y_sample = in_h * in_w * channels,
+        .y_row = in_w * channels,
+        .samples = samples,
+        .channels = channels,
+        .accumulate = chl_accumulates(call, 0),
+        .lines = (float *)((char *)call->workspace + axes_room(call, 1)),
+    });
+    return CHL_KERNEL_OK;
+}
+
+const chl_body chl_cpu_resize = {.run = forward, .workspace = forward_workspace};
+const chl_body chl_cpu_resize_dx = {.run = backward, .workspace = backward_workspace};

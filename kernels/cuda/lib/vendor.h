@@ -1,0 +1,55 @@
+// What the vendor's libraries do for us: dense matrix products (cuBLASLt) and plain convolutions
+// (cuDNN); the Fourier transform is our own, inside log_mel.cu, which says why. This is the only
+// door: bodies in vendor_cublas.cu and vendor_cudnn.cu, naive ones with the same layouts for the
+// emulated GPU in tests/emu/vendor_emu.cpp. Which algorithm runs is told by shape and alignment,
+// never by a timing: a resumed run must compute bit-identical results.
+#pragma once
+#include "cuda/lib/body.h"
+
+namespace chl {
+// d [rows, columns] = alpha a b + beta d + bias[columns], everything row-major and dense; bf16
+// factors meet on the tensor cores, float ones are multiplied as floats; sums are float.
+struct matmul_shape {
+    int64_t rows, columns, inner;
+    bool a_turned = false, b_turned = false; // a lies as [inner, rows], b as [columns, inner]
+    chl_dtype from = CHL_F32, to = CHL_F32;  // of a and b; of d and bias: from, or float
+    bool bias = false;
+    int64_t batch = 1, a_step = 0, b_step = 0, d_step = 0; // in elements
+};
+struct matmul_data {
+    float alpha;
+    const void *a, *b; // of type `from`
+    float beta;
+    void *d;
+    const void *bias; // of type `to`
+    void *workspace;  // matmul_workspace() bytes
+};
+size_t matmul_workspace();
+chl_kernel_status matmul(const chl_call *call, const matmul_shape &shape, const matmul_data &data);
+
+// Plain bf16 convolution, NHWC, filter [O,K,K,I]: y from x and the filter, or dx from dy and the
+// filter. Where convolution_taken says no (an odd shape, no library), the caller computes it.
+enum class conv_pass { forward, data };
+bool convolution_taken(conv_pass pass, const chl_conv_attributes &a);
+size_t convolution_workspace(conv_pass pass, const chl_conv_attributes &a);
+chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
+                              const void *filter, float beta, void *to, void *workspace);
+
+// Whether cuDNN's NHWC kernels want this shape: channels fill 16 bytes, and it is not a matrix
+// product in disguise (1x1, or patches side by side).
+inline bool convolution_fits(const chl_conv_attributes &a) {
+    const bool product = a.pad == 0 && a.kernel == a.stride;
+    return a.i % 8 == 0 && a.o % 8 == 0 && !product;
+}
+
+// Cuts a workspace into parts of whole 64 bytes; with base == nullptr it only adds up their sizes.
+struct room {
+    void *base;
+    size_t used = 0;
+    template <class T> T *take(int64_t count) {
+        T *part = base ? reinterpret_cast<T *>(static_cast<char *>(base) + used) : nullptr;
+        used += (size_t(count) * sizeof(T) + 63) / 64 * 64;
+        return part;
+    }
+};
+} // namespace chl

@@ -1,0 +1,146 @@
+// The modulated convolution with activations scaled instead of weights:
+//     y = clamp(gain * lrelu(d * conv(x * s, w) + strength * noise + b))
+// s multiplies where the product reads x, everything behind the convolution runs where it writes y.
+// The data gradient's kernel sums the style gradient ds[n,i] = sum over pixels of x * dgrad while
+// it writes dx = s * dgrad: backward costs one convolution. Derivations, tiling and figures:
+// docs/kernels/modulated-convolution.md.
+#include "cuda/modconv/modconv_gradient.cuh"
+
+namespace {
+using namespace modconv;
+
+// --- modconv: x w packed s d? noise? strength? b? -> y -------------------------------------------
+gather forward_gather_of(const chl_conv_attributes &a) {
+    return a.up ? up_gather(a) : forward_gather(a);
+}
+template <class T> bool filter_on_tile(const chl_conv_attributes &a, gather &g) {
+    return a.up && sizeof(T) == 2 && lay_up_tiles(g);
+}
+struct forward_space {
+    template <class T> struct of {
+        T *z = nullptr;
+        product_space<T> product;
+        of(const chl_call *call, chl::room &room) {
+            gather g = forward_gather_of(call->attr.conv);
+            if (filter_on_tile<T>(call->attr.conv, g)) return;
+            z = room.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, 0, room);
+        }
+    };
+};
+template <class T> activate<T> activation_of(const chl_call *call) {
+    const chl_conv_attributes &a = call->attr.conv;
+    return {layer_of(call, 4, int64_t(a.h) * a.w * (a.up ? 4 : 1)), chl::out<T>(call, 0),
+            chl::adds(call, 0)};
+}
+template <class T> chl_kernel_status forward_in(const chl_call *call) {
+    const chl_conv_attributes &a = call->attr.conv;
+    chl::room memory = {call->workspace};
+    const forward_space::of<T> room(call, memory);
+    const operands from = {
+        call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
+    gather g = forward_gather_of(a);
+    if constexpr (sizeof(T) == 2)
+        if (filter_on_tile<T>(a, g))
+            return run_up_tiles(call, g, chl::in<T>(call, 0), from.style, chl::in<T>(call, 2),
+                                activation_of<T>(call));
+    if (!a.up) return product(call, g, from, activation_of<T>(call), room.product);
+    const chl_kernel_status status = product(call, g, from, keep_result<T>{room.z}, room.product);
+    if (status != CHL_KERNEL_OK) return status;
+    return run_fir(call, fir_forward(a), room.z, activation_of<T>(call));
+}
+chl_kernel_status forward(const chl_call *call) {
+    if (!call->out[0] || empty(call->attr.conv)) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return forward_in<decltype(zero)>(call); });
+}
+
+// --- modconv_dx: g w packed s x? -> dx ds --------------------------------------------------------
+template <class T> chl_kernel_status dx_in(const chl_call *call) {
+    gradient<T> f = {};
+    f.x = chl::in<T>(call, 4);
+    f.s = chl::in<float>(call, 3);
+    f.dx = chl::out<T>(call, 0);
+    f.ds = f.x ? chl::out<float>(call, 1) : nullptr;
+    f.channels = call->attr.conv.i;
+    f.add = chl::adds(call, 0);
+    f.add_ds = chl::adds(call, 1);
+    return data_gradient<T>(call, f);
+}
+chl_kernel_status dx(const chl_call *call) {
+    if (empty(call->attr.conv)) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return dx_in<decltype(zero)>(call); });
+}
+
+// --- modconv_dw: g x s -> dw ---------------------------------------------------------------------
+struct weight_sum {
+    const float *parts;
+    float *dw;
+    int64_t pairs; // O * I
+    int count;
+    float gain;
+    bool add;
+    template <int N> __device__ void at(int64_t i) const {
+        float sum[N] = {};
+        for (int e = 0; e < N; e++) {
+            for (int64_t p = 0; p < count; p++)
+                sum[e] += parts[(p * 9 + (i + e) % 9) * pairs + (i + e) / 9];
+            sum[e] *= gain;
+        }
+        chl::store(dw + i, sum, add);
+    }
+};
+correlation weight_method(const chl_conv_attributes &a) {
+    correlation z = correlation_of(a);
+    const int64_t tiles = 9 * ((a.i + DW - 1) / DW) * ((a.o + DW - 1) / DW);
+    const int64_t pixels = int64_t(a.n) * a.h * a.w, most = pixels / 256;
+    int64_t parts = 132 * 4 / tiles;
+    parts = parts > most ? most : parts;
+    z.parts = int(parts < 1 ? 1 : parts);
+    return z;
+}
+struct dw_space {
+    template <class T> struct of {
+        T *dz;
+        float *parts;
+        of(const chl_call *call, chl::room &room) {
+            const chl_conv_attributes &a = call->attr.conv;
+            dz = room.take<T>(z_count(a));
+            parts = room.take<float>(int64_t(weight_method(a).parts) * 9 * a.o * a.i);
+        }
+    };
+};
+template <class T>
+chl_kernel_status correlate(const chl_call *call, const correlation &z, const T *g, const T *x,
+                            const float *style, float *parts) {
+    if constexpr (sizeof(T) == 2)
+        if (z.in_c % 8 == 0 && z.out_c % 8 == 0)
+            return run_tile_correlation(call, z, g, x, style, parts);
+    return run_plain_correlation(call, z, g, x, style, parts);
+}
+template <class T> chl_kernel_status dw_in(const chl_call *call) {
+    const chl_conv_attributes &a = call->attr.conv;
+    chl::room memory = {call->workspace};
+    const dw_space::of<T> room(call, memory);
+    const T *g;
+    chl_kernel_status status = spread(call, room.dz, &g);
+    const correlation z = weight_method(a);
+    if (status == CHL_KERNEL_OK)
+        status = correlate(call, z, g, chl::in<T>(call, 1), chl::in<float>(call, 2), room.parts);
+    if (status != CHL_KERNEL_OK) return status;
+    const int64_t pairs = int64_t(a.o) * a.i;
+    return chl::each<float>(call, 9 * pairs,
+                            weight_sum{room.parts, chl::out<float>(call, 0), pairs, z.parts, a.gain,
+                                       chl::adds(call, 0)});
+}
+chl_kernel_status dw(const chl_call *call) {
+    if (!call->out[0] || empty(call->attr.conv)) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return dw_in<decltype(zero)>(call); });
+}
+} // namespace
+
+const chl_body chl_cuda_modconv = {forward, space_of<forward_space>, nullptr};
+const chl_body chl_cuda_modconv_dx = {dx, space_of<gradient_space<1>>, nullptr};
+const chl_body chl_cuda_modconv_dw = {dw, space_of<dw_space>, nullptr};

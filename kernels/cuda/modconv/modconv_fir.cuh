@@ -1,0 +1,68 @@
+// The filter [1,3,3,1] x [1,3,3,1] / 16 behind the transposed convolution, and its transpose.
+// result[i, j] = sum over k, l of f[k] f[l] from[i - lead + k, j - lead + l]: lead 1 makes y
+// [2h, 2w] of z [2h+1, 2w+1], lead 2 makes z's gradient of y's. Bound by memory: every number is
+// read once from memory and ten times from cache, for two results beside each other are one
+// thread's.
+#pragma once
+#include "cuda/modconv/modconv.cuh"
+
+namespace modconv {
+constexpr int FIR_THREADS = 256;
+
+struct fir {
+    int n, from_h, from_w, h, w, channels, lead;
+};
+
+template <int N, class T, class F>
+SIMT_KERNEL((FIR_THREADS), fir_kernel, fir z, const T *from, F f, int64_t count) {
+    constexpr float weight[4] = {0.25f, 0.75f, 0.75f, 0.25f};
+    const int packs = z.channels / N, pairs = (z.w + 1) / 2;
+    const int64_t stride = int64_t(gridDim.x) * FIR_THREADS;
+    for (int64_t i = int64_t(blockIdx.x) * FIR_THREADS + threadIdx.x; i < count; i += stride) {
+        const int c = int(i % packs) * N, column = int(i / packs % pairs) * 2;
+        const int row = int(i / packs / pairs % z.h);
+        const int64_t n = i / packs / pairs / z.h;
+        float sum[2][N] = {};
+        for (int k = 0; k < 4; k++) {
+            const int y = row - z.lead + k;
+            if (y < 0 || y >= z.from_h) continue;
+#pragma unroll
+            for (int l = 0; l < 5; l++) {
+                const int x = column - z.lead + l;
+                if (x < 0 || x >= z.from_w) continue;
+                float v[N];
+                chl::load(from + ((n * z.from_h + y) * z.from_w + x) * z.channels + c, v);
+                for (int e = 0; e < N; e++) {
+                    if (l < 4) sum[0][e] += weight[k] * weight[l] * v[e];
+                    if (l > 0) sum[1][e] += weight[k] * weight[l - 1] * v[e];
+                }
+            }
+        }
+        float keep[F::KEEP > 0 ? F::KEEP : 1][N], none[1][N];
+        f.template start<N>(n, c, keep);
+        for (int s = 0; s < 2 && column + s < z.w; s++) {
+            place p = {n, int64_t(row) * z.w + column + s, c, 0};
+            p.at = (n * z.h * z.w + p.row) * z.channels + c;
+            f.template value<N>(p, keep, sum[s], none);
+        }
+    }
+}
+
+template <class T, class F>
+chl_kernel_status run_fir(const chl_call *call, const fir &z, const T *from, const F &f) {
+    const bool packed = z.channels % chl::PACK<T> == 0;
+    const int64_t count =
+        int64_t(z.n) * z.h * ((z.w + 1) / 2) * (z.channels / (packed ? chl::PACK<T> : 1));
+    const int64_t most = 132 * 32, blocks = (count + FIR_THREADS - 1) / FIR_THREADS;
+    const auto kernel = packed ? fir_kernel<chl::PACK<T>, T, F> : fir_kernel<1, T, F>;
+    return chl::status(
+        simt::launch(kernel, {dim3(unsigned(blocks < most ? blocks : most)), dim3(FIR_THREADS)},
+                     call->stream, z, from, f, count));
+}
+inline fir fir_forward(const chl_conv_attributes &a) {
+    return {a.n, 2 * a.h + 1, 2 * a.w + 1, 2 * a.h, 2 * a.w, a.o, 1};
+}
+inline fir fir_backward(const chl_conv_attributes &a) {
+    return {a.n, 2 * a.h, 2 * a.w, 2 * a.h + 1, 2 * a.w + 1, a.o, 2};
+}
+} // namespace modconv

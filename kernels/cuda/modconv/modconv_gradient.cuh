@@ -1,0 +1,54 @@
+// The data gradient of a modulated convolution, for modconv_dx and for what is fused with it.
+#pragma once
+#include "cuda/modconv/modconv_fir.cuh"
+#include "cuda/modconv/modconv_product.cuh"
+#include "cuda/modconv/modconv_up_tile.cuh"
+
+namespace modconv {
+inline gather gradient_gather(const chl_conv_attributes &a) {
+    return a.up ? up_dx_gather(a) : dx_gather(a);
+}
+template <class T> bool filters_on_tile(const chl_conv_attributes &a, gather &g) {
+    return a.up && sizeof(T) == 2 && lay_up_dx_tiles(g);
+}
+template <int SUMS> struct gradient_space {
+    template <class T> struct of {
+        T *dz = nullptr;
+        product_space<T> product;
+        of(const chl_call *call, chl::room &room) {
+            gather g = gradient_gather(call->attr.conv);
+            if (filters_on_tile<T>(call->attr.conv, g)) {
+                product.sums = room.take<float>(int64_t(g.n) * g.tiles * SUMS * g.out_c);
+                return;
+            }
+            dz = room.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, SUMS, room);
+        }
+    };
+};
+// the filter's transpose: z's gradient, or g itself
+template <class T> chl_kernel_status spread(const chl_call *call, T *dz, const T **from) {
+    const chl_conv_attributes &a = call->attr.conv;
+    const T *g = chl::in<T>(call, 0);
+    *from = a.up ? dz : g;
+    return a.up ? run_fir(call, fir_backward(a), g, keep_result<T>{dz}) : CHL_KERNEL_OK;
+}
+// of a modconv_dx: g w packed s x?
+template <class T, class F> chl_kernel_status data_gradient(const chl_call *call, const F &f) {
+    const chl_conv_attributes &a = call->attr.conv;
+    chl::room memory = {call->workspace};
+    const typename gradient_space<F::SUMS>::template of<T> room(call, memory);
+    gather to = gradient_gather(a);
+    if constexpr (sizeof(T) == 2)
+        if (filters_on_tile<T>(a, to)) {
+            const chl_kernel_status status = run_up_dx_tiles(
+                call, to, chl::in<T>(call, 0), chl::in<T>(call, 2), f, room.product.sums);
+            return status == CHL_KERNEL_OK ? finish_sums(call, to, room.product.sums, f) : status;
+        }
+    const T *g;
+    const chl_kernel_status spreading = spread(call, room.dz, &g);
+    if (spreading != CHL_KERNEL_OK) return spreading;
+    const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], true, a.gain};
+    return product(call, to, from, f, room.product);
+}
+} // namespace modconv

@@ -1,0 +1,91 @@
+// One of the gathered products, by whichever kernel takes its shape, and what becomes of its
+// results.
+#pragma once
+#include "cuda/modconv/modconv_hopper.cuh"
+
+namespace modconv {
+inline bool empty(const chl_conv_attributes &a) {
+    return a.n == 0 || a.h == 0 || a.w == 0 || a.i == 0 || a.o == 0;
+}
+inline int64_t z_count(const chl_conv_attributes &a) {
+    return a.up ? int64_t(a.n) * (2 * a.h + 1) * (2 * a.w + 1) * a.o : 0;
+}
+template <class Space> size_t space_of(const chl_call *call) {
+    chl::room room = {nullptr};
+    if (call->in_desc[0].dtype == CHL_BF16)
+        typename Space::template of<chl::bf16>(call, room);
+    else
+        typename Space::template of<float>(call, room);
+    return room.used;
+}
+
+// --- how a product is computed: tiles, and memory for parts and for sums over pixels -------------
+template <class T> tile_kind lay(gather &g) {
+    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0) {
+        const tile_kind kind = lay_hopper_tiles(g);
+        return kind == PLAIN_TILES ? lay_tensor_tiles(g) : kind;
+    }
+    lay_tiles(g, PLAIN, PLAIN);
+    return PLAIN_TILES;
+}
+inline chl::view results_of(const gather &g) {
+    return {g.n, int64_t(g.out_h) * g.out_w, g.out_c};
+}
+template <class T> struct product_space {
+    float *parts = nullptr, *sums = nullptr;
+    product_space() = default;
+    product_space(gather g, int summed, chl::room &room) { // so many numbers a channel
+        lay<T>(g);
+        const chl_dtype type = sizeof(T) == 2 ? CHL_BF16 : CHL_F32;
+        parts = room.take<float>(g.splits > 1 ? g.splits * result_count(g) : 0);
+        const int64_t own = int64_t(g.n) * g.tiles * summed * g.out_c;
+        const int64_t added =
+            int64_t(chl::columns_workspace(results_of(g), type, summed) / sizeof(float));
+        sums = room.take<float>(!summed ? 0 : g.splits > 1 ? added : own);
+    }
+};
+struct operands {
+    const void *x;
+    const float *style, *w;
+    const void *packed; // gain * w as bf16 [O,9,I]
+    bool turned;        // data gradient: the matrix of a tap is [O,I], not [I,O]
+    float gain;
+};
+template <class T, class F>
+chl_kernel_status one_product(const chl_call *call, tile_kind kind, const gather &g,
+                              const operands &from, const F &f, float *sums) {
+    const T *x = static_cast<const T *>(from.x);
+    if constexpr (sizeof(T) == 2) {
+        const T *packed = static_cast<const T *>(from.packed);
+        if (kind == WIDE_BOXES || kind == TALL_BOXES)
+            return run_boxes(call, kind, g, x, from.style, packed, f, sums);
+        if (kind != PLAIN_TILES) return run_tiles(call, kind, g, x, from.style, packed, f, sums);
+    }
+    const int64_t taps = 9, in = from.turned ? g.out_c : g.in_c;
+    const plain_weights w = {from.w, from.turned ? in * taps : taps, from.turned ? taps : in * taps,
+                             from.gain};
+    return run_plain(call, g, x, from.style, w, f, sums);
+}
+// the tiles' sums over pixels to their results
+template <class F>
+chl_kernel_status finish_sums(const chl_call *call, const gather &g, const float *sums,
+                              const F &f) {
+    if constexpr (F::SUMS > 0)
+        if (f.summed()) return chl::finish_columns(call, g.n, g.out_c, g.tiles, sums, f);
+    return CHL_KERNEL_OK;
+}
+template <class T, class F>
+chl_kernel_status product(const chl_call *call, gather g, const operands &from, const F &f,
+                          const product_space<T> &room) {
+    const tile_kind kind = lay<T>(g);
+    chl_kernel_status status;
+    if (g.splits > 1) {
+        status = one_product<T>(call, kind, g, from, keep_result<float>{room.parts}, nullptr);
+        if (status != CHL_KERNEL_OK) return status;
+        return chl::columns<T>(call, results_of(g),
+                               from_parts<F>{f, room.parts, result_count(g), g.splits}, room.sums);
+    }
+    status = one_product<T>(call, kind, g, from, f, room.sums);
+    return status == CHL_KERNEL_OK ? finish_sums(call, g, room.sums, f) : status;
+}
+} // namespace modconv

@@ -1,0 +1,64 @@
+// Self-attention over sequences: qkv [N,T,3C] -> y [N,T,C], lse [N,heads,T].
+#include "cuda/lib/attention.cuh"
+#include "cuda/lib/attention_tile.cuh"
+#include "cuda/lib/flash.cuh"
+
+namespace {
+using attention::sequences;
+
+sequences measure(const chl_call *call, const chl_desc &qkv) {
+    sequences g = {attention::layout_of(qkv, call->attr.attention.heads),
+                   call->attr.attention.causal != 0};
+    g.units = qkv.dim[0];
+    g.tokens = int(qkv.dim[1]);
+    return g;
+}
+
+chl_kernel_status forward(const chl_call *call) {
+    const sequences g = measure(call, call->in_desc[0]);
+    if (chl_count(&call->in_desc[0]) == 0 || (!call->out[0] && !call->out[1])) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        attention::tensors<T> t = {};
+        t.qkv = chl::in<T>(call, 0);
+        t.out = chl::out<T>(call, 0);
+        t.add = chl::adds(call, 0);
+        t.lse_out = chl::out<float>(call, 1);
+        t.add_lse = chl::adds(call, 1);
+        if constexpr (sizeof(T) == 2) {
+            if (attention_tile::fits(g)) return attention_tile::run_forward(call, g, t);
+            if (flash::fits(g)) return flash::run_forward(call, g, t);
+        }
+        return attention::run_plain<T, attention::FORWARD>(call, g, t, g.units);
+    });
+}
+
+chl_kernel_status backward(const chl_call *call) {
+    const sequences g = measure(call, call->in_desc[1]);
+    if (chl_count(&call->in_desc[1]) == 0 || !call->out[0]) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[1].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        attention::tensors<T> t = {};
+        t.dy = chl::in<T>(call, 0);
+        t.qkv = chl::in<T>(call, 1);
+        t.y = chl::in<T>(call, 2);
+        t.lse = chl::in<float>(call, 3);
+        t.out = chl::out<T>(call, 0);
+        t.add = chl::adds(call, 0);
+        t.delta = static_cast<float *>(call->workspace);
+        if constexpr (sizeof(T) == 2) {
+            if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
+            if (flash::fits(g)) return flash::run_backward(call, g, t);
+        }
+        return attention::plain_backward(call, g, t, g.units);
+    });
+}
+
+// D [N,heads,T]
+size_t backward_workspace(const chl_call *call) {
+    return sizeof(float) * size_t(chl_count(&call->in_desc[3]));
+}
+} // namespace
+
+const chl_body chl_cuda_attention = {forward, nullptr, nullptr};
+const chl_body chl_cuda_attention_backward = {backward, backward_workspace, nullptr};

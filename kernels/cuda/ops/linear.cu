@@ -1,0 +1,160 @@
+// y = gain x w^T + bias_gain b and its gradients: matrix products of the vendor's library, the bias
+// in their epilogue. w and b are floats; bf16 activations meet a bf16 copy of w, which linear_pack
+// made once of a frozen weight, and which otherwise goes through the workspace.
+// 2 rows in out FLOPs; in bf16 2 (rows in + rows out + in out) bytes: bound by streaming w below
+// some 300 rows on an H100, by the tensor cores above.
+#include "cuda/lib/pack.cuh"
+#include "cuda/lib/vendor.h"
+
+namespace {
+using chl::bf16;
+
+int64_t last(const chl_desc &d) {
+    return d.dim[d.rank - 1];
+}
+
+// --- linear_pack: the bf16 copy ------------------------------------------------------------------
+size_t packed_bytes(const chl_call *call) {
+    return size_t(chl_count(&call->in_desc[0])) * sizeof(bf16);
+}
+chl_kernel_status pack(const chl_call *call) {
+    return chl::copy_as(call, chl_count(&call->in_desc[0]), chl::in<float>(call, 0), 1,
+                        chl::out<bf16>(call, 0));
+}
+
+// w as the activations' type T: itself, the packed copy, or one made in `copy`
+template <class T>
+chl_kernel_status weight_as(const chl_call *call, int packed, T *copy, const void **weight) {
+    *weight = call->in[1];
+    if (sizeof(T) == sizeof(float)) return CHL_KERNEL_OK;
+    const bool given = call->inputs > packed && call->in[packed];
+    *weight = given ? call->in[packed] : copy;
+    if (given) return CHL_KERNEL_OK;
+    return chl::copy_as(call, chl_count(&call->in_desc[1]), chl::in<float>(call, 1), 1, copy);
+}
+template <class T> int64_t copied_weights(const chl_call *call, int packed) {
+    return sizeof(T) == sizeof(float) || call->inputs > packed ? 0 : chl_count(&call->in_desc[1]);
+}
+
+// --- linear: x w b? packed? -> y -----------------------------------------------------------------
+template <class T> struct forward_space {
+    char *product;
+    T *w, *b;
+    forward_space(const chl_call *call, chl::room &room) {
+        product = room.take<char>(int64_t(chl::matmul_workspace()));
+        w = room.take<T>(copied_weights<T>(call, 3));
+        b = room.take<T>(call->in_desc[1].dim[0]);
+    }
+};
+
+// The library adds the bias as it is and in y's type.
+template <class T>
+chl_kernel_status bias_as(const chl_call *call, int64_t width, T *copy, const void **bias) {
+    const float *b = call->inputs > 2 ? chl::in<float>(call, 2) : nullptr;
+    const float gain = call->attr.linear.bias_gain;
+    *bias = b;
+    if (!b || (sizeof(T) == sizeof(float) && gain == 1)) return CHL_KERNEL_OK;
+    *bias = copy;
+    return chl::copy_as(call, width, b, gain, copy);
+}
+
+template <class T> chl_kernel_status forward_in(const chl_call *call) {
+    const int64_t in = last(call->in_desc[0]), out = last(call->out_desc[0]);
+    chl::room room = {call->workspace};
+    const forward_space<T> space(call, room);
+    const void *w, *b;
+    chl_kernel_status status = weight_as<T>(call, 3, space.w, &w);
+    if (status == CHL_KERNEL_OK) status = bias_as<T>(call, out, space.b, &b);
+    if (status != CHL_KERNEL_OK) return status;
+    chl::matmul_shape shape = {chl_count(&call->in_desc[0]) / in, out, in};
+    shape.b_turned = true;
+    shape.from = shape.to = call->in_desc[0].dtype;
+    shape.bias = b != nullptr;
+    return chl::matmul(call, shape,
+                       {call->attr.linear.gain, call->in[0], w, chl::adds(call, 0) ? 1.0f : 0.0f,
+                        call->out[0], b, space.product});
+}
+chl_kernel_status forward(const chl_call *call) {
+    if (!call->out[0]) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return forward_in<decltype(zero)>(call); });
+}
+size_t forward_workspace(const chl_call *call) {
+    chl::room room = {nullptr};
+    if (call->in_desc[0].dtype == CHL_BF16)
+        forward_space<bf16>(call, room);
+    else
+        forward_space<float>(call, room);
+    return room.used;
+}
+
+// --- linear_dx: dy w packed? -> dx ---------------------------------------------------------------
+template <class T> struct backward_space {
+    char *product;
+    T *w;
+    backward_space(const chl_call *call, chl::room &room) {
+        product = room.take<char>(int64_t(chl::matmul_workspace()));
+        w = room.take<T>(copied_weights<T>(call, 2));
+    }
+};
+template <class T> chl_kernel_status backward_x_in(const chl_call *call) {
+    const int64_t out = last(call->in_desc[0]), in = call->in_desc[1].dim[1];
+    chl::room room = {call->workspace};
+    const backward_space<T> space(call, room);
+    const void *w;
+    const chl_kernel_status status = weight_as<T>(call, 2, space.w, &w);
+    if (status != CHL_KERNEL_OK) return status;
+    chl::matmul_shape shape = {chl_count(&call->in_desc[0]) / out, in, out};
+    shape.from = shape.to = call->in_desc[0].dtype;
+    return chl::matmul(call, shape,
+                       {call->attr.linear.gain, call->in[0], w, chl::adds(call, 0) ? 1.0f : 0.0f,
+                        call->out[0], nullptr, space.product});
+}
+chl_kernel_status backward_x(const chl_call *call) {
+    if (!call->out[0]) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return backward_x_in<decltype(zero)>(call); });
+}
+size_t backward_x_workspace(const chl_call *call) {
+    chl::room room = {nullptr};
+    if (call->in_desc[0].dtype == CHL_BF16)
+        backward_space<bf16>(call, room);
+    else
+        backward_space<float>(call, room);
+    return room.used;
+}
+
+// --- linear_dw: dy x -> dw db, both floats -------------------------------------------------------
+chl_kernel_status backward_w(const chl_call *call) {
+    const int64_t out = last(call->in_desc[0]), in = last(call->in_desc[1]);
+    const int64_t rows = chl_count(&call->in_desc[0]) / out;
+    if (call->out[0]) {
+        chl::matmul_shape shape = {out, in, rows};
+        shape.a_turned = true;
+        shape.from = call->in_desc[0].dtype;
+        const chl_kernel_status status =
+            chl::matmul(call, shape,
+                        {call->attr.linear.gain, call->in[0], call->in[1],
+                         chl::adds(call, 0) ? 1.0f : 0.0f, call->out[0], nullptr, call->workspace});
+        if (status != CHL_KERNEL_OK) return status;
+    }
+    if (call->outputs < 2 || !call->out[1]) return CHL_KERNEL_OK;
+    return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
+        using T = decltype(zero);
+        return chl::columns<T>(call, {1, rows, out},
+                               chl::column_sums<T>{chl::in<T>(call, 0), chl::out<float>(call, 1),
+                                                   call->attr.linear.bias_gain, chl::adds(call, 1)},
+                               static_cast<float *>(call->workspace));
+    });
+}
+size_t backward_w_workspace(const chl_call *call) {
+    const size_t sums =
+        chl::columns_workspace(chl::rows_of(call->in_desc[0]), call->in_desc[0].dtype, 1);
+    return sums > chl::matmul_workspace() ? sums : chl::matmul_workspace();
+}
+} // namespace
+
+const chl_body chl_cuda_linear_pack = {pack, nullptr, packed_bytes};
+const chl_body chl_cuda_linear = {forward, forward_workspace, nullptr};
+const chl_body chl_cuda_linear_dx = {backward_x, backward_x_workspace, nullptr};
+const chl_body chl_cuda_linear_dw = {backward_w, backward_w_workspace, nullptr};

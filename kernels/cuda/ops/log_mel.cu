@@ -1,0 +1,215 @@
+// wave [N,S] -> log-mel picture [N, bands, 1 + S/hop]: framing, window, transform, power, mel bands
+// and decibels in one kernel, eight neighbouring frames to a block. A real frame of `fft` samples
+// is transformed as fft/2 complex points (even samples real, odd imaginary) and split afterwards;
+// the filter bank is sparse. Powers are four times the true ones (the split leaves out its 1/2);
+// the bands put it right. Bytes: 4 a sample and 4 a picture's element, which the clip's own maximum
+// as reference reads and writes once more. 2.5 fft log2 fft + 5 fft FLOPs a frame; a frame of 2048
+// moves some 60 KB in shared memory, which is what bounds it. Not cuFFT: its transforms begin and
+// end in memory, so frames, spectra and powers of ten seconds would move 40 MB instead of 2.
+#include "cuda/lib/fft.cuh"
+#include "cuda/lib/log_sum.cuh"
+
+namespace {
+using chl::complex;
+constexpr int THREADS = 128, FRAMES = 8, LANES = 4; // LANES share a band
+constexpr int MAX_FFT = 16384;                      // what a block's shared memory holds twice
+
+struct mel_plan {
+    const float *wave, *window;
+    const complex *twiddle;
+    const float *filter;
+    const int32_t *range;   // [bands, 3]: first bin, bins, offset into filter
+    float *mel;             // null: only the loudest levels are wanted
+    float *loudest;         // [clips, blocks], where a block leaves its own
+    const float *reference; // the same, from an earlier launch; null: 0 dB
+    int64_t samples, frames, blocks;
+    int bits, fft, hop, bands;
+    float floor_db, least;
+    bool reflect, raw, add; // raw: decibels as they are
+};
+
+// Where sample i of the padded clip comes from; -1 = silence. Reflection leaves out the end sample
+// and bounces as often as needed (numpy's "reflect").
+__device__ inline int64_t padded_index(const mel_plan &p, int64_t i) {
+    if (i >= 0 && i < p.samples) return i;
+    if (!p.reflect) return -1;
+    if (p.samples == 1) return 0;
+    const int64_t period = 2 * (p.samples - 1), at = (i % period + period) % period;
+    return at < p.samples ? at : period - at;
+}
+// A frame that reaches past the clip's ends, before its window.
+__device__ inline void lay_frame(const mel_plan &p, const float *wave, int64_t start, complex *to) {
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < p.fft; i += THREADS) {
+        const int64_t from = padded_index(p, start + i);
+        const float v = from < 0 ? 0 : wave[from];
+        complex &point = to[i / 2];
+        (i % 2 ? point.im : point.re) = v;
+    }
+}
+
+// With E = Z[k] + conj Z[M-k] and O = -i (Z[k] - conj Z[M-k]), 2 X[k] = E + w^k O and
+// 2 conj X[M-k] = E - w^k O.
+__device__ inline void split_power(const complex *z, int points, const complex *twiddle,
+                                   float *power) {
+    for (int k = int(threadIdx.x); k <= points / 2; k += THREADS) {
+        const complex a = z[chl::fft_place(k)];
+        const complex b = z[chl::fft_place((points - k) & (points - 1))];
+        const complex even = {a.re + b.re, a.im - b.im};
+        const complex turned = complex{a.im + b.im, b.re - a.re} * twiddle[k];
+        const complex up = {even.re + turned.re, even.im + turned.im};
+        const complex down = {even.re - turned.re, even.im - turned.im};
+        power[k] = up.re * up.re + up.im * up.im;
+        power[points - k] = down.re * down.re + down.im * down.im;
+    }
+}
+
+// Both keep a NaN of `a`: broken sound must not turn into a plausible picture.
+__device__ inline float at_least(float a, float b) {
+    return a < b ? b : a;
+}
+__device__ inline float at_most(float a, float b) {
+    return a > b ? b : a;
+}
+
+// Decibels of a frame's bands into level[band * FRAMES]; returns the loudest of this thread's.
+__device__ inline float band_levels(const mel_plan &p, const float *power, float *level) {
+    const int lane = int(threadIdx.x) % LANES;
+    float loudest = -INFINITY;
+    for (int first = 0; first < p.bands; first += THREADS / LANES) {
+        const int band = first + int(threadIdx.x) / LANES;
+        float sum = 0;
+        if (band < p.bands) {
+            const int32_t *range = p.range + 3 * band;
+            for (int i = lane; i < range[1]; i += LANES)
+                sum += power[range[0] + i] * p.filter[range[2] + i];
+        }
+        for (int step = 1; step < LANES; step *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+        if (band >= p.bands || lane > 0) continue;
+        const float decibels = 10 * log10f(at_least(0.25f * sum, p.least));
+        level[band * FRAMES] = decibels;
+        loudest = at_least(loudest, decibels);
+    }
+    return loudest;
+}
+
+// 0 dB below `reference` is 1, floor_db below is 0
+__device__ inline float shade(float level, float reference, float floor_db) {
+    if (floor_db == 0) return level - reference;
+    return at_most(at_least((level - reference) * (1 / floor_db) + 1, 0), 1);
+}
+
+template <int SIZE> __device__ inline float loudest_of(const float *loudest, int64_t count) {
+    float most = -INFINITY;
+    for (int64_t i = threadIdx.x; i < count; i += SIZE) most = at_least(most, loudest[i]);
+    return chl::block_max<SIZE>(most);
+}
+
+SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
+    SIMT_DYNAMIC_SHARED(complex, shared);
+    const int points = p.fft / 2;
+    complex *from = shared, *to = shared + chl::fft_room(points);
+    float *level = reinterpret_cast<float *>(to + chl::fft_room(points));
+    const int64_t clip = blockIdx.x / p.blocks, first = blockIdx.x % p.blocks * FRAMES;
+    const int count = int(p.frames - first < FRAMES ? p.frames - first : FRAMES);
+    const float *wave = p.wave + clip * p.samples;
+    float loudest = -INFINITY;
+    for (int f = 0; f < count; f++) {
+        const int64_t start = (first + f) * p.hop - points;
+        const bool whole = start >= 0 && start + p.fft <= p.samples;
+        if (!whole) {
+            __syncthreads(); // the last frame's power lies there
+            lay_frame(p, wave, start, to);
+            __syncthreads();
+        }
+        const auto load = [&](int i) {
+            const float *window = p.window + 2 * i;
+            const int64_t at = start + 2 * i;
+            const complex v = whole ? complex{wave[at], wave[at + 1]} : to[i];
+            return complex{v.re * window[0], v.im * window[1]};
+        };
+        chl::block_fft<THREADS>(p.bits, p.twiddle, p.fft, load, from, to);
+        float *power = reinterpret_cast<float *>(to);
+        split_power(from, points, p.twiddle, power);
+        __syncthreads();
+        // the next frame's transform begins in `from`, which nobody reads any more
+        loudest = at_least(loudest, band_levels(p, power, level + f));
+    }
+    const float reference =
+        p.reference ? loudest_of<THREADS>(p.reference + clip * p.blocks, p.blocks) : 0;
+    loudest = chl::block_max<THREADS>(loudest); // and the levels are there
+    if (threadIdx.x == 0 && p.loudest) p.loudest[blockIdx.x] = loudest;
+    if (!p.mel) return;
+    for (int i = int(threadIdx.x); i < p.bands * FRAMES; i += THREADS)
+        if (i % FRAMES < count)
+            chl::put(p.mel + (clip * p.bands + i / FRAMES) * p.frames + first + i % FRAMES,
+                     p.raw ? level[i] : shade(level[i], reference, p.floor_db), p.add);
+}
+
+// Levels to shades, in place: `chunks` blocks per clip.
+SIMT_KERNEL((THREADS), shade_levels, mel_plan p, int chunks) {
+    const int64_t clip = blockIdx.x / chunks, size = p.bands * p.frames;
+    const float reference = loudest_of<THREADS>(p.reference + clip * p.blocks, p.blocks);
+    for (int64_t i = int64_t(blockIdx.x) % chunks * THREADS + threadIdx.x; i < size;
+         i += int64_t(chunks) * THREADS)
+        p.mel[clip * size + i] = shade(p.mel[clip * size + i], reference, p.floor_db);
+}
+
+mel_plan plan_of(const chl_call *call) {
+    const auto &a = call->attr.mel;
+    mel_plan p = {};
+    p.wave = chl::in<float>(call, 0);
+    p.window = chl::in<float>(call, 1);
+    p.twiddle = chl::in<complex>(call, 2);
+    p.filter = chl::in<float>(call, 3);
+    p.range = chl::in<int32_t>(call, 4);
+    p.mel = chl::out<float>(call, 0);
+    p.loudest = static_cast<float *>(call->workspace);
+    p.samples = call->in_desc[0].dim[1];
+    p.frames = 1 + p.samples / a.hop;
+    p.blocks = (p.frames + FRAMES - 1) / FRAMES;
+    while (2 << p.bits < a.fft) p.bits++;
+    p.fft = a.fft;
+    p.hop = a.hop;
+    p.bands = a.bands;
+    p.floor_db = a.floor_db;
+    p.least = a.least;
+    p.reflect = a.reflect;
+    p.add = chl::adds(call, 0);
+    return p;
+}
+size_t workspace(const chl_call *call) {
+    return size_t(call->in_desc[0].dim[0] * plan_of(call).blocks) * sizeof(float);
+}
+
+chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
+    const size_t shared = size_t(2 * chl::fft_room(p.fft / 2)) * sizeof(complex) +
+                          size_t(p.bands) * FRAMES * sizeof(float);
+    const unsigned grid = unsigned(call->in_desc[0].dim[0] * p.blocks);
+    return chl::status(
+        simt::launch(frames_to_levels, {dim3(grid), dim3(THREADS), shared}, call->stream, p));
+}
+// The clip's own maximum is known only after all its blocks: the first launch leaves decibels in
+// the picture, the second shades them in place. A picture that is added to cannot hold them, so
+// there the second launch computes them again; no graph does that (the op has no gradient).
+chl_kernel_status run(const chl_call *call) {
+    mel_plan p = plan_of(call);
+    if (!p.mel) return CHL_KERNEL_OK;
+    if (p.fft > MAX_FFT) return CHL_KERNEL_UNSUPPORTED;
+    if (call->attr.mel.absolute) return levels(call, p);
+    mel_plan measure = p;
+    measure.raw = true;
+    if (p.add) measure.mel = nullptr;
+    const chl_kernel_status status = levels(call, measure);
+    p.reference = p.loudest;
+    p.loudest = nullptr;
+    if (status != CHL_KERNEL_OK) return status;
+    if (p.add) return levels(call, p);
+    const int chunks = int((p.bands * p.frames + THREADS * 16 - 1) / (THREADS * 16));
+    const unsigned grid = unsigned(call->in_desc[0].dim[0] * chunks);
+    return chl::status(
+        simt::launch(shade_levels, {dim3(grid), dim3(THREADS)}, call->stream, p, chunks));
+}
+} // namespace
+
+const chl_body chl_cuda_log_mel = {run, workspace, nullptr};

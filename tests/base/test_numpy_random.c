@@ -1,0 +1,60 @@
+/* A seed's z must be numpy's, so that it shows the picture people know. Expected numbers:
+ * numpy.random.RandomState(seed).randn(5). */
+#include "base/numpy_random.h"
+#include "edit/optimise.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those first */
+#include <cmocka.h>
+#include <math.h>
+
+static void normals_are_numpys(void **state) {
+    (void)state;
+    const struct {
+        uint32_t seed;
+        double z[5];
+    } expected[] = {
+        {0,
+         {1.764052345967664, 0.400157208367223, 0.9787379841057392, 2.240893199201458,
+          1.8675579901499675}},
+        {85, {0.17685072, 2.37775412, 0.99873286, -1.3101508, 0.18018992}},
+    };
+    for (int s = 0; s < 2; s++) {
+        float z[5];
+        chl_seed_normals(expected[s].seed, 5, z);
+        for (int i = 0; i < 5; i++) assert_true(fabs((double)z[i] - expected[s].z[i]) < 1e-6);
+    }
+}
+
+static void long_draws_refill_the_twister(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    static float z[COUNT];
+    double mean = 0, square = 0;
+    chl_seed_normals(1, COUNT, z);
+    for (int i = 0; i < COUNT; i++) {
+        mean += (double)z[i] / COUNT;
+        square += (double)z[i] * (double)z[i] / COUNT;
+    }
+    assert_true(fabs(mean) < 0.03 && fabs(square - 1) < 0.05);
+}
+
+static void rate_rises_and_falls(void **state) {
+    (void)state;
+    const int steps = 300;
+    assert_true(chl_rate_factor(0, steps) > 0 && chl_rate_factor(0, steps) < 0.1f);
+    assert_true(chl_rate_factor(100, steps) == 1);
+    assert_true(chl_rate_factor(steps - 1, steps) > 0 && chl_rate_factor(steps - 1, steps) < 0.01f);
+    for (int i = 230; i < steps; i++)
+        assert_true(chl_rate_factor(i, steps) < chl_rate_factor(i - 1, steps));
+    assert_true(chl_rate_factor(0, 1) > 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(normals_are_numpys),
+                                       cmocka_unit_test(long_draws_refill_the_twister),
+                                       cmocka_unit_test(rate_rises_and_falls)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* `chladni world`'s folders: what trainings and evaluations rely on. */
+#include "demo/world/world.h"
+#include "io/npy.h"
+#include "io/sound.h"
+#include "train/dataset.h"
+#include <chladni/demo.h>
+#include <chladni/engine.h>
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SIDE 32
+#define MUST(call)                                                                                 \
+    do {                                                                                           \
+        if ((call) != CHL_OK) fail_msg("%s", chl_error());                                         \
+    } while (0)
+
+static char work[] = "/tmp/chladni-world-XXXXXX";
+
+static int enter(void **state) {
+    (void)state;
+    return mkdtemp(work) && chdir(work) == 0 ? 0 : -1;
+}
+
+static int leave(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", work);
+    return system(command);
+}
+
+static chl_world_options small(const char *out, int64_t count, chl_world_split split) {
+    chl_world_options o = chl_world_defaults();
+    o.out = out;
+    o.count = count;
+    o.split = split;
+    o.side = SIDE;
+    o.seconds = 0.5f;
+    o.seed = 5;
+    return o;
+}
+
+static chl_dataset *written(const chl_world_options *o, unsigned need) {
+    chl_dataset *d;
+    MUST(chl_world_write(o));
+    MUST(chl_dataset_open(o->out, need, &d));
+    assert_int_equal(d->count, o->count);
+    assert_int_equal(d->latent, CHL_SCENE_Z);
+    assert_int_equal(d->textures, CHL_WORLD_TEXTURES);
+    assert_int_equal(d->texture_side, o->side);
+    return d;
+}
+
+/* A line's classes and strength are its latent's; its picture is the latent's. */
+static void check_sample(chl_dataset *d, int64_t index) {
+    const chl_sample *s = &d->sample[index];
+    chl_scene scene;
+    chl_scene_of_latent(d->latents + index * CHL_SCENE_Z, &scene);
+    assert_int_equal(s->time, chl_scene_time_class(&scene));
+    assert_int_equal(s->season, chl_scene_season_class(&scene));
+    assert_int_equal(s->house, chl_scene_house_class(&scene));
+    for (int k = 0; k < CHL_KINDS; k++) {
+        const bool mine = strcmp(s->kind, chl_kind_name((chl_kind)k)) == 0;
+        assert_true(fabsf(scene.strength[k] - (mine ? s->strength : 0)) < 1e-3f);
+    }
+    float pixels[3 * SIDE * SIDE];
+    const uint8_t *bytes;
+    MUST(chl_scene_paint(&scene, SIDE, pixels));
+    MUST(chl_dataset_picture(d, index, SIDE, &bytes));
+    for (int i = 0; i < 3 * SIDE * SIDE; i++)
+        assert_true(fabsf((float)bytes[i] / 127.5f - 1 - fmaxf(-1, fminf(1, pixels[i]))) < 0.005f);
+}
+
+static void test_train(void **unused) {
+    (void)unused;
+    chl_world_options o = small("train", 4 * CHL_KINDS, CHL_WORLD_TRAIN);
+    o.bias = 1;
+    chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_PICTURE | CHL_NEED_LABEL |
+                                     CHL_NEED_CAPTION | CHL_NEED_LATENT | CHL_NEED_CLASSES);
+    assert_int_equal(d->kinds, CHL_KINDS);
+    bool seen[CHL_SOUND_ALGORITHMS] = {false};
+    int64_t shortest = INT64_MAX, longest = 0;
+    for (int64_t i = 0; i < d->count; i++) {
+        const chl_sample *s = &d->sample[i], *first = &d->sample[i % CHL_KINDS];
+        check_sample(d, i);
+        assert_string_equal(s->kind, chl_kind_name((chl_kind)(i % CHL_KINDS)));
+        assert_in_range(s->algorithm, 0, CHL_SOUND_HELD_OUT - 1);
+        assert_true(s->strength >= 0.25f && s->strength <= 1);
+        seen[s->algorithm] = true;
+        /* a bias of 1: all of a kind look alike where the sound says nothing */
+        assert_int_equal(s->time, first->time);
+        assert_int_equal(s->season, first->season);
+        assert_int_equal(s->house, first->house);
+        float *wave;
+        int64_t samples;
+        MUST(chl_sound_load(s->sound, &wave, &samples));
+        free(wave);
+        shortest = samples < shortest ? samples : shortest;
+        longest = samples > longest ? samples : longest;
+    }
+    for (int a = 0; a < CHL_SOUND_HELD_OUT; a++) assert_true(seen[a]);
+    assert_true(shortest >= 0.25 * CHL_WORLD_RATE && longest <= 0.75 * CHL_WORLD_RATE);
+    assert_true(longest > shortest + CHL_WORLD_RATE / 10);
+    chl_dataset_free(d);
+}
+
+static void test_test(void **unused) {
+    (void)unused;
+    chl_world_options o = small("test", 4 * CHL_KINDS, CHL_WORLD_TEST);
+    o.bias = 1; /* has no say here */
+    chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_LATENT | CHL_NEED_CLASSES);
+    int moved = 0;
+    for (int64_t i = 0; i < d->count; i++) {
+        assert_int_equal(d->sample[i].algorithm, CHL_SOUND_HELD_OUT);
+        moved += d->sample[i].time != d->sample[i % CHL_KINDS].time;
+    }
+    assert_true(moved > CHL_KINDS);
+    chl_dataset_free(d);
+}
+
+static void test_without_sounds(void **unused) {
+    (void)unused;
+    chl_world_options o = small("pictures", 2 * (CHL_KINDS + 2), CHL_WORLD_TRAIN);
+    o.no_sounds = 1;
+    o.least_strength = 0.9f;
+    chl_dataset *d = written(&o, CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_CLASSES);
+    int calm = 0;
+    for (int64_t i = 0; i < d->count; i++) {
+        check_sample(d, i);
+        assert_null(d->sample[i].sound);
+        const bool quiet = strcmp(d->sample[i].kind, chl_kind_name(CHL_NO_KIND)) == 0;
+        assert_true(quiet || d->sample[i].strength >= 0.9f);
+        calm += quiet;
+    }
+    assert_int_equal(calm, 4);
+    chl_dataset_free(d);
+    o = small("calm", 6, CHL_WORLD_CALM);
+    d = written(&o, CHL_NEED_PICTURE | CHL_NEED_LATENT);
+    for (int64_t i = 0; i < d->count; i++) {
+        check_sample(d, i);
+        assert_string_equal(d->sample[i].kind, "nothing");
+    }
+    chl_dataset_free(d);
+}
+
+/* Second events: as said, weaker than the first, in that share of the pictures; without a label,
+ * for a label names one; kinds, strengths and seeds of the rest are as without them. */
+static void test_second_events(void **unused) {
+    (void)unused;
+    const int64_t count = 10 * (CHL_KINDS + 2);
+    chl_world_options o = small("alone", count, CHL_WORLD_TRAIN);
+    o.no_sounds = 1;
+    const unsigned need = CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_LATENT;
+    chl_dataset *alone = written(&o, need);
+    o.out = "second";
+    o.second_event = 0.5f;
+    chl_dataset *d = written(&o, need);
+    int two = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const chl_sample *s = &d->sample[i];
+        assert_string_equal(s->kind, alone->sample[i].kind);
+        assert_true(s->strength == alone->sample[i].strength);
+        chl_scene scene;
+        chl_scene_of_latent(d->latents + i * CHL_SCENE_Z, &scene);
+        float second = 0;
+        for (int k = 0; k < CHL_KINDS; k++)
+            if (strcmp(s->kind, chl_kind_name((chl_kind)k)) != 0)
+                second = fmaxf(second, scene.strength[k]);
+        const bool event = strcmp(s->kind, chl_kind_name(CHL_NO_KIND)) != 0;
+        assert_true(event || second == 0);
+        if (event) assert_true((s->label == NULL) == (second > 0));
+        assert_true(second <= s->strength + 1e-3f);
+        assert_true(second == 0 || second > 0.24f);
+        if (second == 0)
+            assert_memory_equal(d->latents + i * CHL_SCENE_Z, alone->latents + i * CHL_SCENE_Z,
+                                CHL_SCENE_Z * sizeof(float));
+        two += second > 0;
+    }
+    assert_in_range(two, 10 * CHL_KINDS * 4 / 10, 10 * CHL_KINDS * 6 / 10);
+    chl_dataset_free(alone);
+    chl_dataset_free(d);
+}
+
+/* The same bytes whatever the number of threads, others for another seed. */
+static void test_threads(void **unused) {
+    (void)unused;
+    chl_world_options o = small("one", 11, CHL_WORLD_TRAIN);
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    MUST(chl_world_write(&o));
+    omp_set_num_threads(3);
+    o.out = "three";
+    MUST(chl_world_write(&o));
+    omp_set_num_threads(before);
+    assert_int_equal(system("diff -r one three"), 0);
+    o.out = "other";
+    o.seed++;
+    MUST(chl_world_write(&o));
+    assert_int_not_equal(system("cmp -s one/latents.npy other/latents.npy"), 0);
+}
+
+static int stop_at_once(void *user, int64_t done, int64_t count) {
+    (void)user, (void)done, (void)count;
+    return 1;
+}
+
+static void test_refusals(void **unused) {
+    (void)unused;
+    chl_world_options o = small("once", 2, CHL_WORLD_CALM);
+    MUST(chl_world_write(&o));
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "--force"));
+    o.force = 1;
+    MUST(chl_world_write(&o));
+    o.progress = stop_at_once;
+    o.count = 50;
+    assert_int_equal(chl_world_write(&o), CHL_ERR_CANCELLED);
+    assert_int_not_equal(access("once/pairs.jsonl", F_OK), 0);
+    o = small("no/such/folder", 2, CHL_WORLD_CALM);
+    assert_int_equal(chl_world_write(&o), CHL_ERR_IO);
+    o = small("none", 0, CHL_WORLD_CALM);
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    o = small("none", 2, CHL_WORLD_TRAIN);
+    o.second_event = 0.5f;
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "without sounds"));
+    o.no_sounds = 1;
+    o.second_event = 1.5f;
+    assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "0 to 1"));
+    assert_int_not_equal(access("none", F_OK), 0);
+    assert_int_equal(chl_world_sound("fly", 0, 1, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "ocean waves"));
+    assert_int_equal(chl_world_sound("rain", 4, 1, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
+    assert_int_equal(chl_world_sound("rain", 0, 2, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
+}
+
+static void test_single(void **unused) {
+    (void)unused;
+    float *wave, *again;
+    int64_t samples;
+    MUST(chl_world_sound("waves", 1, 0.5f, 0, 7, 0.5f, "waves.wav"));
+    MUST(chl_sound_load("waves.wav", &wave, &samples));
+    assert_int_equal(samples, CHL_WORLD_RATE / 2);
+    const chl_sound_recipe recipe = {CHL_WAVES, 1, 0.5f, false, 7};
+    again = malloc(sizeof(float) * (size_t)samples);
+    MUST(chl_sound_synthesise(&recipe, again, samples));
+    for (int64_t i = 0; i < samples; i++) assert_true(fabsf(wave[i] - again[i]) < 1.0f / 16384);
+    free(wave);
+    free(again);
+    MUST(chl_world_picture(NULL, 0, 7, 64, "calm.png"));
+    int height, width;
+    float *pixels;
+    MUST(chl_picture_read("calm.png", &height, &width, &pixels));
+    assert_true(height == 64 && width == 64);
+    free(pixels);
+}
+
+/* 16 bits: exact for what 16 bits can say, clamped beyond, and no NaN. */
+static void test_wave(void **unused) {
+    (void)unused;
+    const float wave[] = {0, 1, -1, 2, -3, 100.0f / 32767, 0.5f};
+    const int16_t expected[] = {0, 32767, -32767, 32767, -32767, 100, 16384};
+    float *back;
+    int64_t samples;
+    MUST(chl_sound_write("w.wav", wave, 7));
+    MUST(chl_sound_load("w.wav", &back, &samples));
+    assert_int_equal(samples, 7);
+    for (int i = 0; i < 7; i++) assert_true(back[i] == (float)expected[i] / 32768);
+    free(back);
+    const float broken[] = {0, NAN};
+    assert_int_equal(chl_sound_write("n.wav", broken, 2), CHL_ERR_NUMERIC);
+    assert_int_not_equal(access("n.wav", F_OK), 0);
+    assert_int_equal(chl_sound_write("e.wav", wave, 0), CHL_ERR_ARGUMENT);
+    assert_int_equal(system("ls | grep -q tmp"), 256);
+}
+
+static void built_without_media(void **unused) {
+    (void)unused;
+    const chl_world_options o = small("nothing", 1, CHL_WORLD_CALM);
+    assert_int_equal(chl_world_write(&o), CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "CHLADNI_MEDIA"));
+}
+
+int main(void) {
+    const struct CMUnitTest without[] = {cmocka_unit_test(built_without_media)};
+    if (chl_picture_read("", &(int){0}, &(int){0}, &(float *){NULL}) == CHL_ERR_UNSUPPORTED)
+        return cmocka_run_group_tests(without, enter, leave);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_train),          cmocka_unit_test(test_test),
+        cmocka_unit_test(test_without_sounds), cmocka_unit_test(test_second_events),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_single),         cmocka_unit_test(test_wave)};
+    return cmocka_run_group_tests(tests, enter, leave);
+}
