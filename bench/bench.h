@@ -57,7 +57,7 @@ chl_tensor bench_start(bench_job *job, const char *name, chl_desc desc, const ch
 /* Keeps the tensor and offers it under this name. */
 void bench_output(bench_job *job, const char *name, chl_tensor tensor);
 /* Gives the job `params`, whose numbers are replaced by those of the names. */
-chl_status bench_adopt(bench_job *job, chl_params *params);
+chl_status bench_import(bench_job *job, chl_params *params);
 
 extern const bench_workload bench_workload_stylegan2, bench_workload_clip, bench_workload_swin,
     bench_workload_wplus, bench_workload_mel;

@@ -8,6 +8,7 @@
  * A line of JSON per op and case. Before each run a buffer larger than the caches is cleared, and
  * the time of the clearing alone is taken off: both are queued without waiting, so that the launch
  * is hidden and the op finds its tensors in memory. `bytes` counts every input and output once. */
+#include "base/clock.h"
 #include "graph/build.h"
 #include "graph/graph_private.h"
 #include "graph/rule.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct options {
     const char *device, *only;
@@ -132,11 +132,6 @@ static chl_tensor modulated(chl_graph *g, int n, const layer *l) {
 }
 
 /* --- timing ----------------------------------------------------------------------------------- */
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 static int ascending(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -146,13 +141,13 @@ static int ascending(const void *a, const void *b) {
 static chl_status once(const chl_graph *g, const chl_body *body, const chl_call *call, void *spare,
                        size_t flush, double *seconds) {
     float waited;
-    const double start = now();
+    const double start = chl_seconds_now();
     if (flush) CHL_TRY(g->backend->clear(spare, flush));
     if (body && body->run(call) != CHL_KERNEL_OK)
         return chl_fail(CHL_ERR_INTERNAL, "the kernel failed: %s",
                         g->backend->last_error ? g->backend->last_error() : "no reason given");
     CHL_TRY(g->backend->download(&waited, spare, sizeof waited));
-    *seconds = now() - start;
+    *seconds = chl_seconds_now() - start;
     return CHL_OK;
 }
 

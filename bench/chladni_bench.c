@@ -1,6 +1,7 @@
 /* chladni-bench WORKLOAD: times one of the engine's workloads, alone or as a server of timed runs
  * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
  */
+#include "base/clock.h"
 #include "bench.h"
 #include "floors.h"
 #include "io/npy.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const bench_workload *const workloads[] = {
     &bench_workload_stylegan2, &bench_workload_clip, &bench_workload_swin,
@@ -32,12 +32,6 @@ typedef struct program {
     chl_plan plan;
     int64_t steps;
 } program;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void usage(FILE *to) {
     fprintf(to, "usage: chladni-bench WORKLOAD [options]\n\n");
@@ -212,10 +206,10 @@ static chl_status print_floors(program *p) {
 static chl_status run_once(program *p, double *seconds) {
     CHL_TRY(chl_set_step(p->job.graph, (chl_step){.index = p->steps++, .rate = p->job.rate}));
     float waited;
-    double start = now();
+    double start = chl_seconds_now();
     CHL_TRY(chl_run(p->job.graph, CHL_FIRST_SEGMENT));
     CHL_TRY(p->backend->download(&waited, p->last, sizeof waited));
-    *seconds = now() - start;
+    *seconds = chl_seconds_now() - start;
     return CHL_OK;
 }
 

@@ -31,7 +31,7 @@ static void fill(const chl_array *array) {
         formula_weight(name, &array->desc, array->data);
 }
 
-chl_status bench_adopt(bench_job *job, chl_params *params) {
+chl_status bench_import(bench_job *job, chl_params *params) {
     if (job->nets == BENCH_MAX_NETS) return chl_fail(CHL_ERR_INTERNAL, "BENCH_MAX_NETS is too low");
     job->params[job->nets++] = params;
     if (job->shapes_only) return CHL_OK;
@@ -104,8 +104,8 @@ chl_status bench_stylegan2(bench_job *job, int size, chl_stylegan2_config *confi
                                        .mapping_layers = 8};
     chl_params *params;
     CHL_TRY(chl_stylegan2_random(&shape, 0, &params));
-    CHL_TRY(bench_adopt(job, params));
-    CHL_TRY(chl_stylegan2_adopt(params, config));
+    CHL_TRY(bench_import(job, params));
+    CHL_TRY(chl_stylegan2_import(params, config));
     config->conv_clamp = 0;
     *net = frozen(job, params);
     return CHL_OK;
@@ -118,7 +118,7 @@ chl_status bench_clip(bench_job *job, chl_clip_config *config, chl_net *net) {
                                 .patch = 32};
     chl_params *params;
     CHL_TRY(chl_clip_random(config, 0, &params));
-    CHL_TRY(bench_adopt(job, params));
+    CHL_TRY(bench_import(job, params));
     *net = frozen(job, params);
     return CHL_OK;
 }
@@ -127,7 +127,7 @@ chl_status bench_arcface(bench_job *job, chl_arcface_config *config, chl_net *ne
     *config = chl_arcface_ir_se50();
     chl_params *params;
     CHL_TRY(chl_arcface_random(config, 0, &params));
-    CHL_TRY(bench_adopt(job, params));
+    CHL_TRY(bench_import(job, params));
     *net = frozen(job, params);
     return CHL_OK;
 }

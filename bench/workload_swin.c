@@ -45,8 +45,8 @@ static chl_status build(const bench_options *options, bench_job *job) {
     chl_swin_config config = chl_swin_tiny();
     chl_params *params;
     CHL_TRY(chl_swin_random(&config, 0, &params));
-    CHL_TRY(bench_adopt(job, params));
-    CHL_TRY(chl_swin_adopt(params, &config));
+    CHL_TRY(bench_import(job, params));
+    CHL_TRY(chl_swin_import(params, &config));
     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     const int n = options->batch, side = config.resolution;
     chl_tensor x = bench_input(job, "mel", chl_f32(4, n, side, side, 1), BENCH_UNIT), embedding;

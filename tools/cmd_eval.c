@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct words {
@@ -29,15 +28,9 @@ typedef struct eval_job {
 } eval_job;
 
 /* --- progress --------------------------------------------------------------------------------- */
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int on_progress(void *user, const char *what, int64_t done, int64_t count) {
     eval_job *job = user;
-    const double at = now();
+    const double at = seconds_now();
     if (!job->what || strcmp(job->what, what) != 0 || done == 0) {
         if (job->terminal && job->what) fputc('\n', stderr);
         job->what = what;

@@ -1,7 +1,6 @@
 #include "command.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct world_job {
@@ -15,15 +14,9 @@ typedef struct world_job {
     bool terminal;
 } world_job;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int on_progress(void *user, int64_t done, int64_t count) {
     world_job *job = user;
-    const double seconds = now() - job->start;
+    const double seconds = seconds_now() - job->start;
     if (seconds - job->last >= (job->terminal ? 0.2 : 10)) {
         job->last = seconds;
         fprintf(stderr, "%swriting %lld/%lld  left %.0f s%s", job->terminal ? "\r" : "",
@@ -45,7 +38,7 @@ static int write_folder(world_job *job) {
     o->force = job->force;
     o->progress = on_progress;
     o->user = job;
-    job->start = now();
+    job->start = seconds_now();
     job->terminal = isatty(STDERR_FILENO);
     chl_status status = chl_world_write(o);
     if (job->terminal && job->last > 0) fputc('\n', stderr);
@@ -54,7 +47,7 @@ static int write_folder(world_job *job) {
         return interrupt_code();
     }
     if (status != CHL_OK) return run_error();
-    fprintf(stderr, "%s: %d samples in %.1f s\n", job->out, job->count, now() - job->start);
+    fprintf(stderr, "%s: %d samples in %.1f s\n", job->out, job->count, seconds_now() - job->start);
     return EXIT_OK;
 }
 

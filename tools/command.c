@@ -2,11 +2,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 int run_error(void) {
     fprintf(stderr, "chladni: %s\n", chl_error());
     return EXIT_RUN;
+}
+
+double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 int parse_seeds(const char *text, int *seed) {

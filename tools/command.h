@@ -18,6 +18,9 @@ int command_info(int argc, char **argv);
 /* "chladni: <chl_error()>" on stderr; EXIT_RUN */
 int run_error(void);
 
+/* Seconds of the monotonic clock, for durations. */
+double seconds_now(void);
+
 #define MAX_PICTURES 100000
 /* "0-9", "3", "1,5,8-10" -> numbers, unless `seed` is NULL; the count, or -1 when it is not of that
  * form or beyond MAX_PICTURES */

@@ -42,7 +42,7 @@ static double draw_unit(twister *t) {
     return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 
-void chl_seed_normals(uint32_t seed, int64_t count, float *z) {
+void chl_numpy_normals(uint32_t seed, int64_t count, float *z) {
     twister t;
     start(&t, seed);
     for (int64_t i = 0; i < count; i += 2) {

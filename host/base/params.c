@@ -238,25 +238,25 @@ void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
     for (int64_t i = 0; i < p->count; i++) {
         size_t whole = strlen(p->array[i].name);
         if (whole >= length && strcmp(p->array[i].name + whole - length, suffix) == 0)
-            p->array[i].taken = true;
+            p->array[i].used = true;
     }
 }
 
 chl_status chl_params_check_all_used(const chl_params *p) {
     char list[512];
-    size_t used = 0;
-    int64_t untaken = 0;
+    size_t length = 0;
+    int64_t unused = 0;
     for (int64_t i = 0; i < p->count; i++) {
-        if (p->array[i].taken) continue;
-        if (untaken++ >= REPORTED_KEYS) continue;
-        int written = snprintf(list + used, sizeof list - used, "%s\"%.80s\"", used ? ", " : "",
-                               p->array[i].name);
-        if (written > 0) used += (size_t)written < sizeof list - used ? (size_t)written : 0;
+        if (p->array[i].used) continue;
+        if (unused++ >= REPORTED_KEYS) continue;
+        int written = snprintf(list + length, sizeof list - length, "%s\"%.80s\"",
+                               length ? ", " : "", p->array[i].name);
+        if (written > 0) length += (size_t)written < sizeof list - length ? (size_t)written : 0;
     }
-    if (!untaken) return CHL_OK;
+    if (!unused) return CHL_OK;
     return chl_fail(CHL_ERR_KEY,
                     "%s: %lld of %lld keys are unknown to this network (%s%s): check that the file "
                     "holds this network and no other, or remove these keys",
-                    p->source, (long long)untaken, (long long)p->count, list,
-                    untaken > REPORTED_KEYS ? ", ..." : "");
+                    p->source, (long long)unused, (long long)p->count, list,
+                    unused > REPORTED_KEYS ? ", ..." : "");
 }

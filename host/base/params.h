@@ -1,12 +1,12 @@
 /* Named arrays on the host: what a checkpoint holds after reading and what a network takes.
  *
- * The readers (host/io) fill one of these from any container; a net's `<net>_adopt` renames
+ * The readers (host/io) fill one of these from any container; a net's `<net>_import` renames
  * upstream keys to the names its builder uses; the builder takes what it needs; whatever nobody
  * took or ignored on purpose is reported by chl_params_check_all_used. Floating-point data is
  * float32 after reading, whatever the file held (f16, bf16, f64); integer data is int32 (int64 is
  * narrowed, out of range is an error). */
-#ifndef CHL_CORE_PARAMS_H
-#define CHL_CORE_PARAMS_H
+#ifndef CHL_BASE_PARAMS_H
+#define CHL_BASE_PARAMS_H
 #include "base/status.h"
 #include "ops.h"
 #include <stdbool.h>
@@ -15,7 +15,7 @@ typedef struct chl_array {
     char *name;
     chl_desc desc;
     void *data; /* owned by the params, 64-byte aligned */
-    bool taken; /* some builder used it, or it is known to be harmless */
+    bool used;  /* some builder used it, or it is known to be harmless */
 } chl_array;
 
 typedef struct chl_params {
@@ -31,7 +31,7 @@ void chl_params_free(chl_params *params);
 
 /* Adds a named array, uninitialised, and hands out its memory. A name twice is CHL_ERR_FORMAT. */
 chl_status chl_params_add(chl_params *params, const char *name, chl_desc desc, void **data);
-/* NULL when absent. The pointer is valid until the next add. Does not mark it taken. */
+/* NULL when absent. The pointer is valid until the next add. Does not mark it used. */
 chl_array *chl_params_find(const chl_params *params, const char *name);
 /* Gives an array another name; the new one must be free. */
 chl_status chl_params_rename(chl_params *params, const char *from, const char *to);
@@ -41,7 +41,7 @@ chl_status chl_params_strip(chl_params *params, const char *prefix);
 void chl_params_drop(chl_params *params, const char *name);
 /* Marks names with this suffix as known and harmless. */
 void chl_params_ignore_suffix(chl_params *params, const char *suffix);
-/* Error naming the file, the first few untaken keys and their number; CHL_OK when all were taken.
+/* Error naming the file, the first few unused keys and their number; CHL_OK when all were used.
  */
 chl_status chl_params_check_all_used(const chl_params *params);
 #endif

@@ -1,6 +1,6 @@
 /* Failure, the only way this library reports it: a status code and, per thread, a text. */
-#ifndef CHL_CORE_STATUS_H
-#define CHL_CORE_STATUS_H
+#ifndef CHL_BASE_STATUS_H
+#define CHL_BASE_STATUS_H
 #include <chladni/status.h>
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 #include "demo/judge.h"
 #include "graph/build.h"
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +26,11 @@ static chl_status take(chl_params *params, chl_desc shape, const char *name) {
                         name, chl_shape_text(&array->desc, have, sizeof have),
                         chl_shape_text(&shape, want, sizeof want));
     }
-    array->taken = true;
+    array->used = true;
     return CHL_OK;
 }
 
-static chl_status adopt_stages(chl_params *params, chl_judge_config *config) {
+static chl_status import_stages(chl_params *params, chl_judge_config *config) {
     static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
     int in = 3;
     for (int i = 0; i == 0 || chl_params_has(params, "conv%d.weight", i); i++) {
@@ -53,7 +53,7 @@ static chl_status adopt_stages(chl_params *params, chl_judge_config *config) {
     return CHL_OK;
 }
 
-static chl_status adopt_heads(chl_params *params, chl_judge_config *config) {
+static chl_status import_heads(chl_params *params, chl_judge_config *config) {
     const int in = config->width[config->stages - 1];
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         char name[64];
@@ -71,7 +71,7 @@ static chl_status adopt_heads(chl_params *params, chl_judge_config *config) {
     return CHL_OK;
 }
 
-static chl_status adopt_kind_names(chl_params *params, chl_judge_config *config) {
+static chl_status import_kind_names(chl_params *params, chl_judge_config *config) {
     const int kinds = config->classes[CHL_JUDGE_KIND];
     for (int64_t i = 0; i < params->count; i++) {
         chl_array *array = &params->array[i];
@@ -82,7 +82,7 @@ static chl_status adopt_kind_names(chl_params *params, chl_judge_config *config)
             return chl_fail(CHL_ERR_FORMAT, "%s: \"%s\" names no kind of the %d there are",
                             params->source, array->name, kinds);
         config->kind_name[index] = end + 1;
-        array->taken = true;
+        array->used = true;
     }
     for (int k = 0; k < kinds; k++)
         if (!config->kind_name[k])
@@ -90,42 +90,43 @@ static chl_status adopt_kind_names(chl_params *params, chl_judge_config *config)
     return CHL_OK;
 }
 
-chl_status chl_judge_adopt(chl_params *params, chl_judge_config *config) {
+chl_status chl_judge_import(chl_params *params, chl_judge_config *config) {
     *config = (chl_judge_config){0};
     CHL_TRY(take(params, chl_f32(1, 1), "input.side"));
     const float side = *(const float *)chl_params_find(params, "input.side")->data;
     if (!(side >= 1 && side <= MAX_SIDE))
         return chl_fail(CHL_ERR_FORMAT, "%s: \"input.side\" is %g pixels", params->source, side);
     config->side = (int)side;
-    CHL_TRY(adopt_stages(params, config));
-    CHL_TRY(adopt_heads(params, config));
-    return adopt_kind_names(params, config);
+    CHL_TRY(import_stages(params, config));
+    CHL_TRY(import_heads(params, config));
+    return import_kind_names(params, config);
 }
 
 static chl_status add_weights(const chl_judge_config *config, uint64_t seed, chl_params *params) {
-    CHL_TRY(chl_random_add(params, seed, (float)config->side, 0, chl_f32(1, 1), "input.side"));
+    CHL_TRY(
+        chl_params_add_normal(params, seed, (float)config->side, 0, chl_f32(1, 1), "input.side"));
     int in = 3;
     for (int i = 0; i < config->stages; i++) {
         const int out = config->width[i];
         const chl_desc vector = chl_f32(1, out);
-        CHL_TRY(chl_random_add(params, seed, 0, sqrtf(2 / (9.0f * (float)in)),
-                               chl_f32(4, out, in, 3, 3), "conv%d.weight", i));
-        CHL_TRY(chl_random_add(params, seed, 1, 0, vector, "norm%d.weight", i));
-        CHL_TRY(chl_random_add(params, seed, 0, 0, vector, "norm%d.bias", i));
-        CHL_TRY(chl_random_add(params, seed, 0, 0, vector, "norm%d.running_mean", i));
-        CHL_TRY(chl_random_add(params, seed, 1, 0, vector, "norm%d.running_var", i));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, sqrtf(2 / (9.0f * (float)in)),
+                                      chl_f32(4, out, in, 3, 3), "conv%d.weight", i));
+        CHL_TRY(chl_params_add_normal(params, seed, 1, 0, vector, "norm%d.weight", i));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, 0, vector, "norm%d.bias", i));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, 0, vector, "norm%d.running_mean", i));
+        CHL_TRY(chl_params_add_normal(params, seed, 1, 0, vector, "norm%d.running_var", i));
         in = out;
     }
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const char *name = chl_judge_question_name(q);
-        CHL_TRY(chl_random_add(params, seed, 0, 1 / sqrtf((float)in),
-                               chl_f32(2, config->classes[q], in), "%s.weight", name));
-        CHL_TRY(
-            chl_random_add(params, seed, 0, 0, chl_f32(1, config->classes[q]), "%s.bias", name));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, 1 / sqrtf((float)in),
+                                      chl_f32(2, config->classes[q], in), "%s.weight", name));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, 0, chl_f32(1, config->classes[q]), "%s.bias",
+                                      name));
     }
     for (int k = 0; k < config->classes[CHL_JUDGE_KIND]; k++)
-        CHL_TRY(chl_random_add(params, seed, 0, 0, chl_f32(1, 1), NAME_PREFIX "%d.%s", k,
-                               config->kind_name[k]));
+        CHL_TRY(chl_params_add_normal(params, seed, 0, 0, chl_f32(1, 1), NAME_PREFIX "%d.%s", k,
+                                      config->kind_name[k]));
     return CHL_OK;
 }
 

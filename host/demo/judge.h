@@ -4,7 +4,7 @@
  * sees painted pictures only.
  *
  *     chl_judge_config config;
- *     CHL_TRY(chl_judge_adopt(params, &config));
+ *     CHL_TRY(chl_judge_import(params, &config));
  *     CHL_TRY(chl_judge_look(backend, params, &config, n, pixels, seen));
  *     seen[i].best[CHL_JUDGE_KIND], config.kind_name[...], seen[i].probability[...][...]
  *
@@ -36,8 +36,8 @@ typedef struct chl_judge_config {
     const char *kind_name[CHL_JUDGE_CLASSES]; /* these point into the params */
 } chl_judge_config;
 
-/* Reads sizes and names, checks that every key is there and marks it taken. */
-chl_status chl_judge_adopt(chl_params *params, chl_judge_config *config);
+/* Reads sizes and names, checks that every key is there and marks it used. */
+chl_status chl_judge_import(chl_params *params, chl_judge_config *config);
 /* Fresh weights [He et al. 2015] of the sizes and with the names of `config`. */
 chl_status chl_judge_random(const chl_judge_config *config, uint64_t seed, chl_params **out);
 

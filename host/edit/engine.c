@@ -28,7 +28,7 @@ chl_status chl_engine_graph(const chl_engine *engine, chl_graph **out) {
 }
 
 /* Both halves of the network, appended to a graph that never runs: every key that is missing or of
- * a wrong shape is found while opening, and all that the network knows is marked taken. */
+ * a wrong shape is found while opening, and all that the network knows is marked used. */
 static chl_status try_generator(chl_engine *engine) {
     const chl_stylegan2_config *config = &engine->generator_config;
     chl_graph *graph;
@@ -46,7 +46,7 @@ static chl_status try_generator(chl_engine *engine) {
 static chl_status open_generator(chl_engine *engine, const chl_engine_options *options) {
     if (!options->generator) return CHL_OK;
     CHL_TRY(chl_weights_read(options->generator, &engine->generator));
-    CHL_TRY(chl_stylegan2_adopt(engine->generator, &engine->generator_config));
+    CHL_TRY(chl_stylegan2_import(engine->generator, &engine->generator_config));
     if (options->conv_clamp != 0)
         engine->generator_config.conv_clamp = options->conv_clamp > 0 ? options->conv_clamp : 0;
     CHL_TRY(try_generator(engine));
@@ -58,7 +58,7 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
     CHL_TRY(chl_weights_read(options->clip, &engine->clip));
     engine->clip_config.exact_gelu = options->clip_exact_gelu != 0;
     engine->clip_resize = options->clip_compatible ? CHL_CLIP_COMPATIBLE : CHL_CLIP_AREA;
-    CHL_TRY(chl_clip_adopt(engine->clip, &engine->clip_config));
+    CHL_TRY(chl_clip_import(engine->clip, &engine->clip_config));
     CHL_TRY(chl_params_check_all_used(engine->clip));
     if (engine->clip_config.embed > CHL_MAX_EMBEDDING)
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: embeddings of %d numbers; at most %d are handled",
@@ -69,7 +69,7 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
 static chl_status open_face(chl_engine *engine, const chl_engine_options *options) {
     if (!options->face) return CHL_OK;
     CHL_TRY(chl_weights_read(options->face, &engine->face));
-    CHL_TRY(chl_arcface_adopt(engine->face, &engine->face_config));
+    CHL_TRY(chl_arcface_import(engine->face, &engine->face_config));
     return chl_params_check_all_used(engine->face);
 }
 

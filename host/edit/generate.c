@@ -63,7 +63,7 @@ chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation, 
     float *mapped = malloc(sizeof(float) * (size_t)config->w_dim);
     chl_status status = CHL_OK;
     if (!z || !mapped) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a latent"));
-    chl_seed_normals((uint32_t)seed, config->z_dim, z);
+    chl_numpy_normals((uint32_t)seed, config->z_dim, z);
     CHL_TRY_GOTO(chl_engine_map(engine, 1, z, mapped));
     CHL_TRY_GOTO(chl_stylegan2_truncate(config, 1, mapped, engine->average, engine->average_rows,
                                         truncation, 0, w));

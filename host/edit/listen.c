@@ -13,21 +13,21 @@
 static chl_mel_mode mel_mode_of(chl_params *params) {
     chl_array *marker = chl_params_find(params, "chladni.absolute_level");
     if (!marker) return CHL_MEL_COMPATIBLE;
-    marker->taken = true;
+    marker->used = true;
     return CHL_MEL_ABSOLUTE;
 }
 
 /* The predecessor has a convolution of its own in front of the network. */
-static chl_status adopt(chl_engine *engine) {
+static chl_status import(chl_engine *engine) {
     chl_params *params = engine->audio;
     engine->audio_is_resnet = chl_params_has(params, "conv.weight");
     int channels;
     if (engine->audio_is_resnet) {
-        CHL_TRY(chl_resnet18_adopt(params, &engine->resnet_config));
+        CHL_TRY(chl_resnet18_import(params, &engine->resnet_config));
         channels = engine->resnet_config.channels;
         engine->audio_embedding = engine->resnet_config.classes;
     } else {
-        CHL_TRY(chl_swin_adopt(params, &engine->audio_config));
+        CHL_TRY(chl_swin_import(params, &engine->audio_config));
         channels = engine->audio_config.channels;
         engine->audio_embedding = engine->audio_config.classes;
         if (engine->audio_config.resolution != CHL_MEL_SIDE)
@@ -49,7 +49,7 @@ chl_status chl_listen_open(chl_engine *engine, const chl_engine_options *options
     CHL_TRY(chl_weights_read(options->audio, &engine->audio));
     const chl_mel_mode trained = mel_mode_of(engine->audio);
     if (engine->mel == CHL_MEL_AUTO) engine->mel = trained;
-    CHL_TRY(adopt(engine));
+    CHL_TRY(import(engine));
     if (engine->clip && engine->clip_config.embed != engine->audio_embedding)
         return chl_fail(
             CHL_ERR_SHAPE,

@@ -1,14 +1,8 @@
 #include "edit/optimise.h"
+#include "base/clock.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 float chl_rate_factor(int index, int steps) {
     /* the middle of the step: at its ends the schedule is 0 and a step would be wasted */
@@ -103,7 +97,7 @@ static chl_status one_step(run *r, int index, double start, float *w) {
     CHL_TRY(read_codes(r, index, w));
     if (!r->left) return explain(r);
     if (!o->progress) return CHL_OK;
-    double seconds = now() - start;
+    double seconds = chl_seconds_now() - start;
     chl_edit_progress progress = {.step = index + 1,
                                   .steps = o->steps,
                                   .seconds = seconds,
@@ -122,7 +116,7 @@ chl_status chl_optimise(const chl_optimisation *o, float *w) {
     r.broken = calloc((size_t)o->samples, sizeof *r.broken);
     if (!r.latest || !r.broken)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a latent"));
-    const double start = now();
+    const double start = chl_seconds_now();
     for (int i = 0; i < o->steps; i++) CHL_TRY_GOTO(one_step(&r, i, start, w));
     if (r.left < o->samples) status = explain(&r);
 done:

@@ -15,7 +15,7 @@ static chl_status draw_codes(chl_engine *engine, float *codes) {
     const size_t d = (size_t)engine->generator_config.w_dim;
     float *drawn = malloc(sizeof(float) * CODES * z);
     if (!drawn) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d codes", CODES);
-    chl_seed_normals(0, (int64_t)CODES * (int64_t)z, drawn);
+    chl_numpy_normals(0, (int64_t)CODES * (int64_t)z, drawn);
     chl_status status = CHL_OK;
     for (size_t at = 0; at < CODES && status == CHL_OK; at += BATCH)
         status = chl_engine_map(engine, BATCH, drawn + at * z, codes + at * d);

@@ -1,7 +1,7 @@
 #include "eval/edit_trials.h"
+#include "base/random.h"
 #include "io/weights.h"
 #include "nets/stylegan2.h"
-#include "philox.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static chl_status no_memory(void) {
 /* --- the judge -------------------------------------------------------------------------------- */
 static chl_status open_judge(chl_bench *b) {
     CHL_TRY(chl_weights_read(b->options->judge, &b->judge));
-    CHL_TRY(chl_judge_adopt(b->judge, &b->judge_config));
+    CHL_TRY(chl_judge_import(b->judge, &b->judge_config));
     CHL_TRY(chl_params_check_all_used(b->judge));
     if (b->judge_config.side == b->size.picture) return CHL_OK;
     return chl_fail(CHL_ERR_SHAPE, "%s judges pictures of %d pixels, the generator makes %d",
@@ -89,7 +89,7 @@ int64_t chl_bench_sound(const chl_bench *b, int source, int kind) {
     const int64_t count = b->first[kind + 1] - b->first[kind];
     const uint32_t word =
         chl_random(b->options->seed, PURPOSE_SOUND, (uint64_t)source, (uint64_t)kind).word[0];
-    return b->order[b->first[kind] + (int64_t)((uint64_t)word * (uint64_t)count >> 32)];
+    return b->order[b->first[kind] + chl_random_below(word, count)];
 }
 
 static chl_status read_labels(chl_bench *b, int n, const chl_trial *trial, float *target) {

@@ -1,6 +1,6 @@
 /* `chladni eval edits`: its parts one after another. */
+#include "base/clock.h"
 #include "eval/trials.h"
-#include <time.h>
 
 chl_trial_options chl_trial_defaults(const chl_engine *engine) {
     return (chl_trial_options){.size = sizeof(chl_trial_options),
@@ -13,12 +13,6 @@ chl_trial_options chl_trial_defaults(const chl_engine *engine) {
                                .levels = 7,
                                .level_step = 4,
                                .sheet_rows = 20};
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static const char *space_name(chl_space space) {
@@ -64,7 +58,7 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
 }
 
 chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options, char **report) {
-    const double start = now();
+    const double start = chl_seconds_now();
     chl_bench bench;
     *report = NULL;
     CHL_TRY(check_later_parts(engine, options));
@@ -75,7 +69,7 @@ chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *optio
     if (status == CHL_OK) status = chl_trials_table(&bench, found);
     if (status == CHL_OK) status = chl_trials_intensity(&bench, found);
     if (status == CHL_OK) status = chl_trials_directions(&bench, found);
-    chl_report_set(found, "seconds", now() - start);
+    chl_report_set(found, "seconds", chl_seconds_now() - start);
     chl_bench_close(&bench);
     if (status == CHL_OK) return chl_report_finish(found, report);
     json_decref(found);

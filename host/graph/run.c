@@ -1,15 +1,9 @@
 /* Compiling (allocate once, upload, run what is constant) and running segments. */
+#include "base/clock.h"
 #include "graph/graph_private.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static chl_status allocate(chl_graph *graph) {
     const struct {
@@ -98,11 +92,11 @@ static chl_status status_of(chl_kernel_status status) {
 
 static chl_status run_node(chl_graph *graph, int32_t n) {
     const chl_node *node = &graph->node[n];
-    double start = graph->seconds ? now() : 0;
+    double start = graph->seconds ? chl_seconds_now() : 0;
     const chl_kernel_status status = node->fused
                                          ? node->fused->run(&graph->call[n])
                                          : graph->backend->body(node->op)->run(&graph->call[n]);
-    if (graph->seconds) graph->seconds[n] += now() - start;
+    if (graph->seconds) graph->seconds[n] += chl_seconds_now() - start;
     if (status == CHL_KERNEL_OK) return CHL_OK;
     const char *last_error = graph->backend->last_error ? graph->backend->last_error() : NULL;
     return chl_fail(status_of(status), "%s (node %d) failed: %s",

@@ -55,7 +55,7 @@ static float half_to_float(uint16_t half) {
     return float_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
-uint16_t chl_half(float value) {
+uint16_t chl_float_to_half(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
@@ -234,8 +234,8 @@ chl_status chl_key_copy(const uint8_t *text, size_t size, const char *file,
     return CHL_OK;
 }
 
-const char *chl_shown(const uint8_t *text, size_t size, char shown[CHL_SHOWN_LENGTH + 1]) {
-    if (size > CHL_SHOWN_LENGTH) size = CHL_SHOWN_LENGTH;
+const char *chl_printable(const uint8_t *text, size_t size, char shown[CHL_PRINTABLE_LENGTH + 1]) {
+    if (size > CHL_PRINTABLE_LENGTH) size = CHL_PRINTABLE_LENGTH;
     for (size_t i = 0; i < size; i++)
         shown[i] = text[i] < 0x20 || text[i] == 0x7F ? '?' : (char)text[i];
     shown[size] = '\0';

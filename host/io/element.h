@@ -27,7 +27,7 @@ typedef enum chl_element {
 int64_t chl_element_bytes(chl_element element);
 
 /* To the nearest IEEE 754 binary16, ties to even; beyond its range (65504) infinity. */
-uint16_t chl_half(float value);
+uint16_t chl_float_to_half(float value);
 
 /* A strided window into the bytes of a file, all little-endian. */
 typedef struct chl_view {
@@ -53,8 +53,8 @@ chl_status chl_key_copy(const uint8_t *text, size_t size, const char *file,
                         char key[CHL_KEY_LENGTH + 1]);
 
 /* The start of a text from a file, fit for an error text: control characters become '?'. */
-#define CHL_SHOWN_LENGTH 63
-const char *chl_shown(const uint8_t *text, size_t size, char shown[CHL_SHOWN_LENGTH + 1]);
+#define CHL_PRINTABLE_LENGTH 63
+const char *chl_printable(const uint8_t *text, size_t size, char shown[CHL_PRINTABLE_LENGTH + 1]);
 
 static inline uint64_t chl_little(const uint8_t *bytes, int count) {
     uint64_t value = 0;

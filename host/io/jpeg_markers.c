@@ -65,7 +65,7 @@ bool chl_jpeg_is_whole(const uint8_t *jpeg, size_t size) {
     return at < size && memmem(jpeg + at, size - at, "\xff\xd9", 2) != NULL;
 }
 
-chl_status chl_raster_turn(chl_raster *raster, int orientation) {
+chl_status chl_raster_orient(chl_raster *raster, int orientation) {
     if (orientation <= 1 || orientation > 8) return CHL_OK;
     bool swap = orientation >= 5; /* rows of the result are columns of the source */
     bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

@@ -11,5 +11,5 @@ int chl_exif_orientation(const uint8_t *jpeg, size_t size);
  * file breaks off between two passes. */
 bool chl_jpeg_is_whole(const uint8_t *jpeg, size_t size);
 /* Turns and mirrors the picture so that an orientation-1 viewer shows it upright. */
-chl_status chl_raster_turn(chl_raster *raster, int orientation);
+chl_status chl_raster_orient(chl_raster *raster, int orientation);
 #endif

@@ -126,11 +126,11 @@ chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl
                         name, (size_t)((const uint8_t *)c.at - data), CHL_MAX_RANK);
     view.element = element_of(descr);
     if (view.element == CHL_ELEMENT_UNKNOWN) {
-        char shown[CHL_SHOWN_LENGTH + 1];
+        char shown[CHL_PRINTABLE_LENGTH + 1];
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: elements of type \"%s\" are not supported: convert to float32 with "
                         "array.astype('<f4')",
-                        name, chl_shown((const uint8_t *)descr, strlen(descr), shown));
+                        name, chl_printable((const uint8_t *)descr, strlen(descr), shown));
     }
     chl_view_pack(&view);
     if (fortran) {

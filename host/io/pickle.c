@@ -173,12 +173,13 @@ static chl_status make_global(machine *m, chl_pickle_text module, chl_pickle_tex
     (*out)->global.module = module;
     (*out)->global.name = name;
     if (!is_dangerous(*out)) return CHL_OK;
-    char from[CHL_SHOWN_LENGTH + 1], what[CHL_SHOWN_LENGTH + 1];
+    char from[CHL_PRINTABLE_LENGTH + 1], what[CHL_PRINTABLE_LENGTH + 1];
     return chl_fail(CHL_ERR_FORMAT,
                     "%s: pickle byte %zu: it names %s.%s: this is not a checkpoint but an attempt "
                     "to run code. Nothing was run. Do not open it with Python; delete it",
-                    m->file, (size_t)(m->at - m->start), chl_shown(module.data, module.size, from),
-                    chl_shown(name.data, name.size, what));
+                    m->file, (size_t)(m->at - m->start),
+                    chl_printable(module.data, module.size, from),
+                    chl_printable(name.data, name.size, what));
 }
 
 static chl_status push_global(machine *m) {

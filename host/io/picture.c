@@ -186,7 +186,7 @@ static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, 
     chl_status status = decode_jpeg(jpeg, data, size, name, out);
     tjDestroy(jpeg);
     if (status != CHL_OK) return status;
-    return chl_raster_turn(out, chl_exif_orientation(data, size));
+    return chl_raster_orient(out, chl_exif_orientation(data, size));
 }
 
 /* --- either ----------------------------------------------------------------------------------- */

@@ -360,7 +360,7 @@ static chl_status write_array(const chl_array *array, chl_element floats, const 
     const float *value = array->data;
     const int64_t count = chl_count(&array->desc);
     for (int64_t i = 0; i < count; i++) {
-        const uint16_t half = chl_half(value[i]);
+        const uint16_t half = chl_float_to_half(value[i]);
         if ((half & 0x7FFF) == 0x7C00 && isfinite(value[i]))
             return chl_fail(CHL_ERR_NUMERIC,
                             "%s: \"%s\" holds %g, beyond the range of float16: keep float32", path,

@@ -47,9 +47,9 @@ chl_status chl_torch_storage_of(const chl_pickle_value *persistent, const char *
     out->key = part[2]->bytes;
     out->elements = part[4]->integer;
     if (out->element == CHL_ELEMENT_UNKNOWN) {
-        char shown[CHL_SHOWN_LENGTH + 1] = "?";
+        char shown[CHL_PRINTABLE_LENGTH + 1] = "?";
         if (part[1]->kind == CHL_PICKLE_GLOBAL)
-            chl_shown(part[1]->global.name.data, part[1]->global.name.size, shown);
+            chl_printable(part[1]->global.name.data, part[1]->global.name.size, shown);
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: a storage of class %s is not supported: convert its tensors to "
                         "float32",

@@ -30,14 +30,14 @@ static const chl_zip_entry *find_named(const archive *a, const char *name) {
 static chl_status resolve(void *context, chl_pickle_value *reference, const char *file) {
     const archive *a = context;
     chl_torch_storage storage;
-    char shown[CHL_SHOWN_LENGTH + 1];
+    char shown[CHL_PRINTABLE_LENGTH + 1];
     CHL_TRY(chl_torch_storage_of(reference, file, &storage));
     const chl_zip_entry *entry = find(a, "data/", storage.key);
     const uint8_t *content = NULL;
     if (!entry)
         return chl_fail(CHL_ERR_FORMAT,
                         "%s: the entry data/%s is missing: the file is damaged, fetch it again",
-                        file, chl_shown(storage.key.data, storage.key.size, shown));
+                        file, chl_printable(storage.key.data, storage.key.size, shown));
     CHL_TRY(chl_zip_content(&a->zip, entry, &content));
     return chl_torch_storage_set(reference, &storage, content, (size_t)entry->size, file);
 }

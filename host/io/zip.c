@@ -145,11 +145,11 @@ const chl_zip_entry *chl_zip_find(const chl_zip *zip, const char *name, size_t n
 chl_status chl_zip_content(const chl_zip *zip, const chl_zip_entry *entry,
                            const uint8_t **content) {
     if (!entry->stored) {
-        char shown[CHL_SHOWN_LENGTH + 1];
+        char shown[CHL_PRINTABLE_LENGTH + 1];
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: entry \"%s\" is compressed or encrypted: save it again with "
                         "torch.save, which stores plainly",
-                        zip->file, chl_shown(entry->name, entry->name_size, shown));
+                        zip->file, chl_printable(entry->name, entry->name_size, shown));
     }
     if (entry->header > zip->directory || zip->directory - entry->header < LOCAL_BYTES)
         return damaged(zip->file, "an entry lies outside the file");

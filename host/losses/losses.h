@@ -1,6 +1,6 @@
 /* What training and editing minimise: METHOD.md's formulas, each in one place. */
-#ifndef CHL_OBJECTIVE_H
-#define CHL_OBJECTIVE_H
+#ifndef CHL_LOSSES_H
+#define CHL_LOSSES_H
 #include "graph/build.h"
 
 /* --- editing: e, target, source, neutral [N,D], rows of unit length -> [N] -------------------- */

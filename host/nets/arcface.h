@@ -1,7 +1,7 @@
 /* ArcFace's IR-SE50 [Deng et al. 2019; Hu et al. 2018]: a face's identity as a unit vector.
  *
  *     chl_arcface_config config;
- *     CHL_TRY(chl_arcface_adopt(params, &config));      model_ir_se50.pth
+ *     CHL_TRY(chl_arcface_import(params, &config));      model_ir_se50.pth
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor x = chl_arcface_preprocess(g, picture);
  *     chl_tensor identity = chl_arcface(&net, &config, x);
@@ -30,8 +30,8 @@ typedef struct chl_arcface_config {
     int side; /* of the input picture: 112 */
 } chl_arcface_config;
 
-/* Reads sizes and depth from shapes, permutes the last layer, marks all keys taken. */
-chl_status chl_arcface_adopt(chl_params *params, chl_arcface_config *config);
+/* Reads sizes and depth from shapes, permutes the last layer, marks all keys used. */
+chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config);
 
 /* Random weights. Of `config`: units, unit[], width, embed, side. */
 chl_status chl_arcface_random(const chl_arcface_config *config, uint64_t seed, chl_params **out);

@@ -8,7 +8,7 @@ static chl_status take(chl_params *params, int rank, chl_array **out, const char
                        const char *name) {
     chl_array *array;
     CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->taken = true;
+    array->used = true;
     if (out) *out = array;
     return CHL_OK;
 }
@@ -72,7 +72,7 @@ chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_con
 static chl_status permute_columns(chl_params *params, chl_array *array, int channels) {
     int64_t rows = array->desc.dim[0], columns = array->desc.dim[1], places = columns / channels;
     float *line = malloc((size_t)columns * sizeof *line);
-    if (!line) return chl_fail(CHL_ERR_MEMORY, "out of memory adopting \"%s\"", array->name);
+    if (!line) return chl_fail(CHL_ERR_MEMORY, "out of memory importing \"%s\"", array->name);
     for (int64_t r = 0; r < rows; r++) {
         float *w = (float *)array->data + r * columns;
         for (int64_t c = 0; c < channels; c++)
@@ -83,7 +83,7 @@ static chl_status permute_columns(chl_params *params, chl_array *array, int chan
     return chl_params_rename(params, "output_layer.3.weight", "output_layer.3.weight_nhwc");
 }
 
-chl_status chl_arcface_adopt(chl_params *params, chl_arcface_config *config) {
+chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config) {
     CHL_TRY(chl_irse_read(params, "", config));
     CHL_TRY(take_batch_norm(params, "", "output_layer.0"));
     CHL_TRY(take_batch_norm(params, "", "output_layer.4"));

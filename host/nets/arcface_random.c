@@ -1,5 +1,5 @@
 #include "nets/arcface.h"
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -23,7 +23,7 @@ chl_arcface_config chl_arcface_ir_se50(void) {
 }
 
 #define ADD(mean, deviation, desc, ...)                                                            \
-    CHL_TRY(chl_random_add(params, seed, mean, deviation, desc, __VA_ARGS__))
+    CHL_TRY(chl_params_add_normal(params, seed, mean, deviation, desc, __VA_ARGS__))
 
 static chl_status random_norm(chl_params *params, uint64_t seed, int width, const char *name) {
     ADD(1, 0, chl_f32(1, width), "%s.weight", name);

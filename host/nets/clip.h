@@ -1,7 +1,7 @@
 /* CLIP with a vision transformer [Radford et al. 2021]: image tower, text tower, preprocessing.
  *
  *     chl_clip_config config = {0};
- *     CHL_TRY(chl_clip_adopt(params, &config));             any upstream naming -> ours, sizes
+ *     CHL_TRY(chl_clip_import(params, &config));             any upstream naming -> ours, sizes
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor x = chl_clip_preprocess(g, &config, picture, CHL_CLIP_AREA);
  *     chl_tensor v = chl_clip_image(&net, &config, x);      [N,512], unit length
@@ -19,7 +19,7 @@ typedef struct chl_clip_tower {
     int layers, width, heads, mlp; /* layers 0 = the file has no such tower */
 } chl_clip_tower;
 
-/* Set to zero, or preset what no shape tells; chl_clip_adopt fills in the rest. */
+/* Set to zero, or preset what no shape tells; chl_clip_import fills in the rest. */
 typedef struct chl_clip_config {
     chl_clip_tower image, text; /* heads: 0 = width / 64, OpenAI's head width */
     bool exact_gelu;            /* false: x * sigmoid(1.702 x), which OpenAI trained with */
@@ -30,9 +30,9 @@ typedef struct chl_clip_config {
 
 /* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and joins where they
  * differ, reads every size from shapes. A file may hold one tower only. Marks all keys of the
- * towers taken, so that what chl_params_check_all_used still lists is unknown; a missing one is an
+ * towers used, so that what chl_params_check_all_used still lists is unknown; a missing one is an
  * error. */
-chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config);
+chl_status chl_clip_import(chl_params *params, chl_clip_config *config);
 
 /* Random weights of that size under our names (OpenAI's initialisation). */
 chl_status chl_clip_random(const chl_clip_config *config, uint64_t seed, chl_params **out);

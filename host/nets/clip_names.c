@@ -56,7 +56,7 @@ static chl_status transpose_projection(chl_params *params, const char *from, con
     CHL_TRY(chl_params_require(params, 2, &array, "%s", from));
     int64_t rows = array->desc.dim[0], columns = array->desc.dim[1];
     float *copy = malloc((size_t)chl_bytes(&array->desc));
-    if (!copy) return chl_fail(CHL_ERR_MEMORY, "out of memory adopting \"%s\"", from);
+    if (!copy) return chl_fail(CHL_ERR_MEMORY, "out of memory importing \"%s\"", from);
     memcpy(copy, array->data, (size_t)chl_bytes(&array->desc));
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
@@ -82,7 +82,7 @@ static chl_status to_our_names(chl_params *params) {
 static chl_status take(chl_params *params, int rank, const char *prefix, const char *name) {
     chl_array *array;
     CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->taken = true;
+    array->used = true;
     return CHL_OK;
 }
 
@@ -155,7 +155,7 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
     return CHL_OK;
 }
 
-chl_status chl_clip_adopt(chl_params *params, chl_clip_config *config) {
+chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
     if (chl_params_has(params, "visual.layer1.0.conv1.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: a CLIP whose image tower is a ResNet; use one with a "

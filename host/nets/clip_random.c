@@ -1,5 +1,5 @@
 #include "nets/clip.h"
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include <math.h>
 
 static chl_status random_blocks(chl_params *params, uint64_t seed, const char *prefix,
@@ -9,7 +9,7 @@ static chl_status random_blocks(chl_params *params, uint64_t seed, const char *p
     float outer = inner / sqrtf(2.0f * (float)tower->layers);
     for (int i = 0; i < tower->layers; i++) {
 #define ADD(mean, deviation, desc, name)                                                           \
-    CHL_TRY(chl_random_add(params, seed, mean, deviation, desc, "%s%d." name, prefix, i))
+    CHL_TRY(chl_params_add_normal(params, seed, mean, deviation, desc, "%s%d." name, prefix, i))
         ADD(1, 0, chl_f32(1, width), "ln_1.weight");
         ADD(0, 0, chl_f32(1, width), "ln_1.bias");
         ADD(0, inner, chl_f32(2, 3 * width, width), "attn.in_proj_weight");
@@ -31,7 +31,7 @@ static chl_status random_image(chl_params *params, uint64_t seed, const chl_clip
     int width = config->image.width, patch = config->patch, grid = config->resolution / patch;
     float scale = 1 / sqrtf((float)width);
 #define ADD(mean, deviation, desc, name)                                                           \
-    CHL_TRY(chl_random_add(params, seed, mean, deviation, desc, name))
+    CHL_TRY(chl_params_add_normal(params, seed, mean, deviation, desc, name))
     ADD(0, 1 / sqrtf(3.0f * (float)(patch * patch)), chl_f32(4, width, 3, patch, patch),
         "visual.conv1.weight");
     ADD(0, scale, chl_f32(1, width), "visual.class_embedding");
@@ -62,7 +62,8 @@ chl_status chl_clip_random(const chl_clip_config *config, uint64_t seed, chl_par
     chl_status status = CHL_OK;
     if (config->image.layers) CHL_TRY_GOTO(random_image(params, seed, config));
     if (config->text.layers) CHL_TRY_GOTO(random_text(params, seed, config));
-    CHL_TRY_GOTO(chl_random_add(params, seed, logf(1 / 0.07f), 0, chl_f32(1, 1), "logit_scale"));
+    CHL_TRY_GOTO(
+        chl_params_add_normal(params, seed, logf(1 / 0.07f), 0, chl_f32(1, 1), "logit_scale"));
     *out = params;
     return CHL_OK;
 done:

@@ -41,7 +41,7 @@ static bool remember(chl_net *net, const void *data, chl_tensor tensor) {
 
 static chl_tensor bind(chl_net *net, chl_array *array, const chl_desc *shape, chl_param_kind kind) {
     chl_graph *g = net->graph;
-    array->taken = true;
+    array->used = true;
     chl_tensor tensor = find_bound(net, array->data);
     if (tensor == CHL_NONE) {
         tensor = chl_param(g, array->name, *shape, array->data, kind);

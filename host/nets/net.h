@@ -25,7 +25,7 @@ typedef struct chl_net {
 /* Releases the private part. The tensors stay with the graph, the arrays with the params. */
 void chl_net_done(chl_net *net);
 
-/* The array of that name as a parameter, marked taken. Missing: an error. */
+/* The array of that name as a parameter, marked used. Missing: an error. */
 chl_tensor chl_weight(chl_net *net, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same when it has this shape (dim -1: any size), an error with both shapes otherwise. */
 chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...)
@@ -41,10 +41,11 @@ chl_tensor chl_weight_optional(chl_net *net, const char *format, ...)
 chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- for <net>_adopt: sizes from shapes, upstream names to ours ------------------------------- */
+/* --- for <net>_import: sizes from shapes, upstream names to ours -------------------------------
+ */
 bool chl_params_has(const chl_params *params, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The array of that name and rank (0: any). Errors name the file and the key. Not marked taken. */
+/* The array of that name and rank (0: any). Errors name the file and the key. Not marked used. */
 chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Renames every array whose whole name matches `from`. `*` stands for a run without dots, `**` for

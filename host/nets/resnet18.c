@@ -8,7 +8,7 @@ static chl_status take(chl_params *params, int rank, chl_array **out, const char
                        const char *name) {
     chl_array *array;
     CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->taken = true;
+    array->used = true;
     if (out) *out = array;
     return CHL_OK;
 }
@@ -27,7 +27,7 @@ static chl_status take_conv(chl_params *params, const char *prefix, const char *
     return CHL_OK;
 }
 
-chl_status chl_resnet18_adopt(chl_params *params, chl_resnet18_config *config) {
+chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) {
     *config = (chl_resnet18_config){0};
     CHL_TRY(chl_params_strip(params, "feature_extractor."));
     chl_params_ignore_suffix(params, "num_batches_tracked");

@@ -14,8 +14,8 @@ typedef struct chl_resnet18_config {
     int classes;
 } chl_resnet18_config;
 
-/* Strips `feature_extractor.`, reads sizes, checks that every key is there and marks it taken. */
-chl_status chl_resnet18_adopt(chl_params *params, chl_resnet18_config *config);
+/* Strips `feature_extractor.`, reads sizes, checks that every key is there and marks it used. */
+chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config);
 
 /* x [N,H,W,channels], the authors' mel picture 128 x 512 -> head [N,classes], as the last layer
  * gives it, and embedding [N,classes], rows of length 1. Either may be NULL. */

@@ -1,7 +1,7 @@
 /* StyleGAN2's generator [Karras et al. 2020]: mapping z -> w, synthesis W+ -> picture.
  *
  *     chl_stylegan2_config config;
- *     CHL_TRY(chl_stylegan2_adopt(params, &config));
+ *     CHL_TRY(chl_stylegan2_import(params, &config));
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor picture = chl_stylegan2_synthesize(&net, &config, w_plus);
  *
@@ -32,7 +32,7 @@ typedef struct chl_stylegan2_config {
 
 /* Recognises the checkpoint by its names, renames it to the internal ones, checks its resampling
  * kernels and reads all sizes off the shapes. */
-chl_status chl_stylegan2_adopt(chl_params *params, chl_stylegan2_config *config);
+chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config);
 
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z);

@@ -1,5 +1,5 @@
 /* Upstream StyleGAN2 checkpoints under our names, and their sizes from their shapes. */
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include <math.h>
 #include <stdio.h>
@@ -151,7 +151,7 @@ static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour 
                 "%s: resampling kernel \"%s\" is not [1,3,3,1] x [1,3,3,1] with gain %g, "
                 "the only one implemented",
                 params->source, array->name, gain);
-        array->taken = true;
+        array->used = true;
     }
     return CHL_OK;
 }
@@ -219,12 +219,12 @@ static chl_status infer_mapping(const chl_params *params, chl_stylegan2_config *
                             "%s: the mapping makes %d numbers where the synthesis "
                             "takes %d",
                             params->source, (int)width, config->w_dim);
-        w->taken = b->taken = true;
+        w->used = b->used = true;
     }
     config->mapping_layers = i;
     chl_array *average = chl_params_find(params, "mapping.w_avg");
     if (!average) return CHL_OK;
-    average->taken = true;
+    average->used = true;
     if (average->desc.dim[1] != config->w_dim ||
         (average->desc.dim[0] != 1 && average->desc.dim[0] != config->rows))
         return chl_fail(CHL_ERR_SHAPE,
@@ -246,15 +246,15 @@ static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_con
         set_name(name, "synthesis.b%d.conv%d.noise_const", resolution, k % 2);
         chl_array *array = chl_params_find(params, strength);
         if (!array) continue;
-        array->taken = true;
+        array->used = true;
         array = chl_params_find(params, name);
         if (array) {
-            array->taken = true;
+            array->used = true;
             continue;
         }
-        CHL_TRY(chl_random_add(params, MISSING_NOISE_SEED, 0, 1, chl_f32(2, resolution, resolution),
-                               "%s", name));
-        chl_params_find(params, name)->taken = true;
+        CHL_TRY(chl_params_add_normal(params, MISSING_NOISE_SEED, 0, 1,
+                                      chl_f32(2, resolution, resolution), "%s", name));
+        chl_params_find(params, name)->used = true;
         drawn++;
     }
     if (drawn)
@@ -263,7 +263,7 @@ static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_con
     return CHL_OK;
 }
 
-chl_status chl_stylegan2_adopt(chl_params *params, chl_stylegan2_config *config) {
+chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config) {
     *config = (chl_stylegan2_config){.noise = true};
     if (chl_params_has(params, "synthesis.b4.const")) {
         config->flavour = CHL_STYLEGAN2_ADA;

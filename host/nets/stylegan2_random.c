@@ -1,6 +1,6 @@
 /* A StyleGAN2 network of random weights, for demonstrations, tests and benchmarks without a
  * checkpoint. */
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include <stdio.h>
 
@@ -24,8 +24,8 @@ static void fill(random_net *net, chl_desc shape, double mean, double deviation,
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    net->status =
-        chl_random_add(net->params, net->seed, (float)mean, (float)deviation, shape, "%s", name);
+    net->status = chl_params_add_normal(net->params, net->seed, (float)mean, (float)deviation,
+                                        shape, "%s", name);
 }
 
 static void fill_affine(random_net *net, const char *layer, int in, int w_dim) {

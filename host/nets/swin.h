@@ -1,7 +1,7 @@
 /* Swin transformer [Liu et al. 2021], the audio encoder: mel picture -> embedding.
  *
  *     chl_swin_config config = {0};
- *     CHL_TRY(chl_swin_adopt(params, &config));     Microsoft's, timm's, the paper authors' names
+ *     CHL_TRY(chl_swin_import(params, &config));     Microsoft's, timm's, the paper authors' names
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
  *     chl_tensor embedding;
  *     chl_swin(&net, &config, mel, NULL, &embedding);                     mel [N,224,224,1]
@@ -14,7 +14,7 @@
 
 #define CHL_SWIN_STAGES 6
 
-/* Set to zero, or preset the first group; chl_swin_adopt fills in the second from shapes. */
+/* Set to zero, or preset the first group; chl_swin_import fills in the second from shapes. */
 typedef struct chl_swin_config {
     int resolution;    /* no shape tells it; 0 = 224 */
     bool sum_channels; /* patch weights of a picture model (3 channels) become
@@ -34,9 +34,9 @@ typedef struct chl_swin_config {
 chl_swin_config chl_swin_tiny(void);
 
 /* Strips `feature_extractor.`, renames new timm's keys, reads sizes from shapes, checks that
- * every key is there and marks it taken. `logit_scale_ai`, `logit_scale_at`, where present,
+ * every key is there and marks it used. `logit_scale_ai`, `logit_scale_at`, where present,
  * become [1]. */
-chl_status chl_swin_adopt(chl_params *params, chl_swin_config *config);
+chl_status chl_swin_import(chl_params *params, chl_swin_config *config);
 
 /* Fresh weights as timm starts them (its truncation at +-100 deviations never acts), and both
  * logit scales at ln(1/0.07). Of `config` the second group and the resolution are read; window

@@ -38,7 +38,7 @@ static chl_status sum_channels(const chl_params *params, chl_array *filters) {
 static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
                        const char *name) {
     CHL_TRY(chl_params_require(params, rank, out, "%s%s", prefix, name));
-    (*out)->taken = true;
+    (*out)->used = true;
     return CHL_OK;
 }
 
@@ -132,7 +132,7 @@ static chl_status check_resolution(const chl_params *params, const chl_swin_conf
     return CHL_OK;
 }
 
-chl_status chl_swin_adopt(chl_params *params, chl_swin_config *config) {
+chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
     CHL_TRY(to_our_names(params));
     CHL_TRY(read_stages(params, config));
     CHL_TRY(read_patches(params, config));

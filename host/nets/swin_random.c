@@ -1,4 +1,4 @@
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include "nets/swin.h"
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ chl_swin_config chl_swin_tiny(void) {
 }
 
 #define ADD(mean, deviation, desc, ...)                                                            \
-    CHL_TRY(chl_random_add(params, seed, mean, deviation, desc, __VA_ARGS__))
+    CHL_TRY(chl_params_add_normal(params, seed, mean, deviation, desc, __VA_ARGS__))
 #define DEVIATION 0.02f /* of every linear layer and bias table */
 
 static chl_status random_block(chl_params *params, uint64_t seed, const chl_swin_config *config,

@@ -1,5 +1,5 @@
 #include "sound/spec_augment.h"
-#include "philox.h"
+#include "base/random.h"
 #include <string.h>
 
 #define PURPOSE 0x53706563u /* Philox key of these draws */
@@ -9,9 +9,9 @@ chl_spec_augment chl_spec_augment_defaults(void) {
     return (chl_spec_augment){.mask_bands = 0.15f, .mask_frames = 0.3f, .warp = 0.05f};
 }
 
-/* [0, most], each equally likely */
-static int64_t draw_up_to(uint32_t word, int64_t most) {
-    return (int64_t)(((uint64_t)(most + 1) * word) >> 32);
+/* [0, max], each equally likely */
+static int64_t draw_up_to(uint32_t word, int64_t max) {
+    return chl_random_below(word, max + 1);
 }
 
 /* [CHL_MEL_BANDS][stride], `frames` of each row */

@@ -1,5 +1,5 @@
 #include "text/augment.h"
-#include "philox.h"
+#include "base/random.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static uint32_t draw(draws *d) {
 }
 
 static int draw_below(draws *d, int count) {
-    return (int)(((uint64_t)draw(d) * (uint64_t)count) >> 32);
+    return (int)chl_random_below(draw(d), count);
 }
 
 /* Words in order; those of the text and their synonyms in memory of their own */

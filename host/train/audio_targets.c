@@ -1,5 +1,5 @@
 #include "train/audio_targets.h"
-#include "philox.h"
+#include "base/random.h"
 #include "text/augment.h"
 #include "train/frozen_clip.h"
 #include <inttypes.h>
@@ -91,7 +91,7 @@ static chl_status embed_texts(const chl_trainer *t, chl_frozen_clip *clip,
 const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int64_t step,
                             int64_t place, const chl_sample *sample) {
     uint32_t word = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0];
-    int variant = (int)(((uint64_t)CHL_WORDINGS * word) >> 32);
+    int variant = (int)chl_random_below(word, CHL_WORDINGS);
     return targets->text +
            targets->wording[sample->label_id * CHL_WORDINGS + variant] * targets->embed;
 }

@@ -1,5 +1,5 @@
 #include "train/augment_picture.h"
-#include "philox.h"
+#include "base/random.h"
 #include <math.h>
 #include <stdbool.h>
 

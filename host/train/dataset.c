@@ -1,8 +1,8 @@
 /* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
 #include "train/dataset.h"
+#include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
-#include "philox.h"
 #include "train/dataset_cache.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -294,19 +294,6 @@ void chl_dataset_free(chl_dataset *dataset) {
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */
-/* Fisher-Yates, drawn with Philox: the order of one epoch. */
-static void permute(uint64_t seed, int64_t epoch, int64_t count, int64_t *order) {
-    for (int64_t i = 0; i < count; i++) order[i] = i;
-    for (int64_t i = count - 1; i > 0; i--) {
-        const chl_philox random = chl_random(seed, PURPOSE_ORDER, (uint64_t)epoch, (uint64_t)i);
-        const uint64_t bits = (uint64_t)random.word[0] << 32 | random.word[1];
-        const int64_t j = (int64_t)((unsigned __int128)bits * (uint64_t)(i + 1) >> 64);
-        const int64_t held = order[i];
-        order[i] = order[j];
-        order[j] = held;
-    }
-}
-
 chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
                              int64_t *indices) {
     if (batch < 1 || batch > dataset->count)
@@ -317,7 +304,8 @@ chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t 
     int64_t *order = malloc((size_t)dataset->count * sizeof *order);
     if (!order) return no_memory(dataset->folder);
     const int64_t an_epoch = dataset->count / batch;
-    permute(seed, index / an_epoch, dataset->count, order);
+    chl_random_permutation(seed, PURPOSE_ORDER, (uint64_t)(index / an_epoch), dataset->count,
+                           order);
     memcpy(indices, order + index % an_epoch * batch, (size_t)batch * sizeof *indices);
     free(order);
     return CHL_OK;

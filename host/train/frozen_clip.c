@@ -24,7 +24,7 @@ chl_status chl_frozen_clip_open(const chl_backend *backend, const char *weights,
     clip->backend = backend;
     chl_status status;
     CHL_TRY_GOTO(chl_weights_read(weights, &clip->params));
-    CHL_TRY_GOTO(chl_clip_adopt(clip->params, &clip->config));
+    CHL_TRY_GOTO(chl_clip_import(clip->params, &clip->config));
     CHL_TRY_GOTO(chl_params_check_all_used(clip->params));
     if (merges) {
         CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));

@@ -1,8 +1,8 @@
 #include "train/generator_pool.h"
+#include "base/random.h"
 #include "graph/build.h"
 #include "io/picture.h"
 #include "io/weights.h"
-#include "philox.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +145,7 @@ static chl_status draw_codes(const painter *p, chl_generator_pool *pool) {
 static chl_status open_painter(painter *p, const char *generator) {
     const chl_dataset *data = p->data;
     CHL_TRY(chl_weights_read(generator, &p->params));
-    CHL_TRY(chl_stylegan2_adopt(p->params, &p->config));
+    CHL_TRY(chl_stylegan2_import(p->params, &p->config));
     if (!data->latents)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s has no latents.npy: which picture of the generator shows which "

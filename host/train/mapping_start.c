@@ -1,7 +1,7 @@
 #include "train/mapping_start.h"
+#include "base/random.h"
 #include "graph/build.h"
-#include "nets/random.h"
-#include "philox.h"
+#include "nets/random_weights.h"
 #include "train/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static chl_status one_step(start *s, uint64_t seed, int64_t index) {
     const size_t numbers = (size_t)s->numbers;
     for (size_t i = 0; i < BATCH; i++) {
         const chl_philox random = chl_random(seed, PURPOSE_ROWS, (uint64_t)index, i);
-        const size_t row = (size_t)(((uint64_t)random.word[0] * (uint64_t)s->data->count) >> 32);
+        const size_t row = (size_t)chl_random_below(random.word[0], s->data->count);
         memcpy(s->codes + i * latent, s->data->latents + row * latent, latent * sizeof(float));
         memcpy(s->values + i * numbers, s->data->attributes + row * attribute,
                attribute * sizeof(float));
@@ -128,9 +128,9 @@ chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data
     chl_status status;
     CHL_TRY_GOTO(chl_params_new("the attributes' layer", &layer));
     head.params = layer;
-    CHL_TRY_GOTO(
-        chl_random_add(layer, seed, 0, 0.1f, chl_f32(2, data->attribute, config->w_dim), "weight"));
-    CHL_TRY_GOTO(chl_random_add(layer, seed, 0, 0, chl_f32(1, data->attribute), "bias"));
+    CHL_TRY_GOTO(chl_params_add_normal(layer, seed, 0, 0.1f,
+                                       chl_f32(2, data->attribute, config->w_dim), "weight"));
+    CHL_TRY_GOTO(chl_params_add_normal(layer, seed, 0, 0, chl_f32(1, data->attribute), "bias"));
     s.codes = malloc(sizeof(float) * BATCH * (size_t)data->latent);
     s.values = calloc(BATCH * (size_t)s.numbers, sizeof(float));
     if (!s.codes || !s.values)

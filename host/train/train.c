@@ -1,4 +1,5 @@
 /* chl_train: one run from its options to its end. */
+#include "base/clock.h"
 #include "io/safetensors.h"
 #include "train/schedule.h"
 #include "train/trainer_private.h"
@@ -6,17 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
                                                 &chl_training_generator, &chl_training_judge};
 enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- one step --------------------------------------------------------------------------------- */
 static float rate_of(const chl_trainer *t, int64_t index) {
@@ -47,7 +41,7 @@ static chl_status read_losses(chl_trainer *t, int64_t step, json_t *terms, float
 }
 
 static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *loss) {
-    const double start = now();
+    const double start = chl_seconds_now();
     const chl_step step = {.seed = t->options->seed, .index = index, .rate = rate};
     CHL_TRY(chl_set_step(t->graph, step));
     CHL_TRY(t->training->feed(t, index));
@@ -61,7 +55,7 @@ static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *los
     return chl_run_folder_add(&t->inside->folder,
                               json_pack("{s:I,s:f,s:o,s:f,s:f}", "step", (json_int_t)index + 1,
                                         "loss", (double)*loss, "terms", terms, "rate", (double)rate,
-                                        "seconds", now() - start));
+                                        "seconds", chl_seconds_now() - start));
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
@@ -104,12 +98,12 @@ static bool wants_stop(const chl_trainer *t, int64_t step, int64_t first, int64_
 
 static chl_status run_steps(chl_trainer *t, int64_t first, int64_t last) {
     const int64_t every = t->options->save_every;
-    const double start = now();
+    const double start = chl_seconds_now();
     for (int64_t step = first + 1; step <= last; step++) {
         const float rate = rate_of(t, step - 1);
         float loss;
         CHL_TRY(run_step(t, step - 1, rate, &loss));
-        const bool stop = wants_stop(t, step, first, last, loss, rate, now() - start);
+        const bool stop = wants_stop(t, step, first, last, loss, rate, chl_seconds_now() - start);
         if (stop || step == last || (every > 0 && step % every == 0)) CHL_TRY(save_all(t, step));
         if (stop && step < last)
             return chl_fail(CHL_ERR_CANCELLED,

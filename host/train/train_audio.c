@@ -198,7 +198,7 @@ static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(chl_audio_targets_new(t, &own->targets));
     own->config.classes = own->targets->embed;
     CHL_TRY(chl_swin_random(&own->config, t->options->seed, &own->params));
-    CHL_TRY(chl_swin_adopt(own->params, &own->config));
+    CHL_TRY(chl_swin_import(own->params, &own->config));
     if (!is_tiny(t->options->sizes)) start_narrow(own->params);
     CHL_TRY(new_buffers(t, own));
     chl_net net = chl_trainer_net(t, own->params);

@@ -4,10 +4,10 @@
  * Captions of a made-up world repeat: equal ones in a batch share the target's mass instead of
  * being each other's negatives. With a generator, half of each batch are its pictures
  * (generator_pool.h). */
+#include "base/random.h"
 #include "io/picture.h"
 #include "losses/losses.h"
 #include "nets/clip.h"
-#include "philox.h"
 #include "text/learn_merges.h"
 #include "text/tokenizer.h"
 #include "train/augment_picture.h"
@@ -147,7 +147,7 @@ static chl_status read_sizes(const chl_train_options *options, chl_clip_config *
         return chl_fail(CHL_ERR_ARGUMENT, "sizes: patch=%d does not divide resolution=%d",
                         config->patch, config->resolution);
     chl_clip_tower *const towers[] = {&config->image, &config->text};
-    for (int i = 0; i < 2; i++) { /* who loads the file counts heads this way (chl_clip_adopt) */
+    for (int i = 0; i < 2; i++) { /* who loads the file counts heads this way (chl_clip_import) */
         if (towers[i]->width % 64)
             return chl_fail(CHL_ERR_ARGUMENT, "sizes: a width of %d is no multiple of 64",
                             towers[i]->width);

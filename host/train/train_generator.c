@@ -12,7 +12,7 @@
  * thin shapes stay grey for long) and of the pictures at a half, a quarter and an eighth. All are
  * linear maps of the one difference between painted and wanted. */
 #include "graph/build.h"
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include "train/mapping_start.h"
 #include "train/sizes.h"
@@ -213,7 +213,7 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(read_shape(t->options->sizes, &shape));
     shape.z_dim = t->data->latent;
     CHL_TRY(chl_stylegan2_random(&shape, t->options->seed, &own->params));
-    CHL_TRY(chl_stylegan2_adopt(own->params, &own->config));
+    CHL_TRY(chl_stylegan2_import(own->params, &own->config));
     CHL_TRY(plant_textures(t->data, &own->config, own->params));
     if (t->options->start)
         silence_colours(&own->config, own->params);
@@ -271,8 +271,8 @@ static chl_status store_centre(const chl_trainer *t, chl_params *out) {
     chl_graph *g = NULL;
     chl_net net = {.params = out, .kind = CHL_FROZEN};
     chl_status status;
-    CHL_TRY_GOTO(
-        chl_random_add(draw, CENTRE_SEED, 0, 1, chl_f32(2, CENTRE_CODES, config->z_dim), "z"));
+    CHL_TRY_GOTO(chl_params_add_normal(draw, CENTRE_SEED, 0, 1,
+                                       chl_f32(2, CENTRE_CODES, config->z_dim), "z"));
     CHL_TRY_GOTO(chl_graph_new(t->backend, &g));
     net.graph = g;
     const chl_array *codes = chl_params_find(draw, "z");

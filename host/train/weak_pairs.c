@@ -1,5 +1,5 @@
 #include "train/weak_pairs.h"
-#include "philox.h"
+#include "base/random.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -105,7 +105,7 @@ int64_t chl_weak_pairs_draw(const chl_weak_pairs *pairs, uint64_t seed, int64_t 
     const int k = by_label ? s->label_id : s->kind_id;
     const int64_t *member = g->member + g->first[k], others = size_of(g, k) - 1;
     uint32_t word = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0];
-    int64_t pick = (int64_t)(((uint64_t)others * word) >> 32);
+    int64_t pick = chl_random_below(word, others);
     /* one of all but the last, and the last in place of the sample itself */
     return member[pick] == sample ? member[others] : member[pick];
 }

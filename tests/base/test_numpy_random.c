@@ -23,7 +23,7 @@ static void normals_are_numpys(void **state) {
     };
     for (int s = 0; s < 2; s++) {
         float z[5];
-        chl_seed_normals(expected[s].seed, 5, z);
+        chl_numpy_normals(expected[s].seed, 5, z);
         for (int i = 0; i < 5; i++) assert_true(fabs((double)z[i] - expected[s].z[i]) < 1e-6);
     }
 }
@@ -33,7 +33,7 @@ static void long_draws_refill_the_twister(void **state) {
     enum { COUNT = 20000 };
     static float z[COUNT];
     double mean = 0, square = 0;
-    chl_seed_normals(1, COUNT, z);
+    chl_numpy_normals(1, COUNT, z);
     for (int i = 0; i < COUNT; i++) {
         mean += (double)z[i] / COUNT;
         square += (double)z[i] * (double)z[i] / COUNT;

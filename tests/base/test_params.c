@@ -124,7 +124,7 @@ static void test_report(void **unused) {
         add(p, name, 0);
     }
     add(p, "x.position_ids", 0);
-    chl_params_find(p, "layer.1")->taken = true;
+    chl_params_find(p, "layer.1")->used = true;
     chl_params_ignore_suffix(p, ".position_ids");
     chl_params_ignore_suffix(p, "a suffix longer than any of the names that are in there");
     assert_int_equal(chl_params_check_all_used(p), CHL_ERR_KEY);
@@ -143,7 +143,7 @@ static void test_report(void **unused) {
     }
     for (int i = 0; i < 7; i++) {
         snprintf(name, sizeof name, "layer.%d", i);
-        chl_params_find(p, name)->taken = true;
+        chl_params_find(p, name)->used = true;
     }
     assert_int_equal(chl_params_check_all_used(p), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "eeee"));

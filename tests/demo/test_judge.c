@@ -93,7 +93,7 @@ static void test_look(void **state) {
     chl_judge_config fresh, config;
     chl_params *params = tiny(&fresh);
     disturb(params);
-    MUST(chl_judge_adopt(params, &config));
+    MUST(chl_judge_import(params, &config));
     float *pixels = parity_formula("pixels", 0, 1.4, MANY * VALUES);
     chl_judge_seen seen[MANY];
     MUST(chl_judge_look(chl_backend_cpu(), params, &config, MANY, pixels, seen));
@@ -163,11 +163,11 @@ static void test_statistics(void **state) {
     chl_params_free(params);
 }
 
-static void test_adopt(void **state) {
+static void test_import(void **state) {
     (void)state;
     chl_judge_config fresh, config;
     chl_params *params = tiny(&fresh);
-    MUST(chl_judge_adopt(params, &config));
+    MUST(chl_judge_import(params, &config));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(config.side, SIDE);
     assert_int_equal(config.stages, 2);
@@ -187,7 +187,7 @@ static void expect_error(chl_status status, const char *drop, const char *rename
         MUST(chl_params_rename(params, drop, rename));
     else
         chl_params_drop(params, drop);
-    assert_int_equal(chl_judge_adopt(params, &config), status);
+    assert_int_equal(chl_judge_import(params, &config), status);
     if (!strstr(chl_error(), text)) fail_msg("\"%s\" does not say %s", chl_error(), text);
     chl_params_free(params);
 }
@@ -209,7 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_look),
         cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_import),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,7 @@ static void statistics_are_of_mapped_codes(void **state) {
     const int d = size.latent;
     float *z = malloc(sizeof(float) * CODES * (size_t)size.z);
     float *w = malloc(sizeof(float) * CODES * (size_t)d);
-    chl_seed_normals(0, (int64_t)CODES * size.z, z);
+    chl_numpy_normals(0, (int64_t)CODES * size.z, z);
     MUST(chl_engine_map(engine, CODES, z, w));
     double variance = 0, pair = 0, trace = 0;
     for (int n = 0; n < CODES; n++) {

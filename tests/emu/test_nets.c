@@ -98,7 +98,7 @@ static chl_tensor build_face(chl_net *net, chl_tensor picture) {
 static chl_resnet18_config resnet_config;
 static chl_status make_resnet(chl_params **out) {
     CHL_TRY(chl_weights_read(CHLADNI_FIXTURES "/resnet18/small.safetensors", out));
-    return chl_resnet18_adopt(*out, &resnet_config);
+    return chl_resnet18_import(*out, &resnet_config);
 }
 static chl_tensor build_resnet(chl_net *net, chl_tensor picture) {
     chl_tensor embedding;

@@ -22,7 +22,7 @@ static chl_status make_generator(chl_params **out) {
                                        .w_dim = 512,
                                        .mapping_layers = 8};
     CHL_TRY(chl_stylegan2_random(&shape, 1, out));
-    return chl_stylegan2_adopt(*out, &generator);
+    return chl_stylegan2_import(*out, &generator);
 }
 static chl_tensor build_generator(chl_net *net, chl_tensor w) {
     return chl_stylegan2_synthesize(net, &generator, w);
@@ -54,7 +54,7 @@ static chl_swin_config swin;
 static chl_status make_swin(chl_params **out) {
     swin = chl_swin_tiny();
     CHL_TRY(chl_swin_random(&swin, 1, out));
-    return chl_swin_adopt(*out, &swin);
+    return chl_swin_import(*out, &swin);
 }
 static chl_tensor build_swin(chl_net *net, chl_tensor x) {
     chl_tensor embedding;
@@ -83,7 +83,7 @@ static int weights_of(chl_net *net, chl_tensor *list) {
     int count = 0;
     for (int64_t i = 0; i < net->params->count && count < MAX_WEIGHTS; i++) {
         const chl_array *array = &net->params->array[i];
-        if (array->taken && !strstr(array->name, "const") && !strstr(array->name, "torgb"))
+        if (array->used && !strstr(array->name, "const") && !strstr(array->name, "torgb"))
             list[count++] = chl_weight(net, "%s", array->name);
     }
     return count;

@@ -30,9 +30,9 @@ static chl_status open_models(models *m) {
                                        .resolution = 32,
                                        .patch = 8};
     CHL_TRY(chl_stylegan2_random(&shape, 1, &m->generator));
-    CHL_TRY(chl_stylegan2_adopt(m->generator, &m->generator_config));
+    CHL_TRY(chl_stylegan2_import(m->generator, &m->generator_config));
     CHL_TRY(chl_clip_random(&m->clip_config, 2, &m->clip));
-    return chl_clip_adopt(m->clip, &m->clip_config);
+    return chl_clip_import(m->clip, &m->clip_config);
 }
 
 /* the same numbers for both backends */

@@ -130,7 +130,7 @@ static void unsettle_judge(const char *path) {
     chl_params *params;
     chl_judge_config config;
     MUST(chl_weights_read(path, &params));
-    MUST(chl_judge_adopt(params, &config));
+    MUST(chl_judge_import(params, &config));
     for (int i = 0; i < PICTURES; i++) MUST(chl_seed_latent(engine, (uint64_t)i, 1, w + i * 8 * Z));
     MUST(chl_generate(engine, PICTURES, w, pixels));
     MUST(chl_judge_look(engine->backend, params, &config, PICTURES, pixels, seen));

@@ -43,7 +43,7 @@ static const void *expect(const chl_params *params, const char *name, chl_dtype 
     assert_int_equal(array->desc.rank, rank);
     for (int i = 0; i < rank; i++) assert_int_equal(array->desc.dim[i], dim[i]);
     assert_int_equal((uintptr_t)array->data % 64, 0);
-    assert_false(array->taken);
+    assert_false(array->used);
     return array->data;
 }
 
@@ -248,15 +248,15 @@ static void test_half(void **unused) {
         const float *value = p->array[0].data;
         const float low = value[0], high = bits == 0x7BFF ? 65536 : value[1];
         const float middle = low + (high - low) / 2;
-        assert_int_equal(chl_half(low), bits);
-        assert_int_equal(chl_half(-low), bits | 0x8000);
-        assert_int_equal(chl_half(nextafterf(middle, 0)), bits);
-        assert_int_equal(chl_half(middle), bits + (bits & 1));
-        assert_int_equal(chl_half(nextafterf(middle, INFINITY)), bits + 1);
+        assert_int_equal(chl_float_to_half(low), bits);
+        assert_int_equal(chl_float_to_half(-low), bits | 0x8000);
+        assert_int_equal(chl_float_to_half(nextafterf(middle, 0)), bits);
+        assert_int_equal(chl_float_to_half(middle), bits + (bits & 1));
+        assert_int_equal(chl_float_to_half(nextafterf(middle, INFINITY)), bits + 1);
         chl_params_free(p);
     }
-    assert_int_equal(chl_half(1e30f), 0x7C00);
-    assert_int_equal(chl_half(NAN) & 0x7E00, 0x7E00);
+    assert_int_equal(chl_float_to_half(1e30f), 0x7C00);
+    assert_int_equal(chl_float_to_half(NAN) & 0x7E00, 0x7E00);
 }
 
 static void test_write_half(void **unused) {

@@ -44,7 +44,7 @@ static void test_small(void **state) {
     (void)state;
     chl_params *params = parity_weights("arcface/small.safetensors");
     chl_arcface_config config;
-    MUST(chl_arcface_adopt(params, &config));
+    MUST(chl_arcface_import(params, &config));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(config.units, 4);
     assert_int_equal(config.side, 20);
@@ -62,7 +62,7 @@ static void test_small(void **state) {
                    .step = 1,
                    .tolerance = 5e-5};
     compare(&c, params, &config);
-    MUST(chl_arcface_adopt(params, &config)); /* once adopted, adopting changes nothing */
+    MUST(chl_arcface_import(params, &config)); /* once adopted, adopting changes nothing */
     compare(&c, params, &config);
     chl_params_free(params);
 }
@@ -74,7 +74,7 @@ static void test_ir_se50(void **state) {
     MUST(chl_arcface_random(&config, 1, &params));
     for (int64_t i = 0; i < params->count; i++)
         formula_weight(params->array[i].name, &params->array[i].desc, params->array[i].data);
-    MUST(chl_arcface_adopt(params, &read));
+    MUST(chl_arcface_import(params, &read));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(read.units, 24);
     assert_int_equal(read.side, 112);
@@ -121,7 +121,7 @@ static void test_errors_name_the_key(void **state) {
     chl_params *params = parity_weights("arcface/small.safetensors");
     chl_params_drop(params, "body.2.shortcut_layer.1.running_var");
     chl_arcface_config config;
-    assert_int_equal(chl_arcface_adopt(params, &config), CHL_ERR_KEY);
+    assert_int_equal(chl_arcface_import(params, &config), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "body.2.shortcut_layer.1.running_var"));
     chl_params_free(params);
 }

@@ -88,12 +88,12 @@ static void test_openai(void **state) {
     (void)state;
     chl_params *params = parity_weights("clip/openai.safetensors");
     chl_clip_config config = two_heads;
-    MUST(chl_clip_adopt(params, &config));
+    MUST(chl_clip_import(params, &config));
     MUST(chl_params_check_all_used(params));
     check_small_config(&config, 64);
     clip_case c = {"openai", "small picture", 2, 57, 45, 7};
     compare(&c, params, &config);
-    MUST(chl_clip_adopt(params, &config)); /* once adopted, adopting changes nothing */
+    MUST(chl_clip_import(params, &config)); /* once adopted, adopting changes nothing */
     compare(&c, params, &config);
     chl_params_free(params);
 }
@@ -104,7 +104,7 @@ static void test_hugging_face(void **state) {
         chl_params *params = parity_weights("clip/hugging_face.safetensors");
         chl_clip_config config = two_heads;
         config.exact_gelu = exact;
-        MUST(chl_clip_adopt(params, &config));
+        MUST(chl_clip_import(params, &config));
         MUST(chl_params_check_all_used(params));
         check_small_config(&config, 40);
         clip_case c = {
@@ -128,7 +128,7 @@ static void test_vit_b_32(void **state) {
     for (int64_t i = 0; i < params->count; i++)
         formula_weight(params->array[i].name, &params->array[i].desc, params->array[i].data);
     chl_clip_config read = {0};
-    MUST(chl_clip_adopt(params, &read));
+    MUST(chl_clip_import(params, &read));
     assert_int_equal(read.image.heads, 12);
     assert_int_equal(read.text.heads, 8);
     assert_int_equal(read.image.layers, config.image.layers);
@@ -171,7 +171,7 @@ static void test_errors_name_the_key(void **state) {
     chl_clip_config config = two_heads;
     chl_params *params = parity_weights("clip/openai.safetensors");
     chl_params_drop(params, "visual.transformer.resblocks.1.mlp.c_proj.bias");
-    assert_int_equal(chl_clip_adopt(params, &config), CHL_ERR_KEY);
+    assert_int_equal(chl_clip_import(params, &config), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "visual.transformer.resblocks.1.mlp.c_proj.bias"));
     assert_non_null(strstr(chl_error(), "openai.safetensors"));
     chl_params_free(params);
@@ -180,11 +180,11 @@ static void test_errors_name_the_key(void **state) {
     void *data;
     MUST(chl_params_add(params, "visual.unheard_of", chl_f32(1, 1), &data));
     config = two_heads;
-    MUST(chl_clip_adopt(params, &config));
+    MUST(chl_clip_import(params, &config));
     assert_int_equal(chl_params_check_all_used(params), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "visual.unheard_of"));
     config = (chl_clip_config){0}; /* 16 channels are no whole number of heads of 64 */
-    assert_int_equal(chl_clip_adopt(params, &config), CHL_ERR_ARGUMENT);
+    assert_int_equal(chl_clip_import(params, &config), CHL_ERR_ARGUMENT);
     chl_params_free(params);
 }
 

@@ -8,7 +8,7 @@ static void test_small(void **state) {
     (void)state;
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_resnet18_config config;
-    MUST(chl_resnet18_adopt(params, &config));
+    MUST(chl_resnet18_import(params, &config));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(config.width, 4);
     assert_int_equal(config.depth[3], 2);
@@ -47,7 +47,7 @@ static void test_errors_name_the_key(void **state) {
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_params_drop(params, "feature_extractor.layer2.0.downsample.0.weight");
     chl_resnet18_config config;
-    assert_int_equal(chl_resnet18_adopt(params, &config), CHL_ERR_KEY);
+    assert_int_equal(chl_resnet18_import(params, &config), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "layer2.0.downsample.0.weight"));
     chl_params_free(params);
 }

@@ -109,7 +109,7 @@ static small *open_small(const char *file) {
     assert_non_null(s);
     ok(chl_weights_read(file, &s->params));
     ok(chl_weights_read(FOLDER "small.safetensors", &s->expected));
-    ok(chl_stylegan2_adopt(s->params, &s->config));
+    ok(chl_stylegan2_import(s->params, &s->config));
     s->z = inputs("small z", N * WIDTH);
     s->w_plus = inputs("small w_plus", N * ROWS * WIDTH);
     s->pattern = inputs("small pattern", N * SIDE * SIDE * 3);
@@ -188,13 +188,13 @@ static void test_rosinality(void **state) {
     check_flavour(FOLDER "small-rosinality.pt", CHL_STYLEGAN2_ROSINALITY, 0);
 }
 
-/* Both files hold chl_stylegan2_random's network: same names, shapes and numbers after adoption. */
+/* Both files hold chl_stylegan2_random's network: same names, shapes and numbers after import. */
 static void test_conversion(void **state) {
     (void)state;
     chl_params *made;
     chl_stylegan2_config config;
     ok(chl_stylegan2_random(&small_shape, SMALL_SEED, &made));
-    ok(chl_stylegan2_adopt(made, &config));
+    ok(chl_stylegan2_import(made, &config));
     check_sizes(&config);
     static const char *const files[] = {FOLDER "small-ada.pkl", FOLDER "small-rosinality.pt"};
     for (int f = 0; f < 2; f++) {
@@ -242,7 +242,7 @@ static void *add(chl_params *params, const char *name, chl_desc desc) {
 
 static void refuse(chl_params *params, chl_status status, const char *part) {
     chl_stylegan2_config config;
-    assert_int_equal(chl_stylegan2_adopt(params, &config), status);
+    assert_int_equal(chl_stylegan2_import(params, &config), status);
     assert_says(part);
     chl_params_free(params);
 }
@@ -288,7 +288,7 @@ static void test_build_errors(void **state) {
     for (int i = 0; i < 2; i++) {
         chl_params *params = random_small();
         chl_stylegan2_config config;
-        ok(chl_stylegan2_adopt(params, &config));
+        ok(chl_stylegan2_import(params, &config));
         if (i == 0) chl_params_drop(params, "synthesis.b8.conv0.affine.bias");
         chl_graph *g;
         ok(chl_graph_new(chl_backend_cpu(), &g));
@@ -316,7 +316,7 @@ static void test_missing_noise(void **state) {
     warnings = 0;
     chl_log_to(count_warnings, NULL);
     chl_stylegan2_config config;
-    ok(chl_stylegan2_adopt(params, &config));
+    ok(chl_stylegan2_import(params, &config));
     chl_log_to(NULL, NULL);
     assert_int_equal(warnings, 1);
     const chl_array *noise = chl_params_find(params, "synthesis.b16.conv0.noise_const");
@@ -404,7 +404,7 @@ static void test_full(void **state) {
     chl_stylegan2_config config;
     ok(chl_weights_read(FOLDER "full.safetensors", &expected));
     ok(chl_stylegan2_random(&full_shape, FULL_SEED, &params));
-    ok(chl_stylegan2_adopt(params, &config));
+    ok(chl_stylegan2_import(params, &config));
     float *z = inputs("full z", FULL_WIDTH), w[FULL_WIDTH];
     map(params, &config, 1, z, w);
     expect(expected, "w", w, TOLERANCE);

@@ -60,9 +60,9 @@ static void expect_aligned(const swin_run *r, const char *fixture, int columns) 
     free(want);
 }
 
-static chl_swin_config adopt_small(chl_params *params, bool sum) {
+static chl_swin_config import_small(chl_params *params, bool sum) {
     chl_swin_config config = {.resolution = 32, .sum_channels = sum};
-    MUST(chl_swin_adopt(params, &config));
+    MUST(chl_swin_import(params, &config));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(config.stages, 2);
     assert_int_equal(config.depth[1], 2);
@@ -76,7 +76,7 @@ static chl_swin_config adopt_small(chl_params *params, bool sum) {
 
 static void check_naming(const char *file, bool sum) {
     chl_params *params = parity_weights(file);
-    chl_swin_config config = adopt_small(params, sum);
+    chl_swin_config config = import_small(params, sum);
     swin_run r = build(params, &config, 3, CHL_FROZEN);
     chl_grad(r.g, r.loss, 1, &r.x, &r.dx);
     chl_keep(r.g, r.dx);
@@ -102,7 +102,7 @@ static void test_authors(void **state) {
     (void)state;
     check_naming("swin/authors.safetensors", true);
     chl_params *params = parity_weights("swin/authors.safetensors");
-    adopt_small(params, true);
+    import_small(params, true);
     const chl_array *scale = chl_params_find(params, "logit_scale_ai");
     assert_non_null(scale);
     assert_int_equal(scale->desc.rank, 1);
@@ -114,7 +114,7 @@ static void test_weight_gradients(void **state) {
     (void)state;
     chl_params *params = parity_weights("swin/old_timm.safetensors");
     chl_params *want = parity_weights("swin/small_weight_gradients.safetensors");
-    chl_swin_config config = adopt_small(params, false);
+    chl_swin_config config = import_small(params, false);
     swin_run r = build(params, &config, 3, CHL_TRAINABLE);
     chl_tensor *weight = calloc((size_t)want->count, sizeof *weight);
     chl_tensor *gradient = calloc((size_t)want->count, sizeof *gradient);
@@ -145,7 +145,7 @@ static void test_swin_t(void **state) {
     MUST(chl_swin_random(&tiny, 1, &params));
     for (int64_t i = 0; i < params->count; i++)
         formula_weight(params->array[i].name, &params->array[i].desc, params->array[i].data);
-    MUST(chl_swin_adopt(params, &config));
+    MUST(chl_swin_import(params, &config));
     assert_int_equal(config.resolution, 224);
     assert_int_equal(config.depth[2], 6);
     assert_int_equal(config.heads[3], 24);
@@ -166,7 +166,7 @@ static void test_swin_t(void **state) {
 static void test_drop_path(void **state) {
     (void)state;
     chl_params *params = parity_weights("swin/old_timm.safetensors");
-    chl_swin_config config = adopt_small(params, false);
+    chl_swin_config config = import_small(params, false);
     swin_run plain = build(params, &config, 3, CHL_FROZEN);
     run(&plain, "small mel", &config);
     config.drop_path = 0.5f;
@@ -199,13 +199,13 @@ static void test_errors_name_the_key(void **state) {
     chl_params *params = parity_weights("swin/new_timm.safetensors");
     chl_params_drop(params, "layers.1.downsample.reduction.weight");
     chl_swin_config config = {.resolution = 32};
-    assert_int_equal(chl_swin_adopt(params, &config), CHL_ERR_KEY);
+    assert_int_equal(chl_swin_import(params, &config), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "layers.0.downsample.reduction.weight"));
     chl_params_free(params);
 
     params = parity_weights("swin/new_timm.safetensors");
     config = (chl_swin_config){.resolution = 36};
-    assert_int_equal(chl_swin_adopt(params, &config), CHL_ERR_SHAPE);
+    assert_int_equal(chl_swin_import(params, &config), CHL_ERR_SHAPE);
     assert_non_null(strstr(chl_error(), "36 x 36"));
     chl_params_free(params);
 }

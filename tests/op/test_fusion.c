@@ -91,7 +91,7 @@ static chl_status generate(const chl_stylegan2_shape *shape, float clamp, const 
     chl_params *params;
     chl_stylegan2_config config;
     CHL_TRY(chl_stylegan2_random(shape, 1, &params));
-    CHL_TRY(chl_stylegan2_adopt(params, &config));
+    CHL_TRY(chl_stylegan2_import(params, &config));
     config.conv_clamp = clamp;
     chl_graph *g;
     CHL_TRY(chl_graph_new(how->backend, &g));

@@ -157,7 +157,7 @@ static void similarities(const char *model, const char *merges, float *similarit
     chl_clip_config config = {0};
     chl_tokenizer *tokenizer;
     MUST(chl_weights_read(model, &params));
-    MUST(chl_clip_adopt(params, &config));
+    MUST(chl_clip_import(params, &config));
     MUST(chl_params_check_all_used(params));
     MUST(chl_tokenizer_open(merges, &tokenizer));
     assert_int_equal(config.vocabulary, chl_tokenizer_vocabulary(tokenizer));
@@ -248,7 +248,7 @@ static void export_computes_the_training_loss(void **state) {
     chl_params *params;
     chl_clip_config config = {0};
     MUST(chl_weights_read(model, &params));
-    MUST(chl_clip_adopt(params, &config));
+    MUST(chl_clip_import(params, &config));
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};

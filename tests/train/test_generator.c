@@ -95,7 +95,7 @@ static void paint(const char *out, float *painted) {
     chl_params *params;
     chl_stylegan2_config config;
     MUST(chl_weights_read(path, &params));
-    MUST(chl_stylegan2_adopt(params, &config));
+    MUST(chl_stylegan2_import(params, &config));
     chl_graph *g;
     MUST(chl_graph_new(chl_backend_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
@@ -362,8 +362,8 @@ static void test_mapping_start(void **state) {
     chl_log_to(keep_line, line);
     MUST(chl_stylegan2_random(&shape, 1, &params));
     MUST(chl_stylegan2_random(&shape, 1, &same));
-    MUST(chl_stylegan2_adopt(params, &config));
-    MUST(chl_stylegan2_adopt(same, &config));
+    MUST(chl_stylegan2_import(params, &config));
+    MUST(chl_stylegan2_import(same, &config));
     MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, false, params));
     float last, first;
     assert_int_equal(sscanf(line, "mapping: predicts 2 attributes, mean square error %f after %f",

@@ -56,7 +56,7 @@ static void paint(uint8_t *pixels) {
     chl_stylegan2_config config = {0};
     chl_graph *g;
     MUST(chl_weights_read(generator, &params));
-    MUST(chl_stylegan2_adopt(params, &config));
+    MUST(chl_stylegan2_import(params, &config));
     MUST(chl_graph_new(chl_backend_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor input = chl_input(g, "z", chl_f32(2, SAMPLES, Z));

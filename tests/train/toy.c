@@ -1,7 +1,7 @@
 #include "toy.h"
+#include "base/random.h"
 #include "graph/graph_private.h"
 #include "io/npy.h"
-#include "philox.h"
 
 #define TRACK 0.9f
 

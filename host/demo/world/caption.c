@@ -1,8 +1,8 @@
 /* Words for sounds and pictures. Few and always the same ones: a small text encoder learns them
  * from some ten thousand captions. The longest caption has fewer than 128 characters. */
+#include "base/random.h"
 #include "demo/world/kinds.h"
 #include "demo/world/world.h"
-#include "philox.h"
 #include <stdio.h>
 #include <string.h>
 

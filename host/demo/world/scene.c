@@ -1,7 +1,7 @@
 /* What a latent means, and latents that mean what is wanted. */
+#include "base/random.h"
 #include "demo/world/kinds.h"
 #include "demo/world/world.h"
-#include "philox.h"
 #include <math.h>
 
 const chl_kind_words chl_kind_table[CHL_KINDS] = {

@@ -1,5 +1,5 @@
 #include "demo/world/synth.h"
-#include "philox.h"
+#include "base/random.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ double chl_between_log(chl_dice *dice, double low, double high) {
 }
 
 int chl_between_int(chl_dice *dice, int low, int high) {
-    return low + (int)((uint64_t)chl_dice_word(dice) * (uint64_t)(high - low + 1) >> 32);
+    return low + (int)chl_random_below(chl_dice_word(dice), high - low + 1);
 }
 
 bool chl_chance(chl_dice *dice, double probability) {

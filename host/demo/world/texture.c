@@ -2,8 +2,8 @@
  * noise maps of its highest resolution and the others one step below, so those are smoother.
  * Everything fine in a painted picture is one of them, modulated by smooth shapes: what a
  * generator's noise inputs can express. */
+#include "base/random.h"
 #include "demo/world/canvas.h"
-#include "philox.h"
 #include <pthread.h>
 #include <stdlib.h>
 

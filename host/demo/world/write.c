@@ -1,11 +1,11 @@
 /* `chladni world`: samples to a folder that trainings read (train/dataset.h has the format). */
+#include "base/random.h"
 #include "demo/world/world.h"
 #include "graph/graph.h"
 #include "io/file_map.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include "philox.h"
 #include <chladni/demo.h>
 #include <dirent.h>
 #include <errno.h>

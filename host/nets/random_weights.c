@@ -1,4 +1,4 @@
-#include "nets/random.h"
+#include "nets/random_weights.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -21,8 +21,8 @@ static uint64_t stream(uint64_t seed, const char *name) {
     return hash;
 }
 
-chl_status chl_random_add(chl_params *params, uint64_t seed, float mean, float deviation,
-                          chl_desc desc, const char *format, ...) {
+chl_status chl_params_add_normal(chl_params *params, uint64_t seed, float mean, float deviation,
+                                 chl_desc desc, const char *format, ...) {
     char name[256];
     va_list arguments;
     va_start(arguments, format);
