@@ -1,3 +1,4 @@
+#include "io/pickle.h"
 #include "io/element.h"
 #include "io/pickle_stack.h"
 #include <stdlib.h>
@@ -519,4 +520,9 @@ chl_status chl_pickle_read(const uint8_t *data, size_t size, const char *name, c
     chl_pickle_machine_stop(&m);
     if (status != CHL_OK) chl_pickle_free(out);
     return status;
+}
+
+void chl_pickle_free(chl_pickle *pickle) {
+    chl_pickle_arena_free(pickle->arena);
+    *pickle = (chl_pickle){0};
 }

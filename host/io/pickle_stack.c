@@ -143,10 +143,9 @@ void chl_pickle_machine_stop(machine *m) {
     free(m->memo);
 }
 
-void chl_pickle_free(chl_pickle *pickle) {
-    for (chunk *c = pickle->arena, *next; c; c = next) {
+void chl_pickle_arena_free(chunk *arena) {
+    for (chunk *c = arena, *next; c; c = next) {
         next = c->next;
         free(c);
     }
-    *pickle = (chl_pickle){0};
 }

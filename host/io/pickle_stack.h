@@ -3,7 +3,7 @@
 #ifndef CHL_IO_PICKLE_STACK_H
 #define CHL_IO_PICKLE_STACK_H
 #include "base/status.h"
-#include "io/pickle.h"
+#include "io/pickle_value.h"
 
 typedef struct chl_pickle_machine {
     const char *file;
@@ -24,6 +24,7 @@ void chl_pickle_machine_start(chl_pickle_machine *m, const uint8_t *data, size_t
                               const char *name);
 /* Everything but the arena, which belongs to the tree. */
 void chl_pickle_machine_stop(chl_pickle_machine *m);
+void chl_pickle_arena_free(struct chl_pickle_chunk *arena);
 
 /* CHL_ERR_FORMAT with file and position. */
 static inline chl_status chl_pickle_damaged(const chl_pickle_machine *m, const char *what) {

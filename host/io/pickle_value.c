@@ -1,4 +1,4 @@
-#include "io/pickle.h"
+#include "io/pickle_value.h"
 #include <string.h>
 
 static bool text_is(chl_pickle_text text, const char *wanted) {

@@ -180,13 +180,35 @@ static chl_status decode_jpeg(tjhandle jpeg, const uint8_t *data, size_t size, c
     return CHL_OK;
 }
 
+/* Turns and mirrors the picture so that an orientation-1 viewer shows it upright. */
+static chl_status orient(chl_raster *raster, int orientation) {
+    if (orientation <= 1 || orientation > 8) return CHL_OK;
+    bool swap = orientation >= 5; /* rows of the result are columns of the source */
+    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    int64_t from_h = raster->height, from_w = raster->width;
+    int64_t height = swap ? from_w : from_h, width = swap ? from_h : from_w;
+    uint8_t *turned = malloc((size_t)(height * width * 3));
+    if (!turned) return chl_fail(CHL_ERR_MEMORY, "turning a picture: out of memory");
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) {
+            int64_t sy = swap ? x : y, sx = swap ? y : x;
+            if (flip_y) sy = from_h - 1 - sy;
+            if (flip_x) sx = from_w - 1 - sx;
+            memcpy(turned + (y * width + x) * 3, raster->rgb + (sy * from_w + sx) * 3, 3);
+        }
+    free(raster->rgb);
+    *raster = (chl_raster){.height = (int32_t)height, .width = (int32_t)width, .rgb = turned};
+    return CHL_OK;
+}
+
 static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
     tjhandle jpeg = tjInitDecompress();
     if (!jpeg) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     chl_status status = decode_jpeg(jpeg, data, size, name, out);
     tjDestroy(jpeg);
     if (status != CHL_OK) return status;
-    return chl_raster_orient(out, chl_exif_orientation(data, size));
+    return orient(out, chl_exif_orientation(data, size));
 }
 
 /* --- either ----------------------------------------------------------------------------------- */
