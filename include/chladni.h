@@ -21,6 +21,10 @@
  * Nothing prints, nothing exits: text goes to the log callback, progress to the progress callback.
  * Thread safety: an engine is used by one thread at a time; different engines are independent (they
  * share the machine's cores). Callbacks run on the calling thread. Log callback: process-wide.
+ * Signals: a handler must not run on the stack of a thread that computes here or was created here,
+ * because oneDNN's matrix products keep data below the stack pointer. Block the program's signals
+ * before the first call and receive them with sigwait on a thread of their own (tools/interrupts.c
+ * does so), or install handlers with SA_ONSTACK and sigaltstack.
  *
  * Pictures are float32 NHWC, RGB, in [-1, 1]. Latents are W+ codes: float32 [rows][latent],
  * rows = 2 log2(picture) - 2 [Karras et al. 2020]. Embeddings are float32, unit length.

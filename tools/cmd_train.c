@@ -1,5 +1,4 @@
 #include "command.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +14,6 @@ typedef struct train_job {
 } train_job;
 
 /* A batch system's word that the time is over: as SIGTERM. */
-static volatile sig_atomic_t told_to_leave;
-
-static void on_leave(int number) {
-    (void)number;
-    told_to_leave = 1;
-}
 
 static void show(train_job *job) {
     const chl_train_progress *p = &job->last;
@@ -39,7 +32,7 @@ static int on_step(void *user, const chl_train_progress *progress) {
     /* often enough to see it move; rarely enough for a log file */
     if (!job->json && (first || progress->seconds - job->shown > (job->terminal ? 0.2 : 30)))
         show(job);
-    return interrupted() || told_to_leave;
+    return interrupted();
 }
 
 static void report(const train_job *job, bool complete) {
@@ -64,7 +57,6 @@ static int stop_code(void) {
 
 static int run(train_job *job) {
     watch_interrupts();
-    signal(SIGUSR1, on_leave);
     job->terminal = isatty(STDERR_FILENO);
     job->options.progress = on_step;
     job->options.user = job;
@@ -100,7 +92,7 @@ static const char usage[] =
     "train (audio | clip | generator | judge) --data DIR --out DIR [--resume] ...";
 static const char about[] =
     "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
-    "SIGTERM and SIGUSR1 save and exit with 75, ctrl-C saves and exits with 130.";
+    "SIGTERM, SIGUSR1, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves and exits with 130.";
 
 static int parse(train_job *job, const char *text, int argc, char **argv, bool *done) {
     chl_train_options *o = &job->options;

@@ -1,5 +1,4 @@
 #include "command.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,24 +34,6 @@ int parse_seeds(const char *text, int *seed) {
         text = end + (*end == ',');
     }
     return count > 0 ? count : -1;
-}
-
-static volatile sig_atomic_t signal_seen;
-
-static void on_signal(int number) {
-    signal_seen = number;
-    signal(number, SIG_DFL); /* a second one ends the program at once */
-}
-
-void watch_interrupts(void) {
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-}
-bool interrupted(void) {
-    return signal_seen != 0;
-}
-int interrupt_code(void) {
-    return signal_seen == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPT;
 }
 
 void print_json(json_t *value) {

@@ -1,6 +1,7 @@
 /* The subcommands, one file each, and what they share. */
 #ifndef CHL_TOOLS_COMMAND_H
 #define CHL_TOOLS_COMMAND_H
+#include "interrupts.h"
 #include "options.h"
 #include <chladni.h>
 #include <jansson.h>
@@ -71,11 +72,6 @@ int parse_seeds(const char *text, int *seed);
     {                                                                                              \
         "device", NULL, OPTION_TEXT, &(o).device, "cpu|auto", "where to compute", NULL             \
     }
-
-/* True once ctrl-C (or SIGTERM) came; interrupt_code() is the exit code for it. */
-void watch_interrupts(void);
-bool interrupted(void);
-int interrupt_code(void);
 
 /* Prints JSON on stdout, one line, and releases it. */
 void print_json(json_t *value);

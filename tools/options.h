@@ -12,8 +12,7 @@ enum {
     EXIT_USAGE = 2,
     EXIT_SOME_FAILED = 3,
     EXIT_AGAIN = 75, /* stopped with a checkpoint: run again */
-    EXIT_INTERRUPT = 130,
-    EXIT_TERMINATED = 143
+    EXIT_INTERRUPT = 130
 };
 
 typedef enum option_kind {

@@ -174,6 +174,12 @@ for _ in $(seq 200); do grep -q "step" err && break; sleep 0.1; done
 kill -INT $pid; wait $pid
 is "ctrl-C exits 130" test $? = 130
 is "and keeps the picture" test -s i.png -a -s i.npy
+"$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out hup.png >out 2>err & pid=$!
+for _ in $(seq 200); do grep -q "step" err && break; sleep 0.1; done
+kill -HUP $pid; wait $pid
+is "a hang-up exits with 129 and keeps the picture" test $? = 129 -a -s hup.png
+code=$({ "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out pipe.png; echo $? >&3; } 3>&1 2> >(head -n 1 >/dev/null) >out)
+is "a closed pipe of messages exits with 141 and keeps the picture" test "$code" = 141 -a -s pipe.png
 
 # --- world (where it is built), eval
 bad "world without a folder" 2 "out is missing" world --count 3
@@ -207,7 +213,7 @@ else
   is "a build without a world says so" has "CHLADNI_WORLD=ON" err
 fi
 bad "train what" 2 "say what to train" train
-bad "train what is none" 2 "no training is called" train painter
+bad "train what is none" 2 "model must be audio, clip, generator or judge, got" train painter
 bad "train on nothing" 2 "data is missing" train judge --out new
 bad "train on no folder" 1 "nowhere/pairs.jsonl" train judge --data nowhere --out new
 bad "eval of what" 2 "say what to evaluate" eval
