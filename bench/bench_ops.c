@@ -142,11 +142,10 @@ static chl_status once(const chl_graph *g, const chl_body *body, const chl_call 
                        size_t flush, double *seconds) {
     float waited;
     const double start = chl_seconds_now();
-    if (flush) CHL_TRY(g->backend->clear(spare, flush));
+    if (flush) CHL_TRY(g->device->backend->clear(g->device, spare, flush));
     if (body && body->run(call) != CHL_KERNEL_OK)
-        return chl_fail(CHL_ERR_INTERNAL, "the kernel failed: %s",
-                        g->backend->last_error ? g->backend->last_error() : "no reason given");
-    CHL_TRY(g->backend->download(&waited, spare, sizeof waited));
+        return chl_fail(CHL_ERR_INTERNAL, "the kernel failed: %s", chl_device_error(g->device));
+    CHL_TRY(g->device->backend->download(g->device, &waited, spare, sizeof waited));
     *seconds = chl_seconds_now() - start;
     return CHL_OK;
 }
@@ -180,7 +179,7 @@ static void print_line(const chl_graph *g, const chl_node *node, const char *wha
 static chl_status time_node(const options *o, const chl_graph *g, int32_t n, const char *what,
                             void *spare) {
     const chl_node *node = &g->node[n];
-    const chl_body *body = g->backend->body(node->op);
+    const chl_body *body = g->device->backend->body(node->op);
     double *seconds = calloc((size_t)o->runs, sizeof *seconds);
     if (!seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", o->runs);
     chl_status status = CHL_OK;
@@ -230,28 +229,28 @@ static chl_status time_graph(const options *o, chl_graph *g, chl_tensor y, const
     return status;
 }
 
-static chl_status new_graph(const options *o, const chl_backend *backend, chl_graph **g) {
-    CHL_TRY(chl_graph_new(backend, g));
-    chl_graph_precision(*g, o->half && backend->bf16 ? CHL_BF16 : CHL_F32);
+static chl_status new_graph(const options *o, chl_device *device, chl_graph **g) {
+    CHL_TRY(chl_graph_new(device, g));
+    chl_graph_precision(*g, o->half && device->backend->bf16 ? CHL_BF16 : CHL_F32);
     return CHL_OK;
 }
-static chl_status time_ops(const options *o, const chl_backend *backend, void *spare) {
+static chl_status time_ops(const options *o, chl_device *device, void *spare) {
     for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
         chl_graph *g;
-        CHL_TRY(new_graph(o, backend, &g));
+        CHL_TRY(new_graph(o, device, &g));
         chl_tensor y = benches[i].build(g, o->small ? 2 : benches[i].batch);
         CHL_TRY(time_graph(o, g, y, benches[i].what, spare));
     }
     return CHL_OK;
 }
-static chl_status time_layers(const options *o, const chl_backend *backend, void *spare) {
+static chl_status time_layers(const options *o, chl_device *device, void *spare) {
     for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
         const layer *l = &layers[i];
         char what[48];
         snprintf(what, sizeof what, "%d %s %d to %d", l->side, l->up ? "up" : "plain", l->in,
                  l->out);
         chl_graph *g;
-        CHL_TRY(new_graph(o, backend, &g));
+        CHL_TRY(new_graph(o, device, &g));
         CHL_TRY(time_graph(o, g, modulated(g, o->layers, l), what, spare));
     }
     return CHL_OK;
@@ -289,19 +288,20 @@ int main(int argc, char **argv) {
         return 2;
     }
     const char *why;
-    const chl_backend *backend = chl_backend_open(o.device, &why);
-    if (!backend) {
+    chl_device *device = chl_device_open(o.device, &why);
+    if (!device) {
         fprintf(stderr, "bench_ops: %s\n", why);
         return 1;
     }
     void *spare;
-    if (backend->allocate(o.flush + 64, &spare) != CHL_OK) {
+    if (device->backend->allocate(device, o.flush + 64, &spare) != CHL_OK) {
         fprintf(stderr, "bench_ops: no memory for the buffer that flushes the caches\n");
         return 1;
     }
     const chl_status status =
-        o.layers ? time_layers(&o, backend, spare) : time_ops(&o, backend, spare);
+        o.layers ? time_layers(&o, device, spare) : time_ops(&o, device, spare);
     if (status != CHL_OK) fprintf(stderr, "bench_ops: %s\n", chl_error());
-    backend->release(spare);
+    device->backend->release(device, spare);
+    chl_device_close(device);
     return status != CHL_OK;
 }

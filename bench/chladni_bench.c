@@ -23,10 +23,10 @@ static const bench_workload *const workloads[] = {
 typedef struct program {
     const bench_workload *workload;
     bench_options options;
-    const char *device;
+    const char *device_name;
     int runs;
     bool half, json, serve, profile, floors, no_fusion;
-    const chl_backend *backend;
+    chl_device *device;
     void *last; /* device memory: reading it waits for all that is queued */
     bench_job job;
     chl_plan plan;
@@ -99,7 +99,7 @@ static void parse(int argc, char **argv, program *p) {
                                           {"serve", 0, NULL, SERVE},
                                           {"help", 0, NULL, HELP},
                                           {0}};
-    *p = (program){.device = "auto",
+    *p = (program){.device_name = "auto",
                    .runs = 20,
                    .options = {.batch = 1, .size = 256, .threads = omp_get_num_procs()}};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
@@ -110,7 +110,7 @@ static void parse(int argc, char **argv, program *p) {
             p->options.size = positive(optarg, flags[index].name);
             break;
         case DEVICE:
-            p->device = optarg;
+            p->device_name = optarg;
             break;
         case HALF:
             p->half = true;
@@ -168,19 +168,20 @@ static void log_line(void *user, chl_log_level level, const char *line) {
 
 static chl_status open_device(program *p) {
     const char *why;
-    p->backend = chl_backend_open(p->device, &why);
-    if (!p->backend) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
-    if (p->profile && !p->backend->host_memory) /* there ops are queued, not run, one by one */
+    p->device = chl_device_open(p->device_name, &why);
+    if (!p->device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    if (p->profile &&
+        !p->device->backend->host_memory) /* there ops are queued, not run, one by one */
         return chl_fail(CHL_ERR_UNSUPPORTED, "--profile needs --device cpu");
-    if (p->backend->allocate(sizeof(float), &p->last) != CHL_OK)
-        return chl_fail(CHL_ERR_MEMORY, "no memory on %s", p->backend->name);
+    if (p->device->backend->allocate(p->device, sizeof(float), &p->last) != CHL_OK)
+        return chl_fail(CHL_ERR_MEMORY, "no memory on %s", p->device->name);
     return CHL_OK;
 }
 
 static chl_status prepare(program *p) {
     bench_job *job = &p->job;
     CHL_TRY(open_device(p));
-    CHL_TRY(chl_graph_new(p->backend, &job->graph));
+    CHL_TRY(chl_graph_new(p->device, &job->graph));
     if (p->half) chl_graph_precision(job->graph, CHL_BF16);
     if (p->no_fusion) chl_graph_no_fusion(job->graph);
     CHL_TRY(p->workload->build(&p->options, job));
@@ -208,7 +209,7 @@ static chl_status run_once(program *p, double *seconds) {
     float waited;
     double start = chl_seconds_now();
     CHL_TRY(chl_run(p->job.graph, CHL_FIRST_SEGMENT));
-    CHL_TRY(p->backend->download(&waited, p->last, sizeof waited));
+    CHL_TRY(p->device->backend->download(p->device, &waited, p->last, sizeof waited));
     *seconds = chl_seconds_now() - start;
     return CHL_OK;
 }
@@ -247,7 +248,7 @@ static void print_about(const program *p) {
            "\"version\": \"%s\", \"compiler\": \"%s\", \"threads\": %d, "
            "\"batch\": %d, \"size\": %d, \"gflop\": %.3f, \"transient_mb\": %.1f, "
            "\"constant_mb\": %.1f, \"peak_mb\": %.1f, \"nodes\": %d}\n",
-           p->workload->name, p->backend->name, precision(p), CHLADNI_VERSION, __VERSION__,
+           p->workload->name, p->device->name, precision(p), CHLADNI_VERSION, __VERSION__,
            p->options.threads, p->options.batch, p->options.size, 1e-9 * p->plan.flops_step,
            1e-6 * (double)p->plan.transient, 1e-6 * (double)p->plan.constant, peak_mb(p),
            p->plan.nodes);
@@ -289,7 +290,7 @@ static void print_times(const program *p, const double *sorted) {
         printf("%s on %s in %s, batch %d, %d threads: median %.2f ms, quartiles %.2f - %.2f, %.0f "
                "GFLOP/s, "
                "%.0f MB of activations, %.0f in all\n",
-               p->workload->name, p->backend->name, precision(p), p->options.batch,
+               p->workload->name, p->device->name, precision(p), p->options.batch,
                p->options.threads, 1e3 * median, 1e3 * low, 1e3 * high,
                1e-9 * p->plan.flops_step / median, 1e-6 * (double)p->plan.transient, peak_mb(p));
         return;
@@ -298,7 +299,7 @@ static void print_times(const program *p, const double *sorted) {
            "\"size\": %d, \"threads\": %d, \"median\": %.9f, "
            "\"quartiles\": [%.9f, %.9f], \"gflop\": %.3f, \"transient_mb\": %.1f, \"peak_mb\": "
            "%.1f}\n",
-           p->workload->name, p->backend->name, precision(p), p->options.batch, p->options.size,
+           p->workload->name, p->device->name, precision(p), p->options.batch, p->options.size,
            p->options.threads, median, low, high, 1e-9 * p->plan.flops_step,
            1e-6 * (double)p->plan.transient, peak_mb(p));
 }
@@ -320,9 +321,10 @@ done:
 
 static void release(program *p) {
     chl_graph_free(p->job.graph);
-    if (p->last) p->backend->release(p->last);
+    if (p->last) p->device->backend->release(p->device, p->last);
     for (int i = 0; i < p->job.nets; i++) chl_params_free(p->job.params[i]);
     for (int i = 0; i < p->job.inputs; i++) free(p->job.input[i].data);
+    chl_device_close(p->device);
 }
 
 int main(int argc, char **argv) {

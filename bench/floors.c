@@ -44,14 +44,20 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_unit_end] = {.fits = chl_unit_ends}};
     return &bodies[fusion];
 }
-const chl_backend *bench_paper(void) {
+static void release(chl_device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+chl_device *bench_paper(void) {
     static const chl_backend backend = {.version = CHL_BACKEND_VERSION,
                                         .name = "paper",
+                                        .alignment = 64,
                                         .bf16 = true,
                                         .body = paper_body,
                                         .fused = paper_fused,
-                                        .release = free};
-    return &backend;
+                                        .release = release};
+    static chl_device device = {.backend = &backend, .name = "paper"};
+    return &device;
 }
 
 /* --- cost of nodes ---------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 /* A backend for graphs that are only looked at: every op, in bf16 too, no memory. Packed weights
  * have the size that the CUDA backend gives them, so that a graph is the one that it would run. */
-const chl_backend *bench_paper(void);
+chl_device *bench_paper(void);
 
 /* A table in Markdown, the largest floor first, then the sum. Counted for each node of the step:
  * its inputs once, its outputs once, twice where it adds to them; weights in the form that is read.

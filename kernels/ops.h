@@ -72,9 +72,9 @@ typedef struct chl_call {
     const void *in[CHL_MAX_IN];
     void *out[CHL_MAX_OUT];
     uint32_t accumulate;  /* bit i: add to out[i] */
-    void *workspace;      /* 64-byte aligned, as many bytes as the body asked for */
+    void *workspace;      /* aligned as the backend says, as many bytes as the body asked for */
     const chl_step *step; /* in device memory, for a recorded step reads it anew at every replay */
-    void *stream;         /* the backend's queue; NULL on the CPU */
+    void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
 } chl_call;
 
 /* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they see shapes and

@@ -213,16 +213,15 @@ static chl_status look_at_batch(looker *l, const chl_judge_config *config, int c
     return CHL_OK;
 }
 
-chl_status chl_judge_look(const chl_backend *backend, chl_params *params,
-                          const chl_judge_config *config, int64_t n, const float *pixels,
-                          chl_judge_seen *seen) {
+chl_status chl_judge_look(chl_device *device, chl_params *params, const chl_judge_config *config,
+                          int64_t n, const float *pixels, chl_judge_seen *seen) {
     const int side = config->side;
     const int64_t values = (int64_t)side * side * 3;
     looker l = {.batch = calloc((size_t)(LOOK_BATCH * values), sizeof(float))};
     chl_net net = {.params = params, .kind = CHL_FROZEN};
     chl_status status;
     if (!l.batch) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for the judge's pictures"));
-    CHL_TRY_GOTO(chl_graph_new(backend, &l.graph));
+    CHL_TRY_GOTO(chl_graph_new(device, &l.graph));
     net.graph = l.graph;
     l.x = chl_input(l.graph, "picture", chl_f32(4, LOOK_BATCH, side, side, 3));
     chl_judge(&net, config, l.x, NULL, l.logits);

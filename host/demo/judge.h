@@ -5,7 +5,7 @@
  *
  *     chl_judge_config config;
  *     CHL_TRY(chl_judge_import(params, &config));
- *     CHL_TRY(chl_judge_look(backend, params, &config, n, pixels, seen));
+ *     CHL_TRY(chl_judge_look(device, params, &config, n, pixels, seen));
  *     seen[i].best[CHL_JUDGE_KIND], config.kind_name[...], seen[i].probability[...][...]
  *
  * Stages of 3x3 convolution with stride 2, batch normalisation and ReLU, the mean over all places,
@@ -55,7 +55,6 @@ typedef struct chl_judge_seen {
     float probability[CHL_JUDGE_QUESTIONS][CHL_JUDGE_CLASSES];
 } chl_judge_seen;
 /* pixels [n][side][side][3] in [-1,1], clamped here as a picture file would be; seen [n] */
-chl_status chl_judge_look(const chl_backend *backend, chl_params *params,
-                          const chl_judge_config *config, int64_t n, const float *pixels,
-                          chl_judge_seen *seen);
+chl_status chl_judge_look(chl_device *device, chl_params *params, const chl_judge_config *config,
+                          int64_t n, const float *pixels, chl_judge_seen *seen);
 #endif

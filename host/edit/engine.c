@@ -13,16 +13,17 @@ chl_status chl_engine_need(const void *model, const char *flag, const char *why)
 }
 
 static chl_status choose_precision(chl_engine *engine, const chl_engine_options *options) {
-    const bool wanted = options->precision == CHL_PRECISION_BF16, has = engine->backend->bf16;
+    const bool wanted = options->precision == CHL_PRECISION_BF16,
+               has = engine->device->backend->bf16;
     if (wanted && !has)
         return chl_fail(CHL_ERR_UNSUPPORTED, "device %s computes in float32, not in bf16",
-                        engine->backend->name);
+                        engine->device->name);
     engine->precision = has && options->precision != CHL_PRECISION_FLOAT32 ? CHL_BF16 : CHL_F32;
     return CHL_OK;
 }
 
 chl_status chl_engine_graph(const chl_engine *engine, chl_graph **out) {
-    CHL_TRY(chl_graph_new(engine->backend, out));
+    CHL_TRY(chl_graph_new(engine->device, out));
     chl_graph_precision(*out, engine->precision);
     return CHL_OK;
 }
@@ -81,11 +82,14 @@ chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) 
                         "rebuild against this library's header",
                         options->size);
     const char *why;
-    const chl_backend *backend = chl_backend_open(options->device, &why);
-    if (!backend) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    chl_device *device = chl_device_open(options->device, &why);
+    if (!device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
     chl_engine *engine = calloc(1, sizeof *engine);
-    if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
-    engine->backend = backend;
+    if (!engine) {
+        chl_device_close(device);
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
+    }
+    engine->device = device;
     chl_status status;
     CHL_TRY_GOTO(choose_precision(engine, options));
     CHL_TRY_GOTO(open_generator(engine, options));
@@ -110,6 +114,7 @@ void chl_engine_close(chl_engine *engine) {
     chl_tokenizer_free(engine->tokenizer);
     free(engine->average);
     chl_code_statistics_free(engine->statistics);
+    chl_device_close(engine->device);
     free(engine);
 }
 

@@ -11,7 +11,7 @@
 #include "text/tokenizer.h"
 
 struct chl_engine {
-    const chl_backend *backend;
+    chl_device *device;
     chl_dtype precision;                         /* of activations */
     chl_params *generator, *clip, *audio, *face; /* NULL when not loaded */
     chl_stylegan2_config generator_config;

@@ -27,7 +27,7 @@ chl_status chl_picture_read(const char *path, int *height, int *width, float **p
 static chl_status resize_square(int height, int width, const float *pixels, int side, float *out) {
     const int square = height < width ? height : width;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(chl_backend_cpu(), &g));
+    CHL_TRY(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
     chl_tensor y =
         chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
@@ -81,7 +81,7 @@ chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int
                                     .read = chl_sound_read,
                                     .rewind = chl_sound_rewind,
                                     .user = sound};
-    chl_status status = chl_mel_whole_from(chl_backend_cpu(), &source, mode, data, frames);
+    chl_status status = chl_mel_whole_from(chl_device_cpu(), &source, mode, data, frames);
     chl_sound_close(sound);
     *bands = CHL_MEL_BANDS;
     return status;

@@ -108,7 +108,7 @@ chl_status chl_listen_picture(const chl_engine *engine, const char *path, float 
                                     .rewind = rewind_amplified,
                                     .user = &a};
     const chl_status status =
-        chl_mel_picture_from(engine->backend, &source, engine->mel, size_of(engine), picture);
+        chl_mel_picture_from(engine->device, &source, engine->mel, size_of(engine), picture);
     chl_sound_close(a.sound);
     return status;
 }

@@ -40,7 +40,7 @@ static chl_status find_witness(const chl_bench *b, const char *kind, int *class)
 }
 
 chl_status chl_bench_look(chl_bench *b, int n, const float *pixels, chl_judge_seen *seen) {
-    return chl_judge_look(b->engine->backend, b->judge, &b->judge_config, n, pixels, seen);
+    return chl_judge_look(b->engine->device, b->judge, &b->judge_config, n, pixels, seen);
 }
 
 double chl_bench_strength(const chl_bench *b, const chl_judge_seen *seen, int kind) {

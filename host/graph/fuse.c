@@ -169,7 +169,7 @@ static bool fits(const chl_graph *graph, match *m) {
 static bool find(const chl_graph *graph, int32_t first, match *m) {
     for (int f = 0; f < CHL_FUSION_COUNT; f++) {
         m->fusion = (chl_fusion)f;
-        m->body = graph->backend->fused(m->fusion);
+        m->body = graph->device->backend->fused(m->fusion);
         if (m->body && find_others(graph, first, m) && fits(graph, m)) return true;
     }
     return false;
@@ -207,7 +207,7 @@ static void number_producers(chl_graph *graph) {
 }
 
 chl_status chl_fuse(chl_graph *graph) {
-    if (!graph->backend->fused || graph->no_fusion) return CHL_OK;
+    if (!graph->device->backend->fused || graph->no_fusion) return CHL_OK;
     chl_node *room = malloc(((size_t)graph->nodes + 1) * sizeof *room);
     if (!room) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     for (int32_t n = 0; n < graph->nodes;) {

@@ -51,24 +51,24 @@ char *chl_shape_text(const chl_desc *desc, char *text, size_t size) {
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
-chl_status chl_graph_new(const chl_backend *backend, chl_graph **out) {
+chl_status chl_graph_new(chl_device *device, chl_graph **out) {
     *out = NULL;
-    if (backend->version != CHL_BACKEND_VERSION)
+    if (device->backend->version != CHL_BACKEND_VERSION)
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "backend %s speaks version %u, this program %d: rebuild it", backend->name,
-                        backend->version, CHL_BACKEND_VERSION);
+                        "backend %s speaks version %u, this program %d: rebuild it", device->name,
+                        device->backend->version, CHL_BACKEND_VERSION);
     chl_graph *graph = calloc(1, sizeof *graph);
     if (!graph) return chl_fail(CHL_ERR_MEMORY, "out of memory for a graph");
-    graph->backend = backend;
+    graph->device = device;
     graph->segments = 1;
     *out = graph;
     return CHL_OK;
 }
 
 void chl_graph_precision(chl_graph *graph, chl_dtype activations) {
-    if (activations == CHL_BF16 && !graph->backend->bf16)
+    if (activations == CHL_BF16 && !graph->device->backend->bf16)
         chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "backend %s computes in float32 only",
-                       graph->backend->name);
+                       graph->device->name);
     graph->precision = activations;
 }
 
@@ -82,14 +82,15 @@ void chl_graph_free(chl_graph *graph) {
         free(graph->tensor[t].name);
         free(graph->tensor[t].owned);
     }
+    const chl_backend *backend = graph->device->backend;
     for (int i = 0; graph->recording && i < graph->segments; i++)
-        if (graph->recording[i]) graph->backend->destroy_capture(graph->recording[i]);
+        if (graph->recording[i]) backend->destroy_capture(graph->device, graph->recording[i]);
     free(graph->recording);
     free(graph->has_run);
-    graph->backend->release(graph->step);
-    graph->backend->release(graph->persistent);
-    graph->backend->release(graph->constant);
-    graph->backend->release(graph->transient);
+    backend->release(graph->device, graph->step);
+    backend->release(graph->device, graph->persistent);
+    backend->release(graph->device, graph->constant);
+    backend->release(graph->device, graph->transient);
     free(graph->tensor);
     free(graph->node);
     free(graph->segment_end);
@@ -354,14 +355,15 @@ bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes) {
         return false;
     }
     if (shapes->outputs > 0 && shapes->out[0].rank == 0) {
-        const chl_body *body = graph->backend->body(node->op);
+        const chl_body *body = graph->device->backend->body(node->op);
         chl_call call;
         chl_describe_call(graph, node, &call);
         if (!body || !body->opaque) {
             chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "backend %s cannot lay out the result of %s",
-                           graph->backend->name, chl_op_name(node->op));
+                           graph->device->name, chl_op_name(node->op));
             return false;
         }
+        chl_device_bind(graph->device);
         int64_t bytes = (int64_t)body->opaque(&call);
         shapes->out[0] = chl_make_desc(CHL_U8, 1, &bytes);
     }
@@ -383,9 +385,9 @@ static bool ready(chl_graph *graph, const chl_node *node) {
                        i);
         return false;
     }
-    if (!graph->backend->body(node->op)) {
+    if (!graph->device->backend->body(node->op)) {
         chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "backend %s does not have the op %s",
-                       graph->backend->name, chl_op_name(node->op));
+                       graph->device->name, chl_op_name(node->op));
         return false;
     }
     return true;

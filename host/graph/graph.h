@@ -1,7 +1,7 @@
 /* The static graph: tensors, nodes in execution order, gradients, one memory plan, runs.
  *
  *     chl_graph *g;
- *     CHL_TRY(chl_graph_new(chl_backend_cpu(), &g));
+ *     CHL_TRY(chl_graph_new(chl_device_cpu(), &g));
  *     chl_tensor x = chl_input(g, "x", chl_f32(2, 8, 512));
  *     chl_tensor w = chl_param(g, "w", chl_f32(2, 4, 512), init, CHL_TRAINABLE);
  *     chl_tensor loss = chl_mean(g, chl_linear(g, x, w, CHL_NONE));
@@ -40,7 +40,7 @@ bool chl_same_shape(const chl_desc *a, const chl_desc *b);
 /* "[8,50,768]" into the buffer, which it returns. */
 char *chl_shape_text(const chl_desc *desc, char *text, size_t size);
 
-chl_status chl_graph_new(const chl_backend *backend, chl_graph **out);
+chl_status chl_graph_new(chl_device *device, chl_graph **out);
 void chl_graph_free(chl_graph *graph);
 /* The sticky error; CHL_OK while there is none. chl_graph_fail sets it (first one wins). */
 chl_status chl_graph_status(const chl_graph *graph);

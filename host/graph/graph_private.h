@@ -33,7 +33,7 @@ typedef struct chl_tensor_info {
 } chl_tensor_info;
 
 struct chl_graph {
-    const chl_backend *backend;
+    chl_device *device;
     chl_dtype precision;
     chl_status status;
     char *error;
@@ -47,12 +47,12 @@ struct chl_graph {
     int64_t *workspace_offset; /* per node, in the transient arena */
     int64_t persistent_bytes, constant_bytes, transient_bytes, constant_workspace;
     void *persistent, *constant, *transient;
-    chl_call *call;      /* per node */
-    chl_step first_step; /* set before there was a device copy */
-    chl_step *step;      /* in device memory */
-    void **recording;    /* per segment, where the backend records; NULL = not yet */
-    bool *has_run;       /* per segment */
-    double *seconds;     /* per node, while profiling */
+    chl_call *call;            /* per node */
+    chl_step first_step;       /* set before there was a device copy */
+    chl_step *step;            /* in device memory */
+    chl_recording **recording; /* per segment, where the backend records; NULL = not yet */
+    bool *has_run;             /* per segment */
+    double *seconds;           /* per node, while profiling */
     int64_t runs;
 };
 
@@ -78,5 +78,9 @@ int chl_output_slot(chl_op op, const char *name, size_t length);
 /* A call without pointers: what a body's workspace and opaque hooks see. */
 void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *call);
 
-#define CHL_ALIGN(bytes) (((bytes) + 63) & ~(int64_t)63)
+/* bytes, rounded up to the alignment that the backend gives tensors and workspaces */
+static inline int64_t chl_align(const chl_graph *graph, int64_t bytes) {
+    const int64_t unit = (int64_t)graph->device->backend->alignment;
+    return (bytes + unit - 1) & ~(unit - 1);
+}
 #endif

@@ -100,11 +100,11 @@ static int64_t workspace_of(const chl_graph *graph, int32_t n) {
     const chl_node *node = &graph->node[n];
     chl_call call[CHL_MAX_FUSED];
     size_t (*workspace)(const chl_call *) =
-        node->fused ? node->fused->workspace : graph->backend->body(node->op)->workspace;
+        node->fused ? node->fused->workspace : graph->device->backend->body(node->op)->workspace;
     if (node->fused_index || !workspace) return 0;
     for (int i = 0; i < (node->fused ? node->fused_count : 1); i++)
         chl_describe_call(graph, node + i, &call[i]);
-    return CHL_ALIGN((int64_t)workspace(call));
+    return chl_align(graph, (int64_t)workspace(call));
 }
 
 static chl_status place_all(chl_graph *graph) {
@@ -121,8 +121,8 @@ static chl_status place_all(chl_graph *graph) {
         if (info->view_of != CHL_NONE || info->storage != t || !transient(graph, t) ||
             info->last < 0)
             continue;
-        blocks[count] = (block){CHL_ALIGN(chl_bytes(&info->desc)), &info->offset, info->first,
-                                info->last, (int32_t)count};
+        blocks[count] = (block){chl_align(graph, chl_bytes(&info->desc)), &info->offset,
+                                info->first, info->last, (int32_t)count};
         count++;
     }
     for (int32_t n = 0; n < graph->nodes; n++) {
@@ -155,10 +155,11 @@ static void place_lasting(chl_graph *graph) {
         chl_tensor_info *info = chl_info(graph, t);
         if (info->view_of != CHL_NONE || transient(graph, t)) continue;
         bool persistent = info->kind == KIND_TRAINABLE || info->kind == KIND_INPUT;
-        bool borrowed = info->kind == KIND_FROZEN && graph->backend->host_memory && info->init;
+        bool borrowed =
+            info->kind == KIND_FROZEN && graph->device->backend->host_memory && info->init;
         int64_t *total = persistent ? &graph->persistent_bytes : &graph->constant_bytes;
         info->offset = *total;
-        if (!borrowed) *total += CHL_ALIGN(chl_bytes(&info->desc));
+        if (!borrowed) *total += chl_align(graph, chl_bytes(&info->desc));
     }
 }
 
@@ -167,6 +168,7 @@ chl_status chl_plan_memory(chl_graph *graph) {
     if (graph->workspace_offset) return CHL_OK;
     graph->workspace_offset = calloc((size_t)graph->nodes + 1, sizeof(int64_t));
     if (!graph->workspace_offset) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
+    chl_device_bind(graph->device); /* bodies say what they fuse and what workspace they want */
     CHL_TRY(chl_fuse(graph));
     measure_lives(graph);
     share_in_place(graph);
@@ -186,7 +188,7 @@ chl_status chl_dry_run(chl_graph *graph, chl_plan *plan) {
                        .transient = graph->transient_bytes,
                        .nodes = graph->nodes,
                        .segments = graph->segments};
-    if (graph->backend->host_memory) /* borrowed weights are memory too */
+    if (graph->device->backend->host_memory) /* borrowed weights are memory too */
         for (chl_tensor t = 1; t < graph->tensors; t++)
             if (graph->tensor[t].kind == KIND_FROZEN && graph->tensor[t].view_of == CHL_NONE &&
                 graph->tensor[t].init)

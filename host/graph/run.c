@@ -15,11 +15,12 @@ static chl_status allocate(chl_graph *graph) {
                   {"transient", graph->transient_bytes, &graph->transient}};
     for (int i = 0; i < 3; i++) {
         if (region[i].bytes == 0) continue;
-        if (graph->backend->allocate((size_t)region[i].bytes, region[i].memory) != CHL_OK)
+        if (graph->device->backend->allocate(graph->device, (size_t)region[i].bytes,
+                                             region[i].memory) != CHL_OK)
             return chl_fail(CHL_ERR_MEMORY,
                             "%.2f GB of %s memory are not to be had on %s: use a smaller batch or "
                             "picture, or see --dry-run",
-                            1e-9 * (double)region[i].bytes, region[i].what, graph->backend->name);
+                            1e-9 * (double)region[i].bytes, region[i].what, graph->device->name);
     }
     for (chl_tensor t = 1; t < graph->tensors; t++) {
         chl_tensor_info *info = chl_info(graph, t), *root = chl_info(graph, info->root);
@@ -27,7 +28,7 @@ static chl_status allocate(chl_graph *graph) {
         char *base = lasting             ? graph->persistent
                      : root->is_constant ? graph->constant
                                          : graph->transient;
-        if (root->kind == KIND_FROZEN && graph->backend->host_memory && root->init)
+        if (root->kind == KIND_FROZEN && graph->device->backend->host_memory && root->init)
             info->data = (void *)root->init;
         else if (root->offset >= 0 && base)
             info->data = base + root->offset;
@@ -42,18 +43,20 @@ static chl_status fill(chl_graph *graph) {
             continue;
         size_t bytes = (size_t)chl_bytes(&info->desc);
         if (info->init)
-            CHL_TRY(graph->backend->upload(info->data, info->init, bytes));
+            CHL_TRY(graph->device->backend->upload(graph->device, info->data, info->init, bytes));
         else
-            CHL_TRY(graph->backend->clear(info->data, bytes));
+            CHL_TRY(graph->device->backend->clear(graph->device, info->data, bytes));
     }
     return CHL_OK;
 }
 
 static chl_status prepare_calls(chl_graph *graph) {
     const size_t segments = (size_t)graph->segments;
-    if (graph->backend->allocate(sizeof *graph->step, (void **)&graph->step) != CHL_OK)
+    if (graph->device->backend->allocate(graph->device, sizeof *graph->step,
+                                         (void **)&graph->step) != CHL_OK)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's state");
-    CHL_TRY(graph->backend->upload(graph->step, &graph->first_step, sizeof *graph->step));
+    CHL_TRY(graph->device->backend->upload(graph->device, graph->step, &graph->first_step,
+                                           sizeof *graph->step));
     graph->recording = calloc(segments, sizeof *graph->recording);
     graph->has_run = calloc(segments, sizeof *graph->has_run);
     if (!graph->recording || !graph->has_run)
@@ -71,7 +74,7 @@ static chl_status prepare_calls(chl_graph *graph) {
         if (!node->is_constant && graph->transient)
             call->workspace = (char *)graph->transient + graph->workspace_offset[n];
         call->step = graph->step;
-        call->stream = graph->backend->stream;
+        call->stream = graph->device->queue;
     }
     return CHL_OK;
 }
@@ -93,12 +96,14 @@ static chl_status status_of(chl_kernel_status status) {
 static chl_status run_node(chl_graph *graph, int32_t n) {
     const chl_node *node = &graph->node[n];
     double start = graph->seconds ? chl_seconds_now() : 0;
-    const chl_kernel_status status = node->fused
-                                         ? node->fused->run(&graph->call[n])
-                                         : graph->backend->body(node->op)->run(&graph->call[n]);
+    const chl_kernel_status status =
+        node->fused ? node->fused->run(&graph->call[n])
+                    : graph->device->backend->body(node->op)->run(&graph->call[n]);
     if (graph->seconds) graph->seconds[n] += chl_seconds_now() - start;
     if (status == CHL_KERNEL_OK) return CHL_OK;
-    const char *last_error = graph->backend->last_error ? graph->backend->last_error() : NULL;
+    const char *last_error = graph->device->backend->last_error
+                                 ? graph->device->backend->last_error(graph->device)
+                                 : NULL;
     return chl_fail(status_of(status), "%s (node %d) failed: %s",
                     node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,
                     last_error ? last_error : "an input is out of its range");
@@ -107,20 +112,22 @@ static chl_status run_node(chl_graph *graph, int32_t n) {
 static chl_status run_constant_nodes(chl_graph *graph) {
     void *workspace = NULL;
     if (graph->constant_workspace > 0)
-        CHL_TRY(graph->backend->allocate((size_t)graph->constant_workspace, &workspace));
+        CHL_TRY(graph->device->backend->allocate(graph->device, (size_t)graph->constant_workspace,
+                                                 &workspace));
     chl_status status = CHL_OK;
     for (int32_t n = 0; n < graph->nodes && status == CHL_OK; n++) {
         if (!graph->node[n].is_constant) continue;
         graph->call[n].workspace = workspace;
         status = run_node(graph, n);
     }
-    graph->backend->release(workspace);
+    graph->device->backend->release(graph->device, workspace);
     return status;
 }
 
 chl_status chl_compile(chl_graph *graph) {
     CHL_TRY(chl_plan_memory(graph));
     if (graph->compiled) return CHL_OK;
+    chl_device_bind(graph->device);
     CHL_TRY(allocate(graph));
     CHL_TRY(fill(graph));
     CHL_TRY(prepare_calls(graph));
@@ -140,15 +147,15 @@ static chl_status run_segment(chl_graph *graph, int segment) {
 /* The first run of a segment goes call by call, so that an error names its node and libraries set
  * themselves up; then it is recorded. Profiling needs the single calls. */
 static chl_status run_recorded(chl_graph *graph, int segment) {
-    const chl_backend *backend = graph->backend;
+    chl_device *device = graph->device;
     if (!graph->recording[segment]) {
-        CHL_TRY(backend->begin_capture());
+        CHL_TRY(device->backend->begin_capture(device));
         const chl_status status = run_segment(graph, segment);
-        const chl_status ended = backend->end_capture(&graph->recording[segment]);
+        const chl_status ended = device->backend->end_capture(device, &graph->recording[segment]);
         CHL_TRY(status);
         CHL_TRY(ended);
     }
-    return backend->replay(graph->recording[segment]);
+    return device->backend->replay(device, graph->recording[segment]);
 }
 
 chl_status chl_run(chl_graph *graph, chl_segment wanted) {
@@ -157,7 +164,8 @@ chl_status chl_run(chl_graph *graph, chl_segment wanted) {
     if (segment < 0 || segment >= graph->segments)
         return chl_fail(CHL_ERR_ARGUMENT, "segment must be %d to %d, got %d", CHL_FIRST_SEGMENT,
                         graph->segments, wanted);
-    if (graph->backend->begin_capture && graph->has_run[segment] && !graph->seconds)
+    chl_device_bind(graph->device);
+    if (graph->device->backend->begin_capture && graph->has_run[segment] && !graph->seconds)
         CHL_TRY(run_recorded(graph, segment));
     else
         CHL_TRY(run_segment(graph, segment));
@@ -169,7 +177,7 @@ chl_status chl_run(chl_graph *graph, chl_segment wanted) {
 chl_status chl_set_step(chl_graph *graph, chl_step step) {
     graph->first_step = step;
     if (!graph->compiled) return CHL_OK; /* chl_compile uploads it */
-    return graph->backend->upload(graph->step, &step, sizeof step);
+    return graph->device->backend->upload(graph->device, graph->step, &step, sizeof step);
 }
 
 static const char *label(const chl_graph *graph, chl_tensor x) {
@@ -184,7 +192,8 @@ chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
     if (info->kind != KIND_INPUT && info->kind != KIND_TRAINABLE)
         return chl_fail(CHL_ERR_ARGUMENT, "%s is neither an input nor trainable: not writable",
                         label(graph, x));
-    return graph->backend->upload(info->data, data, (size_t)chl_bytes(&info->desc));
+    return graph->device->backend->upload(graph->device, info->data, data,
+                                          (size_t)chl_bytes(&info->desc));
 }
 
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
@@ -194,7 +203,8 @@ chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
     if (root->kind == KIND_NODE && !root->is_constant && !root->keep)
         return chl_fail(CHL_ERR_ARGUMENT, "this tensor's memory is reused: chl_keep it");
     if (!info->data) return chl_fail(CHL_ERR_ARGUMENT, "%s is never computed", label(graph, x));
-    return graph->backend->download(data, info->data, (size_t)chl_bytes(&info->desc));
+    return graph->device->backend->download(graph->device, data, info->data,
+                                            (size_t)chl_bytes(&info->desc));
 }
 
 /* --- profile ---------------------------------------------------------------------------------- */

@@ -1,41 +1,103 @@
-/* A backend: where tensors live and ops run. One versioned table of functions; the CPU's is linked
- * in, CUDA's comes from a module opened at run time, the emulator's from the tests. */
+/* A backend: where tensors live and where ops run.
+ *
+ * chl_backend is the table of functions of one kind of device (the CPU, CUDA, the emulated GPU of
+ * the tests); it is immutable and has a version. chl_device is one opened device, the context that
+ * every function takes: its name, its default queue, its memory and its last error.
+ *
+ *     const char *why;
+ *     chl_device *device = chl_device_open("cuda:1", &why);       runtime/open.h
+ *     const chl_backend *b = device->backend;
+ *     float *x;
+ *     CHL_TRY(b->allocate(device, bytes, (void **)&x));
+ *     CHL_TRY(b->upload(device, x, data, bytes));
+ *     call.stream = device->queue;                                a body runs on a queue
+ *     chl_device_bind(device);                                    before bodies and their hooks
+ *     b->body(CHL_OP_mean)->run(&call);
+ *     CHL_TRY(b->download(device, result, call.out[0], bytes));   waits for the mean
+ *     b->release(device, x);
+ *     chl_device_close(device);
+ *
+ * Threads: a process may open any number of devices, one GPU several times too. A device may be
+ * used from any thread, by one thread at a time; threads that compute at the same time open a
+ * device each. The CPU's device has no state: all threads share it. */
 #ifndef CHL_DEVICE_BACKEND_H
 #define CHL_DEVICE_BACKEND_H
 #include "ops.h"
 #include <chladni/status.h>
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 3
+#define CHL_BACKEND_VERSION 4
 
-typedef struct chl_backend {
+typedef struct chl_backend chl_backend;
+/* Work in the order in which it was queued. chl_call.stream is one; NULL is the queue of a device
+ * that computes while the caller waits. */
+typedef struct chl_queue chl_queue;
+/* Queued work that end_capture made an object of. */
+typedef struct chl_recording chl_recording;
+
+typedef struct chl_device {
+    const chl_backend *backend;
+    const char *name; /* "cpu", "cuda:1 (NVIDIA H100)" */
+    chl_queue *queue; /* the default queue, on which the functions below work */
+    void *context;    /* the backend's own */
+} chl_device;
+
+/* A function that fails leaves a text with last_error. A GPU reports a fault of queued work with a
+ * later call: any of these may fail for it, at the latest the next download. */
+struct chl_backend {
     uint32_t version;
-    const char *name;
+    const char *name; /* of the kind: "cpu", "cuda" */
+    size_t alignment; /* bytes, a power of two: of what allocate returns, and of every tensor and
+                         workspace that the graph puts into it */
     bool
         host_memory; /* device pointers are host pointers: frozen weights are used where they lie */
     bool bf16;       /* its bodies take bf16 activations */
-    void *stream;    /* what every call gets */
+
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
     /* NULL, or NULL for a fusion, where this backend runs the calls one by one. */
     const chl_fused_body *(*fused)(chl_fusion fusion);
-    /* 64-byte aligned device memory; *out is NULL on failure. */
-    chl_status (*allocate)(size_t bytes, void **out);
-    void (*release)(void *memory);
-    chl_status (*upload)(void *device, const void *host, size_t bytes);
-    chl_status (*download)(void *host, const void *device, size_t bytes);
-    chl_status (*clear)(void *device, size_t bytes);
-    /* What went wrong, when a body or a function above failed; NULL: nothing to add. */
-    const char *(*last_error)(void);
-    /* Recording: calls between `record` and `recorded` are queued into an object instead of run,
-     * and `replay` runs all of them without work on the host. All four NULL where there is nothing
-     * to gain. A recording is made once per segment, after the segment has run once. */
-    chl_status (*begin_capture)(void);
-    chl_status (*end_capture)(void **recording);
-    chl_status (*replay)(void *recording);
-    void (*destroy_capture)(void *recording);
-} chl_backend;
+    /* Makes the device the one that bodies and their hooks called by this thread work on; NULL
+     * where they need none. chl_device_bind calls it. The other functions here bind by
+     * themselves. */
+    void (*bind)(chl_device *device);
 
-/* All tables are process-wide and immutable. */
-const chl_backend *chl_backend_cpu(void);
+    /* Waits for the default queue, gives back what the device holds. Its memory is released
+     * before. */
+    void (*close)(chl_device *device);
+    /* What went wrong, when a body or a function here last failed in this thread, and forgets it;
+     * NULL: nothing to add. The text stays valid until this thread's next call. */
+    const char *(*last_error)(chl_device *device);
+
+    /* *out is NULL on failure. */
+    chl_status (*allocate)(chl_device *device, size_t bytes, void **out);
+    /* Waits for the default queue. NULL is allowed. */
+    void (*release)(chl_device *device, void *memory);
+
+    /* In the order of the default queue. upload: `host` may change when it returns, though the
+     * device may read a copy of it later. download: complete when it returns. */
+    chl_status (*upload)(chl_device *device, void *to, const void *host, size_t bytes);
+    chl_status (*download)(chl_device *device, void *host, const void *from, size_t bytes);
+    chl_status (*clear)(chl_device *device, void *memory, size_t bytes);
+
+    /* Capture: what is queued between begin_capture and end_capture becomes a recording instead of
+     * running, and `replay` runs all of it at once. All four NULL where there is nothing to gain.
+     * A recording is made once per segment, after the segment has run once. */
+    chl_status (*begin_capture)(chl_device *device);
+    chl_status (*end_capture)(chl_device *device, chl_recording **out);
+    chl_status (*replay)(chl_device *device, chl_recording *recording);
+    void (*destroy_capture)(chl_device *device, chl_recording *recording);
+};
+
+/* The CPU; always there, never closed. */
+chl_device *chl_device_cpu(void);
+
+static inline void chl_device_bind(chl_device *device) {
+    if (device->backend->bind) device->backend->bind(device);
+}
+/* last_error's text; "no reason given" where there is none */
+static inline const char *chl_device_error(chl_device *device) {
+    const char *text = device->backend->last_error ? device->backend->last_error(device) : NULL;
+    return text ? text : "no reason given";
+}
 #endif

@@ -32,17 +32,8 @@ static void *open_module(void) {
     return dlopen(MODULE, RTLD_NOW | RTLD_LOCAL);
 }
 
-static const chl_backend *load(int device) {
+static chl_cuda_open_function find_open(void) {
     static void *module;
-    static const chl_backend *opened;
-    static int opened_device;
-    if (opened && opened_device == device) return opened;
-    if (opened) {
-        snprintf(reason, sizeof reason,
-                 "cuda:%d: this process computes on cuda:%d already: start another process", device,
-                 opened_device);
-        return NULL;
-    }
     if (!module) module = open_module();
     if (!module) {
         const char *said = dlerror();
@@ -54,31 +45,36 @@ static const chl_backend *load(int device) {
     }
     chl_cuda_open_function open;
     *(void **)&open = dlsym(module, CHL_CUDA_OPEN_NAME);
-    if (!open) {
+    if (!open)
         snprintf(reason, sizeof reason,
                  MODULE " has no " CHL_CUDA_OPEN_NAME ": it is of another version: rebuild it");
-        return NULL;
-    }
-    opened = open(CHL_BACKEND_VERSION, device, reason, sizeof reason);
-    opened_device = device;
-    return opened;
+    return open;
 }
 
-const chl_backend *chl_backend_open(const char *device, const char **why) {
+static chl_device *open_cuda(int number) {
+    pthread_mutex_lock(&lock);
+    const chl_cuda_open_function open = find_open();
+    pthread_mutex_unlock(&lock);
+    return open ? open(CHL_BACKEND_VERSION, number, reason, sizeof reason) : NULL;
+}
+
+chl_device *chl_device_open(const char *name, const char **why) {
     *why = reason;
     reason[0] = 0;
-    const bool automatic = !device || strcmp(device, "auto") == 0;
-    if (device && strcmp(device, "cpu") == 0) return chl_backend_cpu();
+    const bool automatic = !name || strcmp(name, "auto") == 0;
+    if (name && strcmp(name, "cpu") == 0) return chl_device_cpu();
     int number = 0;
     char rest = 0;
-    const bool cuda = automatic || strcmp(device, "cuda") == 0 ||
-                      (sscanf(device, "cuda:%d%c", &number, &rest) == 1 && number >= 0);
+    const bool cuda = automatic || strcmp(name, "cuda") == 0 ||
+                      (sscanf(name, "cuda:%d%c", &number, &rest) == 1 && number >= 0);
     if (!cuda) {
-        snprintf(reason, sizeof reason, "device %.64s: it is cpu, cuda, cuda:N or auto", device);
+        snprintf(reason, sizeof reason, "device %.64s: it is cpu, cuda, cuda:N or auto", name);
         return NULL;
     }
-    pthread_mutex_lock(&lock);
-    const chl_backend *backend = load(number);
-    pthread_mutex_unlock(&lock);
-    return backend || !automatic ? backend : chl_backend_cpu();
+    chl_device *device = open_cuda(number);
+    return device || !automatic ? device : chl_device_cpu();
+}
+
+void chl_device_close(chl_device *device) {
+    if (device) device->backend->close(device);
 }

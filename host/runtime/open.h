@@ -5,7 +5,9 @@
 
 /* "cpu"; "cuda" or "cuda:N": the N-th NVIDIA GPU (0); "auto" or NULL: cuda:0 where there is one,
  * else cpu. On failure NULL, and *why says what is missing (the module, the driver, the GPU) and
- * what to do; the text stays valid until this thread's next call. A process uses one GPU: another
- * one afterwards is a failure. */
-const chl_backend *chl_backend_open(const char *device, const char **why);
+ * what to do; the text stays valid until this thread's next call. Each call opens a device of its
+ * own, also for a GPU that is open already: one chl_device_close each. */
+chl_device *chl_device_open(const char *name, const char **why);
+/* NULL is allowed. Graphs and memory on the device are freed before. */
+void chl_device_close(chl_device *device);
 #endif

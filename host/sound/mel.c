@@ -54,8 +54,8 @@ static void pass_end(mel_pass *pass) {
     free(pass->levels);
 }
 
-static chl_status pass_begin(mel_pass *pass, const chl_backend *backend) {
-    CHL_TRY(chl_graph_new(backend, &pass->graph));
+static chl_status pass_begin(mel_pass *pass, chl_device *device) {
+    CHL_TRY(chl_graph_new(device, &pass->graph));
     chl_mel_settings settings = chl_mel_settings_of(CHL_MEL_ABSOLUTE);
     settings.floor_db = 0;
     pass->wave = chl_input(pass->graph, "wave", chl_f32(2, 1, SEGMENT));
@@ -213,13 +213,13 @@ static chl_status choose_all(mel_pass *pass, int64_t samples) {
     return CHL_OK;
 }
 
-chl_status chl_mel_whole_from(const chl_backend *backend, const chl_wave_source *source,
-                              chl_mel_mode mode, float **mel, int64_t *frames) {
+chl_status chl_mel_whole_from(chl_device *device, const chl_wave_source *source, chl_mel_mode mode,
+                              float **mel, int64_t *frames) {
     *mel = NULL;
     *frames = 0;
     mel_pass pass = {.mode = mode};
     chl_status status;
-    CHL_TRY_GOTO(pass_begin(&pass, backend));
+    CHL_TRY_GOTO(pass_begin(&pass, device));
     CHL_TRY_GOTO(pass_over_chosen(&pass, source, choose_all));
     for (int64_t i = 0; i < pass.keep * CHL_MEL_BANDS; i++)
         pass.kept[i] = shade(&pass, pass.kept[i]);
@@ -232,11 +232,11 @@ done:
     return status;
 }
 
-chl_status chl_mel_whole(const chl_backend *backend, const float *wave, int64_t samples,
-                         chl_mel_mode mode, float **mel, int64_t *frames) {
+chl_status chl_mel_whole(chl_device *device, const float *wave, int64_t samples, chl_mel_mode mode,
+                         float **mel, int64_t *frames) {
     memory_wave memory = {wave, samples, 0};
     chl_wave_source source = {samples, memory_read, memory_rewind, &memory};
-    return chl_mel_whole_from(backend, &source, mode, mel, frames);
+    return chl_mel_whole_from(device, &source, mode, mel, frames);
 }
 
 static chl_status choose_middle(mel_pass *pass, int64_t samples) {
@@ -245,11 +245,11 @@ static chl_status choose_middle(mel_pass *pass, int64_t samples) {
     return CHL_OK;
 }
 
-static chl_status middle_frames(const chl_backend *backend, const chl_wave_source *source,
+static chl_status middle_frames(chl_device *device, const chl_wave_source *source,
                                 chl_mel_mode mode, float *kept) {
     mel_pass pass = {.mode = mode, .kept = kept, .keep = CHL_MEL_FRAMES};
     chl_status status;
-    CHL_TRY_GOTO(pass_begin(&pass, backend));
+    CHL_TRY_GOTO(pass_begin(&pass, device));
     CHL_TRY_GOTO(pass_over_chosen(&pass, source, choose_middle));
     for (int64_t i = 0; i < CHL_MEL_BANDS * CHL_MEL_FRAMES; i++) {
         bool exists = pass.keep_from + i % CHL_MEL_FRAMES < pass.frames;
@@ -260,10 +260,10 @@ done:
     return status;
 }
 
-static chl_status resize_picture(const chl_backend *backend, const float *middle, chl_mel_size size,
+static chl_status resize_picture(chl_device *device, const float *middle, chl_mel_size size,
                                  float *picture) {
     chl_graph *g;
-    CHL_TRY(chl_graph_new(backend, &g));
+    CHL_TRY(chl_graph_new(device, &g));
     chl_tensor x = chl_input(g, "mel", chl_f32(4, 1, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
     chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, size.rows, size.columns));
     chl_status status;
@@ -276,23 +276,23 @@ done:
     return status;
 }
 
-chl_status chl_mel_picture_from(const chl_backend *backend, const chl_wave_source *source,
+chl_status chl_mel_picture_from(chl_device *device, const chl_wave_source *source,
                                 chl_mel_mode mode, chl_mel_size size, float *picture) {
     float *kept = calloc(CHL_MEL_BANDS * CHL_MEL_FRAMES, sizeof(float));
     if (!kept) return chl_fail(CHL_ERR_MEMORY, "mel: out of memory");
     chl_status status;
-    CHL_TRY_GOTO(middle_frames(backend, source, mode, kept));
-    CHL_TRY_GOTO(resize_picture(backend, kept, size, picture));
+    CHL_TRY_GOTO(middle_frames(device, source, mode, kept));
+    CHL_TRY_GOTO(resize_picture(device, kept, size, picture));
 done:
     free(kept);
     return status;
 }
 
-chl_status chl_mel_picture(const chl_backend *backend, const float *wave, int64_t samples,
+chl_status chl_mel_picture(chl_device *device, const float *wave, int64_t samples,
                            chl_mel_mode mode, float picture[CHL_MEL_SIDE * CHL_MEL_SIDE]) {
     CHL_TRY(check_samples(samples));
     memory_wave memory = {wave, samples, 0};
     chl_wave_source source = {samples, memory_read, memory_rewind, &memory};
     const chl_mel_size size = {CHL_MEL_SIDE, CHL_MEL_SIDE};
-    return chl_mel_picture_from(backend, &source, mode, size, picture);
+    return chl_mel_picture_from(device, &source, mode, size, picture);
 }

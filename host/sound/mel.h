@@ -2,7 +2,7 @@
  * section 1).
  *
  *     float picture[CHL_MEL_SIDE * CHL_MEL_SIDE];
- *     CHL_TRY(chl_mel_picture(backend, wave, samples, CHL_MEL_ABSOLUTE,
+ *     CHL_TRY(chl_mel_picture(device, wave, samples, CHL_MEL_ABSOLUTE,
  * picture));
  *
  * mono wave at 44 100 Hz -> log-mel of the whole file -> the 864 frames (10 s)
@@ -45,19 +45,19 @@ typedef struct chl_wave_source {
 
 /* wave [samples], samples >= 1, finite. CHL_ERR_NUMERIC names the first sample
  * that is not. */
-chl_status chl_mel_picture(const chl_backend *backend, const float *wave, int64_t samples,
+chl_status chl_mel_picture(chl_device *device, const float *wave, int64_t samples,
                            chl_mel_mode mode, float picture[CHL_MEL_SIDE * CHL_MEL_SIDE]);
 /* The same at another size: picture [rows][columns], bands along the rows. */
 typedef struct chl_mel_size {
     int rows, columns;
 } chl_mel_size;
-chl_status chl_mel_picture_from(const chl_backend *backend, const chl_wave_source *source,
+chl_status chl_mel_picture_from(chl_device *device, const chl_wave_source *source,
                                 chl_mel_mode mode, chl_mel_size size, float *picture);
 
 /* The whole file's mel [128, frames], values in [0,1], not cropped. The caller
  * frees *mel: 44 KB for each second, 1.6 GB for ten hours. */
-chl_status chl_mel_whole(const chl_backend *backend, const float *wave, int64_t samples,
-                         chl_mel_mode mode, float **mel, int64_t *frames);
-chl_status chl_mel_whole_from(const chl_backend *backend, const chl_wave_source *source,
-                              chl_mel_mode mode, float **mel, int64_t *frames);
+chl_status chl_mel_whole(chl_device *device, const float *wave, int64_t samples, chl_mel_mode mode,
+                         float **mel, int64_t *frames);
+chl_status chl_mel_whole_from(chl_device *device, const chl_wave_source *source, chl_mel_mode mode,
+                              float **mel, int64_t *frames);
 #endif

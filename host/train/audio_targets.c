@@ -138,7 +138,7 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
     CHL_TRY(check_samples(t->data, texts, pictures));
     if (o->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_new(t->data, &targets->pairs));
     chl_frozen_clip *clip;
-    CHL_TRY(chl_frozen_clip_open(t->backend, o->clip, texts ? o->vocab : NULL, &clip));
+    CHL_TRY(chl_frozen_clip_open(t->device, o->clip, texts ? o->vocab : NULL, &clip));
     targets->embed = clip->config.embed;
     chl_status status;
     if (texts) CHL_TRY_GOTO(embed_texts(t, clip, targets));

@@ -61,7 +61,7 @@ static chl_status resize(const chl_raster *raster, const float *pixels, int side
     const int height = raster->height, width = raster->width;
     const int square = height < width ? height : width;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(chl_backend_cpu(), &g));
+    CHL_TRY(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
     chl_tensor y =
         chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
@@ -139,7 +139,7 @@ static chl_status load_mel(const char *path, float **mel, int64_t *frames) {
     const chl_wave_source source = {chl_sound_samples(sound), chl_sound_read, chl_sound_rewind,
                                     sound};
     chl_status status =
-        chl_mel_whole_from(chl_backend_cpu(), &source, CHL_MEL_ABSOLUTE, mel, frames);
+        chl_mel_whole_from(chl_device_cpu(), &source, CHL_MEL_ABSOLUTE, mel, frames);
     chl_sound_close(sound);
     return status;
 }

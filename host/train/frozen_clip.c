@@ -16,12 +16,12 @@ static chl_status check_vocabulary(const chl_frozen_clip *clip) {
                     merges, clip->params->source, known);
 }
 
-chl_status chl_frozen_clip_open(const chl_backend *backend, const char *weights, const char *merges,
+chl_status chl_frozen_clip_open(chl_device *device, const char *weights, const char *merges,
                                 chl_frozen_clip **out) {
     *out = NULL;
     chl_frozen_clip *clip = calloc(1, sizeof *clip);
     if (!clip) return chl_fail(CHL_ERR_MEMORY, "out of memory for CLIP");
-    clip->backend = backend;
+    clip->device = device;
     chl_status status;
     CHL_TRY_GOTO(chl_weights_read(weights, &clip->params));
     CHL_TRY_GOTO(chl_clip_import(clip->params, &clip->config));
@@ -59,7 +59,7 @@ static chl_status open_tower(chl_frozen_clip *clip, bool texts, int64_t count, t
     const chl_clip_config *config = &clip->config;
     const int batch = batch_for(count), side = config->resolution;
     *t = (tower){.batch = batch, .embed = config->embed, .end = CHL_NONE};
-    CHL_TRY(chl_graph_new(clip->backend, &t->graph));
+    CHL_TRY(chl_graph_new(clip->device, &t->graph));
     chl_net net = {.graph = t->graph, .params = clip->params, .kind = CHL_FROZEN};
     if (texts) {
         t->in = chl_input(t->graph, "tokens", chl_i32(2, batch, config->context));
@@ -132,7 +132,7 @@ static chl_status prepare_size(const chl_frozen_clip *clip, preparation *p, int 
     chl_graph_free(p->graph);
     free(p->pixels);
     *p = (preparation){.height = height, .width = width};
-    CHL_TRY(chl_graph_new(clip->backend, &p->graph));
+    CHL_TRY(chl_graph_new(clip->device, &p->graph));
     p->in = chl_input(p->graph, "picture", chl_f32(4, 1, height, width, 3));
     p->out = chl_keep(p->graph, chl_clip_preprocess(p->graph, &clip->config, p->in, CHL_CLIP_AREA));
     CHL_TRY(chl_compile(p->graph));

@@ -2,7 +2,7 @@
  * computed once at the start and looked up in every step.
  *
  *     chl_frozen_clip *clip;
- *     CHL_TRY(chl_frozen_clip_open(backend, "ViT-B-32.pt", "merges.txt.gz", &clip));
+ *     CHL_TRY(chl_frozen_clip_open(device, "ViT-B-32.pt", "merges.txt.gz", &clip));
  *     CHL_TRY(chl_frozen_clip_texts(clip, count, texts, embeddings));
  *     chl_frozen_clip_free(clip);
  *
@@ -14,13 +14,13 @@
 #include "text/tokenizer.h"
 
 typedef struct chl_frozen_clip {
-    const chl_backend *backend;
+    chl_device *device;
     chl_params *params;
     chl_clip_config config;
     chl_tokenizer *tokenizer; /* NULL without merges: texts are an error then */
 } chl_frozen_clip;
 
-chl_status chl_frozen_clip_open(const chl_backend *backend, const char *weights, const char *merges,
+chl_status chl_frozen_clip_open(chl_device *device, const char *weights, const char *merges,
                                 chl_frozen_clip **out);
 void chl_frozen_clip_free(chl_frozen_clip *clip);
 

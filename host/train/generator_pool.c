@@ -28,7 +28,7 @@ typedef struct painter {
     float *deviation; /* [W] of them */
 } painter;
 
-static chl_status map_latents(const chl_backend *backend, painter *p) {
+static chl_status map_latents(chl_device *device, painter *p) {
     const int64_t count = p->data->count;
     const int z_dim = p->config.z_dim, w_dim = p->config.w_dim;
     float *z = calloc((size_t)MAP_BATCH * (size_t)z_dim, sizeof *z);
@@ -36,7 +36,7 @@ static chl_status map_latents(const chl_backend *backend, painter *p) {
     chl_net net = {.params = p->params, .kind = CHL_FROZEN};
     chl_status status = CHL_OK;
     if (!z || !w) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory mapping latents"));
-    CHL_TRY_GOTO(chl_graph_new(backend, &net.graph));
+    CHL_TRY_GOTO(chl_graph_new(device, &net.graph));
     chl_tensor input = chl_input(net.graph, "z", chl_f32(2, MAP_BATCH, z_dim));
     chl_tensor mapped = chl_keep(net.graph, chl_stylegan2_map(&net, &p->config, input));
     CHL_TRY_GOTO(chl_compile(net.graph));
@@ -98,14 +98,14 @@ static int64_t draw_code(const painter *p, int64_t i, float *code) {
     return broken ? CHL_POOL_BROKEN : sample;
 }
 
-static chl_status paint(const chl_backend *backend, painter *p, chl_generator_pool *pool) {
+static chl_status paint(chl_device *device, painter *p, chl_generator_pool *pool) {
     const int64_t code = (int64_t)p->config.rows * p->config.w_dim;
     const int64_t picture = 3 * (int64_t)pool->side * pool->side;
     float *pixels = malloc((size_t)(PAINT_BATCH * picture) * sizeof *pixels);
     chl_net net = {.params = p->params, .kind = CHL_FROZEN};
     chl_status status = CHL_OK;
     if (!pixels) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory painting"));
-    CHL_TRY_GOTO(chl_graph_new(backend, &net.graph));
+    CHL_TRY_GOTO(chl_graph_new(device, &net.graph));
     chl_tensor input =
         chl_input(net.graph, "w", chl_f32(3, PAINT_BATCH, p->config.rows, p->config.w_dim));
     chl_tensor out = chl_stylegan2_synthesize(&net, &p->config, input);
@@ -161,7 +161,7 @@ static chl_status open_painter(painter *p, const char *generator) {
     return CHL_OK;
 }
 
-chl_status chl_generator_pool_make(const chl_backend *backend, const char *generator,
+chl_status chl_generator_pool_make(chl_device *device, const char *generator,
                                    const chl_dataset *data, uint64_t seed, int64_t count, int side,
                                    chl_generator_pool *out) {
     *out = (chl_generator_pool){.count = count, .side = side};
@@ -170,7 +170,7 @@ chl_status chl_generator_pool_make(const chl_backend *backend, const char *gener
     CHL_TRY_GOTO(open_painter(&p, generator));
     const size_t picture = 3 * (size_t)side * (size_t)side;
     out->config = p.config;
-    CHL_TRY_GOTO(map_latents(backend, &p));
+    CHL_TRY_GOTO(map_latents(device, &p));
     out->spread = measure_deviation(&p);
     CHL_TRY_GOTO(draw_codes(&p, out));
     if (side == 0) goto done;
@@ -178,7 +178,7 @@ chl_status chl_generator_pool_make(const chl_backend *backend, const char *gener
     if (!out->pixels)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for %lld pictures of %s",
                               (long long)count, generator));
-    CHL_TRY_GOTO(paint(backend, &p, out));
+    CHL_TRY_GOTO(paint(device, &p, out));
 done:
     out->params = p.params;
     if (status != CHL_OK) chl_generator_pool_free(out);

@@ -26,7 +26,7 @@ typedef struct chl_generator_pool {
  * picture one in ten is broken, of the others each third has codes as mapped, each row jittered by
  * a tenth, and by three tenths of the mapped codes' deviation. 3 side^2 bytes a picture; side 0:
  * codes only. A pure function of the generator, the latents and the seed. */
-chl_status chl_generator_pool_make(const chl_backend *backend, const char *generator,
+chl_status chl_generator_pool_make(chl_device *device, const char *generator,
                                    const chl_dataset *data, uint64_t seed, int64_t count, int side,
                                    chl_generator_pool *out);
 void chl_generator_pool_free(chl_generator_pool *pool);

@@ -113,7 +113,7 @@ static void clear_the_rest(chl_params *params, const chl_stylegan2_config *confi
     memset((float *)chl_params_find(params, name)->data + attributes, 0, rest * sizeof(float));
 }
 
-chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data,
+chl_status chl_mapping_start(chl_device *device, const chl_dataset *data,
                              const chl_stylegan2_config *config, uint64_t seed, bool measured,
                              chl_params *params) {
     if (!data->attributes || !data->latents) return CHL_OK;
@@ -135,7 +135,7 @@ chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data
     s.values = calloc(BATCH * (size_t)s.numbers, sizeof(float));
     if (!s.codes || !s.values)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for the mapping's start"));
-    CHL_TRY_GOTO(chl_graph_new(backend, &s.graph));
+    CHL_TRY_GOTO(chl_graph_new(device, &s.graph));
     net.graph = head.graph = s.graph;
     CHL_TRY_GOTO(build(&s, &net, &head, config));
     CHL_TRY_GOTO(run(&s, seed));

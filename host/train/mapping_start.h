@@ -16,7 +16,7 @@
 
 /* Changes the arrays `mapping.*` of params; nothing without attributes. CHL_ERR_SHAPE: w has fewer
  * numbers than there are attributes. A pure function of the data and the seed. */
-chl_status chl_mapping_start(const chl_backend *backend, const chl_dataset *data,
+chl_status chl_mapping_start(chl_device *device, const chl_dataset *data,
                              const chl_stylegan2_config *config, uint64_t seed, bool measured,
                              chl_params *params);
 #endif

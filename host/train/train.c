@@ -129,7 +129,7 @@ static chl_status open_folder(chl_trainer *t, bool *resume) {
 static chl_status build(chl_trainer *t) {
     if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
     CHL_TRY(chl_train_identity(t->options, t->data, &t->inside->identity));
-    CHL_TRY(chl_graph_new(t->backend, &t->graph));
+    CHL_TRY(chl_graph_new(t->device, &t->graph));
     CHL_TRY(t->training->build(t));
     return chl_trainer_compile(t);
 }
@@ -169,7 +169,7 @@ chl_status chl_trainer_run(const chl_training *training, const chl_train_options
     CHL_TRY(chl_train_check(training, options));
     struct chl_trainer_private inside = {0};
     chl_trainer t = {
-        .training = training, .options = options, .backend = chl_backend_cpu(), .inside = &inside};
+        .training = training, .options = options, .device = chl_device_cpu(), .inside = &inside};
     chl_status status = run(&t);
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());

@@ -280,7 +280,7 @@ static chl_status build(chl_trainer *t) {
     if (t->options->generator) {
         chl_log(CHL_LOG_INFO, "%d codes of %s", pool, t->options->generator);
         CHL_TRY(chl_generator_pool_make(
-            t->backend, t->options->generator, t->data, t->options->seed, pool,
+            t->device, t->options->generator, t->data, t->options->seed, pool,
             t->options->adversary > 0 ? 0 : own->config.resolution, &own->pool));
         if (t->options->adversary > 0) CHL_TRY(allocate_codes(t->options, own));
     }

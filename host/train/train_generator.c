@@ -218,7 +218,7 @@ static chl_status build(chl_trainer *t) {
     if (t->options->start)
         silence_colours(&own->config, own->params);
     else
-        CHL_TRY(chl_mapping_start(t->backend, t->data, &own->config, t->options->seed, measured,
+        CHL_TRY(chl_mapping_start(t->device, t->data, &own->config, t->options->seed, measured,
                                   own->params));
     if (measured) clear_styles(own->params);
 
@@ -273,7 +273,7 @@ static chl_status store_centre(const chl_trainer *t, chl_params *out) {
     chl_status status;
     CHL_TRY_GOTO(chl_params_add_normal(draw, CENTRE_SEED, 0, 1,
                                        chl_f32(2, CENTRE_CODES, config->z_dim), "z"));
-    CHL_TRY_GOTO(chl_graph_new(t->backend, &g));
+    CHL_TRY_GOTO(chl_graph_new(t->device, &g));
     net.graph = g;
     const chl_array *codes = chl_params_find(draw, "z");
     const chl_tensor z = chl_param(g, "z", codes->desc, codes->data, CHL_FROZEN);

@@ -49,7 +49,7 @@ chl_status chl_trainer_run(const chl_training *training, const chl_train_options
 struct chl_trainer {
     const chl_training *training;
     const chl_train_options *options; /* chladni.h; defaults of the kind filled in */
-    const chl_backend *backend;
+    chl_device *device;
     chl_dataset *data;
     chl_graph *graph;
     void *own;

@@ -96,7 +96,7 @@ static void test_look(void **state) {
     MUST(chl_judge_import(params, &config));
     float *pixels = parity_formula("pixels", 0, 1.4, MANY * VALUES);
     chl_judge_seen seen[MANY];
-    MUST(chl_judge_look(chl_backend_cpu(), params, &config, MANY, pixels, seen));
+    MUST(chl_judge_look(chl_device_cpu(), params, &config, MANY, pixels, seen));
     double worst = 0, spread = 0;
     for (int i = 0; i < MANY; i++)
         for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
@@ -124,7 +124,7 @@ static void test_statistics(void **state) {
     chl_params *params = tiny(&config);
     disturb(params);
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_input(g, "x", chl_f32(4, PICTURES, SIDE, SIDE, 3));
     chl_tensor logits[CHL_JUDGE_QUESTIONS];
@@ -145,7 +145,7 @@ static void test_statistics(void **state) {
         MUST(chl_read(g, statistics.var[i], (void *)data_of(params, "norm%d.running_var", i)));
     }
     chl_judge_seen seen[PICTURES];
-    MUST(chl_judge_look(chl_backend_cpu(), params, &config, PICTURES, pixels, seen));
+    MUST(chl_judge_look(chl_device_cpu(), params, &config, PICTURES, pixels, seen));
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         int64_t count;
         float *trained = parity_read(g, logits[q], 1, &count);

@@ -6,61 +6,78 @@
 extern "C" const chl_body *chl_cuda_body(chl_op op);
 extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
 
-static chl_status allocate(size_t bytes, void **out) {
-    *out = std::aligned_alloc(256, (bytes + 255) & ~size_t{255}); // as cudaMalloc aligns
+constexpr size_t ALIGNMENT = 256; // as cudaMalloc aligns
+
+static chl_status allocate(chl_device *, size_t bytes, void **out) {
+    *out = std::aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
     return *out ? CHL_OK : CHL_ERR_MEMORY;
 }
-static chl_status copy(void *to, const void *from, size_t bytes) {
+static void release(chl_device *, void *memory) {
+    std::free(memory);
+}
+static chl_status copy(chl_device *, void *to, const void *from, size_t bytes) {
     std::memcpy(to, from, bytes);
     return CHL_OK;
 }
-static chl_status clear(void *memory, size_t bytes) {
+static chl_status clear(chl_device *, void *memory, size_t bytes) {
     std::memset(memory, 0, bytes);
     return CHL_OK;
 }
-static const char *last_error() {
+static const char *last_error(chl_device *) {
     static thread_local char text[64];
     if (chl::last_error == 0) return nullptr;
     std::snprintf(text, sizeof text, "the launch was refused with error %d", chl::last_error);
     return text;
 }
+static void close_device(chl_device *) {}
 
 // A Hopper that few tiles fill, so that small shapes take its path too; the other tensor-core tiles
 // are dealt as on a whole chip. EMU_FILL="A B" says otherwise (gpu_traits; B is 0: not a Hopper),
 // EMU_SHARED=N what shared memory a block may have.
-static void choose_gpu() {
-    chl::gpu.hopper_fill = 2;
-    if (const char *said = std::getenv("EMU_SHARED")) chl::gpu.shared = size_t(std::atol(said));
+static chl::gpu_traits choose_gpu() {
+    chl::gpu_traits gpu;
+    gpu.hopper_fill = 2;
+    if (const char *said = std::getenv("EMU_SHARED")) gpu.shared = size_t(std::atol(said));
     if (const char *said = std::getenv("EMU_FILL"))
-        if (std::sscanf(said, "%d %d", &chl::gpu.fill, &chl::gpu.hopper_fill) != 2) std::abort();
+        if (std::sscanf(said, "%d %d", &gpu.fill, &gpu.hopper_fill) != 2) std::abort();
+    return gpu;
+}
+static chl::gpu_traits &emulated() {
+    static chl::gpu_traits gpu = choose_gpu();
+    return gpu;
+}
+static void bind(chl_device *) {
+    chl::gpu = emulated();
 }
 
-const chl_backend *chl_backend_emu(void) {
+chl_device *chl_device_emu(void) {
     static const chl_backend backend = [] {
-        choose_gpu();
         chl_backend b = {};
         b.version = CHL_BACKEND_VERSION;
         b.name = "emu";
+        b.alignment = ALIGNMENT;
         b.bf16 = true;
         b.body = chl_cuda_body;
         b.fused = chl_cuda_fused;
+        b.bind = bind;
+        b.close = close_device;
+        b.last_error = last_error;
         b.allocate = allocate;
-        b.release = std::free;
+        b.release = release;
         b.upload = copy;
         b.download = copy;
         b.clear = clear;
-        b.last_error = last_error;
         return b;
     }();
-    return &backend;
+    static chl_device device = {&backend, "emu", nullptr, nullptr};
+    return &device;
 }
 
 void chl_emu_rehearse(int sm) {
-    chl_backend_emu(); // which says what GPU it is when it is first asked for
     simt::emu::settings().rehearse = sm;
-    chl::gpu = {};
-    chl::gpu.shared = simt::emu::block_shared(sm);
-    if (sm == 90) chl::gpu.hopper_fill = chl::gpu.fill;
+    emulated() = {};
+    emulated().shared = simt::emu::block_shared(sm);
+    if (sm == 90) emulated().hopper_fill = emulated().fill;
 }
 
 const char *chl_emu_way(int way) {

@@ -5,7 +5,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-const chl_backend *chl_backend_emu(void);
+chl_device *chl_device_emu(void);
 /* From here on threads run in another order and copies land earlier or later; its name. Way 0 is
  * how it is without an environment. */
 #define CHL_EMU_WAYS 6

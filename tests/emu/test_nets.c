@@ -132,14 +132,14 @@ typedef struct result {
     int64_t count[WATCHED + 1];
 } result;
 
-static chl_status run(const specimen *s, chl_params *params, const chl_backend *backend,
+static chl_status run(const specimen *s, chl_params *params, chl_device *device,
                       chl_dtype precision, result *r) {
     static float pixels[N * SIDE * SIDE * 3];
     float other[N * EMBED];
     fill(pixels, N * SIDE * SIDE * 3, 1);
     fill(other, N * s->embed, 0.25f);
     chl_graph *g;
-    CHL_TRY(chl_graph_new(backend, &g));
+    CHL_TRY(chl_graph_new(device, &g));
     chl_graph_precision(g, precision);
     chl_net net = {.graph = g, .params = params, .kind = s->weight[0] ? CHL_TRAINABLE : CHL_FROZEN};
     chl_tensor wrt[WATCHED + 1], gradient[WATCHED + 1], picture = CHL_NONE;
@@ -198,9 +198,9 @@ static chl_status check(const specimen *s, int *bad) {
     chl_status status;
     memset(&cpu, 0, sizeof cpu);
     CHL_TRY(s->make(&params));
-    CHL_TRY_GOTO(run(s, params, chl_backend_cpu(), CHL_F32, &cpu));
-    CHL_TRY_GOTO(run(s, params, chl_backend_emu(), CHL_F32, &whole));
-    CHL_TRY_GOTO(run(s, params, chl_backend_emu(), CHL_BF16, &half));
+    CHL_TRY_GOTO(run(s, params, chl_device_cpu(), CHL_F32, &cpu));
+    CHL_TRY_GOTO(run(s, params, chl_device_emu(), CHL_F32, &whole));
+    CHL_TRY_GOTO(run(s, params, chl_device_emu(), CHL_BF16, &half));
     *bad += compare(s, "float", &whole, &cpu, 1e-5, 1e-4);
     *bad += compare(s, "bf16", &half, &cpu, 2e-2, 6e-2);
 done:

@@ -108,7 +108,7 @@ static void build(const specimen *s, chl_net *net, int batch) {
 static chl_status rehearse(const specimen *s, chl_params *params, int batch, chl_dtype precision,
                            chl_param_kind kind, chl_plan *plan) {
     chl_graph *g;
-    CHL_TRY(chl_graph_new(chl_backend_emu(), &g));
+    CHL_TRY(chl_graph_new(chl_device_emu(), &g));
     chl_graph_precision(g, precision);
     chl_net net = {.graph = g, .params = params, .kind = kind};
     build(s, &net, batch);

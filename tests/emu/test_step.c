@@ -40,8 +40,7 @@ static void fill(float *data, int64_t count, float scale) {
     for (int64_t i = 0; i < count; i++) data[i] = scale * sinf(1.7f * (float)i + 0.3f);
 }
 
-static chl_status step(const models *m, const chl_backend *backend, chl_dtype precision,
-                       result *r) {
+static chl_status step(const models *m, chl_device *device, chl_dtype precision, result *r) {
     const int rows = m->generator_config.rows, width = m->generator_config.w_dim;
     const chl_desc latent = chl_f32(3, 1, rows, width);
     const chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
@@ -50,7 +49,7 @@ static chl_status step(const models *m, const chl_backend *backend, chl_dtype pr
     fill(source, chl_count(&latent), 0.9f);
     fill(target, EMBED, 0.25f);
     chl_graph *g;
-    CHL_TRY(chl_graph_new(backend, &g));
+    CHL_TRY(chl_graph_new(device, &g));
     chl_graph_precision(g, precision);
     chl_net generator = {.graph = g, .params = m->generator, .kind = CHL_FROZEN};
     chl_net clip = {.graph = g, .params = m->clip, .kind = CHL_FROZEN};
@@ -108,9 +107,9 @@ static int check(const char *what, const float *got, const float *want, int coun
 int main(void) {
     static result cpu, emu, half;
     models m = {0};
-    if (open_models(&m) != CHL_OK || step(&m, chl_backend_cpu(), CHL_F32, &cpu) != CHL_OK ||
-        step(&m, chl_backend_emu(), CHL_F32, &emu) != CHL_OK ||
-        step(&m, chl_backend_emu(), CHL_BF16, &half) != CHL_OK) {
+    if (open_models(&m) != CHL_OK || step(&m, chl_device_cpu(), CHL_F32, &cpu) != CHL_OK ||
+        step(&m, chl_device_emu(), CHL_F32, &emu) != CHL_OK ||
+        step(&m, chl_device_emu(), CHL_BF16, &half) != CHL_OK) {
         fprintf(stderr, "FAIL: %s\n", chl_error());
         return 1;
     }

@@ -133,7 +133,7 @@ static void unsettle_judge(const char *path) {
     MUST(chl_judge_import(params, &config));
     for (int i = 0; i < PICTURES; i++) MUST(chl_seed_latent(engine, (uint64_t)i, 1, w + i * 8 * Z));
     MUST(chl_generate(engine, PICTURES, w, pixels));
-    MUST(chl_judge_look(engine->backend, params, &config, PICTURES, pixels, seen));
+    MUST(chl_judge_look(engine->device, params, &config, PICTURES, pixels, seen));
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         char name[32];
         snprintf(name, sizeof name, "%s.bias", chl_judge_question_name((chl_judge_question)q));

@@ -11,7 +11,7 @@
 
 static chl_graph *new_graph(void) {
     chl_graph *g;
-    assert_int_equal(chl_graph_new(chl_backend_cpu(), &g), CHL_OK);
+    assert_int_equal(chl_graph_new(chl_device_cpu(), &g), CHL_OK);
     return g;
 }
 

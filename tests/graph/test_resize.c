@@ -8,7 +8,7 @@ static const int size[SIZES][2] = {{6, 7}, {20, 22}}; /* down, up: [h, w] */
 static void against_framework(const char *fixture, chl_filter filter) {
     float *picture = parity_formula("resize", 0, 1, IN_H * IN_W * CHANNELS);
     chl_graph *g = NULL;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, IN_H, IN_W, CHANNELS)), y[SIZES];
     int64_t all = 0;
     for (int i = 0; i < SIZES; i++) {

@@ -83,41 +83,47 @@ static void free_values(values *v) {
 
 /* --- the backend under test, with guard bands and poison -------------------------------------- */
 #define GUARD 256
-static const chl_backend *tested;
+static chl_device *tested;
 static int overruns;
 
-static chl_status guarded_allocate(size_t bytes, void **out) {
+static chl_status guarded_allocate(chl_device *device, size_t bytes, void **out) {
+    (void)device;
     void *memory;
-    CHL_TRY(tested->allocate(bytes + 2 * GUARD, &memory));
+    CHL_TRY(tested->backend->allocate(tested, bytes + 2 * GUARD, &memory));
     char *host = malloc(bytes + 2 * GUARD);
     if (!host) return CHL_ERR_MEMORY;
     memset(host, 0xff, bytes + 2 * GUARD); /* all ones is a NaN */
     memcpy(host, &bytes, sizeof bytes);
-    chl_status status = tested->upload(memory, host, bytes + 2 * GUARD);
+    chl_status status = tested->backend->upload(tested, memory, host, bytes + 2 * GUARD);
     free(host);
     *out = (char *)memory + GUARD;
     return status;
 }
 
-static void guarded_release(void *memory) {
+static void guarded_release(chl_device *device, void *memory) {
+    (void)device;
     if (!memory) return;
     char *base = (char *)memory - GUARD;
     unsigned char guard[GUARD];
     size_t bytes;
-    overruns += tested->download(guard, base, GUARD) != CHL_OK;
+    overruns += tested->backend->download(tested, guard, base, GUARD) != CHL_OK;
     memcpy(&bytes, guard, sizeof bytes);
     for (size_t i = sizeof bytes; i < GUARD; i++) overruns += guard[i] != 0xff;
-    overruns += tested->download(guard, base + GUARD + bytes, GUARD) != CHL_OK;
+    overruns += tested->backend->download(tested, guard, base + GUARD + bytes, GUARD) != CHL_OK;
     for (size_t i = 0; i < GUARD; i++) overruns += guard[i] != 0xff;
-    tested->release(base);
+    tested->backend->release(tested, base);
 }
 
-static chl_backend guarded(const chl_backend *backend) {
-    tested = backend;
-    chl_backend copy = *backend;
-    copy.allocate = guarded_allocate;
-    copy.release = guarded_release;
-    copy.host_memory = false; /* weights are copied, so that they lie between guards too */
+/* The device with another table. */
+static chl_device guarded(chl_device *device) {
+    static chl_backend backend;
+    tested = device;
+    backend = *device->backend;
+    backend.allocate = guarded_allocate;
+    backend.release = guarded_release;
+    backend.host_memory = false; /* weights are copied, so that they lie between guards too */
+    chl_device copy = *device;
+    copy.backend = &backend;
     return copy;
 }
 
@@ -216,12 +222,12 @@ typedef struct built {
 
 /* The loss is sum(output 0 * seed); with `twice` the op is built two times from the same inputs, so
  * that every gradient is written by one node and accumulated by another: twice the derivative. */
-static bool record(problem *p, const chl_backend *backend, bool twice, built *b) {
+static bool record(problem *p, chl_device *device, bool twice, built *b) {
     const op_case *op = p->op;
     *b = (built){0};
-    if (chl_graph_new(backend, &b->graph) != CHL_OK) return false;
+    if (chl_graph_new(device, &b->graph) != CHL_OK) return false;
     chl_graph *g = b->graph;
-    chl_graph_precision(g, backend->bf16 ? precision : CHL_F32);
+    chl_graph_precision(g, device->backend->bf16 ? precision : CHL_F32);
     chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
     int wanted = 0;
     for (int i = 0; i < op->inputs; i++) {
@@ -328,16 +334,16 @@ static bool check_gradient(problem *p, built *b, int input, double factor, op_co
     return good;
 }
 
-bool op_test_possible(const op_case *op, const chl_backend *backend) {
+bool op_test_possible(const op_case *op, chl_device *device) {
     problem p = {.op = op};
     built b;
     bool possible = precision == CHL_F32;
     for (int i = 0; i < op->inputs; i++) possible = possible || op->in[i].half;
     for (int i = 0; i < op->inputs; i++)
         if (op->in[i].fill != FILL_ABSENT) p.in[i] = make_values(&op->in[i], 1);
-    if (record(&p, chl_backend_cpu(), true, &b))
+    if (record(&p, chl_device_cpu(), true, &b))
         for (int32_t n = 0; n < b.graph->nodes; n++)
-            possible = possible && backend->body(b.graph->node[n].op);
+            possible = possible && device->backend->body(b.graph->node[n].op);
     chl_graph_free(b.graph);
     for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
     free(p.seed);
@@ -355,10 +361,10 @@ void op_test_ways(int count, const char *(*choose)(int way)) {
     choose_way = choose;
 }
 
-static bool run_once(problem *p, const chl_backend *backend, bool twice, op_coverage *coverage) {
+static bool run_once(problem *p, chl_device *device, bool twice, op_coverage *coverage) {
     const op_case *op = p->op;
     built b;
-    record(p, backend, twice, &b); /* what fails here, chl_compile reports */
+    record(p, device, twice, &b); /* what fails here, chl_compile reports */
     bool good = compute(p, &b) && check_forward(p, &b, coverage);
     for (int i = 0; i < op->inputs && good; i++)
         if (has_gradient(op, i)) good = check_gradient(p, &b, i, twice ? 2 : 1, coverage);
@@ -373,9 +379,9 @@ static bool run_once(problem *p, const chl_backend *backend, bool twice, op_cove
     return good;
 }
 
-bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage) {
+bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage) {
     problem p = {.op = op};
-    const chl_backend guarded_backend = guarded(backend);
+    chl_device guarded_device = guarded(device);
     bool good = true, any = false; /* any input has a gradient */
     for (int i = 0; i < op->inputs; i++) {
         p.in_desc[i] = op->in[i].desc;
@@ -385,8 +391,8 @@ bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *cov
     }
     for (int way = 0; way < ways && good; way++) {
         const char *name = choose_way(way);
-        good = run_once(&p, &guarded_backend, false, coverage) &&
-               (!any || run_once(&p, &guarded_backend, true, coverage));
+        good = run_once(&p, &guarded_device, false, coverage) &&
+               (!any || run_once(&p, &guarded_device, true, coverage));
         if (!good && ways > 1) fprintf(stderr, "     in %s\n", name);
     }
     for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);

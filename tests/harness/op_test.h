@@ -10,7 +10,7 @@ typedef struct op_coverage {
 } op_coverage;
 
 /* Every op that the case needs, forward and backward, has a body on this backend. */
-bool op_test_possible(const op_case *op, const chl_backend *backend);
+bool op_test_possible(const op_case *op, chl_device *device);
 /* The suite's precision: inputs marked `half` are bf16 from now on; only cases that have one run.
  */
 void op_test_precision(chl_dtype activations);
@@ -18,5 +18,5 @@ void op_test_precision(chl_dtype activations);
  * and names it. Without this there is one way. */
 void op_test_ways(int count, const char *(*choose)(int way));
 /* True when right. A failure is explained on stderr. */
-bool op_test_run(const op_case *op, const chl_backend *backend, op_coverage *coverage);
+bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage);
 #endif

@@ -40,7 +40,7 @@ static double largest_difference(const float *a, const float *b, int64_t count) 
 static void check_whole(const clip *c, const float *wave, chl_mel_mode mode, const char *name) {
     float *mel;
     int64_t frames;
-    MUST(chl_mel_whole(chl_backend_cpu(), wave, c->samples, mode, &mel, &frames));
+    MUST(chl_mel_whole(chl_device_cpu(), wave, c->samples, mode, &mel, &frames));
     assert_int_equal(frames, 1 + c->samples / 512);
     int64_t rows = (BANDS + 4) / 5, columns = (frames + 10) / 11;
     float *expected = parity_array(name, rows * columns);
@@ -56,7 +56,7 @@ static void check_whole(const clip *c, const float *wave, chl_mel_mode mode, con
 
 static void check_picture(const clip *c, const float *wave, chl_mel_mode mode, const char *name) {
     static float picture[SIDE * SIDE];
-    MUST(chl_mel_picture(chl_backend_cpu(), wave, c->samples, mode, picture));
+    MUST(chl_mel_picture(chl_device_cpu(), wave, c->samples, mode, picture));
     const int64_t side = (SIDE + 5) / 6;
     float *expected = parity_array(name, side * side);
     double most = 0;
@@ -96,9 +96,9 @@ static void segments_do_not_show(void **state) {
             chl_mel_mode mode = m ? CHL_MEL_COMPATIBLE : CHL_MEL_ABSOLUTE;
             float *wave = parity_formula("segments", 0, 0.3, lengths[i]), *mel;
             int64_t frames;
-            MUST(chl_mel_whole(chl_backend_cpu(), wave, lengths[i], mode, &mel, &frames));
+            MUST(chl_mel_whole(chl_device_cpu(), wave, lengths[i], mode, &mel, &frames));
             chl_graph *g;
-            MUST(chl_graph_new(chl_backend_cpu(), &g));
+            MUST(chl_graph_new(chl_device_cpu(), &g));
             chl_mel_settings settings = chl_mel_settings_of(mode);
             chl_tensor x = chl_input(g, "wave", chl_f32(2, 1, lengths[i]));
             chl_tensor y = chl_keep(g, chl_log_mel(g, x, &settings));
@@ -126,11 +126,11 @@ static void loudness(void **state) {
     int64_t frames;
     for (int m = 0; m < 2; m++) {
         chl_mel_mode mode = m ? CHL_MEL_COMPATIBLE : CHL_MEL_ABSOLUTE;
-        MUST(chl_mel_whole(chl_backend_cpu(), wave, c->samples, mode, &loud, &frames));
+        MUST(chl_mel_whole(chl_device_cpu(), wave, c->samples, mode, &loud, &frames));
         float *softer = malloc((size_t)c->samples * sizeof *softer);
         assert_non_null(softer);
         for (int64_t i = 0; i < c->samples; i++) softer[i] = wave[i] / 10;
-        MUST(chl_mel_whole(chl_backend_cpu(), softer, c->samples, mode, &quiet, &frames));
+        MUST(chl_mel_whole(chl_device_cpu(), softer, c->samples, mode, &quiet, &frames));
         for (int64_t i = 0; i < frames * BANDS; i++) {
             float expected = m ? loud[i] : fmaxf(loud[i] - 0.25f, 0);
             if (fabsf(quiet[i] - expected) > 1e-5f) fail_msg("mode %d: %g", m, quiet[i] - expected);
@@ -146,10 +146,10 @@ static void silence(void **state) {
     (void)state;
     static const float wave[5000];
     static float picture[SIDE * SIDE];
-    MUST(chl_mel_picture(chl_backend_cpu(), wave, 5000, CHL_MEL_ABSOLUTE, picture));
+    MUST(chl_mel_picture(chl_device_cpu(), wave, 5000, CHL_MEL_ABSOLUTE, picture));
     for (int i = 0; i < SIDE * SIDE; i++) assert_true(picture[i] == 0);
     /* its own maximum is everywhere; the padding on the right stays 0 */
-    MUST(chl_mel_picture(chl_backend_cpu(), wave, 5000, CHL_MEL_COMPATIBLE, picture));
+    MUST(chl_mel_picture(chl_device_cpu(), wave, 5000, CHL_MEL_COMPATIBLE, picture));
     assert_true(picture[0] == 1 && picture[SIDE - 1] == 0);
 }
 
@@ -187,7 +187,7 @@ static void long_sounds(void **state) {
     static float picture[SIDE * SIDE], honest[SIDE * SIDE];
     made_up twenty = {.samples = (int64_t)1200 * 44100, .noise = noise};
     chl_wave_source source = {twenty.samples, made_up_read, made_up_rewind, &twenty};
-    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
+    MUST(chl_mel_picture_from(chl_device_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
     assert_int_equal(twenty.rewinds, 0);
     assert_true(twenty.max_at_once <= 65536);
     double mean = 0;
@@ -198,17 +198,17 @@ static void long_sounds(void **state) {
     static const int64_t lies[] = {0, -5, 1000, INT64_MAX / 65536};
     made_up half = {.samples = (int64_t)30 * 44100, .noise = noise};
     source = (chl_wave_source){half.samples, made_up_read, made_up_rewind, &half};
-    MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
+    MUST(chl_mel_picture_from(chl_device_cpu(), &source, CHL_MEL_COMPATIBLE, usual, honest));
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         float *mel;
         int64_t frames;
         half.at = half.rewinds = 0;
         source.samples = lies[i];
-        MUST(chl_mel_picture_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, usual, picture));
+        MUST(chl_mel_picture_from(chl_device_cpu(), &source, CHL_MEL_COMPATIBLE, usual, picture));
         assert_int_equal(half.rewinds, 1);
         assert_memory_equal(picture, honest, sizeof picture);
         half.at = half.rewinds = 0;
-        MUST(chl_mel_whole_from(chl_backend_cpu(), &source, CHL_MEL_COMPATIBLE, &mel, &frames));
+        MUST(chl_mel_whole_from(chl_device_cpu(), &source, CHL_MEL_COMPATIBLE, &mel, &frames));
         assert_int_equal(half.rewinds, 1);
         assert_int_equal(frames, 1 + half.samples / 512);
         free(mel);
@@ -219,7 +219,7 @@ static void long_sounds(void **state) {
 static void not_a_sound(void **state) {
     (void)state;
     static float wave[3000], picture[SIDE * SIDE];
-    const chl_backend *cpu = chl_backend_cpu();
+    chl_device *cpu = chl_device_cpu();
     assert_int_equal(chl_mel_picture(cpu, wave, 0, CHL_MEL_ABSOLUTE, picture), CHL_ERR_ARGUMENT);
     wave[2205] = NAN;
     assert_int_equal(chl_mel_picture(cpu, wave, 3000, CHL_MEL_ABSOLUTE, picture), CHL_ERR_NUMERIC);

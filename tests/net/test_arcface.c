@@ -13,7 +13,7 @@ typedef struct face_case {
 
 static void compare(const face_case *c, chl_params *params, const chl_arcface_config *config) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, c->n, c->side, c->side, 3));
     chl_tensor x = c->preprocess ? chl_arcface_preprocess(g, picture) : picture;
@@ -101,7 +101,7 @@ static void test_ir_se50(void **state) {
 static void test_preprocess(void **state) {
     (void)state;
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, 1, 301, 320, 3));
     chl_tensor x = chl_keep(g, chl_arcface_preprocess(g, picture));
     MUST(chl_compile(g));

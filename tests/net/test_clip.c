@@ -25,7 +25,7 @@ typedef struct clip_case {
 /* Both embeddings and the gradient of mean_n <image embedding, target> to the picture. */
 static void compare(const clip_case *c, chl_params *params, const chl_clip_config *config) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     int n = c->n, d = config->embed;
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, n, c->height, c->width, 3));
@@ -143,7 +143,7 @@ static void test_vit_b_32(void **state) {
 static void check_preprocess(const char *fixture, const char *picture_name, int n, int h, int w,
                              int resolution, chl_clip_resize how) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_clip_config config = {.resolution = resolution};
     chl_tensor picture = chl_input(g, "picture", chl_f32(4, n, h, w, 3));
     chl_tensor x = chl_keep(g, chl_clip_preprocess(g, &config, picture, how));

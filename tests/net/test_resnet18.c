@@ -13,7 +13,7 @@ static void test_small(void **state) {
     assert_int_equal(config.width, 4);
     assert_int_equal(config.depth[3], 2);
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_input(g, "mel", chl_f32(4, 2, 32, 61, 1)), head, embedding, gradient;
     chl_resnet18(&net, &config, x, &head, &embedding);

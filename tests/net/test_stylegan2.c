@@ -55,7 +55,7 @@ static void expect(const chl_params *expected, const char *name, const float *ha
 static void synthesize(chl_params *params, const chl_stylegan2_config *config, int n,
                        const float *w_plus, const float *pattern, float *picture, float *gradient) {
     chl_graph *g;
-    ok(chl_graph_new(chl_backend_cpu(), &g));
+    ok(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     int r = config->resolution;
     chl_tensor w =
@@ -77,7 +77,7 @@ static void synthesize(chl_params *params, const chl_stylegan2_config *config, i
 static void map(chl_params *params, const chl_stylegan2_config *config, int n, const float *z,
                 float *w) {
     chl_graph *g;
-    ok(chl_graph_new(chl_backend_cpu(), &g));
+    ok(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor in = chl_input(g, "z", chl_f32(2, n, config->z_dim));
     chl_tensor out = chl_keep(g, chl_stylegan2_map(&net, config, in));
@@ -291,7 +291,7 @@ static void test_build_errors(void **state) {
         ok(chl_stylegan2_import(params, &config));
         if (i == 0) chl_params_drop(params, "synthesis.b8.conv0.affine.bias");
         chl_graph *g;
-        ok(chl_graph_new(chl_backend_cpu(), &g));
+        ok(chl_graph_new(chl_device_cpu(), &g));
         chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
         chl_tensor w = chl_input(g, "w", chl_f32(3, 1, i ? ROWS + 2 : ROWS, WIDTH));
         chl_stylegan2_synthesize(&net, &config, w);
@@ -371,7 +371,7 @@ static void test_binding(void **state) {
     ok(chl_params_new("a file", &params));
     add(params, "w", chl_f32(4, 3, 5, 1, 1));
     chl_graph *g;
-    ok(chl_graph_new(chl_backend_cpu(), &g));
+    ok(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     chl_tensor w = chl_weight(&net, "w");
     assert_int_equal(chl_weight_shaped(&net, chl_f32(4, 3, -1, 1, 1), "w"), w); /* one tensor */

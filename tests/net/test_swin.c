@@ -16,7 +16,7 @@ typedef struct swin_run {
 static swin_run build(chl_params *params, const chl_swin_config *config, int n,
                       chl_param_kind kind) {
     swin_run r = {.n = n};
-    MUST(chl_graph_new(chl_backend_cpu(), &r.g));
+    MUST(chl_graph_new(chl_device_cpu(), &r.g));
     r.net = (chl_net){.graph = r.g, .params = params, .kind = kind};
     r.x = chl_input(r.g, "mel", chl_f32(4, n, config->resolution, config->resolution, 1));
     chl_swin(&r.net, config, r.x, &r.head, &r.embedding);

@@ -18,7 +18,7 @@
 enum { H = 9, W = 9, MOST = 2 * H * W * 256, READ = 6 };
 
 static int bad;
-static const chl_backend *gpu;
+static chl_device *gpu;
 
 /* the same numbers for every backend */
 static const float *numbers(int64_t count, float scale, float phase) {
@@ -80,7 +80,7 @@ static void expect_found(const char *of, const result *r, const int *want) {
 
 /* --- a generator, forward and back to w ------------------------------------------------------- */
 typedef struct way {
-    const chl_backend *backend;
+    chl_device *device;
     chl_dtype precision;
     chl_param_kind kind;
     bool no_fusion;
@@ -94,7 +94,7 @@ static chl_status generate(const chl_stylegan2_shape *shape, float clamp, const 
     CHL_TRY(chl_stylegan2_import(params, &config));
     config.conv_clamp = clamp;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(how->backend, &g));
+    CHL_TRY(chl_graph_new(how->device, &g));
     if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     chl_net net = {.graph = g, .params = params, .kind = how->kind};
@@ -131,7 +131,7 @@ static const specimen specimens[] = {
 
 static void check_generator(const specimen *s) {
     static result cpu, emu, half, half_apart;
-    const way ways[] = {{chl_backend_cpu(), CHL_F32, CHL_FROZEN, false},
+    const way ways[] = {{chl_device_cpu(), CHL_F32, CHL_FROZEN, false},
                         {gpu, CHL_F32, CHL_FROZEN, false},
                         {gpu, CHL_BF16, CHL_FROZEN, false},
                         {gpu, CHL_BF16, CHL_FROZEN, true}};
@@ -170,7 +170,7 @@ static void check_generator(const specimen *s) {
 static void check_training(void) {
     static result cpu, emu;
     const chl_stylegan2_shape shape = {8, 256, 32, 8, 24, 2};
-    const way cpu_way = {chl_backend_cpu(), CHL_F32, CHL_TRAINABLE, false};
+    const way cpu_way = {chl_device_cpu(), CHL_F32, CHL_TRAINABLE, false};
     const way emu_way = {gpu, CHL_F32, CHL_TRAINABLE, false};
     if (generate(&shape, 0, &cpu_way, &cpu) != CHL_OK ||
         generate(&shape, 0, &emu_way, &emu) != CHL_OK) {
@@ -229,7 +229,7 @@ static chl_tensor weighted(chl_graph *g, chl_tensor x, float phase) {
 
 static chl_status assemble(const shape_of_graph *s, const way *how, int c, result *r) {
     chl_graph *g;
-    CHL_TRY(chl_graph_new(how->backend, &g));
+    CHL_TRY(chl_graph_new(how->device, &g));
     if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_tensor x = chl_to_compute_type(g, given(g, "x", chl_f32(4, 2, H, W, c), 0.1f));
@@ -268,7 +268,7 @@ static const char *const kept_names[] = {"y", "z", "rgb", "ds0", "ds1", "dsr"};
 
 static void check_shape(const shape_of_graph *s) {
     static result cpu, emu;
-    const way cpu_way = {.backend = chl_backend_cpu()}, emu_way = {.backend = gpu};
+    const way cpu_way = {.device = chl_device_cpu()}, emu_way = {.device = gpu};
     if (!assemble_both(s, &cpu_way, &emu_way, 16, &cpu, &emu)) return;
     expect_found(s->name, &emu, s->found);
     for (int i = 0; i < READ; i++) expect_near(s->name, kept_names[i], apart(&emu, &cpu, i), 1e-5);
@@ -281,7 +281,7 @@ static void check_half(int channels) {
     char name[32];
     snprintf(name, sizeof name, "%d channels in bf16", channels);
     s.name = name;
-    way how = {.backend = gpu, .precision = CHL_BF16}, one_by_one = how;
+    way how = {.device = gpu, .precision = CHL_BF16}, one_by_one = how;
     one_by_one.no_fusion = true;
     if (!assemble_both(&s, &how, &one_by_one, channels, &fused, &alone)) return;
     s.found[CHL_FUSION_modconv_torgb] = channels >= 32 && channels <= 128;
@@ -303,7 +303,7 @@ typedef chl_status (*builder)(const void *which, const way *how, result *r);
 static void check_small(const char *name, builder build, const void *which, const int *want,
                         int outputs, const char *const *what, double allowed_in_half) {
     static result cpu, fused, half, alone;
-    const way ways[] = {{chl_backend_cpu(), CHL_F32, CHL_FROZEN, false},
+    const way ways[] = {{chl_device_cpu(), CHL_F32, CHL_FROZEN, false},
                         {gpu, CHL_F32, CHL_FROZEN, false},
                         {gpu, CHL_BF16, CHL_FROZEN, false},
                         {gpu, CHL_BF16, CHL_FROZEN, true}};
@@ -341,7 +341,7 @@ static const gate_case gates[] = {
 static chl_status open_gate(const void *which, const way *how, result *r) {
     const gate_case *c = which;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(how->backend, &g));
+    CHL_TRY(chl_graph_new(how->device, &g));
     if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_tensor moved = chl_param(g, "x", chl_f32(2, 3, c->channels), NULL, CHL_TRAINABLE);
@@ -386,7 +386,7 @@ static const residual_case residuals[] = {
 static chl_status normalise(const void *which, const way *how, result *r) {
     const residual_case *c = which;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(how->backend, &g));
+    CHL_TRY(chl_graph_new(how->device, &g));
     if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_desc rows = chl_f32(3, 2, 5, c->width);
@@ -423,7 +423,7 @@ static const unit_case units[] = {
 static chl_status end_unit(const void *which, const way *how, result *r) {
     const unit_case *c = which;
     chl_graph *g;
-    CHL_TRY(chl_graph_new(how->backend, &g));
+    CHL_TRY(chl_graph_new(how->device, &g));
     if (how->no_fusion) chl_graph_no_fusion(g);
     chl_graph_precision(g, how->precision);
     const chl_desc pixels = chl_f32(4, 2, 3, 5, c->channels), vector = chl_f32(1, c->channels);
@@ -456,16 +456,16 @@ static void check_unit(const unit_case *c) {
 static bool open_gpu(int argc, char **argv) {
     (void)argc;
     (void)argv;
-    gpu = chl_backend_emu();
+    gpu = chl_device_emu();
     return true;
 }
 #else
 static bool open_gpu(int argc, char **argv) {
     const char *why = "usage: test_fusion --device NAME";
-    if (argc == 3 && !strcmp(argv[1], "--device")) gpu = chl_backend_open(argv[2], &why);
-    if (gpu && !gpu->fused) why = "this backend runs all calls one by one";
-    if (!gpu || !gpu->fused) fprintf(stderr, "test_fusion: %s\n", why);
-    return gpu && gpu->fused;
+    if (argc == 3 && !strcmp(argv[1], "--device")) gpu = chl_device_open(argv[2], &why);
+    if (gpu && !gpu->backend->fused) why = "this backend runs all calls one by one";
+    if (!gpu || !gpu->backend->fused) fprintf(stderr, "test_fusion: %s\n", why);
+    return gpu && gpu->backend->fused;
 }
 #endif
 

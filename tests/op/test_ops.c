@@ -8,11 +8,11 @@
 #include <string.h>
 #ifdef TEST_BACKEND_EMU
 #include "emu/backend_emu.h"
-#define TESTED_BACKEND chl_backend_emu()
+#define TESTED_DEVICE chl_device_emu()
 #define CAN_BE_TOLD false
 #define ALL_WAYS() op_test_ways(CHL_EMU_WAYS, chl_emu_way)
 #else
-#define TESTED_BACKEND chl_backend_cpu()
+#define TESTED_DEVICE chl_device_cpu()
 #define CAN_BE_TOLD true
 #define ALL_WAYS() (void)0 /* there is one */
 #endif
@@ -46,11 +46,11 @@ static char *read_list(const char *path) {
     return text;
 }
 
-static int check_list(const chl_backend *backend, const char *list) {
+static int check_list(chl_device *device, const char *list) {
     int wrong = 0;
     for (int op = 0; op < CHL_OP_COUNT; op++) {
         const char *name = chl_op_name((chl_op)op);
-        const bool missing = !backend->body((chl_op)op), listed = is_pending(list, name);
+        const bool missing = !device->backend->body((chl_op)op), listed = is_pending(list, name);
         if (missing == listed) continue;
         fprintf(stderr, "FAIL %s: %s\n", name,
                 missing ? "has no body and is not on the list of those"
@@ -60,11 +60,11 @@ static int check_list(const chl_backend *backend, const char *list) {
     return wrong;
 }
 
-static int print_table(const op_coverage *coverage, const chl_backend *backend) {
+static int print_table(const op_coverage *coverage, chl_device *device) {
     int blanks = 0;
-    printf("%-28s %s: runs over the cases' shapes\n", "op", backend->name);
+    printf("%-28s %s: runs over the cases' shapes\n", "op", device->name);
     for (int op = 0; op < CHL_OP_COUNT; op++) {
-        const bool missing = !backend->body((chl_op)op);
+        const bool missing = !device->backend->body((chl_op)op);
         const bool blank = coverage->forward[op] == 0 && !missing;
         printf("%-28s %d%s\n", chl_op_name((chl_op)op), coverage->forward[op],
                missing ? "   pending"
@@ -75,21 +75,21 @@ static int print_table(const op_coverage *coverage, const chl_backend *backend) 
     return blanks;
 }
 
-static const chl_backend *open_device(const char *name) {
+static chl_device *open_device(const char *name) {
     const char *why;
-    const chl_backend *backend = chl_backend_open(name, &why);
-    if (!backend) fprintf(stderr, "test_ops: %s\n", why);
-    return backend;
+    chl_device *device = chl_device_open(name, &why);
+    if (!device) fprintf(stderr, "test_ops: %s\n", why);
+    return device;
 }
 
-static bool run_family(const op_case_list *list, const chl_backend *backend, bool to_first_failure,
+static bool run_family(const op_case_list *list, chl_device *device, bool to_first_failure,
                        op_coverage *coverage, int *cases) {
     for (int i = 0; i < list->count; i++) {
-        if (!op_test_possible(&list->cases[i], backend)) {
+        if (!op_test_possible(&list->cases[i], device)) {
             coverage->skipped++;
             continue;
         }
-        op_test_run(&list->cases[i], backend, coverage);
+        op_test_run(&list->cases[i], device, coverage);
         (*cases)++;
         if (to_first_failure && coverage->failed) return false;
     }
@@ -102,7 +102,7 @@ static bool run_family(const op_case_list *list, const chl_backend *backend, boo
  * failure. One family alone: neither. --first: nothing more after the first case that fails. */
 int main(int argc, char **argv) {
     op_coverage coverage = {0};
-    const chl_backend *backend = TESTED_BACKEND;
+    chl_device *device = TESTED_DEVICE;
     const char *list_path = NULL, *only = NULL;
     bool half = false, to_first_failure = false;
     for (int i = 1; i < argc; i++) {
@@ -116,20 +116,20 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--pending") == 0 && i + 1 < argc)
             list_path = argv[++i];
         else if (CAN_BE_TOLD && strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
-            backend = open_device(argv[++i]);
-            if (!backend) return 1;
+            device = open_device(argv[++i]);
+            if (!device) return 1;
         } else
             only = argv[i];
     }
     int cases = 0;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         if (only && strcmp(only, families[f].name) != 0) continue;
-        if (!run_family(families[f].list, backend, to_first_failure, &coverage, &cases)) break;
+        if (!run_family(families[f].list, device, to_first_failure, &coverage, &cases)) break;
     }
     char *list = read_list(list_path);
-    const int wrong = list ? check_list(backend, list) : 1;
+    const int wrong = list ? check_list(device, list) : 1;
     free(list);
-    int blanks = only || half ? 0 : print_table(&coverage, backend);
+    int blanks = only || half ? 0 : print_table(&coverage, device);
     printf("%d cases, %d failed, %d skipped for want of a body, %d rows never ran; largest error / "
            "allowed: forward %.2f, gradient %.2f\n",
            cases, coverage.failed, coverage.skipped, blanks, coverage.worst_forward,

@@ -81,7 +81,7 @@ static void gradient_into_sound_only(void **state) {
     (void)state;
     for (int which = 0; which < 2; which++) {
         chl_graph *g;
-        MUST(chl_graph_new(chl_backend_cpu(), &g));
+        MUST(chl_graph_new(chl_device_cpu(), &g));
         chl_tensor text = chl_param(g, "text", chl_f32(2, 3, 4), NULL, CHL_TRAINABLE);
         chl_tensor sound = chl_param(g, "sound", chl_f32(2, 3, 4), NULL, CHL_TRAINABLE);
         chl_tensor pictures = chl_input(g, "pictures", chl_f32(2, 3, 4)), gradient;
@@ -98,7 +98,7 @@ static void gradient_into_sound_only(void **state) {
 /* mel [128][864] -> picture, as the training's graph does */
 static void resize(const float *mel, float *picture) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor x = chl_constant(g, "mel", chl_f32(4, 1, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1), mel);
     chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, CHL_MEL_SIDE, CHL_MEL_SIDE));
     MUST(chl_compile(g));
@@ -119,7 +119,7 @@ static void same_picture_as_embedding(void **state) {
         float *wave = parity_formula("wave", 0, 0.3, samples[i]), *whole;
         for (int64_t k = 0; k < samples[i]; k++) wave[k] *= 0.2f + sinf((float)k * 1e-4f);
         int64_t frames;
-        const chl_backend *cpu = chl_backend_cpu();
+        chl_device *cpu = chl_device_cpu();
         MUST(chl_mel_picture(cpu, wave, samples[i], CHL_MEL_ABSOLUTE, want));
         MUST(chl_mel_whole(cpu, wave, samples[i], CHL_MEL_ABSOLUTE, &whole, &frames));
         int same = 0;
@@ -317,7 +317,7 @@ static chl_engine *open_model(const char *run) {
 /* Eq. 13 from embeddings, temperatures at their start */
 static double loss_of(const float *sound, const chl_train_options *o) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     const float log_scale = logf(1 / 0.07f);
     const chl_desc rows = chl_f32(2, SAMPLES, EMBED);
     chl_tensor s = chl_constant(g, "scale", chl_f32(1, 1), &log_scale);
@@ -427,7 +427,7 @@ static void frozen_clip(void **state) {
         picture[i] = i % 5 == 2 ? wide : names[i % SAMPLES];
     }
     chl_frozen_clip *clip;
-    MUST(chl_frozen_clip_open(chl_backend_cpu(), clip_path, VOCAB, &clip));
+    MUST(chl_frozen_clip_open(chl_device_cpu(), clip_path, VOCAB, &clip));
     MUST(chl_frozen_clip_texts(clip, MANY, text, texts));
     MUST(chl_frozen_clip_pictures(clip, MANY, picture, pictures));
     chl_frozen_clip_free(clip);

@@ -89,7 +89,7 @@ static double soft_loss(const float *x, const float *y, const int *class, float 
     float same[ROWS * ROWS], value;
     for (int i = 0; i < ROWS * ROWS; i++) same[i] = class[i / ROWS] == class[i % ROWS];
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_tensor a = chl_constant(g, "x", chl_f32(2, ROWS, WIDTH), x);
     chl_tensor b = chl_constant(g, "y", chl_f32(2, ROWS, WIDTH), y);
     chl_tensor s = chl_constant(g, "same", chl_f32(2, ROWS, ROWS), same);
@@ -171,7 +171,7 @@ static void similarities(const char *model, const char *merges, float *similarit
         MUST(chl_tokenizer_encode(tokenizer, captions[i], CONTEXT, ids + i * CONTEXT, &end[i]));
     }
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_constant(g, "x", chl_f32(4, PAIRS, SIDE, SIDE, 3), pictures);
     chl_tensor t = chl_constant(g, "t", chl_i32(2, PAIRS, CONTEXT), ids);
@@ -250,7 +250,7 @@ static void export_computes_the_training_loss(void **state) {
     MUST(chl_weights_read(model, &params));
     MUST(chl_clip_import(params, &config));
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor x = chl_constant(g, "x", chl_f32(4, PAIRS, SIDE, SIDE, 3), batch.picture);
     chl_tensor t = chl_constant(g, "t", chl_i32(2, PAIRS, CONTEXT), batch.text);
@@ -443,8 +443,8 @@ static chl_status feed_and_match(chl_trainer *t, int64_t index) {
     CHL_TRY(chl_read(t->graph, input_called(t->graph, "codes"), codes));
     CHL_TRY(chl_read(t->graph, input_called(t->graph, "text"), text));
     chl_generator_pool pool;
-    CHL_TRY(chl_generator_pool_make(t->backend, t->options->generator, t->data, t->options->seed,
-                                    50, 0, &pool));
+    CHL_TRY(chl_generator_pool_make(t->device, t->options->generator, t->data, t->options->seed, 50,
+                                    0, &pool));
     assert_null(pool.pixels);
     for (int i = 0; i < HALF; i++) {
         const float *code = codes + (size_t)i * CODE;

@@ -245,7 +245,7 @@ static void expect_mel(const char *path, const float *mel, int64_t frames) {
     int64_t samples, want_frames;
     assert_int_equal(chl_sound_load(path, &wave, &samples), CHL_OK);
     assert_int_equal(
-        chl_mel_whole(chl_backend_cpu(), wave, samples, CHL_MEL_ABSOLUTE, &want, &want_frames),
+        chl_mel_whole(chl_device_cpu(), wave, samples, CHL_MEL_ABSOLUTE, &want, &want_frames),
         CHL_OK);
     assert_int_equal(frames, want_frames);
     assert_memory_equal(mel, want, (size_t)frames * CHL_MEL_BANDS * sizeof(float));

@@ -97,7 +97,7 @@ static void paint(const char *out, float *painted) {
     MUST(chl_weights_read(path, &params));
     MUST(chl_stylegan2_import(params, &config));
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor z = chl_input(g, "z", chl_f32(2, SAMPLES, LATENT));
     chl_tensor w = chl_keep(g, chl_stylegan2_map(&net, &config, z));
@@ -321,7 +321,7 @@ static void keep_line(void *user, chl_log_level level, const char *line) {
 static void expect_measured(const chl_dataset *data, const chl_stylegan2_config *config,
                             chl_params *params) {
     chl_graph *g;
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     const int n = (int)data->count, w_dim = config->w_dim;
     const chl_tensor z = chl_param(g, "z", chl_f32(2, n, data->latent), data->latents, CHL_FROZEN);
@@ -364,20 +364,20 @@ static void test_mapping_start(void **state) {
     MUST(chl_stylegan2_random(&shape, 1, &same));
     MUST(chl_stylegan2_import(params, &config));
     MUST(chl_stylegan2_import(same, &config));
-    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, false, params));
+    MUST(chl_mapping_start(chl_device_cpu(), &data, &config, 3, false, params));
     float last, first;
     assert_int_equal(sscanf(line, "mapping: predicts 2 attributes, mean square error %f after %f",
                             &last, &first),
                      2);
     assert_true(last < 0.1f * first);
-    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, false, same));
+    MUST(chl_mapping_start(chl_device_cpu(), &data, &config, 3, false, same));
     chl_log_to(NULL, NULL);
     expect_array(params, same, "mapping.fc0.weight");
-    MUST(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, true, params));
+    MUST(chl_mapping_start(chl_device_cpu(), &data, &config, 3, true, params));
     expect_measured(&data, &config, params);
     data.attribute = 17; /* w has 16 */
     data.folder = "somewhere";
-    assert_int_equal(chl_mapping_start(chl_backend_cpu(), &data, &config, 3, true, params),
+    assert_int_equal(chl_mapping_start(chl_device_cpu(), &data, &config, 3, true, params),
                      CHL_ERR_SHAPE);
     assert_non_null(strstr(chl_error(), "attributes.npy"));
     chl_params_free(params);

@@ -44,7 +44,7 @@ static chl_generator_pool make(uint64_t seed, int64_t count, int side) {
     float z[SAMPLES * Z];
     chl_dataset data = latents(z);
     chl_generator_pool pool;
-    MUST(chl_generator_pool_make(chl_backend_cpu(), generator, &data, seed, count, side, &pool));
+    MUST(chl_generator_pool_make(chl_device_cpu(), generator, &data, seed, count, side, &pool));
     return pool;
 }
 
@@ -57,7 +57,7 @@ static void paint(uint8_t *pixels) {
     chl_graph *g;
     MUST(chl_weights_read(generator, &params));
     MUST(chl_stylegan2_import(params, &config));
-    MUST(chl_graph_new(chl_backend_cpu(), &g));
+    MUST(chl_graph_new(chl_device_cpu(), &g));
     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
     chl_tensor input = chl_input(g, "z", chl_f32(2, SAMPLES, Z));
     chl_tensor w = chl_keep(g, chl_stylegan2_map(&net, &config, input));
@@ -126,7 +126,7 @@ static void no_jitter_without_deviation(void **state) {
     chl_dataset data = latents(z);
     for (int i = Z; i < SAMPLES * Z; i++) z[i] = z[i - Z];
     chl_generator_pool pool;
-    MUST(chl_generator_pool_make(chl_backend_cpu(), generator, &data, 1, MANY, 16, &pool));
+    MUST(chl_generator_pool_make(chl_device_cpu(), generator, &data, 1, MANY, 16, &pool));
     for (int64_t i = 1; i < MANY; i++)
         assert_memory_equal(pool.pixels + i * PICTURE, pool.pixels, PICTURE);
     chl_generator_pool_free(&pool);
@@ -157,10 +157,10 @@ static void latents_that_do_not_fit(void **state) {
     chl_dataset data = latents(z);
     chl_generator_pool pool;
     data.latent = Z - 1;
-    assert_int_equal(chl_generator_pool_make(chl_backend_cpu(), generator, &data, 1, 4, 8, &pool),
+    assert_int_equal(chl_generator_pool_make(chl_device_cpu(), generator, &data, 1, 4, 8, &pool),
                      CHL_ERR_SHAPE);
     data.latents = NULL;
-    assert_int_equal(chl_generator_pool_make(chl_backend_cpu(), generator, &data, 1, 4, 8, &pool),
+    assert_int_equal(chl_generator_pool_make(chl_device_cpu(), generator, &data, 1, 4, 8, &pool),
                      CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "latents.npy"));
     assert_null(pool.pixels);

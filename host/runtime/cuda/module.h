@@ -4,8 +4,8 @@
 #include "runtime/backend.h"
 
 #define CHL_CUDA_OPEN_NAME "chl_cuda_open"
-/* The backend of one GPU, or NULL with the reason in text. `version` is the caller's
+/* Opens the GPU of this number, or NULL with the reason in text. `version` is the caller's
  * CHL_BACKEND_VERSION: a module of another one refuses. */
-typedef const chl_backend *(*chl_cuda_open_function)(uint32_t version, int device, char *text,
-                                                     size_t size);
+typedef chl_device *(*chl_cuda_open_function)(uint32_t version, int number, char *text,
+                                              size_t size);
 #endif

@@ -43,13 +43,14 @@ extern "C" {
 namespace chl {
 typedef __nv_bfloat16 bf16;
 
-// What rules of path ask of the GPU; the backend that opens it says so once, before anything else.
+// Limits of the GPU that choose a kernel. A copy for each thread, of the device that it bound last
+// (chl_device_bind): a process may open GPUs of different kinds.
 struct gpu_traits {
     int fill = 132;             // blocks that leave no multiprocessor of the largest chip empty
     int hopper_fill = 0;        // the same for kernels of sm_90a; 0: the GPU or this build has none
     size_t shared = 163 * 1024; // bytes that a block may have; 99 KB on sm_86, 89 and 120
 };
-extern gpu_traits gpu;
+extern thread_local gpu_traits gpu;
 
 // a kernel launch's verdict: kept for the backend's `last_error`
 extern thread_local int last_error;

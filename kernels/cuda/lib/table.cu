@@ -4,7 +4,7 @@
 
 namespace chl {
 thread_local int last_error;
-gpu_traits gpu;
+thread_local gpu_traits gpu;
 } // namespace chl
 
 extern "C" const chl_body *chl_cuda_body(chl_op op) {

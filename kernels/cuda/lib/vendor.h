@@ -42,13 +42,14 @@ inline bool convolution_fits(const chl_conv_attributes &a) {
     return a.i % 8 == 0 && a.o % 8 == 0 && !product;
 }
 
-// Cuts a workspace into parts of whole 64 bytes; with base == nullptr it only adds up their sizes.
+// Cuts a workspace into parts of whole 256 bytes, as cuBLASLt wants its own; with base == nullptr
+// it only adds up their sizes.
 struct room {
     void *base;
     size_t used = 0;
     template <class T> T *take(int64_t count) {
         T *part = base ? reinterpret_cast<T *>(static_cast<char *>(base) + used) : nullptr;
-        used += (size_t(count) * sizeof(T) + 63) / 64 * 64;
+        used += (size_t(count) * sizeof(T) + 255) / 256 * 256;
         return part;
     }
 };
