@@ -137,9 +137,12 @@ chl_tensor chl_new_tensor(chl_graph *graph, const char *name, chl_desc desc, chl
         if (desc.dim[i] < 1)
             return chl_graph_fail(graph, CHL_ERR_SHAPE, "tensor %s has an empty axis",
                                   name ? name : "(unnamed)");
+    char *copy = name ? strdup(name) : NULL;
+    if (name && !copy)
+        return chl_graph_fail(graph, CHL_ERR_MEMORY, "out of memory for the name \"%s\"", name);
     chl_tensor t = graph->tensors++;
     graph->tensor[t] = (chl_tensor_info){
-        .name = name ? strdup(name) : NULL,
+        .name = copy,
         .desc = desc,
         .kind = kind,
         .root = t,

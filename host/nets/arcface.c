@@ -1,17 +1,7 @@
 #include "nets/arcface.h"
 #include "graph/build.h"
+#include "nets/layers.h"
 #include <stdio.h>
-
-#define NORM_EPS 1e-5f
-
-static chl_tensor batch_norm(chl_net *net, const char *name, int width, chl_tensor x) {
-    chl_desc vector = chl_f32(1, width);
-    chl_tensor gamma = chl_weight_shaped(net, vector, "%s.weight", name);
-    chl_tensor beta = chl_weight_shaped(net, vector, "%s.bias", name);
-    chl_tensor mean = chl_weight_frozen(net, vector, "%s.running_mean", name);
-    chl_tensor var = chl_weight_frozen(net, vector, "%s.running_var", name);
-    return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
-}
 
 static chl_tensor conv(chl_net *net, const char *name, int in, int out, int kernel, int stride,
                        chl_tensor x) {
@@ -39,15 +29,15 @@ static chl_tensor residual_unit(chl_net *net, const char *unit, const chl_irse_u
     chl_graph *g = net->graph;
     char name[160];
 #define NAME(text) (snprintf(name, sizeof name, "%s" text, unit), name)
-    chl_tensor y = batch_norm(net, NAME("res_layer.0"), u->in, x);
+    chl_tensor y = chl_net_batch_norm(net, x, u->in, "%sres_layer.0.", unit);
     y = conv(net, NAME("res_layer.1"), u->in, u->out, 3, 1, y);
     y = chl_prelu(g, y, chl_weight_shaped(net, chl_f32(1, u->out), "%sres_layer.2.weight", unit));
     y = conv(net, NAME("res_layer.3"), u->out, u->out, 3, u->stride, y);
-    y = batch_norm(net, NAME("res_layer.4"), u->out, y);
+    y = chl_net_batch_norm(net, y, u->out, "%sres_layer.4.", unit);
     y = squeeze_excite(net, unit, u->out, u->squeeze, y);
     if (u->projection) {
         x = conv(net, NAME("shortcut_layer.0"), u->in, u->out, 1, u->stride, x);
-        x = batch_norm(net, NAME("shortcut_layer.1"), u->out, x);
+        x = chl_net_batch_norm(net, x, u->out, "%sshortcut_layer.1.", unit);
     } else if (u->stride > 1) {
         x = chl_max_pool(g, x, 1, u->stride, 0);
     }
@@ -60,7 +50,7 @@ chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const 
     char name[128];
 #define NAME(text) (snprintf(name, sizeof name, "%s" text, prefix), name)
     x = conv(net, NAME("input_layer.0"), 3, config->width, 3, 1, x);
-    x = batch_norm(net, NAME("input_layer.1"), config->width, x);
+    x = chl_net_batch_norm(net, x, config->width, "%sinput_layer.1.", prefix);
 #undef NAME
     x = chl_prelu(
         net->graph, x,
@@ -84,13 +74,14 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
     x = chl_irse_trunk(net, config, "", chl_to_compute_type(g, x), NULL);
     if (x == CHL_NONE) return CHL_NONE;
     int width = config->unit[config->units - 1].out;
-    x = batch_norm(net, "output_layer.0", width, x);
+    x = chl_net_batch_norm(net, x, width, "output_layer.0.");
     int64_t columns = chl_count(chl_desc_of(g, x)) / n;
     x = chl_reshape(g, x, chl_f32(2, n, (int)columns));
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, config->embed, (int)columns),
                                      "output_layer.3.weight_nhwc");
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, config->embed), "output_layer.3.bias");
-    x = batch_norm(net, "output_layer.4", config->embed, chl_to_float32(g, chl_linear(g, x, w, b)));
+    x = chl_net_batch_norm(net, chl_to_float32(g, chl_linear(g, x, w, b)), config->embed,
+                           "output_layer.4.");
     return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }
 

@@ -1,44 +1,26 @@
 #include "nets/arcface.h"
+#include "nets/layers.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
-                       const char *name) {
-    chl_array *array;
-    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->used = true;
-    if (out) *out = array;
-    return CHL_OK;
-}
-
-static chl_status take_batch_norm(chl_params *params, const char *prefix, const char *name) {
-    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
-    for (int i = 0; i < 4; i++) {
-        char key[160];
-        snprintf(key, sizeof key, "%s.%s", name, parts[i]);
-        CHL_TRY(take(params, 1, NULL, prefix, key));
-    }
-    return CHL_OK;
-}
-
 static chl_status read_unit(chl_params *params, const char *unit, bool first, chl_irse_unit *u) {
     chl_array *a;
-    CHL_TRY(take_batch_norm(params, unit, "res_layer.0"));
-    CHL_TRY(take(params, 1, NULL, unit, "res_layer.2.weight"));
-    CHL_TRY(take(params, 4, NULL, unit, "res_layer.3.weight"));
-    CHL_TRY(take_batch_norm(params, unit, "res_layer.4"));
-    CHL_TRY(take(params, 4, &a, unit, "res_layer.5.fc1.weight"));
+    CHL_TRY(chl_params_use_batch_norm(params, "%sres_layer.0.", unit));
+    CHL_TRY(chl_params_use(params, 1, NULL, "%sres_layer.2.weight", unit));
+    CHL_TRY(chl_params_use(params, 4, NULL, "%sres_layer.3.weight", unit));
+    CHL_TRY(chl_params_use_batch_norm(params, "%sres_layer.4.", unit));
+    CHL_TRY(chl_params_use(params, 4, &a, "%sres_layer.5.fc1.weight", unit));
     u->squeeze = (int)a->desc.dim[0];
-    CHL_TRY(take(params, 4, NULL, unit, "res_layer.5.fc2.weight"));
-    CHL_TRY(take(params, 4, &a, unit, "res_layer.1.weight"));
+    CHL_TRY(chl_params_use(params, 4, NULL, "%sres_layer.5.fc2.weight", unit));
+    CHL_TRY(chl_params_use(params, 4, &a, "%sres_layer.1.weight", unit));
     u->out = (int)a->desc.dim[0];
     u->in = (int)a->desc.dim[1];
     u->projection = chl_params_has(params, "%sshortcut_layer.0.weight", unit);
     if (u->projection) {
-        CHL_TRY(take(params, 4, NULL, unit, "shortcut_layer.0.weight"));
-        CHL_TRY(take_batch_norm(params, unit, "shortcut_layer.1"));
+        CHL_TRY(chl_params_use(params, 4, NULL, "%sshortcut_layer.0.weight", unit));
+        CHL_TRY(chl_params_use_batch_norm(params, "%sshortcut_layer.1.", unit));
     }
     /* A stage begins where the width changes, and with the very first unit; it halves the map. */
     u->stride = first || u->projection ? 2 : 1;
@@ -49,9 +31,9 @@ chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_con
     *config = (chl_arcface_config){0};
     chl_params_ignore_suffix(params, "num_batches_tracked");
     chl_array *a;
-    CHL_TRY(take(params, 1, NULL, prefix, "input_layer.2.weight"));
-    CHL_TRY(take_batch_norm(params, prefix, "input_layer.1"));
-    CHL_TRY(take(params, 4, &a, prefix, "input_layer.0.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "%sinput_layer.2.weight", prefix));
+    CHL_TRY(chl_params_use_batch_norm(params, "%sinput_layer.1.", prefix));
+    CHL_TRY(chl_params_use(params, 4, &a, "%sinput_layer.0.weight", prefix));
     config->width = (int)a->desc.dim[0];
     int i = 0;
     for (; chl_params_has(params, "%sbody.%d.res_layer.1.weight", prefix, i); i++) {
@@ -85,12 +67,13 @@ static chl_status permute_columns(chl_params *params, chl_array *array, int chan
 
 chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config) {
     CHL_TRY(chl_irse_read(params, "", config));
-    CHL_TRY(take_batch_norm(params, "", "output_layer.0"));
-    CHL_TRY(take_batch_norm(params, "", "output_layer.4"));
-    CHL_TRY(take(params, 1, NULL, "", "output_layer.3.bias"));
+    CHL_TRY(chl_params_use_batch_norm(params, "output_layer.0."));
+    CHL_TRY(chl_params_use_batch_norm(params, "output_layer.4."));
+    CHL_TRY(chl_params_use(params, 1, NULL, "output_layer.3.bias"));
     bool done = chl_params_has(params, "output_layer.3.weight_nhwc");
     chl_array *a;
-    CHL_TRY(take(params, 2, &a, "", done ? "output_layer.3.weight_nhwc" : "output_layer.3.weight"));
+    CHL_TRY(chl_params_use(params, 2, &a, "%s",
+                           done ? "output_layer.3.weight_nhwc" : "output_layer.3.weight"));
     config->embed = (int)a->desc.dim[0];
     int channels = config->unit[config->units - 1].out;
     int side = (int)lround(sqrt((double)a->desc.dim[1] / channels));

@@ -61,5 +61,4 @@ chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor
 /* The residual attention blocks `prefix`{0...}; x [N,T,width]. Shared by both towers. */
 chl_tensor chl_clip_blocks(chl_net *net, const chl_clip_config *config, const chl_clip_tower *tower,
                            const char *prefix, bool causal, chl_tensor x);
-#define CHL_CLIP_EPS 1e-5f /* of every LayerNorm */
 #endif

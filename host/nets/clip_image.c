@@ -1,5 +1,6 @@
 #include "graph/build.h"
 #include "nets/clip.h"
+#include "nets/layers.h"
 
 /* Of the pictures CLIP was trained on, as values in [0,1] [Radford et al. 2021]. */
 static const float picture_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
@@ -51,12 +52,10 @@ chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tenso
     x = chl_add_bias(
         g, x,
         chl_weight_shaped(net, chl_f32(2, grid * grid + 1, width), "visual.positional_embedding"));
-    x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "visual.ln_pre.weight"),
-                       chl_weight_shaped(net, vector, "visual.ln_pre.bias"), CHL_CLIP_EPS);
+    x = chl_net_layer_norm(net, x, width, "visual.ln_pre.");
     x = chl_clip_blocks(net, config, tower, "visual.transformer.resblocks.", false, x);
     x = chl_to_float32(g, chl_select(g, x, 0)); /* the class token */
-    x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "visual.ln_post.weight"),
-                       chl_weight_shaped(net, vector, "visual.ln_post.bias"), CHL_CLIP_EPS);
+    x = chl_net_layer_norm(net, x, width, "visual.ln_post.");
     chl_tensor projection =
         chl_weight_shaped(net, chl_f32(2, config->embed, width), "visual_projection.weight");
     return chl_row_norm(g, chl_linear(g, x, projection, CHL_NONE), CHL_NORM_L2, 1e-12f);

@@ -79,13 +79,6 @@ static chl_status to_our_names(chl_params *params) {
     return transpose_projection(params, "text_projection", "text_projection.weight");
 }
 
-static chl_status take(chl_params *params, int rank, const char *prefix, const char *name) {
-    chl_array *array;
-    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->used = true;
-    return CHL_OK;
-}
-
 /* Sizes of the blocks `prefix`{0...}; all their keys must be there. */
 static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_tower *tower) {
     static const struct {
@@ -104,7 +97,7 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
         char block[128];
         snprintf(block, sizeof block, "%s%d.", prefix, tower->layers);
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-            CHL_TRY(take(params, keys[i].rank, block, keys[i].name));
+            CHL_TRY(chl_params_use(params, keys[i].rank, NULL, "%s%s", block, keys[i].name));
     }
     chl_array *fc;
     CHL_TRY(chl_params_require(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
@@ -121,10 +114,10 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
 static chl_status read_image(chl_params *params, chl_clip_config *config) {
     static const char *const vectors[] = {"class_embedding", "ln_pre.weight", "ln_pre.bias",
                                           "ln_post.weight", "ln_post.bias"};
-    for (int i = 0; i < 5; i++) CHL_TRY(take(params, 1, "visual.", vectors[i]));
-    CHL_TRY(take(params, 4, "", "visual.conv1.weight"));
-    CHL_TRY(take(params, 2, "", "visual.positional_embedding"));
-    CHL_TRY(take(params, 2, "", "visual_projection.weight"));
+    for (int i = 0; i < 5; i++) CHL_TRY(chl_params_use(params, 1, NULL, "visual.%s", vectors[i]));
+    CHL_TRY(chl_params_use(params, 4, NULL, "visual.conv1.weight"));
+    CHL_TRY(chl_params_use(params, 2, NULL, "visual.positional_embedding"));
+    CHL_TRY(chl_params_use(params, 2, NULL, "visual_projection.weight"));
     CHL_TRY(read_tower(params, "visual.transformer.resblocks.", &config->image));
     config->patch = (int)chl_params_find(params, "visual.conv1.weight")->desc.dim[2];
     config->embed = (int)chl_params_find(params, "visual_projection.weight")->desc.dim[0];
@@ -139,11 +132,11 @@ static chl_status read_image(chl_params *params, chl_clip_config *config) {
 }
 
 static chl_status read_text(chl_params *params, chl_clip_config *config) {
-    CHL_TRY(take(params, 1, "", "ln_final.weight"));
-    CHL_TRY(take(params, 1, "", "ln_final.bias"));
-    CHL_TRY(take(params, 2, "", "token_embedding.weight"));
-    CHL_TRY(take(params, 2, "", "positional_embedding"));
-    CHL_TRY(take(params, 2, "", "text_projection.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "ln_final.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "ln_final.bias"));
+    CHL_TRY(chl_params_use(params, 2, NULL, "token_embedding.weight"));
+    CHL_TRY(chl_params_use(params, 2, NULL, "positional_embedding"));
+    CHL_TRY(chl_params_use(params, 2, NULL, "text_projection.weight"));
     CHL_TRY(read_tower(params, "transformer.resblocks.", &config->text));
     config->context = (int)chl_params_find(params, "positional_embedding")->desc.dim[0];
     config->vocabulary = (int)chl_params_find(params, "token_embedding.weight")->desc.dim[0];

@@ -1,5 +1,6 @@
 #include "graph/build.h"
 #include "nets/clip.h"
+#include "nets/layers.h"
 
 chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor ids,
                          chl_tensor end) {
@@ -10,7 +11,6 @@ chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor
         return chl_graph_fail(g, CHL_ERR_KEY, "%s: this CLIP has no text tower",
                               net->params->source);
     int width = tower->width;
-    chl_desc vector = chl_f32(1, width);
 
     chl_tensor table =
         chl_weight_shaped(net, chl_f32(2, config->vocabulary, width), "token_embedding.weight");
@@ -20,8 +20,7 @@ chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor
     x = chl_clip_blocks(net, config, tower, "transformer.resblocks.", true, x);
     /* The final LayerNorm works on each token alone: select first, normalise one token only. */
     x = chl_to_float32(g, chl_select_each(g, x, end));
-    x = chl_layer_norm(g, x, chl_weight_shaped(net, vector, "ln_final.weight"),
-                       chl_weight_shaped(net, vector, "ln_final.bias"), CHL_CLIP_EPS);
+    x = chl_net_layer_norm(net, x, width, "ln_final.");
     chl_tensor projection =
         chl_weight_shaped(net, chl_f32(2, config->embed, width), "text_projection.weight");
     return chl_row_norm(g, chl_linear(g, x, projection, CHL_NONE), CHL_NORM_L2, 1e-12f);

@@ -129,16 +129,15 @@ chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, .
     return bind_shaped(net, &shape, CHL_FROZEN, name);
 }
 
-/* --- adopting --------------------------------------------------------------------------------- */
+/* --- importing ---------------------------------------------------------------------------------
+ */
 
 bool chl_params_has(const chl_params *params, const char *format, ...) {
     FORMAT_NAME(name, format);
     return chl_params_find(params, name) != NULL;
 }
 
-chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
-                              const char *format, ...) {
-    FORMAT_NAME(name, format);
+static chl_status require(const chl_params *params, int rank, chl_array **out, const char *name) {
     *out = chl_params_find(params, name);
     if (!*out)
         return chl_fail(CHL_ERR_KEY,
@@ -150,6 +149,21 @@ chl_status chl_params_require(const chl_params *params, int rank, chl_array **ou
                         params->source, name, chl_shape_text(&(*out)->desc, text, sizeof text),
                         rank);
     }
+    return CHL_OK;
+}
+
+chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
+                              const char *format, ...) {
+    FORMAT_NAME(name, format);
+    return require(params, rank, out, name);
+}
+
+chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...) {
+    FORMAT_NAME(name, format);
+    chl_array *array;
+    CHL_TRY(require(params, rank, &array, name));
+    array->used = true;
+    if (out) *out = array;
     return CHL_OK;
 }
 

@@ -48,6 +48,9 @@ bool chl_params_has(const chl_params *params, const char *format, ...)
 /* The array of that name and rank (0: any). Errors name the file and the key. Not marked used. */
 chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same, and marks it used. `out` may be NULL. */
+chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Renames every array whose whole name matches `from`. `*` stands for a run without dots, `**` for
  * any run, neither empty; the runs replace the stars of `to`, which must have as many, in order.
  * `count` (may be NULL) becomes the number of arrays renamed. */

@@ -1,30 +1,13 @@
 #include "nets/resnet18.h"
 #include "graph/build.h"
+#include "nets/layers.h"
 #include <stdio.h>
 
-#define NORM_EPS 1e-5f
-
-static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
-                       const char *name) {
-    chl_array *array;
-    CHL_TRY(chl_params_require(params, rank, &array, "%s%s", prefix, name));
-    array->used = true;
-    if (out) *out = array;
-    return CHL_OK;
-}
-
 /* a convolution without bias and the batch normalisation after it */
-static chl_status take_conv(chl_params *params, const char *prefix, const char *conv,
-                            const char *norm) {
-    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
-    char key[96];
-    snprintf(key, sizeof key, "%s.weight", conv);
-    CHL_TRY(take(params, 4, NULL, prefix, key));
-    for (int i = 0; i < 4; i++) {
-        snprintf(key, sizeof key, "%s.%s", norm, parts[i]);
-        CHL_TRY(take(params, 1, NULL, prefix, key));
-    }
-    return CHL_OK;
+static chl_status use_conv(chl_params *params, const char *prefix, const char *conv,
+                           const char *norm) {
+    CHL_TRY(chl_params_use(params, 4, NULL, "%s%s.weight", prefix, conv));
+    return chl_params_use_batch_norm(params, "%s%s.", prefix, norm);
 }
 
 chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) {
@@ -32,24 +15,24 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) 
     CHL_TRY(chl_params_strip(params, "feature_extractor."));
     chl_params_ignore_suffix(params, "num_batches_tracked");
     chl_array *a;
-    CHL_TRY(take(params, 1, NULL, "", "conv.bias"));
-    CHL_TRY(take(params, 4, &a, "", "conv.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "conv.bias"));
+    CHL_TRY(chl_params_use(params, 4, &a, "conv.weight"));
     config->channels = (int)a->desc.dim[1];
-    CHL_TRY(take_conv(params, "", "conv1", "bn1"));
+    CHL_TRY(use_conv(params, "", "conv1", "bn1"));
     config->width = (int)chl_params_find(params, "conv1.weight")->desc.dim[0];
     for (int stage = 0; stage < CHL_RESNET_STAGES; stage++) {
         char block[64];
         for (int i = 0; !i || chl_params_has(params, "layer%d.%d.conv1.weight", stage + 1, i);
              i++) {
             snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
-            CHL_TRY(take_conv(params, block, "conv1", "bn1"));
-            CHL_TRY(take_conv(params, block, "conv2", "bn2"));
-            if (stage && !i) CHL_TRY(take_conv(params, block, "downsample.0", "downsample.1"));
+            CHL_TRY(use_conv(params, block, "conv1", "bn1"));
+            CHL_TRY(use_conv(params, block, "conv2", "bn2"));
+            if (stage && !i) CHL_TRY(use_conv(params, block, "downsample.0", "downsample.1"));
             config->depth[stage] = i + 1;
         }
     }
-    CHL_TRY(take(params, 1, NULL, "", "fc.bias"));
-    CHL_TRY(take(params, 2, &a, "", "fc.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "fc.bias"));
+    CHL_TRY(chl_params_use(params, 2, &a, "fc.weight"));
     config->classes = (int)a->desc.dim[0];
     return CHL_OK;
 }
@@ -60,15 +43,10 @@ typedef struct conv_shape {
 
 static chl_tensor conv_norm(chl_net *net, const char *prefix, const char *conv, const char *norm,
                             conv_shape s, chl_tensor x) {
-    chl_desc vector = chl_f32(1, s.out);
     chl_tensor w = chl_weight_shaped(net, chl_f32(4, s.out, s.in, s.kernel, s.kernel),
                                      "%s%s.weight", prefix, conv);
     x = chl_conv(net->graph, x, w, CHL_NONE, s.stride, s.kernel / 2);
-    chl_tensor gamma = chl_weight_shaped(net, vector, "%s%s.weight", prefix, norm);
-    chl_tensor beta = chl_weight_shaped(net, vector, "%s%s.bias", prefix, norm);
-    chl_tensor mean = chl_weight_frozen(net, vector, "%s%s.running_mean", prefix, norm);
-    chl_tensor var = chl_weight_frozen(net, vector, "%s%s.running_var", prefix, norm);
-    return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
+    return chl_net_batch_norm(net, x, s.out, "%s%s.", prefix, norm);
 }
 
 static chl_tensor relu(chl_graph *g, chl_tensor x) {

@@ -1,26 +1,13 @@
 #include "nets/swin.h"
 #include "graph/build.h"
+#include "nets/layers.h"
 #include <stdio.h>
-
-#define NORM_EPS 1e-5f
 
 typedef struct swin_builder {
     chl_net *net;
     const chl_swin_config *config;
     int blocks, block; /* in all; the running one: they set the drop-path rate */
 } swin_builder;
-
-static chl_tensor norm(chl_net *net, const char *name, int width, chl_tensor x) {
-    chl_tensor gamma = chl_weight_shaped(net, chl_f32(1, width), "%s.weight", name);
-    chl_tensor beta = chl_weight_shaped(net, chl_f32(1, width), "%s.bias", name);
-    return chl_layer_norm(net->graph, x, gamma, beta, NORM_EPS);
-}
-
-static chl_tensor linear(chl_net *net, const char *name, int in, int out, chl_tensor x) {
-    chl_tensor w = chl_weight_shaped(net, chl_f32(2, out, in), "%s.weight", name);
-    chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%s.bias", name);
-    return chl_linear(net->graph, x, w, b);
-}
 
 /* x + drop_path(branch); `branch` is 0 or 1 within the block [Huang et al. 2016] */
 static chl_tensor residual(const swin_builder *s, chl_tensor x, chl_tensor y, int branch) {
@@ -39,28 +26,26 @@ static chl_tensor attention_block(const swin_builder *s, int stage, int index, c
     int side = c->resolution / c->patch >> stage, span = 2 * window - 1;
     /* Every second block is shifted by half a window, unless one window covers the map. */
     int shift = index % 2 && side > window ? window / 2 : 0;
-    char name[96];
-#define NAME(text) (snprintf(name, sizeof name, "layers.%d.blocks.%d." text, stage, index), name)
-    chl_tensor y = norm(net, NAME("norm1"), width, x);
-    y = linear(net, NAME("attn.qkv"), width, 3 * width, y);
-    chl_tensor bias = chl_weight_shaped(net, chl_f32(2, span * span, heads), "%s",
-                                        NAME("attn.relative_position_bias_table"));
+    char block[64];
+    snprintf(block, sizeof block, "layers.%d.blocks.%d.", stage, index);
+    chl_tensor y = chl_net_layer_norm(net, x, width, "%snorm1.", block);
+    y = chl_net_linear(net, y, width, 3 * width, "%sattn.qkv.", block);
+    chl_tensor bias = chl_weight_shaped(net, chl_f32(2, span * span, heads),
+                                        "%sattn.relative_position_bias_table", block);
     y = chl_window_attention(net->graph, y, bias, heads, window, shift);
-    y = linear(net, NAME("attn.proj"), width, width, y);
+    y = chl_net_linear(net, y, width, width, "%sattn.proj.", block);
     x = residual(s, x, y, 0);
-    y = norm(net, NAME("norm2"), width, x);
-    y = linear(net, NAME("mlp.fc1"), width, c->mlp[stage], y);
+    y = chl_net_layer_norm(net, x, width, "%snorm2.", block);
+    y = chl_net_linear(net, y, width, c->mlp[stage], "%smlp.fc1.", block);
     y = chl_activate(net->graph, y, CHL_GELU, 0);
-    y = linear(net, NAME("mlp.fc2"), c->mlp[stage], width, y);
+    y = chl_net_linear(net, y, c->mlp[stage], width, "%smlp.fc2.", block);
     return residual(s, x, y, 1);
-#undef NAME
 }
 
 /* [N,H,W,C] -> [N,H/2,W/2,2C] */
 static chl_tensor downsample(chl_net *net, int stage, int width, chl_tensor x) {
-    char name[96];
-    snprintf(name, sizeof name, "layers.%d.downsample.norm", stage);
-    x = norm(net, name, 4 * width, chl_patch_merge(net->graph, x));
+    x = chl_net_layer_norm(net, chl_patch_merge(net->graph, x), 4 * width,
+                           "layers.%d.downsample.norm.", stage);
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, 2 * width, 4 * width),
                                      "layers.%d.downsample.reduction.weight", stage);
     return chl_linear(net->graph, x, w, CHL_NONE);
@@ -91,15 +76,15 @@ void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_ten
         "patch_embed.proj.weight");
     chl_tensor bias = chl_weight_shaped(net, chl_f32(1, config->embed), "patch_embed.proj.bias");
     x = chl_conv(g, chl_to_compute_type(g, x), filters, bias, config->patch, 0);
-    x = norm(net, "patch_embed.norm", config->embed, x);
+    x = chl_net_layer_norm(net, x, config->embed, "patch_embed.norm.");
     for (int stage = 0; stage < config->stages; stage++) {
         for (int i = 0; i < config->depth[stage]; i++, s.block++)
             x = attention_block(&s, stage, i, x);
         if (stage + 1 < config->stages) x = downsample(net, stage, config->embed << stage, x);
     }
     int width = config->embed << (config->stages - 1);
-    x = chl_to_float32(g, chl_mean_pool(g, norm(net, "norm", width, x)));
-    x = linear(net, "head", width, config->classes, x);
+    x = chl_to_float32(g, chl_mean_pool(g, chl_net_layer_norm(net, x, width, "norm.")));
+    x = chl_net_linear(net, x, width, config->classes, "head.");
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }

@@ -35,19 +35,12 @@ static chl_status sum_channels(const chl_params *params, chl_array *filters) {
     return CHL_OK;
 }
 
-static chl_status take(chl_params *params, int rank, chl_array **out, const char *prefix,
-                       const char *name) {
-    CHL_TRY(chl_params_require(params, rank, out, "%s%s", prefix, name));
-    (*out)->used = true;
-    return CHL_OK;
-}
-
 static chl_status read_patches(chl_params *params, chl_swin_config *config) {
     chl_array *a;
-    CHL_TRY(take(params, 1, &a, "", "patch_embed.proj.bias"));
-    CHL_TRY(take(params, 1, &a, "", "patch_embed.norm.weight"));
-    CHL_TRY(take(params, 1, &a, "", "patch_embed.norm.bias"));
-    CHL_TRY(take(params, 4, &a, "", "patch_embed.proj.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "patch_embed.proj.bias"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "patch_embed.norm.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "patch_embed.norm.bias"));
+    CHL_TRY(chl_params_use(params, 4, &a, "patch_embed.proj.weight"));
     if (config->sum_channels && a->desc.dim[1] != 1) CHL_TRY(sum_channels(params, a));
     config->embed = (int)a->desc.dim[0];
     config->channels = (int)a->desc.dim[1];
@@ -70,10 +63,10 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
     snprintf(block, sizeof block, "layers.%d.blocks.%d.", stage, index);
     chl_array *a;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        CHL_TRY(take(params, keys[i].rank, &a, block, keys[i].name));
-    CHL_TRY(take(params, 2, &a, block, "mlp.fc1.weight"));
+        CHL_TRY(chl_params_use(params, keys[i].rank, NULL, "%s%s", block, keys[i].name));
+    CHL_TRY(chl_params_use(params, 2, &a, "%smlp.fc1.weight", block));
     int mlp = (int)a->desc.dim[0];
-    CHL_TRY(take(params, 2, &a, block, "attn.relative_position_bias_table"));
+    CHL_TRY(chl_params_use(params, 2, &a, "%sattn.relative_position_bias_table", block));
     int heads = (int)a->desc.dim[1], span = (int)lround(sqrt((double)a->desc.dim[0]));
     if (span * span != a->desc.dim[0] || span % 2 == 0)
         return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d rows, not (2 window - 1)^2",
@@ -92,7 +85,6 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
 }
 
 static chl_status read_stages(chl_params *params, chl_swin_config *config) {
-    chl_array *a;
     int stage = 0;
     for (; chl_params_has(params, "layers.%d.blocks.0.norm1.weight", stage); stage++) {
         if (stage == CHL_SWIN_STAGES)
@@ -101,9 +93,9 @@ static chl_status read_stages(chl_params *params, chl_swin_config *config) {
         if (stage > 0) {
             char prefix[64];
             snprintf(prefix, sizeof prefix, "layers.%d.downsample.", stage - 1);
-            CHL_TRY(take(params, 1, &a, prefix, "norm.weight"));
-            CHL_TRY(take(params, 1, &a, prefix, "norm.bias"));
-            CHL_TRY(take(params, 2, &a, prefix, "reduction.weight"));
+            CHL_TRY(chl_params_use(params, 1, NULL, "%snorm.weight", prefix));
+            CHL_TRY(chl_params_use(params, 1, NULL, "%snorm.bias", prefix));
+            CHL_TRY(chl_params_use(params, 2, NULL, "%sreduction.weight", prefix));
         }
         int i = 0;
         for (; chl_params_has(params, "layers.%d.blocks.%d.norm1.weight", stage, i); i++)
@@ -137,15 +129,15 @@ chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
     CHL_TRY(read_stages(params, config));
     CHL_TRY(read_patches(params, config));
     chl_array *a;
-    CHL_TRY(take(params, 1, &a, "", "norm.weight"));
-    CHL_TRY(take(params, 1, &a, "", "norm.bias"));
-    CHL_TRY(take(params, 1, &a, "", "head.bias"));
-    CHL_TRY(take(params, 2, &a, "", "head.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "norm.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "norm.bias"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "head.bias"));
+    CHL_TRY(chl_params_use(params, 2, &a, "head.weight"));
     config->classes = (int)a->desc.dim[0];
     static const char *const scales[2] = {"logit_scale_ai", "logit_scale_at"};
     for (int i = 0; i < 2; i++)
         if (chl_params_has(params, "%s", scales[i])) {
-            CHL_TRY(take(params, 0, &a, "", scales[i]));
+            CHL_TRY(chl_params_use(params, 0, &a, "%s", scales[i]));
             CHL_TRY(chl_reshape_array(params, a, chl_f32(1, 1)));
         }
     if (!config->resolution) config->resolution = 224;

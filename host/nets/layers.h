@@ -1,0 +1,27 @@
+/* Layers that several networks share: the op together with its named weights.
+ *
+ *     x = chl_net_layer_norm(net, x, width, "layers.%d.norm1.", i);
+ *
+ * `format` and what follows it give the prefix of the weights' names, up to and including the
+ * separator: here the weights are "layers.0.norm1.weight" and "layers.0.norm1.bias". Every epsilon
+ * is PyTorch's default, 1e-5, with which all networks in this room were trained. */
+#ifndef CHL_NETS_LAYERS_H
+#define CHL_NETS_LAYERS_H
+#include "nets/net.h"
+
+/* x [..., in] -> [..., out]: x W^T + b, "weight" [out, in], "bias" [out] */
+chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* x [..., width], normalised over its last axis; "weight", "bias" [width] */
+chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* x [..., width], batch normalisation with the stored statistics, as PyTorch's eval(): "weight",
+ * "bias", "running_mean", "running_var" [width], the last two frozen. */
+chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* For <net>_import: checks that these four are there with one axis each and marks them used. */
+chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#endif
