@@ -2,6 +2,7 @@
 // each does is said beside its CPU body (tests/emu/emu_hopper.h); PTX names: PTX ISA 8.
 #pragma once
 #include "cuda/lib/simt_nvcc.h"
+#include "cuda/lib/wgmma_descriptor.h"
 #include <cuda.h>
 
 namespace simt {
@@ -83,14 +84,11 @@ SIMT_DEVICE void tma_load_4d(void *to, const tensor_map *map, mbarrier *m, int c
                  : "memory");
 }
 
-// PTX ISA "Matrix Descriptor Format": bits 0-13 address / 16, 16-29 leading step / 16, 32-45 bytes
-// between groups of 8 rows / 16, 62-63 swizzle (1: 128 bytes)
 SIMT_DEVICE uint64_t wgmma_operand(const void *tile) {
-    constexpr uint64_t GROUP_PITCH = 1024, SWIZZLE_128 = 1;
-    return shared_address(tile) / 16 | GROUP_PITCH / 16 << 32 | SWIZZLE_128 << 62;
+    return wgmma_descriptor(shared_address(tile));
 }
 SIMT_DEVICE uint64_t wgmma_operand_turned(const void *tile, unsigned next_columns) {
-    return wgmma_operand(tile) | static_cast<uint64_t>(next_columns) / 16 << 16;
+    return wgmma_descriptor_turned(shared_address(tile), next_columns);
 }
 SIMT_DEVICE void wgmma_fence() {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
