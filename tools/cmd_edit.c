@@ -132,8 +132,8 @@ static int check(const command_line *line, const edit_job *job) {
         return usage_error(line, "--out is missing (or --strip, --sheet)");
     if (job->adaptive && job->fixed)
         return usage_error(line, "--adaptive-mask and --fixed-mask exclude each other");
-    if (job->has_similarity && job->has_relative)
-        return usage_error(line, "--lambda-similarity and --lambda-relative exclude each other");
+    if (job->has_weight && job->has_relative)
+        return usage_error(line, "--latent-weight and --latent-weight-relative exclude each other");
     if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->mix))
         return usage_error(line, "--strip-steps %d: 0 to 100, and not with --mix",
                            job->strip_steps);
@@ -191,12 +191,12 @@ int command_edit(int argc, char **argv) {
         {"steps", "step", OPTION_INT, &job.steps, "N", "optimisation steps (300)", &job.has_steps},
         {"lr", NULL, OPTION_FLOAT, &job.rate, "X", "Adam's learning rate (0.1; 0.05 with --face)",
          &job.has_rate},
-        {"lambda-similarity", NULL, OPTION_FLOAT, &job.lambda_similarity, "X",
-         "weight of the latent distance (0.002; 0.008 with --face)", &job.has_similarity},
-        {"lambda-relative", NULL, OPTION_FLOAT, &job.lambda_relative, "X",
-         "the same with distances in variances of mapped codes: alike for every generator",
+        {"latent-weight", "lambda-similarity", OPTION_FLOAT, &job.latent_weight, "X",
+         "weight of the latent distance (0.002; 0.008 with --face)", &job.has_weight},
+        {"latent-weight-relative", "lambda-relative", OPTION_FLOAT, &job.latent_weight_relative,
+         "X", "the same with distances in variances of mapped codes: alike for every generator",
          &job.has_relative},
-        {"lambda-identity", NULL, OPTION_FLOAT, &job.lambda_identity, "X",
+        {"identity-weight", "lambda-identity", OPTION_FLOAT, &job.identity_weight, "X",
          "weight of the identity loss (0.005 with --face)", &job.has_identity},
         {"space", NULL, OPTION_CHOICE, &job.space, "w|whitened|shared",
          "what is optimised: W+ (the paper), its coordinates along mapped codes, or one step for "
@@ -214,7 +214,7 @@ int command_edit(int argc, char **argv) {
          "how fast the layer weights are learned (1; 0.05 keeps every layer in check)", NULL},
         {"adam-eps", NULL, OPTION_FLOAT, &job.adam_eps, "X",
          "Adam's epsilon (1e-8; 0.01 with --lr 0.5 moves only what matters)", NULL},
-        {"lambda-rise", NULL, OPTION_FLOAT, &job.lambda_rise, "P",
+        {"latent-weight-rise", "lambda-rise", OPTION_FLOAT, &job.latent_weight_rise, "P",
          "the latent distance's weight grows as (share of the steps done)^P (0: constant)", NULL},
         {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X", "of a seed's latent (0.7)", NULL},
         {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N", "steps of the inversion (300)",

@@ -16,7 +16,6 @@ typedef struct embed_job {
     chl_engine *engine;
     float *rows;
     int count, width, room;
-    bool said; /* the error is on stderr already */
 } embed_job;
 
 static bool take_item(void *user, const char *name, const char *value) {
@@ -52,9 +51,13 @@ static float *new_row(embed_job *job) {
     return job->rows + (size_t)job->count++ * (size_t)job->width;
 }
 
+static chl_status no_room(const embed_job *job) {
+    return command_fail(CHL_ERR_MEMORY, "out of memory for %d embeddings", job->count + 1);
+}
+
 static chl_status embed_pixels(embed_job *job, int height, int width, const float *pixels) {
     float *row = new_row(job);
-    if (!row) return CHL_ERR_MEMORY;
+    if (!row) return no_room(job);
     return job->models.face ? chl_embed_face(job->engine, height, width, pixels, row)
                             : chl_embed_picture(job->engine, height, width, pixels, row);
 }
@@ -67,14 +70,12 @@ static chl_status embed_array(embed_job *job, const char *path) {
     chl_status status = chl_array_read(path, &rank, dim, &planes);
     if (status != CHL_OK) return status;
     if (rank != 4 || dim[1] != 3 || dim[2] > 65536 || dim[3] > 65536) {
-        fprintf(stderr, "chladni: %s: pictures are N x 3 x H x W\n", path);
-        job->said = true;
         chl_release(planes);
-        return CHL_ERR_SHAPE;
+        return command_fail(CHL_ERR_SHAPE, "%s: pictures must be N x 3 x H x W", path);
     }
     const size_t area = (size_t)dim[2] * (size_t)dim[3];
     float *pixels = malloc(sizeof(float) * 3 * area);
-    if (!pixels) status = CHL_ERR_MEMORY;
+    if (!pixels) status = command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     for (size_t n = 0; n < (size_t)dim[0] && status == CHL_OK; n++) {
         for (size_t i = 0; i < area; i++)
             for (size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[(n * 3 + c) * area + i];
@@ -100,7 +101,7 @@ static chl_status embed_image(embed_job *job, const char *path) {
 static chl_status embed_item(embed_job *job, int item) {
     if (job->kind[item] == ITEM_IMAGE) return embed_image(job, job->value[item]);
     float *row = new_row(job);
-    if (!row) return CHL_ERR_MEMORY;
+    if (!row) return no_room(job);
     return job->kind[item] == ITEM_SOUND ? chl_embed_sound(job->engine, job->value[item], row)
                                          : chl_embed_text(job->engine, job->value[item], row);
 }
@@ -111,7 +112,7 @@ static int run(embed_job *job) {
     job->width = job->models.face ? size.face : size.embedding;
     for (int i = 0; i < job->items; i++) {
         chl_status status = embed_item(job, i);
-        if (status != CHL_OK) return job->said ? EXIT_RUN : run_error();
+        if (status != CHL_OK) return run_error();
     }
     const int64_t dim[] = {job->count, job->width};
     if (chl_array_write(job->out, 2, dim, job->rows) != CHL_OK) return run_error();

@@ -16,12 +16,13 @@ typedef struct eval_job {
     chl_engine_options models;
     chl_zero_shot_options zero;
     chl_trial_options trial;
+    chl_edit_options edit;
     const char *labels, *prompts, *neutral, *with, *without, *out;
     int limit, seed, space, similarity;
-    float lambda_relative;
+    float latent_weight_relative;
     bool has_relative, fixed_mask, by_label, masks, json;
     words label, prompt, with_list, without_list;
-    float away[CHL_MAX_EMBEDDING];
+    float neutral_embedding[CHL_MAX_EMBEDDING];
     double start, last; /* seconds, of the progress line */
     const char *what;   /* it is about */
     bool terminal;
@@ -49,14 +50,15 @@ static int on_progress(void *user, const char *what, int64_t done, int64_t count
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
-static chl_status split(char *text, const char *separators, words *out) {
+/* false: out of memory */
+static bool split(char *text, const char *separators, words *out) {
     out->text = text;
     out->item = malloc(sizeof *out->item * (strlen(text) + 1));
-    if (!out->item) return CHL_ERR_MEMORY;
+    if (!out->item) return false;
     for (char *save, *word = strtok_r(text, separators, &save); word;
          word = strtok_r(NULL, separators, &save))
         out->item[out->count++] = word;
-    return CHL_OK;
+    return true;
 }
 
 /* The whole file; NULL when it cannot be read. */
@@ -77,7 +79,7 @@ static int read_labels(const command_line *line, const char *list, words *out) {
     if (!list) return EXIT_OK;
     const bool file = access(list, R_OK) == 0;
     char *text = file ? slurp(list) : strdup(list);
-    if (!text || split(text, file ? "\r\n" : ",", out) != CHL_OK || out->count == 0)
+    if (!text || !split(text, file ? "\r\n" : ",", out) || out->count == 0)
         return usage_error(line, "--labels %s: no labels", list);
     return EXIT_OK;
 }
@@ -86,7 +88,7 @@ static int read_list(const command_line *line, const char *flag, const char *lis
                      const char *separators, words *out) {
     if (!list) return EXIT_OK;
     char *text = strdup(list);
-    if (text && split(text, separators, out) == CHL_OK && out->count > 0) return EXIT_OK;
+    if (text && split(text, separators, out) && out->count > 0) return EXIT_OK;
     return usage_error(line, "%s %s: an empty list", flag, list);
 }
 
@@ -133,7 +135,8 @@ static int finish(eval_job *job, chl_status status, char *text, void (*print)(co
 static eval_job job_new(void) {
     return (eval_job){.models = {.size = sizeof(chl_engine_options)},
                       .zero = {.size = sizeof(chl_zero_shot_options)},
-                      .trial = chl_trial_defaults(NULL),
+                      .trial = chl_trial_defaults(),
+                      .edit = chl_edit_defaults(NULL),
                       .terminal = isatty(STDERR_FILENO)};
 }
 
@@ -149,16 +152,17 @@ static int read_settings(const command_line *line, eval_job *job) {
     job->zero.prompt = job->prompt.item;
     job->zero.prompts = job->prompt.count;
     job->zero.progress = on_progress;
+    job->trial.edit = &job->edit;
     job->trial.progress = on_progress;
     job->trial.seed = (uint64_t)job->seed;
-    chl_edit_options *edit = &job->trial.edit;
+    chl_edit_options *edit = &job->edit;
     edit->seed = job->trial.seed;
     edit->space = (chl_space)job->space;
     edit->similarity = (chl_similarity)job->similarity;
     edit->adaptive_mask = !job->fixed_mask;
     job->trial.by_label = job->by_label;
     if (job->has_relative) {
-        edit->lambda_similarity = job->lambda_relative;
+        edit->latent_weight = job->latent_weight_relative;
         edit->latent_scale = 1;
     }
     if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
@@ -168,7 +172,7 @@ static int read_settings(const command_line *line, eval_job *job) {
 
 /* The directional form's neutral text, by an engine of its own: there may be several later. */
 static chl_status find_neutral(eval_job *job) {
-    if (job->trial.edit.similarity != CHL_DIRECTIONAL) return CHL_OK;
+    if (job->edit.similarity != CHL_DIRECTIONAL) return CHL_OK;
     chl_engine_options models = {.size = sizeof models,
                                  .clip = job->models.clip,
                                  .vocab = job->models.vocab,
@@ -177,9 +181,9 @@ static chl_status find_neutral(eval_job *job) {
     chl_engine *engine;
     chl_status status = chl_engine_open(&models, &engine);
     if (status != CHL_OK) return status;
-    status = chl_embed_text(engine, job->neutral, job->away);
+    status = chl_embed_text(engine, job->neutral, job->neutral_embedding);
     chl_engine_close(engine);
-    job->trial.edit.neutral = job->away;
+    job->edit.neutral = job->neutral_embedding;
     return status;
 }
 
@@ -211,10 +215,10 @@ static chl_status find_neutral(eval_job *job) {
          NULL},                                                                                      \
         {"limit", NULL, OPTION_INT, &(job).trial.scenes, "N", "sources to edit (20)", NULL},         \
         {"batch", NULL, OPTION_INT, &(job).trial.batch, "N", "edits at once (10)", NULL},            \
-        {"least-strength",                                                                           \
-         NULL,                                                                                       \
+        {"min-strength",                                                                             \
+         "least-strength",                                                                           \
          OPTION_FLOAT,                                                                               \
-         &(job).trial.least_strength,                                                                \
+         &(job).trial.min_strength,                                                                  \
          "X",                                                                                        \
          "use sounds of this strength and above (0)",                                                \
          NULL},                                                                                      \
@@ -223,17 +227,21 @@ static chl_status find_neutral(eval_job *job) {
          NULL,        "by the sounds' labels as texts: without the sound encoder's errors",          \
          NULL},                                                                                      \
         {"seed", NULL, OPTION_INT, &(job).seed, "N", "which sound meets which source (0)", NULL},    \
-        {"steps", NULL, OPTION_INT, &(job).trial.edit.steps, "N", "of an edit (300)", NULL},         \
-        {"lr", NULL, OPTION_FLOAT, &(job).trial.edit.rate, "X", "of an edit (0.1)", NULL},           \
-        {"lambda-similarity",                                                                        \
-         NULL,                                                                                       \
+        {"steps", NULL, OPTION_INT, &(job).edit.steps, "N", "of an edit (300)", NULL},               \
+        {"lr", NULL, OPTION_FLOAT, &(job).edit.rate, "X", "of an edit (0.1)", NULL},                 \
+        {"latent-weight",                                                                            \
+         "lambda-similarity",                                                                        \
          OPTION_FLOAT,                                                                               \
-         &(job).trial.edit.lambda_similarity,                                                        \
+         &(job).edit.latent_weight,                                                                  \
          "X",                                                                                        \
          "weight of the latent distance (0.002)",                                                    \
          NULL},                                                                                      \
-        {"lambda-relative",      NULL, OPTION_FLOAT,                                                 \
-         &(job).lambda_relative, "X",  "the same with distances in variances of mapped codes",       \
+        {"latent-weight-relative",                                                                   \
+         "lambda-relative",                                                                          \
+         OPTION_FLOAT,                                                                               \
+         &(job).latent_weight_relative,                                                              \
+         "X",                                                                                        \
+         "the same with distances in variances of mapped codes",                                     \
          &(job).has_relative},                                                                       \
         {"space", NULL, OPTION_CHOICE, &(job).space, "w|whitened|shared", "what is optimised (w)",   \
          NULL},                                                                                      \
@@ -244,19 +252,18 @@ static chl_status find_neutral(eval_job *job) {
          "cosine|hinge|directional",                                                                 \
          "form of the similarity loss (cosine)",                                                     \
          NULL},                                                                                      \
-        {"margin", NULL, OPTION_FLOAT, &(job).trial.edit.margin, "X", "of the hinge form (1)",       \
-         NULL},                                                                                      \
+        {"margin", NULL, OPTION_FLOAT, &(job).edit.margin, "X", "of the hinge form (1)", NULL},      \
         {"neutral", NULL, OPTION_TEXT, &(job).neutral, "T", "text the directional form starts from", \
          NULL},                                                                                      \
-        {"adam-eps", NULL, OPTION_FLOAT, &(job).trial.edit.adam_eps, "X", "Adam's epsilon (1e-8)",   \
+        {"adam-eps", NULL, OPTION_FLOAT, &(job).edit.adam_eps, "X", "Adam's epsilon (1e-8)", NULL},  \
+        {"latent-weight-rise",                                                                       \
+         "lambda-rise",                                                                              \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.latent_weight_rise,                                                             \
+         "P",                                                                                        \
+         "how the latent distance's weight grows (0: not)",                                          \
          NULL},                                                                                      \
-        {"lambda-rise", NULL,                                                                        \
-         OPTION_FLOAT,  &(job).trial.edit.lambda_rise,                                               \
-         "P",           "how the latent distance's weight grows (0: not)",                           \
-         NULL},                                                                                      \
-        {"mask-rate",  NULL,                                                                         \
-         OPTION_FLOAT, &(job).trial.edit.mask_rate,                                                  \
-         "X",          "of the layer weights (1)",                                                   \
+        {"mask-rate", NULL, OPTION_FLOAT, &(job).edit.mask_rate, "X", "of the layer weights (1)",    \
          NULL},                                                                                      \
     {                                                                                                \
         "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "all layers weigh the same",       \
@@ -379,11 +386,11 @@ static int run_ablation(eval_job *job) {
         {"without", job->without_list.count, job->without_list.item, job->fixed_mask},
         {"with, fixed mask", job->with_list.count, job->with_list.item, 1}};
     const chl_ablation_options options = {.size = sizeof options,
-                                          .models = job->models,
+                                          .models = &job->models,
                                           .groups = job->masks ? 3 : 2,
                                           .group = group,
-                                          .zero_shot = job->zero,
-                                          .trial = job->trial};
+                                          .zero_shot = &job->zero,
+                                          .trial = &job->trial};
     char *text = NULL;
     if (find_neutral(job) != CHL_OK) return run_error();
     const chl_status status = chl_evaluate_ablation(&options, &text);

@@ -7,7 +7,7 @@
 static chl_status write_as_picture(const char *path, int bands, int64_t frames, const float *mel) {
     if (frames > 65500) frames = 65500; /* PNG readers give up far earlier; said below */
     float *pixels = malloc(sizeof(float) * 3 * (size_t)bands * (size_t)frames);
-    if (!pixels) return CHL_ERR_MEMORY;
+    if (!pixels) return command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     for (int b = 0; b < bands; b++)
         for (int64_t f = 0; f < frames; f++)
             for (int c = 0; c < 3; c++)

@@ -9,7 +9,7 @@ typedef struct world_job {
     int count, seed, split, algorithm;
     float strength;
     bool no_sounds, force, clean;
-    bool has_count, has_split, has_seconds, has_side, has_bias, has_least, has_second;
+    bool has_count, has_split, has_seconds, has_side, has_bias, has_min, has_second;
     double start, last;
     bool terminal;
 } world_job;
@@ -70,9 +70,9 @@ static int check(const command_line *line, const world_job *job) {
     if (!job->out) return usage_error(line, "--out is missing");
     if (job->sound && job->picture)
         return usage_error(line, "--sound and --picture exclude each other");
-    if (single && (job->has_count || job->has_split || job->has_bias || job->has_least ||
+    if (single && (job->has_count || job->has_split || job->has_bias || job->has_min ||
                    job->has_second || job->no_sounds))
-        return usage_error(line, "--count, --split, --bias, --least-strength, --second-event and "
+        return usage_error(line, "--count, --split, --bias, --min-strength, --second-event and "
                                  "--no-sounds are for a folder");
     if (job->seed < 0) return usage_error(line, "--seed must not be negative");
     return EXIT_OK;
@@ -96,8 +96,8 @@ int command_world(int argc, char **argv) {
         {"bias", NULL, OPTION_FLOAT, &job.options.bias, "X",
          "share of training samples at their kind's favourite time, season and house (0.8)",
          &job.has_bias},
-        {"least-strength", NULL, OPTION_FLOAT, &job.options.least_strength, "X",
-         "of the events in a folder, 0 to 1 (0.25)", &job.has_least},
+        {"min-strength", "least-strength", OPTION_FLOAT, &job.options.min_strength, "X",
+         "of the events in a folder, 0 to 1 (0.25)", &job.has_min},
         {"second-event", NULL, OPTION_FLOAT, &job.options.second_event, "X",
          "share of a folder's eventful pictures that show a second, weaker event; with --no-sounds "
          "(0)",

@@ -4,11 +4,6 @@
 #include <time.h>
 #include <unistd.h>
 
-int run_error(void) {
-    fprintf(stderr, "chladni: %s\n", chl_error());
-    return EXIT_RUN;
-}
-
 double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

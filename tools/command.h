@@ -16,8 +16,16 @@ int command_world(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_info(int argc, char **argv);
 
-/* "chladni: <chl_error()>" on stderr; EXIT_RUN */
+/* --- errors: error.c -------------------------------------------------------------------------- */
+/* Prints "chladni: " and the text of the failed call on stderr, with flags where the library names
+ * fields; returns EXIT_RUN. */
 int run_error(void);
+/* The same with `before` in front of the text, e.g. "edits 1-4: ". */
+void print_error(const char *before);
+/* Stores the text of a failure of the program's own, which the next run_error prints instead of
+ * chl_error(); returns `code`. */
+chl_status command_fail(chl_status code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Seconds of the monotonic clock, for durations. */
 double seconds_now(void);

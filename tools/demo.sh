@@ -11,7 +11,7 @@ cmake --build "$build"
 mkdir -p "$out"
 edit() { # how these settings were found: docs/training.md, docs/method.md
   "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
-    --audio $demo/audio.safetensors --space shared --fixed-mask --lambda-relative 0.3 --lr 0.3 --adam-eps 0.01 --steps 150 \
+    --audio $demo/audio.safetensors --space shared --fixed-mask --latent-weight-relative 0.3 --lr 0.3 --adam-eps 0.01 --steps 150 \
     --truncation 1 --batch 10 "$@"
 }
 sounds=()

@@ -106,14 +106,12 @@ static chl_status read_latent(edit_job *job) {
     chl_status status = chl_array_read(job->latent, &rank, dim, &data);
     if (status != CHL_OK) return status;
     for (int i = 0; i < rank; i++) numbers *= dim[i];
-    job->said = numbers != (int64_t)edit_code_numbers(job);
-    if (!job->said)
-        memcpy(job->source, data, sizeof(float) * (size_t)numbers);
-    else
-        fprintf(stderr, "chladni: %s: %lld numbers; this generator's latent has %d x %d\n",
-                job->latent, (long long)numbers, job->size.rows, job->size.latent);
+    const bool fits = numbers == (int64_t)edit_code_numbers(job);
+    if (fits) memcpy(job->source, data, sizeof(float) * (size_t)numbers);
     chl_release(data);
-    return job->said ? CHL_ERR_SHAPE : CHL_OK;
+    if (fits) return CHL_OK;
+    return command_fail(CHL_ERR_SHAPE, "%s: a latent must have %d x %d numbers, got %lld",
+                        job->latent, job->size.rows, job->size.latent, (long long)numbers);
 }
 
 static chl_status find_sources(edit_job *job) {
@@ -142,7 +140,7 @@ static chl_status find_target(edit_job *job, int t, float *embedding) {
 static chl_status find_targets(edit_job *job) {
     const size_t width = (size_t)job->size.embedding;
     chl_status status = CHL_OK;
-    if (job->neutral) status = chl_embed_text(job->engine, job->neutral, job->away);
+    if (job->neutral) status = chl_embed_text(job->engine, job->neutral, job->neutral_embedding);
     for (int t = 0; t < job->targets && status == CHL_OK; t++)
         status = find_target(job, t, job->target + (size_t)t * width);
     for (int pair = job->targets; pair < job->pairs && status == CHL_OK; pair++)
@@ -188,10 +186,10 @@ static chl_edit_options edit_options(edit_job *job) {
     chl_edit_options options = chl_edit_defaults(job->engine);
     if (job->has_steps) options.steps = job->steps;
     if (job->has_rate) options.rate = job->rate;
-    if (job->has_similarity) options.lambda_similarity = job->lambda_similarity;
-    if (job->has_identity) options.lambda_identity = job->lambda_identity;
+    if (job->has_weight) options.latent_weight = job->latent_weight;
+    if (job->has_identity) options.identity_weight = job->identity_weight;
     if (job->has_relative) {
-        options.lambda_similarity = job->lambda_relative;
+        options.latent_weight = job->latent_weight_relative;
         options.latent_scale = 1;
     }
     options.space = (chl_space)job->space;
@@ -199,10 +197,10 @@ static chl_edit_options edit_options(edit_job *job) {
     options.margin = job->margin;
     options.mask_rate = job->mask_rate;
     options.adam_eps = job->adam_eps;
-    options.lambda_rise = job->lambda_rise;
+    options.latent_weight_rise = job->latent_weight_rise;
     options.adaptive_mask = !job->fixed;
-    options.neutral =
-        job->away; /* zeros without --neutral: the direction is then the target itself */
+    options.neutral = job->neutral_embedding; /* zeros without --neutral: the direction is then the
+                                                 target itself */
     options.progress = on_progress;
     options.user = job;
     return options;
@@ -242,6 +240,12 @@ static chl_status mix_edits(edit_job *job) {
     return CHL_OK;
 }
 
+static void report_broken(const edit_job *job) {
+    char which[64];
+    snprintf(which, sizeof which, "edits %d-%d: ", job->at + 1, job->at + batch_at(job));
+    print_error(which);
+}
+
 chl_status edit_optimise(edit_job *job) {
     chl_edit_options options = edit_options(job);
     chl_status status = CHL_OK;
@@ -251,9 +255,7 @@ chl_status edit_optimise(edit_job *job) {
     for (job->at = 0; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
         status = optimise_batch(job, &options);
         if (status != CHL_ERR_NUMERIC) continue;
-        if (job->at + job->batch < job->pairs)
-            fprintf(stderr, "chladni: edits %d-%d: %s\n", job->at + 1, job->at + batch_at(job),
-                    chl_error());
+        if (job->at + job->batch < job->pairs) report_broken(job);
         broken = true;
         status = CHL_OK;
     }
@@ -312,7 +314,7 @@ int edit_prepare(edit_job *job) {
     chl_status status = find_targets(job); /* cheap and likelier to fail: before any inversion */
     if (status == CHL_OK) status = find_sources(job);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
-    if (status != CHL_OK) return job->said ? EXIT_RUN : run_error();
+    if (status != CHL_OK) return run_error();
     return EXIT_OK;
 }
 

@@ -12,9 +12,9 @@ typedef struct edit_job {
     const char *mix, *levels;
     text_list sound;
     int steps, invert_steps, similarity, every, space, batch, strip_steps;
-    float rate, lambda_similarity, lambda_relative, lambda_identity, margin, truncation, mask_rate,
-        adam_eps, lambda_rise;
-    bool has_steps, has_rate, has_similarity, has_relative, has_identity;
+    float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
+        truncation, mask_rate, adam_eps;
+    bool has_steps, has_rate, has_weight, has_relative, has_identity;
     bool adaptive, fixed, json, dry_run;
     chl_mix mix_kind; /* read off `mix` */
     float mix_amount; /* negative: the default */
@@ -30,13 +30,12 @@ typedef struct edit_job {
     float *mixed;                  /* [sources] codes */
     float *trail;                  /* [strip_steps][pairs] codes on the way */
     int *reached;                  /* [pairs] step; 0: nothing yet */
-    float away[CHL_MAX_EMBEDDING];
+    float neutral_embedding[CHL_MAX_EMBEDDING];
     progress_line line;
     int at;                 /* first pair of those being optimised */
     chl_edit_progress last; /* of them */
     double seconds;         /* of all optimisations */
     chl_status snapshot;    /* of --every */
-    bool said;              /* the error is on stderr already */
 } edit_job;
 
 /* Texts to numbers; usage errors name the flag. */

@@ -65,7 +65,7 @@ static void result_path(const edit_job *job, int source, int result, char *path)
 static chl_status render(edit_job *job, const float *w, float **pixels) {
     const size_t side = (size_t)job->size.picture;
     *pixels = malloc(sizeof(float) * 3 * side * side);
-    if (!*pixels) return CHL_ERR_MEMORY;
+    if (!*pixels) return command_fail(CHL_ERR_MEMORY, "out of memory for a picture");
     return chl_generate(job->engine, 1, w, *pixels);
 }
 
@@ -148,7 +148,8 @@ static table new_table(int rows, int columns) {
 }
 
 static chl_status fill(edit_job *job, table *t, int row, int column, const float *w) {
-    if (!t->cell) return CHL_ERR_MEMORY;
+    if (!t->cell)
+        return command_fail(CHL_ERR_MEMORY, "out of memory for %d pictures", t->rows * t->columns);
     return w ? render(job, w, &t->cell[row * t->columns + column]) : CHL_OK;
 }
 

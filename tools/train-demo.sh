@@ -41,7 +41,7 @@ train() { # train NAME MODEL FLAGS...: to the end, or 20 steps of it
 model() { if [ -n "$replay" ]; then echo "$demo/$1.safetensors"; else echo "$work/$1/half.safetensors"; fi; }
 
 # faint events, for an edit passes there, and two at once, for one too many has to look like it
-world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1 --least-strength 0.05 --second-event 0.3
+world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1 --min-strength 0.05 --second-event 0.3
 world sounds --split train --count 4000 --seed 2
 # the layout is learned at 32 x 32, where a step costs a third; then the network grows
 train generator-32 generator --data "$work/pictures" --seed 1 --measured-w --sizes resolution=32 --steps 6000

@@ -1,4 +1,5 @@
 /* Direct W+ optimisation, Eq. 14. */
+#include "base/options.h"
 #include "edit/engine.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
@@ -100,7 +101,7 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     chl_tensor picture = chl_stylegan2_synthesize(&e->generator, &engine->generator_config, w);
     chl_tensor view = chl_engine_see(engine, &e->clip, picture);
     chl_tensor terms[3];
-    const float weights[] = {1, options->lambda_similarity, options->lambda_identity};
+    const float weights[] = {1, options->latent_weight, options->identity_weight};
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
     terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
@@ -150,7 +151,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     e->face = chl_engine_net(g, engine->face);
     e->source = chl_input(g, "source", latent);
     e->target = chl_input(g, "target", chl_f32(2, n, d));
-    e->pace = options->lambda_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
+    e->pace = options->latent_weight_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
     build_trained(options, e, latent);
     /* zeros: softmax starts equal */
@@ -175,49 +176,56 @@ static void release(edit_graph *e) {
     chl_graph_free(e->graph);
 }
 
-chl_edit_options chl_edit_defaults(const chl_engine *engine) {
+void chl_edit_options_init(const chl_engine *engine, size_t size, chl_edit_options *options) {
     const bool face = engine && engine->face;
-    return (chl_edit_options){.size = sizeof(chl_edit_options),
-                              .steps = 300,
-                              .rate = face ? 0.05f : 0.1f,
-                              .lambda_similarity = face ? 0.008f : 0.002f,
-                              .lambda_identity = face ? 0.005f : 0,
-                              .similarity = CHL_COSINE,
-                              .margin = 1,
-                              .adaptive_mask = 1,
-                              .space = CHL_SPACE_W,
-                              .mask_rate = 1,
-                              .adam_eps = 1e-8f};
+    const chl_edit_options defaults = {.steps = 300,
+                                       .rate = face ? 0.05f : 0.1f,
+                                       .latent_weight = face ? 0.008f : 0.002f,
+                                       .identity_weight = face ? 0.005f : 0,
+                                       .similarity = CHL_COSINE,
+                                       .margin = 1,
+                                       .adaptive_mask = 1,
+                                       .space = CHL_SPACE_W,
+                                       .mask_rate = 1,
+                                       .adam_eps = 1e-8f};
+    chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
-static chl_status check(const chl_engine *engine, const chl_edit_options *options) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", "an edit"));
+static chl_status check_numbers(const chl_edit_options *o) {
+    const struct {
+        const char *field;
+        float value;
+        bool positive; /* otherwise 0 is allowed too */
+    } numbers[] = {{"rate", o->rate, true},
+                   {"adam_eps", o->adam_eps, true},
+                   {"latent_scale", o->latent_scale, false},
+                   {"latent_weight_rise", o->latent_weight_rise, false},
+                   {"mask_rate", o->mask_rate, false}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const float value = numbers[i].value;
+        const bool holds = isfinite(value) && (numbers[i].positive ? value > 0 : value >= 0);
+        CHL_TRY(chl_check_float(holds, numbers[i].field, numbers[i].positive ? "> 0" : ">= 0",
+                                (double)value));
+    }
+    return CHL_OK;
+}
+
+/* `mine` becomes the caller's options, or the defaults where the caller has none. */
+static chl_status take_options(const chl_engine *engine, const chl_edit_options *theirs,
+                               chl_edit_options *mine) {
+    CHL_TRY(chl_engine_need(engine->generator, "generator", "an edit"));
     CHL_TRY(chl_engine_need(engine->clip && engine->clip_config.image.layers ? engine : NULL,
-                            "--clip with an image tower", "an edit"));
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_edit_options.size is %u, not sizeof", options->size);
-    if (options->steps < 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "%d steps: at least one is needed", options->steps);
-    if (!(options->rate > 0) || !isfinite(options->rate))
-        return chl_fail(CHL_ERR_ARGUMENT, "learning rate %g: must be positive", options->rate);
-    if (options->similarity == CHL_DIRECTIONAL && !options->neutral)
-        return chl_fail(CHL_ERR_ARGUMENT, "the directional loss needs a neutral embedding");
-    if (!(options->latent_scale >= 0) || !isfinite(options->latent_scale))
-        return chl_fail(CHL_ERR_ARGUMENT, "latent scale %g: must be 0 or positive",
-                        options->latent_scale);
-    if (!(options->mask_rate >= 0) || !isfinite(options->mask_rate))
-        return chl_fail(CHL_ERR_ARGUMENT, "mask rate %g: must be 0 or positive",
-                        options->mask_rate);
-    if (!(options->adam_eps > 0) || !isfinite(options->adam_eps))
-        return chl_fail(CHL_ERR_ARGUMENT, "Adam's epsilon of %g: above 0",
-                        (double)options->adam_eps);
-    if (!(options->lambda_rise >= 0) || !isfinite(options->lambda_rise))
-        return chl_fail(CHL_ERR_ARGUMENT, "a rise of %g of the latent distance's weight: 0 or more",
-                        (double)options->lambda_rise);
-    if ((unsigned)options->space > CHL_SPACE_SHARED)
-        return chl_fail(CHL_ERR_ARGUMENT, "%d is no space to edit in", (int)options->space);
-    if (options->lambda_identity > 0 && !engine->face)
-        return chl_fail(CHL_ERR_ARGUMENT, "the identity loss needs --face");
+                            "clip with an image tower", "an edit"));
+    *mine = chl_edit_defaults(engine);
+    CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_edit_options"));
+    CHL_TRY(chl_check_int(mine->steps >= 1, "steps", ">= 1", mine->steps));
+    CHL_TRY(check_numbers(mine));
+    CHL_TRY(chl_check_enum((int)mine->similarity, CHL_DIRECTIONAL + 1, "similarity"));
+    CHL_TRY(chl_check_enum((int)mine->space, CHL_SPACE_SHARED + 1, "space"));
+    if (mine->similarity == CHL_DIRECTIONAL)
+        CHL_TRY(chl_engine_need(mine->neutral, "neutral", "the directional loss"));
+    if (mine->identity_weight > 0)
+        CHL_TRY(chl_engine_need(engine->face, "face", "the identity loss"));
     return CHL_OK;
 }
 
@@ -275,10 +283,15 @@ chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const f
     return chl_edit_many(engine, options, 1, source, target, edited, mask);
 }
 
-chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
+chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int n,
                          const float *source, const float *target, float *edited, float *mask) {
-    CHL_TRY(check(engine, options));
-    if (n < 1) return chl_fail(CHL_ERR_ARGUMENT, "%d edits at once: at least one is needed", n);
+    chl_edit_options mine;
+    const chl_edit_options *options = &mine;
+    CHL_TRY(take_options(engine, theirs, &mine));
+    CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
+    CHL_TRY(chl_check_pointer(source, "source"));
+    CHL_TRY(chl_check_pointer(target, "target"));
+    CHL_TRY(chl_check_pointer(edited, "edited"));
     const int rows = engine->generator_config.rows;
     const int64_t numbers = (int64_t)n * rows * engine->generator_config.w_dim;
     edit_graph e;
@@ -290,7 +303,7 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
             .graph = e.graph,
             .segment = e.step,
             .paced = e.pace,
-            .rise = options->lambda_rise,
+            .rise = options->latent_weight_rise,
             .decode = e.decode,
             .w = e.result,
             .numbers = numbers,
@@ -314,8 +327,10 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, in
     return status;
 }
 
-chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options, chl_cost *cost) {
-    CHL_TRY(check(engine, options));
+chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *theirs, chl_cost *cost) {
+    chl_edit_options mine;
+    const chl_edit_options *options = &mine;
+    CHL_TRY(take_options(engine, theirs, &mine));
     edit_graph e;
     chl_plan plan = {0};
     chl_status status = build(engine, options, 1, &e);

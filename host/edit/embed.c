@@ -49,8 +49,8 @@ done:
 
 chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding) {
     CHL_TRY(chl_engine_need(engine->clip && engine->clip_config.text.layers ? engine : NULL,
-                            "--clip with a text tower", "embedding a text"));
-    CHL_TRY(chl_engine_need(engine->tokenizer, "--vocab", "embedding a text"));
+                            "clip with a text tower", "embedding a text"));
+    CHL_TRY(chl_engine_need(engine->tokenizer, "vocab", "embedding a text"));
     const int context = engine->clip_config.context;
     int vocabulary = chl_tokenizer_vocabulary(engine->tokenizer);
     if (vocabulary > engine->clip_config.vocabulary)
@@ -83,7 +83,7 @@ static chl_status check_pixels(int height, int width) {
 chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,
                              float *embedding) {
     CHL_TRY(chl_engine_need(engine->clip && engine->clip_config.image.layers ? engine : NULL,
-                            "--clip with an image tower", "embedding a picture"));
+                            "clip with an image tower", "embedding a picture"));
     CHL_TRY(check_pixels(height, width));
     single s;
     CHL_TRY(start(engine, engine->clip, &s));
@@ -94,7 +94,7 @@ chl_status chl_embed_picture(chl_engine *engine, int height, int width, const fl
 
 chl_status chl_embed_face(chl_engine *engine, int height, int width, const float *pixels,
                           float *embedding) {
-    CHL_TRY(chl_engine_need(engine->face, "--face", "embedding a face"));
+    CHL_TRY(chl_engine_need(engine->face, "face", "embedding a face"));
     CHL_TRY(check_pixels(height, width));
     single s;
     CHL_TRY(start(engine, engine->face, &s));

@@ -1,15 +1,16 @@
 /* Opening models. */
 #include "edit/engine.h"
 #include "base/numpy_random.h"
+#include "base/options.h"
 #include "edit/listen.h"
 #include "io/weights.h"
 #include "runtime/open.h"
 #include <stdlib.h>
 #include <string.h>
 
-chl_status chl_engine_need(const void *model, const char *flag, const char *why) {
+chl_status chl_engine_need(const void *model, const char *field, const char *why) {
     if (model) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "%s needs %s", why, flag);
+    return chl_fail(CHL_ERR_ARGUMENT, "%s needs %s", why, field);
 }
 
 static chl_status choose_precision(chl_engine *engine, const chl_engine_options *options) {
@@ -74,13 +75,18 @@ static chl_status open_face(chl_engine *engine, const chl_engine_options *option
     return chl_params_check_all_used(engine->face);
 }
 
-chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out) {
+static chl_status take_options(chl_engine_options *mine, const chl_engine_options *theirs) {
+    CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_engine_options"));
+    CHL_TRY(chl_check_enum((int)mine->mel, CHL_MEL_ABSOLUTE + 1, "mel"));
+    return chl_check_enum((int)mine->precision, CHL_PRECISION_BF16 + 1, "precision");
+}
+
+chl_status chl_engine_open(const chl_engine_options *theirs, chl_engine **out) {
+    chl_engine_options mine = {.size = sizeof mine};
+    const chl_engine_options *options = &mine;
+    CHL_TRY(chl_check_pointer(out, "out"));
     *out = NULL;
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "chl_engine_options.size is %u, not sizeof: set it, or "
-                        "rebuild against this library's header",
-                        options->size);
+    CHL_TRY(take_options(&mine, theirs));
     const char *why;
     chl_device *device = chl_device_open(options->device, &why);
     if (!device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);

@@ -34,7 +34,7 @@ struct chl_engine {
 /* A new graph on the engine's backend, in its precision. */
 chl_status chl_engine_graph(const chl_engine *engine, chl_graph **out);
 /* Error unless the model is loaded; `flag` is what the caller should have given. */
-chl_status chl_engine_need(const void *model, const char *flag, const char *why);
+chl_status chl_engine_need(const void *model, const char *field, const char *why);
 /* The same for a generator with a mapping network. */
 chl_status chl_engine_need_mapping(const chl_engine *engine, const char *why);
 /* z [n][z] -> w [n][latent] */

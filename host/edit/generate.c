@@ -23,7 +23,7 @@ done:
 }
 
 chl_status chl_engine_need_mapping(const chl_engine *engine, const char *why) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", why));
+    CHL_TRY(chl_engine_need(engine->generator, "generator", why));
     if (engine->generator_config.mapping_layers == 0)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: %s has no mapping network: give a latent instead of a seed", why,
@@ -32,7 +32,7 @@ chl_status chl_engine_need_mapping(const chl_engine *engine, const char *why) {
 }
 
 chl_status chl_engine_average(chl_engine *engine) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", "the mean latent"));
+    CHL_TRY(chl_engine_need(engine->generator, "generator", "the mean latent"));
     if (engine->average) return CHL_OK;
     const size_t d = (size_t)engine->generator_config.w_dim;
     const chl_code_statistics *statistics;
@@ -91,7 +91,7 @@ static chl_status open_renderer(chl_engine *engine) {
 }
 
 chl_status chl_generate(chl_engine *engine, int count, const float *w, float *pixels) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", "generating a picture"));
+    CHL_TRY(chl_engine_need(engine->generator, "generator", "generating a picture"));
     CHL_TRY(open_renderer(engine));
     const chl_stylegan2_config *config = &engine->generator_config;
     const size_t code = (size_t)config->rows * (size_t)config->w_dim;

@@ -1,6 +1,7 @@
 /* A picture's W+ code by optimisation: pixel L2 + CLIP distance, starting from the mean latent,
  * with a pull towards it [Abdal et al. 2019; Tov et al. 2021 on why codes far from W edit badly].
  */
+#include "base/options.h"
 #include "edit/engine.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
@@ -16,14 +17,14 @@ typedef struct inversion {
     chl_tensor w, pixel, seen, cosine;
 } inversion;
 
-chl_invert_options chl_invert_defaults(const chl_engine *engine) {
+void chl_invert_options_init(const chl_engine *engine, size_t size, chl_invert_options *options) {
     (void)engine;
-    return (chl_invert_options){.size = sizeof(chl_invert_options),
-                                .steps = 300,
-                                .rate = 0.05f,
-                                .lambda_pixel = 1,
-                                .lambda_clip = 0.1f,
-                                .lambda_mean = 0.0005f};
+    const chl_invert_options defaults = {.steps = 300,
+                                         .rate = 0.05f,
+                                         .pixel_weight = 1,
+                                         .clip_weight = 0.1f,
+                                         .mean_weight = 0.0005f};
+    chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
 static chl_status build(chl_engine *engine, const chl_invert_options *options, inversion *v) {
@@ -42,7 +43,7 @@ static chl_status build(chl_engine *engine, const chl_invert_options *options, i
 
     chl_tensor made = chl_stylegan2_synthesize(&v->generator, &engine->generator_config, v->w);
     chl_tensor terms[3];
-    const float weights[] = {options->lambda_pixel, options->lambda_mean, options->lambda_clip};
+    const float weights[] = {options->pixel_weight, options->mean_weight, options->clip_weight};
     terms[0] = v->pixel = chl_keep(g, chl_pixel_loss(g, made, v->picture, CHL_PIXEL_L2));
     terms[1] = chl_latent_distance(g, v->w, v->mean, CHL_NONE);
     if (engine->clip) {
@@ -70,15 +71,17 @@ static chl_status start(inversion *v, const float *pixels, const float *mean) {
     return chl_run(v->graph, CHL_FIRST_SEGMENT);
 }
 
-chl_status chl_invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
+chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
                       float *w) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", "inverting a picture"));
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_invert_options.size is %u, not sizeof",
-                        options->size);
-    if (options->steps < 1 || !(options->rate > 0))
-        return chl_fail(CHL_ERR_ARGUMENT, "%d steps at learning rate %g: both must be positive",
-                        options->steps, options->rate);
+    chl_invert_options mine = chl_invert_defaults(engine);
+    const chl_invert_options *options = &mine;
+    CHL_TRY(chl_engine_need(engine->generator, "generator", "inverting a picture"));
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
+    CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
+    CHL_TRY(
+        chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
+    CHL_TRY(chl_check_pointer(pixels, "pixels"));
+    CHL_TRY(chl_check_pointer(w, "w"));
     const chl_stylegan2_config *config = &engine->generator_config;
     const int64_t numbers = (int64_t)config->rows * config->w_dim;
     CHL_TRY(chl_engine_average(engine));

@@ -69,7 +69,7 @@ int64_t chl_listen_pixels(const chl_engine *engine) {
 }
 
 chl_status chl_listen_check(const chl_engine *engine, int64_t count, const float *gain_db) {
-    CHL_TRY(chl_engine_need(engine->audio, "--audio", "embedding a sound"));
+    CHL_TRY(chl_engine_need(engine->audio, "audio", "embedding a sound"));
     for (int64_t i = 0; gain_db && i < count; i++) {
         if (!isfinite(gain_db[i]))
             return chl_fail(CHL_ERR_ARGUMENT, "a gain of %g dB", (double)gain_db[i]);

@@ -5,7 +5,7 @@
 
 chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount, const float *text,
                            const float *sound, float *mixed) {
-    CHL_TRY(chl_engine_need(engine->generator, "--generator", "mixing latents"));
+    CHL_TRY(chl_engine_need(engine->generator, "generator", "mixing latents"));
     const int rows = engine->generator_config.rows, d = engine->generator_config.w_dim;
     if (mix == CHL_MIX_LINEAR && !(amount >= 0 && amount <= 1))
         return chl_fail(CHL_ERR_ARGUMENT, "a mix of %g parts text: should be 0 to 1", amount);

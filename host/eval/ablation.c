@@ -1,5 +1,6 @@
 /* What one difference in training does: the same figures for groups of audio encoders, each group
  * from several seeds, as means with 95 % intervals (Student's t). */
+#include "base/options.h"
 #include "eval/embed.h"
 #include "eval/report.h"
 #include "eval/statistics.h"
@@ -50,17 +51,42 @@ static void take(const char *text, bool of_edits, double *value) {
     json_decref(report);
 }
 
-static chl_status measure_engine(chl_engine *engine, const chl_ablation_options *o, bool fixed_mask,
+/* The caller's options and those they point to. */
+typedef struct ablation {
+    chl_ablation_options options;
+    chl_engine_options models;
+    chl_zero_shot_options zero_shot;
+    chl_trial_options trial;
+} ablation;
+
+static chl_status take_options(const chl_ablation_options *theirs, ablation *mine) {
+    *mine = (ablation){.options = {.size = sizeof mine->options},
+                       .models = {.size = sizeof mine->models},
+                       .zero_shot = {.size = sizeof mine->zero_shot},
+                       .trial = chl_trial_defaults()};
+    chl_ablation_options *o = &mine->options;
+    CHL_TRY(chl_options_take(o, sizeof *o, theirs, "chl_ablation_options"));
+    CHL_TRY(chl_options_take(&mine->models, sizeof mine->models, o->models, "chl_engine_options"));
+    CHL_TRY(chl_options_take(&mine->zero_shot, sizeof mine->zero_shot, o->zero_shot,
+                             "chl_zero_shot_options"));
+    CHL_TRY(chl_options_take(&mine->trial, sizeof mine->trial, o->trial, "chl_trial_options"));
+    return o->groups > 0 ? chl_check_pointer(o->group, "group") : CHL_OK;
+}
+
+static chl_status measure_engine(chl_engine *engine, const ablation *a, bool fixed_mask,
                                  double *value) {
     char *text;
-    if (o->zero_shot.data) {
-        CHL_TRY(chl_evaluate_zero_shot(engine, &o->zero_shot, &text));
+    if (a->zero_shot.data) {
+        CHL_TRY(chl_evaluate_zero_shot(engine, &a->zero_shot, &text));
         take(text, false, value);
         free(text);
     }
-    if (!o->trial.sources) return CHL_OK;
-    chl_trial_options trial = o->trial;
-    if (fixed_mask) trial.edit.adaptive_mask = 0;
+    if (!a->trial.sources) return CHL_OK;
+    chl_trial_options trial = a->trial;
+    chl_edit_options edit = chl_edit_defaults(engine);
+    CHL_TRY(chl_options_take(&edit, sizeof edit, trial.edit, "chl_edit_options"));
+    if (fixed_mask) edit.adaptive_mask = 0;
+    trial.edit = &edit;
     /* no matter of the audio encoder, or no figure of this table */
     trial.gate = trial.intensity = trial.directions = 0;
     trial.sheet = NULL;
@@ -70,14 +96,14 @@ static chl_status measure_engine(chl_engine *engine, const chl_ablation_options 
     return CHL_OK;
 }
 
-static chl_status measure_encoder(const chl_ablation_options *o, const char *audio, bool fixed_mask,
+static chl_status measure_encoder(const ablation *a, const char *audio, bool fixed_mask,
                                   double *value) {
-    chl_engine_options models = o->models;
+    chl_engine_options models = a->models;
     chl_engine *engine;
     for (int f = 0; f < FIGURES; f++) value[f] = NAN;
     models.audio = audio;
     CHL_TRY(chl_engine_open(&models, &engine));
-    const chl_status status = measure_engine(engine, o, fixed_mask, value);
+    const chl_status status = measure_engine(engine, a, fixed_mask, value);
     chl_engine_close(engine);
     return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", audio);
 }
@@ -105,14 +131,14 @@ static json_t *describe(const chl_ablation_group *group, const double *value, do
                      "fixed_mask", group->fixed_mask != 0, "figures", table);
 }
 
-static chl_status measure_group(const chl_ablation_options *o, const chl_ablation_group *group,
-                                int *done, int all, json_t *list) {
-    const chl_progress_watch watch = {o->trial.progress, o->trial.user};
+static chl_status measure_group(const ablation *a, const chl_ablation_group *group, int *done,
+                                int all, json_t *list) {
+    const chl_progress_watch watch = {a->trial.progress, a->trial.user};
     double *value = malloc(sizeof(double) * (FIGURES + 1) * (size_t)group->encoders);
     if (!value) return chl_fail(CHL_ERR_MEMORY, "out of memory for an ablation");
     chl_status status = CHL_OK;
     for (int e = 0; e < group->encoders && status == CHL_OK; e++) {
-        status = measure_encoder(o, group->audio[e], group->fixed_mask != 0, value + e * FIGURES);
+        status = measure_encoder(a, group->audio[e], group->fixed_mask != 0, value + e * FIGURES);
         if (status == CHL_OK) status = chl_report_progress(&watch, "encoders", ++*done, all);
     }
     if (status == CHL_OK)
@@ -121,12 +147,13 @@ static chl_status measure_group(const chl_ablation_options *o, const chl_ablatio
     return status;
 }
 
-chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report) {
+chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **report) {
+    ablation mine;
+    CHL_TRY(chl_check_pointer(report, "report"));
     *report = NULL;
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_ablation_options.size is %u, not sizeof",
-                        options->size);
-    if (!options->zero_shot.data && !options->trial.sources)
+    CHL_TRY(take_options(theirs, &mine));
+    const chl_ablation_options *options = &mine.options;
+    if (!mine.zero_shot.data && !mine.trial.sources)
         return chl_fail(CHL_ERR_ARGUMENT, "an ablation needs a folder of sounds, or sources");
     int done = 0, all = 0;
     for (int i = 0; i < options->groups; i++) {
@@ -138,7 +165,7 @@ chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **rep
     json_t *list = json_array();
     chl_status status = CHL_OK;
     for (int i = 0; i < options->groups && status == CHL_OK; i++)
-        status = measure_group(options, &options->group[i], &done, all, list);
+        status = measure_group(&mine, &options->group[i], &done, all, list);
     if (status == CHL_OK) return chl_report_finish(json_pack("{s:o}", "groups", list), report);
     json_decref(list);
     return status;

@@ -65,12 +65,11 @@ static chl_status sort_sounds(chl_bench *b) {
         CHL_TRY(find_witness(b, d->kind_name[k], &b->witness[k]));
         b->first[k] = at;
         for (int64_t i = 0; i < d->count; i++)
-            if (d->sample[i].kind_id == k && d->sample[i].strength >= b->options->least_strength)
+            if (d->sample[i].kind_id == k && d->sample[i].strength >= b->options->min_strength)
                 b->order[at++] = i;
         if (at == b->first[k])
             return chl_fail(CHL_ERR_ARGUMENT, "%s: no sound of \"%s\" of strength %g or more",
-                            b->options->sounds, d->kind_name[k],
-                            (double)b->options->least_strength);
+                            b->options->sounds, d->kind_name[k], (double)b->options->min_strength);
     }
     b->first[b->kinds] = at;
     return CHL_OK;
@@ -157,16 +156,14 @@ static chl_status open_sources(chl_bench *b) {
 
 /* --- all together ----------------------------------------------------------------------------- */
 static chl_status check(chl_engine *engine, const chl_trial_options *o) {
-    if (o->size != sizeof *o)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_trial_options.size is %u, not sizeof", o->size);
     if (!o->judge || !o->sources || !o->sounds)
         return chl_fail(CHL_ERR_ARGUMENT, "trials need a judge, sources and sounds");
     if (o->scenes < 1 || o->batch < 1)
         return chl_fail(CHL_ERR_ARGUMENT, "%d scenes, %d edits at once: at least one each",
                         o->scenes, o->batch);
     CHL_TRY(chl_engine_need_mapping(engine, "trials of edits"));
-    return o->by_label ? chl_engine_need(engine->tokenizer, "--vocab", "edits by labels")
-                       : chl_engine_need(engine->audio, "--audio", "trials of edits");
+    return o->by_label ? chl_engine_need(engine->tokenizer, "vocab", "edits by labels")
+                       : chl_engine_need(engine->audio, "audio", "trials of edits");
 }
 
 chl_status chl_bench_open(chl_engine *engine, const chl_trial_options *options, chl_bench *bench) {
@@ -241,7 +238,7 @@ static chl_status edit_batch(chl_bench *b, const chl_bench_run *run, int n, chl_
                sizeof(float) * (size_t)code);
         memcpy(d->target + i * embed, trial[i].target, sizeof(float) * (size_t)embed);
     }
-    chl_edit_options options = b->options->edit;
+    chl_edit_options options = *b->options->edit;
     options.progress = NULL;
     const chl_status status =
         chl_edit_many(b->engine, &options, n, d->source, d->target, d->edited, NULL);

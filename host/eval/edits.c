@@ -1,18 +1,18 @@
 /* `chladni eval edits`: its parts one after another. */
 #include "base/clock.h"
+#include "base/options.h"
 #include "eval/trials.h"
 
-chl_trial_options chl_trial_defaults(const chl_engine *engine) {
-    return (chl_trial_options){.size = sizeof(chl_trial_options),
-                               .scenes = 20,
-                               .batch = 10,
-                               .edit = chl_edit_defaults(engine),
-                               .gate = 200,
-                               .intensity = 5,
-                               .louder = "rain,fire,wind",
-                               .levels = 7,
-                               .level_step = 4,
-                               .sheet_rows = 20};
+void chl_trial_options_init(size_t size, chl_trial_options *options) {
+    const chl_trial_options defaults = {.scenes = 20,
+                                        .batch = 10,
+                                        .gate = 200,
+                                        .intensity = 5,
+                                        .louder = "rain,fire,wind",
+                                        .levels = 7,
+                                        .level_step = 4,
+                                        .sheet_rows = 20};
+    chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
 static const char *space_name(chl_space space) {
@@ -28,18 +28,18 @@ static const char *space_name(chl_space space) {
 
 /* What the figures below were made with. */
 static json_t *describe_settings(const chl_bench *b) {
-    const chl_edit_options *e = &b->options->edit;
-    return json_pack(
-        "{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}", "sources",
-        b->sources, "kinds", b->kinds, "by_label", b->options->by_label != 0, "least_strength",
-        (double)b->options->least_strength, "seed", (json_int_t)b->options->seed, "steps", e->steps,
-        "rate", (double)e->rate, "lambda_similarity", (double)e->lambda_similarity, "latent_scale",
-        (double)e->latent_scale, "lambda_rise", (double)e->lambda_rise, "adam_eps",
-        (double)e->adam_eps, "space", space_name(e->space), "similarity",
-        e->similarity == CHL_HINGE         ? "hinge"
-        : e->similarity == CHL_DIRECTIONAL ? "directional"
-                                           : "cosine",
-        "adaptive_mask", e->adaptive_mask != 0);
+    const chl_edit_options *e = b->options->edit;
+    return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
+                     "sources", b->sources, "kinds", b->kinds, "by_label",
+                     b->options->by_label != 0, "least_strength", (double)b->options->min_strength,
+                     "seed", (json_int_t)b->options->seed, "steps", e->steps, "rate",
+                     (double)e->rate, "lambda_similarity", (double)e->latent_weight, "latent_scale",
+                     (double)e->latent_scale, "lambda_rise", (double)e->latent_weight_rise,
+                     "adam_eps", (double)e->adam_eps, "space", space_name(e->space), "similarity",
+                     e->similarity == CHL_HINGE         ? "hinge"
+                     : e->similarity == CHL_DIRECTIONAL ? "directional"
+                                                        : "cosine",
+                     "adaptive_mask", e->adaptive_mask != 0);
 }
 
 /* Before hours are spent on the rest. */
@@ -48,7 +48,7 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
         return chl_fail(CHL_ERR_ARGUMENT, "directions compare edits by sound with edits by text: "
                                           "not with edits by label");
     if (o->directions > 0)
-        CHL_TRY(chl_engine_need(engine->tokenizer, "--vocab", "directions guided by text"));
+        CHL_TRY(chl_engine_need(engine->tokenizer, "vocab", "directions guided by text"));
     if (o->intensity > 0 && engine->audio && engine->mel == CHL_MEL_COMPATIBLE)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s hears every sound at its own maximum (compatible mode): louder and "
@@ -57,10 +57,17 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
     return CHL_OK;
 }
 
-chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options, char **report) {
+chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {
     const double start = chl_seconds_now();
     chl_bench bench;
+    chl_trial_options mine = chl_trial_defaults();
+    const chl_trial_options *options = &mine;
+    chl_edit_options edit = chl_edit_defaults(engine);
+    CHL_TRY(chl_check_pointer(report, "report"));
     *report = NULL;
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_trial_options"));
+    CHL_TRY(chl_options_take(&edit, sizeof edit, mine.edit, "chl_edit_options"));
+    mine.edit = &edit;
     CHL_TRY(check_later_parts(engine, options));
     CHL_TRY(chl_bench_open(engine, options, &bench));
     json_t *found = json_object();

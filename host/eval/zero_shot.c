@@ -1,4 +1,5 @@
 /* Zero-shot classification of sounds (Table 1). */
+#include "base/options.h"
 #include "eval/corpus.h"
 #include "eval/embed.h"
 #include "eval/report.h"
@@ -127,16 +128,17 @@ static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, cha
     return status;
 }
 
-chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *options,
+chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *theirs,
                                   char **report) {
+    chl_zero_shot_options mine = {.size = sizeof mine};
+    const chl_zero_shot_options *options = &mine;
+    CHL_TRY(chl_check_pointer(report, "report"));
     *report = NULL;
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_zero_shot_options.size is %u, not sizeof",
-                        options->size);
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_zero_shot_options"));
     if ((options->sound != NULL) == (options->data != NULL))
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: give either one sound or a folder");
     if (options->sound && options->labels < 1)
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: one sound needs labels to choose from");
-    CHL_TRY(chl_engine_need(engine->audio, "--audio", "zero-shot classification"));
+    CHL_TRY(chl_engine_need(engine->audio, "audio", "zero-shot classification"));
     return options->sound ? one_sound(engine, options, report) : folder(engine, options, report);
 }

@@ -17,10 +17,10 @@ static chl_status allocate(chl_graph *graph) {
         if (region[i].bytes == 0) continue;
         if (graph->device->backend->allocate(graph->device, (size_t)region[i].bytes,
                                              region[i].memory) != CHL_OK)
-            return chl_fail(CHL_ERR_MEMORY,
-                            "%.2f GB of %s memory are not to be had on %s: use a smaller batch or "
-                            "picture, or see --dry-run",
-                            1e-9 * (double)region[i].bytes, region[i].what, graph->device->name);
+            return chl_fail(
+                CHL_ERR_MEMORY,
+                "cannot allocate %.2f GB of %s memory on %s: use a smaller batch or picture",
+                1e-9 * (double)region[i].bytes, region[i].what, graph->device->name);
     }
     for (chl_tensor t = 1; t < graph->tensors; t++) {
         chl_tensor_info *info = chl_info(graph, t), *root = chl_info(graph, info->root);

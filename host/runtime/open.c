@@ -39,7 +39,7 @@ static chl_cuda_open_function find_open(void) {
         const char *said = dlerror();
         snprintf(reason, sizeof reason,
                  "no CUDA backend: " MODULE " cannot be opened (%s): build with a CUDA toolkit "
-                 "(-DCHLADNI_CUDA=ON), or use --device cpu",
+                 "(-DCHLADNI_CUDA=ON), or set device to cpu",
                  said ? said : "no reason given");
         return NULL;
     }

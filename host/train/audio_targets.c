@@ -132,9 +132,8 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
                        chl_audio_targets *targets) {
     const chl_train_options *o = t->options;
     if (!o->clip || (texts && !o->vocab))
-        return chl_fail(CHL_ERR_ARGUMENT, "training the sound encoder needs the "
-                                          "frozen CLIP pair (--clip) and its "
-                                          "merges (--vocab)");
+        return chl_fail(CHL_ERR_ARGUMENT, "training the sound encoder needs clip, the frozen CLIP "
+                                          "pair, and needs vocab, its merges");
     CHL_TRY(check_samples(t->data, texts, pictures));
     if (o->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_new(t->data, &targets->pairs));
     chl_frozen_clip *clip;

@@ -93,8 +93,7 @@ static int64_t rows_left(int64_t count, int64_t at, int batch) {
 chl_status chl_frozen_clip_texts(chl_frozen_clip *clip, int64_t count, const char *const *texts,
                                  float *embeddings) {
     if (!clip->tokenizer)
-        return chl_fail(CHL_ERR_ARGUMENT, "texts need CLIP's merges (--vocab) beside %s",
-                        clip->params->source);
+        return chl_fail(CHL_ERR_ARGUMENT, "a text beside %s needs vocab", clip->params->source);
     if (count < 1) return CHL_OK;
     const int context = clip->config.context, embed = clip->config.embed;
     tower t;

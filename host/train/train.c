@@ -1,5 +1,6 @@
 /* chl_train: one run from its options to its end. */
 #include "base/clock.h"
+#include "base/options.h"
 #include "io/safetensors.h"
 #include "train/schedule.h"
 #include "train/trainer_private.h"
@@ -160,35 +161,6 @@ static chl_status run(chl_trainer *t) {
     return run_steps(t, step, last);
 }
 
-chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
-    if (options->size != sizeof *options)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "chl_train_options.size is %u, not sizeof: start from chl_train_defaults, "
-                        "or rebuild against this library's header",
-                        options->size);
-    CHL_TRY(chl_train_check(training, options));
-    struct chl_trainer_private inside = {0};
-    chl_trainer t = {
-        .training = training, .options = options, .device = chl_device_cpu(), .inside = &inside};
-    chl_status status = run(&t);
-    if (status != CHL_OK && inside.folder.log)
-        chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
-    chl_trainer_release(&t);
-    if (training->release) training->release(&t); /* weights outlive the graph that uses them */
-    chl_dataset_free(t.data);
-    return status;
-}
-
-/* --- chladni.h -------------------------------------------------------------------------------- */
-static chl_status find_training(const char *model, const chl_training **out) {
-    for (int i = 0; i < TRAININGS; i++) {
-        *out = trainings[i];
-        if (model && strcmp(trainings[i]->name, model) == 0) return CHL_OK;
-    }
-    return chl_fail(CHL_ERR_ARGUMENT, "model must be audio, clip, generator or judge, got \"%s\"",
-                    model ? model : "");
-}
-
 static chl_train_options general_defaults(const char *model) {
     return (chl_train_options){.size = sizeof(chl_train_options),
                                .model = model,
@@ -212,16 +184,51 @@ static chl_train_options general_defaults(const char *model) {
                                .mask_frames = 0.15f};
 }
 
-chl_status chl_train_defaults(const char *model, chl_train_options *options) {
+static chl_train_options defaults_of(const chl_training *training) {
+    chl_train_options options = general_defaults(training->name);
+    if (training->defaults) training->defaults(&options);
+    return options;
+}
+
+chl_status chl_trainer_run(const chl_training *training, const chl_train_options *theirs) {
+    chl_train_options options = defaults_of(training);
+    CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_train_options"));
+    CHL_TRY(chl_train_check(training, &options));
+    struct chl_trainer_private inside = {0};
+    chl_trainer t = {
+        .training = training, .options = &options, .device = chl_device_cpu(), .inside = &inside};
+    chl_status status = run(&t);
+    if (status != CHL_OK && inside.folder.log)
+        chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
+    chl_trainer_release(&t);
+    if (training->release) training->release(&t); /* weights outlive the graph that uses them */
+    chl_dataset_free(t.data);
+    return status;
+}
+
+/* --- chladni.h -------------------------------------------------------------------------------- */
+static chl_status find_training(const char *model, const chl_training **out) {
+    for (int i = 0; i < TRAININGS; i++) {
+        *out = trainings[i];
+        if (model && strcmp(trainings[i]->name, model) == 0) return CHL_OK;
+    }
+    return chl_fail(CHL_ERR_ARGUMENT, "model must be audio, clip, generator or judge, got \"%s\"",
+                    model ? model : "");
+}
+
+chl_status chl_train_options_init(const char *model, size_t size, chl_train_options *options) {
     const chl_training *training;
     CHL_TRY(find_training(model, &training));
-    *options = general_defaults(training->name);
-    if (training->defaults) training->defaults(options);
+    const chl_train_options defaults = defaults_of(training);
+    chl_options_give(options, size, &defaults, sizeof defaults);
     return CHL_OK;
 }
 
 chl_status chl_train(const chl_train_options *options) {
+    /* which training comes first: its defaults are what an older, smaller struct lacks */
+    chl_train_options named = {.size = sizeof named};
+    CHL_TRY(chl_options_take(&named, sizeof named, options, "chl_train_options"));
     const chl_training *training;
-    CHL_TRY(find_training(options->model, &training));
+    CHL_TRY(find_training(named.model, &training));
     return chl_trainer_run(training, options);
 }

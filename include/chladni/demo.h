@@ -29,8 +29,7 @@ typedef struct chl_world_options {
     int no_sounds; /* 1: pictures and latents only, a sixth of them without an event */
     float bias;    /* 0.8: share of the training samples that have their kind's favourite time of
                       day, season and house */
-    float
-        least_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
+    float min_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
                            where an event is hardly seen: a generator may want to know that */
     float second_event; /* 0: share of the pictures with an event that show a weaker second one, and
                            have no label; only with no_sounds */
@@ -38,15 +37,21 @@ typedef struct chl_world_options {
     chl_world_callback progress;
     void *user;
 } chl_world_options;
-CHL_API chl_world_options chl_world_defaults(void);
+CHL_API void chl_world_options_init(size_t size, chl_world_options *options);
+static inline chl_world_options chl_world_defaults(void) {
+    chl_world_options options;
+    chl_world_options_init(sizeof options, &options);
+    return options;
+}
 CHL_CHECKED chl_status chl_world_write(const chl_world_options *options);
 /* One sound as WAV. kind: "rain", "ocean waves" or one word of it; algorithm 0 ... 3; strength
  * [0,1]; recorded 1: with the room, the noise and the microphone of a recording. */
-CHL_CHECKED chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
-                                   uint64_t seed, float seconds, const char *path);
+CHL_CHECKED chl_status chl_world_sound(const char *kind, int algorithm, float strength,
+                                       int recorded, uint64_t seed, float seconds,
+                                       const char *path);
 /* One picture as PNG. kind NULL: without an event. */
 CHL_CHECKED chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
-                                     const char *path);
+                                         const char *path);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,7 @@ typedef enum chl_precision {
  * TorchScript), NVIDIA .pkl; upstream names (docs/weights.md). Nothing in a file is executed. */
 typedef struct chl_engine_options {
     uint32_t size;
+    chl_precision precision;
     const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality */
     const char *clip;      /* CLIP ViT: OpenAI, open_clip, Hugging Face */
     const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
@@ -37,7 +38,6 @@ typedef struct chl_engine_options {
     int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
     int clip_compatible; /* 1: the paper's authors' picture preprocessing (no mean, no deviation) */
     float conv_clamp; /* generator: 0 = by the file's kind (256 ada, none rosinality); < 0 none */
-    chl_precision precision;
 } chl_engine_options;
 
 CHL_CHECKED chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out);
@@ -58,7 +58,8 @@ CHL_API chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine);
 /* --- generating ------------------------------------------------------------------------------- */
 /* z drawn from `seed` (the same on every machine), mapped, truncated towards the mean w by
  * `truncation` (1 = not, 0.7 usual). w [rows][latent]. */
-CHL_CHECKED chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation, float *w);
+CHL_CHECKED chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation,
+                                       float *w);
 /* w [count][rows][latent] -> pixels [count][picture][picture][3]; not clamped */
 CHL_CHECKED chl_status chl_generate(chl_engine *engine, int count, const float *w, float *pixels);
 
@@ -67,14 +68,14 @@ CHL_CHECKED chl_status chl_embed_sound(chl_engine *engine, const char *path, flo
 /* The same sound made louder (or, below 0, quieter) by `gain_db` before the encoder hears it.
  * CHL_ERR_ARGUMENT in compatible mode, where a gain other than 0 would change nothing. */
 CHL_CHECKED chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
-                                         float *embedding);
+                                             float *embedding);
 CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
 /* pixels [height][width][3] in [-1,1]: centre square, area resize, CLIP */
-CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,
-                                     float *embedding);
+CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
+                                         const float *pixels, float *embedding);
 /* pixels as an aligned face (FFHQ's crop) -> [face] */
-CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width, const float *pixels,
-                                  float *embedding);
+CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
+                                      const float *pixels, float *embedding);
 
 /* --- files ------------------------------------------------------------------------------------ */
 /* PNG or JPEG -> pixels [height][width][3] in [-1,1], to be released with chl_release. */
@@ -82,29 +83,32 @@ CHL_CHECKED chl_status chl_picture_read(const char *path, int *height, int *widt
 /* The same, centre-cropped to a square and brought to side x side (antialiased bicubic). */
 CHL_CHECKED chl_status chl_picture_read_square(const char *path, int side, float **pixels);
 /* 8-bit RGB PNG, values clamped; written beside and renamed into place. */
-CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width, const float *pixels);
+CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width,
+                                         const float *pixels);
 /* A contact sheet: equal pictures in a grid, row by row, `gap` white pixels between neighbours, as
  * one PNG. pictures [rows * columns], each [height][width][3]; NULL leaves the cell white. */
-CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width,
-                                    int gap, const float *const *pictures);
+CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
+                                        int width, int gap, const float *const *pictures);
 /* float32 .npy; `dim` has room for 6. Release with chl_release. */
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
-                                   const float *data);
+                                       const float *data);
 /* A sound as the encoder sees it: log-mel of the whole file [bands][frames] in [0,1]. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
-                                    int64_t *frames, float **data);
+                                        int64_t *frames, float **data);
 CHL_API void chl_release(void *memory);
 
 /* --- weights ---------------------------------------------------------------------------------- */
 /* One call per array of a weight file: its name, "f32" or "i32", shape. */
 typedef void (*chl_array_callback)(void *user, const char *name, const char *dtype, int rank,
                                    const int64_t *dim);
-CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback callback, void *user);
+CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback callback,
+                                           void *user);
 /* Any readable file -> safetensors, names as stored. FLOAT16 rounds (half the size, three decimal
  * digits); CHL_ERR_NUMERIC for a value beyond its range, 65504. */
 typedef enum chl_float_format { CHL_FLOAT32, CHL_FLOAT16 } chl_float_format;
-CHL_CHECKED chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to);
+CHL_CHECKED chl_status chl_weights_convert(const char *from, chl_float_format format,
+                                           const char *to);
 /* Small random models, for trying things out: kind is "generator", "clip", "audio" or "face". They
  * know nothing: an edit with them shows that the machinery runs, not what the method can do. */
 CHL_CHECKED chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to);

@@ -28,41 +28,46 @@ typedef struct chl_zero_shot_options {
     chl_eval_callback progress;
     void *user;
 } chl_zero_shot_options;
-CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *options,
-                                          char **report);
+CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
+                                              const chl_zero_shot_options *options, char **report);
 
 /* Edits of calm scenes by held-out sounds, judged by a network that had no part in them
  * (`chladni train --model judge`). */
 typedef struct chl_trial_options {
     uint32_t size;
-    const char *judge;     /* its weights */
-    const char *sources;   /* folder with latents.npy: what is edited */
-    const char *sounds;    /* folder with sounds and kinds; its latents, where there are any, are
-                              the scenes of the gate */
-    const char *biased;    /* NULL, or the folder that the audio encoder was trained on: what it
-                              may have learnt beside the sound */
-    int scenes;            /* sources: the first 20 */
-    int batch;             /* edits at once: 10 */
-    float least_strength;  /* of the sounds: 0 = all of them */
-    int by_label;          /* 1: guided by the sounds' labels (the kind's name where there is none)
-                              as texts instead: what is left is not the sound encoder's doing. No
-                              louder and louder sounds then */
-    uint64_t seed;         /* which sound meets which source */
-    chl_edit_options edit; /* its callback is not used */
-    int gate;              /* 200: pictures to check the judge on; 0 = none */
-    int intensity;         /* 5: sources per kind for louder and louder sounds; 0 = none */
-    const char *louder;    /* "rain,fire,wind" */
-    int levels;            /* 7, from the quietest up to the sound as it is ... */
-    float level_step;      /* ... this many dB apart: 4 */
-    int directions;        /* sources that are also edited by text (Table 2): 0 */
-    const char *sheet;     /* NULL, or a PNG: a row per source, the source and an edit per kind */
-    int sheet_rows;        /* at most: 20 */
+    const char *judge;   /* its weights */
+    const char *sources; /* folder with latents.npy: what is edited */
+    const char *sounds;  /* folder with sounds and kinds; its latents, where there are any, are
+                            the scenes of the gate */
+    const char *biased;  /* NULL, or the folder that the audio encoder was trained on: what it
+                            may have learnt beside the sound */
+    int scenes;          /* sources: the first 20 */
+    int batch;           /* edits at once: 10 */
+    float min_strength;  /* of the sounds: 0 = all of them */
+    int by_label;        /* 1: guided by the sounds' labels (the kind's name where there is none)
+                            as texts instead: what is left is not the sound encoder's doing. No
+                            louder and louder sounds then */
+    uint64_t seed;       /* which sound meets which source */
+    const chl_edit_options *edit; /* its callback is not used */
+    int gate;                     /* 200: pictures to check the judge on; 0 = none */
+    int intensity;                /* 5: sources per kind for louder and louder sounds; 0 = none */
+    const char *louder;           /* "rain,fire,wind" */
+    int levels;                   /* 7, from the quietest up to the sound as it is ... */
+    float level_step;             /* ... this many dB apart: 4 */
+    int directions;               /* sources that are also edited by text (Table 2): 0 */
+    const char *sheet; /* NULL, or a PNG: a row per source, the source and an edit per kind */
+    int sheet_rows;    /* at most: 20 */
     chl_eval_callback progress;
     void *user;
 } chl_trial_options;
-CHL_API chl_trial_options chl_trial_defaults(const chl_engine *engine);
+CHL_API void chl_trial_options_init(size_t size, chl_trial_options *options);
+static inline chl_trial_options chl_trial_defaults(void) {
+    chl_trial_options options;
+    chl_trial_options_init(sizeof options, &options);
+    return options;
+}
 CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
-                                      char **report);
+                                          char **report);
 
 /* The same figures for groups of audio encoders that differ in one thing (trained with L_kl and
  * without; several seeds each): means and 95 % intervals. */
@@ -74,11 +79,11 @@ typedef struct chl_ablation_group {
 } chl_ablation_group;
 typedef struct chl_ablation_options {
     uint32_t size;
-    chl_engine_options models; /* `audio` is not used */
+    const chl_engine_options *models; /* `audio` is not used */
     int groups;
     const chl_ablation_group *group;
-    chl_zero_shot_options zero_shot; /* of a folder; data NULL = not measured */
-    chl_trial_options trial;         /* sources NULL = not measured */
+    const chl_zero_shot_options *zero_shot; /* of a folder; NULL, or data NULL = not measured */
+    const chl_trial_options *trial;         /* NULL, or sources NULL = not measured */
 } chl_ablation_options;
 CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
 

@@ -9,11 +9,12 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define CHL_API __attribute__((visibility("default")))
-#define CHL_CHECKED CHL_API __attribute__((warn_unused_result))
+#define CHL_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define CHL_API
-#define CHL_CHECKED
+#define CHL_MUST_CHECK
 #endif
+#define CHL_CHECKED CHL_API CHL_MUST_CHECK
 /* clang warns wherever a status is dropped, a call through a pointer included; gcc knows functions
  * only (CHL_CHECKED). To drop one on purpose, write down why and compare it with CHL_OK. */
 #if defined(__clang__)
@@ -49,6 +50,17 @@ typedef enum chl_log_level { CHL_LOG_DEBUG, CHL_LOG_INFO, CHL_LOG_WARN } chl_log
 typedef void (*chl_log_callback)(void *user, chl_log_level level, const char *line);
 /* Where log lines go; NULL (as at first): nowhere. Set it before other threads use the library. */
 CHL_API void chl_log_to(chl_log_callback callback, void *user);
+
+/* --- option structs --------------------------------------------------------------------------- */
+/* Every option struct begins with `uint32_t size`, which the caller sets to its sizeof; functions
+ * named chl_..._defaults do that and fill in the defaults. A function that takes options accepts
+ * NULL for the defaults, and any size: a program that was compiled against an older header works
+ * with a newer library (fields it does not know take their defaults), and one that was compiled
+ * against a newer header works as long as the fields that this library does not know are 0
+ * (otherwise CHL_ERR_UNSUPPORTED). So these structs change in one way only: fields are added at the
+ * end. They hold other option structs by pointer, NULL for the defaults.
+ * chl_..._options_init is for other languages: it writes the defaults into `size` bytes, the
+ * caller's sizeof. Structs that hold results or are elements of an array never change. */
 
 #ifdef __cplusplus
 }

@@ -52,7 +52,12 @@ typedef struct chl_train_options {
     void *user;
 } chl_train_options;
 /* CHL_ERR_ARGUMENT for an unknown model. */
-CHL_CHECKED chl_status chl_train_defaults(const char *model, chl_train_options *options);
+CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,
+                                              chl_train_options *options);
+CHL_MUST_CHECK static inline chl_status chl_train_defaults(const char *model,
+                                                           chl_train_options *options) {
+    return chl_train_options_init(model, sizeof *options, options);
+}
 CHL_CHECKED chl_status chl_train(const chl_train_options *options);
 
 #ifdef __cplusplus

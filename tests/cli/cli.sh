@@ -20,7 +20,7 @@ bad() {
   local got=$? lines
   lines=$(grep -c '^chladni: ' err)
   if [ $got != "$code" ]; then note "$name: exit $got, not $code"
-  elif ! grep -qE "$pattern" err; then note "$name: does not say /$pattern/"
+  elif ! grep -qE -e "$pattern" err; then note "$name: does not say /$pattern/"
   elif [ "$lines" != 1 ]; then note "$name: $lines lines of error"
   else passed=$((passed + 1)); fi
 }
@@ -137,7 +137,7 @@ bad "seeds that are none" 2 "should be like 7" edit $models --seed -7 --sound "$
 bad "snapshots of several" 2 "works on one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
 ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
-bad "a mask that forgets" 1 "mask rate -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
+bad "a mask that forgets" 1 "--mask-rate must be >= 0, got -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
 bad "two lambdas" 2 "exclude each other" edit $models --seed 7 --sound "$rain" --lambda-relative 1 --lambda-similarity 1 --out x.png
 for flag in "--clip-gelu exact" "--clip-view compatible"; do
   ok "$flag" edit $models --seed 7 --sound "$rain" --steps 4 $flag --out other.png
@@ -151,7 +151,7 @@ bad "not a number" 2 "steps ten: should be a whole number" edit $models --seed 1
 bad "not a choice" 2 "cosine\|hinge\|directional" edit $models --seed 1 --sound "$rain" --similarity l2 --out x.png
 bad "unknown flag" 2 "unknown flag --sped" edit $models --sped 3
 bad "flag without value" 2 "out needs" edit $models --out
-bad "no steps" 1 "0 steps" edit $models --seed 1 --sound "$rain" --steps 0 --out x.png
+bad "no steps" 1 "--steps must be >= 1, got 0" edit $models --seed 1 --sound "$rain" --steps 0 --out x.png
 bad "infinite rate" 2 "lr inf" edit $models --seed 1 --sound "$rain" --lr inf --out x.png
 bad "identity without face" 1 "needs --face" edit $models --seed 1 --sound "$rain" --lambda-identity 1 --out x.png
 bad "wrong latent" 1 "seven.npy" edit $models --latent seven.npy --sound "$rain" --out x.png
@@ -191,7 +191,7 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "top1 and scores" grep -qE '"top1":"(rain|fire)","scores":\{"rain":' out
   ok "zero-shot on a folder" eval zero-shot --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
   is "a table" has "| all |" out
-  bad "full folder" 1 "use --force" world --out held --count 3
+  bad "full folder" 1 "set --force" world --out held --count 3
   bad "a kind that is none" 1 "no kind of event" world --sound fly --out x.wav
   bad "both" 2 "exclude each other" world --sound rain --picture rain --out x
   bad "bias beyond 1" 1 "a bias of 2" world --out new --bias 2

@@ -129,7 +129,7 @@ static void test_without_sounds(void **unused) {
     (void)unused;
     chl_world_options o = small("pictures", 2 * (CHL_KINDS + 2), CHL_WORLD_TRAIN);
     o.no_sounds = 1;
-    o.least_strength = 0.9f;
+    o.min_strength = 0.9f;
     chl_dataset *d = written(&o, CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_CLASSES);
     int calm = 0;
     for (int64_t i = 0; i < d->count; i++) {
@@ -216,7 +216,7 @@ static void test_refusals(void **unused) {
     chl_world_options o = small("once", 2, CHL_WORLD_CALM);
     MUST(chl_world_write(&o));
     assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "--force"));
+    assert_non_null(strstr(chl_error(), "set force"));
     o.force = 1;
     MUST(chl_world_write(&o));
     o.progress = stop_at_once;

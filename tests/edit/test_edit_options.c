@@ -196,8 +196,8 @@ static void defaults_are_the_papers(void **state) {
     (void)state;
     const chl_edit_options options = chl_edit_defaults(engine);
     assert_true(options.latent_scale == 0 && options.space == CHL_SPACE_W &&
-                options.mask_rate == 1 && options.adam_eps == 1e-8f && options.lambda_rise == 0);
-    assert_true(options.lambda_similarity == 0.002f && options.rate == 0.1f);
+                options.mask_rate == 1 && options.adam_eps == 1e-8f && options.latent_weight_rise == 0);
+    assert_true(options.latent_weight == 0.002f && options.rate == 0.1f);
 }
 
 static void scaled_distance(void **state) {
@@ -210,7 +210,7 @@ static void scaled_distance(void **state) {
     trail t = {.first = first};
     chl_edit_options options = plain_options(3);
     options.latent_scale = 2;
-    options.lambda_similarity = 0.1f;
+    options.latent_weight = 0.1f;
     options.progress = keep_trail;
     options.user = &t;
     MUST(chl_edit(engine, &options, source, target, scaled, NULL));
@@ -219,7 +219,7 @@ static void scaled_distance(void **state) {
                      2 * squared_distance(first, source, numbers) / s->variance, 1e-5));
     /* the same edit with the factor in lambda */
     options.latent_scale = 0;
-    options.lambda_similarity = (float)(0.1 * 2 / s->variance);
+    options.latent_weight = (float)(0.1 * 2 / s->variance);
     MUST(chl_edit(engine, &options, source, target, plain, NULL));
     assert_true(squared_distance(plain, scaled, numbers) <
                 1e-6 * squared_distance(plain, source, numbers));
@@ -341,12 +341,12 @@ static void rising_weight(void **state) {
     float *constant = malloc(sizeof(float) * (size_t)numbers);
     float *full = malloc(sizeof(float) * (size_t)numbers);
     chl_edit_options options = plain_options(2);
-    options.lambda_similarity = 0.5f;
+    options.latent_weight = 0.5f;
     MUST(chl_edit(engine, &options, source, target, full, NULL));
-    options.lambda_rise = 2;
+    options.latent_weight_rise = 2;
     MUST(chl_edit(engine, &options, source, target, rising, NULL));
-    options.lambda_rise = 0;
-    options.lambda_similarity = 0.5f * 0.5625f;
+    options.latent_weight_rise = 0;
+    options.latent_weight = 0.5f * 0.5625f;
     MUST(chl_edit(engine, &options, source, target, constant, NULL));
     const double moved = squared_distance(constant, source, numbers);
     assert_true(squared_distance(rising, constant, numbers) < 1e-8 * moved);
@@ -392,7 +392,7 @@ static void options_that_make_no_sense(void **state) {
     options.adam_eps = 0;
     assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
     options = plain_options(1);
-    options.lambda_rise = -1;
+    options.latent_weight_rise = -1;
     assert_int_equal(chl_edit(engine, &options, source, target, source, NULL), CHL_ERR_ARGUMENT);
     options = plain_options(1);
     options.space = (chl_space)7;

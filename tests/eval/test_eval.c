@@ -320,15 +320,20 @@ static void test_batch(void **unused) {
 }
 
 /* --- edits ------------------------------------------------------------------------------------ */
+static chl_edit_options edit_options;
+
+/* with the edits of edit_options */
 static chl_trial_options trial_options(void) {
-    chl_trial_options o = chl_trial_defaults(engine);
+    chl_trial_options o = chl_trial_defaults();
+    edit_options = chl_edit_defaults(engine);
+    edit_options.steps = 5;
+    o.edit = &edit_options;
     o.judge = "j.safetensors";
     o.sources = "calm";
     o.sounds = "pairs";
     o.biased = "pairs";
     o.scenes = 3;
     o.batch = 4;
-    o.edit.steps = 5;
     o.gate = SOUNDS;
     o.intensity = 0;
     return o;
@@ -346,7 +351,7 @@ static json_t *try_edits(const chl_trial_options *o) {
 static void test_shares(void **unused) {
     (void)unused;
     chl_trial_options o = trial_options();
-    o.edit.rate = 1; /* far enough that answers change */
+    edit_options.rate = 1; /* far enough that answers change */
     o.sheet = "sheet.png";
     json_t *report = try_edits(&o), *trial;
     const json_t *trials = json_object_get(report, "trials");
@@ -407,7 +412,7 @@ static void test_shares(void **unused) {
 static void test_no_edit(void **unused) {
     (void)unused;
     chl_trial_options o = trial_options();
-    o.edit.rate = 1e-20f;
+    edit_options.rate = 1e-20f;
     json_t *report = try_edits(&o);
     near(number(report, "unchanged", "all", NULL), 1, 0);
     near(number(report, "leakage", "all", "to_favourite"), 0, 0);
@@ -496,7 +501,7 @@ static void test_trial_errors(void **unused) {
     o.judge = "c.safetensors";
     assert_int_not_equal(chl_evaluate_edits(engine, &o, &text), CHL_OK);
     o = trial_options();
-    o.least_strength = 0.95f; /* no sound of one of the kinds is as strong */
+    o.min_strength = 0.95f; /* no sound of one of the kinds is as strong */
     assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
     o = trial_options();
     o.sources = "folders";
@@ -510,19 +515,20 @@ static void test_ablation(void **unused) {
     const char *const twice[] = {"a.safetensors", "a.safetensors"};
     const char *const two[] = {"a.safetensors", "b.safetensors"};
     const chl_ablation_group group[] = {{"same", 2, twice, 0}, {"two", 2, two, 0}};
-    chl_ablation_options o = {.size = sizeof o,
-                              .models = models,
-                              .groups = 2,
-                              .group = group,
-                              .zero_shot = plain,
-                              .trial = trial_options()};
-    o.zero_shot.data = "pairs";
-    o.trial.scenes = 1;
-    o.trial.edit.rate = 0.3f; /* some answers change, others do not */
+    chl_zero_shot_options zero_shot = plain;
+    chl_trial_options trial = trial_options();
+    zero_shot.data = "pairs";
+    trial.scenes = 1;
+    const chl_ablation_options o = {.size = sizeof o,
+                                    .models = &models,
+                                    .groups = 2,
+                                    .group = group,
+                                    .zero_shot = &zero_shot,
+                                    .trial = &trial};
+    edit_options.rate = 0.3f; /* some answers change, others do not */
     char *text;
     MUST(chl_evaluate_ablation(&o, &text));
-    json_t *report = parse(text), *single = classify("pairs", 0, true),
-           *edits = try_edits(&o.trial);
+    json_t *report = parse(text), *single = classify("pairs", 0, true), *edits = try_edits(&trial);
     const json_t *groups = json_object_get(report, "groups");
     const json_t *same = json_object_get(json_array_get(groups, 0), "figures"),
                  *pair = json_object_get(json_array_get(groups, 1), "figures");

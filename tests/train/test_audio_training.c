@@ -475,7 +475,7 @@ static void mistakes(void **state) {
     }
     for (int i = 0; i < 7; i++) {
         chl_train_options o = options_of("", 5, &c);
-        static const char *const says[] = {"weight 0",    "below 0", "compare",     "--clip",
+        static const char *const says[] = {"weight 0",    "below 0", "compare",     "needs clip",
                                            "temperature", "shares",  "wordnet-base"};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;

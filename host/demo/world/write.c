@@ -1,4 +1,5 @@
 /* `chladni world`: samples to a folder that trainings read (train/dataset.h has the format). */
+#include "base/options.h"
 #include "base/random.h"
 #include "demo/world/world.h"
 #include "graph/graph.h"
@@ -57,7 +58,7 @@ static void plan_second(const chl_world_options *o, uint32_t space, int64_t inde
     const int next = 1 + (int)(chl_uniform(d.word[1]) * (float)(CHL_KINDS - 1));
     p->second = (chl_kind)(((int)p->kind + next) % CHL_KINDS);
     p->second_strength =
-        o->least_strength + (p->wish.strength - o->least_strength) * chl_uniform(d.word[2]);
+        o->min_strength + (p->wish.strength - o->min_strength) * chl_uniform(d.word[2]);
 }
 
 static plan plan_sample(const chl_world_options *o, int64_t index) {
@@ -72,7 +73,7 @@ static plan plan_sample(const chl_world_options *o, int64_t index) {
               .second = CHL_NO_KIND};
     p.wish = (chl_scene_wish){.kind = p.kind, .time = NAN, .season = NAN, .house = NAN};
     if (p.kind == CHL_NO_KIND) return p;
-    p.wish.strength = o->least_strength + (1 - o->least_strength) * chl_uniform(b.word[2]);
+    p.wish.strength = o->min_strength + (1 - o->min_strength) * chl_uniform(b.word[2]);
     plan_second(o, space, index, &p);
     if (o->split == CHL_WORLD_TRAIN && chl_uniform(b.word[3]) < o->bias) {
         p.wish.time = favourite[p.kind].time;
@@ -277,7 +278,7 @@ static chl_status check_empty(const char *path) {
     closedir(folder);
     if (entries == 0) return CHL_OK;
     return chl_fail(CHL_ERR_ARGUMENT,
-                    "%s: holds %d files already: name an empty folder, or use --force", path,
+                    "%s: holds %d files already: name an empty folder, or set force", path,
                     entries);
 }
 
@@ -312,8 +313,6 @@ static chl_status check_seconds(float seconds) {
 }
 
 static chl_status check(const chl_world_options *o) {
-    if (o->size != sizeof *o)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_world_options.size is %u, not sizeof", o->size);
     if (!o->out || strlen(o->out) > 4000)
         return chl_fail(CHL_ERR_ARGUMENT, "no folder to write to, or a name far too long");
     if (o->count < 1 || o->count > MAX_SAMPLES)
@@ -321,9 +320,9 @@ static chl_status check(const chl_world_options *o) {
                         MAX_SAMPLES);
     if (!(o->bias >= 0 && o->bias <= 1))
         return chl_fail(CHL_ERR_ARGUMENT, "a bias of %g: it is a share, 0 to 1", (double)o->bias);
-    if (!(o->least_strength >= 0 && o->least_strength <= 1))
+    if (!(o->min_strength >= 0 && o->min_strength <= 1))
         return chl_fail(CHL_ERR_ARGUMENT, "a least strength of %g: strengths are 0 to 1",
-                        (double)o->least_strength);
+                        (double)o->min_strength);
     if (!(o->second_event >= 0 && o->second_event <= 1))
         return chl_fail(CHL_ERR_ARGUMENT,
                         "a second event in %g of the pictures: it is a share, 0 to 1",
@@ -335,18 +334,16 @@ static chl_status check(const chl_world_options *o) {
     return check_seconds(o->seconds);
 }
 
-chl_world_options chl_world_defaults(void) {
-    return (chl_world_options){.size = sizeof(chl_world_options),
-                               .count = 1000,
-                               .side = 128,
-                               .seconds = 6,
-                               .bias = 0.8f,
-                               .least_strength = 0.25f};
+void chl_world_options_init(size_t size, chl_world_options *options) {
+    const chl_world_options defaults = {
+        .count = 1000, .side = 128, .seconds = 6, .bias = 0.8f, .min_strength = 0.25f};
+    chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
-chl_status chl_world_write(const chl_world_options *options) {
-    CHL_TRY(check(options));
-    chl_world_options o = *options;
+chl_status chl_world_write(const chl_world_options *theirs) {
+    chl_world_options o = chl_world_defaults();
+    CHL_TRY(chl_options_take(&o, sizeof o, theirs, "chl_world_options"));
+    CHL_TRY(check(&o));
     o.no_sounds = o.no_sounds || o.split == CHL_WORLD_CALM;
     CHL_TRY(make_folders(&o));
     writer w = {.options = &o};

@@ -1,5 +1,5 @@
 /* The demo's world in a build without it (CHLADNI_WORLD=OFF). */
-#include "base/status.h"
+#include "base/options.h"
 #include <chladni/demo.h>
 
 static chl_status without(const char *path) {
@@ -7,11 +7,14 @@ static chl_status without(const char *path) {
                     "%s: this build has no demo world: rebuild with -DCHLADNI_WORLD=ON", path);
 }
 
-chl_world_options chl_world_defaults(void) {
-    return (chl_world_options){.size = sizeof(chl_world_options)};
+void chl_world_options_init(size_t size, chl_world_options *options) {
+    const chl_world_options defaults = {.size = sizeof defaults};
+    chl_options_give(options, size, &defaults, sizeof defaults);
 }
-chl_status chl_world_write(const chl_world_options *options) {
-    return without(options->out);
+chl_status chl_world_write(const chl_world_options *theirs) {
+    chl_world_options options = {.size = sizeof options};
+    CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_world_options"));
+    return without(options.out);
 }
 chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
                            uint64_t seed, float seconds, const char *path) {

@@ -146,12 +146,12 @@ const chl_backend *table() {
 bool refuse(char *text, size_t size, cudaError_t error, int device, int count) {
     if (error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice)
         std::snprintf(text, size,
-                      "no CUDA backend: %s: install the NVIDIA driver, or use --device cpu",
+                      "no CUDA backend: %s: install the NVIDIA driver, or set device to cpu",
                       cudaGetErrorString(error));
     else if (error != cudaSuccess)
         std::snprintf(text, size, "no CUDA backend: %s", cudaGetErrorString(error));
     else if (count == 0)
-        std::snprintf(text, size, "no CUDA backend: no GPU is visible: use --device cpu");
+        std::snprintf(text, size, "no CUDA backend: no GPU is visible: set device to cpu");
     else if (device >= count)
         std::snprintf(text, size, "cuda:%d: this machine has %d (cuda:0 to cuda:%d)", device, count,
                       count - 1);

@@ -1,0 +1,55 @@
+#include "base/options.h"
+#include <string.h>
+
+/* No option struct is near this: a larger size is memory that nobody set. */
+#define MAX_SIZE 4096u
+#define MIN_SIZE 8u
+
+chl_status chl_options_take(void *mine, uint32_t size, const void *theirs, const char *name) {
+    if (!theirs) return CHL_OK;
+    uint32_t given;
+    memcpy(&given, theirs, sizeof given);
+    if (given == 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s.size is 0: start from the struct's defaults, or set size to sizeof(%s)",
+                        name, name);
+    if (given < MIN_SIZE || given > MAX_SIZE || given % sizeof(uint32_t) != 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s.size must be sizeof(%s), got %u", name, name, given);
+    const unsigned char *bytes = theirs;
+    for (uint32_t i = size; i < given; i++)
+        if (bytes[i])
+            return chl_fail(CHL_ERR_UNSUPPORTED,
+                            "%s has %u bytes, library %s knows %u of them and the others are not "
+                            "0: the program was built against a newer header and sets an option "
+                            "that this library does not have",
+                            name, given, CHLADNI_VERSION, size);
+    memcpy(mine, theirs, given < size ? given : size);
+    memcpy(mine, &size, sizeof size);
+    return CHL_OK;
+}
+
+void chl_options_give(void *theirs, size_t their_size, const void *defaults, size_t size) {
+    const uint32_t stored = (uint32_t)their_size;
+    memset(theirs, 0, their_size);
+    memcpy(theirs, defaults, their_size < size ? their_size : size);
+    memcpy(theirs, &stored, their_size < sizeof stored ? their_size : sizeof stored);
+}
+
+chl_status chl_check_int(bool holds, const char *field, const char *range, int64_t value) {
+    if (holds) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s must be %s, got %lld", field, range, (long long)value);
+}
+
+chl_status chl_check_float(bool holds, const char *field, const char *range, double value) {
+    if (holds) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s must be %s, got %g", field, range, value);
+}
+
+chl_status chl_check_enum(int value, int count, const char *field) {
+    if (value >= 0 && value < count) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s must be in [0, %d], got %d", field, count - 1, value);
+}
+
+chl_status chl_check_pointer(const void *pointer, const char *field) {
+    return pointer ? CHL_OK : chl_fail(CHL_ERR_ARGUMENT, "%s must not be NULL", field);
+}

@@ -1,0 +1,31 @@
+/* Option structs that can grow, and the checks of their fields.
+ *
+ * A public option struct begins with `uint32_t size`, which the caller sets to its own sizeof, and
+ * grows at its end only. A caller may thus have been compiled with an older or a newer header than
+ * the library: it has fewer fields, which then take their defaults, or more, which must be zero.
+ * Structs never nest by value (the outer one would move what follows the inner one): an option
+ * struct in another is a pointer, and NULL means defaults. */
+#ifndef CHL_BASE_OPTIONS_H
+#define CHL_BASE_OPTIONS_H
+#include "base/status.h"
+#include <stdbool.h>
+
+/* Copies a caller's options over `mine` [size bytes], which holds the defaults on entry; mine's own
+ * size field is `size` afterwards. theirs NULL: the defaults stay. `name` of the struct, for the
+ * error. CHL_ERR_ARGUMENT for a size that no header ever had (0 above all), CHL_ERR_UNSUPPORTED for
+ * a larger struct that is not zero beyond `size`: an option of a newer header is set. */
+chl_status chl_options_take(void *mine, uint32_t size, const void *theirs, const char *name);
+
+/* The other way: writes defaults [size bytes] to a caller's struct of `their_size` bytes: cut, or
+ * with zeros behind them. The struct's size field becomes their_size. */
+void chl_options_give(void *theirs, size_t their_size, const void *defaults, size_t size);
+
+/* --- checks of fields ------------------------------------------------------------------------- */
+/* "steps must be >= 1, got 0" unless `holds`. `field` is the struct's or parameter's name. */
+chl_status chl_check_int(bool holds, const char *field, const char *range, int64_t value);
+chl_status chl_check_float(bool holds, const char *field, const char *range, double value);
+/* value in [0, count) */
+chl_status chl_check_enum(int value, int count, const char *field);
+/* "source must not be NULL" */
+chl_status chl_check_pointer(const void *pointer, const char *field);
+#endif

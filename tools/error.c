@@ -1,0 +1,108 @@
+/* What went wrong, on stderr, in the program's terms. */
+#include "command.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The library names fields of its option structs; who uses the program knows flags. */
+static const struct {
+    const char *field, *flag;
+} flags[] = {
+    {"adam_eps", "--adam-eps"},
+    {"audio", "--audio"},
+    {"average", "--average"},
+    {"batch", "--batch"},
+    {"beta1", "--beta1"},
+    {"beta2", "--beta2"},
+    {"bias", "--bias"},
+    {"clip", "--clip"},
+    {"count", "--count"},
+    {"cycles", "--cycles"},
+    {"data", "--data"},
+    {"decay", "--weight-decay"},
+    {"device", "--device"},
+    {"face", "--face"},
+    {"force", "--force"},
+    {"generator", "--generator"},
+    {"judge", "--judge"},
+    {"labels", "--labels"},
+    {"latent_weight", "--latent-weight"},
+    {"latent_weight_rise", "--latent-weight-rise"},
+    {"level_step", "--level-step"},
+    {"levels", "--levels"},
+    {"mask_rate", "--mask-rate"},
+    {"min_strength", "--min-strength"},
+    {"neutral", "--neutral"},
+    {"no_sounds", "--no-sounds"},
+    {"out", "--out"},
+    {"rate", "--lr"},
+    {"resume", "--resume"},
+    {"save_every", "--save-every"},
+    {"scenes", "--limit"},
+    {"second_event", "--second-event"},
+    {"seconds", "--seconds"},
+    {"side", "--size"},
+    {"sounds", "--sounds"},
+    {"sources", "--sources"},
+    {"start", "--start"},
+    {"steps", "--steps"},
+    {"stop_after", "--stop-after"},
+    {"strength", "--strength"},
+    {"truncation", "--truncation"},
+    {"vocab", "--vocab"},
+    {"warm_up", "--warm-up"},
+};
+
+static const char *find_flag(const char *word, size_t length) {
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strlen(flags[i].field) == length && strncmp(flags[i].field, word, length) == 0)
+            return flags[i].flag;
+    return NULL;
+}
+
+static bool follows(const char *text, const char *at, const char *word) {
+    const size_t length = strlen(word);
+    return (size_t)(at - text) >= length && strncmp(at - length, word, length) == 0;
+}
+
+/* Texts have a field in three places: "X needs FIELD", "set FIELD" and "FIELD must be". The same
+ * word elsewhere ("the generator", a path) is a word. */
+static void print_with_flags(FILE *to, const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    for (const char *at = text; *at;) {
+        const size_t length = strspn(at, letters);
+        const char *flag = length ? find_flag(at, length) : NULL;
+        const bool named = follows(text, at, "needs ") || follows(text, at, "set ") ||
+                           strncmp(at + length, " must be ", strlen(" must be ")) == 0;
+        if (flag && named)
+            fputs(flag, to);
+        else
+            fwrite(at, 1, length ? length : 1, to);
+        at += length ? length : 1;
+    }
+}
+
+static char own_error[1024]; /* empty: the library failed, not the program */
+
+chl_status command_fail(chl_status code, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(own_error, sizeof own_error, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+void print_error(const char *before) {
+    fprintf(stderr, "chladni: %s", before);
+    if (own_error[0])
+        fputs(own_error, stderr);
+    else
+        print_with_flags(stderr, chl_error());
+    fputc('\n', stderr);
+    own_error[0] = 0;
+}
+
+int run_error(void) {
+    print_error("");
+    return EXIT_RUN;
+}
