@@ -55,8 +55,8 @@ step "the backend opens"
 "$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING adam >"$build/first.log" 2>&1 ||
   { cat "$build/first.log"; fail "no evidence without a GPU that computes"; }
 
-step "register layouts of mma and ldmatrix, against the PTX manual as the emulator reads it"
-"$nvcc" -std=c++17 -gencode "arch=compute_$architecture,code=sm_$architecture" -I kernels tests/emu/layouts.cu -o "$build/layouts"
+step "register layouts of mma, ldmatrix and wgmma, bytes of tensor maps, against the PTX manual as the emulator reads it"
+"$nvcc" -std=c++17 -gencode "arch=compute_$architecture,code=sm_$architecture" -I kernels -I tests tests/emu/layouts.cu -o "$build/layouts"
 CUDA_VISIBLE_DEVICES=$number "$build/layouts"
 
 run_ops() { # run_ops NAME COMMAND...: the last line of what it says, kept for the result

@@ -1,9 +1,12 @@
 // Do the tensor-core instructions of a real GPU lay their registers out as the CPU's formulas say?
 // Prints JSON and ends with 0 where they do. The same source for both:
-//     nvcc -std=c++17 -arch=sm_80 -I kernels/cuda tests/emu/layouts.cu -o layouts && ./layouts
+//     nvcc -std=c++17 -arch=sm_80 -I kernels -I tests tests/emu/layouts.cu -o layouts && ./layouts
+// (Hopper: -gencode arch=compute_90a,code=sm_90a; wgmma and tensor maps are looked at there only.)
 // and, through the CMake target emu_layouts, against the CPU machine itself.
 #include "cuda/lib/simt.h"
+#include "emu/kernels/wgmma_probe.cuh"
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #ifdef __CUDACC__
@@ -24,6 +27,10 @@ template <class T> class Buffer { // memory that kernel and host both see
 static int finish() {
     return static_cast<int>(cudaDeviceSynchronize());
 }
+static bool has_wgmma() {
+    cudaDeviceProp properties;
+    return cudaGetDeviceProperties(&properties, 0) == cudaSuccess && properties.major == 9;
+}
 #else
 static const char *machine = "emu";
 template <class T> class Buffer {
@@ -36,6 +43,9 @@ template <class T> class Buffer {
 };
 static int finish() {
     return 0;
+}
+static bool has_wgmma() {
+    return true;
 }
 #endif
 
@@ -138,6 +148,75 @@ template <int N, bool TRANS> static int wrong_ldmatrix() {
     return wrong;
 }
 
+// --- wgmma and tensor maps ---------------------------------------------------------------------
+using namespace wgmma_probe;
+
+static uint16_t bf16_of(int v) {
+    const float value = static_cast<float>(v);
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return static_cast<uint16_t>(bits >> 16);
+}
+static int value_of(int i, int seed) { // small whole numbers: products and sums are exact
+    return static_cast<int>(static_cast<uint32_t>(i * 2654435761u + seed * 40503u) >> 24) % 9 - 4;
+}
+// A 128-byte swizzle: within a row of 128 bytes the 16-byte pieces are exchanged by row % 8.
+static int swizzled(int row, int byte) {
+    return row * 128 + ((byte / 16 ^ row % 8) * 16) + byte % 16;
+}
+
+// 0: accumulators, A in registers and the bytes that tensor maps place are as the formulas say
+template <int N, bool TURNED, bool A_IN_REGISTERS> static int wrong_wgmma() {
+    Buffer<uint16_t> a(M * K), b(N * K);
+    Buffer<uint32_t> held(KBLOCKS * GROUP * 4);
+    Buffer<float> d(GROUP * N / 2);
+    Buffer<unsigned char> loaded(A_BYTES + B_BYTES<N>);
+    simt::tensor_map map_a, map_b;
+    if (!a.data() || !b.data() || !held.data() || !d.data() || !loaded.data()) return -1;
+    for (int i = 0; i < M * K; i++) a.data()[i] = bf16_of(value_of(i, 1));
+    for (int n = 0; n < N; n++)
+        for (int k = 0; k < K; k++)
+            b.data()[TURNED ? k * N + n : n * K + k] = bf16_of(value_of(n * K + k, 2));
+    for (int i = 0; i < KBLOCKS * GROUP * 4; i++) {
+        const int r = i % 4, t = i / 4 % GROUP, block = i / 4 / GROUP;
+        const int row = t / 32 * 16 + t % 32 / 4 + r % 2 * 8, k = t % 4 * 2 + r / 2 * 8;
+        const uint16_t *at = a.data() + row * K + block * 16 + k;
+        held.data()[i] = at[0] | static_cast<uint32_t>(at[1]) << 16;
+    }
+    if (make_map(&map_a, a.data(), M, K, K) ||
+        make_map(&map_b, b.data(), TURNED ? K : N, TURNED ? N : K, 64) ||
+        simt::launch(run_wgmma<N, TURNED, A_IN_REGISTERS>,
+                     {1, GROUP, static_cast<size_t>(A_BYTES + B_BYTES<N>), 90}, nullptr, map_a,
+                     map_b, held.data(), d.data(), loaded.data()) ||
+        finish())
+        return -1;
+    int wrong = 0;
+    for (int i = 0; i < M * K; i++) {
+        uint16_t there;
+        memcpy(&there, loaded.data() + swizzled(i / K, i % K * 2), 2);
+        wrong += there != a.data()[i];
+    }
+    for (int i = 0; i < N * K; i++) { // turned: blocks of 64 columns, each [64 k][64 n]
+        const int n = i / K, k = i % K;
+        const int at = TURNED ? n / 64 * B_BYTES<64> + swizzled(k, n % 64 * 2) : swizzled(n, k * 2);
+        uint16_t there;
+        memcpy(&there, loaded.data() + A_BYTES + at, 2);
+        wrong += there != bf16_of(value_of(i, 2));
+    }
+    for (int i = 0; i < GROUP * N / 2; i++) {
+        const int t = i / (N / 2), v = i % (N / 2);
+        const int row = t / 32 * 16 + t % 32 / 4 + v / 2 % 2 * 8;
+        const int column = v / 4 * 8 + t % 4 * 2 + v % 2;
+        int sum = 0;
+        for (int k = 0; k < K; k++) sum += value_of(row * K + k, 1) * value_of(column * K + k, 2);
+        wrong += d.data()[i] != static_cast<float>(sum);
+    }
+    return wrong;
+}
+template <int N, bool TURNED, bool A_IN_REGISTERS> static int wrong_on_hopper() {
+    return has_wgmma() ? wrong_wgmma<N, TURNED, A_IN_REGISTERS>() : 0;
+}
+
 int main() {
     const struct {
         const char *name;
@@ -151,9 +230,16 @@ int main() {
         {"ldmatrix_x1_trans", wrong_ldmatrix<1, true>()},
         {"ldmatrix_x2_trans", wrong_ldmatrix<2, true>()},
         {"ldmatrix_x4_trans", wrong_ldmatrix<4, true>()},
+        {"wgmma_n64", wrong_on_hopper<64, false, false>()},
+        {"wgmma_n128", wrong_on_hopper<128, false, false>()},
+        {"wgmma_n64_a_in_registers", wrong_on_hopper<64, false, true>()},
+        {"wgmma_n128_a_in_registers", wrong_on_hopper<128, false, true>()},
+        {"wgmma_n64_turned", wrong_on_hopper<64, true, false>()},
+        {"wgmma_n128_turned", wrong_on_hopper<128, true, false>()},
     };
     bool right = true;
-    std::printf("{\"machine\": \"%s\", \"wrong_elements\": {", machine);
+    std::printf("{\"machine\": \"%s\", \"wgmma\": %s, \"wrong_elements\": {", machine,
+                has_wgmma() ? "true" : "false");
     const char *separator = "";
     for (const auto &r : results) {
         std::printf("%s\"%s\": %d", separator, r.name, r.wrong);

@@ -5,6 +5,7 @@
 #include "cuda/lib/simt.h"
 #include "cuda/lib/wgmma_descriptor.h"
 #include "cute_tables.h"
+#include "emu/kernels/wgmma_probe.cuh"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -98,61 +99,8 @@ template <int N, bool TRANSPOSED> int wrong_ldmatrix() {
     return wrong;
 }
 
-// --- tensor-map loads and wgmma, as modconv_hopper.cuh uses them ------------------------------
-constexpr int M = 64, K = 64, KBLOCKS = 4, GROUP = 128;
-constexpr int A_BYTES = M * K * 2;
-constexpr int b_bytes(int n) {
-    return n * K * 2;
-}
-
-// A [64, 64], k innermost. B [n, 64], k innermost, or turned: [64, n], n innermost.
-template <int N, bool TURNED, bool A_IN_REGISTERS>
-SIMT_KERNEL((GROUP), run_wgmma, const __grid_constant__ simt::tensor_map map_a,
-            const __grid_constant__ simt::tensor_map map_b, const uint32_t *held, float *d,
-            unsigned char *loaded) {
-    SIMT_DYNAMIC_SHARED(unsigned char, memory);
-    SIMT_SHARED(full, simt::mbarrier);
-    const int t = int(threadIdx.x);
-    unsigned char *a = memory, *b = memory + A_BYTES;
-    if (t == 0) {
-        simt::mbarrier_init(&full, 1);
-        simt::fence_proxy_async();
-        simt::mbarrier_arrive_expect(&full, A_BYTES + b_bytes(N));
-        simt::tma_load_2d(a, &map_a, &full, 0, 0);
-        if (TURNED)
-            for (int n = 0; n < N; n += 64) simt::tma_load_2d(b + b_bytes(n), &map_b, &full, n, 0);
-        else
-            simt::tma_load_2d(b, &map_b, &full, 0, 0);
-    }
-    __syncthreads();
-    simt::mbarrier_wait(&full, 0);
-    for (int i = t; i < A_BYTES + b_bytes(N); i += GROUP) loaded[i] = memory[i];
-    float sum[N / 2] = {};
-    uint32_t of_a[KBLOCKS][4];
-    for (int k = 0; k < KBLOCKS; k++)
-        for (int i = 0; i < 4; i++) of_a[k][i] = held[(k * GROUP + t) * 4 + i];
-    simt::wgmma_fence();
-    const uint64_t left = simt::wgmma_operand(a);
-    const uint64_t right =
-        TURNED ? simt::wgmma_operand_turned(b, b_bytes(64)) : simt::wgmma_operand(b);
-    for (int k = 0; k < KBLOCKS; k++) {
-        if constexpr (A_IN_REGISTERS)
-            simt::wgmma_m64k16<N>(sum, of_a[k], right + 2 * k);
-        else if constexpr (TURNED)
-            simt::wgmma_m64k16<N, true>(sum, left + 2 * k, right + 128 * k);
-        else
-            simt::wgmma_m64k16<N>(sum, left + 2 * k, right + 2 * k);
-    }
-    simt::wgmma_commit();
-    simt::wgmma_wait<0>();
-    for (int i = 0; i < N / 2; i++) d[t * (N / 2) + i] = sum[i];
-}
-
-int make_map(simt::tensor_map *map, const void *base, int rows, int columns, int box_columns) {
-    const uint64_t size[2] = {uint64_t(columns), uint64_t(rows)}, pitch[1] = {2u * columns};
-    const uint32_t box[2] = {uint32_t(box_columns), uint32_t(rows)};
-    return simt::make_tensor_map(map, base, 2, size, pitch, box, true);
-}
+// --- tensor-map loads and wgmma ---------------------------------------------------------------
+using namespace wgmma_probe;
 
 struct operands {
     std::vector<float> a, b; // [64][64], [n][64]
@@ -178,7 +126,7 @@ int misplaced(const operands &o, int n, bool turned) {
 
 template <int N, bool TURNED, bool A_IN_REGISTERS> void check_wgmma(const char *what) {
     operands o = {std::vector<float>(M * K), std::vector<float>(N * K),
-                  std::vector<unsigned char>(size_t(A_BYTES + b_bytes(N)))};
+                  std::vector<unsigned char>(size_t(A_BYTES + B_BYTES<N>))};
     for (float &e : o.a) e = draw();
     for (float &e : o.b) e = draw();
     alignas(16) static uint16_t a[M * K], b[128 * K];
@@ -197,7 +145,7 @@ template <int N, bool TURNED, bool A_IN_REGISTERS> void check_wgmma(const char *
     std::vector<float> d(GROUP * N / 2);
     if (make_map(&map_a, a, M, K, K) || make_map(&map_b, b, TURNED ? K : N, TURNED ? N : K, 64) ||
         simt::launch(run_wgmma<N, TURNED, A_IN_REGISTERS>,
-                     {1, GROUP, size_t(A_BYTES + b_bytes(N)), 90}, nullptr, map_a, map_b,
+                     {1, GROUP, size_t(A_BYTES + B_BYTES<N>), 90}, nullptr, map_a, map_b,
                      held.data(), d.data(), o.loaded.data())) {
         report(what, -1);
         return;
@@ -221,7 +169,7 @@ void check_descriptors() {
     for (int k = 0; k < KBLOCKS; k++)
         for (int n : {64, 128}) {
             const uint64_t straight = simt::wgmma_descriptor(0) + 2 * k;
-            const uint64_t turned = simt::wgmma_descriptor_turned(0, b_bytes(64)) + 128 * k;
+            const uint64_t turned = simt::wgmma_descriptor_turned(0, B_BYTES<64>) + 128 * k;
             const uint64_t unread = n == 64 ? UNREAD : 0; // one block of columns: no next one
             char what[80];
             std::snprintf(what, sizeof what, "descriptor, K-major, %d rows, k block %d", n, k);
