@@ -20,28 +20,16 @@ static const chl_body *paper_body(chl_op op) {
     (void)op;
     return &body;
 }
-static bool dx_torgb_epilogue(const chl_call *call) {
-    return chl_frozen_torgb(call + 1) && chl_frozen_epilogue(call + 2);
-}
-static bool dx_epilogue(const chl_call *call) {
-    return chl_frozen_epilogue(call + 1);
-}
-static bool torgb_epilogue(const chl_call *call) {
-    return chl_frozen_torgb(call) && chl_frozen_epilogue(call + 1);
-}
-static bool conv_torgb(const chl_call *call) {
-    return chl_colours_in_tile(call, call + 1);
-}
 static const chl_fused_body *paper_fused(chl_fusion fusion) {
     static const chl_fused_body bodies[CHL_FUSION_COUNT] = {
-        [CHL_FUSION_modconv_dx_torgb_epilogue] = {.fits = dx_torgb_epilogue},
-        [CHL_FUSION_modconv_dx_epilogue] = {.fits = dx_epilogue},
-        [CHL_FUSION_torgb_epilogue] = {.fits = torgb_epilogue},
-        [CHL_FUSION_modconv_torgb] = {.fits = conv_torgb},
+        [CHL_FUSION_modconv_dx_torgb_epilogue] = {.fits = chl_dx_torgb_epilogue_fits},
+        [CHL_FUSION_modconv_dx_epilogue] = {.fits = chl_dx_epilogue_fits},
+        [CHL_FUSION_torgb_epilogue] = {.fits = chl_torgb_epilogue_fits},
+        [CHL_FUSION_modconv_torgb] = {.fits = chl_modconv_torgb_fits},
         [CHL_FUSION_gate] = {.fits = chl_gate_fits},
         [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits},
-        [CHL_FUSION_sum_layer_norm] = {.fits = chl_summed_rows},
-        [CHL_FUSION_unit_end] = {.fits = chl_unit_ends}};
+        [CHL_FUSION_sum_layer_norm] = {.fits = chl_sum_layer_norm_fits},
+        [CHL_FUSION_unit_end] = {.fits = chl_unit_end_fits}};
     return &bodies[fusion];
 }
 static void release(chl_device *device, void *memory) {
@@ -75,19 +63,15 @@ static int unread_input(const chl_node *node, const chl_shapes *shapes) {
     return shapes->in[0].dtype == CHL_BF16 ? w : packed;
 }
 
-/* Does one of the nodes `from` to `to` touch the tensor? */
+/* Does one of the nodes `from` to `to` read or write the tensor? */
 static bool touched(const chl_graph *graph, const chl_node *from, const chl_node *to,
                     chl_tensor root) {
-    for (; from < to; from++) {
-        for (int i = 0; i < from->inputs; i++)
-            if (from->in[i] != CHL_NONE && graph->tensor[from->in[i]].root == root) return true;
-        for (int i = 0; i < from->outputs; i++)
-            if (from->out[i] > CHL_NONE && graph->tensor[from->out[i]].root == root) return true;
-    }
+    for (; from < to; from++)
+        if (chl_node_reads(graph, from, root) || chl_node_writes(graph, from, root)) return true;
     return false;
 }
 
-/* Calls as one move each tensor once, and what is elided never. */
+/* Fused calls read or write each tensor once, and an elided tensor never. */
 static double bytes_of(const chl_graph *graph, const chl_node *node) {
     const chl_node *first = node - node->fused_index;
     chl_shapes shapes;

@@ -43,7 +43,7 @@ typedef union chl_attributes {
         float slope; /* leaky ReLU; 0 = ReLU */
     } activation;
     struct {
-        float most; /* upper bound of the log scale */
+        float max_log_scale; /* upper bound of the log scale */
     } scale_by;
     struct {
         float gain, bias_gain; /* y = gain * x W^T + bias_gain * b */
@@ -95,9 +95,9 @@ typedef union chl_attributes {
     } drop;
     struct {
         int32_t fft, hop, bands;
-        int32_t reflect;       /* 1 = reflect padding (librosa 0.8), 0 = zeros */
-        int32_t absolute;      /* 1 = full-scale reference, 0 = the clip's own maximum */
-        float floor_db, least; /* 80 dB, 1e-10 */
+        int32_t reflect;           /* 1 = reflect padding (librosa 0.8), 0 = zeros */
+        int32_t absolute;          /* 1 = full-scale reference, 0 = the clip's own maximum */
+        float floor_db, min_power; /* 80 dB, 1e-10: powers below it count as it */
     } mel;
 } chl_attributes;
 #endif

@@ -4,6 +4,12 @@
 #define CHL_FUSION_H
 #include "ops.h"
 
+/* none of the first `count` calls adds to what is there */
+static inline bool chl_none_accumulates(const chl_call *call, int count) {
+    uint32_t any = 0;
+    for (int i = 0; i < count; i++) any |= call[i].accumulate;
+    return !any;
+}
 /* modconv_epilogue_backward: of noise strength and biases no gradient is wanted */
 static inline bool chl_frozen_epilogue(const chl_call *epilogue) {
     return epilogue->out_desc[0].rank && !epilogue->out_desc[2].rank &&
@@ -13,12 +19,25 @@ static inline bool chl_frozen_epilogue(const chl_call *epilogue) {
 static inline bool chl_frozen_torgb(const chl_call *rgb) {
     return rgb->in_desc[3].dim[0] == 3 && !rgb->out_desc[2].rank && !rgb->out_desc[3].rank;
 }
-/* modconv, torgb: bf16, and channels that one tile can have */
-static inline bool chl_colours_in_tile(const chl_call *conv, const chl_call *rgb) {
+/* modconv, torgb: bf16, and a number of channels that one tile holds */
+static inline bool chl_modconv_torgb_fits(const chl_call *call) {
+    const chl_call *conv = &call[0], *rgb = &call[1];
     const int32_t o = conv->attr.conv.o;
     return !conv->attr.conv.up && conv->in_desc[0].dtype == CHL_BF16 &&
-           (o == 32 || o == 64 || o == 128) && rgb->in_desc[1].dim[0] == 3 && !conv->accumulate &&
-           !rgb->accumulate;
+           (o == 32 || o == 64 || o == 128) && rgb->in_desc[1].dim[0] == 3 &&
+           chl_none_accumulates(call, 2);
+}
+/* modconv_dx, torgb_backward, modconv_epilogue_backward */
+static inline bool chl_dx_torgb_epilogue_fits(const chl_call *call) {
+    return chl_frozen_torgb(call + 1) && chl_frozen_epilogue(call + 2);
+}
+/* modconv_dx, modconv_epilogue_backward */
+static inline bool chl_dx_epilogue_fits(const chl_call *call) {
+    return chl_frozen_epilogue(call + 1);
+}
+/* torgb_backward, modconv_epilogue_backward */
+static inline bool chl_torgb_epilogue_fits(const chl_call *call) {
+    return chl_frozen_torgb(call) && chl_frozen_epilogue(call + 1);
 }
 /* Squeeze and excitation [Hu et al. 2018]: ReLU, then sigmoid, no biases; small enough that a block
  * makes a sample. Beside bf16 the weights are packed. */
@@ -34,16 +53,14 @@ static inline bool chl_gate_fits(const chl_call *call) {
            call[2].in_desc[1].dim[0] == in->dim[1] && !call[0].in_desc[2].rank &&
            !call[2].in_desc[2].rank && chl_gate_weights(call, 3) && chl_gate_weights(call + 2, 3) &&
            call[1].attr.activation.kind == CHL_LEAKY_RELU &&
-           call[3].attr.activation.kind == CHL_SIGMOID &&
-           !(call[0].accumulate | call[1].accumulate | call[2].accumulate | call[3].accumulate);
+           call[3].attr.activation.kind == CHL_SIGMOID && chl_none_accumulates(call, 4);
 }
 static inline bool chl_gate_backward_fits(const chl_call *call) {
     const chl_desc *dy = &call[0].in_desc[0], *hidden = &call[2].in_desc[0];
     return dy->rank == 2 && dy->dim[1] <= CHL_GATE_CHANNELS && hidden->dim[1] <= CHL_GATE_HIDDEN &&
            call[3].in_desc[1].dim[1] == dy->dim[1] && chl_gate_weights(call + 1, 2) &&
            chl_gate_weights(call + 3, 2) && call[0].attr.activation.kind == CHL_SIGMOID &&
-           call[2].attr.activation.kind == CHL_LEAKY_RELU &&
-           !(call[0].accumulate | call[1].accumulate | call[2].accumulate | call[3].accumulate);
+           call[2].attr.activation.kind == CHL_LEAKY_RELU && chl_none_accumulates(call, 4);
 }
 /* sum: a + b */
 static inline bool chl_plain_sum(const chl_call *sum) {
@@ -52,13 +69,13 @@ static inline bool chl_plain_sum(const chl_call *sum) {
            !sum->accumulate;
 }
 /* sum, layer_norm: rows that a warp can hold */
-static inline bool chl_summed_rows(const chl_call *call) {
+static inline bool chl_sum_layer_norm_fits(const chl_call *call) {
     const chl_desc *x = &call[1].in_desc[0];
     const int64_t width = x->dim[x->rank - 1];
     return chl_plain_sum(call) && width % 8 == 0 && width <= 1024 && !call[1].accumulate;
 }
 /* channel_scale, sum, batch_norm */
-static inline bool chl_unit_ends(const chl_call *call) {
+static inline bool chl_unit_end_fits(const chl_call *call) {
     return chl_plain_sum(call + 1) && !call[0].accumulate && !call[2].accumulate;
 }
 #endif

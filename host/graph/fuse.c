@@ -67,12 +67,12 @@ static bool same_tensors(const chl_graph *graph, chl_fusion fusion, const int32_
 }
 
 /* --- what nodes touch ------------------------------------------------------------------------- */
-static bool reads(const chl_graph *graph, const chl_node *node, chl_tensor root) {
+bool chl_node_reads(const chl_graph *graph, const chl_node *node, chl_tensor root) {
     for (int i = 0; i < node->inputs; i++)
         if (node->in[i] != CHL_NONE && graph->tensor[node->in[i]].root == root) return true;
     return false;
 }
-static bool writes(const chl_graph *graph, const chl_node *node, chl_tensor root) {
+bool chl_node_writes(const chl_graph *graph, const chl_node *node, chl_tensor root) {
     for (int i = 0; i < node->outputs; i++)
         if (node->out[i] > CHL_NONE && graph->tensor[node->out[i]].root == root) return true;
     return false;
@@ -84,10 +84,11 @@ static bool independent(const chl_graph *graph, const chl_node *a, const chl_nod
     for (int i = 0; i < a->outputs; i++) {
         if (a->out[i] <= CHL_NONE) continue;
         const chl_tensor root = graph->tensor[a->out[i]].root;
-        if (reads(graph, b, root) || writes(graph, b, root)) return false;
+        if (chl_node_reads(graph, b, root) || chl_node_writes(graph, b, root)) return false;
     }
     for (int i = 0; i < b->outputs; i++)
-        if (b->out[i] > CHL_NONE && reads(graph, a, graph->tensor[b->out[i]].root)) return false;
+        if (b->out[i] > CHL_NONE && chl_node_reads(graph, a, graph->tensor[b->out[i]].root))
+            return false;
     return true;
 }
 
@@ -114,8 +115,8 @@ static bool may_meet(const chl_graph *graph, const int32_t *node, int count, int
 static bool private_to(const chl_graph *graph, const int32_t *node, int count, chl_tensor root) {
     if (graph->tensor[root].kind != KIND_NODE || graph->tensor[root].keep) return false;
     for (int32_t n = 0; n < graph->nodes; n++)
-        if (!among(node, count, n) &&
-            (reads(graph, &graph->node[n], root) || writes(graph, &graph->node[n], root)))
+        if (!among(node, count, n) && (chl_node_reads(graph, &graph->node[n], root) ||
+                                       chl_node_writes(graph, &graph->node[n], root)))
             return false;
     return true;
 }

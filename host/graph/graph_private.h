@@ -62,6 +62,9 @@ static inline chl_tensor_info *chl_info(const chl_graph *g, chl_tensor t) {
 chl_tensor chl_new_tensor(chl_graph *graph, const char *name, chl_desc desc, chl_kind kind);
 /* Shapes of a node as its rule sees them; output shapes are filled from the tensors. */
 void chl_node_shapes(const chl_graph *graph, const chl_node *node, chl_shapes *shapes);
+/* Is one of the node's inputs (outputs) the tensor `root`, or a reshape of it? */
+bool chl_node_reads(const chl_graph *graph, const chl_node *node, chl_tensor root);
+bool chl_node_writes(const chl_graph *graph, const chl_node *node, chl_tensor root);
 /* Appends a node whose output tensors exist already where out[i] >= 0, and are made where
  * CHL_FRESH. */
 void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out);

@@ -168,7 +168,7 @@ const chl_rule chl_rule_scale_by = {
 const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward};
 
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most) {
-    chl_attributes attr = {.scale_by = {.most = most}};
+    chl_attributes attr = {.scale_by = {.max_log_scale = most}};
     const chl_tensor in[2] = {x, log_scale};
     if (x == CHL_NONE || log_scale == CHL_NONE) return CHL_NONE;
     return chl_emit1(g, CHL_OP_scale_by, &attr, 2, in);

@@ -135,11 +135,11 @@ chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *se
                                    .reflect = settings->reflect,
                                    .absolute = settings->absolute,
                                    .floor_db = settings->floor_db,
-                                   .least = settings->least}};
+                                   .min_power = settings->least}};
     /* The kernel's absolute reference is always power 1: the level of full scale goes into the
      * filter and into `least`. */
     if (settings->absolute) {
-        attr.mel.least = (float)(settings->least / t.full_scale);
+        attr.mel.min_power = (float)(settings->least / t.full_scale);
         for (int64_t i = 0; i < t.weights; i++) t.filter[i] = (float)(t.filter[i] / t.full_scale);
     }
     chl_tensor in[5] = {

@@ -41,17 +41,17 @@ size_t chl_direct_workspace(const chl_conv_job *job) {
     return (size_t)(l.band * (padded(l.depth) + l.product)) * sizeof(float);
 }
 
-void chl_direct(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_direct(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     direct_layout l = lay_out_direct(job);
     float *product = workspace, *column = workspace + l.band * l.product;
-    chl_sink_begin(sink, job->n);
+    chl_epilogue_begin(epilogue, job->n);
 #pragma omp parallel
     for (int64_t first = 0; first < l.pixels; first += l.band) {
         int64_t rows = chl_min(l.band, l.pixels - first);
         if (!l.plain) chl_im2col(job, first, rows, column, l.column);
         chl_rows_product(rows, job->out_c, l.depth, l.plain ? job->x + first * l.column : column,
                          l.column, job->packed, product, l.product);
-        chl_rows_sink(sink, first, rows, product, l.product);
+        chl_rows_epilogue(epilogue, first, rows, product, l.product);
     }
 }
 

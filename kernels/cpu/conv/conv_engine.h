@@ -1,11 +1,13 @@
 /* What the three ways of computing a convolution share: what to compute (a job), what becomes of
- * each value computed (a sink), and the steps that work on rows of pixels.
+ * each value computed (a epilogue), and the steps that work on rows of pixels.
  *
  * A job is a plain correlation; a data gradient with stride 1 is a job too, over dy with rotated
- * weights. A sink is the epilogue: nothing that follows a convolution runs as a pass of its own. */
+ * weights. A epilogue is the epilogue: nothing that follows a convolution runs as a pass of its
+ * own. */
 #ifndef CHL_CPU_CONV_ENGINE_H
 #define CHL_CPU_CONV_ENGINE_H
 #include "cpu/lib/panel.h"
+#include "cpu/lib/rows.h"
 
 typedef struct chl_conv_job {
     int64_t n, in_h, in_w, in_c, out_h, out_w, out_c;
@@ -15,14 +17,14 @@ typedef struct chl_conv_job {
     const float *packed;
 } chl_conv_job;
 
-typedef enum chl_sink_kind {
-    CHL_SINK_PLAIN,    /* y = v + bias */
-    CHL_SINK_ACTIVATE, /* y = clamp(gain * lrelu(v * scale + noise * strength + bias)) */
-    CHL_SINK_GRADIENT  /* y = v * scale; dscale = sum over pixels of v * x */
-} chl_sink_kind;
+typedef enum chl_epilogue_kind {
+    CHL_EPILOGUE_PLAIN,    /* y = v + bias */
+    CHL_EPILOGUE_ACTIVATE, /* y = clamp(gain * lrelu(v * scale + noise * strength + bias)) */
+    CHL_EPILOGUE_GRADIENT  /* y = v * scale; dscale = sum over pixels of v * x */
+} chl_epilogue_kind;
 
-typedef struct chl_sink {
-    chl_sink_kind kind;
+typedef struct chl_epilogue {
+    chl_epilogue_kind kind;
     bool accumulate;
     float *y;                 /* [n,pixels,channels], or NULL: not wanted */
     int64_t pixels, channels; /* of one sample of y */
@@ -34,67 +36,53 @@ typedef struct chl_sink {
     const float *x;                     /* [n,pixels,channels], with dscale only */
     float *dscale;                      /* [n,channels] or NULL */
     bool dscale_accumulate;
-} chl_sink;
+} chl_epilogue;
 
-/* The first `lanes` of a vector; the others are 0. */
-static inline chl_vec chl_load_some(const float *p, int64_t lanes) {
-    if (lanes >= CHL_LANES) return chl_load(p);
-    chl_vec v = {0};
-    memcpy(&v, p, (size_t)lanes * sizeof *p);
-    return v;
-}
-static inline void chl_store_some(float *p, chl_vec v, int64_t lanes) {
-    if (lanes >= CHL_LANES)
-        chl_store(p, v);
-    else
-        memcpy(p, &v, (size_t)lanes * sizeof *p);
-}
-static inline chl_vec chl_select(chl_ivec mask, chl_vec yes, chl_vec no) {
-    return (chl_vec)((mask & (chl_ivec)yes) | (~mask & (chl_ivec)no));
-}
-
-/* What the sink needs for one vector of channels of one sample. */
-typedef struct chl_sink_lane {
+/* What the epilogue needs for one vector of channels of one sample. */
+typedef struct chl_epilogue_lane {
     int64_t n, c, lanes;
     chl_vec scale, bias;
-} chl_sink_lane;
+} chl_epilogue_lane;
 
-static inline chl_sink_lane chl_sink_open(const chl_sink *sink, int64_t n, int64_t c) {
-    chl_sink_lane lane = {.n = n, .c = c, .lanes = chl_min(CHL_LANES, sink->channels - c)};
-    lane.scale = sink->scale ? chl_load_some(sink->scale + n * sink->channels + c, lane.lanes)
-                             : chl_splat(1);
-    lane.bias = sink->bias ? chl_load_some(sink->bias + c, lane.lanes) : chl_splat(0);
+static inline chl_epilogue_lane chl_epilogue_open(const chl_epilogue *epilogue, int64_t n,
+                                                  int64_t c) {
+    chl_epilogue_lane lane = {.n = n, .c = c, .lanes = chl_min(CHL_LANES, epilogue->channels - c)};
+    lane.scale = epilogue->scale
+                     ? chl_load_part(epilogue->scale + n * epilogue->channels + c, lane.lanes)
+                     : chl_splat(1);
+    lane.bias = epilogue->bias ? chl_load_part(epilogue->bias + c, lane.lanes) : chl_splat(0);
     return lane;
 }
 
-/* Takes one computed vector at a pixel. `kind` is sink->kind, a constant where this is inlined.
- * CHL_SINK_GRADIENT returns v * x, for the caller to sum over the pixels of a sample. */
-static inline __attribute__((always_inline)) chl_vec chl_sink_put(chl_sink_kind kind,
-                                                                  const chl_sink *sink,
-                                                                  const chl_sink_lane *lane,
-                                                                  int64_t pixel, chl_vec v) {
-    int64_t at = (lane->n * sink->pixels + pixel) * sink->channels + lane->c;
+/* Takes one computed vector at a pixel. `kind` is epilogue->kind, a constant where this is inlined.
+ * CHL_EPILOGUE_GRADIENT returns v * x, for the caller to sum over the pixels of a sample. */
+static inline __attribute__((always_inline)) chl_vec chl_epilogue_put(chl_epilogue_kind kind,
+                                                                      const chl_epilogue *epilogue,
+                                                                      const chl_epilogue_lane *lane,
+                                                                      int64_t pixel, chl_vec v) {
+    int64_t at = (lane->n * epilogue->pixels + pixel) * epilogue->channels + lane->c;
     chl_vec out = v;
-    if (kind == CHL_SINK_PLAIN) out = v + lane->bias;
-    if (kind == CHL_SINK_GRADIENT) out = v * lane->scale;
-    if (kind == CHL_SINK_ACTIVATE) {
+    if (kind == CHL_EPILOGUE_PLAIN) out = v + lane->bias;
+    if (kind == CHL_EPILOGUE_GRADIENT) out = v * lane->scale;
+    if (kind == CHL_EPILOGUE_ACTIVATE) {
         chl_vec add = lane->bias;
-        if (sink->noise)
-            add = add + sink->noise[lane->n * sink->noise_step + pixel] * sink->strength;
+        if (epilogue->noise)
+            add =
+                add + epilogue->noise[lane->n * epilogue->noise_step + pixel] * epilogue->strength;
         out = v * lane->scale + add;
-        out = chl_select(out > 0, out, out * sink->slope) * sink->gain;
-        if (sink->clamp > 0) {
+        out = chl_vselect(out > 0, out, out * epilogue->slope) * epilogue->gain;
+        if (epilogue->clamp > 0) {
             /* NaN compares false and passes through */
-            out = chl_select(out > sink->clamp, chl_splat(sink->clamp), out);
-            out = chl_select(out < -sink->clamp, chl_splat(-sink->clamp), out);
+            out = chl_vselect(out > epilogue->clamp, chl_splat(epilogue->clamp), out);
+            out = chl_vselect(out < -epilogue->clamp, chl_splat(-epilogue->clamp), out);
         }
     }
-    if (sink->y) {
-        if (sink->accumulate) out += chl_load_some(sink->y + at, lane->lanes);
-        chl_store_some(sink->y + at, out, lane->lanes);
+    if (epilogue->y) {
+        if (epilogue->accumulate) out += chl_load_part(epilogue->y + at, lane->lanes);
+        chl_store_part(epilogue->y + at, out, lane->lanes);
     }
-    if (kind == CHL_SINK_GRADIENT && sink->dscale)
-        return v * chl_load_some(sink->x + at, lane->lanes);
+    if (kind == CHL_EPILOGUE_GRADIENT && epilogue->dscale)
+        return v * chl_load_part(epilogue->x + at, lane->lanes);
     return v;
 }
 
@@ -104,7 +92,7 @@ static inline __attribute__((always_inline)) chl_vec chl_sink_put(chl_sink_kind 
 int chl_workers(void);
 
 /* dscale starts at zero unless it accumulates. One thread. */
-void chl_sink_begin(const chl_sink *sink, int64_t n);
+void chl_epilogue_begin(const chl_epilogue *epilogue, int64_t n);
 
 /* --- steps on rows of pixels; called by all threads of a parallel region, each ends in a barrier
  * --- */
@@ -116,19 +104,21 @@ void chl_im2col(const chl_conv_job *job, int64_t first, int64_t rows, float *col
 /* product [rows, N] = a [rows, K] * packed [K,N]; row strides in floats. */
 void chl_rows_product(int64_t rows, int64_t n, int64_t k, const float *a, int64_t lda,
                       const float *packed, float *product, int64_t stride);
-/* Feeds rows of products to the sink; `first` counts pixels over all samples. Overwrites product.
+/* Feeds rows of products to the epilogue; `first` counts pixels over all samples. Overwrites
+ * product.
  */
-void chl_rows_sink(const chl_sink *sink, int64_t first, int64_t rows, float *product,
-                   int64_t stride);
-/* dscale[n(r)] += product[r], where product holds the sink's v * x; `of_row` pixels per sample. */
-void chl_sink_sum(const chl_sink *sink, int64_t first, int64_t rows, int64_t rows_of_sample,
-                  const float *product, int64_t stride);
+void chl_rows_epilogue(const chl_epilogue *epilogue, int64_t first, int64_t rows, float *product,
+                       int64_t stride);
+/* dscale[n(r)] += product[r], where product holds the epilogue's v * x; `of_row` pixels per sample.
+ */
+void chl_epilogue_sum(const chl_epilogue *epilogue, int64_t first, int64_t rows,
+                      int64_t rows_of_sample, const float *product, int64_t stride);
 
 /* --- the engines; workspace sizes in bytes --- */
 
 /* Any kernel, stride and padding: im2col and a product, in bands. Weights [K*K*in_c, out_c]. */
 size_t chl_direct_workspace(const chl_conv_job *job);
-void chl_direct(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_direct(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 
 /* The data gradient with any stride: dx [n,in_h,in_w,in_c] from dy [n,out_h,out_w,out_c] (job->x).
  * Weights [out_c, K*K*in_c]. */
@@ -144,9 +134,9 @@ void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, f
  * holds the forward's sizes in all three; job->x is x in the forward and g [n,2h,2w,out_c]
  * backwards. */
 size_t chl_up_workspace(const chl_conv_job *job);
-void chl_up(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_up(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 size_t chl_up_backward_workspace(const chl_conv_job *job);
-void chl_up_backward(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_up_backward(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 size_t chl_up_weight_gradient_workspace(const chl_conv_job *job);
 void chl_up_weight_gradient(const chl_conv_job *job, const float *g, float gain, float *dw,
                             bool accumulate, float *workspace);

@@ -9,9 +9,9 @@ int chl_workers(void) {
     return atomic_load(&workers);
 }
 
-void chl_sink_begin(const chl_sink *sink, int64_t n) {
-    if (sink->dscale && !sink->dscale_accumulate)
-        memset(sink->dscale, 0, (size_t)(n * sink->channels) * sizeof *sink->dscale);
+void chl_epilogue_begin(const chl_epilogue *epilogue, int64_t n) {
+    if (epilogue->dscale && !epilogue->dscale_accumulate)
+        memset(epilogue->dscale, 0, (size_t)(n * epilogue->channels) * sizeof *epilogue->dscale);
 }
 
 static void copy_scaled(float *to, const float *from, const float *style, int64_t count) {
@@ -69,46 +69,47 @@ void chl_rows_product(int64_t rows, int64_t n, int64_t k, const float *a, int64_
         }
 }
 
-static inline __attribute__((always_inline)) void sink_row(chl_sink_kind kind, const chl_sink *sink,
-                                                           int64_t pixel, float *product) {
-    for (int64_t c = 0; c < sink->channels; c += CHL_LANES) {
-        chl_sink_lane lane = chl_sink_open(sink, pixel / sink->pixels, c);
+static inline __attribute__((always_inline)) void
+epilogue_row(chl_epilogue_kind kind, const chl_epilogue *epilogue, int64_t pixel, float *product) {
+    for (int64_t c = 0; c < epilogue->channels; c += CHL_LANES) {
+        chl_epilogue_lane lane = chl_epilogue_open(epilogue, pixel / epilogue->pixels, c);
         chl_vec v = chl_load(product + c);
-        v = chl_sink_put(kind, sink, &lane, pixel % sink->pixels, v);
-        if (kind == CHL_SINK_GRADIENT) chl_store(product + c, v);
+        v = chl_epilogue_put(kind, epilogue, &lane, pixel % epilogue->pixels, v);
+        if (kind == CHL_EPILOGUE_GRADIENT) chl_store(product + c, v);
     }
 }
 
-void chl_rows_sink(const chl_sink *sink, int64_t first, int64_t rows, float *product,
-                   int64_t stride) {
+void chl_rows_epilogue(const chl_epilogue *epilogue, int64_t first, int64_t rows, float *product,
+                       int64_t stride) {
 #pragma omp for schedule(static)
-    for (int64_t r = 0; r < rows; r++) switch (sink->kind) {
-        case CHL_SINK_PLAIN:
-            sink_row(CHL_SINK_PLAIN, sink, first + r, product + r * stride);
+    for (int64_t r = 0; r < rows; r++) switch (epilogue->kind) {
+        case CHL_EPILOGUE_PLAIN:
+            epilogue_row(CHL_EPILOGUE_PLAIN, epilogue, first + r, product + r * stride);
             break;
-        case CHL_SINK_ACTIVATE:
-            sink_row(CHL_SINK_ACTIVATE, sink, first + r, product + r * stride);
+        case CHL_EPILOGUE_ACTIVATE:
+            epilogue_row(CHL_EPILOGUE_ACTIVATE, epilogue, first + r, product + r * stride);
             break;
-        case CHL_SINK_GRADIENT:
-            sink_row(CHL_SINK_GRADIENT, sink, first + r, product + r * stride);
+        case CHL_EPILOGUE_GRADIENT:
+            epilogue_row(CHL_EPILOGUE_GRADIENT, epilogue, first + r, product + r * stride);
             break;
         }
-    if (sink->dscale) chl_sink_sum(sink, first, rows, sink->pixels, product, stride);
+    if (epilogue->dscale)
+        chl_epilogue_sum(epilogue, first, rows, epilogue->pixels, product, stride);
 }
 
-void chl_sink_sum(const chl_sink *sink, int64_t first, int64_t rows, int64_t rows_of_sample,
-                  const float *product, int64_t stride) {
+void chl_epilogue_sum(const chl_epilogue *epilogue, int64_t first, int64_t rows,
+                      int64_t rows_of_sample, const float *product, int64_t stride) {
     /* by channels: each sum has one owner and one order, whatever the number of threads */
 #pragma omp for schedule(static)
-    for (int64_t c = 0; c < sink->channels; c += CHL_LANES) {
-        int64_t lanes = chl_min(CHL_LANES, sink->channels - c);
+    for (int64_t c = 0; c < epilogue->channels; c += CHL_LANES) {
+        int64_t lanes = chl_min(CHL_LANES, epilogue->channels - c);
         for (int64_t r = 0; r < rows;) {
             int64_t n = (first + r) / rows_of_sample;
             int64_t end = chl_min(rows, (n + 1) * rows_of_sample - first);
             chl_vec sum = {0};
             for (; r < end; r++) sum += chl_load(product + r * stride + c);
-            float *at = sink->dscale + n * sink->channels + c;
-            chl_store_some(at, chl_load_some(at, lanes) + sum, lanes);
+            float *at = epilogue->dscale + n * epilogue->channels + c;
+            chl_store_part(at, chl_load_part(at, lanes) + sum, lanes);
         }
     }
 }

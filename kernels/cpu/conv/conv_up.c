@@ -5,9 +5,9 @@
  *     Y[p,q] = sum_jk f_j f_k z[p - 1 + j, q - 1 + k]
  *
  * Folding the filter into the weights would need four 3x3 convolutions, four times the products.
- * Here z lives in a band of rows that slides down the sample; the filter and the sink read it while
- * it is in the cache. This file computes z by one product [pixels, in_c] x [in_c, 9*out_c], which
- * suits small maps; conv_up_tiles.c saves products on larger ones. */
+ * Here z lives in a band of rows that slides down the sample; the filter and the epilogue read it
+ * while it is in the cache. This file computes z by one product [pixels, in_c] x [in_c, 9*out_c],
+ * which suits small maps; conv_up_tiles.c saves products on larger ones. */
 #include "cpu/conv/conv_up.h"
 
 #define BAND_FLOATS (1 << 20)
@@ -60,8 +60,9 @@ static void gather_row(const chl_conv_job *job, const up_layout *l, int64_t firs
 
 /* One band: the products of x rows first..end, the rows of z they reach, the output these complete.
  */
-static void up_band(const chl_conv_job *job, const chl_sink *sink, const up_layout *l, int64_t n,
-                    int64_t first, int64_t end, float *column, float *product, float *z) {
+static void up_band(const chl_conv_job *job, const chl_epilogue *epilogue, const up_layout *l,
+                    int64_t n, int64_t first, int64_t end, float *column, float *product,
+                    float *z) {
     chl_conv_job styled = *job;
     styled.out_h = job->in_h;
     styled.out_w = job->in_w;
@@ -77,10 +78,10 @@ static void up_band(const chl_conv_job *job, const chl_sink *sink, const up_layo
     for (int64_t row = 2 * first; row <= 2 * end + last; row++)
         gather_row(job, l, first, end, product, row, row == 2 * first && first > 0,
                    chl_up_z_row(&l->z, z, first, row));
-    chl_up_filter(job, sink, &l->z, n, first, end, z);
+    chl_up_filter(job, epilogue, &l->z, n, first, end, z);
 }
 
-void chl_up(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_up(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     up_layout l = lay_out(job);
     float *column = workspace, *product = column + l.rows * job->in_w * l.column;
     float *z = product + l.rows * job->in_w * l.product;
@@ -89,8 +90,8 @@ void chl_up(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
 #pragma omp single
         memset(z, 0, (size_t)(CHL_UP_CARRIED * l.z.row) * sizeof *z);
         for (int64_t first = 0; first < job->in_h; first += l.rows)
-            up_band(job, sink, &l, n, first, chl_min(job->in_h, first + l.rows), column, product,
-                    z);
+            up_band(job, epilogue, &l, n, first, chl_min(job->in_h, first + l.rows), column,
+                    product, z);
     }
 }
 
@@ -135,11 +136,11 @@ size_t chl_up_backward_workspace(const chl_conv_job *job) {
     return (size_t)(down_floats(job, &l) + l.rows * job->in_w * l.product) * sizeof(float);
 }
 
-void chl_up_backward(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_up_backward(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     down_layout l = lay_out_down(job);
     float *column = workspace, *product = column + l.rows * job->in_w * l.column;
     float *dz = product + l.rows * job->in_w * l.product;
-    chl_sink_begin(sink, job->n);
+    chl_epilogue_begin(epilogue, job->n);
 #pragma omp parallel
     for (int64_t n = 0; n < job->n; n++)
         for (int64_t first = 0; first < job->in_h; first += l.rows) {
@@ -147,6 +148,7 @@ void chl_up_backward(const chl_conv_job *job, const chl_sink *sink, float *works
             down_columns(job, &l, job->x, n, first, end, dz, column);
             chl_rows_product(pixels, job->in_c, 9 * job->out_c, column, l.column, job->packed,
                              product, l.product);
-            chl_rows_sink(sink, (n * job->in_h + first) * job->in_w, pixels, product, l.product);
+            chl_rows_epilogue(epilogue, (n * job->in_h + first) * job->in_w, pixels, product,
+                              l.product);
         }
 }

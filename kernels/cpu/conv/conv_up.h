@@ -26,8 +26,8 @@ static inline float *chl_up_z_row(const chl_up_z *layout, float *z, int64_t firs
 /* Filters and sinks the rows of the output that x rows first..end complete (all of z's rows up to
  * 2 end - 1 are there, at the end of the sample 2h + 1 too, zeros), then moves the carried rows up.
  */
-void chl_up_filter(const chl_conv_job *job, const chl_sink *sink, const chl_up_z *layout, int64_t n,
-                   int64_t first, int64_t end, float *z);
+void chl_up_filter(const chl_conv_job *job, const chl_epilogue *epilogue, const chl_up_z *layout,
+                   int64_t n, int64_t first, int64_t end, float *z);
 /* The filter's transpose: rows 2 first .. 2 end of dz [2h+1, 2w+1, out_c] from g [2h, 2w, out_c].
  */
 void chl_up_spread(const chl_conv_job *job, const float *g, int64_t first, int64_t end, float *dz);

@@ -65,8 +65,8 @@ static void read_row(const chl_conv_job *job, const layout *l, int64_t row, floa
     for (int64_t x = 0; x < job->in_w; x++, to += l->x_pixel, from += job->in_c)
         for (int64_t c = 0; c < job->in_c; c += CHL_LANES) {
             int64_t lanes = chl_min(CHL_LANES, job->in_c - c);
-            chl_vec v = chl_load_some(from + c, lanes);
-            if (style) v *= chl_load_some(style + c, lanes);
+            chl_vec v = chl_load_part(from + c, lanes);
+            if (style) v *= chl_load_part(style + c, lanes);
             chl_store(to + c, v);
         }
 }
@@ -100,13 +100,13 @@ static void fill_row(const chl_conv_job *job, const layout *l, const float *g, c
 static void add_tap(const chl_conv_job *job, const layout *l, const chunk *c, int64_t tap,
                     int64_t from, int64_t end, const float *x, const float *z, float *sum,
                     bool add) {
-    chl_tall t = {.runs = c->rows, .length = job->in_w, .a_at = c->x_at, .b_at = c->z_at};
+    chl_gemm_tn_operands t = {
+        .runs = c->rows, .length = job->in_w, .a_at = c->x_at, .b_at = c->z_at};
     t.a = x + from;
     t.lda = l->x_pixel;
     t.b = z + tap / 3 * l->z_row + tap % 3 * l->z_pixel;
     t.ldb = 2 * l->z_pixel;
-    chl_tall_product(&t, end - from, job->out_c, sum + tap * l->s_tap + from * l->s_row, l->s_row,
-                     add);
+    chl_gemm_tn(&t, end - from, job->out_c, sum + tap * l->s_tap + from * l->s_row, l->s_row, add);
 }
 
 static void sum_private(const chl_conv_job *job, const layout *l, const float *g, float *sum,

@@ -18,16 +18,16 @@ static inline chl_vec filtered(const float *const z[4], int64_t at) {
 
 /* One row of the output from the four rows of z around it: down, then along, a sliding window. */
 static inline __attribute__((always_inline)) void
-filter_row(chl_sink_kind kind, const chl_conv_job *job, const chl_sink *sink, const chl_up_z *l,
-           int64_t n, int64_t y, const float *const z[4]) {
+filter_row(chl_epilogue_kind kind, const chl_conv_job *job, const chl_epilogue *epilogue,
+           const chl_up_z *l, int64_t n, int64_t y, const float *const z[4]) {
     int64_t width = 2 * job->in_w;
     for (int64_t c = 0; c < job->out_c; c += CHL_LANES) {
-        chl_sink_lane lane = chl_sink_open(sink, n, c);
+        chl_epilogue_lane lane = chl_epilogue_open(epilogue, n, c);
         chl_vec v0 = filtered(z, c), v1 = filtered(z, c + l->pixel);
         chl_vec v2 = filtered(z, c + 2 * l->pixel);
         for (int64_t x = 0; x < width; x++) {
             chl_vec v3 = filtered(z, c + (x + 3) * l->pixel);
-            chl_sink_put(kind, sink, &lane, y * width + x, weighted(v0, v1, v2, v3));
+            chl_epilogue_put(kind, epilogue, &lane, y * width + x, weighted(v0, v1, v2, v3));
             v0 = v1;
             v1 = v2;
             v2 = v3;
@@ -35,18 +35,18 @@ filter_row(chl_sink_kind kind, const chl_conv_job *job, const chl_sink *sink, co
     }
 }
 
-void chl_up_filter(const chl_conv_job *job, const chl_sink *sink, const chl_up_z *l, int64_t n,
-                   int64_t first, int64_t end, float *z) {
+void chl_up_filter(const chl_conv_job *job, const chl_epilogue *epilogue, const chl_up_z *l,
+                   int64_t n, int64_t first, int64_t end, float *z) {
     int64_t from = first ? 2 * first - 2 : 0;
     int64_t to = end == job->in_h ? 2 * job->in_h : 2 * end - 2;
 #pragma omp for schedule(static)
     for (int64_t y = from; y < to; y++) {
         const float *rows[4];
         for (int k = 0; k < 4; k++) rows[k] = chl_up_z_row(l, z, first, y - 1 + k);
-        if (sink->kind == CHL_SINK_ACTIVATE)
-            filter_row(CHL_SINK_ACTIVATE, job, sink, l, n, y, rows);
+        if (epilogue->kind == CHL_EPILOGUE_ACTIVATE)
+            filter_row(CHL_EPILOGUE_ACTIVATE, job, epilogue, l, n, y, rows);
         else
-            filter_row(CHL_SINK_PLAIN, job, sink, l, n, y, rows);
+            filter_row(CHL_EPILOGUE_PLAIN, job, epilogue, l, n, y, rows);
     }
     /* by columns: with few rows in a band a row is both read and written here, in this order */
     int64_t moved = 2 * (end - first) * l->row;
@@ -65,7 +65,7 @@ static inline __attribute__((always_inline)) chl_vec gathered(bool whole, const 
     if (whole) return filtered(g, at);
     chl_vec v[4] = {{0}, {0}, {0}, {0}};
     for (int k = 0; k < 4; k++)
-        if (g[k]) v[k] = chl_load_some(g[k] + at, lanes);
+        if (g[k]) v[k] = chl_load_part(g[k] + at, lanes);
     return weighted(v[0], v[1], v[2], v[3]);
 }
 
@@ -77,7 +77,7 @@ static inline __attribute__((always_inline)) void spread_vector(bool whole, cons
     for (int64_t x = 0; x <= width; x++) {
         chl_vec v3 = {0};
         if (x + 1 < width) v3 = gathered(whole, g, (x + 1) * channels + c, lanes);
-        chl_store_some(dz + x * pixel + c, weighted(v0, v1, v2, v3), lanes);
+        chl_store_part(dz + x * pixel + c, weighted(v0, v1, v2, v3), lanes);
         v0 = v1;
         v1 = v2;
         v2 = v3;

@@ -154,7 +154,7 @@ typedef struct source {
 
 static inline chl_vec source_at(const source *s, int64_t y, int64_t x, int64_t c, int64_t lanes) {
     if (y < 0 || x < 0 || y >= s->rows || x >= s->columns) return chl_splat(0);
-    return chl_load_some(s->pixel + (y * s->columns + x) * s->channels + c, lanes);
+    return chl_load_part(s->pixel + (y * s->columns + x) * s->channels + c, lanes);
 }
 
 /* Forwards 5 pixels become 9 units, backwards 9 pixels of dz do. */
@@ -181,7 +181,7 @@ read_tile(bool backward, const source *s, int64_t top, int64_t left, const layou
                 for (int j = 0; j < extent; j++) d[j] = source_at(s, top + i, left + j, c, lanes);
             units_of(backward, d, half[i]);
         }
-        chl_vec style = s->style ? chl_load_some(s->style + c, lanes) : chl_splat(1);
+        chl_vec style = s->style ? chl_load_part(s->style + c, lanes) : chl_splat(1);
         for (int j = 0; j < UNITS; j++) {
             for (int i = 0; i < extent; i++) d[i] = half[i][j] * style;
             units_of(backward, d, column);
@@ -297,8 +297,9 @@ static void write_tile(const chl_conv_job *job, const layout *l, const chl_up_z 
 }
 
 /* One band: tile rows top..bottom of sample n. */
-static void forward_band(const chl_conv_job *job, const chl_sink *sink, const layout *l, int64_t n,
-                         int64_t top, int64_t bottom, const edges *e, float *v, float *z) {
+static void forward_band(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
+                         int64_t n, int64_t top, int64_t bottom, const edges *e, float *v,
+                         float *z) {
     const chl_up_z layout_z = chl_up_z_of(job);
     float *m = v + UNITS * UNITS * l->v_matrix;
     const source s = {.pixel = job->x + n * job->in_h * job->in_w * job->in_c,
@@ -334,10 +335,10 @@ static void forward_band(const chl_conv_job *job, const chl_sink *sink, const la
                    (size_t)layout_z.pixel * sizeof *over);
         }
     }
-    chl_up_filter(job, sink, &layout_z, n, first, end, z);
+    chl_up_filter(job, epilogue, &layout_z, n, first, end, z);
 }
 
-void chl_up_tiles(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_up_tiles(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     layout l = lay_out(job, false);
     float *z = workspace + band_floats(&l) + edges_floats(job);
     const edges e = edges_at(job, workspace + band_floats(&l));
@@ -349,7 +350,8 @@ void chl_up_tiles(const chl_conv_job *job, const chl_sink *sink, float *workspac
         memset(z, 0, z_bytes);
         edge_products(job, n, &e);
         for (int64_t top = 0; top < l.down; top += l.rows)
-            forward_band(job, sink, &l, n, top, chl_min(l.down, top + l.rows), &e, workspace, z);
+            forward_band(job, epilogue, &l, n, top, chl_min(l.down, top + l.rows), &e, workspace,
+                         z);
     }
 }
 
@@ -365,9 +367,9 @@ size_t chl_up_tiles_backward_workspace(const chl_conv_job *job) {
     return (size_t)(band_floats(&l) + dz_floats(job, &l) + sums) * sizeof(float);
 }
 
-/* One tile of dx; the sink's sums over its pixels go to `sums`. */
-static void sink_tile(const chl_conv_job *job, const chl_sink *sink, const layout *l, int64_t n,
-                      int64_t y0, int64_t x0, const float *m, float *sums) {
+/* One tile of dx; the epilogue's sums over its pixels go to `sums`. */
+static void epilogue_tile(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
+                          int64_t n, int64_t y0, int64_t x0, const float *m, float *sums) {
     int64_t rows = chl_min(TILE, job->in_h - y0), columns = chl_min(TILE, job->in_w - x0);
     for (int64_t c = 0; c < l->to; c += CHL_LANES) {
         chl_vec half[TILE][UNITS], d[UNITS], y[TILE], sum = {0};
@@ -376,19 +378,19 @@ static void sink_tile(const chl_conv_job *job, const chl_sink *sink, const layou
             output_transform(d, y);
             for (int i = 0; i < TILE; i++) half[i][j] = y[i] + d[POINTS + i];
         }
-        chl_sink_lane lane = chl_sink_open(sink, n, c);
+        chl_epilogue_lane lane = chl_epilogue_open(epilogue, n, c);
         for (int i = 0; i < rows; i++) {
             output_transform(half[i], y);
             for (int j = 0; j < columns; j++)
-                sum += chl_sink_put(CHL_SINK_GRADIENT, sink, &lane, (y0 + i) * job->in_w + x0 + j,
-                                    y[j] + half[i][POINTS + j]);
+                sum += chl_epilogue_put(CHL_EPILOGUE_GRADIENT, epilogue, &lane,
+                                        (y0 + i) * job->in_w + x0 + j, y[j] + half[i][POINTS + j]);
         }
-        if (sink->dscale) chl_store(sums + c, sum);
+        if (epilogue->dscale) chl_store(sums + c, sum);
     }
 }
 
-static void backward_band(const chl_conv_job *job, const chl_sink *sink, const layout *l, int64_t n,
-                          int64_t top, int64_t bottom, float *v, float *dz) {
+static void backward_band(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
+                          int64_t n, int64_t top, int64_t bottom, float *v, float *dz) {
     float *m = v + UNITS * UNITS * l->v_matrix, *sums = dz + dz_floats(job, l);
     int64_t tiles = (bottom - top) * l->across, first = top * TILE;
     int64_t end = chl_min(job->in_h, bottom * TILE), sum_row = chl_round_up(l->to, CHL_LANES);
@@ -404,19 +406,20 @@ static void backward_band(const chl_conv_job *job, const chl_sink *sink, const l
     multiply(job->packed, l, tiles, v, m);
 #pragma omp for schedule(static)
     for (int64_t t = 0; t < tiles; t++)
-        sink_tile(job, sink, l, n, first + t / l->across * TILE, t % l->across * TILE,
-                  m + t * l->m_row, sums + t * sum_row);
-    if (sink->dscale)
-        chl_sink_sum(sink, (n * l->down + top) * l->across, tiles, l->down * l->across, sums,
-                     sum_row);
+        epilogue_tile(job, epilogue, l, n, first + t / l->across * TILE, t % l->across * TILE,
+                      m + t * l->m_row, sums + t * sum_row);
+    if (epilogue->dscale)
+        chl_epilogue_sum(epilogue, (n * l->down + top) * l->across, tiles, l->down * l->across,
+                         sums, sum_row);
 }
 
-void chl_up_tiles_backward(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_up_tiles_backward(const chl_conv_job *job, const chl_epilogue *epilogue,
+                           float *workspace) {
     layout l = lay_out(job, true);
-    chl_sink_begin(sink, job->n);
+    chl_epilogue_begin(epilogue, job->n);
 #pragma omp parallel
     for (int64_t n = 0; n < job->n; n++)
         for (int64_t top = 0; top < l.down; top += l.rows)
-            backward_band(job, sink, &l, n, top, chl_min(l.down, top + l.rows), workspace,
+            backward_band(job, epilogue, &l, n, top, chl_min(l.down, top + l.rows), workspace,
                           workspace + band_floats(&l));
 }

@@ -10,7 +10,7 @@ int64_t chl_up_tiles_floats(int64_t in_c, int64_t out_c, bool backward);
 void chl_up_tiles_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
                        float *packed);
 size_t chl_up_tiles_workspace(const chl_conv_job *job);
-void chl_up_tiles(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_up_tiles(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 size_t chl_up_tiles_backward_workspace(const chl_conv_job *job);
-void chl_up_tiles_backward(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_up_tiles_backward(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 #endif

@@ -19,10 +19,10 @@
  * Memory decides the rest. Tiles are taken in blocks. Where the weights of all 36 products fit the
  * third-level cache, every thread has blocks of its own, so small that the transformed input V
  * [36, block, in_c] stays in the second level; it is multiplied by GROUP output channels at a time,
- * so that the products M [36, block, GROUP] go from there through the output transform and the sink
- * into y. With larger weights (512 channels: 36 MiB) blocks are large and shared by all threads, so
- * that weights are read twice for a map instead of twenty times. The style multiplies in the input
- * transform.
+ * so that the products M [36, block, GROUP] go from there through the output transform and the
+ * epilogue into y. With larger weights (512 channels: 36 MiB) blocks are large and shared by all
+ * threads, so that weights are read twice for a map instead of twenty times. The style multiplies
+ * in the input transform.
  */
 #include "cpu/conv/winograd.h"
 #include <omp.h>
@@ -80,7 +80,7 @@ int64_t chl_winograd_floats(int64_t in_c, int64_t out_c) {
     (12 << 20)                    /* bytes of transformed weights up to which blocks are private   \
                                    */
 #define PRIVATE_BLOCK (640 << 10) /* bytes of V then */
-#define PRIVATE_TILES 64          /* and tiles at most */
+#define PRIVATE_TILES 64          /* and at most so many tiles */
 #define PRIVATE_GROUP 128         /* output channels whose products exist at one time */
 #define SHARED_TILES 128          /* 64 to 256 measure alike */
 
@@ -155,8 +155,8 @@ typedef struct layout {
     int64_t v_row, v_matrix, m_row, m_matrix, sum_row;
 } layout;
 
-static int64_t evenly(int64_t all, int64_t most) {
-    int64_t blocks = (all + most - 1) / most;
+static int64_t evenly(int64_t all, int64_t max_block) {
+    int64_t blocks = (all + max_block - 1) / max_block;
     return (all + blocks - 1) / blocks;
 }
 
@@ -178,7 +178,7 @@ static layout lay_out(const chl_conv_job *job) {
     return l;
 }
 
-/* Floats of V and M, once or for each thread; behind them the sink's sums of each tile. */
+/* Floats of V and M, once or for each thread; behind them the epilogue's sums of each tile. */
 static int64_t block_floats(const layout *l) {
     return POINTS * POINTS * (l->v_matrix + l->m_matrix);
 }
@@ -207,12 +207,12 @@ void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t 
                 for (int j = 0; j < POINTS; j++)
                     d[j] =
                         top + i >= 0 && top + i < job->in_h && left + j >= 0 && left + j < job->in_w
-                            ? chl_load_some(row + j * c_all, lanes)
+                            ? chl_load_part(row + j * c_all, lanes)
                             : chl_splat(0);
             input_transform(d, half[i]);
         }
         chl_vec style =
-            job->style ? chl_load_some(job->style + n * c_all + c, lanes) : chl_splat(1);
+            job->style ? chl_load_part(job->style + n * c_all + c, lanes) : chl_splat(1);
         for (int j = 0; j < POINTS; j++) {
             for (int i = 0; i < POINTS; i++) d[i] = half[i][j] * style;
             input_transform(d, column);
@@ -221,10 +221,11 @@ void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t 
     }
 }
 
-/* Channels c0.. of one group; the sink's sums over the tile's pixels go to `sums`. */
+/* Channels c0.. of one group; the epilogue's sums over the tile's pixels go to `sums`. */
 static inline __attribute__((always_inline)) void
-write_tile(chl_sink_kind kind, const chl_conv_job *job, const chl_sink *sink, const layout *l,
-           int64_t tile, int64_t c0, int64_t channels, const float *m, float *sums) {
+write_tile(chl_epilogue_kind kind, const chl_conv_job *job, const chl_epilogue *epilogue,
+           const layout *l, int64_t tile, int64_t c0, int64_t channels, const float *m,
+           float *sums) {
     int64_t n = tile / (l->down * l->across);
     int64_t top = tile / l->across % l->down * TILE, left = tile % l->across * TILE;
     int64_t rows = chl_min(TILE, job->out_h - top), columns = chl_min(TILE, job->out_w - left);
@@ -236,39 +237,40 @@ write_tile(chl_sink_kind kind, const chl_conv_job *job, const chl_sink *sink, co
             output_transform(d, y);
             for (int i = 0; i < TILE; i++) half[i][j] = y[i];
         }
-        chl_sink_lane lane = chl_sink_open(sink, n, c0 + c);
+        chl_epilogue_lane lane = chl_epilogue_open(epilogue, n, c0 + c);
         for (int i = 0; i < rows; i++) {
             output_transform(half[i], y);
             int64_t pixel = (top + i) * job->out_w + left;
             if (columns == TILE)
                 for (int j = 0; j < TILE; j++)
-                    sum += chl_sink_put(kind, sink, &lane, pixel + j, y[j]);
+                    sum += chl_epilogue_put(kind, epilogue, &lane, pixel + j, y[j]);
             else
                 for (int j = 0; j < columns; j++)
-                    sum += chl_sink_put(kind, sink, &lane, pixel + j, y[j]);
+                    sum += chl_epilogue_put(kind, epilogue, &lane, pixel + j, y[j]);
         }
-        if (kind == CHL_SINK_GRADIENT && sink->dscale) chl_store(sums + c0 + c, sum);
+        if (kind == CHL_EPILOGUE_GRADIENT && epilogue->dscale) chl_store(sums + c0 + c, sum);
     }
 }
 
-static void write_sunk(const chl_conv_job *job, const chl_sink *sink, const layout *l, int64_t tile,
-                       int64_t c0, int64_t channels, const float *m, float *sums) {
-    switch (sink->kind) {
-    case CHL_SINK_PLAIN:
-        write_tile(CHL_SINK_PLAIN, job, sink, l, tile, c0, channels, m, sums);
+static void write_tile_of_kind(const chl_conv_job *job, const chl_epilogue *epilogue,
+                               const layout *l, int64_t tile, int64_t c0, int64_t channels,
+                               const float *m, float *sums) {
+    switch (epilogue->kind) {
+    case CHL_EPILOGUE_PLAIN:
+        write_tile(CHL_EPILOGUE_PLAIN, job, epilogue, l, tile, c0, channels, m, sums);
         break;
-    case CHL_SINK_ACTIVATE:
-        write_tile(CHL_SINK_ACTIVATE, job, sink, l, tile, c0, channels, m, sums);
+    case CHL_EPILOGUE_ACTIVATE:
+        write_tile(CHL_EPILOGUE_ACTIVATE, job, epilogue, l, tile, c0, channels, m, sums);
         break;
-    case CHL_SINK_GRADIENT:
-        write_tile(CHL_SINK_GRADIENT, job, sink, l, tile, c0, channels, m, sums);
+    case CHL_EPILOGUE_GRADIENT:
+        write_tile(CHL_EPILOGUE_GRADIENT, job, epilogue, l, tile, c0, channels, m, sums);
         break;
     }
 }
 
 /* Every thread takes blocks of its own. */
-static void run_private(const chl_conv_job *job, const chl_sink *sink, const layout *l, float *v,
-                        float *m, float *sums) {
+static void run_private(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
+                        float *v, float *m, float *sums) {
 #pragma omp for schedule(dynamic)
     for (int64_t first = 0; first < l->tiles; first += l->block) {
         int64_t tiles = chl_min(l->block, l->tiles - first);
@@ -281,16 +283,16 @@ static void run_private(const chl_conv_job *job, const chl_sink *sink, const lay
                                job->packed + group_at(job->in_c, job->out_c, c0, point), 0,
                                chl_panels(width), m + point * l->m_matrix, l->m_row, false);
             for (int64_t t = 0; t < tiles; t++)
-                write_sunk(job, sink, l, first + t, c0, width, m + t * l->m_row,
-                           sums + (first + t) * l->sum_row);
+                write_tile_of_kind(job, epilogue, l, first + t, c0, width, m + t * l->m_row,
+                                   sums + (first + t) * l->sum_row);
         }
     }
 }
 
 /* All threads share every step: tiles in, the 36 products (by columns too where threads are many),
  * tiles out. */
-static void run_shared(const chl_conv_job *job, const chl_sink *sink, const layout *l, float *v,
-                       float *m, float *sums) {
+static void run_shared(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
+                       float *v, float *m, float *sums) {
     int64_t panels = chl_panels(job->out_c), tasks = 4 * omp_get_num_threads();
     int64_t cuts = chl_min(panels, (tasks + POINTS * POINTS - 1) / (POINTS * POINTS));
     for (int64_t first = 0; first < l->tiles; first += l->block) {
@@ -307,25 +309,26 @@ static void run_shared(const chl_conv_job *job, const chl_sink *sink, const layo
                                m + point * l->m_matrix, l->m_row, false);
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < tiles; t++)
-            write_sunk(job, sink, l, first + t, 0, job->out_c, m + t * l->m_row,
-                       sums + (first + t) * l->sum_row);
+            write_tile_of_kind(job, epilogue, l, first + t, 0, job->out_c, m + t * l->m_row,
+                               sums + (first + t) * l->sum_row);
     }
 }
 
-void chl_winograd(const chl_conv_job *job, const chl_sink *sink, float *workspace) {
+void chl_winograd(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     layout l = lay_out(job);
     int workers = chl_workers();
     int64_t copies = l.shared ? 1 : workers;
     float *sums = workspace + copies * block_floats(&l);
-    chl_sink_begin(sink, job->n);
+    chl_epilogue_begin(epilogue, job->n);
 #pragma omp parallel num_threads(workers)
     {
         float *v = workspace + (l.shared ? 0 : omp_get_thread_num() * block_floats(&l));
         float *m = v + POINTS * POINTS * l.v_matrix;
         if (l.shared)
-            run_shared(job, sink, &l, v, m, sums);
+            run_shared(job, epilogue, &l, v, m, sums);
         else
-            run_private(job, sink, &l, v, m, sums);
-        if (sink->dscale) chl_sink_sum(sink, 0, l.tiles, l.down * l.across, sums, l.sum_row);
+            run_private(job, epilogue, &l, v, m, sums);
+        if (epilogue->dscale)
+            chl_epilogue_sum(epilogue, 0, l.tiles, l.down * l.across, sums, l.sum_row);
     }
 }

@@ -19,7 +19,7 @@ void chl_winograd_weight_matrix(double g[6][3]);
  * columns); its 36 numbers of all in_c channels lie `step` floats apart. */
 void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t step);
 size_t chl_winograd_workspace(const chl_conv_job *job);
-void chl_winograd(const chl_conv_job *job, const chl_sink *sink, float *workspace);
+void chl_winograd(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
 
 /* The weight gradient (winograd_dw.c), arguments as chl_weight_gradient's. */
 size_t chl_winograd_dw_workspace(const chl_conv_job *job);

@@ -21,7 +21,7 @@
 
 #define PRIVATE_SUM (256 << 10)   /* bytes of S up to which each thread has its own */
 #define PRIVATE_BLOCK (512 << 10) /* bytes of V and M then; 256 to 768 KiB measure alike */
-#define BLOCK_TILES 64            /* tiles at most; shared, 64 to 192 measure alike */
+#define BLOCK_TILES 64            /* at most; shared, 64 to 192 measure alike */
 #define PART 48                   /* input channels of one task where blocks are shared */
 
 static const float a1 = 5.0f / 8, a2 = 25.0f / 64, a3 = 125.0f / 512;
@@ -57,7 +57,7 @@ static void read_gradient(const chl_conv_job *job, const float *dy, int64_t tile
                 for (int j = 0; j < TILE; j++) d[j] = chl_load(row + j * c_all);
             else
                 for (int j = 0; j < TILE; j++)
-                    d[j] = i < rows && j < columns ? chl_load_some(row + j * c_all, lanes)
+                    d[j] = i < rows && j < columns ? chl_load_part(row + j * c_all, lanes)
                                                    : chl_splat(0);
             gradient_transform(d, half[i]);
         }
@@ -91,8 +91,8 @@ static layout lay_out(const chl_conv_job *job) {
     l.s_matrix = job->in_c * l.s_row;
     l.shared = SQUARE * l.s_matrix * (int64_t)sizeof(float) > PRIVATE_SUM;
     int64_t tile = SQUARE * (l.v_row + l.m_row) * (int64_t)sizeof(float);
-    int64_t most = l.shared ? BLOCK_TILES : chl_min(BLOCK_TILES, PRIVATE_BLOCK / tile);
-    l.block = chl_min(l.tiles, chl_max(1, most));
+    int64_t max_block = l.shared ? BLOCK_TILES : chl_min(BLOCK_TILES, PRIVATE_BLOCK / tile);
+    l.block = chl_min(l.tiles, chl_max(1, max_block));
     l.v_matrix = l.block * l.v_row + CHL_LANES;
     l.m_matrix = l.block * l.m_row + CHL_LANES;
     return l;
@@ -112,13 +112,13 @@ static void add_point(const chl_conv_job *job, const layout *l, int64_t point, i
                       int64_t end, int64_t tiles, const float *v, const float *m, float *s,
                       bool add) {
     static const int64_t start[1] = {0};
-    chl_tall t = {.runs = 1, .length = tiles, .a_at = start, .b_at = start};
+    chl_gemm_tn_operands t = {.runs = 1, .length = tiles, .a_at = start, .b_at = start};
     t.a = v + point * l->v_matrix + from;
     t.lda = l->v_row;
     t.b = m + point * l->m_matrix;
     t.ldb = l->m_row;
-    chl_tall_product(&t, end - from, job->out_c, s + point * l->s_matrix + from * l->s_row,
-                     l->s_row, add);
+    chl_gemm_tn(&t, end - from, job->out_c, s + point * l->s_matrix + from * l->s_row, l->s_row,
+                add);
 }
 
 static void sum_private(const chl_conv_job *job, const float *dy, const layout *l, float *v,

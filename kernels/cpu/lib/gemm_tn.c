@@ -2,9 +2,10 @@
 
 /* One register tile: `rows` x `vectors` accumulators over all runs; both are constants wherever
  * this is inlined. A's elements are broadcast: neither side is transposed or packed. */
-static inline __attribute__((always_inline)) void tile(int rows, int vectors, const chl_tall *t,
-                                                       int64_t i, int64_t o, float *restrict c,
-                                                       int64_t ldc, bool add) {
+static inline __attribute__((always_inline)) void tile(int rows, int vectors,
+                                                       const chl_gemm_tn_operands *t, int64_t i,
+                                                       int64_t o, float *restrict c, int64_t ldc,
+                                                       bool add) {
     chl_vec sum[CHL_PANEL_ROWS][CHL_PANEL / CHL_LANES];
     int64_t lda = t->lda, ldb = t->ldb, length = t->length;
     for (int r = 0; r < rows; r++)
@@ -31,16 +32,17 @@ static inline __attribute__((always_inline)) void tile(int rows, int vectors, co
         }
 }
 
-typedef void tile_function(const chl_tall *t, int64_t i, int64_t o, float *c, int64_t ldc,
-                           bool add);
+typedef void tile_function(const chl_gemm_tn_operands *t, int64_t i, int64_t o, float *c,
+                           int64_t ldc, bool add);
 #define TILE(rows, vectors)                                                                        \
-    static void tile_##rows##_##vectors(const chl_tall *t, int64_t i, int64_t o, float *c,         \
-                                        int64_t ldc, bool add) {                                   \
+    static void tile_##rows##_##vectors(const chl_gemm_tn_operands *t, int64_t i, int64_t o,       \
+                                        float *c, int64_t ldc, bool add) {                         \
         tile(rows, vectors, t, i, o, c, ldc, add);                                                 \
     }
 #include "cpu/lib/tile_table.h"
 
-void chl_tall_product(const chl_tall *t, int64_t m, int64_t n, float *c, int64_t ldc, bool add) {
+void chl_gemm_tn(const chl_gemm_tn_operands *t, int64_t m, int64_t n, float *c, int64_t ldc,
+                 bool add) {
     /* 13 rows are 7 + 6, not 12 + 1 (panel.c) */
     int64_t parts = (m + CHL_PANEL_ROWS - 1) / CHL_PANEL_ROWS;
     for (int64_t part = 0; part < parts; part++) {

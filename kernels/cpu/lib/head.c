@@ -231,6 +231,6 @@ int chl_head_threads(void) {
 }
 
 int chl_head_team(void) {
-    int most = chl_head_threads(), wanted = omp_get_max_threads();
-    return wanted < most ? wanted : most;
+    int max_team = chl_head_threads(), wanted = omp_get_max_threads();
+    return wanted < max_team ? wanted : max_team;
 }

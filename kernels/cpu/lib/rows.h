@@ -25,14 +25,21 @@ static inline int chl_worth_threads(int64_t elements) {
     return elements >= 16384;
 }
 
-/* Up to 16 floats; lanes past n are 0. */
+/* The first n floats, at most CHL_LANES; the other lanes are 0. */
 static inline chl_vec chl_load_part(const float *p, int64_t n) {
     if (n >= CHL_LANES) return chl_load(p);
     chl_vec v = {0};
     memcpy(&v, p, (size_t)n * sizeof *p);
     return v;
 }
-/* chl_put of up to 16 floats. */
+/* The first n lanes to memory, at most CHL_LANES. */
+static inline void chl_store_part(float *p, chl_vec v, int64_t n) {
+    if (n >= CHL_LANES)
+        chl_store(p, v);
+    else
+        memcpy(p, &v, (size_t)n * sizeof *p);
+}
+/* The same, added to what is there where `accumulate` is set. */
 static inline void chl_put_part(float *p, chl_vec v, int64_t n, int accumulate) {
     if (n >= CHL_LANES) {
         if (accumulate) v += chl_load(p);
@@ -42,7 +49,7 @@ static inline void chl_put_part(float *p, chl_vec v, int64_t n, int accumulate) 
     for (int64_t i = 0; i < n; i++) chl_put(p + i, v[i], accumulate);
 }
 /* mask ? a : b, lane by lane; masks are what comparing two chl_vec gives */
-static inline chl_vec chl_choose(chl_ivec mask, chl_vec a, chl_vec b) {
+static inline chl_vec chl_vselect(chl_ivec mask, chl_vec a, chl_vec b) {
     return (chl_vec)((mask & (chl_ivec)a) | (~mask & (chl_ivec)b));
 }
 /* Sum of the lanes by halving: four steps deep where chl_lane_sum is sixteen. */

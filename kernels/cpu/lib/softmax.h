@@ -9,12 +9,12 @@ static inline float chl_log_sum_exp(const float *x, int64_t count, float scale) 
     const int64_t full = count - count % CHL_LANES;
     chl_vec widest = chl_splat(x[0]), total = {0};
     for (int64_t j = 0; j < full; j += CHL_LANES) widest = chl_vmax(chl_load(x + j), widest);
-    float most = chl_lane_max(widest), sum = 0;
-    for (int64_t j = full; j < count; j++) most = x[j] > most ? x[j] : most;
+    float max = chl_lane_max(widest), sum = 0;
+    for (int64_t j = full; j < count; j++) max = x[j] > max ? x[j] : max;
     for (int64_t j = 0; j < full; j += CHL_LANES)
-        total += chl_vexp(scale * (chl_load(x + j) - most));
-    for (int64_t j = full; j < count; j++) sum += expf(scale * (x[j] - most));
-    return scale * most + logf(chl_tree_sum(total) + sum);
+        total += chl_vexp(scale * (chl_load(x + j) - max));
+    for (int64_t j = full; j < count; j++) sum += expf(scale * (x[j] - max));
+    return scale * max + logf(chl_tree_sum(total) + sum);
 }
 
 /* In double: a mean over thousands of rows keeps float accuracy. */

@@ -18,10 +18,10 @@ static inline int64_t chl_lanes_left(int64_t n) {
 
 /* b where a is NaN */
 static inline chl_vec chl_vmax(chl_vec a, chl_vec b) {
-    return chl_choose(a > b, a, b);
+    return chl_vselect(a > b, a, b);
 }
 static inline chl_vec chl_vmin(chl_vec a, chl_vec b) {
-    return chl_choose(a < b, a, b);
+    return chl_vselect(a < b, a, b);
 }
 static inline chl_vec chl_vabs(chl_vec x) {
     return (chl_vec)((chl_ivec)x & 0x7fffffff);
@@ -128,6 +128,6 @@ static inline chl_vec chl_vgauss_cdf(chl_vec x, chl_vec *phi) {
     m = m * s + 0.119686544f;
     chl_vec tail = m * s * density;
     *phi = density * 0.398942280f;
-    return chl_choose(x > 0.0f, 1.0f - tail, tail);
+    return chl_vselect(x > 0.0f, 1.0f - tail, tail);
 }
 #endif

@@ -37,8 +37,8 @@ static inline chl_vec sigmoid_slope(chl_vec x) {
             chl_put_part(out + i, v, n, acc);                                                      \
         }                                                                                          \
     }
-MAP(leaky_relu, chl_choose(x > 0.0f, x, x *slope))
-MAP(leaky_relu_slope, chl_choose(x > 0.0f, chl_splat(1), chl_splat(slope)))
+MAP(leaky_relu, chl_vselect(x > 0.0f, x, x *slope))
+MAP(leaky_relu_slope, chl_vselect(x > 0.0f, chl_splat(1), chl_splat(slope)))
 MAP(gelu, gelu(x))
 MAP(gelu_slope, gelu_slope(x))
 MAP(quick_gelu, x *chl_vsigmoid(QUICK *x))

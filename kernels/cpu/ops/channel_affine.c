@@ -40,7 +40,7 @@ static chl_kernel_status forward(const chl_call *call) {
         const int64_t width = w.count - at < w.width ? w.count - at : w.width;
         for (int64_t c = 0; c < width; c += CHL_LANES) {
             chl_vec v = chl_load_part(x + at + c, width - c);
-            v = chl_choose(v < lowest, lowest, chl_choose(v > highest, highest, v));
+            v = chl_vselect(v < lowest, lowest, chl_vselect(v > highest, highest, v));
             v = v * chl_load_part(w.mul + c, width - c) + chl_load_part(w.add + c, width - c);
             chl_put_part(y + at + c, v, width - c, accumulate);
         }
@@ -64,7 +64,7 @@ static chl_kernel_status backward(const chl_call *call) {
             const chl_vec v = chl_load_part(x + at + c, width - c);
             const chl_ivec inside = (chl_ivec)(v >= lowest) & (chl_ivec)(v <= highest);
             const chl_vec slope =
-                chl_choose(inside, chl_load_part(w.mul + c, width - c), (chl_vec){0});
+                chl_vselect(inside, chl_load_part(w.mul + c, width - c), (chl_vec){0});
             chl_put_part(dx + at + c, chl_load_part(dy + at + c, width - c) * slope, width - c,
                          accumulate);
         }

@@ -10,12 +10,12 @@ static size_t forward_workspace(const chl_call *call) {
                                                                    : chl_direct_workspace(&job);
 }
 
-static void run_job(chl_conv_path path, const chl_conv_job *job, const chl_sink *sink,
+static void run_job(chl_conv_path path, const chl_conv_job *job, const chl_epilogue *epilogue,
                     void *workspace) {
     if (path == CHL_PATH_WINOGRAD)
-        chl_winograd(job, sink, workspace);
+        chl_winograd(job, epilogue, workspace);
     else
-        chl_direct(job, sink, workspace);
+        chl_direct(job, epilogue, workspace);
 }
 
 static chl_kernel_status forward(const chl_call *call) {
@@ -23,11 +23,12 @@ static chl_kernel_status forward(const chl_call *call) {
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[0];
     job.packed = call->in[2];
-    chl_sink sink = {.kind = CHL_SINK_PLAIN, .pixels = job.out_h * job.out_w, .channels = a->o};
-    sink.y = call->out[0];
-    sink.accumulate = chl_accumulates(call, 0);
-    sink.bias = call->in[3];
-    run_job(chl_conv_path_of(a), &job, &sink, call->workspace);
+    chl_epilogue epilogue = {
+        .kind = CHL_EPILOGUE_PLAIN, .pixels = job.out_h * job.out_w, .channels = a->o};
+    epilogue.y = call->out[0];
+    epilogue.accumulate = chl_accumulates(call, 0);
+    epilogue.bias = call->in[3];
+    run_job(chl_conv_path_of(a), &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
@@ -60,10 +61,11 @@ static chl_kernel_status dx(const chl_call *call) {
         chl_scatter(&job, call->out[0], chl_accumulates(call, 0), call->workspace);
         return CHL_KERNEL_OK;
     }
-    chl_sink sink = {.kind = CHL_SINK_PLAIN, .pixels = job.out_h * job.out_w, .channels = a.i};
-    sink.y = call->out[0];
-    sink.accumulate = chl_accumulates(call, 0);
-    run_job(path, &job, &sink, call->workspace);
+    chl_epilogue epilogue = {
+        .kind = CHL_EPILOGUE_PLAIN, .pixels = job.out_h * job.out_w, .channels = a.i};
+    epilogue.y = call->out[0];
+    epilogue.accumulate = chl_accumulates(call, 0);
+    run_job(path, &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
@@ -82,9 +84,9 @@ static void bias_gradient(const float *dy, int64_t pixels, int64_t channels, flo
     for (int64_t c = 0; c < channels; c += CHL_LANES) {
         int64_t lanes = chl_min(CHL_LANES, channels - c);
         chl_vec sum = {0};
-        for (int64_t p = 0; p < pixels; p++) sum += chl_load_some(dy + p * channels + c, lanes);
-        if (accumulate) sum += chl_load_some(db + c, lanes);
-        chl_store_some(db + c, sum, lanes);
+        for (int64_t p = 0; p < pixels; p++) sum += chl_load_part(dy + p * channels + c, lanes);
+        if (accumulate) sum += chl_load_part(db + c, lanes);
+        chl_store_part(db + c, sum, lanes);
     }
 }
 

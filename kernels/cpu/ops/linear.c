@@ -208,8 +208,8 @@ static chl_kernel_status backward_w(const chl_call *call) {
     float *dw = call->out[0], *db = call->outputs > 1 ? call->out[1] : NULL;
     float gain = call->attr.linear.gain, bias_gain = call->attr.linear.bias_gain;
     bool by_out = out >= in;
-    int64_t side = by_out ? out : in, most = (side + MIN_SPLIT - 1) / MIN_SPLIT;
-    int64_t team = omp_get_max_threads(), parts = team < most ? team : most;
+    int64_t side = by_out ? out : in, max_parts = (side + MIN_SPLIT - 1) / MIN_SPLIT;
+    int64_t team = omp_get_max_threads(), parts = team < max_parts ? team : max_parts;
     if (db && !chl_accumulates(call, 1)) memset(db, 0, (size_t)out * sizeof(float));
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < parts; p++) {

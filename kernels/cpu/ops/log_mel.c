@@ -16,7 +16,7 @@ typedef struct mel_plan {
     const float *window, *filter;
     const int32_t *range; /* [bands, 3]: first bin, bins, offset into filter */
     int fft, hop, bands, reflect, absolute;
-    float floor_db, least;
+    float floor_db, min_power;
     int64_t samples, frames, blocks; /* of one clip; a block is CHL_LANES frames */
     chl_lane_fft transform;
 } mel_plan;
@@ -39,7 +39,7 @@ static mel_plan plan_of(const chl_call *call) {
                      .reflect = call->attr.mel.reflect,
                      .absolute = call->attr.mel.absolute,
                      .floor_db = call->attr.mel.floor_db,
-                     .least = call->attr.mel.least,
+                     .min_power = call->attr.mel.min_power,
                      .samples = wave->dim[1],
                      .transform = chl_lane_fft_of(call->attr.mel.fft / 2, call->in[2])};
     plan.frames = 1 + plan.samples / plan.hop;
@@ -186,11 +186,11 @@ static inline chl_vec decibels(chl_vec x) {
 }
 
 /* Both keep a NaN of `a`: broken sound must not turn into a plausible picture. */
-static inline chl_vec at_least(chl_vec a, chl_vec b) {
+static inline chl_vec max_keep_nan(chl_vec a, chl_vec b) {
     chl_ivec less = a < b;
     return (chl_vec)((less & (chl_ivec)b) | (~less & (chl_ivec)a));
 }
-static inline chl_vec at_most(chl_vec a, chl_vec b) {
+static inline chl_vec min_keep_nan(chl_vec a, chl_vec b) {
     chl_ivec more = a > b;
     return (chl_vec)((more & (chl_ivec)b) | (~more & (chl_ivec)a));
 }
@@ -213,21 +213,21 @@ static float block_levels(const mel_plan *plan, const float *wave, int64_t block
             sum2 += power[i + 1] * weight[i + 1];
         }
         if (i < range[1]) sum += power[i] * weight[i];
-        chl_vec level = decibels(at_least((sum + sum2) * 0.25f, chl_splat(plan->least)));
+        chl_vec level = decibels(max_keep_nan((sum + sum2) * 0.25f, chl_splat(plan->min_power)));
         space->level[band] = level;
-        loudest = at_least(loudest, level);
+        loudest = max_keep_nan(loudest, level);
     }
-    float most = loudest[0];
+    float max_level = loudest[0];
     for (int lane = 1; lane < CHL_LANES && block * CHL_LANES + lane < plan->frames; lane++)
-        if (loudest[lane] > most) most = loudest[lane];
-    return most;
+        if (loudest[lane] > max_level) max_level = loudest[lane];
+    return max_level;
 }
 
 /* Decibels to the picture's range: 0 dB below `reference` is 1, floor_db below is 0. */
 static inline chl_vec shade(const mel_plan *plan, chl_vec level, float reference) {
     if (plan->floor_db == 0) return level - reference;
     chl_vec y = (level - reference) * (1 / plan->floor_db) + 1;
-    return at_most(at_least(y, chl_splat(0)), chl_splat(1));
+    return min_keep_nan(max_keep_nan(y, chl_splat(0)), chl_splat(1));
 }
 
 /* A block's picture from space->level, with the row's tail cut. */
@@ -247,10 +247,10 @@ static void put_block(const mel_plan *plan, const mel_space *space, int64_t bloc
 }
 
 static float clip_loudest(const mel_plan *plan, const float *loudest) {
-    float most = loudest[0];
+    float max_level = loudest[0];
     for (int64_t i = 1; i < plan->blocks; i++)
-        if (loudest[i] > most) most = loudest[i];
-    return most;
+        if (loudest[i] > max_level) max_level = loudest[i];
+    return max_level;
 }
 
 /* One row of levels that the first phase left in the picture. */

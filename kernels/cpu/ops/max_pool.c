@@ -31,13 +31,13 @@ static span inside(const map *m, int64_t at, int64_t size) {
 }
 
 static chl_vec largest(const map *m, const float *x, span rows, span columns, int64_t lanes) {
-    chl_vec most = chl_splat(-INFINITY);
+    chl_vec max_value = chl_splat(-INFINITY);
     for (int64_t i = rows.begin; i < rows.end; i++)
         for (int64_t j = columns.begin; j < columns.end; j++) {
             const chl_vec v = chl_load_part(x + (i * m->w + j) * m->channels, lanes);
-            most = chl_choose(v > most, v, most);
+            max_value = chl_vselect(v > max_value, v, max_value);
         }
-    return most;
+    return max_value;
 }
 
 static chl_kernel_status forward(const chl_call *call) {
@@ -62,14 +62,14 @@ static chl_kernel_status forward(const chl_call *call) {
 
 static void scatter(const map *m, float *dx, const float *x, chl_vec dy, span rows, span columns,
                     int64_t lanes) {
-    const chl_vec most = largest(m, x, rows, columns, lanes);
+    const chl_vec max_value = largest(m, x, rows, columns, lanes);
     chl_ivec open = (chl_ivec){0} - 1;
     for (int64_t i = rows.begin; i < rows.end; i++)
         for (int64_t j = columns.begin; j < columns.end; j++) {
             const int64_t at = (i * m->w + j) * m->channels;
-            const chl_ivec here = open & (chl_ivec)(chl_load_part(x + at, lanes) == most);
+            const chl_ivec here = open & (chl_ivec)(chl_load_part(x + at, lanes) == max_value);
             open &= ~here;
-            chl_put_part(dx + at, chl_choose(here, dy, (chl_vec){0}), lanes, 1);
+            chl_put_part(dx + at, chl_vselect(here, dy, (chl_vec){0}), lanes, 1);
         }
 }
 

@@ -33,31 +33,32 @@ static chl_kernel_status forward(const chl_call *call) {
     job.x = call->in[0];
     job.packed = call->in[2];
     job.style = call->in[3];
-    chl_sink sink = {.kind = CHL_SINK_ACTIVATE, .pixels = job.out_h * job.out_w, .channels = a->o};
-    sink.y = call->out[0];
-    sink.accumulate = chl_accumulates(call, 0);
-    sink.scale = call->in[4];
-    sink.noise = call->in[6] ? call->in[5] : NULL;
-    if (sink.noise) {
-        sink.strength = *(const float *)call->in[6];
-        sink.noise_step = call->in_desc[5].rank == 3 ? sink.pixels : 0;
+    chl_epilogue epilogue = {
+        .kind = CHL_EPILOGUE_ACTIVATE, .pixels = job.out_h * job.out_w, .channels = a->o};
+    epilogue.y = call->out[0];
+    epilogue.accumulate = chl_accumulates(call, 0);
+    epilogue.scale = call->in[4];
+    epilogue.noise = call->in[6] ? call->in[5] : NULL;
+    if (epilogue.noise) {
+        epilogue.strength = *(const float *)call->in[6];
+        epilogue.noise_step = call->in_desc[5].rank == 3 ? epilogue.pixels : 0;
     }
-    sink.bias = call->in[7];
-    sink.slope = a->slope;
-    sink.gain = a->act_gain;
-    sink.clamp = a->clamp;
+    epilogue.bias = call->in[7];
+    epilogue.slope = a->slope;
+    epilogue.gain = a->act_gain;
+    epilogue.clamp = a->clamp;
     switch (chl_conv_path_of(a)) {
     case CHL_PATH_UP:
-        chl_up(&job, &sink, call->workspace);
+        chl_up(&job, &epilogue, call->workspace);
         break;
     case CHL_PATH_UP_TILES:
-        chl_up_tiles(&job, &sink, call->workspace);
+        chl_up_tiles(&job, &epilogue, call->workspace);
         break;
     case CHL_PATH_WINOGRAD:
-        chl_winograd(&job, &sink, call->workspace);
+        chl_winograd(&job, &epilogue, call->workspace);
         break;
     default:
-        chl_direct(&job, &sink, call->workspace);
+        chl_direct(&job, &epilogue, call->workspace);
     }
     return CHL_KERNEL_OK;
 }
@@ -92,25 +93,26 @@ static chl_kernel_status dx(const chl_call *call) {
     chl_conv_job job = a.up ? chl_conv_forward_job(&a) : chl_conv_backward_job(&a);
     job.x = call->in[0];
     job.packed = call->in[2];
-    chl_sink sink = {.kind = CHL_SINK_GRADIENT, .pixels = (int64_t)a.h * a.w, .channels = a.i};
-    sink.y = call->out[0];
-    sink.accumulate = chl_accumulates(call, 0);
-    sink.scale = call->in[3];
-    sink.x = call->in[4];
-    sink.dscale = call->in[4] ? call->out[1] : NULL;
-    sink.dscale_accumulate = chl_accumulates(call, 1);
+    chl_epilogue epilogue = {
+        .kind = CHL_EPILOGUE_GRADIENT, .pixels = (int64_t)a.h * a.w, .channels = a.i};
+    epilogue.y = call->out[0];
+    epilogue.accumulate = chl_accumulates(call, 0);
+    epilogue.scale = call->in[3];
+    epilogue.x = call->in[4];
+    epilogue.dscale = call->in[4] ? call->out[1] : NULL;
+    epilogue.dscale_accumulate = chl_accumulates(call, 1);
     switch (path) {
     case CHL_PATH_UP_BACKWARD:
-        chl_up_backward(&job, &sink, call->workspace);
+        chl_up_backward(&job, &epilogue, call->workspace);
         break;
     case CHL_PATH_UP_TILES_BACKWARD:
-        chl_up_tiles_backward(&job, &sink, call->workspace);
+        chl_up_tiles_backward(&job, &epilogue, call->workspace);
         break;
     case CHL_PATH_WINOGRAD:
-        chl_winograd(&job, &sink, call->workspace);
+        chl_winograd(&job, &epilogue, call->workspace);
         break;
     default:
-        chl_direct(&job, &sink, call->workspace);
+        chl_direct(&job, &epilogue, call->workspace);
     }
     return CHL_KERNEL_OK;
 }

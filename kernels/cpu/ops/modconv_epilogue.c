@@ -37,21 +37,22 @@ static void part(const epilogue *e, int64_t n, int64_t index) {
         for (int64_t c = 0; c < e->channels; c += CHL_LANES) {
             int64_t lanes = chl_min(CHL_LANES, e->channels - c);
             int64_t at = (n * e->pixels + pixel) * e->channels + c;
-            chl_vec y = chl_load_some(e->y + at, lanes), dz = chl_load_some(e->dy + at, lanes);
+            chl_vec y = chl_load_part(e->y + at, lanes), dz = chl_load_part(e->dy + at, lanes);
             chl_ivec up = y > 0;
-            dz *= chl_select(up, chl_splat(e->gain), chl_splat(e->gain * e->slope));
-            if (e->clamp > 0) dz = chl_select((y >= e->clamp) | (y <= -e->clamp), chl_splat(0), dz);
-            chl_vec bias = e->b ? chl_load_some(e->b + c, lanes) : chl_splat(0);
-            chl_vec raw = y * chl_select(up, chl_splat(positive), chl_splat(negative)) -
+            dz *= chl_vselect(up, chl_splat(e->gain), chl_splat(e->gain * e->slope));
+            if (e->clamp > 0)
+                dz = chl_vselect((y >= e->clamp) | (y <= -e->clamp), chl_splat(0), dz);
+            chl_vec bias = e->b ? chl_load_part(e->b + c, lanes) : chl_splat(0);
+            chl_vec raw = y * chl_vselect(up, chl_splat(positive), chl_splat(negative)) -
                           noise * e->strength - bias;
             chl_store(sums + c, chl_load(sums + c) + dz);
             chl_store(sums + e->row + c, chl_load(sums + e->row + c) + dz * raw);
             chl_store(sums + 2 * e->row + c, chl_load(sums + 2 * e->row + c) + dz * noise);
             if (!e->g) continue;
             chl_vec g = dz;
-            if (e->d) g *= chl_load_some(e->d + n * e->channels + c, lanes);
-            if (e->accumulate) g += chl_load_some(e->g + at, lanes);
-            chl_store_some(e->g + at, g, lanes);
+            if (e->d) g *= chl_load_part(e->d + n * e->channels + c, lanes);
+            if (e->accumulate) g += chl_load_part(e->g + at, lanes);
+            chl_store_part(e->g + at, g, lanes);
         }
     }
 }

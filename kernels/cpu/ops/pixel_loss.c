@@ -53,7 +53,7 @@ static chl_kernel_status backward(const chl_call *call) {
         const chl_vec step = chl_load_part(a + i, lanes) - chl_load_part(b + i, lanes);
         chl_vec slope = 2 * step, scale = {0};
         const chl_vec one = chl_splat(1), zero = {0};
-        if (l1) slope = chl_choose(step > 0, one, chl_choose(step < 0, -one, zero));
+        if (l1) slope = chl_vselect(step > 0, one, chl_vselect(step < 0, -one, zero));
         if (i / size == (i + CHL_LANES - 1) / size)
             scale = chl_splat(dloss[i / size]);
         else

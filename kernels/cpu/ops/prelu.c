@@ -13,7 +13,7 @@ static chl_kernel_status forward(const chl_call *call) {
         for (int64_t c = 0; c < channels; c += CHL_LANES) {
             const chl_vec v = chl_load_part(x + at + c, channels - c);
             const chl_vec negative = v * chl_load_part(slope + c, channels - c);
-            chl_put_part(y + at + c, chl_choose(v > 0, v, negative), channels - c, accumulate);
+            chl_put_part(y + at + c, chl_vselect(v > 0, v, negative), channels - c, accumulate);
         }
     }
     return CHL_KERNEL_OK;
@@ -33,9 +33,9 @@ static void backward_row(float *dx, float *dslope, const float *dy, const float 
         const int64_t n = channels - c;
         const chl_vec d = chl_load_part(dy + c, n), v = chl_load_part(x + c, n);
         const chl_ivec positive = v > 0;
-        if (dslope) chl_put_part(dslope + c, chl_choose(positive, (chl_vec){0}, d * v), n, 1);
+        if (dslope) chl_put_part(dslope + c, chl_vselect(positive, (chl_vec){0}, d * v), n, 1);
         if (dx)
-            chl_put_part(dx + c, chl_choose(positive, d, d * chl_load_part(slope + c, n)), n,
+            chl_put_part(dx + c, chl_vselect(positive, d, d * chl_load_part(slope + c, n)), n,
                          accumulate);
     }
 }

@@ -1,4 +1,4 @@
-/* y = x * exp(min(log_scale, most)), the learned logit scale of CLIP. */
+/* y = x * exp(min(log_scale, max_log_scale)), the learned logit scale of CLIP. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 #include <math.h>
@@ -31,18 +31,19 @@ static double dot(const float *a, const float *b, int64_t count) {
 static chl_kernel_status forward(const chl_call *call) {
     const float *x = call->in[0], *log_scale = call->in[1];
     if (!call->out[0]) return CHL_KERNEL_OK;
-    scale(x, expf(fminf(*log_scale, call->attr.scale_by.most)), chl_count(&call->in_desc[0]),
-          call->out[0], chl_accumulates(call, 0));
+    scale(x, expf(fminf(*log_scale, call->attr.scale_by.max_log_scale)),
+          chl_count(&call->in_desc[0]), call->out[0], chl_accumulates(call, 0));
     return CHL_KERNEL_OK;
 }
 
-/* At and below `most` the derivative to log_scale is that of exp, above it is 0. */
+/* At and below `max_log_scale` the derivative to log_scale is that of exp, above it is 0. */
 static chl_kernel_status backward(const chl_call *call) {
     const float *dy = call->in[0], *x = call->in[1], *log_scale = call->in[2];
-    float most = call->attr.scale_by.most, factor = expf(fminf(*log_scale, most));
+    float max_log_scale = call->attr.scale_by.max_log_scale,
+          factor = expf(fminf(*log_scale, max_log_scale));
     int64_t count = chl_count(&call->in_desc[0]);
     if (call->out[1]) {
-        float d = *log_scale > most ? 0 : (float)(factor * dot(dy, x, count));
+        float d = *log_scale > max_log_scale ? 0 : (float)(factor * dot(dy, x, count));
         chl_put(call->out[1], d, chl_accumulates(call, 1));
     }
     if (call->out[0]) scale(dy, factor, count, call->out[0], chl_accumulates(call, 0));

@@ -166,9 +166,9 @@ __device__ inline weighed weigh(const G &g, const unit &u, int head, int own, in
         if ((g.part(query) ^ g.part(key)) & u.mixed) s += APART;
     }
     if constexpr (PASS == FORWARD) {
-        const float most = fmaxf(row.a, simt::warp_max(s)), p = valid ? expf(s - most) : 0;
-        rescale = expf(row.a - most);
-        row = {most, row.b * rescale + simt::warp_sum(p)};
+        const float row_max = fmaxf(row.a, simt::warp_max(s)), p = valid ? expf(s - row_max) : 0;
+        rescale = expf(row.a - row_max);
+        row = {row_max, row.b * rescale + simt::warp_sum(p)};
         return {p, 0};
     } else {
         const carried stats = PASS == KEYS ? column : row;

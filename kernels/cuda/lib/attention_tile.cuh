@@ -113,7 +113,7 @@ template <class G, int D> SIMT_KERNEL((THREADS), forward, G g, tensors<bf16> t, 
         __syncthreads();
         if (n + 1 < mine.last) fetch(n + 1);
         uint32_t q[D / 16][4], p[TOKENS / 16][4];
-        float s[TOKENS / 8][4], o[D / 8][4] = {}, most[2], total[2];
+        float s[TOKENS / 8][4], o[D / 8][4] = {}, row_max[2], total[2];
         tile::load_rows<D>(q, queries + warp * 16 * tile::STRIDE<D>);
         scores<G, D>(s, g, u, all, q, queries + TILE<D>, start, row);
 #pragma unroll
@@ -121,7 +121,7 @@ template <class G, int D> SIMT_KERNEL((THREADS), forward, G g, tensors<bf16> t, 
             float top = s[0][2 * half], sum = 0;
 #pragma unroll
             for (int i = 0; i < TOKENS / 4; i++) top = fmaxf(top, s[i / 2][2 * half + i % 2]);
-            most[half] = top = tile::quad_max(top);
+            row_max[half] = top = tile::quad_max(top);
 #pragma unroll
             for (int i = 0; i < TOKENS / 4; i++) {
                 float &e = s[i / 2][2 * half + i % 2];
@@ -138,7 +138,7 @@ template <class G, int D> SIMT_KERNEL((THREADS), forward, G g, tensors<bf16> t, 
             const int token = row + half * 8;
             if (!t.lse_out || lane % 4 || token >= g.tokens) continue;
             chl::put(t.lse_out + g.stat(u, head, g.row_of(u, all.place[token])),
-                     most[half] * g.scale + logf(total[half]), t.add_lse);
+                     row_max[half] * g.scale + logf(total[half]), t.add_lse);
         }
         if (t.out)
             tile::store_out<D>(queries + warp * 16 * tile::STRIDE<D>, o, 1, t.out, g.width, t.add,

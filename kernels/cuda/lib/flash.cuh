@@ -60,17 +60,17 @@ constexpr size_t FORWARD_SHARED = sizeof(bf16) * size_t(OWN + 4 * KEYS_AT_ONCE) 
 
 // One tile's scores become weights; the greatest score so far and the sum of the weights go along.
 template <int D>
-SIMT_DEVICE void soften(float (&s)[KEYS_AT_ONCE / 8][4], float (&o)[D / 8][4], float (&most)[2],
+SIMT_DEVICE void soften(float (&s)[KEYS_AT_ONCE / 8][4], float (&o)[D / 8][4], float (&row_max)[2],
                         float (&total)[2], float scale) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        float top = most[half], sum = 0;
+        float top = row_max[half], sum = 0;
 #pragma unroll
         for (int n = 0; n < KEYS_AT_ONCE / 8; n++)
             top = fmaxf(top, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
         top = tile::quad_max(top);
-        const float rescale = exp2f((most[half] - top) * scale);
-        most[half] = top;
+        const float rescale = exp2f((row_max[half] - top) * scale);
+        row_max[half] = top;
 #pragma unroll
         for (int n = 0; n < KEYS_AT_ONCE / 8; n++)
 #pragma unroll
@@ -100,7 +100,7 @@ template <int D> SIMT_KERNEL((THREADS), forward, sequences g, tensors<bf16> t) {
     tile::fetch<D, THREADS>(own, t.qkv, OWN, g.width, k.of(g, 3 * c, k.first));
     fetch_keys(0, 0);
     uint32_t q[D / 16][4];
-    float o[D / 8][4] = {}, most[2] = {-INFINITY, -INFINITY}, total[2] = {};
+    float o[D / 8][4] = {}, row_max[2] = {-INFINITY, -INFINITY}, total[2] = {};
     const float scale = g.scale * LOG2E;
     for (int begin = 0, stage = 0; begin < end; begin += KEYS_AT_ONCE, stage ^= 1) {
         simt::cp_async_wait<0>();
@@ -112,7 +112,7 @@ template <int D> SIMT_KERNEL((THREADS), forward, sequences g, tensors<bf16> t) {
         tile::multiply_rows<KEYS_AT_ONCE, D>(s, q, keys);
         if (begin + KEYS_AT_ONCE > (g.causal ? row : g.tokens))
             mask<KEYS_AT_ONCE, false>(s, g, row, begin);
-        soften<D>(s, o, most, total, scale);
+        soften<D>(s, o, row_max, total, scale);
         uint32_t p[KEYS_AT_ONCE / 16][4];
         tile::as_a<KEYS_AT_ONCE>(p, s, 1);
         tile::multiply_columns<D, KEYS_AT_ONCE>(o, p, keys + TILE);
@@ -122,7 +122,7 @@ template <int D> SIMT_KERNEL((THREADS), forward, sequences g, tensors<bf16> t) {
         const int i = row + lane / 4 + half * 8;
         if (t.lse_out && lane % 4 == 0 && i < g.tokens)
             chl::put(t.lse_out + (k.n * g.heads + k.head) * g.tokens + i,
-                     most[half] * g.scale + logf(total[half]), t.add_lse);
+                     row_max[half] * g.scale + logf(total[half]), t.add_lse);
         const float share = 1 / total[half];
         for (int n = 0; n < D / 8; n++) o[n][2 * half] *= share, o[n][2 * half + 1] *= share;
     }

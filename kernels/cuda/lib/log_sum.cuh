@@ -15,19 +15,19 @@ template <int THREADS> __device__ inline float block_max(float v) {
 
 // exponentials summed relative to the largest so far, which a larger one replaces
 struct running_sum {
-    float most = -INFINITY, sum = 0;
+    float max = -INFINITY, sum = 0;
     __device__ void add(float v) {
-        if (v > most) {
-            sum = sum * expf(most - v) + 1;
-            most = v;
+        if (v > max) {
+            sum = sum * expf(max - v) + 1;
+            max = v;
         } else {
-            sum += expf(v - most);
+            sum += expf(v - max);
         }
     }
 };
 template <int THREADS> __device__ inline float block_log_sum(const running_sum &own) {
-    const float most = block_max<THREADS>(own.most);
-    return most + logf(block_sum<THREADS>(own.sum > 0 ? own.sum * expf(own.most - most) : own.sum));
+    const float max = block_max<THREADS>(own.max);
+    return max + logf(block_sum<THREADS>(own.sum > 0 ? own.sum * expf(own.max - max) : own.sum));
 }
 
 constexpr int LOSS_THREADS = 256;

@@ -77,8 +77,8 @@ struct cut {
     int64_t strips, parts;
 };
 inline cut cut_of(const view &v, chl_dtype dtype, int sums) {
-    const int most = 16 / int(chl_item_bytes(dtype));
-    cut c = {v.width % most ? 1 : most, 1, 1, 1};
+    const int max_pack = 16 / int(chl_item_bytes(dtype));
+    cut c = {v.width % max_pack ? 1 : max_pack, 1, 1, 1};
     const int64_t packs = v.width / c.pack;
     while (c.across < 32 && c.across < packs) c.across *= 2;
     // few rows: threads without one would idle

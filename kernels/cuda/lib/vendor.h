@@ -44,7 +44,7 @@ inline bool convolution_fits(const chl_conv_attributes &a) {
 
 // Cuts a workspace into parts of whole 256 bytes, as cuBLASLt wants its own; with base == nullptr
 // it only adds up their sizes.
-struct room {
+struct workspace_cursor {
     void *base;
     size_t used = 0;
     template <class T> T *take(int64_t count) {

@@ -20,11 +20,11 @@ struct forward_space {
     template <class T> struct of {
         T *z = nullptr;
         product_space<T> product;
-        of(const chl_call *call, chl::room &room) {
+        of(const chl_call *call, chl::workspace_cursor &cursor) {
             gather g = forward_gather_of(call->attr.conv);
             if (filter_on_tile<T>(call->attr.conv, g)) return;
-            z = room.take<T>(z_count(call->attr.conv));
-            product = product_space<T>(g, 0, room);
+            z = cursor.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, 0, cursor);
         }
     };
 };
@@ -35,8 +35,8 @@ template <class T> activate<T> activation_of(const chl_call *call) {
 }
 template <class T> chl_kernel_status forward_in(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
-    chl::room memory = {call->workspace};
-    const forward_space::of<T> room(call, memory);
+    chl::workspace_cursor cursor = {call->workspace};
+    const forward_space::of<T> buffers(call, cursor);
     const operands from = {
         call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
     gather g = forward_gather_of(a);
@@ -44,10 +44,11 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
         if (filter_on_tile<T>(a, g))
             return run_up_tiles(call, g, chl::in<T>(call, 0), from.style, chl::in<T>(call, 2),
                                 activation_of<T>(call));
-    if (!a.up) return product(call, g, from, activation_of<T>(call), room.product);
-    const chl_kernel_status status = product(call, g, from, keep_result<T>{room.z}, room.product);
+    if (!a.up) return product(call, g, from, activation_of<T>(call), buffers.product);
+    const chl_kernel_status status =
+        product(call, g, from, keep_result<T>{buffers.z}, buffers.product);
     if (status != CHL_KERNEL_OK) return status;
-    return run_fir(call, fir_forward(a), room.z, activation_of<T>(call));
+    return run_fir(call, fir_forward(a), buffers.z, activation_of<T>(call));
 }
 chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0] || empty(call->attr.conv)) return CHL_KERNEL_OK;
@@ -94,9 +95,9 @@ struct weight_sum {
 correlation weight_method(const chl_conv_attributes &a) {
     correlation z = correlation_of(a);
     const int64_t tiles = 9 * ((a.i + DW - 1) / DW) * ((a.o + DW - 1) / DW);
-    const int64_t pixels = int64_t(a.n) * a.h * a.w, most = pixels / 256;
+    const int64_t pixels = int64_t(a.n) * a.h * a.w, max_parts = pixels / 256;
     int64_t parts = 132 * 4 / tiles;
-    parts = parts > most ? most : parts;
+    parts = parts > max_parts ? max_parts : parts;
     z.parts = int(parts < 1 ? 1 : parts);
     return z;
 }
@@ -104,10 +105,10 @@ struct dw_space {
     template <class T> struct of {
         T *dz;
         float *parts;
-        of(const chl_call *call, chl::room &room) {
+        of(const chl_call *call, chl::workspace_cursor &cursor) {
             const chl_conv_attributes &a = call->attr.conv;
-            dz = room.take<T>(z_count(a));
-            parts = room.take<float>(int64_t(weight_method(a).parts) * 9 * a.o * a.i);
+            dz = cursor.take<T>(z_count(a));
+            parts = cursor.take<float>(int64_t(weight_method(a).parts) * 9 * a.o * a.i);
         }
     };
 };
@@ -121,18 +122,18 @@ chl_kernel_status correlate(const chl_call *call, const correlation &z, const T 
 }
 template <class T> chl_kernel_status dw_in(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
-    chl::room memory = {call->workspace};
-    const dw_space::of<T> room(call, memory);
+    chl::workspace_cursor cursor = {call->workspace};
+    const dw_space::of<T> buffers(call, cursor);
     const T *g;
-    chl_kernel_status status = spread(call, room.dz, &g);
+    chl_kernel_status status = spread(call, buffers.dz, &g);
     const correlation z = weight_method(a);
     if (status == CHL_KERNEL_OK)
-        status = correlate(call, z, g, chl::in<T>(call, 1), chl::in<float>(call, 2), room.parts);
+        status = correlate(call, z, g, chl::in<T>(call, 1), chl::in<float>(call, 2), buffers.parts);
     if (status != CHL_KERNEL_OK) return status;
     const int64_t pairs = int64_t(a.o) * a.i;
     return chl::each<float>(call, 9 * pairs,
-                            weight_sum{room.parts, chl::out<float>(call, 0), pairs, z.parts, a.gain,
-                                       chl::adds(call, 0)});
+                            weight_sum{buffers.parts, chl::out<float>(call, 0), pairs, z.parts,
+                                       a.gain, chl::adds(call, 0)});
 }
 chl_kernel_status dw(const chl_call *call) {
     if (!call->out[0] || empty(call->attr.conv)) return CHL_KERNEL_OK;

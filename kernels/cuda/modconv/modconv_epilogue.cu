@@ -72,17 +72,17 @@ SIMT_KERNEL((THREADS), collect, results r) {
 
 struct space {
     float *totals, *parts;
-    space(const chl_call *call, chl::room &room) {
+    space(const chl_call *call, chl::workspace_cursor &cursor) {
         const chl::view v = chl::groups_of(call->in_desc[0]);
-        totals = room.take<float>(v.groups * 3 * v.width);
-        parts = room.take<float>(
+        totals = cursor.take<float>(v.groups * 3 * v.width);
+        parts = cursor.take<float>(
             int64_t(chl::columns_workspace(v, call->in_desc[0].dtype, 3) / sizeof(float)));
     }
 };
 size_t workspace(const chl_call *call) {
-    chl::room room = {nullptr};
-    space(call, room);
-    return room.used;
+    chl::workspace_cursor cursor = {nullptr};
+    space(call, cursor);
+    return cursor.used;
 }
 
 template <class T> chl_kernel_status elements(const chl_call *call, const space &s) {
@@ -97,8 +97,8 @@ template <class T> chl_kernel_status elements(const chl_call *call, const space 
 }
 
 chl_kernel_status run(const chl_call *call) {
-    chl::room room = {call->workspace};
-    const space s(call, room);
+    chl::workspace_cursor cursor = {call->workspace};
+    const space s(call, cursor);
     const chl_kernel_status status = chl::by_type(
         call->in_desc[0].dtype, [&](auto zero) { return elements<decltype(zero)>(call, s); });
     if (status != CHL_KERNEL_OK) return status;

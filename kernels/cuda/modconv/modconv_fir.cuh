@@ -53,11 +53,11 @@ chl_kernel_status run_fir(const chl_call *call, const fir &z, const T *from, con
     const bool packed = z.channels % chl::PACK<T> == 0;
     const int64_t count =
         int64_t(z.n) * z.h * ((z.w + 1) / 2) * (z.channels / (packed ? chl::PACK<T> : 1));
-    const int64_t most = 132 * 32, blocks = (count + FIR_THREADS - 1) / FIR_THREADS;
+    const int64_t max_blocks = 132 * 32, blocks = (count + FIR_THREADS - 1) / FIR_THREADS;
     const auto kernel = packed ? fir_kernel<chl::PACK<T>, T, F> : fir_kernel<1, T, F>;
-    return chl::status(
-        simt::launch(kernel, {dim3(unsigned(blocks < most ? blocks : most)), dim3(FIR_THREADS)},
-                     call->stream, z, from, f, count));
+    return chl::status(simt::launch(
+        kernel, {dim3(unsigned(blocks < max_blocks ? blocks : max_blocks)), dim3(FIR_THREADS)},
+        call->stream, z, from, f, count));
 }
 inline fir fir_forward(const chl_conv_attributes &a) {
     return {a.n, 2 * a.h + 1, 2 * a.w + 1, 2 * a.h, 2 * a.w, a.o, 1};

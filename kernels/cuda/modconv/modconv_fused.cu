@@ -114,9 +114,6 @@ template <bool COLOURS> struct dx_below {
     static size_t workspace(const chl_call *call) {
         return space_of<gradient_space<gradient_below<float, COLOURS>::SUMS>>(call);
     }
-    static bool fits(const chl_call *call) {
-        return chl_frozen_epilogue(call + LAST) && (!COLOURS || chl_frozen_torgb(call + 1));
-    }
 };
 
 // --- torgb_backward, modconv_epilogue_backward ---------------------------------------------------
@@ -152,9 +149,6 @@ static chl_kernel_status run_last(const chl_call *call) {
 static size_t last_workspace(const chl_call *call) {
     const chl_desc &y = call[1].in_desc[1];
     return chl::columns_workspace(chl::groups_of(y), y.dtype, last_gradient<float>::SUMS);
-}
-static bool last_fits(const chl_call *call) {
-    return chl_frozen_torgb(call) && chl_frozen_epilogue(call + 1);
 }
 
 // --- modconv, torgb ------------------------------------------------------------------------------
@@ -213,21 +207,21 @@ static chl_kernel_status run_colours(const chl_call *call) {
     f.y = chl::out<bf16>(call, 0);
     f.picture = chl::out<float>(to, 0);
     f.lanes = a.o / 8;
-    chl::room memory = {call->workspace};
-    const product_space<bf16> room(forward_gather(a), 0, memory);
+    chl::workspace_cursor cursor = {call->workspace};
+    const product_space<bf16> buffers(forward_gather(a), 0, cursor);
     const operands from = {
         call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
-    return product(call, forward_gather(a), from, f, room);
+    return product(call, forward_gather(a), from, f, buffers);
 }
 static size_t colours_workspace(const chl_call *call) {
-    chl::room room = {nullptr};
-    product_space<chl::bf16>(forward_gather(call->attr.conv), 0, room);
-    return room.used;
+    chl::workspace_cursor cursor = {nullptr};
+    product_space<chl::bf16>(forward_gather(call->attr.conv), 0, cursor);
+    return cursor.used;
 }
 // Where a tile, or a thread of those that add parts, has all channels of a pixel.
 static bool colours_in_tile(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
-    if (!chl_colours_in_tile(call, call + 1)) return false;
+    if (!chl_modconv_torgb_fits(call)) return false;
     gather g = forward_gather(a);
     const tile_kind kind = lay<chl::bf16>(g);
     const int width = kind == WIDE || kind == WIDE_BOXES ? 128 : kind == NARROW ? 32 : 64;
@@ -237,8 +231,8 @@ static bool colours_in_tile(const chl_call *call) {
 
 using namespace modconv;
 const chl_fused_body chl_cuda_modconv_dx_torgb_epilogue = {
-    dx_below<true>::run, dx_below<true>::workspace, dx_below<true>::fits};
+    dx_below<true>::run, dx_below<true>::workspace, chl_dx_torgb_epilogue_fits};
 const chl_fused_body chl_cuda_modconv_dx_epilogue = {
-    dx_below<false>::run, dx_below<false>::workspace, dx_below<false>::fits};
-const chl_fused_body chl_cuda_torgb_epilogue = {run_last, last_workspace, last_fits};
+    dx_below<false>::run, dx_below<false>::workspace, chl_dx_epilogue_fits};
+const chl_fused_body chl_cuda_torgb_epilogue = {run_last, last_workspace, chl_torgb_epilogue_fits};
 const chl_fused_body chl_cuda_modconv_torgb = {run_colours, colours_workspace, colours_in_tile};

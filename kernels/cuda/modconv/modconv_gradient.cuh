@@ -15,14 +15,14 @@ template <int SUMS> struct gradient_space {
     template <class T> struct of {
         T *dz = nullptr;
         product_space<T> product;
-        of(const chl_call *call, chl::room &room) {
+        of(const chl_call *call, chl::workspace_cursor &cursor) {
             gather g = gradient_gather(call->attr.conv);
             if (filters_on_tile<T>(call->attr.conv, g)) {
-                product.sums = room.take<float>(int64_t(g.n) * g.tiles * SUMS * g.out_c);
+                product.sums = cursor.take<float>(int64_t(g.n) * g.tiles * SUMS * g.out_c);
                 return;
             }
-            dz = room.take<T>(z_count(call->attr.conv));
-            product = product_space<T>(g, SUMS, room);
+            dz = cursor.take<T>(z_count(call->attr.conv));
+            product = product_space<T>(g, SUMS, cursor);
         }
     };
 };
@@ -36,19 +36,20 @@ template <class T> chl_kernel_status spread(const chl_call *call, T *dz, const T
 // of a modconv_dx: g w packed s x?
 template <class T, class F> chl_kernel_status data_gradient(const chl_call *call, const F &f) {
     const chl_conv_attributes &a = call->attr.conv;
-    chl::room memory = {call->workspace};
-    const typename gradient_space<F::SUMS>::template of<T> room(call, memory);
+    chl::workspace_cursor cursor = {call->workspace};
+    const typename gradient_space<F::SUMS>::template of<T> buffers(call, cursor);
     gather to = gradient_gather(a);
     if constexpr (sizeof(T) == 2)
         if (filters_on_tile<T>(a, to)) {
             const chl_kernel_status status = run_up_dx_tiles(
-                call, to, chl::in<T>(call, 0), chl::in<T>(call, 2), f, room.product.sums);
-            return status == CHL_KERNEL_OK ? finish_sums(call, to, room.product.sums, f) : status;
+                call, to, chl::in<T>(call, 0), chl::in<T>(call, 2), f, buffers.product.sums);
+            return status == CHL_KERNEL_OK ? finish_sums(call, to, buffers.product.sums, f)
+                                           : status;
         }
     const T *g;
-    const chl_kernel_status spreading = spread(call, room.dz, &g);
+    const chl_kernel_status spreading = spread(call, buffers.dz, &g);
     if (spreading != CHL_KERNEL_OK) return spreading;
     const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], true, a.gain};
-    return product(call, to, from, f, room.product);
+    return product(call, to, from, f, buffers.product);
 }
 } // namespace modconv

@@ -11,12 +11,12 @@ inline int64_t z_count(const chl_conv_attributes &a) {
     return a.up ? int64_t(a.n) * (2 * a.h + 1) * (2 * a.w + 1) * a.o : 0;
 }
 template <class Space> size_t space_of(const chl_call *call) {
-    chl::room room = {nullptr};
+    chl::workspace_cursor cursor = {nullptr};
     if (call->in_desc[0].dtype == CHL_BF16)
-        typename Space::template of<chl::bf16>(call, room);
+        typename Space::template of<chl::bf16>(call, cursor);
     else
-        typename Space::template of<float>(call, room);
-    return room.used;
+        typename Space::template of<float>(call, cursor);
+    return cursor.used;
 }
 
 // --- how a product is computed: tiles, and memory for parts and for sums over pixels -------------
@@ -34,14 +34,15 @@ inline chl::view results_of(const gather &g) {
 template <class T> struct product_space {
     float *parts = nullptr, *sums = nullptr;
     product_space() = default;
-    product_space(gather g, int summed, chl::room &room) { // so many numbers a channel
+    product_space(gather g, int summed,
+                  chl::workspace_cursor &cursor) { // so many numbers a channel
         lay<T>(g);
         const chl_dtype type = sizeof(T) == 2 ? CHL_BF16 : CHL_F32;
-        parts = room.take<float>(g.splits > 1 ? g.splits * result_count(g) : 0);
+        parts = cursor.take<float>(g.splits > 1 ? g.splits * result_count(g) : 0);
         const int64_t own = int64_t(g.n) * g.tiles * summed * g.out_c;
         const int64_t added =
             int64_t(chl::columns_workspace(results_of(g), type, summed) / sizeof(float));
-        sums = room.take<float>(!summed ? 0 : g.splits > 1 ? added : own);
+        sums = cursor.take<float>(!summed ? 0 : g.splits > 1 ? added : own);
     }
 };
 struct operands {
@@ -76,16 +77,17 @@ chl_kernel_status finish_sums(const chl_call *call, const gather &g, const float
 }
 template <class T, class F>
 chl_kernel_status product(const chl_call *call, gather g, const operands &from, const F &f,
-                          const product_space<T> &room) {
+                          const product_space<T> &buffers) {
     const tile_kind kind = lay<T>(g);
     chl_kernel_status status;
     if (g.splits > 1) {
-        status = one_product<T>(call, kind, g, from, keep_result<float>{room.parts}, nullptr);
+        status = one_product<T>(call, kind, g, from, keep_result<float>{buffers.parts}, nullptr);
         if (status != CHL_KERNEL_OK) return status;
         return chl::columns<T>(call, results_of(g),
-                               from_parts<F>{f, room.parts, result_count(g), g.splits}, room.sums);
+                               from_parts<F>{f, buffers.parts, result_count(g), g.splits},
+                               buffers.sums);
     }
-    status = one_product<T>(call, kind, g, from, f, room.sums);
-    return status == CHL_KERNEL_OK ? finish_sums(call, g, room.sums, f) : status;
+    status = one_product<T>(call, kind, g, from, f, buffers.sums);
+    return status == CHL_KERNEL_OK ? finish_sums(call, g, buffers.sums, f) : status;
 }
 } // namespace modconv

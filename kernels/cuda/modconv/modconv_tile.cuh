@@ -217,8 +217,8 @@ inline tile_kind lay_tensor_tiles(gather &g) {
     if (blocks() >= fill) return TALL;
     lay_tiles(g, 64, 64);
     const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
-    const int64_t splits = 2 * fill / blocks(), most = steps / 8 < 16 ? steps / 8 : 16;
-    g.splits = int(splits < most ? splits : most);
+    const int64_t splits = 2 * fill / blocks(), max_splits = steps / 8 < 16 ? steps / 8 : 16;
+    g.splits = int(splits < max_splits ? splits : max_splits);
     if (g.splits < 1) g.splits = 1;
     return SMALL;
 }

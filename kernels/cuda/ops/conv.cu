@@ -3,8 +3,8 @@
 // patches side by side and all weight gradients are laid out as columns, some samples at a time,
 // and multiplied. 2 pixels K^2 I O FLOPs: bound by the tensor cores from 64 channels on; columns
 // add 4 K^2 bytes per pixel and channel.
-#include "cuda/lib/columns.cuh"
 #include "cuda/lib/filter.cuh"
+#include "cuda/lib/im2col.cuh"
 #include "cuda/lib/pack.cuh"
 #include "cuda/lib/vendor.h"
 
@@ -12,17 +12,17 @@ namespace {
 using chl::bf16;
 using chl::conv_pass;
 
-// How many rows of columns, or samples of them, are laid out at a time: twice the room that a
+// How many rows of columns, or samples of them, are laid out at a time: twice the workspace that a
 // product's own workspace takes.
 int64_t at_once(int64_t width, int64_t bytes) {
-    const int64_t most = int64_t(2 * chl::matmul_workspace()) / (width * bytes);
-    return most < 1 ? 1 : most;
+    const int64_t max_rows = int64_t(2 * chl::matmul_workspace()) / (width * bytes);
+    return max_rows < 1 ? 1 : max_rows;
 }
 constexpr int64_t WHOLE = 64; // rows: parts begin at whole tiles and at whole 64 bytes
 int64_t rows_at_once(int64_t width, int64_t bytes) {
     return (at_once(width, bytes) + WHOLE - 1) / WHOLE * WHOLE;
 }
-int64_t least(int64_t a, int64_t b) {
+int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
@@ -30,10 +30,10 @@ int64_t least(int64_t a, int64_t b) {
 template <class T> struct filter_space {
     char *product;
     T *filter;
-    filter_space(const chl_call *call, chl::room &room) {
+    filter_space(const chl_call *call, chl::workspace_cursor &cursor) {
         const bool copied = sizeof(T) == sizeof(float);
-        product = room.take<char>(int64_t(chl::matmul_workspace()));
-        filter = room.take<T>(copied ? chl_count(&call->in_desc[1]) : 0);
+        product = cursor.take<char>(int64_t(chl::matmul_workspace()));
+        filter = cursor.take<T>(copied ? chl_count(&call->in_desc[1]) : 0);
     }
     chl_kernel_status lay(const chl_call *call, const T **laid) const {
         *laid = chl::in<T>(call, 2);
@@ -62,38 +62,38 @@ template <class T> struct biased {
 
 // --- conv: x w packed b? -> y --------------------------------------------------------------------
 template <class T> struct forward_space : filter_space<T> {
-    chl::sight see;
+    chl::im2col_shape im2col;
     int64_t rows; // of columns at a time
     T *columns, *b;
-    forward_space(const chl_call *call, chl::room &room)
-        : filter_space<T>(call, room), see(chl::sight_of(call->attr.conv)) {
-        const int64_t all = see.samples * see.outputs();
-        rows = see.itself ? all : least(all, rows_at_once(see.width(), sizeof(T)));
-        columns = room.take<T>(see.itself ? 0 : rows * see.width());
-        b = room.take<T>(call->attr.conv.o);
+    forward_space(const chl_call *call, chl::workspace_cursor &cursor)
+        : filter_space<T>(call, cursor), im2col(chl::im2col_shape_of(call->attr.conv)) {
+        const int64_t all = im2col.samples * im2col.outputs();
+        rows = im2col.identity ? all : smaller(all, rows_at_once(im2col.width(), sizeof(T)));
+        columns = cursor.take<T>(im2col.identity ? 0 : rows * im2col.width());
+        b = cursor.take<T>(call->attr.conv.o);
     }
 };
 
 template <class T> chl_kernel_status forward_by_columns(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
     const float *b = call->inputs > 3 ? chl::in<float>(call, 3) : nullptr;
-    chl::room room = {call->workspace};
-    const forward_space<T> space(call, room);
+    chl::workspace_cursor cursor = {call->workspace};
+    const forward_space<T> space(call, cursor);
     const T *filter, *x = chl::in<T>(call, 0);
     chl_kernel_status status = space.lay(call, &filter);
     if (status == CHL_KERNEL_OK && b) status = chl::copy_as(call, a.o, b, 1, space.b);
-    const int64_t all = space.see.samples * space.see.outputs();
+    const int64_t all = space.im2col.samples * space.im2col.outputs();
     for (int64_t first = 0; first < all && status == CHL_KERNEL_OK; first += space.rows) {
-        const int64_t rows = least(space.rows, all - first);
-        if (!space.see.itself)
-            status = chl::lay_columns(call, space.see, x, first, rows, space.columns);
-        chl::matmul_shape shape = {rows, a.o, space.see.width()};
+        const int64_t rows = smaller(space.rows, all - first);
+        if (!space.im2col.identity)
+            status = chl::lay_columns(call, space.im2col, x, first, rows, space.columns);
+        chl::matmul_shape shape = {rows, a.o, space.im2col.width()};
         shape.b_turned = true;
         shape.from = shape.to = call->in_desc[0].dtype;
         shape.bias = b != nullptr;
         if (status == CHL_KERNEL_OK)
             status = chl::matmul(call, shape,
-                                 {1, space.see.itself ? x : space.columns, filter,
+                                 {1, space.im2col.identity ? x : space.columns, filter,
                                   chl::adds(call, 0) ? 1.0f : 0.0f,
                                   chl::out<T>(call, 0) + first * a.o, space.b, space.product});
     }
@@ -118,36 +118,36 @@ chl_kernel_status forward(const chl_call *call) {
 
 // --- conv_dx: dy w packed -> dx ------------------------------------------------------------------
 template <class T> struct backward_space : filter_space<T> {
-    chl::sight see;
+    chl::im2col_shape im2col;
     int64_t samples; // at a time: an input pixel needs all the outputs that saw it
     T *columns;
-    backward_space(const chl_call *call, chl::room &room)
-        : filter_space<T>(call, room), see(chl::sight_of(call->attr.conv)) {
-        samples = least(see.samples, at_once(see.outputs() * see.width(), sizeof(T)));
-        columns = room.take<T>(see.itself ? 0 : samples * see.outputs() * see.width());
+    backward_space(const chl_call *call, chl::workspace_cursor &cursor)
+        : filter_space<T>(call, cursor), im2col(chl::im2col_shape_of(call->attr.conv)) {
+        samples = smaller(im2col.samples, at_once(im2col.outputs() * im2col.width(), sizeof(T)));
+        columns = cursor.take<T>(im2col.identity ? 0 : samples * im2col.outputs() * im2col.width());
     }
 };
 
 template <class T> chl_kernel_status dx_by_columns(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
-    chl::room room = {call->workspace};
-    const backward_space<T> space(call, room);
-    const chl::sight &see = space.see;
+    chl::workspace_cursor cursor = {call->workspace};
+    const backward_space<T> space(call, cursor);
+    const chl::im2col_shape &im2col = space.im2col;
     const bool add = chl::adds(call, 0);
     const T *filter, *dy = chl::in<T>(call, 0);
     T *dx = chl::out<T>(call, 0);
     chl_kernel_status status = space.lay(call, &filter);
-    for (int64_t n = 0; n < see.samples && status == CHL_KERNEL_OK; n += space.samples) {
-        const int64_t samples = least(space.samples, see.samples - n);
-        chl::matmul_shape shape = {samples * see.outputs(), see.width(), a.o};
+    for (int64_t n = 0; n < im2col.samples && status == CHL_KERNEL_OK; n += space.samples) {
+        const int64_t samples = smaller(space.samples, im2col.samples - n);
+        chl::matmul_shape shape = {samples * im2col.outputs(), im2col.width(), a.o};
         shape.from = shape.to = call->in_desc[0].dtype;
-        T *to = dx + n * see.h * see.pitch;
-        status =
-            chl::matmul(call, shape,
-                        {1, dy + n * see.outputs() * a.o, filter, see.itself && add ? 1.0f : 0.0f,
-                         see.itself ? to : space.columns, nullptr, space.product});
-        if (status == CHL_KERNEL_OK && !see.itself)
-            status = chl::gather_columns(call, see, samples, space.columns, to, add);
+        T *to = dx + n * im2col.h * im2col.pitch;
+        status = chl::matmul(call, shape,
+                             {1, dy + n * im2col.outputs() * a.o, filter,
+                              im2col.identity && add ? 1.0f : 0.0f,
+                              im2col.identity ? to : space.columns, nullptr, space.product});
+        if (status == CHL_KERNEL_OK && !im2col.identity)
+            status = chl::gather_columns(call, im2col, samples, space.columns, to, add);
     }
     return status;
 }
@@ -165,9 +165,9 @@ template <class T, template <class> class Space>
 size_t space_bytes(const chl_call *call, conv_pass pass) {
     if (vendor_takes<T>(pass, call->attr.conv))
         return chl::convolution_workspace(pass, call->attr.conv);
-    chl::room room = {nullptr};
-    Space<T>(call, room);
-    return room.used;
+    chl::workspace_cursor cursor = {nullptr};
+    Space<T>(call, cursor);
+    return cursor.used;
 }
 template <template <class> class Space> size_t workspace_in(const chl_call *call, conv_pass pass) {
     return call->in_desc[0].dtype == CHL_BF16 ? space_bytes<bf16, Space>(call, pass)
@@ -182,18 +182,19 @@ size_t dx_workspace(const chl_call *call) {
 
 // --- conv_dw: dy x -> dw db, both floats ---------------------------------------------------------
 template <class T> struct weight_space {
-    chl::sight see;
+    chl::im2col_shape im2col;
     int64_t rows; // of columns at a time
     char *product;
     float *filter, *sums; // the gradient as [O,K,K,I]; partial sums of db
     T *columns;
-    weight_space(const chl_call *call, chl::room &room) : see(chl::sight_of(call->attr.conv)) {
-        const int64_t all = see.samples * see.outputs();
-        rows = see.itself ? all : least(all, rows_at_once(see.width(), sizeof(T)));
-        product = room.take<char>(int64_t(chl::matmul_workspace()));
-        filter = room.take<float>(call->attr.conv.o * see.width());
-        columns = room.take<T>(see.itself ? 0 : rows * see.width());
-        sums = room.take<float>(int64_t(
+    weight_space(const chl_call *call, chl::workspace_cursor &cursor)
+        : im2col(chl::im2col_shape_of(call->attr.conv)) {
+        const int64_t all = im2col.samples * im2col.outputs();
+        rows = im2col.identity ? all : smaller(all, rows_at_once(im2col.width(), sizeof(T)));
+        product = cursor.take<char>(int64_t(chl::matmul_workspace()));
+        filter = cursor.take<float>(call->attr.conv.o * im2col.width());
+        columns = cursor.take<T>(im2col.identity ? 0 : rows * im2col.width());
+        sums = cursor.take<float>(int64_t(
             chl::columns_workspace(chl::rows_of(call->in_desc[0]), call->in_desc[0].dtype, 1) /
             sizeof(float)));
     }
@@ -203,18 +204,18 @@ template <class T>
 chl_kernel_status weight_gradient(const chl_call *call, const weight_space<T> &space) {
     const chl_conv_attributes &a = call->attr.conv;
     const T *dy = chl::in<T>(call, 0), *x = chl::in<T>(call, 1);
-    const int64_t all = space.see.samples * space.see.outputs(), width = space.see.width();
+    const int64_t all = space.im2col.samples * space.im2col.outputs(), width = space.im2col.width();
     chl_kernel_status status = CHL_KERNEL_OK;
     for (int64_t first = 0; first < all && status == CHL_KERNEL_OK; first += space.rows) {
-        const int64_t rows = least(space.rows, all - first);
-        if (!space.see.itself)
-            status = chl::lay_columns(call, space.see, x, first, rows, space.columns);
+        const int64_t rows = smaller(space.rows, all - first);
+        if (!space.im2col.identity)
+            status = chl::lay_columns(call, space.im2col, x, first, rows, space.columns);
         chl::matmul_shape shape = {a.o, width, rows};
         shape.a_turned = true;
         shape.from = call->in_desc[0].dtype;
         if (status == CHL_KERNEL_OK)
             status = chl::matmul(call, shape,
-                                 {1, dy + first * a.o, space.see.itself ? x : space.columns,
+                                 {1, dy + first * a.o, space.im2col.identity ? x : space.columns,
                                   first > 0 ? 1.0f : 0.0f, space.filter, nullptr, space.product});
     }
     if (status != CHL_KERNEL_OK) return status;
@@ -224,8 +225,8 @@ chl_kernel_status weight_gradient(const chl_call *call, const weight_space<T> &s
                                                chl::adds(call, 0)});
 }
 template <class T> chl_kernel_status dw_in(const chl_call *call) {
-    chl::room room = {call->workspace};
-    const weight_space<T> space(call, room);
+    chl::workspace_cursor cursor = {call->workspace};
+    const weight_space<T> space(call, cursor);
     if (call->out[0]) {
         const chl_kernel_status status = weight_gradient(call, space);
         if (status != CHL_KERNEL_OK) return status;
@@ -242,12 +243,12 @@ chl_kernel_status dw(const chl_call *call) {
                         [&](auto zero) { return dw_in<decltype(zero)>(call); });
 }
 size_t dw_workspace(const chl_call *call) {
-    chl::room room = {nullptr};
+    chl::workspace_cursor cursor = {nullptr};
     if (call->in_desc[0].dtype == CHL_BF16)
-        weight_space<bf16>(call, room);
+        weight_space<bf16>(call, cursor);
     else
-        weight_space<float>(call, room);
-    return room.used;
+        weight_space<float>(call, cursor);
+    return cursor.used;
 }
 } // namespace
 

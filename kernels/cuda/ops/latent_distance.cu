@@ -15,11 +15,11 @@ struct latents {
 
 // of the sample's mask, by each warp for itself
 __device__ inline float mask_log_sum(const float *mask, int64_t layers) {
-    float most = -INFINITY, sum = 0;
-    for (int64_t l = threadIdx.x % 32; l < layers; l += 32) most = fmaxf(most, mask[l]);
-    most = simt::warp_max(most);
-    for (int64_t l = threadIdx.x % 32; l < layers; l += 32) sum += expf(mask[l] - most);
-    return most + logf(simt::warp_sum(sum));
+    float max_logit = -INFINITY, sum = 0;
+    for (int64_t l = threadIdx.x % 32; l < layers; l += 32) max_logit = fmaxf(max_logit, mask[l]);
+    max_logit = simt::warp_max(max_logit);
+    for (int64_t l = threadIdx.x % 32; l < layers; l += 32) sum += expf(mask[l] - max_logit);
+    return max_logit + logf(simt::warp_sum(sum));
 }
 
 // L p_l, and 1 without a mask

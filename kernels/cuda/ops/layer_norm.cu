@@ -273,9 +273,9 @@ template <class T, class F> bool by_width(int64_t width, F f) {
            call(whole, std::integral_constant<int, 8>());
 }
 
-unsigned blocks_for(int64_t rows, int rows_a_block, int64_t most) {
+unsigned blocks_for(int64_t rows, int rows_a_block, int64_t max_blocks) {
     const int64_t blocks = (rows + rows_a_block - 1) / rows_a_block;
-    return unsigned(blocks < most ? blocks : most);
+    return unsigned(blocks < max_blocks ? blocks : max_blocks);
 }
 
 template <class T> forward_call<T> forward_of(const chl_call *call) {
@@ -411,4 +411,4 @@ chl_kernel_status run_sum(const chl_call *call) {
 
 const chl_body chl_cuda_layer_norm = {forward, nullptr, nullptr};
 const chl_body chl_cuda_layer_norm_backward = {backward, backward_workspace, nullptr};
-const chl_fused_body chl_cuda_sum_layer_norm = {run_sum, nullptr, chl_summed_rows};
+const chl_fused_body chl_cuda_sum_layer_norm = {run_sum, nullptr, chl_sum_layer_norm_fits};

@@ -40,10 +40,10 @@ template <class T> int64_t copied_weights(const chl_call *call, int packed) {
 template <class T> struct forward_space {
     char *product;
     T *w, *b;
-    forward_space(const chl_call *call, chl::room &room) {
-        product = room.take<char>(int64_t(chl::matmul_workspace()));
-        w = room.take<T>(copied_weights<T>(call, 3));
-        b = room.take<T>(call->in_desc[1].dim[0]);
+    forward_space(const chl_call *call, chl::workspace_cursor &cursor) {
+        product = cursor.take<char>(int64_t(chl::matmul_workspace()));
+        w = cursor.take<T>(copied_weights<T>(call, 3));
+        b = cursor.take<T>(call->in_desc[1].dim[0]);
     }
 };
 
@@ -60,8 +60,8 @@ chl_kernel_status bias_as(const chl_call *call, int64_t width, T *copy, const vo
 
 template <class T> chl_kernel_status forward_in(const chl_call *call) {
     const int64_t in = last(call->in_desc[0]), out = last(call->out_desc[0]);
-    chl::room room = {call->workspace};
-    const forward_space<T> space(call, room);
+    chl::workspace_cursor cursor = {call->workspace};
+    const forward_space<T> space(call, cursor);
     const void *w, *b;
     chl_kernel_status status = weight_as<T>(call, 3, space.w, &w);
     if (status == CHL_KERNEL_OK) status = bias_as<T>(call, out, space.b, &b);
@@ -80,27 +80,27 @@ chl_kernel_status forward(const chl_call *call) {
                         [&](auto zero) { return forward_in<decltype(zero)>(call); });
 }
 size_t forward_workspace(const chl_call *call) {
-    chl::room room = {nullptr};
+    chl::workspace_cursor cursor = {nullptr};
     if (call->in_desc[0].dtype == CHL_BF16)
-        forward_space<bf16>(call, room);
+        forward_space<bf16>(call, cursor);
     else
-        forward_space<float>(call, room);
-    return room.used;
+        forward_space<float>(call, cursor);
+    return cursor.used;
 }
 
 // --- linear_dx: dy w packed? -> dx ---------------------------------------------------------------
 template <class T> struct backward_space {
     char *product;
     T *w;
-    backward_space(const chl_call *call, chl::room &room) {
-        product = room.take<char>(int64_t(chl::matmul_workspace()));
-        w = room.take<T>(copied_weights<T>(call, 2));
+    backward_space(const chl_call *call, chl::workspace_cursor &cursor) {
+        product = cursor.take<char>(int64_t(chl::matmul_workspace()));
+        w = cursor.take<T>(copied_weights<T>(call, 2));
     }
 };
 template <class T> chl_kernel_status backward_x_in(const chl_call *call) {
     const int64_t out = last(call->in_desc[0]), in = call->in_desc[1].dim[1];
-    chl::room room = {call->workspace};
-    const backward_space<T> space(call, room);
+    chl::workspace_cursor cursor = {call->workspace};
+    const backward_space<T> space(call, cursor);
     const void *w;
     const chl_kernel_status status = weight_as<T>(call, 2, space.w, &w);
     if (status != CHL_KERNEL_OK) return status;
@@ -116,12 +116,12 @@ chl_kernel_status backward_x(const chl_call *call) {
                         [&](auto zero) { return backward_x_in<decltype(zero)>(call); });
 }
 size_t backward_x_workspace(const chl_call *call) {
-    chl::room room = {nullptr};
+    chl::workspace_cursor cursor = {nullptr};
     if (call->in_desc[0].dtype == CHL_BF16)
-        backward_space<bf16>(call, room);
+        backward_space<bf16>(call, cursor);
     else
-        backward_space<float>(call, room);
-    return room.used;
+        backward_space<float>(call, cursor);
+    return cursor.used;
 }
 
 // --- linear_dw: dy x -> dw db, both floats -------------------------------------------------------

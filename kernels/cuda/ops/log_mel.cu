@@ -24,7 +24,7 @@ struct mel_plan {
     const float *reference; // the same, from an earlier launch; null: 0 dB
     int64_t samples, frames, blocks;
     int bits, fft, hop, bands;
-    float floor_db, least;
+    float floor_db, min_power;
     bool reflect, raw, add; // raw: decibels as they are
 };
 
@@ -65,10 +65,10 @@ __device__ inline void split_power(const complex *z, int points, const complex *
 }
 
 // Both keep a NaN of `a`: broken sound must not turn into a plausible picture.
-__device__ inline float at_least(float a, float b) {
+__device__ inline float max_keep_nan(float a, float b) {
     return a < b ? b : a;
 }
-__device__ inline float at_most(float a, float b) {
+__device__ inline float min_keep_nan(float a, float b) {
     return a > b ? b : a;
 }
 
@@ -86,9 +86,9 @@ __device__ inline float band_levels(const mel_plan &p, const float *power, float
         }
         for (int step = 1; step < LANES; step *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
         if (band >= p.bands || lane > 0) continue;
-        const float decibels = 10 * log10f(at_least(0.25f * sum, p.least));
+        const float decibels = 10 * log10f(max_keep_nan(0.25f * sum, p.min_power));
         level[band * FRAMES] = decibels;
-        loudest = at_least(loudest, decibels);
+        loudest = max_keep_nan(loudest, decibels);
     }
     return loudest;
 }
@@ -96,13 +96,14 @@ __device__ inline float band_levels(const mel_plan &p, const float *power, float
 // 0 dB below `reference` is 1, floor_db below is 0
 __device__ inline float shade(float level, float reference, float floor_db) {
     if (floor_db == 0) return level - reference;
-    return at_most(at_least((level - reference) * (1 / floor_db) + 1, 0), 1);
+    return min_keep_nan(max_keep_nan((level - reference) * (1 / floor_db) + 1, 0), 1);
 }
 
 template <int SIZE> __device__ inline float loudest_of(const float *loudest, int64_t count) {
-    float most = -INFINITY;
-    for (int64_t i = threadIdx.x; i < count; i += SIZE) most = at_least(most, loudest[i]);
-    return chl::block_max<SIZE>(most);
+    float max_level = -INFINITY;
+    for (int64_t i = threadIdx.x; i < count; i += SIZE)
+        max_level = max_keep_nan(max_level, loudest[i]);
+    return chl::block_max<SIZE>(max_level);
 }
 
 SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
@@ -133,7 +134,7 @@ SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
         split_power(from, points, p.twiddle, power);
         __syncthreads();
         // the next frame's transform begins in `from`, which nobody reads any more
-        loudest = at_least(loudest, band_levels(p, power, level + f));
+        loudest = max_keep_nan(loudest, band_levels(p, power, level + f));
     }
     const float reference =
         p.reference ? loudest_of<THREADS>(p.reference + clip * p.blocks, p.blocks) : 0;
@@ -173,7 +174,7 @@ mel_plan plan_of(const chl_call *call) {
     p.hop = a.hop;
     p.bands = a.bands;
     p.floor_db = a.floor_db;
-    p.least = a.least;
+    p.min_power = a.min_power;
     p.reflect = a.reflect;
     p.add = chl::adds(call, 0);
     return p;

@@ -49,14 +49,14 @@ template <class T> struct largest {
         const T *sample = x + p.group / m.out_height * m.height * m.width * m.channels + p.column;
         const span rows = inside(m, int(p.group % m.out_height), m.height);
         const span columns = inside(m, int(p.row), m.width);
-        float most[N], v[N];
-        for (int e = 0; e < N; e++) most[e] = -INFINITY;
+        float largest[N], v[N];
+        for (int e = 0; e < N; e++) largest[e] = -INFINITY;
         for (int i = rows.begin; i < rows.end; i++)
             for (int j = columns.begin; j < columns.end; j++) {
                 chl::load(sample + (i * m.width + j) * m.channels, v);
-                for (int e = 0; e < N; e++) most[e] = v[e] > most[e] ? v[e] : most[e];
+                for (int e = 0; e < N; e++) largest[e] = v[e] > largest[e] ? v[e] : largest[e];
             }
-        chl::store(y + p.at, most, add);
+        chl::store(y + p.at, largest, add);
     }
 };
 
@@ -72,17 +72,17 @@ template <class T> struct chosen {
     template <int N>
     __device__ void ask(const T *sample, const T *d, int own, span rows, span columns,
                         float (&sum)[N]) const {
-        float most[N], v[N];
+        float largest[N], v[N];
         int first[N];
-        for (int e = 0; e < N; e++) most[e] = -INFINITY;
+        for (int e = 0; e < N; e++) largest[e] = -INFINITY;
         for (int e = 0; e < N; e++) first[e] = -1;
         for (int i = rows.begin; i < rows.end; i++)
             for (int j = columns.begin; j < columns.end; j++) {
                 const int pixel = i * m.width + j;
                 chl::load(sample + pixel * m.channels, v);
                 for (int e = 0; e < N; e++) {
-                    if (!(v[e] > most[e] || (first[e] < 0 && v[e] == most[e]))) continue;
-                    most[e] = v[e];
+                    if (!(v[e] > largest[e] || (first[e] < 0 && v[e] == largest[e]))) continue;
+                    largest[e] = v[e];
                     first[e] = pixel;
                 }
             }

@@ -22,8 +22,8 @@ pictures pictures_of(const chl_call *call, int a) {
 int64_t parts_of(const chl_desc &d) {
     if (d.dim[0] == 0) return 1;
     const int64_t size = chl_count(&d) / d.dim[0], wanted = (MAX_BLOCKS + d.dim[0] - 1) / d.dim[0];
-    const int64_t most = (size + THREADS * PER_THREAD - 1) / (THREADS * PER_THREAD);
-    return most < 1 ? 1 : most < wanted ? most : wanted;
+    const int64_t max_blocks = (size + THREADS * PER_THREAD - 1) / (THREADS * PER_THREAD);
+    return max_blocks < 1 ? 1 : max_blocks < wanted ? max_blocks : wanted;
 }
 dim3 grid_of(const chl_desc &d) {
     return dim3(unsigned(parts_of(d)), unsigned(d.dim[0] < MAX_SAMPLES ? d.dim[0] : MAX_SAMPLES));

@@ -11,10 +11,10 @@ struct span {
     int first, count;
 };
 struct axis {
-    int in, out, most; // most: room for taps
-    span *taps;        // [out], in inputs
-    span *users;       // [in], in outputs
-    float *weight;     // [out, most]
+    int in, out, max_taps; // max_taps: taps that `weight` has place for per output
+    span *taps;            // [out], in inputs
+    span *users;           // [in], in outputs
+    float *weight;         // [out, max_taps]
 };
 struct axes {
     axis rows, columns;
@@ -142,7 +142,7 @@ template <bool END> __device__ inline int outputs_until(const axis &a, int i) {
 SIMT_KERNEL((THREADS), lay_out_axes, axes both, chl_filter filter) {
     const axis a = blockIdx.x ? both.columns : both.rows;
     for (int i = int(threadIdx.x); i < a.out; i += THREADS)
-        a.taps[i] = take(filter, a.weight + int64_t(i) * a.most, i, a.in, a.out);
+        a.taps[i] = take(filter, a.weight + int64_t(i) * a.max_taps, i, a.in, a.out);
     __syncthreads();
     for (int i = int(threadIdx.x); i < a.in; i += THREADS) {
         const int first = outputs_until<true>(a, i - 1), end = outputs_until<false>(a, i);
@@ -167,7 +167,7 @@ template <int N, class T> SIMT_KERNEL((THREADS), gather, pictures<T> p) {
     if (at >= columns.out * p.channels) return;
     const int j = at / p.channels, c = at - j * p.channels;
     const span down = rows.taps[i], across = columns.taps[j];
-    const float *weight = columns.weight + int64_t(j) * columns.most;
+    const float *weight = columns.weight + int64_t(j) * columns.max_taps;
     float total[N] = {}, v[N];
     for (int r = 0; r < down.count; r++) {
         const int64_t line = (n * p.in_h + p.y + down.first + r) * p.in_w + p.x + across.first;
@@ -176,7 +176,7 @@ template <int N, class T> SIMT_KERNEL((THREADS), gather, pictures<T> p) {
             chl::load(p.from + (line + k) * p.channels + c, v);
             for (int e = 0; e < N; e++) sum[e] += weight[k] * v[e];
         }
-        const float share = rows.weight[i * rows.most + r];
+        const float share = rows.weight[i * rows.max_taps + r];
         for (int e = 0; e < N; e++) total[e] += share * sum[e];
     }
     chl::store(p.to + row * columns.out * p.channels + at, total, p.add);
@@ -199,11 +199,11 @@ template <int N, class T> SIMT_KERNEL((THREADS), gather_back, pictures<T> p) {
         float sum[N] = {};
         for (int k = across.first; k < across.first + across.count; k++) {
             const float weight =
-                columns.weight[int64_t(k) * columns.most + j - columns.taps[k].first];
+                columns.weight[int64_t(k) * columns.max_taps + j - columns.taps[k].first];
             chl::load(p.from + (line + k) * p.channels + c, v);
             for (int e = 0; e < N; e++) sum[e] += weight * v[e];
         }
-        const float share = rows.weight[int64_t(r) * rows.most + i - rows.taps[r].first];
+        const float share = rows.weight[int64_t(r) * rows.max_taps + i - rows.taps[r].first];
         for (int e = 0; e < N; e++) total[e] += share * sum[e];
     }
     chl::store(p.to + row * p.in_w * p.channels + at, total, p.add);
@@ -218,7 +218,7 @@ axis axis_at(char *base, size_t &used, chl_filter filter, int in, int out) {
         a.users = a.taps + out;
         a.weight = reinterpret_cast<float *>(a.users + in);
     }
-    used += sizeof(span) * size_t(in + out) + sizeof(float) * size_t(out) * size_t(a.most);
+    used += sizeof(span) * size_t(in + out) + sizeof(float) * size_t(out) * size_t(a.max_taps);
     used = (used + 63) / 64 * 64;
     return a;
 }

@@ -1,15 +1,16 @@
-// y = x exp(min(log_scale, most)), the learned logit scale of CLIP; dx likewise, dlog_scale = y .
-// dy. Float: logits. 8 bytes an element forward and to x, 8 more to log_scale: bound by memory.
+// y = x exp(min(log_scale, max_log_scale)), the learned logit scale of CLIP; dx likewise,
+// dlog_scale = y . dy. Float: logits. 8 bytes an element forward and to x, 8 more to log_scale:
+// bound by memory.
 #include "cuda/lib/reduce.cuh"
 
 namespace {
 struct scaled {
     const float *x, *log_scale;
-    float most;
+    float max_log_scale;
     float *y;
     bool add;
     template <int N> __device__ void at(int64_t i) const {
-        const float factor = expf(fminf(*log_scale, most));
+        const float factor = expf(fminf(*log_scale, max_log_scale));
         float v[N];
         chl::load(x + i, v);
         for (int e = 0; e < N; e++) v[e] *= factor;
@@ -19,7 +20,7 @@ struct scaled {
 
 struct dotted {
     const float *dy, *x, *log_scale;
-    float most;
+    float max_log_scale;
     float *d;
     bool add;
     template <int N> __device__ float at(int64_t i) const {
@@ -29,9 +30,9 @@ struct dotted {
         for (int e = 0; e < N; e++) sum += u[e] * v[e];
         return sum;
     }
-    // at and below `most` the derivative is that of exp, above it is 0
+    // at and below `max_log_scale` the derivative is that of exp, above it is 0
     __device__ void finish(float dot) const {
-        chl::put(d, *log_scale > most ? 0.0f : expf(*log_scale) * dot, add);
+        chl::put(d, *log_scale > max_log_scale ? 0.0f : expf(*log_scale) * dot, add);
     }
 };
 
@@ -39,24 +40,29 @@ chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::each<float>(call, chl_count(&call->out_desc[0]),
                             scaled{chl::in<float>(call, 0), chl::in<float>(call, 1),
-                                   call->attr.scale_by.most, chl::out<float>(call, 0),
+                                   call->attr.scale_by.max_log_scale, chl::out<float>(call, 0),
                                    chl::adds(call, 0)});
 }
 
 chl_kernel_status backward(const chl_call *call) {
     const int64_t count = chl_count(&call->in_desc[0]);
     const float *dy = chl::in<float>(call, 0), *log_scale = chl::in<float>(call, 2);
-    const float most = call->attr.scale_by.most;
+    const float max_log_scale = call->attr.scale_by.max_log_scale;
     if (call->out[1]) {
-        const dotted f = {dy,   chl::in<float>(call, 1),  log_scale,
-                          most, chl::out<float>(call, 1), chl::adds(call, 1)};
+        const dotted f = {dy,
+                          chl::in<float>(call, 1),
+                          log_scale,
+                          max_log_scale,
+                          chl::out<float>(call, 1),
+                          chl::adds(call, 1)};
         const chl_kernel_status status =
             chl::total<float>(call, count, f, static_cast<float *>(call->workspace));
         if (status != CHL_KERNEL_OK) return status;
     }
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::each<float>(
-        call, count, scaled{dy, log_scale, most, chl::out<float>(call, 0), chl::adds(call, 0)});
+        call, count,
+        scaled{dy, log_scale, max_log_scale, chl::out<float>(call, 0), chl::adds(call, 0)});
 }
 
 size_t backward_workspace(const chl_call *) {

@@ -82,9 +82,9 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
                     chl::adds(call, 0)};
     const int pack = z.inputs % chl::PACK<T> ? 1 : chl::PACK<T>;
     while (f.lanes < 32 && f.lanes * pack < z.inputs) f.lanes *= 2;
-    const int64_t most = (z.pixels * f.lanes + THREADS - 1) / THREADS;
+    const int64_t max_blocks = (z.pixels * f.lanes + THREADS - 1) / THREADS;
     int64_t blocks = 132 * 8 / z.n;
-    blocks = blocks < 1 ? 1 : blocks > most ? most : blocks;
+    blocks = blocks < 1 ? 1 : blocks > max_blocks ? max_blocks : blocks;
     for (; f.first < z.outputs; f.first += GROUP) {
         const auto kernel = pack == 1 ? project<1, T> : project<chl::PACK<T>, T>;
         const chl_kernel_status status = chl::status(simt::launch(
@@ -177,28 +177,28 @@ struct to_bias {
 
 struct space {
     float *a, *parts;
-    space(const chl_call *call, chl::room &room) {
+    space(const chl_call *call, chl::workspace_cursor &cursor) {
         const sizes z = sizes_of(call->in_desc[2], call->in_desc[3]);
-        a = room.take<float>(z.n * z.outputs * z.inputs);
+        a = cursor.take<float>(z.n * z.outputs * z.inputs);
         const size_t columns =
             chl::columns_workspace({z.n, z.pixels, z.inputs}, call->in_desc[2].dtype, GROUP);
         const size_t bias = chl::columns_workspace({1, z.n * z.pixels, z.outputs}, CHL_F32, 1);
-        parts = room.take<float>(int64_t((columns > bias ? columns : bias) / sizeof(float)));
+        parts = cursor.take<float>(int64_t((columns > bias ? columns : bias) / sizeof(float)));
     }
 };
 size_t backward_workspace(const chl_call *call) {
-    chl::room room = {nullptr};
-    space(call, room);
-    return room.used;
+    chl::workspace_cursor cursor = {nullptr};
+    space(call, cursor);
+    return cursor.used;
 }
 
-template <class T> chl_kernel_status all_pixels(const chl_call *call, const space &room) {
+template <class T> chl_kernel_status all_pixels(const chl_call *call, const space &buffers) {
     const sizes z = sizes_of(call->in_desc[2], call->in_desc[3]);
-    pixels<T> f = {torgb::colours_of(call), chl::in<T>(call, 2), chl::out<T>(call, 0), room.a,
+    pixels<T> f = {torgb::colours_of(call), chl::in<T>(call, 2), chl::out<T>(call, 0), buffers.a,
                    chl::adds(call, 0)};
     for (; f.of.first < z.outputs; f.of.first += GROUP) {
         const chl_kernel_status status =
-            chl::columns<T>(call, {z.n, z.pixels, z.inputs}, f, room.parts);
+            chl::columns<T>(call, {z.n, z.pixels, z.inputs}, f, buffers.parts);
         if (status != CHL_KERNEL_OK) return status;
     }
     return CHL_KERNEL_OK;
@@ -207,19 +207,19 @@ template <class T> chl_kernel_status all_pixels(const chl_call *call, const spac
 chl_kernel_status backward(const chl_call *call) {
     const sizes z = sizes_of(call->in_desc[2], call->in_desc[3]);
     const float gain = call->attr.conv.gain;
-    chl::room memory = {call->workspace};
-    const space room(call, memory);
+    chl::workspace_cursor cursor = {call->workspace};
+    const space buffers(call, cursor);
     chl_kernel_status status = CHL_KERNEL_OK;
     if (call->out[0] || call->out[1] || call->out[2])
         status = chl::by_type(call->in_desc[2].dtype,
-                              [&](auto zero) { return all_pixels<decltype(zero)>(call, room); });
+                              [&](auto zero) { return all_pixels<decltype(zero)>(call, buffers); });
     if (status == CHL_KERNEL_OK && call->out[1])
         status = chl::each<float>(call, z.n * z.inputs,
-                                  to_style{room.a, chl::in<float>(call, 3),
+                                  to_style{buffers.a, chl::in<float>(call, 3),
                                            chl::out<float>(call, 1), z, gain, chl::adds(call, 1)});
     if (status == CHL_KERNEL_OK && call->out[2])
         status = chl::each<float>(call, z.outputs * z.inputs,
-                                  to_weight{room.a, chl::in<float>(call, 4),
+                                  to_weight{buffers.a, chl::in<float>(call, 4),
                                             chl::out<float>(call, 2), z, gain, chl::adds(call, 2)});
     if (status != CHL_KERNEL_OK || !call->out[3]) return status;
     return chl::columns<float>(
@@ -227,7 +227,7 @@ chl_kernel_status backward(const chl_call *call) {
         to_bias{{chl::in<float>(call, 0), chl::in<float>(call, 1), call->attr.conv.clamp},
                 chl::out<float>(call, 3),
                 chl::adds(call, 3)},
-        room.parts);
+        buffers.parts);
 }
 } // namespace
 

@@ -50,4 +50,4 @@ chl_kernel_status run(const chl_call *call) {
 }
 } // namespace
 
-const chl_fused_body chl_cuda_unit_end = {run, nullptr, chl_unit_ends};
+const chl_fused_body chl_cuda_unit_end = {run, nullptr, chl_unit_end_fits};

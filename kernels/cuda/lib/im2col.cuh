@@ -6,10 +6,10 @@
 
 namespace chl {
 // x as pixels of `channels` numbers; [K,K] taps, or of patches K rows of one wide pixel
-struct sight {
+struct im2col_shape {
     int64_t samples, h, w, pitch, channels; // pitch: numbers from row to row of x
     int64_t taps_y, taps_x, stride_y, stride_x, pad, out_h, out_w;
-    bool itself; // a row of columns is a pixel of x
+    bool identity; // a row of columns is a pixel of x
 
     __host__ __device__ int64_t width() const { // of a row of columns
         return taps_y * taps_x * channels;
@@ -18,28 +18,28 @@ struct sight {
         return out_h * out_w;
     }
 };
-inline sight sight_of(const chl_conv_attributes &a) {
-    sight s = {a.n,
-               a.h,
-               a.w,
-               int64_t(a.w) * a.i,
-               a.i,
-               a.kernel,
-               a.kernel,
-               a.stride,
-               a.stride,
-               a.pad,
-               (a.h + 2 * a.pad - a.kernel) / a.stride + 1,
-               (a.w + 2 * a.pad - a.kernel) / a.stride + 1,
-               false};
+inline im2col_shape im2col_shape_of(const chl_conv_attributes &a) {
+    im2col_shape s = {a.n,
+                      a.h,
+                      a.w,
+                      int64_t(a.w) * a.i,
+                      a.i,
+                      a.kernel,
+                      a.kernel,
+                      a.stride,
+                      a.stride,
+                      a.pad,
+                      (a.h + 2 * a.pad - a.kernel) / a.stride + 1,
+                      (a.w + 2 * a.pad - a.kernel) / a.stride + 1,
+                      false};
     if (a.pad > 0 || a.kernel != a.stride) return s;
-    s.itself = a.kernel == 1;
+    s.identity = a.kernel == 1;
     s.channels *= a.kernel;
     s.w = s.out_w;
     s.taps_x = s.stride_x = 1;
     return s;
 }
-template <class T> int pack_of(const sight &s) {
+template <class T> int pack_of(const im2col_shape &s) {
     return s.channels % PACK<T> || s.pitch % PACK<T> ? 1 : PACK<T>;
 }
 
@@ -48,7 +48,7 @@ constexpr int COLUMN_COPY_THREADS = 256;
 // columns of the outputs first ... first + count - 1: 2 bytes read, less what the caches keep, and
 // 2 written an element in bf16
 template <int N, class T>
-SIMT_KERNEL((COLUMN_COPY_THREADS), lay_columns_kernel, sight s, const T *x, int64_t first,
+SIMT_KERNEL((COLUMN_COPY_THREADS), lay_columns_kernel, im2col_shape s, const T *x, int64_t first,
             int64_t count, T *columns) {
     const int64_t width = s.width(), stride = int64_t(gridDim.x) * COLUMN_COPY_THREADS;
     for (int64_t i = int64_t(blockIdx.x) * COLUMN_COPY_THREADS + threadIdx.x; i < count * width / N;
@@ -67,7 +67,7 @@ SIMT_KERNEL((COLUMN_COPY_THREADS), lay_columns_kernel, sight s, const T *x, int6
 
 // dx of `samples` samples: each number gathers from the outputs that saw it
 template <int N, class T>
-SIMT_KERNEL((COLUMN_COPY_THREADS), gather_columns_kernel, sight s, int64_t samples,
+SIMT_KERNEL((COLUMN_COPY_THREADS), gather_columns_kernel, im2col_shape s, int64_t samples,
             const T *columns, T *dx, bool add) {
     const int64_t stride = int64_t(gridDim.x) * COLUMN_COPY_THREADS;
     for (int64_t i = int64_t(blockIdx.x) * COLUMN_COPY_THREADS + threadIdx.x;
@@ -94,8 +94,8 @@ inline unsigned column_blocks(int64_t threads) {
     return unsigned(blocks < 132 * 16 ? blocks : 132 * 16);
 }
 template <class T>
-chl_kernel_status lay_columns(const chl_call *call, const sight &s, const T *x, int64_t first,
-                              int64_t count, T *columns) {
+chl_kernel_status lay_columns(const chl_call *call, const im2col_shape &s, const T *x,
+                              int64_t first, int64_t count, T *columns) {
     const int n = pack_of<T>(s);
     const auto kernel = n == 1 ? lay_columns_kernel<1, T> : lay_columns_kernel<PACK<T>, T>;
     return status(simt::launch(
@@ -103,7 +103,7 @@ chl_kernel_status lay_columns(const chl_call *call, const sight &s, const T *x, 
         call->stream, s, x, first, count, columns));
 }
 template <class T>
-chl_kernel_status gather_columns(const chl_call *call, const sight &s, int64_t samples,
+chl_kernel_status gather_columns(const chl_call *call, const im2col_shape &s, int64_t samples,
                                  const T *columns, T *dx, bool add) {
     const int n = pack_of<T>(s);
     const auto kernel = n == 1 ? gather_columns_kernel<1, T> : gather_columns_kernel<PACK<T>, T>;
