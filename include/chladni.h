@@ -32,10 +32,10 @@
  * The header is plain C99 and C++. */
 #ifndef CHLADNI_H
 #define CHLADNI_H
-#include <chladni/demo.h>
 #include <chladni/edit.h>
 #include <chladni/engine.h>
 #include <chladni/eval.h>
+#include <chladni/judge.h>
 #include <chladni/status.h>
 #include <chladni/train.h>
 #endif

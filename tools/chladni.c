@@ -1,5 +1,6 @@
 /* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
 #include "command.h"
+#include <chladni/demo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static void print_commands(FILE *to) {
 
 int main(int argc, char **argv) {
     chl_log_to(log_line, NULL);
+    if (chl_demo_register() != CHL_OK) return run_error();
     if (argc < 2) {
         print_commands(stderr);
         return EXIT_USAGE;

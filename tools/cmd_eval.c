@@ -1,6 +1,7 @@
 /* `eval`: zero-shot classification, edits judged by an independent network, the ablation. */
 #include "command.h"
 #include "eval_report.h"
+#include <chladni/demo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,11 +134,13 @@ static int finish(eval_job *job, chl_status status, char *text, void (*print)(co
 
 /* --- settings --------------------------------------------------------------------------------- */
 static eval_job job_new(void) {
-    return (eval_job){.models = {.size = sizeof(chl_engine_options)},
-                      .zero = {.size = sizeof(chl_zero_shot_options)},
-                      .trial = chl_trial_defaults(),
-                      .edit = chl_edit_defaults(NULL),
-                      .terminal = isatty(STDERR_FILENO)};
+    eval_job job = {.models = {.size = sizeof(chl_engine_options)},
+                    .zero = {.size = sizeof(chl_zero_shot_options)},
+                    .trial = chl_trial_defaults(),
+                    .edit = chl_edit_defaults(NULL),
+                    .terminal = isatty(STDERR_FILENO)};
+    job.trial.judged_by = chl_demo_judge();
+    return job;
 }
 
 static int read_settings(const command_line *line, eval_job *job) {

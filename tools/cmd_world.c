@@ -1,4 +1,5 @@
 #include "command.h"
+#include <chladni/demo.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

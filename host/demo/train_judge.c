@@ -1,30 +1,32 @@
-/* The judge of edits (demo/judge.h): cross-entropy of four questions, on painted pictures only. It
- * must stay independent of what edits are optimised against, so it never sees a generator. */
-#include "demo/judge.h"
+/* Training the judge (demo/judge_net.h): cross-entropy of four questions, on painted pictures only.
+ * The judge must stay independent of what edits are optimised against, so it never sees a
+ * generator's pictures. */
+#include "demo/train_judge.h"
+#include "demo/judge_net.h"
 #include "graph/build.h"
 #include "train/augment_picture.h"
 #include "train/sizes.h"
-#include "train/trainer.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define PURPOSE_PICTURE 0x6a756467u /* Philox purpose of the augmentation */
-/* of the running statistics, as PyTorch's momentum 0.1 */
+/* Of the running statistics: PyTorch's momentum 0.1. */
 #define STATISTICS_DECAY 0.9f
-/* Milder than an encoder's: the hour of the day is a matter of brightness, and the house stands
- * near the edge at times. The blur is there because edited pictures are softer than painted ones.
- */
+/* Weaker than an encoder's (augment_picture.h): brightness tells the time of day, and the house may
+ * be near the edge. Blur, because edited pictures are softer than painted ones. */
 #define AUGMENT                                                                                    \
     ((chl_picture_augment){                                                                        \
         .zoom = 0.08f, .brightness = 0.05f, .contrast = 0.1f, .noise = 0.06f, .blur = 0.5f})
-/* softmax of this and zeros is 1 and 0 to float32's last digits, so that the divergence from it is
- * the cross-entropy */
-#define CERTAIN 30
+/* The target's logit of the true class, 0 for the others: its softmax is 1 and 0 in float32, so the
+ * divergence from the target is the cross-entropy. */
+#define TRUE_LOGIT 30
 
 typedef struct judge {
     chl_params *params;
     chl_judge_config config;
+    const int *class[CHL_JUDGE_QUESTIONS]; /* [samples], in the dataset; not of the kind */
     chl_tensor picture, answer[CHL_JUDGE_QUESTIONS];
+    /* of one batch */
     int64_t *chosen;
     float *pixels, *answers;
 } judge;
@@ -53,31 +55,23 @@ static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
     };
     CHL_TRY(chl_sizes_read(t->options->sizes, keys, 2));
     if (t->data->kinds < 2 || t->data->kinds > CHL_JUDGE_CLASSES)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: %d kinds where a judge tells 2 to %d apart",
-                        t->data->folder, t->data->kinds, CHL_JUDGE_CLASSES);
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: the number of kinds must be 2 to %d, got %d",
+                        t->data->folder, CHL_JUDGE_CLASSES, t->data->kinds);
     for (int k = 0; k < t->data->kinds; k++) config->kind_name[k] = t->data->kind_name[k];
     return CHL_OK;
 }
 
-static void class_of(const chl_sample *s, int classes[CHL_JUDGE_QUESTIONS]) {
-    classes[CHL_JUDGE_KIND] = s->kind_id;
-    classes[CHL_JUDGE_TIME] = s->time;
-    classes[CHL_JUDGE_SEASON] = s->season;
-    classes[CHL_JUDGE_HOUSE] = s->house;
+static chl_status find_classes(const chl_dataset *data, judge *own) {
+    for (int q = CHL_JUDGE_KIND + 1; q < CHL_JUDGE_QUESTIONS; q++)
+        CHL_TRY(chl_dataset_require_classes(data, chl_judge_question_name(q),
+                                            own->config.classes[q], &own->class[q]));
+    return CHL_OK;
 }
 
-static chl_status check_classes(const chl_dataset *data, const chl_judge_config *config) {
-    for (int64_t i = 0; i < data->count; i++) {
-        int classes[CHL_JUDGE_QUESTIONS];
-        class_of(&data->sample[i], classes);
-        for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++)
-            if (classes[q] < 0 || classes[q] >= config->classes[q])
-                return chl_fail(CHL_ERR_FORMAT,
-                                "%s/pairs.jsonl line %lld: \"%s\" is %d where 0 to %d are known",
-                                data->folder, (long long)i + 1, chl_judge_question_name(q),
-                                classes[q], config->classes[q] - 1);
-    }
-    return CHL_OK;
+static int class_of(const chl_trainer *t, int question, int64_t sample) {
+    const judge *own = t->own;
+    return question == CHL_JUDGE_KIND ? t->data->sample[sample].kind_id
+                                      : own->class[question][sample];
 }
 
 static chl_status build(chl_trainer *t) {
@@ -85,7 +79,7 @@ static chl_status build(chl_trainer *t) {
     if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for the judge's training");
     t->own = own;
     CHL_TRY(read_config(t, &own->config));
-    CHL_TRY(check_classes(t->data, &own->config));
+    CHL_TRY(find_classes(t->data, own));
     CHL_TRY(chl_judge_random(&own->config, t->options->seed, &own->params));
 
     chl_graph *g = t->graph;
@@ -99,7 +93,7 @@ static chl_status build(chl_trainer *t) {
     chl_net net = chl_trainer_net(t, own->params);
     chl_judge_statistics statistics;
     chl_tensor logits[CHL_JUDGE_QUESTIONS];
-    chl_judge(&net, &own->config, own->picture, &statistics, logits);
+    chl_judge_net(&net, &own->config, own->picture, &statistics, logits);
     for (int i = 0; i < own->config.stages; i++) {
         chl_trainer_track(t, chl_weight(&net, "norm%d.running_mean", i), statistics.mean[i],
                           STATISTICS_DECAY);
@@ -128,11 +122,8 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const int classes = own->config.classes[q];
         memset(own->answers, 0, (size_t)(n * classes) * sizeof *own->answers);
-        for (int i = 0; i < n; i++) {
-            int class[CHL_JUDGE_QUESTIONS];
-            class_of(&t->data->sample[own->chosen[i]], class);
-            own->answers[i * classes + class[q]] = CERTAIN;
-        }
+        for (int i = 0; i < n; i++)
+            own->answers[i * classes + class_of(t, q, own->chosen[i])] = TRUE_LOGIT;
         CHL_TRY(chl_write(t->graph, own->answer[q], own->answers));
     }
     return chl_write(t->graph, own->picture, own->pixels);
@@ -156,7 +147,7 @@ static void release(chl_trainer *t) {
 
 const chl_training chl_training_judge = {
     .name = "judge",
-    .need = CHL_NEED_PICTURE | CHL_NEED_CLASSES,
+    .need = CHL_NEED_PICTURE | CHL_NEED_KIND,
     .defaults = defaults,
     .build = build,
     .feed = feed,

@@ -23,9 +23,9 @@ static void add_mean(json_t *report, const char *key, int n, const double *x) {
                                   "deviation", chl_report_number(chl_deviation_of(n, x))));
 }
 
-static chl_status describe(const chl_bench *b, int n, const chl_trial *trial, const float *sound,
+static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, const float *sound,
                            const float *text, json_t *report) {
-    const int64_t code = chl_bench_code(b);
+    const int64_t code = chl_trials_code(t);
     double *x = malloc(sizeof(double) * (size_t)n);
     if (!x) return chl_fail(CHL_ERR_MEMORY, "out of memory for directions");
     const struct {
@@ -38,7 +38,7 @@ static chl_status describe(const chl_bench *b, int n, const chl_trial *trial, co
                  {"directions", 1, 2, true}};
     for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
         for (int i = 0; i < n; i++) {
-            const float *source = b->source_code + trial[i].source * code;
+            const float *source = t->source_code + trial[i].source * code;
             const float *of[] = {source, sound + i * code, text + i * code};
             x[i] = cosine(code, of[pairs[p].from], of[pairs[p].to],
                           pairs[p].direction ? source : NULL);
@@ -54,26 +54,26 @@ typedef struct guided {
     float *target, *label, *sound, *text; /* codes of the edits */
 } guided;
 
-static chl_status edit_both(chl_bench *b, int n, guided *g) {
-    const int64_t embed = b->size.embedding;
-    CHL_TRY(chl_bench_listen(b, n, g->trial, g->target));
-    chl_bench_run run = {.what = "editing by sound", .code = g->sound};
-    CHL_TRY(chl_bench_edit(b, &run, n, g->trial));
-    CHL_TRY(chl_eval_embed_labels(b->engine, b->kinds, b->sounds->kind_name, 0, NULL, g->label));
+static chl_status edit_both(chl_trials *t, int n, guided *g) {
+    const int64_t embed = t->size.embedding;
+    CHL_TRY(chl_trials_targets(t, n, g->trial, g->target));
+    chl_trial_run run = {.what = "editing by sound", .code = g->sound};
+    CHL_TRY(chl_trials_edit(t, &run, n, g->trial));
+    CHL_TRY(chl_eval_embed_labels(t->engine, t->kinds, t->sounds->kind_name, 0, NULL, g->label));
     for (int i = 0; i < n; i++) g->trial[i].target = g->label + g->trial[i].kind * embed;
-    run = (chl_bench_run){.what = "editing by text", .code = g->text};
-    return chl_bench_edit(b, &run, n, g->trial);
+    run = (chl_trial_run){.what = "editing by text", .code = g->text};
+    return chl_trials_edit(t, &run, n, g->trial);
 }
 
-chl_status chl_trials_directions(chl_bench *b, json_t *report) {
-    if (b->options->directions <= 0) return CHL_OK;
-    const int sources = b->options->directions < b->sources ? b->options->directions : b->sources;
-    const int n = sources * b->kinds;
-    const size_t codes = sizeof(float) * (size_t)(n * chl_bench_code(b));
-    const size_t embed = sizeof(float) * (size_t)b->size.embedding;
+chl_status chl_trials_directions(chl_trials *t, json_t *report) {
+    if (t->options->directions <= 0) return CHL_OK;
+    const int sources = t->options->directions < t->sources ? t->options->directions : t->sources;
+    const int n = sources * t->kinds;
+    const size_t codes = sizeof(float) * (size_t)(n * chl_trials_code(t));
+    const size_t embed = sizeof(float) * (size_t)t->size.embedding;
     guided g = {.trial = calloc((size_t)n, sizeof *g.trial),
                 .target = malloc((size_t)n * embed),
-                .label = malloc((size_t)b->kinds * embed),
+                .label = malloc((size_t)t->kinds * embed),
                 .sound = malloc(codes),
                 .text = malloc(codes)};
     json_t *found = json_pack("{s:i}", "edits", n);
@@ -81,12 +81,12 @@ chl_status chl_trials_directions(chl_bench *b, json_t *report) {
                             ? CHL_OK
                             : chl_fail(CHL_ERR_MEMORY, "out of memory for %d directions", n);
     for (int i = 0; i < n && status == CHL_OK; i++) {
-        g.trial[i].source = i / b->kinds;
-        g.trial[i].kind = i % b->kinds;
-        g.trial[i].sound = chl_bench_sound(b, g.trial[i].source, g.trial[i].kind);
+        g.trial[i].source = i / t->kinds;
+        g.trial[i].kind = i % t->kinds;
+        g.trial[i].sound = chl_trials_sound(t, g.trial[i].source, g.trial[i].kind);
     }
-    if (status == CHL_OK) status = edit_both(b, n, &g);
-    if (status == CHL_OK) status = describe(b, n, g.trial, g.sound, g.text, found);
+    if (status == CHL_OK) status = edit_both(t, n, &g);
+    if (status == CHL_OK) status = describe(t, n, g.trial, g.sound, g.text, found);
     json_object_set_new(report, "directions", found);
     free(g.trial);
     free(g.target);

@@ -1,4 +1,5 @@
 #include "eval/edit_trials.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "io/weights.h"
 #include "nets/stylegan2.h"
@@ -6,150 +7,166 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PURPOSE_SOUND 0x736f756eu /* Philox purpose: which sound meets which source */
+#define PURPOSE_SOUND 0x736f756eu /* Philox purpose: which sound edits which source */
 
-int64_t chl_bench_code(const chl_bench *b) {
-    return (int64_t)b->size.rows * b->size.latent;
+int64_t chl_trials_code(const chl_trials *t) {
+    return (int64_t)t->size.rows * t->size.latent;
 }
-int64_t chl_bench_picture(const chl_bench *b) {
-    return 3 * (int64_t)b->size.picture * b->size.picture;
+int64_t chl_trials_picture(const chl_trials *t) {
+    return 3 * (int64_t)t->size.picture * t->size.picture;
 }
 
-static void *room(int64_t count, size_t size) {
-    return calloc((size_t)count + 1, size);
+static void *new_array(int64_t count, size_t size) {
+    return calloc((size_t)count + 1, size); /* NULL means out of memory, also of none */
 }
 static chl_status no_memory(void) {
     return chl_fail(CHL_ERR_MEMORY, "out of memory for trials of edits");
 }
 
 /* --- the judge -------------------------------------------------------------------------------- */
-static chl_status open_judge(chl_bench *b) {
-    CHL_TRY(chl_weights_read(b->options->judge, &b->judge));
-    CHL_TRY(chl_judge_import(b->judge, &b->judge_config));
-    CHL_TRY(chl_params_check_all_used(b->judge));
-    if (b->judge_config.side == b->size.picture) return CHL_OK;
+static chl_status check_judge(const chl_judge *judge) {
+    if (!judge || !judge->open)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "judged_by must be a judge, got NULL: the demo's is chl_demo_judge()");
+    return chl_check_int(judge->attributes >= 0 && judge->attributes <= CHL_JUDGE_MAX_ATTRIBUTES,
+                         "chl_judge.attributes", "0 to 8", judge->attributes);
+}
+
+static chl_status open_judge(chl_trials *t) {
+    const chl_trial_options *o = t->options;
+    chl_judge_sizes *sizes = &t->judge_sizes;
+    CHL_TRY(check_judge(o->judged_by));
+    CHL_TRY(o->judged_by->open(t->engine, o->judge, &t->judge, sizes));
+    if (sizes->kinds < 1 || sizes->kinds > CHL_JUDGE_MAX_KINDS)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: a judge's kinds must be 1 to %d, got %d",
+                        o->judge, CHL_JUDGE_MAX_KINDS, sizes->kinds);
+    if (sizes->side == t->size.picture) return CHL_OK;
     return chl_fail(CHL_ERR_SHAPE, "%s judges pictures of %d pixels, the generator makes %d",
-                    b->options->judge, b->judge_config.side, b->size.picture);
+                    o->judge, sizes->side, t->size.picture);
 }
 
-static chl_status find_witness(const chl_bench *b, const char *kind, int *class) {
-    for (*class = 0; *class < b->judge_config.classes[CHL_JUDGE_KIND]; ++*class)
-        if (strcmp(b->judge_config.kind_name[*class], kind) == 0) return CHL_OK;
+static chl_status find_judge_class(const chl_trials *t, const char *kind, int *class) {
+    for (*class = 0; *class < t->judge_sizes.kinds; ++*class)
+        if (strcmp(t->judge_sizes.kind[*class], kind) == 0) return CHL_OK;
     return chl_fail(CHL_ERR_ARGUMENT, "%s: the judge does not know the kind \"%s\" of %s",
-                    b->options->judge, kind, b->options->sounds);
+                    t->options->judge, kind, t->options->sounds);
 }
 
-chl_status chl_bench_look(chl_bench *b, int n, const float *pixels, chl_judge_seen *seen) {
-    return chl_judge_look(b->engine->device, b->judge, &b->judge_config, n, pixels, seen);
+chl_status chl_trials_judge(chl_trials *t, int n, const float *pixels, chl_judgement *judgement) {
+    return t->options->judged_by->classify(t->judge, n, pixels, judgement);
 }
 
-double chl_bench_strength(const chl_bench *b, const chl_judge_seen *seen, int kind) {
-    const int mine = b->witness[kind];
+double chl_trials_log_odds(const chl_trials *t, const chl_judgement *judgement, int kind) {
+    const int own = t->judge_class[kind];
     double others = 0;
-    for (int c = 0; c < b->judge_config.classes[CHL_JUDGE_KIND]; c++)
-        if (c != mine) others += seen->probability[CHL_JUDGE_KIND][c];
-    const double least = 1e-30; /* below float's: no logarithm of 0 */
-    return log(seen->probability[CHL_JUDGE_KIND][mine] + least) - log(others + least);
+    for (int c = 0; c < t->judge_sizes.kinds; c++)
+        if (c != own) others += judgement->probability[c];
+    const double tiny = 1e-30; /* below float32's range: no logarithm of 0 */
+    return log(judgement->probability[own] + tiny) - log(others + tiny);
 }
 
 /* --- sounds ----------------------------------------------------------------------------------- */
-static chl_status sort_sounds(chl_bench *b) {
-    const chl_dataset *d = b->sounds;
-    b->kinds = d->kinds;
-    b->witness = room(b->kinds, sizeof *b->witness);
-    b->first = room(b->kinds + 1, sizeof *b->first);
-    b->order = room(d->count, sizeof *b->order);
-    if (!b->witness || !b->first || !b->order) return no_memory();
+static chl_status sort_sounds(chl_trials *t) {
+    const chl_dataset *d = t->sounds;
+    t->kinds = d->kinds;
+    t->judge_class = new_array(t->kinds, sizeof *t->judge_class);
+    t->first = new_array(t->kinds + 1, sizeof *t->first);
+    t->order = new_array(d->count, sizeof *t->order);
+    if (!t->judge_class || !t->first || !t->order) return no_memory();
     int64_t at = 0;
-    for (int k = 0; k < b->kinds; k++) {
-        CHL_TRY(find_witness(b, d->kind_name[k], &b->witness[k]));
-        b->first[k] = at;
+    for (int k = 0; k < t->kinds; k++) {
+        CHL_TRY(find_judge_class(t, d->kind_name[k], &t->judge_class[k]));
+        t->first[k] = at;
         for (int64_t i = 0; i < d->count; i++)
-            if (d->sample[i].kind_id == k && d->sample[i].strength >= b->options->min_strength)
-                b->order[at++] = i;
-        if (at == b->first[k])
-            return chl_fail(CHL_ERR_ARGUMENT, "%s: no sound of \"%s\" of strength %g or more",
-                            b->options->sounds, d->kind_name[k], (double)b->options->min_strength);
+            if (d->sample[i].kind_id == k && d->sample[i].strength >= t->options->min_strength)
+                t->order[at++] = i;
+        if (at == t->first[k])
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "%s: \"%s\" has no sound of strength >= min_strength, %g",
+                            t->options->sounds, d->kind_name[k], (double)t->options->min_strength);
     }
-    b->first[b->kinds] = at;
+    t->first[t->kinds] = at;
     return CHL_OK;
 }
 
-static chl_status open_sounds(chl_bench *b) {
-    CHL_TRY(chl_dataset_open(b->options->sounds, CHL_NEED_SOUND, &b->sounds));
-    for (int64_t i = 0; i < b->sounds->count; i++)
-        if (!b->sounds->sample[i].kind)
+static chl_status open_sounds(chl_trials *t) {
+    CHL_TRY(chl_dataset_open(t->options->sounds, CHL_NEED_SOUND, &t->sounds));
+    for (int64_t i = 0; i < t->sounds->count; i++)
+        if (!t->sounds->sample[i].kind)
             return chl_fail(CHL_ERR_KEY, "%s/pairs.jsonl line %lld: \"kind\" is missing",
-                            b->options->sounds, (long long)i + 1);
-    return sort_sounds(b);
+                            t->options->sounds, (long long)t->sounds->sample[i].line);
+    return sort_sounds(t);
 }
 
-int64_t chl_bench_sound(const chl_bench *b, int source, int kind) {
-    const int64_t count = b->first[kind + 1] - b->first[kind];
+int64_t chl_trials_sound(const chl_trials *t, int source, int kind) {
+    const int64_t count = t->first[kind + 1] - t->first[kind];
     const uint32_t word =
-        chl_random(b->options->seed, PURPOSE_SOUND, (uint64_t)source, (uint64_t)kind).word[0];
-    return b->order[b->first[kind] + chl_random_below(word, count)];
+        chl_random(t->options->seed, PURPOSE_SOUND, (uint64_t)source, (uint64_t)kind).word[0];
+    return t->order[t->first[kind] + (int64_t)((uint64_t)word * (uint64_t)count >> 32)];
 }
 
-static chl_status read_labels(chl_bench *b, int n, const chl_trial *trial, float *target) {
+static chl_status embed_labels(chl_trials *t, int n, const chl_trial *trial, float *target) {
     for (int i = 0; i < n; i++) {
-        const chl_sample *s = &b->sounds->sample[trial[i].sound];
+        const chl_sample *s = &t->sounds->sample[trial[i].sound];
         const char *text = s->label ? s->label : s->kind;
-        CHL_TRY(chl_embed_text(b->engine, text, target + (int64_t)i * b->size.embedding));
+        CHL_TRY(chl_embed_text(t->engine, text, target + (int64_t)i * t->size.embedding));
     }
     return CHL_OK;
 }
 
-static chl_status hear_sounds(chl_bench *b, int n, const chl_trial *trial, float *target) {
-    const char **path = room(n, sizeof *path);
-    float *gain = room(n, sizeof *gain);
+static chl_status embed_sounds(chl_trials *t, int n, const chl_trial *trial, float *target) {
+    const char **path = new_array(n, sizeof *path);
+    float *gain = new_array(n, sizeof *gain);
     chl_status status = path && gain ? CHL_OK : no_memory();
     for (int i = 0; i < n && status == CHL_OK; i++) {
-        path[i] = b->sounds->sample[trial[i].sound].sound;
+        path[i] = t->sounds->sample[trial[i].sound].sound;
         gain[i] = trial[i].gain_db;
     }
     if (status == CHL_OK)
-        status = chl_eval_embed_sounds(b->engine, n, path, gain, &b->watch, target);
+        status = chl_eval_embed_sounds(t->engine, n, path, gain, &t->watch, target);
     free(path);
     free(gain);
     return status;
 }
 
-chl_status chl_bench_listen(chl_bench *b, int n, chl_trial *trial, float *target) {
-    for (int i = 0; i < n; i++) trial[i].target = target + (int64_t)i * b->size.embedding;
-    return (b->options->by_label ? read_labels : hear_sounds)(b, n, trial, target);
+chl_status chl_trials_targets(chl_trials *t, int n, chl_trial *trial, float *target) {
+    for (int i = 0; i < n; i++) trial[i].target = target + (int64_t)i * t->size.embedding;
+    return (t->options->by_label ? embed_labels : embed_sounds)(t, n, trial, target);
 }
 
 /* --- sources ---------------------------------------------------------------------------------- */
-chl_status chl_bench_imagine(chl_bench *b, int n, const float *z, float *code, float *pixels) {
-    float *w = room((int64_t)n * b->size.latent, sizeof *w);
+chl_status chl_trials_generate(chl_trials *t, int n, const float *z, float *code, float *pixels) {
+    float *w = new_array((int64_t)n * t->size.latent, sizeof *w);
     chl_status status = w ? CHL_OK : no_memory();
-    if (status == CHL_OK) status = chl_engine_map(b->engine, n, z, w);
+    if (status == CHL_OK) status = chl_engine_map(t->engine, n, z, w);
     if (status == CHL_OK)
-        status = chl_stylegan2_truncate(&b->engine->generator_config, n, w, NULL, 0, 1, 0, code);
+        status = chl_stylegan2_truncate(&t->engine->generator_config, n, w, NULL, 0, 1, 0, code);
     free(w);
     if (status != CHL_OK || !pixels) return status;
-    return chl_generate(b->engine, n, code, pixels);
+    return chl_generate(t->engine, n, code, pixels);
 }
 
-static chl_status check_latents(const chl_bench *b, const chl_dataset *d, const char *folder) {
-    if (d->latent == b->size.z) return CHL_OK;
-    return chl_fail(CHL_ERR_SHAPE, "%s/latents.npy: rows of %d numbers, the generator's z has %d",
-                    folder, d->latent, b->size.z);
+static chl_status check_latents(const chl_trials *t, const chl_dataset *d, const char *folder) {
+    if (d->latent == t->size.z) return CHL_OK;
+    return chl_fail(CHL_ERR_SHAPE,
+                    "%s/latents.npy: a row must have %d numbers, as the generator's z, got %d",
+                    folder, t->size.z, d->latent);
 }
 
-static chl_status open_sources(chl_bench *b) {
+static chl_status open_sources(chl_trials *t) {
     chl_dataset *d;
-    CHL_TRY(chl_dataset_open(b->options->sources, CHL_NEED_LATENT, &d));
-    b->sources = d->count < b->options->scenes ? (int)d->count : b->options->scenes;
-    b->source_code = room(b->sources * chl_bench_code(b), sizeof(float));
-    b->source_pixels = room(b->sources * chl_bench_picture(b), sizeof(float));
-    b->source_seen = room(b->sources, sizeof *b->source_seen);
-    chl_status status = b->source_code && b->source_pixels && b->source_seen ? CHL_OK : no_memory();
-    if (status == CHL_OK) status = check_latents(b, d, b->options->sources);
+    CHL_TRY(chl_dataset_open(t->options->sources, CHL_NEED_LATENT, &d));
+    t->sources = d->count < t->options->scenes ? (int)d->count : t->options->scenes;
+    t->source_code = new_array(t->sources * chl_trials_code(t), sizeof(float));
+    t->source_pixels = new_array(t->sources * chl_trials_picture(t), sizeof(float));
+    t->source_judgement = new_array(t->sources, sizeof *t->source_judgement);
+    chl_status status =
+        t->source_code && t->source_pixels && t->source_judgement ? CHL_OK : no_memory();
+    if (status == CHL_OK) status = check_latents(t, d, t->options->sources);
     if (status == CHL_OK)
-        status = chl_bench_imagine(b, b->sources, d->latents, b->source_code, b->source_pixels);
-    if (status == CHL_OK) status = chl_bench_look(b, b->sources, b->source_pixels, b->source_seen);
+        status = chl_trials_generate(t, t->sources, d->latents, t->source_code, t->source_pixels);
+    if (status == CHL_OK)
+        status = chl_trials_judge(t, t->sources, t->source_pixels, t->source_judgement);
     chl_dataset_free(d);
     return status;
 }
@@ -157,62 +174,63 @@ static chl_status open_sources(chl_bench *b) {
 /* --- all together ----------------------------------------------------------------------------- */
 static chl_status check(chl_engine *engine, const chl_trial_options *o) {
     if (!o->judge || !o->sources || !o->sounds)
-        return chl_fail(CHL_ERR_ARGUMENT, "trials need a judge, sources and sounds");
-    if (o->scenes < 1 || o->batch < 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "%d scenes, %d edits at once: at least one each",
-                        o->scenes, o->batch);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "judge, sources and sounds must name a file and two folders, got NULL");
+    CHL_TRY(chl_check_int(o->scenes >= 1, "scenes", ">= 1", o->scenes));
+    CHL_TRY(chl_check_int(o->batch >= 1, "batch", ">= 1", o->batch));
     CHL_TRY(chl_engine_need_mapping(engine, "trials of edits"));
     return o->by_label ? chl_engine_need(engine->tokenizer, "vocab", "edits by labels")
                        : chl_engine_need(engine->audio, "audio", "trials of edits");
 }
 
-chl_status chl_bench_open(chl_engine *engine, const chl_trial_options *options, chl_bench *bench) {
-    *bench = (chl_bench){.engine = engine,
-                         .options = options,
-                         .watch = {options->progress, options->user},
-                         .size = chl_engine_get_sizes(engine)};
+chl_status chl_trials_open(chl_engine *engine, const chl_trial_options *options,
+                           chl_trials *trials) {
+    *trials = (chl_trials){.engine = engine,
+                           .options = options,
+                           .watch = {options->progress, options->user},
+                           .size = chl_engine_get_sizes(engine)};
     chl_status status = check(engine, options);
-    if (status == CHL_OK) status = open_judge(bench);
-    if (status == CHL_OK) status = open_sounds(bench);
-    if (status == CHL_OK) status = open_sources(bench);
-    if (status != CHL_OK) chl_bench_close(bench);
+    if (status == CHL_OK) status = open_judge(trials);
+    if (status == CHL_OK) status = open_sounds(trials);
+    if (status == CHL_OK) status = open_sources(trials);
+    if (status != CHL_OK) chl_trials_close(trials);
     return status;
 }
 
-void chl_bench_close(chl_bench *b) {
-    chl_params_free(b->judge);
-    chl_dataset_free(b->sounds);
-    free(b->witness);
-    free(b->first);
-    free(b->order);
-    free(b->source_code);
-    free(b->source_pixels);
-    free(b->source_seen);
-    *b = (chl_bench){.engine = NULL};
+void chl_trials_close(chl_trials *t) {
+    if (t->judge) t->options->judged_by->close(t->judge);
+    chl_dataset_free(t->sounds);
+    free(t->judge_class);
+    free(t->first);
+    free(t->order);
+    free(t->source_code);
+    free(t->source_pixels);
+    free(t->source_judgement);
+    *t = (chl_trials){.engine = NULL};
 }
 
 /* --- edits ------------------------------------------------------------------------------------ */
-/* Room for one batch. */
-typedef struct desk {
+/* One batch. */
+typedef struct batch_arrays {
     float *source, *target, *edited, *pixels;
-    chl_judge_seen *seen;
-} desk;
+    chl_judgement *judgement;
+} batch_arrays;
 
-static void desk_free(desk *d) {
-    free(d->source);
-    free(d->target);
-    free(d->edited);
-    free(d->pixels);
-    free(d->seen);
+static void batch_free(batch_arrays *a) {
+    free(a->source);
+    free(a->target);
+    free(a->edited);
+    free(a->pixels);
+    free(a->judgement);
 }
 
-static chl_status desk_new(const chl_bench *b, int n, desk *d) {
-    d->source = room(n * chl_bench_code(b), sizeof(float));
-    d->edited = room(n * chl_bench_code(b), sizeof(float));
-    d->target = room((int64_t)n * b->size.embedding, sizeof(float));
-    d->pixels = room(n * chl_bench_picture(b), sizeof(float));
-    d->seen = room(n, sizeof *d->seen);
-    return d->source && d->edited && d->target && d->pixels && d->seen ? CHL_OK : no_memory();
+static chl_status batch_new(const chl_trials *t, int n, batch_arrays *a) {
+    a->source = new_array(n * chl_trials_code(t), sizeof(float));
+    a->edited = new_array(n * chl_trials_code(t), sizeof(float));
+    a->target = new_array((int64_t)n * t->size.embedding, sizeof(float));
+    a->pixels = new_array(n * chl_trials_picture(t), sizeof(float));
+    a->judgement = new_array(n, sizeof *a->judgement);
+    return a->source && a->edited && a->target && a->pixels && a->judgement ? CHL_OK : no_memory();
 }
 
 static double dot(int d, const float *a, const float *b) {
@@ -221,59 +239,59 @@ static double dot(int d, const float *a, const float *b) {
     return total;
 }
 
-static chl_status compare_with_text(chl_bench *b, const float *text, const float *pixels,
+static chl_status compare_with_text(chl_trials *t, const float *text, const float *pixels,
                                     chl_trial *trial) {
     float view[CHL_MAX_EMBEDDING];
-    CHL_TRY(chl_embed_picture(b->engine, b->size.picture, b->size.picture, pixels, view));
-    const int d = b->size.embedding;
+    CHL_TRY(chl_embed_picture(t->engine, t->size.picture, t->size.picture, pixels, view));
+    const int d = t->size.embedding;
     trial->cosine = (float)dot(d, view, text + (int64_t)trial->kind * d);
     return CHL_OK;
 }
 
-static chl_status edit_batch(chl_bench *b, const chl_bench_run *run, int n, chl_trial *trial,
-                             desk *d) {
-    const int64_t code = chl_bench_code(b), embed = b->size.embedding;
+static chl_status edit_batch(chl_trials *t, const chl_trial_run *run, int n, chl_trial *trial,
+                             batch_arrays *a) {
+    const int64_t code = chl_trials_code(t), embed = t->size.embedding;
     for (int i = 0; i < n; i++) {
-        memcpy(d->source + i * code, b->source_code + trial[i].source * code,
+        memcpy(a->source + i * code, t->source_code + trial[i].source * code,
                sizeof(float) * (size_t)code);
-        memcpy(d->target + i * embed, trial[i].target, sizeof(float) * (size_t)embed);
+        memcpy(a->target + i * embed, trial[i].target, sizeof(float) * (size_t)embed);
     }
-    chl_edit_options options = *b->options->edit;
+    chl_edit_options options = *t->options->edit;
     options.progress = NULL;
     const chl_status status =
-        chl_edit_many(b->engine, &options, n, d->source, d->target, d->edited, NULL);
-    /* an optimisation that broke down is judged by where it got to */
+        chl_edit_many(t->engine, &options, n, a->source, a->target, a->edited, NULL);
+    /* a code that stopped being finite: the last finite one is judged */
     if (status == CHL_ERR_NUMERIC)
         chl_log(CHL_LOG_WARN, "%s: %s", run->what, chl_error());
     else if (status != CHL_OK)
         return status;
-    CHL_TRY(chl_generate(b->engine, n, d->edited, d->pixels));
-    CHL_TRY(chl_bench_look(b, n, d->pixels, d->seen));
+    CHL_TRY(chl_generate(t->engine, n, a->edited, a->pixels));
+    CHL_TRY(chl_trials_judge(t, n, a->pixels, a->judgement));
     for (int i = 0; i < n; i++) {
-        trial[i].seen = d->seen[i];
+        trial[i].judgement = a->judgement[i];
         if (run->text)
             CHL_TRY(
-                compare_with_text(b, run->text, d->pixels + i * chl_bench_picture(b), &trial[i]));
+                compare_with_text(t, run->text, a->pixels + i * chl_trials_picture(t), &trial[i]));
     }
     return CHL_OK;
 }
 
-chl_status chl_bench_edit(chl_bench *b, const chl_bench_run *run, int n, chl_trial *trial) {
-    const int64_t code = chl_bench_code(b), picture = chl_bench_picture(b);
-    const int batch = b->options->batch;
-    desk d = {.source = NULL};
-    chl_status status = desk_new(b, batch, &d);
-    if (status == CHL_OK) status = chl_report_progress(&b->watch, run->what, 0, n);
+chl_status chl_trials_edit(chl_trials *t, const chl_trial_run *run, int n, chl_trial *trial) {
+    const int64_t code = chl_trials_code(t), picture = chl_trials_picture(t);
+    const int batch = t->options->batch;
+    batch_arrays a = {.source = NULL};
+    chl_status status = batch_new(t, batch, &a);
+    if (status == CHL_OK) status = chl_report_progress(&t->watch, run->what, 0, n);
     for (int at = 0; at < n && status == CHL_OK; at += batch) {
         const int count = n - at < batch ? n - at : batch;
-        status = edit_batch(b, run, count, trial + at, &d);
+        status = edit_batch(t, run, count, trial + at, &a);
         if (status != CHL_OK) break;
         if (run->code)
-            memcpy(run->code + at * code, d.edited, sizeof(float) * (size_t)(count * code));
+            memcpy(run->code + at * code, a.edited, sizeof(float) * (size_t)(count * code));
         if (run->pixels)
-            memcpy(run->pixels + at * picture, d.pixels, sizeof(float) * (size_t)(count * picture));
-        status = chl_report_progress(&b->watch, run->what, at + count, n);
+            memcpy(run->pixels + at * picture, a.pixels, sizeof(float) * (size_t)(count * picture));
+        status = chl_report_progress(&t->watch, run->what, at + count, n);
     }
-    desk_free(&d);
+    batch_free(&a);
     return status;
 }

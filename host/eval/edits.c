@@ -27,12 +27,12 @@ static const char *space_name(chl_space space) {
 }
 
 /* What the figures below were made with. */
-static json_t *describe_settings(const chl_bench *b) {
-    const chl_edit_options *e = b->options->edit;
+static json_t *describe_settings(const chl_trials *t) {
+    const chl_edit_options *e = t->options->edit;
     return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
-                     "sources", b->sources, "kinds", b->kinds, "by_label",
-                     b->options->by_label != 0, "least_strength", (double)b->options->min_strength,
-                     "seed", (json_int_t)b->options->seed, "steps", e->steps, "rate",
+                     "sources", t->sources, "kinds", t->kinds, "by_label",
+                     t->options->by_label != 0, "least_strength", (double)t->options->min_strength,
+                     "seed", (json_int_t)t->options->seed, "steps", e->steps, "rate",
                      (double)e->rate, "lambda_similarity", (double)e->latent_weight, "latent_scale",
                      (double)e->latent_scale, "lambda_rise", (double)e->latent_weight_rise,
                      "adam_eps", (double)e->adam_eps, "space", space_name(e->space), "similarity",
@@ -59,25 +59,28 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
 
 chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {
     const double start = chl_seconds_now();
-    chl_bench bench;
+    chl_trials trials;
     chl_trial_options mine = chl_trial_defaults();
     const chl_trial_options *options = &mine;
     chl_edit_options edit = chl_edit_defaults(engine);
+    chl_judge judge = {.size = sizeof judge};
     CHL_TRY(chl_check_pointer(report, "report"));
     *report = NULL;
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_trial_options"));
     CHL_TRY(chl_options_take(&edit, sizeof edit, mine.edit, "chl_edit_options"));
+    CHL_TRY(chl_options_take(&judge, sizeof judge, mine.judged_by, "chl_judge"));
     mine.edit = &edit;
+    mine.judged_by = &judge;
     CHL_TRY(check_later_parts(engine, options));
-    CHL_TRY(chl_bench_open(engine, options, &bench));
+    CHL_TRY(chl_trials_open(engine, options, &trials));
     json_t *found = json_object();
-    json_object_set_new(found, "settings", describe_settings(&bench));
-    chl_status status = chl_trials_gate(&bench, found);
-    if (status == CHL_OK) status = chl_trials_table(&bench, found);
-    if (status == CHL_OK) status = chl_trials_intensity(&bench, found);
-    if (status == CHL_OK) status = chl_trials_directions(&bench, found);
+    json_object_set_new(found, "settings", describe_settings(&trials));
+    chl_status status = chl_trials_gate(&trials, found);
+    if (status == CHL_OK) status = chl_trials_table(&trials, found);
+    if (status == CHL_OK) status = chl_trials_intensity(&trials, found);
+    if (status == CHL_OK) status = chl_trials_directions(&trials, found);
     chl_report_set(found, "seconds", chl_seconds_now() - start);
-    chl_bench_close(&bench);
+    chl_trials_close(&trials);
     if (status == CHL_OK) return chl_report_finish(found, report);
     json_decref(found);
     return status;

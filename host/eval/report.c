@@ -1,4 +1,5 @@
 #include "eval/report.h"
+#include <chladni/judge.h>
 #include <math.h>
 
 json_t *chl_report_number(double x) {
@@ -17,4 +18,8 @@ chl_status chl_report_finish(json_t *report, char **text) {
     *text = report ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(report);
     return *text ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a report");
+}
+
+chl_status chl_judge_fail(chl_status status, const char *text) {
+    return chl_fail(status, "%s", text);
 }

@@ -3,10 +3,10 @@
 #include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
-#include "train/dataset_cache.h"
+#include "train/class_columns.h"
+#include "train/sample_cache.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,19 +45,6 @@ static chl_status read_text(const reader *r, const json_t *line, const char *key
     return *to ? CHL_OK : no_memory(r->path);
 }
 
-static chl_status read_class(const reader *r, const json_t *line, const char *key, int *to) {
-    const json_t *value = json_object_get(line, key);
-    *to = -1;
-    if (!value || json_is_null(value)) return CHL_OK;
-    const json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
-    if (number < 0 || number > INT32_MAX)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s line %" PRId64 ": \"%s\" is not a whole number from 0 up", r->path,
-                        r->line, key);
-    *to = (int)number;
-    return CHL_OK;
-}
-
 static chl_status read_strength(const reader *r, const json_t *line, float *to) {
     const json_t *value = json_object_get(line, "strength");
     *to = 1;
@@ -90,7 +77,7 @@ static chl_status read_file_name(const reader *r, const json_t *line, const char
     return CHL_OK;
 }
 
-/* The number of this text among those seen so far, which it may join. */
+/* The index of the text in the list of those seen so far; appended if new. */
 static chl_status number_of(const reader *r, const char *text, const char ***list, int *count,
                             int *id) {
     *id = -1;
@@ -112,11 +99,11 @@ static chl_status check_needs(const reader *r, const chl_sample *s) {
         unsigned need;
         bool there;
         const char *key;
-    } wanted[] = {
-        {CHL_NEED_SOUND, s->sound, "sound"},          {CHL_NEED_PICTURE, s->picture, "picture"},
-        {CHL_NEED_LABEL, s->label, "label"},          {CHL_NEED_CAPTION, s->caption, "caption"},
-        {CHL_NEED_CLASSES, s->kind, "kind"},          {CHL_NEED_CLASSES, s->time >= 0, "time"},
-        {CHL_NEED_CLASSES, s->season >= 0, "season"}, {CHL_NEED_CLASSES, s->house >= 0, "house"}};
+    } wanted[] = {{CHL_NEED_SOUND, s->sound, "sound"},
+                  {CHL_NEED_PICTURE, s->picture, "picture"},
+                  {CHL_NEED_LABEL, s->label, "label"},
+                  {CHL_NEED_CAPTION, s->caption, "caption"},
+                  {CHL_NEED_KIND, s->kind, "kind"}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if ((r->need & wanted[i].need) && !wanted[i].there)
             return chl_fail(CHL_ERR_KEY,
@@ -135,17 +122,14 @@ static chl_status read_sample(reader *r, const json_t *line) {
         r->capacity = capacity;
     }
     chl_sample *s = &data->sample[data->count++];
-    *s = (chl_sample){0};
+    *s = (chl_sample){.line = r->line};
     CHL_TRY(read_file_name(r, line, "sound", CHL_NEED_SOUND, &s->sound));
     CHL_TRY(read_file_name(r, line, "picture", CHL_NEED_PICTURE, &s->picture));
     CHL_TRY(read_text(r, line, "label", &s->label));
     CHL_TRY(read_text(r, line, "caption", &s->caption));
     CHL_TRY(read_text(r, line, "kind", &s->kind));
     CHL_TRY(read_strength(r, line, &s->strength));
-    CHL_TRY(read_class(r, line, "algorithm", &s->algorithm));
-    CHL_TRY(read_class(r, line, "time", &s->time));
-    CHL_TRY(read_class(r, line, "season", &s->season));
-    CHL_TRY(read_class(r, line, "house", &s->house));
+    CHL_TRY(chl_class_columns_add(data->classes, data->count - 1, line));
     CHL_TRY(number_of(r, s->label, &r->label, &data->labels, &s->label_id));
     CHL_TRY(number_of(r, s->kind, &data->kind_name, &data->kinds, &s->kind_id));
     return check_needs(r, s);
@@ -261,9 +245,11 @@ chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out
     data->folder = strdup(folder);
     CHL_TRY_GOTO(data->folder ? join(folder, "pairs.jsonl", &path) : no_memory(folder));
     r.path = path;
+    CHL_TRY_GOTO(chl_class_columns_new(&data->classes));
     CHL_TRY_GOTO(read_lines(&r));
+    CHL_TRY_GOTO(chl_class_columns_finish(data->classes, data->count));
     CHL_TRY_GOTO(read_arrays(data, need));
-    CHL_TRY_GOTO(chl_dataset_cache_new(data->count, &data->cache));
+    CHL_TRY_GOTO(chl_sample_cache_new(data->count, &data->cache));
     *out = data;
     data = NULL;
 done:
@@ -283,7 +269,9 @@ void chl_dataset_free(chl_dataset *dataset) {
         free((void *)s->caption);
         free((void *)s->kind);
     }
-    chl_dataset_cache_free(dataset->cache, dataset->count);
+    chl_sample_cache_free(dataset->cache);
+    chl_class_columns_free(dataset->classes);
+    free(dataset->order);
     free(dataset->sample);
     free((void *)dataset->kind_name);
     free(dataset->latents);
@@ -293,20 +281,105 @@ void chl_dataset_free(chl_dataset *dataset) {
     free(dataset);
 }
 
+/* --- by sample -------------------------------------------------------------------------------- */
+const int *chl_dataset_classes(const chl_dataset *dataset, const char *key) {
+    return chl_class_columns_find(dataset->classes, key);
+}
+
+static chl_status check_class(const chl_dataset *data, int64_t sample, const char *key, int classes,
+                              int class) {
+    const char *folder = data->folder;
+    const int64_t line = data->sample[sample].line;
+    if (class == CHL_CLASS_ABSENT)
+        return chl_fail(CHL_ERR_KEY,
+                        "%s/pairs.jsonl line %" PRId64 ": the whole number \"%s\" is missing",
+                        folder, line, key);
+    if (class == CHL_CLASS_INVALID)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s/pairs.jsonl line %" PRId64 ": \"%s\" must be a whole number from 0 up",
+                        folder, line, key);
+    if (classes > 0 && class >= classes)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s/pairs.jsonl line %" PRId64 ": \"%s\" must be 0 to %d, got %d", folder,
+                        line, key, classes - 1, class);
+    return CHL_OK;
+}
+
+chl_status chl_dataset_require_classes(const chl_dataset *dataset, const char *key, int classes,
+                                       const int **out) {
+    *out = chl_dataset_classes(dataset, key);
+    for (int64_t i = 0; i < dataset->count; i++)
+        CHL_TRY(check_class(dataset, i, key, classes, *out ? (*out)[i] : CHL_CLASS_ABSENT));
+    return CHL_OK;
+}
+
+static chl_status check_index(const chl_dataset *dataset, int64_t index) {
+    if (index >= 0 && index < dataset->count) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s: sample must be 0 to %" PRId64 ", got %" PRId64,
+                    dataset->folder, dataset->count - 1, index);
+}
+
+chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
+                               const uint8_t **pixels) {
+    CHL_TRY(check_index(dataset, index));
+    const char *path = dataset->sample[index].picture;
+    if (!path)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"picture\"",
+                        dataset->folder, index);
+    if (side < 1) return chl_fail(CHL_ERR_ARGUMENT, "side must be >= 1, got %d", side);
+    return chl_sample_cache_picture(dataset->cache, index, path, side, pixels);
+}
+
+chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
+                            const float **mel, int64_t *frames) {
+    const char **path = calloc((size_t)count + 1, sizeof *path);
+    chl_status status = path ? CHL_OK : no_memory(dataset->folder);
+    for (int i = 0; i < count && status == CHL_OK; i++) {
+        status = check_index(dataset, index[i]);
+        if (status != CHL_OK) break;
+        path[i] = dataset->sample[index[i]].sound;
+        if (!path[i])
+            status = chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
+                              dataset->folder, index[i]);
+    }
+    if (status == CHL_OK)
+        status = chl_sample_cache_mels(dataset->cache, count, index, path, mel, frames);
+    free(path);
+    return status;
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
-chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
+/* An epoch's permutation, kept from step to step. */
+struct chl_epoch_order {
+    uint64_t seed;
+    int64_t epoch;
+    int64_t sample[]; /* [count] */
+};
+
+static chl_status order_epoch(chl_dataset *dataset, uint64_t seed, int64_t epoch) {
+    struct chl_epoch_order *order = dataset->order;
+    if (order && order->seed == seed && order->epoch == epoch) return CHL_OK;
+    if (!order) {
+        order = malloc(sizeof *order + (size_t)dataset->count * sizeof order->sample[0]);
+        if (!order) return no_memory(dataset->folder);
+        dataset->order = order;
+    }
+    order->seed = seed;
+    order->epoch = epoch;
+    chl_random_permutation(seed, PURPOSE_ORDER, (uint64_t)epoch, dataset->count, order->sample);
+    return CHL_OK;
+}
+
+chl_status chl_dataset_batch(chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
                              int64_t *indices) {
     if (batch < 1 || batch > dataset->count)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s: a batch of %d from %" PRId64
-                        " samples: use a smaller batch or more data",
-                        dataset->folder, batch, dataset->count);
-    int64_t *order = malloc((size_t)dataset->count * sizeof *order);
-    if (!order) return no_memory(dataset->folder);
+                        "%s: batch must be 1 to %" PRId64
+                        ", the number of samples, got %d: use a smaller batch or more data",
+                        dataset->folder, dataset->count, batch);
     const int64_t an_epoch = dataset->count / batch;
-    chl_random_permutation(seed, PURPOSE_ORDER, (uint64_t)(index / an_epoch), dataset->count,
-                           order);
-    memcpy(indices, order + index % an_epoch * batch, (size_t)batch * sizeof *indices);
-    free(order);
+    CHL_TRY(order_epoch(dataset, seed, index / an_epoch));
+    memcpy(indices, dataset->order->sample + index % an_epoch * batch,
+           (size_t)batch * sizeof *indices);
     return CHL_OK;
 }

@@ -18,12 +18,12 @@
 #include <stdint.h>
 
 typedef struct chl_sample {
+    int64_t line;                /* in pairs.jsonl, from 1 */
     const char *sound, *picture; /* whole paths; NULL when the line has none */
     const char *label, *caption, *kind;
     int label_id; /* equal for equal labels, counted from 0 in order of appearance; -1 without */
     int kind_id;  /* the same for kinds */
     float strength;
-    int algorithm, time, season, house; /* -1 when the line has none */
 } chl_sample;
 
 typedef struct chl_dataset {
@@ -38,7 +38,10 @@ typedef struct chl_dataset {
     int attribute;
     float *texture; /* [textures][texture_side][texture_side], NULL without */
     int textures, texture_side;
-    struct chl_dataset_cache *cache; /* private */
+    /* private */
+    struct chl_class_columns *classes;
+    struct chl_epoch_order *order;
+    struct chl_sample_cache *cache;
 } chl_dataset;
 
 enum { /* what a training needs of every sample */
@@ -47,10 +50,19 @@ enum { /* what a training needs of every sample */
        CHL_NEED_LABEL = 4,
        CHL_NEED_CAPTION = 8,
        CHL_NEED_LATENT = 16,
-       CHL_NEED_CLASSES = 32 /* kind, time, season, house */
+       CHL_NEED_KIND = 32
 };
 chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out);
 void chl_dataset_free(chl_dataset *dataset);
+
+/* The classes (whole numbers from 0 up) that the lines hold under any key, "time" or "house" for
+ * instance: [count], negative where a line has none; NULL where no line has a number there. Valid
+ * while the dataset lives. */
+const int *chl_dataset_classes(const chl_dataset *dataset, const char *key);
+/* The same of a key that every line must have: CHL_ERR_KEY names the first line without it,
+ * CHL_ERR_FORMAT the first whose number is no class, or is `classes` or more. classes 0: any. */
+chl_status chl_dataset_require_classes(const chl_dataset *dataset, const char *key, int classes,
+                                       const int **out);
 
 /* Decoded once, kept in memory (docs say how much: 3 side^2 bytes a picture, 512 bytes a mel
  * frame). pixels [side][side][3] bytes; a picture of another size is cropped and resized. Both
@@ -63,8 +75,9 @@ chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *inde
                             const float **mel, int64_t *frames);
 
 /* Which samples make the batch of step `index`: indices[batch]. Every epoch is a fresh permutation
- * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. Needs
- * batch <= count; the rest of an epoch that fills no batch is left out. */
-chl_status chl_dataset_batch(const chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
+ * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. The last
+ * one is kept, so that only the first step of an epoch takes time. Needs batch <= count; the rest
+ * of an epoch that fills no batch is left out. Not thread safe. */
+chl_status chl_dataset_batch(chl_dataset *dataset, uint64_t seed, int64_t index, int batch,
                              int64_t *indices);
 #endif

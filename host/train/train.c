@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
-                                                &chl_training_generator, &chl_training_judge};
-enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
+#define MAX_TRAININGS 16
+
+/* What this library trains; others are appended (chl_train_register). */
+static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl_training_clip,
+                                                       &chl_training_generator};
+static int training_count = 3;
 
 /* --- one step --------------------------------------------------------------------------------- */
 static float rate_of(const chl_trainer *t, int64_t index) {
@@ -206,14 +209,41 @@ chl_status chl_trainer_run(const chl_training *training, const chl_train_options
     return status;
 }
 
-/* --- chladni.h -------------------------------------------------------------------------------- */
-static chl_status find_training(const char *model, const chl_training **out) {
-    for (int i = 0; i < TRAININGS; i++) {
-        *out = trainings[i];
-        if (model && strcmp(trainings[i]->name, model) == 0) return CHL_OK;
+/* --- by name ---------------------------------------------------------------------------------- */
+static const chl_training *find_by_name(const char *name) {
+    for (int i = 0; i < training_count; i++)
+        if (strcmp(trainings[i]->name, name) == 0) return trainings[i];
+    return NULL;
+}
+
+/* "audio, clip or generator" */
+static const char *list_names(char *text, size_t size) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < training_count && used < size; i++) {
+        const char *before = i == 0 ? "" : i + 1 < training_count ? ", " : " or ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", before, trainings[i]->name);
     }
-    return chl_fail(CHL_ERR_ARGUMENT, "model must be audio, clip, generator or judge, got \"%s\"",
-                    model ? model : "");
+    return text;
+}
+
+static chl_status find_training(const char *model, const chl_training **out) {
+    char names[256];
+    *out = model ? find_by_name(model) : NULL;
+    if (*out) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "model must be %s, got \"%s\"",
+                    list_names(names, sizeof names), model ? model : "");
+}
+
+chl_status chl_train_register(const chl_training *training) {
+    const chl_training *known = find_by_name(training->name);
+    if (known == training) return CHL_OK;
+    if (known) return chl_fail(CHL_ERR_ARGUMENT, "two trainings are called \"%s\"", training->name);
+    if (training_count == MAX_TRAININGS)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "training \"%s\": at most %d can be registered",
+                        training->name, MAX_TRAININGS);
+    trainings[training_count++] = training;
+    return CHL_OK;
 }
 
 chl_status chl_train_options_init(const char *model, size_t size, chl_train_options *options) {

@@ -26,7 +26,7 @@
 
 typedef struct chl_trainer chl_trainer;
 
-/* One kind of training: audio, clip, generator, judge. */
+/* One kind of training: audio, clip, generator, and what chl_train_register adds. */
 typedef struct chl_training {
     const char *name;
     unsigned need; /* CHL_NEED_*, of the dataset */
@@ -41,9 +41,12 @@ typedef struct chl_training {
     chl_status (*save)(chl_trainer *t, chl_params *out);
     void (*release)(chl_trainer *t); /* t->own; may be called after a failed build */
 } chl_training;
-extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator,
-    chl_training_judge;
-/* chl_train of a kind that need not be one of these. */
+extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator;
+/* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
+ * long as the process. The same one again changes nothing; CHL_ERR_ARGUMENT where another has the
+ * name. Not thread safe: call it before the process trains. */
+chl_status chl_train_register(const chl_training *training);
+/* chl_train of a kind that need not be registered. */
 chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options);
 
 struct chl_trainer {

@@ -1,15 +1,25 @@
-/* The demo's procedural world. */
+/* The demo: its procedural world and the judge of its edits. No part of libchladni, and not
+ * included by chladni.h: link libchladni_demo, which holds libchladni too, instead of it
+ * (pkg-config chladni_demo). */
 #ifndef CHLADNI_DEMO_H
 #define CHLADNI_DEMO_H
+#include <chladni/judge.h>
 #include <chladni/status.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* --- the judge -------------------------------------------------------------------------------- */
+/* Lets chl_train train a "judge" (docs/training.md). Call it once, before the process trains. */
+CHL_CHECKED chl_status chl_demo_register(void);
+/* For chl_trial_options.judged_by: reads such a judge's weights. Attributes: "time", "season",
+ * "house". */
+CHL_API const chl_judge *chl_demo_judge(void);
+
 /* --- the demo's world ------------------------------------------------------------------------- */
 /* Writes a folder of samples from a small procedural world, as trainings read it
- * (docs/training.md). Built with CHLADNI_WORLD=OFF all of this is CHL_ERR_UNSUPPORTED; nothing else
- * needs it. */
+ * (docs/training.md). Built with CHLADNI_WORLD=OFF every function here fails with
+ * CHL_ERR_UNSUPPORTED; nothing else needs them. */
 typedef enum chl_world_split {
     CHL_WORLD_TRAIN, /* sounds by all but the held-out way of synthesis; the planted bias */
     CHL_WORLD_TEST,  /* the held-out way only, no bias */

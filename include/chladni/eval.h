@@ -2,6 +2,7 @@
 #ifndef CHLADNI_EVAL_H
 #define CHLADNI_EVAL_H
 #include <chladni/edit.h>
+#include <chladni/judge.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -31,11 +32,10 @@ typedef struct chl_zero_shot_options {
 CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
                                               const chl_zero_shot_options *options, char **report);
 
-/* Edits of calm scenes by held-out sounds, judged by a network that had no part in them
- * (`chladni train --model judge`). */
+/* Edits of calm scenes by held-out sounds, judged by a network that had no part in them. */
 typedef struct chl_trial_options {
     uint32_t size;
-    const char *judge;   /* its weights */
+    const char *judge;   /* the judge's weights */
     const char *sources; /* folder with latents.npy: what is edited */
     const char *sounds;  /* folder with sounds and kinds; its latents, where there are any, are
                             the scenes of the gate */
@@ -59,6 +59,8 @@ typedef struct chl_trial_options {
     int sheet_rows;    /* at most: 20 */
     chl_eval_callback progress;
     void *user;
+    const chl_judge *judged_by; /* what reads `judge` and classifies: chl_demo_judge() for the
+                                   demo's, or your own */
 } chl_trial_options;
 CHL_API void chl_trial_options_init(size_t size, chl_trial_options *options);
 static inline chl_trial_options chl_trial_defaults(void) {

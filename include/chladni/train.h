@@ -18,7 +18,7 @@ typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress
 
 typedef struct chl_train_options {
     uint32_t size;
-    const char *model;  /* "audio", "clip", "generator" or "judge" */
+    const char *model;  /* "audio", "clip", "generator"; with chladni/demo.h: "judge" */
     const char *data;   /* the folder */
     const char *out;    /* run folder; made when it is not there */
     int resume;         /* 1: go on from out's checkpoint; without one: start */

@@ -1,5 +1,6 @@
 #include "current.h"
 #include <chladni.h>
+#include <chladni/demo.h>
 #include <string.h>
 
 void current_sizes(chl_engine *engine, int64_t *code, int *embedding, int *rows) {
@@ -43,7 +44,7 @@ int current_padded_struct(void) {
     const int fine[] = {
         ENDS_WITH(chl_engine_options, conv_clamp), ENDS_WITH(chl_edit_options, user),
         ENDS_WITH(chl_invert_options, user),       ENDS_WITH(chl_zero_shot_options, user),
-        ENDS_WITH(chl_trial_options, user),        ENDS_WITH(chl_ablation_options, trial),
+        ENDS_WITH(chl_trial_options, judged_by),   ENDS_WITH(chl_ablation_options, trial),
         ENDS_WITH(chl_train_options, user),        ENDS_WITH(chl_world_options, user)};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         if (!fine[i]) return (int)i + 1;

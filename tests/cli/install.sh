@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/usr" >/dev/null
 # the .pc file names the prefix of the configuration: move it along
 pc=$(find "$work/usr" -name chladni.pc)
-sed -i "s|^prefix=.*|prefix=$work/usr|" "$pc"
+sed -i "s|^prefix=.*|prefix=$work/usr|" "$(dirname "$pc")"/chladni*.pc
 export PKG_CONFIG_PATH=$(dirname "$pc")
 printf '#include <chladni.h>\nint main(void) { return chl_error() == 0; }\n' > "$work/only.c"
 read -ra flags <<< "$(pkg-config --cflags --libs chladni)"
@@ -19,6 +19,25 @@ sanitizer=$(sed -n 's/^CHLADNI_SANITIZE:.*=//p' "$build/CMakeCache.txt")
 "$compiler" -x c++ -Wall -Wextra -Werror -fsyntax-only "$work/only.c" "-I$work/usr/include"
 "$compiler" -std=c99 -Wall -Wextra -Werror "$source/docs/example.c" -o "$work/example" "${flags[@]}"
 LD_LIBRARY_PATH=$libraries "$work/only"
+# the demo is in a library of its own, which holds the other one too
+cat > "$work/demo.c" <<'C'
+#include <chladni.h>
+#include <chladni/demo.h>
+int main(void) {
+    chl_train_options options;
+    if (chl_train_defaults("judge", &options) == CHL_OK) return 1;
+    if (chl_demo_register() != CHL_OK || chl_train_defaults("judge", &options) != CHL_OK) return 2;
+    return chl_demo_judge()->attributes == 3 ? 0 : 3;
+}
+C
+read -ra demo <<< "$(pkg-config --cflags --libs chladni_demo)"
+[ -z "$sanitizer" ] || demo+=("-fsanitize=$sanitizer")
+"$compiler" -std=c99 -pedantic -Wall -Wextra -Werror "$work/demo.c" -o "$work/demo" "${demo[@]}"
+LD_LIBRARY_PATH=$libraries "$work/demo"
+if nm -D --defined-only "$libraries/libchladni.so" | grep -E 'chl_(world|demo)'; then
+  echo "install: libchladni exports the demo" >&2
+  exit 1
+fi
 "$work/usr/bin/chladni" --version
 [ "$media" = ON ] || exit 0
 cd "$work"

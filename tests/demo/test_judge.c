@@ -87,16 +87,24 @@ static void naive(const chl_params *params, const chl_judge_config *config, cons
     for (int c = 0; c < config->classes[q]; c++) probability[c] /= total;
 }
 
+static void read_all(chl_params *params, const chl_judge_config *config, int n, const float *pixels,
+                     chl_judge_answer *answer) {
+    chl_judge_reader *reader;
+    MUST(chl_judge_reader_new(chl_device_cpu(), params, config, &reader));
+    MUST(chl_judge_read(reader, n, pixels, answer));
+    chl_judge_reader_free(reader);
+}
+
 static void test_look(void **state) {
     (void)state;
-    enum { MANY = 19 }; /* more than one batch of chl_judge_look, and a partial one */
+    enum { MANY = 19 }; /* more than one batch of the reader, and a partial one */
     chl_judge_config fresh, config;
     chl_params *params = tiny(&fresh);
     disturb(params);
     MUST(chl_judge_import(params, &config));
     float *pixels = parity_formula("pixels", 0, 1.4, MANY * VALUES);
-    chl_judge_seen seen[MANY];
-    MUST(chl_judge_look(chl_device_cpu(), params, &config, MANY, pixels, seen));
+    chl_judge_answer seen[MANY];
+    read_all(params, &config, MANY, pixels, seen);
     double worst = 0, spread = 0;
     for (int i = 0; i < MANY; i++)
         for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
@@ -129,7 +137,7 @@ static void test_statistics(void **state) {
     chl_tensor x = chl_input(g, "x", chl_f32(4, PICTURES, SIDE, SIDE, 3));
     chl_tensor logits[CHL_JUDGE_QUESTIONS];
     chl_judge_statistics statistics;
-    chl_judge(&net, &config, x, &statistics, logits);
+    chl_judge_net(&net, &config, x, &statistics, logits);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) chl_keep(g, logits[q]);
     for (int i = 0; i < config.stages; i++) {
         chl_keep(g, statistics.mean[i]);
@@ -144,8 +152,8 @@ static void test_statistics(void **state) {
         MUST(chl_read(g, statistics.mean[i], (void *)data_of(params, "norm%d.running_mean", i)));
         MUST(chl_read(g, statistics.var[i], (void *)data_of(params, "norm%d.running_var", i)));
     }
-    chl_judge_seen seen[PICTURES];
-    MUST(chl_judge_look(chl_device_cpu(), params, &config, PICTURES, pixels, seen));
+    chl_judge_answer seen[PICTURES];
+    read_all(params, &config, PICTURES, pixels, seen);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         int64_t count;
         float *trained = parity_read(g, logits[q], 1, &count);

@@ -58,14 +58,20 @@ static chl_dataset *written(const chl_world_options *o, unsigned need) {
     return d;
 }
 
+static int class_of(const chl_dataset *d, const char *key, int64_t index) {
+    const int *classes = chl_dataset_classes(d, key);
+    assert_non_null(classes);
+    return classes[index];
+}
+
 /* A line's classes and strength are its latent's; its picture is the latent's. */
 static void check_sample(chl_dataset *d, int64_t index) {
     const chl_sample *s = &d->sample[index];
     chl_scene scene;
     chl_scene_of_latent(d->latents + index * CHL_SCENE_Z, &scene);
-    assert_int_equal(s->time, chl_scene_time_class(&scene));
-    assert_int_equal(s->season, chl_scene_season_class(&scene));
-    assert_int_equal(s->house, chl_scene_house_class(&scene));
+    assert_int_equal(class_of(d, "time", index), chl_scene_time_class(&scene));
+    assert_int_equal(class_of(d, "season", index), chl_scene_season_class(&scene));
+    assert_int_equal(class_of(d, "house", index), chl_scene_house_class(&scene));
     for (int k = 0; k < CHL_KINDS; k++) {
         const bool mine = strcmp(s->kind, chl_kind_name((chl_kind)k)) == 0;
         assert_true(fabsf(scene.strength[k] - (mine ? s->strength : 0)) < 1e-3f);
@@ -83,21 +89,22 @@ static void test_train(void **unused) {
     chl_world_options o = small("train", 4 * CHL_KINDS, CHL_WORLD_TRAIN);
     o.bias = 1;
     chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_PICTURE | CHL_NEED_LABEL |
-                                     CHL_NEED_CAPTION | CHL_NEED_LATENT | CHL_NEED_CLASSES);
+                                     CHL_NEED_CAPTION | CHL_NEED_LATENT | CHL_NEED_KIND);
     assert_int_equal(d->kinds, CHL_KINDS);
     bool seen[CHL_SOUND_ALGORITHMS] = {false};
     int64_t shortest = INT64_MAX, longest = 0;
     for (int64_t i = 0; i < d->count; i++) {
-        const chl_sample *s = &d->sample[i], *first = &d->sample[i % CHL_KINDS];
+        static const char *const keys[] = {"time", "season", "house"};
+        const chl_sample *s = &d->sample[i];
+        const int algorithm = class_of(d, "algorithm", i);
         check_sample(d, i);
         assert_string_equal(s->kind, chl_kind_name((chl_kind)(i % CHL_KINDS)));
-        assert_in_range(s->algorithm, 0, CHL_SOUND_HELD_OUT - 1);
+        assert_in_range(algorithm, 0, CHL_SOUND_HELD_OUT - 1);
         assert_true(s->strength >= 0.25f && s->strength <= 1);
-        seen[s->algorithm] = true;
+        seen[algorithm] = true;
         /* a bias of 1: all of a kind look alike where the sound says nothing */
-        assert_int_equal(s->time, first->time);
-        assert_int_equal(s->season, first->season);
-        assert_int_equal(s->house, first->house);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(class_of(d, keys[k], i), class_of(d, keys[k], i % CHL_KINDS));
         float *wave;
         int64_t samples;
         MUST(chl_sound_load(s->sound, &wave, &samples));
@@ -115,11 +122,11 @@ static void test_test(void **unused) {
     (void)unused;
     chl_world_options o = small("test", 4 * CHL_KINDS, CHL_WORLD_TEST);
     o.bias = 1; /* has no say here */
-    chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_LATENT | CHL_NEED_CLASSES);
+    chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_LATENT | CHL_NEED_KIND);
     int moved = 0;
     for (int64_t i = 0; i < d->count; i++) {
-        assert_int_equal(d->sample[i].algorithm, CHL_SOUND_HELD_OUT);
-        moved += d->sample[i].time != d->sample[i % CHL_KINDS].time;
+        assert_int_equal(class_of(d, "algorithm", i), CHL_SOUND_HELD_OUT);
+        moved += class_of(d, "time", i) != class_of(d, "time", i % CHL_KINDS);
     }
     assert_true(moved > CHL_KINDS);
     chl_dataset_free(d);
@@ -130,7 +137,7 @@ static void test_without_sounds(void **unused) {
     chl_world_options o = small("pictures", 2 * (CHL_KINDS + 2), CHL_WORLD_TRAIN);
     o.no_sounds = 1;
     o.min_strength = 0.9f;
-    chl_dataset *d = written(&o, CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_CLASSES);
+    chl_dataset *d = written(&o, CHL_NEED_PICTURE | CHL_NEED_CAPTION | CHL_NEED_KIND);
     int calm = 0;
     for (int64_t i = 0; i < d->count; i++) {
         check_sample(d, i);

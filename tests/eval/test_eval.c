@@ -7,6 +7,7 @@
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
+#include <chladni/demo.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -126,14 +127,17 @@ static void unsettle_judge(const char *path) {
     enum { PICTURES = 24 };
     float *w = malloc(sizeof(float) * PICTURES * 8 * Z);
     float *pixels = malloc(sizeof(float) * PICTURES * 3 * SIDE * SIDE);
-    static chl_judge_seen seen[PICTURES];
+    static chl_judge_answer seen[PICTURES];
     chl_params *params;
     chl_judge_config config;
     MUST(chl_weights_read(path, &params));
     MUST(chl_judge_import(params, &config));
     for (int i = 0; i < PICTURES; i++) MUST(chl_seed_latent(engine, (uint64_t)i, 1, w + i * 8 * Z));
     MUST(chl_generate(engine, PICTURES, w, pixels));
-    MUST(chl_judge_look(engine->device, params, &config, PICTURES, pixels, seen));
+    chl_judge_reader *reader;
+    MUST(chl_judge_reader_new(engine->device, params, &config, &reader));
+    MUST(chl_judge_read(reader, PICTURES, pixels, seen));
+    chl_judge_reader_free(reader);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         char name[32];
         snprintf(name, sizeof name, "%s.bias", chl_judge_question_name((chl_judge_question)q));
@@ -329,6 +333,7 @@ static chl_trial_options trial_options(void) {
     edit_options.steps = 5;
     o.edit = &edit_options;
     o.judge = "j.safetensors";
+    o.judged_by = chl_demo_judge();
     o.sources = "calm";
     o.sounds = "pairs";
     o.biased = "pairs";
@@ -473,21 +478,21 @@ static void test_by_label(void **unused) {
     assert_true(json_is_true(json_object_get(json_object_get(report, "settings"), "by_label")));
     assert_null(json_object_get(report, "intensity"));
     json_decref(report);
-    chl_bench bench;
-    MUST(chl_bench_open(other, &o, &bench));
+    chl_trials trials;
+    MUST(chl_trials_open(other, &o, &trials));
     chl_trial trial[SOUNDS] = {{0}};
     float target[SOUNDS][EMBED], wanted[EMBED];
     for (int i = 0; i < SOUNDS; i++) trial[i].sound = i;
-    assert_null(bench.sounds->sample[1].label);
-    bench.sounds->sample[1].label = strdup("a loud hum");
-    MUST(chl_bench_listen(&bench, SOUNDS, trial, target[0]));
+    assert_null(trials.sounds->sample[1].label);
+    trials.sounds->sample[1].label = strdup("a loud hum");
+    MUST(chl_trials_targets(&trials, SOUNDS, trial, target[0]));
     for (int i = 0; i < SOUNDS; i++) {
-        const chl_sample *s = &bench.sounds->sample[i];
+        const chl_sample *s = &trials.sounds->sample[i];
         MUST(chl_embed_text(other, s->label ? s->label : s->kind, wanted));
         assert_ptr_equal(trial[i].target, target[i]);
         assert_memory_equal(target[i], wanted, sizeof wanted);
     }
-    chl_bench_close(&bench);
+    chl_trials_close(&trials);
     chl_engine_close(other);
     o.directions = 1;
     assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);

@@ -59,12 +59,11 @@ static void lines_become_samples(void **state) {
     assert_string_equal(s[0].picture, "/b.png");
     assert_string_equal(s[0].caption, "regen \xc3\xbc"
                                       "ber h\xc3\xbcgeln");
-    assert_true(s[0].strength == 0.8f && s[0].algorithm == 2 && s[0].time == 0 &&
-                s[0].season == 2 && s[0].house == 1);
+    assert_true(s[0].strength == 0.8f);
     assert_null(s[1].sound);
     assert_null(s[1].caption);
-    assert_true(s[1].strength == 1 && s[1].algorithm == -1 && s[1].time == -1 &&
-                s[1].season == -1 && s[1].house == -1);
+    assert_true(s[1].strength == 1);
+    assert_true(s[0].line == 1 && s[1].line == 3 && s[2].line == 4);
     assert_int_equal(data->labels, 2);
     assert_true(s[0].label_id == 0 && s[1].label_id == 1 && s[2].label_id == 0);
     assert_int_equal(data->kinds, 2);
@@ -96,27 +95,78 @@ static void errors_name_file_line_and_key(void **state) {
         {"{\"label\": ", "pairs.jsonl line 2", 0, CHL_ERR_FORMAT},
         {"[1]", "line 2 is not a JSON object", 0, CHL_ERR_FORMAT},
         {"{\"label\": 3}", "line 2: \"label\" is not a text", 0, CHL_ERR_FORMAT},
-        {"{\"time\": -1}", "line 2: \"time\"", 0, CHL_ERR_FORMAT},
-        {"{\"house\": 1.5}", "line 2: \"house\"", 0, CHL_ERR_FORMAT},
-        {"{\"season\": 3000000000}", "line 2: \"season\"", 0, CHL_ERR_FORMAT},
         {"{\"strength\": \"much\"}", "line 2: \"strength\"", 0, CHL_ERR_FORMAT},
         {"{\"kind\": \"a\", \"kind\": \"b\"}", "line 2", 0, CHL_ERR_FORMAT},
         {"{}", "line 2: \"label\" is missing", CHL_NEED_LABEL, CHL_ERR_KEY},
         {"{\"label\": \"x\"}", "line 2: \"caption\"", CHL_NEED_CAPTION, CHL_ERR_KEY},
         {"{\"label\": \"x\"}", "line 2: \"picture\"", CHL_NEED_PICTURE, CHL_ERR_KEY},
-        {"{\"kind\": \"x\", \"time\": 1}", "line 2: \"season\"", CHL_NEED_CLASSES, CHL_ERR_KEY},
+        {"{\"label\": \"x\"}", "line 2: \"kind\"", CHL_NEED_KIND, CHL_ERR_KEY},
         {"{\"sound\": \"gone.wav\"}", "gone.wav", CHL_NEED_SOUND, CHL_ERR_IO},
     };
     put_file(folder, "there.wav", "x", 1);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char lines[600];
         snprintf(lines, sizeof lines,
-                 "{\"label\": \"a\", \"caption\": \"b\", \"kind\": \"c\", \"time\": 1, "
-                 "\"season\": 1, \"house\": 1, \"picture\": \"there.wav\", \"sound\": "
+                 "{\"label\": \"a\", \"caption\": \"b\", \"kind\": \"c\", \"picture\": "
+                 "\"there.wav\", \"sound\": "
                  "\"there.wav\"}\n%s\n",
                  cases[i].line);
         put_pairs(folder, lines);
         assert_refused(folder, cases[i].need, cases[i].code, cases[i].text);
+    }
+}
+
+/* --- classes ---------------------------------------------------------------------------------- */
+static void classes_are_columns_by_key(void **state) {
+    const char *folder = *state;
+    enum { MANY = 3000 }; /* more than a column begins with */
+    put_pairs(folder, "{\"time\": 2, \"house\": 0}\n\n{\"colour\": \"red\", \"time\": 3}\n"
+                      "{\"time\": 0, \"late\": 7}\n");
+    chl_dataset *data = open_data(folder, 0);
+    const int *time = chl_dataset_classes(data, "time"), *late = chl_dataset_classes(data, "late");
+    assert_true(time[0] == 2 && time[1] == 3 && time[2] == 0);
+    assert_true(late[0] < 0 && late[1] < 0 && late[2] == 7);
+    assert_true(chl_dataset_classes(data, "house")[2] < 0);
+    assert_null(chl_dataset_classes(data, "colour"));
+    assert_null(chl_dataset_classes(data, "none"));
+    chl_dataset_free(data);
+    char *lines = calloc(MANY, 16);
+    for (int i = 0, at = 0; i < MANY; i++) at += sprintf(lines + at, "{\"n\": %d}\n", i);
+    put_pairs(folder, lines);
+    data = open_data(folder, 0);
+    for (int i = 0; i < MANY; i++) assert_int_equal(chl_dataset_classes(data, "n")[i], i);
+    chl_dataset_free(data);
+    free(lines);
+}
+
+static void missing_and_impossible_classes_are_refused_by_line(void **state) {
+    const char *folder = *state;
+    static const struct {
+        const char *line, *text;
+        int classes;
+        chl_status code;
+    } cases[] = {
+        {"{\"time\": 3}", NULL, 4, CHL_OK},
+        {"{\"time\": 2147483647}", NULL, 0, CHL_OK},
+        {"{}", "line 3: the whole number \"time\" is missing", 4, CHL_ERR_KEY},
+        {"{\"time\": null}", "\"time\" is missing", 4, CHL_ERR_KEY},
+        {"{\"time\": -1}", "line 3: \"time\" must be a whole number", 0, CHL_ERR_FORMAT},
+        {"{\"time\": 1.5}", "\"time\" must be a whole number", 0, CHL_ERR_FORMAT},
+        {"{\"time\": 3000000000}", "\"time\" must be a whole number", 0, CHL_ERR_FORMAT},
+        {"{\"time\": 4}", "line 3: \"time\" must be 0 to 3, got 4", 4, CHL_ERR_FORMAT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char lines[100];
+        snprintf(lines, sizeof lines, "{\"time\": 0}\n\n%s\n", cases[i].line);
+        put_pairs(folder, lines);
+        chl_dataset *data = open_data(folder, 0);
+        const int *time;
+        assert_int_equal(chl_dataset_require_classes(data, "time", cases[i].classes, &time),
+                         cases[i].code);
+        if (cases[i].text && !strstr(chl_error(), cases[i].text))
+            fail_msg("\"%s\" is not in: %s", cases[i].text, chl_error());
+        assert_int_equal(time[0], 0);
+        chl_dataset_free(data);
     }
 }
 
@@ -152,7 +202,7 @@ static void arrays_belong_to_the_lines(void **state) {
 /* --- batches ---------------------------------------------------------------------------------- */
 enum { COUNT = 23, BATCH = 5, AN_EPOCH = COUNT / BATCH };
 
-static void read_epoch(const chl_dataset *data, uint64_t seed, int64_t epoch,
+static void read_epoch(chl_dataset *data, uint64_t seed, int64_t epoch,
                        int64_t order[AN_EPOCH * BATCH]) {
     for (int i = 0; i < AN_EPOCH; i++)
         assert_int_equal(
@@ -189,6 +239,8 @@ static void batches_are_permutations(void **state) {
     assert_memory_not_equal(order, other, sizeof order);
     read_epoch(data, 10, 0, other);
     assert_memory_not_equal(order, other, sizeof order);
+    read_epoch(data, 9, 0, other); /* back, after an epoch of another seed */
+    assert_memory_equal(order, other, sizeof order);
     int64_t all[COUNT];
     assert_int_equal(chl_dataset_batch(data, 1, 0, COUNT, all), CHL_OK);
     assert_int_equal(chl_dataset_batch(data, 1, 0, COUNT + 1, all), CHL_ERR_ARGUMENT);
@@ -293,6 +345,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(lines_become_samples),
         TEST(errors_name_file_line_and_key),
+        TEST(classes_are_columns_by_key),
+        TEST(missing_and_impossible_classes_are_refused_by_line),
         TEST(arrays_belong_to_the_lines),
         TEST(batches_are_permutations),
         TEST(pictures_are_cropped_resized_and_kept),

@@ -1,10 +1,10 @@
-/* Every epoch sees every picture and sound again: decoded once, then kept. */
-#include "train/dataset_cache.h"
+#include "train/sample_cache.h"
 #include "graph/build.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "sound/mel.h"
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,28 +15,31 @@ typedef struct cached_picture {
     uint8_t pixels[];
 } cached_picture;
 
-struct chl_dataset_cache {
+struct chl_sample_cache {
+    int64_t count;
     cached_picture **picture;
     float **mel;
     int64_t *frames;
 };
 
-chl_status chl_dataset_cache_new(int64_t count, struct chl_dataset_cache **out) {
-    struct chl_dataset_cache *cache = calloc(1, sizeof *cache);
+chl_status chl_sample_cache_new(int64_t count, chl_sample_cache **out) {
+    chl_sample_cache *cache = calloc(1, sizeof *cache);
     *out = cache;
     if (cache) {
+        cache->count = count;
         cache->picture = calloc((size_t)count, sizeof(cached_picture *));
         cache->mel = calloc((size_t)count, sizeof(float *));
         cache->frames = calloc((size_t)count, sizeof(int64_t));
     }
-    if (!cache || !cache->picture || !cache->mel || !cache->frames)
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for %" PRId64 " samples", count);
-    return CHL_OK;
+    if (cache && cache->picture && cache->mel && cache->frames) return CHL_OK;
+    chl_sample_cache_free(cache);
+    *out = NULL;
+    return chl_fail(CHL_ERR_MEMORY, "out of memory for %" PRId64 " samples", count);
 }
 
-void chl_dataset_cache_free(struct chl_dataset_cache *cache, int64_t count) {
+void chl_sample_cache_free(chl_sample_cache *cache) {
     if (!cache) return;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < cache->count; i++) {
         for (cached_picture *at = cache->picture ? cache->picture[i] : NULL, *next; at; at = next) {
             next = at->next;
             free(at);
@@ -49,14 +52,8 @@ void chl_dataset_cache_free(struct chl_dataset_cache *cache, int64_t count) {
     free(cache);
 }
 
-static chl_status check_index(const chl_dataset *dataset, int64_t index) {
-    if (index >= 0 && index < dataset->count) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " of %" PRId64, dataset->folder, index,
-                    dataset->count);
-}
-
 /* --- pictures --------------------------------------------------------------------------------- */
-/* centre square, antialiased bicubic as PIL resizes */
+/* The centre square, by PIL's antialiased bicubic filter. */
 static chl_status resize(const chl_raster *raster, const float *pixels, int side, float *out) {
     const int height = raster->height, width = raster->width;
     const int square = height < width ? height : width;
@@ -114,14 +111,9 @@ static chl_status load_picture(const char *path, int side, cached_picture **out)
     return CHL_OK;
 }
 
-chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
-                               const uint8_t **pixels) {
-    CHL_TRY(check_index(dataset, index));
-    const char *path = dataset->sample[index].picture;
-    if (!path || side < 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " %s", dataset->folder, index,
-                        path ? "at a size below 1" : "has no \"picture\"");
-    cached_picture **first = &dataset->cache->picture[index], *picture = *first;
+chl_status chl_sample_cache_picture(chl_sample_cache *cache, int64_t index, const char *path,
+                                    int side, const uint8_t **pixels) {
+    cached_picture **first = &cache->picture[index], *picture = *first;
     while (picture && picture->side != side) picture = picture->next;
     if (!picture) {
         CHL_TRY(load_picture(path, side, &picture));
@@ -144,30 +136,30 @@ static chl_status load_mel(const char *path, float **mel, int64_t *frames) {
     return status;
 }
 
-/* The samples that are not there yet, each once. */
-static int list_missing(const struct chl_dataset_cache *cache, int count, const int64_t *index,
-                        int64_t *missing) {
+/* Places in the batch whose samples are not there yet, each sample once. */
+static int list_missing(const chl_sample_cache *cache, int count, const int64_t *index,
+                        int *missing) {
     int found = 0;
     for (int i = 0; i < count; i++) {
         bool known = cache->mel[index[i]] != NULL;
-        for (int k = 0; k < found; k++) known = known || missing[k] == index[i];
-        if (!known) missing[found++] = index[i];
+        for (int k = 0; k < found; k++) known = known || index[missing[k]] == index[i];
+        if (!known) missing[found++] = i;
     }
     return found;
 }
 
-/* A thread reads a whole sound: one sound is too short to share, and files wait for disks. */
-static chl_status load_missing(const chl_dataset *dataset, int count, const int64_t *missing) {
-    struct chl_dataset_cache *cache = dataset->cache;
+/* A thread reads a whole sound: one sound is too short to divide, and reading waits for disks. */
+static chl_status load_missing(chl_sample_cache *cache, int count, const int *missing,
+                               const int64_t *index, const char *const *path) {
     chl_status status = CHL_OK;
     char error[1024] = ""; /* errors are kept per thread */
 #pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < count; i++) {
-        const int64_t at = missing[i];
+        const int64_t sample = index[missing[i]];
         const chl_status own =
-            load_mel(dataset->sample[at].sound, &cache->mel[at], &cache->frames[at]);
+            load_mel(path[missing[i]], &cache->mel[sample], &cache->frames[sample]);
         if (own == CHL_OK) continue;
-#pragma omp critical(chl_dataset_failure)
+#pragma omp critical(chl_sample_cache_failure)
         if (status == CHL_OK) {
             status = own;
             snprintf(error, sizeof error, "%s", chl_error());
@@ -176,19 +168,12 @@ static chl_status load_missing(const chl_dataset *dataset, int count, const int6
     return status == CHL_OK ? CHL_OK : chl_fail(status, "%s", error);
 }
 
-chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
-                            const float **mel, int64_t *frames) {
-    struct chl_dataset_cache *cache = dataset->cache;
-    for (int i = 0; i < count; i++) {
-        CHL_TRY(check_index(dataset, index[i]));
-        if (!dataset->sample[index[i]].sound)
-            return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
-                            dataset->folder, index[i]);
-    }
-    int64_t *missing = calloc((size_t)count + 1, sizeof *missing);
+chl_status chl_sample_cache_mels(chl_sample_cache *cache, int count, const int64_t *index,
+                                 const char *const *path, const float **mel, int64_t *frames) {
+    int *missing = calloc((size_t)count + 1, sizeof *missing);
     if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
-    const chl_status status =
-        load_missing(dataset, list_missing(cache, count, index, missing), missing);
+    const int found = list_missing(cache, count, index, missing);
+    const chl_status status = load_missing(cache, found, missing, index, path);
     free(missing);
     CHL_TRY(status);
     for (int i = 0; i < count; i++) {
