@@ -1,7 +1,7 @@
 #include "demo/judge.h"
-#include "edit/engine.h"
 #include "graph/build.h"
 #include "io/weights.h"
+#include "models/engine.h"
 #include <chladni/demo.h>
 #include <math.h>
 #include <stdlib.h>
@@ -112,7 +112,7 @@ static chl_status read_file(chl_engine *engine, const char *weights, judge *j) {
     CHL_TRY(chl_weights_read(weights, &j->params));
     CHL_TRY(chl_judge_import(j->params, &j->config));
     CHL_TRY(chl_params_check_all_used(j->params));
-    return chl_judge_reader_new(engine->device, j->params, &j->config, &j->reader);
+    return chl_judge_reader_new(engine->place.device, j->params, &j->config, &j->reader);
 }
 
 static chl_status judge_open(chl_engine *engine, const char *weights, void **out,

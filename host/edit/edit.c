@@ -1,8 +1,8 @@
 /* Direct W+ optimisation, Eq. 14. */
 #include "base/options.h"
-#include "edit/engine.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
+#include "models/engine.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,12 +31,11 @@ static bool uses_source_view(const chl_edit_options *options) {
 static void build_source(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
     if (uses_source_view(options) || engine->face) {
-        chl_tensor picture =
-            chl_stylegan2_synthesize(&e->generator, &engine->generator_config, e->source);
+        chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, e->source);
         if (uses_source_view(options))
-            e->source_view = chl_keep(g, chl_engine_see(engine, &e->clip, picture));
+            e->source_view = chl_keep(g, chl_clip_embed_nodes(engine->clip, &e->clip, picture));
         if (engine->face)
-            e->source_identity = chl_keep(g, chl_engine_identify(engine, &e->face, picture));
+            e->source_identity = chl_keep(g, chl_face_embed_nodes(engine->face, &e->face, picture));
     }
 }
 
@@ -98,8 +97,8 @@ static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
 static void build_step(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
     chl_tensor w = decode(options, e);
-    chl_tensor picture = chl_stylegan2_synthesize(&e->generator, &engine->generator_config, w);
-    chl_tensor view = chl_engine_see(engine, &e->clip, picture);
+    chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, w);
+    chl_tensor view = chl_clip_embed_nodes(engine->clip, &e->clip, picture);
     chl_tensor terms[3];
     const float weights[] = {1, options->latent_weight, options->identity_weight};
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
@@ -108,7 +107,7 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
     if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
     if (engine->face)
         terms[2] = e->identity =
-            chl_keep(g, chl_cosine_loss(g, chl_engine_identify(engine, &e->face, picture),
+            chl_keep(g, chl_cosine_loss(g, chl_face_embed_nodes(engine->face, &e->face, picture),
                                         e->source_identity));
     chl_tensor loss = add_up(e, engine->face ? 3 : 2, weights, terms);
     const chl_tensor trained[] = {e->trained, e->mask};
@@ -140,15 +139,16 @@ static void build_trained(const chl_edit_options *options, edit_graph *e, chl_de
 
 static chl_status build(chl_engine *engine, const chl_edit_options *options, int n, edit_graph *e) {
     *e = (edit_graph){.n = n};
-    if (options->latent_scale > 0) CHL_TRY(chl_engine_statistics(engine, &e->codes));
-    if (options->space == CHL_SPACE_WHITENED) CHL_TRY(chl_engine_whitening(engine, &e->codes));
-    CHL_TRY(chl_engine_graph(engine, &e->graph));
+    if (options->latent_scale > 0) CHL_TRY(chl_generator_statistics(engine->generator, &e->codes));
+    if (options->space == CHL_SPACE_WHITENED)
+        CHL_TRY(chl_generator_whitening(engine->generator, &e->codes));
+    CHL_TRY(chl_models_graph(engine, &e->graph));
     chl_graph *g = e->graph;
-    const int rows = engine->generator_config.rows, d = engine->clip_config.embed;
-    const chl_desc latent = chl_engine_latent(engine, n);
-    e->generator = chl_engine_net(g, engine->generator);
-    e->clip = chl_engine_net(g, engine->clip);
-    e->face = chl_engine_net(g, engine->face);
+    const int rows = engine->generator->sizes.rows, d = engine->clip->config.embed;
+    const chl_desc latent = chl_generator_codes(engine->generator, n);
+    e->generator = chl_model_net(&engine->generator->model, g);
+    e->clip = chl_model_net(&engine->clip->model, g);
+    if (engine->face) e->face = chl_model_net(&engine->face->model, g);
     e->source = chl_input(g, "source", latent);
     e->target = chl_input(g, "target", chl_f32(2, n, d));
     e->pace = options->latent_weight_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
@@ -213,9 +213,8 @@ static chl_status check_numbers(const chl_edit_options *o) {
 /* `mine` becomes the caller's options, or the defaults where the caller has none. */
 static chl_status take_options(const chl_engine *engine, const chl_edit_options *theirs,
                                chl_edit_options *mine) {
-    CHL_TRY(chl_engine_need(engine->generator, "generator", "an edit"));
-    CHL_TRY(chl_engine_need(engine->clip && engine->clip_config.image.layers ? engine : NULL,
-                            "clip with an image tower", "an edit"));
+    CHL_TRY(chl_need(engine->generator, "generator", "an edit"));
+    CHL_TRY(chl_clip_need_pictures(engine->clip, "an edit"));
     *mine = chl_edit_defaults(engine);
     CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_edit_options"));
     CHL_TRY(chl_check_int(mine->steps >= 1, "steps", ">= 1", mine->steps));
@@ -223,9 +222,8 @@ static chl_status take_options(const chl_engine *engine, const chl_edit_options 
     CHL_TRY(chl_check_enum((int)mine->similarity, CHL_DIRECTIONAL + 1, "similarity"));
     CHL_TRY(chl_check_enum((int)mine->space, CHL_SPACE_SHARED + 1, "space"));
     if (mine->similarity == CHL_DIRECTIONAL)
-        CHL_TRY(chl_engine_need(mine->neutral, "neutral", "the directional loss"));
-    if (mine->identity_weight > 0)
-        CHL_TRY(chl_engine_need(engine->face, "face", "the identity loss"));
+        CHL_TRY(chl_need(mine->neutral, "neutral", "the directional loss"));
+    if (mine->identity_weight > 0) CHL_TRY(chl_need(engine->face, "face", "the identity loss"));
     return CHL_OK;
 }
 
@@ -292,11 +290,11 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int
     CHL_TRY(chl_check_pointer(source, "source"));
     CHL_TRY(chl_check_pointer(target, "target"));
     CHL_TRY(chl_check_pointer(edited, "edited"));
-    const int rows = engine->generator_config.rows;
-    const int64_t numbers = (int64_t)n * rows * engine->generator_config.w_dim;
+    const int rows = engine->generator->sizes.rows;
+    const int64_t numbers = (int64_t)n * rows * engine->generator->sizes.latent;
     edit_graph e;
     chl_status status = build(engine, options, n, &e);
-    if (status == CHL_OK) status = start(&e, options, engine->clip_config.embed, source, target);
+    if (status == CHL_OK) status = start(&e, options, engine->clip->config.embed, source, target);
     if (status == CHL_OK) {
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
         const chl_optimisation optimisation = {

@@ -2,9 +2,9 @@
  * with a pull towards it [Abdal et al. 2019; Tov et al. 2021 on why codes far from W edit badly].
  */
 #include "base/options.h"
-#include "edit/engine.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
+#include "models/engine.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,25 +29,26 @@ void chl_invert_options_init(const chl_engine *engine, size_t size, chl_invert_o
 
 static chl_status build(chl_engine *engine, const chl_invert_options *options, inversion *v) {
     *v = (inversion){0};
-    CHL_TRY(chl_engine_graph(engine, &v->graph));
+    CHL_TRY(chl_models_graph(engine, &v->graph));
     chl_graph *g = v->graph;
-    const int side = engine->generator_config.resolution;
-    v->generator = chl_engine_net(g, engine->generator);
-    v->clip = chl_engine_net(g, engine->clip);
+    const int side = engine->generator->sizes.picture;
+    v->generator = chl_model_net(&engine->generator->model, g);
+    if (engine->clip) v->clip = chl_model_net(&engine->clip->model, g);
     v->picture = chl_input(g, "picture", chl_f32(4, 1, side, side, 3));
-    v->mean = chl_input(g, "mean latent", chl_engine_latent(engine, 1));
-    v->w = chl_param(g, "w", chl_engine_latent(engine, 1), NULL, CHL_TRAINABLE);
-    chl_tensor target =
-        engine->clip ? chl_keep(g, chl_engine_see(engine, &v->clip, v->picture)) : CHL_NONE;
+    v->mean = chl_input(g, "mean latent", chl_generator_codes(engine->generator, 1));
+    v->w = chl_param(g, "w", chl_generator_codes(engine->generator, 1), NULL, CHL_TRAINABLE);
+    chl_tensor target = engine->clip
+                            ? chl_keep(g, chl_clip_embed_nodes(engine->clip, &v->clip, v->picture))
+                            : CHL_NONE;
     v->step = chl_begin_segment(g);
 
-    chl_tensor made = chl_stylegan2_synthesize(&v->generator, &engine->generator_config, v->w);
+    chl_tensor made = chl_generator_synthesize(engine->generator, &v->generator, v->w);
     chl_tensor terms[3];
     const float weights[] = {options->pixel_weight, options->mean_weight, options->clip_weight};
     terms[0] = v->pixel = chl_keep(g, chl_pixel_loss(g, made, v->picture, CHL_PIXEL_L2));
     terms[1] = chl_latent_distance(g, v->w, v->mean, CHL_NONE);
     if (engine->clip) {
-        chl_tensor view = chl_engine_see(engine, &v->clip, made);
+        chl_tensor view = chl_clip_embed_nodes(engine->clip, &v->clip, made);
         terms[2] = v->seen = chl_keep(g, chl_cosine_loss(g, view, target));
     }
     chl_tensor loss = chl_sum(g, 0, engine->clip ? 3 : 2, weights, terms), gradient;
@@ -75,18 +76,18 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, cons
                       float *w) {
     chl_invert_options mine = chl_invert_defaults(engine);
     const chl_invert_options *options = &mine;
-    CHL_TRY(chl_engine_need(engine->generator, "generator", "inverting a picture"));
+    CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
     CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
     CHL_TRY(
         chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
     CHL_TRY(chl_check_pointer(pixels, "pixels"));
     CHL_TRY(chl_check_pointer(w, "w"));
-    const chl_stylegan2_config *config = &engine->generator_config;
-    const int64_t numbers = (int64_t)config->rows * config->w_dim;
-    CHL_TRY(chl_engine_average(engine));
+    chl_generator *generator = engine->generator;
+    const int64_t d = generator->sizes.latent, numbers = generator->sizes.rows * d;
+    CHL_TRY(chl_generator_average(generator));
     for (int64_t i = 0; i < numbers; i++)
-        w[i] = engine->average[i % ((int64_t)engine->average_rows * config->w_dim)];
+        w[i] = generator->average[i % (generator->average_rows * d)];
     inversion v;
     chl_status status = build(engine, options, &v);
     if (status == CHL_OK) status = start(&v, pixels, w);

@@ -4,6 +4,7 @@
 #include "eval/embed.h"
 #include "eval/report.h"
 #include "eval/statistics.h"
+#include "models/engine.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,9 +133,9 @@ static chl_status measure_encoder(const ablation *a, const figure_list *list, co
     chl_engine *engine;
     for (int f = 0; f < list->count; f++) value[f] = NAN;
     models.audio = audio;
-    CHL_TRY(chl_engine_open(&models, &engine));
+    CHL_TRY(chl_models_open(&models, &engine));
     const chl_status status = measure_engine(engine, a, list, fixed_mask, value);
-    chl_engine_close(engine);
+    chl_models_close(engine);
     return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", audio);
 }
 

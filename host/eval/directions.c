@@ -59,7 +59,8 @@ static chl_status edit_both(chl_trials *t, int n, guided *g) {
     CHL_TRY(chl_trials_targets(t, n, g->trial, g->target));
     chl_trial_run run = {.what = "editing by sound", .code = g->sound};
     CHL_TRY(chl_trials_edit(t, &run, n, g->trial));
-    CHL_TRY(chl_eval_embed_labels(t->engine, t->kinds, t->sounds->kind_name, 0, NULL, g->label));
+    CHL_TRY(
+        chl_eval_embed_labels(t->engine->clip, t->kinds, t->sounds->kind_name, 0, NULL, g->label));
     for (int i = 0; i < n; i++) g->trial[i].target = g->label + g->trial[i].kind * embed;
     run = (chl_trial_run){.what = "editing by text", .code = g->text};
     return chl_trials_edit(t, &run, n, g->trial);

@@ -2,7 +2,6 @@
 #include "base/options.h"
 #include "base/random.h"
 #include "io/weights.h"
-#include "nets/stylegan2.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,14 +101,15 @@ int64_t chl_trials_sound(const chl_trials *t, int source, int kind) {
     const int64_t count = t->first[kind + 1] - t->first[kind];
     const uint32_t word =
         chl_random(t->options->seed, PURPOSE_SOUND, (uint64_t)source, (uint64_t)kind).word[0];
-    return t->order[t->first[kind] + (int64_t)((uint64_t)word * (uint64_t)count >> 32)];
+    return t->order[t->first[kind] + chl_random_below(word, count)];
 }
 
 static chl_status embed_labels(chl_trials *t, int n, const chl_trial *trial, float *target) {
     for (int i = 0; i < n; i++) {
         const chl_sample *s = &t->sounds->sample[trial[i].sound];
         const char *text = s->label ? s->label : s->kind;
-        CHL_TRY(chl_embed_text(t->engine, text, target + (int64_t)i * t->size.embedding));
+        CHL_TRY(chl_clip_embed_texts(t->engine->clip, 1, 1, &text,
+                                     target + (int64_t)i * t->size.embedding));
     }
     return CHL_OK;
 }
@@ -123,7 +123,7 @@ static chl_status embed_sounds(chl_trials *t, int n, const chl_trial *trial, flo
         gain[i] = trial[i].gain_db;
     }
     if (status == CHL_OK)
-        status = chl_eval_embed_sounds(t->engine, n, path, gain, &t->watch, target);
+        status = chl_eval_embed_sounds(t->engine->audio, n, path, gain, &t->watch, target);
     free(path);
     free(gain);
     return status;
@@ -138,12 +138,11 @@ chl_status chl_trials_targets(chl_trials *t, int n, chl_trial *trial, float *tar
 chl_status chl_trials_generate(chl_trials *t, int n, const float *z, float *code, float *pixels) {
     float *w = new_array((int64_t)n * t->size.latent, sizeof *w);
     chl_status status = w ? CHL_OK : no_memory();
-    if (status == CHL_OK) status = chl_engine_map(t->engine, n, z, w);
-    if (status == CHL_OK)
-        status = chl_stylegan2_truncate(&t->engine->generator_config, n, w, NULL, 0, 1, 0, code);
+    if (status == CHL_OK) status = chl_generator_map(t->engine->generator, n, z, w);
+    if (status == CHL_OK) status = chl_generator_truncate(t->engine->generator, n, w, 1, code);
     free(w);
     if (status != CHL_OK || !pixels) return status;
-    return chl_generate(t->engine, n, code, pixels);
+    return chl_generator_render_each(t->engine->generator, n, code, pixels);
 }
 
 static chl_status check_latents(const chl_trials *t, const chl_dataset *d, const char *folder) {
@@ -178,9 +177,9 @@ static chl_status check(chl_engine *engine, const chl_trial_options *o) {
                         "judge, sources and sounds must name a file and two folders, got NULL");
     CHL_TRY(chl_check_int(o->scenes >= 1, "scenes", ">= 1", o->scenes));
     CHL_TRY(chl_check_int(o->batch >= 1, "batch", ">= 1", o->batch));
-    CHL_TRY(chl_engine_need_mapping(engine, "trials of edits"));
-    return o->by_label ? chl_engine_need(engine->tokenizer, "vocab", "edits by labels")
-                       : chl_engine_need(engine->audio, "audio", "trials of edits");
+    CHL_TRY(chl_generator_need_mapping(engine->generator, "trials of edits"));
+    return o->by_label ? chl_clip_need_texts(engine->clip, "edits by labels")
+                       : chl_need(engine->audio, "audio", "trials of edits");
 }
 
 chl_status chl_trials_open(chl_engine *engine, const chl_trial_options *options,
@@ -188,7 +187,7 @@ chl_status chl_trials_open(chl_engine *engine, const chl_trial_options *options,
     *trials = (chl_trials){.engine = engine,
                            .options = options,
                            .watch = {options->progress, options->user},
-                           .size = chl_engine_get_sizes(engine)};
+                           .size = chl_models_sizes(engine)};
     chl_status status = check(engine, options);
     if (status == CHL_OK) status = open_judge(trials);
     if (status == CHL_OK) status = open_sounds(trials);
@@ -242,7 +241,8 @@ static double dot(int d, const float *a, const float *b) {
 static chl_status compare_with_text(chl_trials *t, const float *text, const float *pixels,
                                     chl_trial *trial) {
     float view[CHL_MAX_EMBEDDING];
-    CHL_TRY(chl_embed_picture(t->engine, t->size.picture, t->size.picture, pixels, view));
+    CHL_TRY(
+        chl_clip_embed_picture(t->engine->clip, t->size.picture, t->size.picture, pixels, view));
     const int d = t->size.embedding;
     trial->cosine = (float)dot(d, view, text + (int64_t)trial->kind * d);
     return CHL_OK;
@@ -265,7 +265,7 @@ static chl_status edit_batch(chl_trials *t, const chl_trial_run *run, int n, chl
         chl_log(CHL_LOG_WARN, "%s: %s", run->what, chl_error());
     else if (status != CHL_OK)
         return status;
-    CHL_TRY(chl_generate(t->engine, n, a->edited, a->pixels));
+    CHL_TRY(chl_generator_render_each(t->engine->generator, n, a->edited, a->pixels));
     CHL_TRY(chl_trials_judge(t, n, a->pixels, a->judgement));
     for (int i = 0; i < n; i++) {
         trial[i].judgement = a->judgement[i];

@@ -3,6 +3,7 @@
 #ifndef CHL_EVAL_EDIT_TRIALS_H
 #define CHL_EVAL_EDIT_TRIALS_H
 #include "eval/embed.h"
+#include "models/engine.h"
 #include "train/dataset.h"
 #include <chladni/eval.h>
 

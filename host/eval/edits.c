@@ -47,13 +47,12 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
     if (o->directions > 0 && o->by_label)
         return chl_fail(CHL_ERR_ARGUMENT, "directions compare edits by sound with edits by text: "
                                           "not with edits by label");
-    if (o->directions > 0)
-        CHL_TRY(chl_engine_need(engine->tokenizer, "vocab", "directions guided by text"));
-    if (o->intensity > 0 && engine->audio && engine->mel == CHL_MEL_COMPATIBLE)
+    if (o->directions > 0) CHL_TRY(chl_clip_need_texts(engine->clip, "directions guided by text"));
+    if (o->intensity > 0 && engine->audio && engine->audio->mel == CHL_MEL_COMPATIBLE)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s hears every sound at its own maximum (compatible mode): louder and "
                         "louder sounds (intensity) are the same to it",
-                        engine->audio->source);
+                        engine->audio->model.params->source);
     return CHL_OK;
 }
 

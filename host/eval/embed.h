@@ -1,7 +1,8 @@
-/* Many sounds and labels to embeddings, batched. */
+/* Many sounds and labels to embeddings, and progress on the way. */
 #ifndef CHL_EVAL_EMBED_H
 #define CHL_EVAL_EMBED_H
-#include "edit/engine.h"
+#include "models/audio_encoder.h"
+#include "models/clip.h"
 #include <chladni/eval.h>
 
 /* A progress callback and what it is told about. */
@@ -15,12 +16,12 @@ chl_status chl_report_progress(const chl_progress_watch *watch, const char *what
 
 /* path [count] -> embedding [count][embed]; gain_db [count], NULL = all 0. As chl_embed_sound_level
  * does it, in batches. */
-chl_status chl_eval_embed_sounds(chl_engine *engine, int64_t count, const char *const *path,
+chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const char *const *path,
                                  const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding);
 
 /* label [count] -> embedding [count][embed]: each the unit vector along the mean over the prompts,
  * in which "{}" stands for the label. prompts 0: CHL_EVAL_PROMPTS. */
-chl_status chl_eval_embed_labels(chl_engine *engine, int count, const char *const *label,
-                                 int prompts, const char *const *prompt, float *embedding);
+chl_status chl_eval_embed_labels(chl_clip *clip, int count, const char *const *label, int prompts,
+                                 const char *const *prompt, float *embedding);
 #endif

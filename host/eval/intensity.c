@@ -103,10 +103,10 @@ done:
 /* Embeddings of the kinds' names where there is a tokenizer; NULL otherwise. */
 static chl_status embed_kinds(const chl_trials *t, float **text) {
     *text = NULL;
-    if (!t->engine->tokenizer) return CHL_OK;
+    if (!t->engine->clip->tokenizer) return CHL_OK;
     *text = malloc(sizeof(float) * (size_t)t->kinds * (size_t)t->size.embedding);
     if (!*text) return chl_fail(CHL_ERR_MEMORY, "out of memory for labels");
-    return chl_eval_embed_labels(t->engine, t->kinds, t->sounds->kind_name, 0, NULL, *text);
+    return chl_eval_embed_labels(t->engine->clip, t->kinds, t->sounds->kind_name, 0, NULL, *text);
 }
 
 chl_status chl_trials_intensity(chl_trials *t, json_t *report) {

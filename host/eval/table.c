@@ -1,6 +1,7 @@
 /* Every source edited by a sound of every kind: a table of what the judge sees. */
 #include "eval/statistics.h"
 #include "eval/trials.h"
+#include "io/picture.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +183,7 @@ static chl_status write_sheet(const chl_trials *t, const float *pixels) {
             cell[i * columns + 1 + k] = pixels + (i * t->kinds + k) * picture;
     }
     const chl_status status =
-        chl_picture_grid(o->sheet, rows, columns, t->size.picture, t->size.picture, 2, cell);
+        chl_raster_write_grid(o->sheet, rows, columns, t->size.picture, t->size.picture, 2, cell);
     free(cell);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "eval/corpus.h"
 #include "eval/embed.h"
 #include "eval/report.h"
+#include "models/engine.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,19 +20,20 @@ static int nearest(int labels, int d, const float *sound, const float *label, fl
 
 static chl_status embed_labels(chl_engine *engine, const chl_zero_shot_options *o, int labels,
                                const char *const *label, float **embedding) {
-    const size_t d = (size_t)chl_engine_get_sizes(engine).embedding;
+    const size_t d = (size_t)chl_models_sizes(engine).embedding;
     *embedding = malloc(sizeof(float) * (size_t)labels * d + 1);
     if (!*embedding) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
-    return chl_eval_embed_labels(engine, labels, label, o->prompts, o->prompt, *embedding);
+    return chl_eval_embed_labels(engine->clip, labels, label, o->prompts, o->prompt, *embedding);
 }
 
 static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
-    const int d = chl_engine_get_sizes(engine).embedding;
+    const int d = chl_models_sizes(engine).embedding;
     float sound[CHL_MAX_EMBEDDING], *label = NULL;
     float *score = malloc(sizeof(float) * (size_t)o->labels);
     chl_status status = score ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for scores");
     if (status == CHL_OK) status = embed_labels(engine, o, o->labels, o->label, &label);
-    if (status == CHL_OK) status = chl_embed_sound(engine, o->sound, sound);
+    const chl_sound_files file = {.count = 1, .path = &o->sound};
+    if (status == CHL_OK) status = chl_audio_encoder_embed_files(engine->audio, 1, &file, sound);
     if (status == CHL_OK) {
         const int best = nearest(o->labels, d, sound, label, score);
         json_t *scores = json_object();
@@ -96,7 +98,7 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
     const chl_corpus *c = &j->corpus;
     const int labels = o->labels ? o->labels : c->labels;
     const char *const *label = o->labels ? o->label : (const char *const *)c->label;
-    const int d = chl_engine_get_sizes(engine).embedding;
+    const int d = chl_models_sizes(engine).embedding;
     const chl_progress_watch watch = {o->progress, o->user};
     j->sound = malloc(sizeof(float) * (size_t)c->count * (size_t)d);
     j->score = malloc(sizeof(float) * (size_t)labels);
@@ -106,8 +108,8 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its sounds", o->data);
     CHL_TRY(match_labels(c, labels, label, j->truth_label));
     CHL_TRY(embed_labels(engine, o, labels, label, &j->label));
-    CHL_TRY(chl_eval_embed_sounds(engine, c->count, (const char *const *)c->path, NULL, &watch,
-                                  j->sound));
+    CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, (const char *const *)c->path, NULL,
+                                  &watch, j->sound));
     for (int64_t i = 0; i < c->count; i++) {
         const int named = nearest(labels, d, j->sound + i * d, j->label, j->score);
         j->confusion[(int64_t)j->truth_label[c->truth[i]] * labels + named]++;
@@ -139,6 +141,6 @@ chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_option
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: give either one sound or a folder");
     if (options->sound && options->labels < 1)
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: one sound needs labels to choose from");
-    CHL_TRY(chl_engine_need(engine->audio, "audio", "zero-shot classification"));
+    CHL_TRY(chl_need(engine->audio, "audio", "zero-shot classification"));
     return options->sound ? one_sound(engine, options, report) : folder(engine, options, report);
 }

@@ -34,4 +34,10 @@ chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
  * which is what StyleGAN2's tools do. Back and forth is the identity. NaN is CHL_ERR_NUMERIC. */
 void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels);
 chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes);
+/* chl_raster_from_float, then chl_raster_write_png. pixels [height][width][3] */
+chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels);
+/* Equal pictures in a grid, row by row, `gap` white pixels between neighbours, as one PNG.
+ * pictures [rows * columns], each [height][width][3]; NULL leaves the cell white. picture_grid.c */
+chl_status chl_raster_write_grid(const char *path, int rows, int columns, int height, int width,
+                                 int gap, const float *const *pictures);
 #endif

@@ -1,13 +1,20 @@
 #include "train/audio_targets.h"
 #include "base/random.h"
+#include "models/registry.h"
 #include "text/augment.h"
-#include "train/frozen_clip.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PURPOSE 0x4c61626cu /* Philox key of the draws of wordings */
 #define EMBED_ALONE 512     /* METHOD section 2, where no CLIP tells the size */
+
+/* Texts and pictures in one run of a tower. */
+#define BATCH 32
+
+static int batch_for(int64_t count) {
+    return count < BATCH ? (int)count : BATCH;
+}
 
 /* --- wordings --------------------------------------------------------------------------------- */
 typedef struct wordings {
@@ -58,7 +65,7 @@ static chl_status word_labels(const chl_trainer *t, const chl_text_augment *augm
 }
 
 static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *augment,
-                                 chl_frozen_clip *clip, chl_audio_targets *targets) {
+                                 chl_clip *clip, chl_audio_targets *targets) {
     const size_t most = (size_t)t->data->labels * CHL_WORDINGS;
     wordings all = {.text = calloc(most + 1, sizeof *all.text)};
     targets->wording = calloc(most + 1, sizeof *targets->wording);
@@ -68,8 +75,8 @@ static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *a
     CHL_TRY_GOTO(word_labels(t, augment, &all, targets->wording));
     targets->text = malloc(sizeof(float) * (size_t)(all.count + 1) * (size_t)targets->embed);
     if (!targets->text) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for texts"));
-    CHL_TRY_GOTO(
-        chl_frozen_clip_texts(clip, all.count, (const char *const *)all.text, targets->text));
+    CHL_TRY_GOTO(chl_clip_embed_texts(clip, batch_for(all.count), all.count,
+                                      (const char *const *)all.text, targets->text));
     chl_log(CHL_LOG_INFO, "texts: %d labels in %" PRId64 " wordings", t->data->labels, all.count);
 done:
     for (int64_t i = 0; i < all.count; i++) free(all.text[i]);
@@ -77,8 +84,7 @@ done:
     return status;
 }
 
-static chl_status embed_texts(const chl_trainer *t, chl_frozen_clip *clip,
-                              chl_audio_targets *targets) {
+static chl_status embed_texts(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
     chl_text_augment augment = chl_text_augment_defaults();
     chl_wordnet *wordnet = NULL;
     if (t->options->wordnet) CHL_TRY(chl_wordnet_open(t->options->wordnet, &wordnet));
@@ -97,8 +103,7 @@ const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
-static chl_status embed_pictures(const chl_trainer *t, chl_frozen_clip *clip,
-                                 chl_audio_targets *targets) {
+static chl_status embed_pictures(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
     const chl_dataset *data = t->data;
     const char **path = malloc(sizeof *path * (size_t)(data->count + 1));
     targets->picture = malloc(sizeof(float) * (size_t)(data->count + 1) * (size_t)targets->embed);
@@ -106,7 +111,8 @@ static chl_status embed_pictures(const chl_trainer *t, chl_frozen_clip *clip,
     if (!path || !targets->picture)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures"));
     for (int64_t i = 0; i < data->count; i++) path[i] = data->sample[i].picture;
-    CHL_TRY_GOTO(chl_frozen_clip_pictures(clip, data->count, path, targets->picture));
+    CHL_TRY_GOTO(chl_clip_embed_picture_files(clip, batch_for(data->count), data->count, path,
+                                              targets->picture));
 done:
     free(path);
     return status;
@@ -136,15 +142,17 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
                                           "pair, and needs vocab, its merges");
     CHL_TRY(check_samples(t->data, texts, pictures));
     if (o->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_new(t->data, &targets->pairs));
-    chl_frozen_clip *clip;
-    CHL_TRY(chl_frozen_clip_open(t->device, o->clip, texts ? o->vocab : NULL, &clip));
+    chl_clip *clip;
+    const chl_model_place place = {.device = t->device, .precision = CHL_F32};
+    const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};
+    CHL_TRY(chl_clip_open(&place, o->clip, texts ? o->vocab : NULL, &settings, &clip));
     targets->embed = clip->config.embed;
     chl_status status;
     if (texts) CHL_TRY_GOTO(embed_texts(t, clip, targets));
     if (pictures) CHL_TRY_GOTO(embed_pictures(t, clip, targets));
     status = CHL_OK;
 done:
-    chl_frozen_clip_free(clip);
+    chl_clip_close(clip);
     return status;
 }
 

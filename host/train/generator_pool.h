@@ -6,7 +6,7 @@
  * still show what their sample says, and far off, where the picture is broken and nothing else. */
 #ifndef CHL_TRAIN_GENERATOR_POOL_H
 #define CHL_TRAIN_GENERATOR_POOL_H
-#include "nets/stylegan2.h"
+#include "models/generator.h"
 #include "train/dataset.h"
 
 #define CHL_POOL_BROKEN (-1)
@@ -14,12 +14,11 @@
 typedef struct chl_generator_pool {
     int64_t count;
     int side;
-    uint8_t *pixels;    /* [count][side][side][3]; NULL with side 0 */
-    int64_t *sample;    /* [count] whose latent it came from; CHL_POOL_BROKEN */
-    float *codes;       /* [count][rows][W] */
-    float spread;       /* root of the mean squared distance of a mapped code from their mean */
-    chl_params *params; /* of the generator */
-    chl_stylegan2_config config;
+    uint8_t *pixels; /* [count][side][side][3]; NULL with side 0 */
+    int64_t *sample; /* [count] whose latent it came from; CHL_POOL_BROKEN */
+    float *codes;    /* [count][rows][W] */
+    float spread;    /* root of the mean squared distance of a mapped code from their mean */
+    chl_generator *generator;
 } chl_generator_pool;
 
 /* Maps the latents of all samples and paints `count` pictures at jittered W+ codes: of every

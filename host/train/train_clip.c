@@ -172,8 +172,9 @@ static chl_status allocate(const chl_train_options *options, clip_training *own)
 }
 
 static chl_status allocate_codes(const chl_train_options *options, clip_training *own) {
-    const size_t n = (size_t)options->batch / 2, w_dim = (size_t)own->pool.config.w_dim;
-    own->code_data = malloc(n * (size_t)own->pool.config.rows * w_dim * sizeof *own->code_data);
+    const size_t n = (size_t)options->batch / 2, w_dim = (size_t)own->pool.generator->sizes.latent;
+    own->code_data =
+        malloc(n * (size_t)own->pool.generator->sizes.rows * w_dim * sizeof *own->code_data);
     own->reach_data = malloc(n * w_dim * sizeof *own->reach_data);
     if (!own->code_data || !own->reach_data)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", options->batch);
@@ -220,17 +221,17 @@ static chl_tensor attacked(chl_graph *g, chl_tensor codes, chl_tensor reach, chl
  * codes. */
 static void build_attack(chl_trainer *t, clip_training *own, chl_net *net, chl_tensor texts) {
     chl_graph *g = t->graph;
-    const chl_stylegan2_config *painter = &own->pool.config;
+    const chl_generator *painter = own->pool.generator;
     const int n = t->options->batch / 2, d = own->config.embed;
-    own->codes = chl_input(g, "codes", chl_f32(3, n, painter->rows, painter->w_dim));
-    own->reach = chl_input(g, "reach", chl_f32(2, n, painter->w_dim));
+    own->codes = chl_input(g, "codes", chl_generator_codes(painter, n));
+    own->reach = chl_input(g, "reach", chl_f32(2, n, painter->sizes.latent));
     own->same_painted = chl_input(g, "same_painted", chl_f32(2, n, n));
-    chl_net generator = {.graph = g, .params = own->pool.params, .kind = CHL_FROZEN};
+    chl_net generator = chl_model_net(&painter->model, g);
     const chl_tensor its = half_of(g, texts, n, d, 1);
-    chl_tensor picture = chl_stylegan2_synthesize(&generator, painter, own->codes);
+    chl_tensor picture = chl_generator_synthesize(painter, &generator, own->codes);
     const chl_tensor loss = contrast(net, own, picture, its, own->same_painted);
     const chl_tensor codes = attacked(g, own->codes, own->reach, loss);
-    picture = chl_stylegan2_synthesize(&generator, painter, codes);
+    picture = chl_generator_synthesize(painter, &generator, codes);
     chl_trainer_term(t, "attacked", 0.5f, contrast(net, own, picture, its, own->same_painted));
     chl_trainer_term(t, "contrastive", 0.5f,
                      contrast(net, own, own->picture, half_of(g, texts, n, d, 0), own->same));
@@ -304,7 +305,7 @@ static int64_t draw_text(const chl_trainer *t, const clip_training *own, int64_t
  * `adversary` times as far as mapped codes lie from their mean, on every row. */
 static void draw_code(const chl_trainer *t, clip_training *own, int64_t which, float share,
                       int at) {
-    const int64_t rows = own->pool.config.rows, w_dim = own->pool.config.w_dim;
+    const int64_t rows = own->pool.generator->sizes.rows, w_dim = own->pool.generator->sizes.latent;
     const float reach = share * t->options->adversary * own->pool.spread * sqrtf((float)rows);
     memcpy(own->code_data + at * rows * w_dim, own->pool.codes + which * rows * w_dim,
            (size_t)(rows * w_dim) * sizeof *own->code_data);

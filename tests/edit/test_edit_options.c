@@ -2,9 +2,10 @@
  * once, mixing, levels, contact sheets. On random models: they know nothing, but every formula
  * holds for them too. */
 #include "base/numpy_random.h"
-#include "edit/engine.h"
+#include "base/symmetric_root.h"
 #include "edit/optimise.h"
 #include "harness/parity.h"
+#include "models/engine.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -98,14 +99,14 @@ static void statistics_are_of_mapped_codes(void **state) {
     (void)state;
     enum { CODES = 4096 };
     const chl_code_statistics *s, *again;
-    MUST(chl_engine_statistics(engine, &s));
-    MUST(chl_engine_statistics(engine, &again));
+    MUST(chl_generator_statistics(engine->generator, &s));
+    MUST(chl_generator_statistics(engine->generator, &again));
     assert_ptr_equal(s, again);
     const int d = size.latent;
     float *z = malloc(sizeof(float) * CODES * (size_t)size.z);
     float *w = malloc(sizeof(float) * CODES * (size_t)d);
     chl_numpy_normals(0, (int64_t)CODES * size.z, z);
-    MUST(chl_engine_map(engine, CODES, z, w));
+    MUST(chl_generator_map(engine->generator, CODES, z, w));
     double variance = 0, pair = 0, trace = 0;
     for (int n = 0; n < CODES; n++) {
         const float *code = w + (size_t)n * (size_t)d;
@@ -137,7 +138,7 @@ static double root_error(int n, const float *root, const double *matrix) {
 static void root_of_the_covariance(void **state) {
     (void)state;
     const chl_code_statistics *s;
-    MUST(chl_engine_whitening(engine, &s));
+    MUST(chl_generator_whitening(engine->generator, &s));
     assert_true(root_error(s->width, s->root, s->covariance) < 1e-5 * s->variance / s->width);
     assert_int_equal(s->rank, s->width);
 }
@@ -203,7 +204,7 @@ static void defaults_are_the_papers(void **state) {
 static void scaled_distance(void **state) {
     (void)state;
     const chl_code_statistics *s;
-    MUST(chl_engine_statistics(engine, &s));
+    MUST(chl_generator_statistics(engine->generator, &s));
     float *first = malloc(sizeof(float) * (size_t)numbers);
     float *scaled = malloc(sizeof(float) * (size_t)numbers);
     float *plain = malloc(sizeof(float) * (size_t)numbers);
@@ -233,7 +234,7 @@ static void scaled_distance(void **state) {
 static void whitened_distance(void **state) {
     (void)state;
     const chl_code_statistics *s;
-    MUST(chl_engine_whitening(engine, &s));
+    MUST(chl_generator_whitening(engine->generator, &s));
     const int d = size.latent;
     float *first = malloc(sizeof(float) * (size_t)numbers);
     float *last = malloc(sizeof(float) * (size_t)numbers);

@@ -1,12 +1,13 @@
 /* Evaluation on small random models: they know nothing, but what a report says about them can be
  * counted again by hand. */
 #include "demo/judge.h"
-#include "edit/engine.h"
 #include "eval/edit_trials.h"
 #include "harness/parity.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
+#include "nets/stylegan2.h"
+#include "nets/swin.h"
 #include <chladni/demo.h>
 #include <jansson.h>
 #include <math.h>
@@ -135,7 +136,7 @@ static void unsettle_judge(const char *path) {
     for (int i = 0; i < PICTURES; i++) MUST(chl_seed_latent(engine, (uint64_t)i, 1, w + i * 8 * Z));
     MUST(chl_generate(engine, PICTURES, w, pixels));
     chl_judge_reader *reader;
-    MUST(chl_judge_reader_new(engine->device, params, &config, &reader));
+    MUST(chl_judge_reader_new(engine->place.device, params, &config, &reader));
     MUST(chl_judge_read(reader, PICTURES, pixels, seen));
     chl_judge_reader_free(reader);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
@@ -316,7 +317,7 @@ static void test_batch(void **unused) {
         path[i] = name[i];
         gain[i] = -3 * (float)i;
     }
-    MUST(chl_eval_embed_sounds(engine, SOUNDS, path, gain, NULL, many[0]));
+    MUST(chl_eval_embed_sounds(engine->audio, SOUNDS, path, gain, NULL, many[0]));
     for (int i = 0; i < SOUNDS; i++) {
         MUST(chl_embed_sound_level(engine, path[i], gain[i], one));
         for (int k = 0; k < EMBED; k++) near((double)many[i][k], (double)one[k], 2e-6);

@@ -4,9 +4,8 @@
 #include "io/picture.h"
 #include "io/sound.h"
 #include "losses/losses.h"
-#include "nets/clip.h"
+#include "models/registry.h"
 #include "sound/mel.h"
-#include "train/frozen_clip.h"
 #include "train/sound_views.h"
 #include "train/trainer.h"
 #include "train/weak_pairs.h"
@@ -426,11 +425,13 @@ static void frozen_clip(void **state) {
         text[i] = label[i * i % 4];
         picture[i] = i % 5 == 2 ? wide : names[i % SAMPLES];
     }
-    chl_frozen_clip *clip;
-    MUST(chl_frozen_clip_open(chl_device_cpu(), clip_path, VOCAB, &clip));
-    MUST(chl_frozen_clip_texts(clip, MANY, text, texts));
-    MUST(chl_frozen_clip_pictures(clip, MANY, picture, pictures));
-    chl_frozen_clip_free(clip);
+    const chl_model_place place = {.device = chl_device_cpu(), .precision = CHL_F32};
+    const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};
+    chl_clip *clip;
+    MUST(chl_clip_open(&place, clip_path, VOCAB, &settings, &clip));
+    MUST(chl_clip_embed_texts(clip, 32, MANY, text, texts));
+    MUST(chl_clip_embed_picture_files(clip, 32, MANY, picture, pictures));
+    chl_clip_close(clip);
     const chl_engine_options options = {.size = sizeof options, .clip = clip_path, .vocab = VOCAB};
     chl_engine *engine;
     MUST(chl_engine_open(&options, &engine));

@@ -64,13 +64,12 @@ chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
 }
 
 chl_status chl_picture_write(const char *path, int height, int width, const float *pixels) {
-    const int64_t count = 3 * (int64_t)height * width;
-    uint8_t *bytes = malloc((size_t)count);
-    if (!bytes) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
-    chl_status status = chl_raster_from_float(count, pixels, bytes);
-    if (status == CHL_OK) status = chl_raster_write_png(path, height, width, bytes);
-    free(bytes);
-    return status;
+    return chl_raster_write_float(path, height, width, pixels);
+}
+
+chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
+                            const float *const *pictures) {
+    return chl_raster_write_grid(path, rows, columns, height, width, gap, pictures);
 }
 
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,

@@ -1,14 +1,22 @@
-/* Contact sheets. */
-#include "base/status.h"
-#include <chladni/engine.h>
-#include <stdint.h>
+/* Pictures of floats and contact sheets of them, as PNG. */
+#include "io/picture.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_PIXELS_ON_A_SIDE 65535
 
-chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
-                            const float *const *pictures) {
+chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels) {
+    const int64_t count = 3 * (int64_t)height * width;
+    uint8_t *bytes = malloc((size_t)count);
+    if (!bytes) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    chl_status status = chl_raster_from_float(count, pixels, bytes);
+    if (status == CHL_OK) status = chl_raster_write_png(path, height, width, bytes);
+    free(bytes);
+    return status;
+}
+
+chl_status chl_raster_write_grid(const char *path, int rows, int columns, int height, int width,
+                                 int gap, const float *const *pictures) {
     if (rows < 1 || columns < 1 || height < 1 || width < 1 || gap < 0)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: a grid of %d x %d pictures, %d x %d, %d apart", path,
                         rows, columns, height, width, gap);
@@ -28,7 +36,7 @@ chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
             memcpy(sheet + 3 * ((top + y) * wide + left), pictures[cell] + 3 * (int64_t)y * width,
                    sizeof(float) * 3 * (size_t)width);
     }
-    chl_status status = chl_picture_write(path, (int)tall, (int)wide, sheet);
+    chl_status status = chl_raster_write_float(path, (int)tall, (int)wide, sheet);
     free(sheet);
     return status;
 }

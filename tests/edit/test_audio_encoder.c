@@ -1,9 +1,8 @@
 /* The predecessor's audio encoder through the engine: its own picture of a sound, against librosa,
  * OpenCV and timm (tests/fixtures/make_resnet18.py). */
-#include "edit/engine.h"
-#include "edit/listen.h"
 #include "eval/embed.h"
 #include "harness/parity.h"
+#include "models/engine.h"
 #include <string.h>
 
 #define WEIGHTS CHLADNI_FIXTURES "/resnet18/small.safetensors"
@@ -21,12 +20,12 @@ static chl_engine *open_engine(chl_mel_mode mode) {
 static void test_hears_as_the_originals(void **state) {
     (void)state;
     chl_engine *engine = open_engine(CHL_MEL_AUTO);
-    assert_int_equal(engine->mel, CHL_MEL_COMPATIBLE);
+    assert_int_equal(engine->audio->mel, CHL_MEL_COMPATIBLE);
     assert_int_equal(chl_engine_get_sizes(engine).embedding, EMBEDDING);
     float alone[EMBEDDING], many[2 * EMBEDDING];
     MUST(chl_embed_sound(engine, SOUND, alone));
     const char *const paths[] = {SOUND, SOUND};
-    MUST(chl_eval_embed_sounds(engine, 2, paths, NULL, NULL, many));
+    MUST(chl_eval_embed_sounds(engine->audio, 2, paths, NULL, NULL, many));
     float *want = parity_array("resnet18/heard", EMBEDDING);
     assert_true(parity_error("resnet18/heard", alone, want, EMBEDDING) <= 1e-4);
     assert_true(parity_error("the second of two", many + EMBEDDING, want, EMBEDDING) <= 1e-4);

@@ -1,0 +1,21 @@
+/* The public header's engines. */
+#include "models/engine.h"
+#include "base/options.h"
+
+chl_status chl_engine_open(const chl_engine_options *theirs, chl_engine **out) {
+    chl_engine_options options = {.size = sizeof options};
+    CHL_TRY(chl_check_pointer(out, "out"));
+    *out = NULL;
+    CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_engine_options"));
+    CHL_TRY(chl_check_enum((int)options.mel, CHL_MEL_ABSOLUTE + 1, "mel"));
+    CHL_TRY(chl_check_enum((int)options.precision, CHL_PRECISION_BF16 + 1, "precision"));
+    return chl_models_open(&options, out);
+}
+
+void chl_engine_close(chl_engine *engine) {
+    chl_models_close(engine);
+}
+
+chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine) {
+    return chl_models_sizes(engine);
+}

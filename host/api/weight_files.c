@@ -1,0 +1,60 @@
+/* The public header's arrays and weight files. */
+#include "graph/graph.h"
+#include "io/npy.h"
+#include "io/safetensors.h"
+#include "io/weights.h"
+#include "nets/small_models.h"
+#include <chladni/engine.h>
+#include <stdlib.h>
+
+chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data) {
+    chl_desc desc;
+    void *values;
+    *data = NULL;
+    CHL_TRY(chl_npy_read(path, &desc, &values));
+    if (desc.dtype != CHL_F32) {
+        free(values);
+        return chl_fail(CHL_ERR_FORMAT, "%s: whole numbers where floating-point ones are needed",
+                        path);
+    }
+    *rank = desc.rank;
+    for (int i = 0; i < desc.rank; i++) dim[i] = desc.dim[i];
+    *data = values;
+    return CHL_OK;
+}
+
+chl_status chl_array_write(const char *path, int rank, const int64_t *dim, const float *data) {
+    if (rank < 0 || rank > CHL_MAX_RANK)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: an array of %d axes", path, rank);
+    chl_desc desc = chl_make_desc(CHL_F32, rank, dim);
+    return chl_npy_write(path, &desc, data);
+}
+
+chl_status chl_weights_inspect(const char *path, chl_array_callback callback, void *user) {
+    chl_params *params;
+    CHL_TRY(chl_weights_read(path, &params));
+    for (int64_t i = 0; i < params->count; i++) {
+        const chl_array *array = &params->array[i];
+        callback(user, array->name, array->desc.dtype == CHL_F32 ? "f32" : "i32", array->desc.rank,
+                 array->desc.dim);
+    }
+    chl_params_free(params);
+    return CHL_OK;
+}
+
+chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to) {
+    chl_params *params;
+    CHL_TRY(chl_weights_read(from, &params));
+    chl_status status = chl_safetensors_write(
+        params, format == CHL_FLOAT16 ? CHL_ELEMENT_F16 : CHL_ELEMENT_F32, to);
+    chl_params_free(params);
+    return status;
+}
+
+chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to) {
+    chl_params *params;
+    CHL_TRY(chl_small_model(kind, seed, &params));
+    chl_status status = chl_weights_write_safetensors(params, to);
+    chl_params_free(params);
+    return status;
+}

@@ -1,0 +1,82 @@
+/* The audio encoder: sounds to embeddings, whichever network it is, and the picture of a sound that
+ * it was trained on.
+ *
+ *     chl_audio_encoder *encoder;
+ *     CHL_TRY(chl_audio_encoder_open(&place, "swin-audio.pth", CHL_MEL_AUTO, &encoder));
+ *     chl_sound *sound;
+ *     CHL_TRY(chl_sound_open("rain.wav", &sound));
+ *     CHL_TRY(chl_audio_encoder_picture(encoder, sound, 0, picture));    at its own level
+ *     CHL_TRY(chl_audio_encoder_embed(encoder, 1, picture, embedding));
+ *     chl_sound_close(sound);
+ *     chl_audio_encoder_close(encoder);
+ *
+ * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18. */
+#ifndef CHL_MODELS_AUDIO_ENCODER_H
+#define CHL_MODELS_AUDIO_ENCODER_H
+#include "io/sound.h"
+#include "models/model.h"
+#include <chladni/engine.h>
+
+typedef struct chl_audio_encoder_sizes {
+    int embedding;
+    int rows, columns; /* of a sound's picture, bands along the rows */
+} chl_audio_encoder_sizes;
+
+/* What a kind of audio encoder has to offer. `config` is the kind's own description of the opened
+ * file, made by `open`, released with free. */
+typedef struct chl_audio_encoder_kind {
+    chl_model_kind kind;
+    /* Renames the file's keys to the network's own and reads sizes; `channels` is how many a
+     * sound's picture must have. */
+    chl_status (*open)(chl_params *params, void **config, chl_audio_encoder_sizes *sizes,
+                       int *channels);
+    /* The shape under which the network takes n pictures of sounds. */
+    chl_desc (*input)(int n);
+    /* pictures -> embeddings [n][embedding], rows of length 1 */
+    chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
+} chl_audio_encoder_kind;
+extern const chl_audio_encoder_kind chl_kind_swin;     /* audio_encoder_swin.c */
+extern const chl_audio_encoder_kind chl_kind_resnet18; /* audio_encoder_resnet18.c */
+
+typedef struct chl_audio_encoder {
+    chl_model model;
+    const chl_audio_encoder_kind *kind;
+    void *config; /* the kind's */
+    chl_audio_encoder_sizes sizes;
+    chl_mel_mode mel; /* never AUTO */
+} chl_audio_encoder;
+
+/* Takes the model over, also when it fails. */
+chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder_kind *kind,
+                                 chl_mel_mode mel, chl_audio_encoder **out);
+void chl_audio_encoder_close(chl_audio_encoder *encoder); /* NULL is fine */
+
+/* Numbers of one sound's picture. */
+int64_t chl_audio_encoder_pixels(const chl_audio_encoder *encoder);
+/* Whether there is an encoder (NULL: none) and it can hear these levels: gain_db [count] or NULL. A
+ * compatible one (sound/mel.h) hears every sound at its own maximum: CHL_ERR_ARGUMENT for any gain
+ * but 0. */
+chl_status chl_audio_encoder_check(const chl_audio_encoder *encoder, int64_t count,
+                                   const float *gain_db);
+/* The picture [chl_audio_encoder_pixels] of a sound from its first sample to its end, made louder
+ * by gain_db. */
+chl_status chl_audio_encoder_picture(const chl_audio_encoder *encoder, chl_sound *sound,
+                                     float gain_db, float *picture);
+/* pictures, n of them one after another -> embeddings [n][embedding], rows of length 1, in one run
+ * of n */
+chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, const float *pictures,
+                                   float *embeddings);
+
+/* Many sound files in runs of `batch` (the last one's remaining rows are computed for nothing):
+ * embeddings [count][embedding]; gain_db [count], NULL = all 0. `after` (may be NULL) is called
+ * after each run with the number of sounds done; its failure ends the call. */
+typedef struct chl_sound_files {
+    int64_t count;
+    const char *const *path;
+    const float *gain_db;
+    chl_status (*after)(void *user, int64_t done);
+    void *user;
+} chl_sound_files;
+chl_status chl_audio_encoder_embed_files(chl_audio_encoder *encoder, int batch,
+                                         const chl_sound_files *files, float *embeddings);
+#endif

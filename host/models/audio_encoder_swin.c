@@ -1,0 +1,40 @@
+/* The paper's audio encoder: Swin sees the mel spectrogram as 224 x 224. */
+#include "models/audio_encoder.h"
+#include "nets/swin.h"
+#include "sound/mel.h"
+#include <stdlib.h>
+
+static bool recognises(const chl_params *params) {
+    return chl_params_find(params, "patch_embed.proj.weight") ||
+           chl_params_find(params, "feature_extractor.patch_embed.proj.weight");
+}
+
+static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+                       int *channels) {
+    chl_swin_config *config = *out = calloc(1, sizeof *config);
+    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    CHL_TRY(chl_swin_import(params, config));
+    if (config->resolution != CHL_MEL_SIDE)
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED, "%s: the audio encoder looks at %d x %d, mel pictures are %d x %d",
+            params->source, config->resolution, config->resolution, CHL_MEL_SIDE, CHL_MEL_SIDE);
+    *sizes = (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE};
+    *channels = config->channels;
+    return CHL_OK;
+}
+
+static chl_desc input(int n) {
+    return chl_f32(4, n, CHL_MEL_SIDE, CHL_MEL_SIDE, 1);
+}
+
+static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
+    chl_tensor embedding = CHL_NONE;
+    chl_swin(net, config, pictures, NULL, &embedding);
+    return embedding;
+}
+
+const chl_audio_encoder_kind chl_kind_swin = {
+    .kind = {"a Swin audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .open = open,
+    .input = input,
+    .embed = embed};

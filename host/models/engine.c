@@ -1,0 +1,104 @@
+#include "models/engine.h"
+#include "runtime/open.h"
+#include <stdlib.h>
+
+static chl_status choose_place(const chl_engine_options *options, chl_model_place *place) {
+    const char *why;
+    place->device = chl_device_open(options->device, &why);
+    if (!place->device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    const bool wanted = options->precision == CHL_PRECISION_BF16;
+    const bool has = place->device->backend->bf16;
+    if (wanted && !has)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "device %s computes in float32, not in bf16",
+                        place->device->name);
+    place->precision = has && options->precision != CHL_PRECISION_FLOAT32 ? CHL_BF16 : CHL_F32;
+    return CHL_OK;
+}
+
+/* Merges without a CLIP are of no use, but a file that cannot be read is an error all the same. */
+static chl_status try_merges(const char *vocab) {
+    chl_tokenizer *tokenizer;
+    CHL_TRY(chl_tokenizer_open(vocab, &tokenizer));
+    chl_tokenizer_free(tokenizer);
+    return CHL_OK;
+}
+
+static chl_status open_generator(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->generator) return CHL_OK;
+    const chl_generator_settings settings = {.conv_clamp = options->conv_clamp};
+    return chl_generator_open(&engine->place, options->generator, &settings, &engine->generator);
+}
+
+static chl_status open_clip(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->clip) return options->vocab ? try_merges(options->vocab) : CHL_OK;
+    const chl_clip_settings settings = {.exact_gelu = options->clip_exact_gelu != 0,
+                                        .resize = options->clip_compatible ? CHL_CLIP_COMPATIBLE
+                                                                           : CHL_CLIP_AREA};
+    return chl_clip_open(&engine->place, options->clip, options->vocab, &settings, &engine->clip);
+}
+
+static chl_status open_audio(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->audio) return CHL_OK;
+    CHL_TRY(chl_audio_encoder_open(&engine->place, options->audio, options->mel, &engine->audio));
+    if (engine->clip && engine->clip->config.embed != engine->audio->sizes.embedding)
+        return chl_fail(
+            CHL_ERR_SHAPE,
+            "%s gives embeddings of %d numbers, %s of %d: they were not trained together",
+            options->audio, engine->audio->sizes.embedding, options->clip,
+            engine->clip->config.embed);
+    return CHL_OK;
+}
+
+static chl_status open_face(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->face) return CHL_OK;
+    return chl_face_open(&engine->place, options->face, &engine->face);
+}
+
+chl_status chl_models_open(const chl_engine_options *options, chl_engine **out) {
+    *out = NULL;
+    chl_engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
+    chl_status status;
+    CHL_TRY_GOTO(choose_place(options, &engine->place));
+    CHL_TRY_GOTO(open_generator(engine, options));
+    CHL_TRY_GOTO(open_clip(engine, options));
+    CHL_TRY_GOTO(open_audio(engine, options));
+    CHL_TRY_GOTO(open_face(engine, options));
+    *out = engine;
+    return CHL_OK;
+done:
+    chl_models_close(engine);
+    return status;
+}
+
+void chl_models_close(chl_engine *engine) {
+    if (!engine) return;
+    chl_generator_close(engine->generator);
+    chl_clip_close(engine->clip);
+    chl_audio_encoder_close(engine->audio);
+    chl_face_close(engine->face);
+    chl_device_close(engine->place.device);
+    free(engine);
+}
+
+chl_engine_sizes chl_models_sizes(const chl_engine *engine) {
+    chl_engine_sizes sizes = {0};
+    if (engine->generator) {
+        sizes.picture = engine->generator->sizes.picture;
+        sizes.rows = engine->generator->sizes.rows;
+        sizes.latent = engine->generator->sizes.latent;
+        sizes.z = engine->generator->sizes.z;
+    }
+    if (engine->clip)
+        sizes.embedding = engine->clip->config.embed;
+    else if (engine->audio)
+        sizes.embedding = engine->audio->sizes.embedding;
+    if (engine->face) sizes.face = engine->face->config.embed;
+    return sizes;
+}
+
+chl_status chl_models_graph(const chl_engine *engine, chl_graph **out) {
+    CHL_TRY(chl_graph_new(engine->place.device, out));
+    chl_graph_precision(*out, engine->place.precision);
+    return CHL_OK;
+}

@@ -1,0 +1,47 @@
+/* StyleGAN2 as a generator. */
+#include "models/generator.h"
+#include "nets/stylegan2.h"
+#include <stdlib.h>
+
+static bool recognises(const chl_params *params) {
+    return chl_params_find(params, "synthesis.b4.const") || chl_params_find(params, "input.input");
+}
+
+static chl_status open(chl_params *params, const chl_generator_settings *settings, void **out,
+                       chl_generator_sizes *sizes) {
+    chl_stylegan2_config *config = *out = malloc(sizeof *config);
+    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
+    CHL_TRY(chl_stylegan2_import(params, config));
+    if (settings->conv_clamp != 0)
+        config->conv_clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;
+    *sizes = (chl_generator_sizes){.picture = config->resolution,
+                                   .rows = config->rows,
+                                   .latent = config->w_dim,
+                                   .z = config->mapping_layers ? config->z_dim : 0};
+    return CHL_OK;
+}
+
+static chl_tensor map(chl_net *net, const void *config, chl_tensor z) {
+    return chl_stylegan2_map(net, config, z);
+}
+
+static chl_tensor synthesize(chl_net *net, const void *config, chl_tensor w) {
+    return chl_stylegan2_synthesize(net, config, w);
+}
+
+static const float *average(const chl_params *params, const void *config, int *rows) {
+    return chl_stylegan2_average(params, config, rows);
+}
+
+static chl_status truncate(const void *config, int64_t n, const float *w, const float *centre,
+                           int centre_rows, float psi, float *codes) {
+    return chl_stylegan2_truncate(config, n, w, centre, centre_rows, psi, 0, codes);
+}
+
+const chl_generator_kind chl_kind_stylegan2 = {
+    .kind = {"a StyleGAN2 generator", CHL_ROLE_GENERATOR, recognises},
+    .open = open,
+    .map = map,
+    .synthesize = synthesize,
+    .average = average,
+    .truncate = truncate};
