@@ -1,5 +1,6 @@
-/* Mersenne Twister MT19937 [Matsumoto & Nishimura 1998] and numpy's legacy Gaussian (polar method,
- * second value kept for the next call). */
+/* Mersenne Twister MT19937 [Matsumoto & Nishimura 1998], 624 words of state, and numpy's legacy
+ * Gaussian on top: Marsaglia's polar method, which makes two normals of two uniforms. numpy returns
+ * the second uniform's normal first; the other one is the next. */
 #include "base/numpy_random.h"
 #include <math.h>
 

@@ -1,9 +1,13 @@
-/* Named host arrays. The index is open addressing with linear probing over the names; a slot holds
- * position + 1, 0 means free. Deletion shifts later entries back instead of leaving tombstones.
+/* Named host arrays: a list in file order, and a hash index over the names.
+ *
+ * The index is open addressing with linear probing; a slot holds position + 1, 0 means free. At
+ * most half of the slots are occupied. A rename takes the old name out by moving later entries back
+ * (Knuth, vol. 3, 6.4, algorithm R), so that there are no tombstones and a search may stop at the
+ * first free slot.
  *
  * Names come from files that may be hostile, so the hash is keyed per process: otherwise a header
- * full of chosen collisions would turn every insertion into a walk over all others. The order of
- * `array` never depends on the hash. */
+ * full of chosen collisions would turn every insertion into a search through all others. The order
+ * of `array` never depends on the hash, so neither does any result. */
 #include "base/params.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,11 +28,11 @@ static uint64_t hash_key(void) {
     if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != sizeof drawn)
         drawn = (uint64_t)time(NULL) ^ (uint64_t)(uintptr_t)&key;
     drawn |= 1;
-    /* the first thread to draw decides for all */
+    /* the thread that stores first decides for all */
     return atomic_compare_exchange_strong(&key, &known, drawn) ? drawn : known;
 }
 
-/* Folded 64×64→128 bit products, eight bytes at a time. */
+/* The two halves of a 64 x 64 bit product, XORed: the mixing step of wyhash-like hashes. */
 static uint64_t fold(uint64_t a, uint64_t b) {
     unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -53,7 +57,7 @@ static int64_t home(const chl_params *p, const char *name) {
     return (int64_t)(hash_name(name) & (uint64_t)(p->slots - 1));
 }
 
-/* The slot that holds `name`, or the free one where it would go. */
+/* The slot that holds `name`, or the free one where it belongs. */
 static int64_t probe(const chl_params *p, const char *name) {
     int64_t s = home(p, name);
     while (p->slot[s] && strcmp(p->array[p->slot[s] - 1].name, name) != 0)
@@ -91,7 +95,7 @@ chl_status chl_params_new(const char *source, chl_params **out) {
     if (!p || !p->source || !p->slot) {
         chl_params_free(p);
         *out = NULL;
-        return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its list of arrays", source);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list of arrays", source);
     }
     *out = p;
     return CHL_OK;
@@ -109,37 +113,41 @@ void chl_params_free(chl_params *p) {
     free(p);
 }
 
-/* Sizes a file may claim: none negative, and their product within reach even where a zero among
- * them makes the array empty, so that chl_count never overflows on any order of the factors. */
-static chl_status check_desc(const chl_params *p, const char *name, const chl_desc *d,
-                             size_t *bytes) {
+/* The product must not overflow even where a zero among the sizes makes the array empty, so that
+ * chl_count is safe whatever the order of the factors. */
+chl_status chl_check_size(const char *source, const char *name, const chl_desc *d, size_t *bytes) {
     if (d->rank < 0 || d->rank > CHL_MAX_RANK)
-        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has rank %d, at most %d is supported", p->source,
-                        name, (int)d->rank, CHL_MAX_RANK);
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has rank %d, expected 0 to %d", source, name,
+                        (int)d->rank, CHL_MAX_RANK);
     int64_t product = chl_item_bytes(d->dtype);
     bool empty = false;
     for (int32_t i = 0; i < d->rank; i++) {
         empty |= d->dim[i] == 0;
         if (d->dim[i] < 0 || __builtin_mul_overflow(product, d->dim[i] ? d->dim[i] : 1, &product) ||
             product > PTRDIFF_MAX - ALIGNMENT)
-            return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" claims an impossible size (dimension %d)",
-                            p->source, name, (int)i);
+            return chl_fail(CHL_ERR_SHAPE,
+                            "%s: \"%s\" has an impossible size: dimension %d is %lld, which is "
+                            "negative or makes the array larger than the address space",
+                            source, name, (int)i, (long long)d->dim[i]);
     }
     *bytes = empty ? 0 : (size_t)product;
     return CHL_OK;
 }
 
-static chl_status make_room(chl_params *p) {
+/* One more array and one more name fit afterwards. */
+static chl_status reserve_one(chl_params *p) {
     if (p->count == p->capacity) {
         int64_t capacity = p->capacity ? 2 * p->capacity : FIRST_SLOTS / 2;
         chl_array *array = realloc(p->array, (size_t)capacity * sizeof *array);
-        if (!array) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for more arrays", p->source);
+        if (!array)
+            return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list of arrays", p->source);
         p->array = array;
         p->capacity = capacity;
     }
     if (2 * (p->count + 1) > p->slots) {
         int64_t *slot = calloc((size_t)(2 * p->slots), sizeof *slot);
-        if (!slot) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for more names", p->source);
+        if (!slot)
+            return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its index of names", p->source);
         free(p->slot);
         p->slot = slot;
         p->slots *= 2;
@@ -154,18 +162,18 @@ static bool holds(const chl_params *p, const char *name) {
 
 chl_status chl_params_add(chl_params *p, const char *name, chl_desc desc, void **data) {
     size_t bytes = 0;
-    CHL_TRY(check_desc(p, name, &desc, &bytes));
+    CHL_TRY(chl_check_size(p->source, name, &desc, &bytes));
     if (holds(p, name))
         return chl_fail(CHL_ERR_FORMAT, "%s: the key \"%s\" occurs twice: export the weights again",
                         p->source, name);
-    CHL_TRY(make_room(p));
+    CHL_TRY(reserve_one(p));
     char *copy = strdup(name);
     void *memory = aligned_alloc(
         ALIGNMENT, bytes ? (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT);
     if (!copy || !memory) {
         free(copy);
         free(memory);
-        return chl_fail(CHL_ERR_MEMORY, "%s: no memory for \"%s\" (%zu bytes)", p->source, name,
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for \"%s\" (%zu bytes)", p->source, name,
                         bytes);
     }
     p->array[p->count] = (chl_array){.name = copy, .desc = desc, .data = memory};
@@ -183,13 +191,14 @@ chl_status chl_params_rename(chl_params *p, const char *from, const char *to) {
     if (strcmp(from, to) == 0 && holds(p, from)) return CHL_OK;
     int64_t position = p->slot[probe(p, from)];
     if (!position)
-        return chl_fail(CHL_ERR_KEY, "%s: there is no \"%s\" to rename to \"%s\"", p->source, from,
-                        to);
+        return chl_fail(CHL_ERR_KEY, "%s: cannot rename \"%s\" to \"%s\": the key is missing",
+                        p->source, from, to);
     if (holds(p, to))
-        return chl_fail(CHL_ERR_KEY, "%s: \"%s\" cannot become \"%s\": that key exists already",
+        return chl_fail(CHL_ERR_KEY, "%s: cannot rename \"%s\" to \"%s\": that key exists already",
                         p->source, from, to);
     char *copy = strdup(to);
-    if (!copy) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for the name \"%s\"", p->source, to);
+    if (!copy)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for the name \"%s\"", p->source, to);
     chl_array *array = &p->array[position - 1];
     unindex(p, array->name);
     free(array->name);
@@ -201,16 +210,18 @@ chl_status chl_params_rename(chl_params *p, const char *from, const char *to) {
 chl_status chl_params_strip(chl_params *p, const char *prefix) {
     const size_t length = strlen(prefix);
     if (!length) return CHL_OK;
-    /* two stripped names cannot meet, only a stripped one and one that never had the prefix */
+    /* two stripped names stay different; a collision needs one that never had the prefix */
     for (int64_t i = 0; i < p->count; i++) {
         const char *name = p->array[i].name;
         if (strncmp(name, prefix, length) != 0) continue;
         if (!name[length])
-            return chl_fail(CHL_ERR_KEY, "%s: nothing is left of \"%s\" without \"%s\"", p->source,
-                            name, prefix);
+            return chl_fail(CHL_ERR_KEY, "%s: the key \"%s\" has no name after the prefix \"%s\"",
+                            p->source, name, prefix);
         if (strncmp(name + length, prefix, length) != 0 && chl_params_find(p, name + length))
-            return chl_fail(CHL_ERR_KEY, "%s: both \"%s\" and \"%s\" are there: remove one",
-                            p->source, name, name + length);
+            return chl_fail(
+                CHL_ERR_KEY,
+                "%s: has both \"%s\" and \"%s\", expected one of them: remove the other", p->source,
+                name, name + length);
     }
     for (int64_t i = 0; i < p->count; i++) {
         char *name = p->array[i].name;

@@ -93,7 +93,7 @@ static void to_floats(chl_element element, const uint8_t *from, ptrdiff_t step, 
         for (int64_t i = 0; i < count; i++, from += step) {
             double wide;
             memcpy(&wide, from, sizeof wide);
-            /* beyond float32 becomes infinity by rule, not by an undefined conversion */
+            /* C leaves the conversion of a double beyond float32 undefined: it becomes infinity */
             to[i] = wide > 0x1.fffffefffffffp127    ? __builtin_inff()
                     : wide < -0x1.fffffefffffffp127 ? -__builtin_inff()
                                                     : (float)wide;
@@ -121,7 +121,7 @@ static bool to_integers(chl_element element, const uint8_t *from, ptrdiff_t step
             to[i] = *from;
             break;
         case CHL_ELEMENT_I8:
-            to[i] = (*from ^ 0x80) - 0x80; /* the sign carried over */
+            to[i] = (*from ^ 0x80) - 0x80; /* sign extension */
             break;
         case CHL_ELEMENT_I16:
             memcpy(&narrow, from, sizeof narrow);
@@ -157,13 +157,14 @@ static chl_status check_view(const chl_view *v, const char *key, const char *fil
     }
     if (wrong || (count && last >= held))
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: \"%s\" reaches outside its data (%lld elements are there): the file "
-                        "is damaged, fetch it again",
+                        "%s: \"%s\" reaches outside its data, which has %lld elements: the file is "
+                        "damaged, fetch it again",
                         file, key, (long long)held);
     if (count > held)
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: \"%s\" is an expanded view of %lld elements: save a contiguous copy",
-                        file, key, (long long)held);
+                        "%s: \"%s\" is an expanded view, %lld elements of %lld stored ones: save a "
+                        "contiguous copy",
+                        file, key, (long long)count, (long long)held);
     *elements = count;
     return CHL_OK;
 }
@@ -172,11 +173,11 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
     const int64_t size = chl_element_bytes(v->element);
     if (!size)
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: \"%s\" has a number format that is not supported: convert it to "
+                        "%s: \"%s\" has an element type that is not supported: convert it to "
                         "float32",
                         into->source, key);
     if (v->rank < 0 || v->rank > CHL_MAX_RANK)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has rank %d, at most %d is supported",
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has rank %d, expected 0 to %d",
                         into->source, key, (int)v->rank, CHL_MAX_RANK);
     int64_t count = 0;
     CHL_TRY(check_view(v, key, into->source, &count));
@@ -186,8 +187,9 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
     CHL_TRY(chl_params_add(into, key, desc, &data));
     if (!count) return CHL_OK;
 
-    /* The longest tail that lies row-major in the storage is one run; the rest is counted through.
-     */
+    /* The innermost dimensions that lie row-major in the storage are copied as one run. Example: a
+     * transposed [2,3] (strides 1, 2) has runs of 3 elements 2 apart; a contiguous array is a
+     * single run. The outer dimensions are counted through like an odometer. */
     int64_t run = 1, step = 1;
     int32_t outer = v->rank;
     while (outer > 0 && (v->dim[outer - 1] == 1 || v->stride[outer - 1] == run))
@@ -197,7 +199,7 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
         step = v->stride[outer];
     }
     int64_t index[CHL_MAX_RANK] = {0}, stride[CHL_MAX_RANK], position = v->offset;
-    /* the stride of a dimension of one element is never walked and may be any number */
+    /* the stride of a dimension of size 1 is never used and may be any number */
     for (int32_t i = 0; i < outer; i++) stride[i] = v->dim[i] > 1 ? v->stride[i] : 0;
     for (int64_t done = 0; done < count; done += run) {
         const uint8_t *from = v->storage + position * size;
@@ -207,7 +209,7 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
             chl_params_drop(into, key);
             return chl_fail(
                 CHL_ERR_FORMAT,
-                "%s: \"%s\" holds integers beyond 32 bits: not a weight, remove the key",
+                "%s: \"%s\" holds integers beyond 32 bits, which no weight needs: remove the key",
                 into->source, key);
         }
         for (int32_t i = outer - 1; i >= 0; i--) {
@@ -222,12 +224,12 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
 
 chl_status chl_key_copy(const uint8_t *text, size_t size, const char *file,
                         char key[CHL_KEY_LENGTH + 1]) {
-    bool decent = size > 0 && size <= CHL_KEY_LENGTH;
-    for (size_t i = 0; decent && i < size; i++) decent = text[i] >= 0x20 && text[i] != 0x7F;
-    if (!decent)
+    bool valid = size > 0 && size <= CHL_KEY_LENGTH;
+    for (size_t i = 0; valid && i < size; i++) valid = text[i] >= 0x20 && text[i] != 0x7F;
+    if (!valid)
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: a key of %zu bytes is empty, longer than %d or holds control "
-                        "characters: not the name of a weight",
+                        "%s: a key of %zu bytes is empty, longer than %d bytes or holds control "
+                        "characters: expected the name of a weight",
                         file, size, CHL_KEY_LENGTH);
     memcpy(key, text, size);
     key[size] = '\0';

@@ -1,12 +1,15 @@
-/* Numbers as files hold them, and the one way they become arrays of this program: floating point to
- * float32, integers and truth values to int32. Every size, stride and offset of the view is treated
- * as a claim and checked against the bytes that are there. */
+/* The element types of weight files, and the one conversion from a file's bytes to an array:
+ * floating point becomes float32, integers and booleans become int32.
+ *
+ * A parser fills a chl_view with what the file claims (type, shape, strides, offset) and the bytes
+ * the file really has; chl_view_copy checks every claim against those bytes before it reads one. No
+ * parser converts elements itself. Files are little-endian, as is every machine this runs on. */
 #ifndef CHL_IO_ELEMENT_H
 #define CHL_IO_ELEMENT_H
 #include "base/params.h"
 
-/* Names reach error texts and the weight table: 1 to CHL_KEY_LENGTH bytes, no control characters.
- */
+/* Keys appear in error texts and in the list of arrays: 1 to CHL_KEY_LENGTH bytes, no control
+ * characters. */
 #define CHL_KEY_LENGTH 511
 
 typedef enum chl_element {
@@ -26,7 +29,7 @@ typedef enum chl_element {
 /* Bytes of one element; 0 for CHL_ELEMENT_UNKNOWN. */
 int64_t chl_element_bytes(chl_element element);
 
-/* To the nearest IEEE 754 binary16, ties to even; beyond its range (65504) infinity. */
+/* The nearest IEEE 754 binary16, ties to even; infinity beyond its range (65504). */
 uint16_t chl_float_to_half(float value);
 
 /* A strided window into the bytes of a file, all little-endian. */
@@ -40,19 +43,22 @@ typedef struct chl_view {
     size_t storage_bytes;
 } chl_view;
 
-/* Sets row-major strides. A product out of range is left for chl_view_copy to refuse. */
+/* Sets row-major strides. When they overflow, they saturate, and chl_view_copy returns the error.
+ */
 void chl_view_pack(chl_view *view);
 
-/* Adds `key` to `into` with the converted elements, row-major. A view with more elements than its
- * storage (stride 0 or overlapping) is refused, so that a small file cannot ask for much memory. */
+/* Adds `key` to `into` with the converted elements, row-major. CHL_ERR_FORMAT when an element lies
+ * outside the storage. CHL_ERR_UNSUPPORTED when the view has more elements than its storage (stride
+ * 0, or overlapping rows), so that a small file cannot claim a lot of memory. */
 chl_status chl_view_copy(const chl_view *view, const char *key, chl_params *into);
 
-/* Copies a name of `size` bytes into a terminated buffer; CHL_ERR_FORMAT when it is no decent key.
- */
+/* Copies a key of `size` bytes into a terminated buffer; CHL_ERR_FORMAT when it is empty, too long
+ * or has control characters. */
 chl_status chl_key_copy(const uint8_t *text, size_t size, const char *file,
                         char key[CHL_KEY_LENGTH + 1]);
 
-/* The start of a text from a file, fit for an error text: control characters become '?'. */
+/* The start of a text from a file, made printable for an error text: control characters become
+ * '?'. Returns `shown`. */
 #define CHL_PRINTABLE_LENGTH 63
 const char *chl_printable(const uint8_t *text, size_t size, char shown[CHL_PRINTABLE_LENGTH + 1]);
 

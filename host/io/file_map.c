@@ -13,8 +13,8 @@ chl_status chl_file_map_open(const char *path, chl_file_map *out) {
     /* O_NONBLOCK: a named pipe would otherwise wait for a writer before it can be refused */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
-        return chl_fail(CHL_ERR_IO, "%s: cannot be opened (%s): check the path", path,
-                        strerror(errno));
+        return chl_fail(CHL_ERR_IO, "%s: cannot be opened (%s): check the path and its permissions",
+                        path, strerror(errno));
     chl_status status = CHL_OK;
     struct stat about;
     if (fstat(descriptor, &about) != 0)
@@ -41,7 +41,7 @@ void chl_file_map_close(chl_file_map *map) {
     *map = (chl_file_map){0};
 }
 
-static void forget(chl_new_file *file) {
+static void free_names(chl_new_file *file) {
     free(file->path);
     free(file->temporary);
     *file = (chl_new_file){0};
@@ -55,22 +55,20 @@ chl_status chl_new_file_begin(const char *path, chl_new_file *out) {
                  atomic_fetch_add(&serial, 1)) < 0)
         out->temporary = NULL;
     if (!out->path || !out->temporary) {
-        forget(out);
-        return chl_fail(CHL_ERR_MEMORY, "%s: no memory to write it", path);
+        free_names(out);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for the names of the new file", path);
     }
     int descriptor = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor >= 0) out->stream = fdopen(descriptor, "wb");
     if (!out->stream) {
-        chl_status status =
-            chl_fail(CHL_ERR_IO,
-                     "%s: cannot be created (%s): check that the folder exists and may "
-                     "be written",
-                     out->temporary, strerror(errno));
+        chl_status status = chl_fail(
+            CHL_ERR_IO, "%s: cannot be created (%s): check that the folder exists and is writable",
+            out->temporary, strerror(errno));
         if (descriptor >= 0) {
             close(descriptor);
             unlink(out->temporary);
         }
-        forget(out);
+        free_names(out);
         return status;
     }
     return CHL_OK;
@@ -90,16 +88,16 @@ chl_status chl_new_file_commit(chl_new_file *file) {
     }
     chl_status status = CHL_OK;
     if (!written) {
-        status = chl_fail(CHL_ERR_IO, "%s: cannot be written (%s): check the space that is left",
+        status = chl_fail(CHL_ERR_IO, "%s: cannot be written (%s): check the free space",
                           file->path, strerror(reason));
         unlink(file->temporary);
     }
-    forget(file);
+    free_names(file);
     return status;
 }
 
 void chl_new_file_abandon(chl_new_file *file) {
     fclose(file->stream);
     unlink(file->temporary);
-    forget(file);
+    free_names(file);
 }

@@ -1,5 +1,13 @@
-/* A whole file as read-only memory, and a file written so that a crash never leaves half of it.
- * A mapped file must not be cut short by someone else while it is read. */
+/* Reading: a whole file mapped as read-only memory. Writing: a file that appears under its name
+ * complete or not at all.
+ *
+ *     chl_new_file file;
+ *     CHL_TRY(chl_new_file_begin("out.npy", &file));       opens out.npy.<process>-<number>.tmp
+ *     fwrite(bytes, 1, size, file.stream);                 need not be checked: commit does
+ *     return chl_new_file_commit(&file);                   flush, fsync, rename over out.npy
+ *
+ * rename(2) replaces the target atomically, so a reader or a crash sees the old file or the new
+ * one. Limit: a mapped file must not be truncated by another process while it is read (SIGBUS). */
 #ifndef CHL_IO_FILE_MAP_H
 #define CHL_IO_FILE_MAP_H
 #include "base/status.h"
@@ -13,12 +21,12 @@ typedef struct chl_file_map {
     size_t size; /* never 0 */
 } chl_file_map;
 
-/* Regular, non-empty files only: anything else is CHL_ERR_IO or CHL_ERR_FORMAT naming the path. */
+/* Regular files only, else CHL_ERR_IO; an empty one is CHL_ERR_FORMAT. Texts name the path. */
 chl_status chl_file_map_open(const char *path, chl_file_map *out);
 void chl_file_map_close(chl_file_map *map);
 
-/* A new file beside `path`, renamed over it by commit. Exactly one of commit and abandon follows
- * a successful begin; after commit failed, nothing is left behind and `path` is as before. */
+/* A new file beside `path`, renamed over it by commit. Exactly one of commit and abandon must
+ * follow a successful begin. A failed commit removes the new file and leaves `path` as it was. */
 typedef struct chl_new_file {
     FILE *stream;
     char *path, *temporary;

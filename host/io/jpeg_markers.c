@@ -1,8 +1,12 @@
+/* A JPEG [ITU-T T.81, annex B] is a row of segments: 0xff, a marker, a big-endian length that
+ * counts itself, a body. The first scan (marker 0xda) ends the row: compressed data follows. EXIF
+ * is the body of an APP1 segment (0xe1): "Exif\0\0", then a TIFF structure whose first directory
+ * has the orientation. */
 #include "io/jpeg_markers.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* A TIFF structure in either byte order. Reads outside give 0. */
+/* A TIFF structure, of either byte order. Reading outside it gives 0. */
 typedef struct tiff {
     const uint8_t *data;
     size_t size;
@@ -31,8 +35,8 @@ static int orientation_in(const uint8_t *data, size_t size) {
     return 1;
 }
 
-/* The marker segment at *at: its marker, body and the body's size; moves on. False at the first
- * scan, where segments are no longer all there is, and where something else than a segment lies. */
+/* Reads the segment at *at (marker, body, the body's size) and moves *at behind it. False at the
+ * first scan, and where the bytes are not a segment. */
 static bool next_segment(const uint8_t *jpeg, size_t size, size_t *at, uint8_t *marker,
                          const uint8_t **body, size_t *body_size) {
     if (*at + 4 > size || jpeg[*at] != 0xff) return false;
@@ -55,8 +59,9 @@ int chl_exif_orientation(const uint8_t *jpeg, size_t size) {
     return 1;
 }
 
-/* An EXIF thumbnail is a JPEG with an end of its own, but lies before the first scan; scans hold no
- * end marker, for a 0xff in them is followed by 0. */
+/* The search for the end marker starts at the first scan: an EXIF thumbnail before it is a JPEG
+ * with an end marker of its own. Compressed data cannot contain one: a 0xff in it is followed by 0.
+ */
 bool chl_jpeg_is_whole(const uint8_t *jpeg, size_t size) {
     uint8_t marker;
     const uint8_t *body;

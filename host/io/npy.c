@@ -1,6 +1,15 @@
-/* .npy: "\x93NUMPY", version, header length, then a Python dict literal in ASCII with exactly the
- * keys descr, fortran_order and shape, padded with spaces and a newline, then the elements.
- * The literal is read by a small cursor that accepts this grammar and nothing else. */
+/* NumPy's .npy format [numpy.lib.format, NEP 1]:
+ *
+ *     bytes 0-5   "\x93NUMPY"
+ *     6, 7        format version: 1.0 or 2.0
+ *     8...        header length, little-endian: 2 bytes in version 1, 4 in version 2
+ *     then        {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   padded with spaces,
+ *                 a newline at the end, so that the elements start at a multiple of 64
+ *     then        the elements
+ *
+ * numpy evaluates the header as a Python literal. This reader accepts exactly the three keys, in
+ * any order, and nothing else: no structured types, no objects (which numpy would unpickle), at
+ * most CHL_MAX_RANK dimensions. */
 #include "io/npy.h"
 #include "io/element.h"
 #include "io/file_map.h"
@@ -9,7 +18,7 @@
 
 #define MAGIC "\x93NUMPY"
 #define MAGIC_LENGTH 6
-/* Version 1 cannot hold more, and an array of plain numbers never needs more. */
+/* What the 2-byte length of version 1 can express; an array of plain numbers needs 128. */
 #define MAX_HEADER 65535
 
 typedef struct cursor {
@@ -28,7 +37,7 @@ static bool eat(cursor *c, const char *token) {
     return true;
 }
 
-/* A quoted string without escapes, cut to nothing when it does not fit. */
+/* A quoted string without escapes; false when it is longer than `capacity` - 1. */
 static bool eat_string(cursor *c, char *text, size_t capacity) {
     skip_spaces(c);
     if (c->at == c->end || (*c->at != '\'' && *c->at != '"')) return false;
@@ -105,23 +114,29 @@ chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl
     const int version = data[MAGIC_LENGTH], length_bytes = version == 1 ? 2 : 4;
     const size_t start = MAGIC_LENGTH + 2 + (size_t)length_bytes;
     if (version < 1 || version > 2)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: .npy format version %d is not supported: save it with numpy.save",
-                        name, version);
-    if (size < start) return chl_fail(CHL_ERR_FORMAT, "%s: ends inside the .npy header", name);
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "%s: .npy format version %d is not supported, expected 1 or 2: save it with "
+            "numpy.save",
+            name, version);
+    if (size < start)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: ends inside the .npy header: the file is damaged, fetch it again",
+                        name);
     const uint64_t length = chl_little(data + MAGIC_LENGTH + 2, length_bytes);
     if (length > MAX_HEADER || length > size - start)
-        return chl_fail(
-            CHL_ERR_FORMAT,
-            "%s: the .npy header claims %llu bytes: the file is damaged, fetch it again", name,
-            (unsigned long long)length);
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: the .npy header claims %llu bytes, %zu are left in the file and %d "
+                        "allowed: the file "
+                        "is damaged, fetch it again",
+                        name, (unsigned long long)length, size - start, MAX_HEADER);
     chl_view view = {.storage = data + start + length, .storage_bytes = size - start - length};
     char descr[16] = "";
     bool fortran = false;
     cursor c = {(const char *)data + start, (const char *)data + start + length};
     if (!eat_header(&c, &view, descr, sizeof descr, &fortran))
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: the .npy header is not understood (byte %zu; at most %d dimensions, "
+                        "%s: the .npy header is not understood at byte %zu (at most %d dimensions, "
                         "plain numbers only): save a float32 array with numpy.save",
                         name, (size_t)((const uint8_t *)c.at - data), CHL_MAX_RANK);
     view.element = element_of(descr);
@@ -177,8 +192,11 @@ static const char *descr_of(chl_dtype dtype) {
 
 chl_status chl_npy_write(const char *path, const chl_desc *desc, const void *data) {
     const char *descr = descr_of(desc->dtype);
+    size_t bytes;
+    CHL_TRY(chl_check_size(path, CHL_UNNAMED_ARRAY, desc, &bytes));
     if (!descr)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: .npy has no bfloat16: write float32", path);
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: .npy has no type for bfloat16: write float32",
+                        path);
     char header[512];
     const size_t prefix = MAGIC_LENGTH + 4;
     int length = snprintf(header, sizeof header,
@@ -190,12 +208,13 @@ chl_status chl_npy_write(const char *path, const chl_desc *desc, const void *dat
     /* the elements start at a multiple of 64, the byte before them is a newline */
     while ((prefix + (size_t)length + 1) % 64) header[length++] = ' ';
     header[length++] = '\n';
+    /* the length fits two bytes: six sizes of at most 20 digits make a header of 256 */
     const uint8_t lead[] = {
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)length, (uint8_t)(length >> 8)};
     chl_new_file file;
     CHL_TRY(chl_new_file_begin(path, &file));
     fwrite(lead, 1, sizeof lead, file.stream);
     fwrite(header, 1, (size_t)length, file.stream);
-    fwrite(data, 1, (size_t)chl_bytes(desc), file.stream);
+    fwrite(data, 1, bytes, file.stream);
     return chl_new_file_commit(&file);
 }

@@ -1,13 +1,13 @@
-/* Network pickles of stylegan2-ada-pytorch and its successors: one plain pickle of a dict with G,
- * D, G_ema, ... Each network is torch_utils.persistence._reconstruct_persistent_obj({type, version,
- * module_src, class_name, state}): Python would execute module_src, we only look at `state`, which
- * is a module's ordinary dict of parameters, buffers and submodules (torch_tree.c). Tensors were
- * pickled without torch.save, so each storage is torch.storage._load_from_bytes(<a legacy stream>).
- */
+/* Network pickles of stylegan2-ada-pytorch and its successors: a plain pickle of a dict with G, D,
+ * G_ema, ... Each network is torch_utils.persistence._reconstruct_persistent_obj({type, version,
+ * module_src, class_name, state}). Python would execute module_src, the source code of the class;
+ * here only `state` is read, a module's ordinary dict of parameters, buffers and submodules
+ * (torch_tree.c). The tensors were pickled without torch.save, so each storage is a call
+ * torch.storage._load_from_bytes(<a legacy stream>). */
 #include "io/torch.h"
 
-/* Work on nested streams may be this many times the file: a storage that many tensors share is read
- * once, so honest files stay below 1. */
+/* The bytes of nested streams that are read may be this many times the file's. A storage that many
+ * tensors share is read once, so a checkpoint stays below 1. */
 #define WORK_FACTOR 4
 #define WORK_FLOOR 65536
 
@@ -22,12 +22,12 @@ static chl_status resolve(void *context, chl_pickle_value *reference, const char
         !chl_pickle_is_global(reference->object.callee, "torch.storage", "_load_from_bytes"))
         return chl_fail(
             CHL_ERR_FORMAT,
-            "%s: a tensor does not carry its data: the file is damaged, or is neither a "
+            "%s: a tensor has no data in the pickle: the file is damaged, or is neither a "
             "PyTorch nor an NVIDIA checkpoint",
             file);
     if (state->work / WORK_FACTOR > state->size + WORK_FLOOR)
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: the same bytes are unpacked over and over: not a checkpoint", file);
+                        "%s: the same bytes are read over and over: not a checkpoint", file);
     return chl_torch_legacy_storage(bytes->bytes.data, bytes->bytes.size, file, reference,
                                     &state->work);
 }

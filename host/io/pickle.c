@@ -1,4 +1,6 @@
 #include "io/pickle.h"
+/* The opcodes of the pickle machine. The format is documented in CPython's Lib/pickletools.py; the
+ * letters are the opcodes of protocols 0 and 1, the names those added since. */
 #include "io/element.h"
 #include "io/pickle_stack.h"
 #include <stdlib.h>
@@ -152,7 +154,8 @@ static chl_status push_float(machine *m, bool binary) {
     return *end ? chl_pickle_damaged(m, "a number is not understood") : CHL_OK;
 }
 
-/* No checkpoint needs these; a pickle that names them was made to run something. */
+/* No checkpoint needs these; a pickle that names them was made to run code. The list only serves a
+ * clear report: nothing would be run without it either. */
 static bool is_dangerous(const value *v) {
     static const char *const modules[] = {
         "os",     "posix", "nt",        "subprocess", "pty",      "socket",    "sys",
@@ -232,7 +235,7 @@ static chl_status push_object(machine *m, value *callee, value *arguments) {
     return CHL_OK;
 }
 
-/* REDUCE and NEWOBJ: callee, arguments -> object. Keyword arguments (NEWOBJ_EX) are dropped. */
+/* REDUCE and NEWOBJ: callee, arguments -> object. Keyword arguments (NEWOBJ_EX) are ignored. */
 static chl_status reduce(machine *m, bool keywords) {
     value *callee = NULL, *arguments = NULL, *ignored;
     if (keywords) CHL_TRY(chl_pickle_pop(m, &ignored));
@@ -241,7 +244,7 @@ static chl_status reduce(machine *m, bool keywords) {
     return push_object(m, callee, arguments);
 }
 
-/* INST names the class in the stream, OBJ has it as first thing after the mark. */
+/* INST names the class in the stream, OBJ has it as the first value after the mark. */
 static chl_status instance(machine *m, bool named) {
     value *callee = NULL, *arguments = NULL, **items = NULL;
     int64_t count = 0;
@@ -293,16 +296,17 @@ static chl_status push_collected(machine *m, chl_pickle_kind kind) {
 static chl_status push_short_tuple(machine *m, int64_t count) {
     value *v = NULL;
     if (chl_pickle_reachable(m) < count)
-        return chl_pickle_damaged(m, "it takes from an empty stack");
+        return chl_pickle_damaged(m, "it pops from an empty stack");
     CHL_TRY(chl_pickle_make(m, CHL_PICKLE_TUPLE, &v));
     m->depth -= count;
     CHL_TRY(chl_pickle_append(m, v, m->stack + m->depth, count));
     return chl_pickle_push(m, v);
 }
 
-/* Adds to the container under the items. Items of list-like objects are dropped: nobody asks. */
+/* Adds the items to the container below them. Items of list-like objects are ignored: no walker
+ * reads them. */
 static chl_status extend(machine *m, value **items, int64_t count, bool pairs) {
-    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it takes from an empty stack");
+    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it pops from an empty stack");
     value *target = m->stack[m->depth - 1];
     if (pairs && count % 2) return chl_pickle_damaged(m, "a dict has a key without a value");
     if (target->kind == CHL_PICKLE_OBJECT) {
@@ -325,12 +329,12 @@ static chl_status extend_marked(machine *m, bool pairs) {
 
 static chl_status extend_short(machine *m, int64_t count) {
     if (chl_pickle_reachable(m) < count + 1)
-        return chl_pickle_damaged(m, "it takes from an empty stack");
+        return chl_pickle_damaged(m, "it pops from an empty stack");
     m->depth -= count;
     return extend(m, m->stack + m->depth, count, count == 2);
 }
 
-/* POP takes off a MARK where one is on top, as Python's does. */
+/* POP removes a MARK where one is on top, as in Python. */
 static chl_status pop_any(machine *m) {
     value *ignored;
     if (m->marks && chl_pickle_reachable(m) == 0) {
@@ -341,7 +345,7 @@ static chl_status pop_any(machine *m) {
 }
 
 static chl_status duplicate(machine *m) {
-    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it takes from an empty stack");
+    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it pops from an empty stack");
     return chl_pickle_push(m, m->stack[m->depth - 1]);
 }
 

@@ -1,12 +1,24 @@
-/* Python's pickle, read as data. A pickle is a program for a small stack machine; this machine
- * knows its opcodes but calls nothing: classes stay names, and "call f(arguments)" or "make an
- * object of this class with this state" become records of exactly that. What a record means is
- * decided by whoever walks the tree. Names that only serve to run code (os.system, builtins.exec,
- * ...) are refused outright.
+/* Python's pickle, protocols 0 to 5, read as data and never executed.
  *
- * Memory grows at most in proportion to the bytes read. Texts and byte strings point into the
- * input, which must outlive the tree. Shared and cyclic references are kept, so walkers need a
- * limit. */
+ * A pickle is a program for a small stack machine: opcodes push values, collect them into
+ * containers, look classes up by name, and call them. In Python, loading one therefore runs
+ * whatever it says; that is how a checkpoint can carry a virus. This machine has the opcodes but no
+ * functions to call: a class stays its name (GLOBAL), and a call stays a record of what would be
+ * called with which arguments (OBJECT). The code that walks the tree decides what a record means;
+ * the only calls it understands are PyTorch's that rebuild a tensor (torch_tensor.c). Names that
+ * serve no other purpose than running code (os.system, builtins.exec, ...) are an error, so that
+ * such a file is reported.
+ *
+ *     pickle of {"w": f(1)}, protocol 2      tree
+ *     80 02  }  U 01 w                        DICT
+ *     c module\nf\n  K 01  85  R               "w" -> OBJECT callee GLOBAL(module, f)
+ *     s  .                                                  arguments TUPLE(INT 1)
+ *
+ * Guarantees: no read outside the input; memory at most in proportion to the bytes read; no
+ * recursion. Texts and byte strings point into the input, which must outlive the tree. Limits:
+ * references may be shared or cyclic, so a walker must bound its depth and its number of visits;
+ * escapes in protocol 0 strings are not decoded; out-of-band buffers (protocol 5) and extension
+ * codes are errors. */
 #ifndef CHL_IO_PICKLE_H
 #define CHL_IO_PICKLE_H
 #include "base/status.h"

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of tree per byte of pickle. The costliest opcode, one byte for an empty list or dict, makes
- * one value and one stack entry; lists grow by doubling. */
+/* The limit on the tree, in bytes per byte of pickle. The most expensive opcode, one byte for an
+ * empty list or dict, makes one value and one stack entry; lists grow by doubling. */
 #define ARENA_PER_BYTE 160
 #define ARENA_FLOOR 65536
 #define ARENA_CEILING ((size_t)1 << 30)
@@ -21,15 +21,16 @@ typedef chl_pickle_value value;
 static chl_status claim(machine *m, size_t bytes, void **out) {
     bytes = (bytes + 15) & ~(size_t)15;
     if (bytes > m->arena_limit - m->arena_bytes)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: pickle byte %zu: the object tree is out of all proportion to the "
-                        "file: not a checkpoint",
-                        m->file, (size_t)(m->at - m->start));
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: pickle byte %zu: the objects need more than %zu bytes, out of proportion "
+            "to the file: not a checkpoint",
+            m->file, (size_t)(m->at - m->start), m->arena_limit);
     m->arena_bytes += bytes;
     if (!m->arena || bytes > m->arena->size - m->arena->used) {
         size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
         chunk *fresh = malloc(sizeof *fresh + size);
-        if (!fresh) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its object tree", m->file);
+        if (!fresh) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its objects", m->file);
         *fresh = (chunk){.next = m->arena, .size = size};
         m->arena = fresh;
     }
@@ -62,13 +63,13 @@ chl_status chl_pickle_append(machine *m, value *list, value **items, int64_t cou
     return CHL_OK;
 }
 
-/* Doubles a plain array until `needed` fits; each use is bounded by the bytes read so far. */
+/* Doubles an array until `needed` items fit; each use is bounded by the bytes read so far. */
 static chl_status reserve(machine *m, void *array, int64_t *capacity, int64_t needed, size_t item) {
     if (needed <= *capacity) return CHL_OK;
     int64_t grown = *capacity ? *capacity : 64;
     while (grown < needed) grown *= 2;
     void *memory = realloc(*(void **)array, (size_t)grown * item);
-    if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: no memory to read its pickle", m->file);
+    if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pickle", m->file);
     *(void **)array = memory;
     *capacity = grown;
     return CHL_OK;
@@ -90,7 +91,7 @@ int64_t chl_pickle_reachable(const machine *m) {
 }
 
 chl_status chl_pickle_pop(machine *m, value **out) {
-    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it takes from an empty stack");
+    if (chl_pickle_reachable(m) < 1) return chl_pickle_damaged(m, "it pops from an empty stack");
     *out = m->stack[--m->depth];
     return CHL_OK;
 }
@@ -110,12 +111,12 @@ chl_status chl_pickle_open_mark(machine *m) {
     return CHL_OK;
 }
 
-/* Writers number their memo from 0, so an index beyond the bytes read is a lie. */
+/* Writers number their memo from 0, so an index beyond the bytes read is impossible. */
 chl_status chl_pickle_memo_put(machine *m, uint64_t index) {
     if (index >= (uint64_t)(m->at - m->start))
         return chl_pickle_damaged(m, "a memo index is impossible");
     if (chl_pickle_reachable(m) < 1)
-        return chl_pickle_damaged(m, "it memoizes from an empty stack");
+        return chl_pickle_damaged(m, "it memoizes the top of an empty stack");
     const int64_t before = m->memo_capacity;
     CHL_TRY(reserve(m, &m->memo, &m->memo_capacity, (int64_t)index + 1, sizeof *m->memo));
     if (m->memo_capacity > before)
@@ -127,7 +128,7 @@ chl_status chl_pickle_memo_put(machine *m, uint64_t index) {
 
 chl_status chl_pickle_memo_get(machine *m, uint64_t index) {
     if (index >= (uint64_t)m->memo_capacity || !m->memo[index])
-        return chl_pickle_damaged(m, "it recalls what was never memoized");
+        return chl_pickle_damaged(m, "it refers to a value that was never memoized");
     return chl_pickle_push(m, m->memo[index]);
 }
 

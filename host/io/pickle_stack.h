@@ -1,5 +1,5 @@
-/* The memory of the pickle machine: its value arena, stack, marks and memo. Private to
- * host/io/pickle*.c. */
+/* The memory of the pickle machine: value arena, stack, marks and memo. For host/io/pickle*.c, this
+ * room only. */
 #ifndef CHL_IO_PICKLE_STACK_H
 #define CHL_IO_PICKLE_STACK_H
 #include "base/status.h"
@@ -22,7 +22,7 @@ typedef struct chl_pickle_machine {
 
 void chl_pickle_machine_start(chl_pickle_machine *m, const uint8_t *data, size_t size,
                               const char *name);
-/* Everything but the arena, which belongs to the tree. */
+/* Frees everything but the arena, which belongs to the tree. */
 void chl_pickle_machine_stop(chl_pickle_machine *m);
 void chl_pickle_arena_free(struct chl_pickle_chunk *arena);
 
@@ -34,14 +34,15 @@ static inline chl_status chl_pickle_damaged(const chl_pickle_machine *m, const c
 
 /* A zeroed value, not on the stack. */
 chl_status chl_pickle_make(chl_pickle_machine *m, chl_pickle_kind kind, chl_pickle_value **out);
-/* Adds to a TUPLE, LIST or DICT. */
+/* Appends `count` items to a TUPLE, LIST or DICT. */
 chl_status chl_pickle_append(chl_pickle_machine *m, chl_pickle_value *list,
                              chl_pickle_value **items, int64_t count);
 
 chl_status chl_pickle_push(chl_pickle_machine *m, chl_pickle_value *v);
 chl_status chl_pickle_push_new(chl_pickle_machine *m, chl_pickle_kind kind, chl_pickle_value **out);
 chl_status chl_pickle_pop(chl_pickle_machine *m, chl_pickle_value **out);
-/* Values above the innermost MARK: what lies below it is out of reach until it is closed. */
+/* The number of values above the innermost MARK; those below it are not accessible until it is
+ * closed. */
 int64_t chl_pickle_reachable(const chl_pickle_machine *m);
 chl_status chl_pickle_open_mark(chl_pickle_machine *m);
 /* `*items` stays valid until the next push; NULL when there are none. */

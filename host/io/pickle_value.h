@@ -11,7 +11,7 @@ typedef enum chl_pickle_kind {
     CHL_PICKLE_INT,        /* integer */
     CHL_PICKLE_BIG,        /* bytes: a little-endian integer of more than 8 bytes */
     CHL_PICKLE_FLOAT,      /* real */
-    CHL_PICKLE_TEXT,       /* bytes, UTF-8 as a rule */
+    CHL_PICKLE_TEXT,       /* bytes, usually UTF-8 */
     CHL_PICKLE_BYTES,      /* bytes */
     CHL_PICKLE_TUPLE,      /* list */
     CHL_PICKLE_LIST,       /* list; sets too */
@@ -19,7 +19,7 @@ typedef enum chl_pickle_kind {
     CHL_PICKLE_GLOBAL,     /* global: the name of a class or function */
     CHL_PICKLE_OBJECT,     /* object: the result of a call, or an instance */
     CHL_PICKLE_PERSISTENT, /* persistent: a reference to something outside the pickle */
-    CHL_PICKLE_STORAGE     /* storage: never made here; a walker notes what it resolved */
+    CHL_PICKLE_STORAGE     /* storage: never made here; a walker stores the bytes it found */
 } chl_pickle_kind;
 
 typedef struct chl_pickle_text {
@@ -43,7 +43,7 @@ struct chl_pickle_value {
         } global;
         struct {
             chl_pickle_value *callee, *arguments; /* arguments: TUPLE */
-            chl_pickle_value *state;              /* what BUILD gave, or NULL */
+            chl_pickle_value *state;              /* the operand of BUILD, or NULL */
             chl_pickle_value *entries;            /* DICT: items set on a dict-like, or NULL */
         } object;
         struct {

@@ -9,8 +9,10 @@ void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels) {
 chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes) {
     for (int64_t i = 0; i < count; i++) {
         if (isnan(pixels[i]))
-            return chl_fail(CHL_ERR_NUMERIC, "the picture has a NaN at value %lld of %lld",
-                            (long long)i, (long long)count);
+            return chl_fail(
+                CHL_ERR_NUMERIC,
+                "the picture has a NaN at value %lld of %lld, expected numbers in [-1, 1]",
+                (long long)i, (long long)count);
         float x = fminf(fmaxf(pixels[i], -1), 1);
         bytes[i] = (uint8_t)((x + 1) * 127.5f + 0.5f);
     }
@@ -40,15 +42,16 @@ void chl_raster_free(chl_raster *raster) {
 /* Allocates the raster, once its size is known and allowed. */
 static chl_status raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
     if (height < 1 || width < 1)
-        return chl_fail(CHL_ERR_FORMAT, "%s: a picture of %lld x %lld pixels", name,
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: the picture has %lld x %lld pixels, expected at least 1 x 1", name,
                         (long long)width, (long long)height);
     if (height > CHL_RASTER_MAX_SIDE || width > CHL_RASTER_MAX_SIDE ||
         height * width > CHL_RASTER_MAX_PIXELS)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: %lld x %lld pixels are too many (at most %d on a side, %d in all): "
-                        "scale it down first",
-                        name, (long long)width, (long long)height, CHL_RASTER_MAX_SIDE,
-                        CHL_RASTER_MAX_PIXELS);
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "%s: the picture has %lld x %lld pixels, expected at most %d on a side and %d "
+            "in all: scale it down first",
+            name, (long long)width, (long long)height, CHL_RASTER_MAX_SIDE, CHL_RASTER_MAX_PIXELS);
     out->rgb = malloc((size_t)(height * width * 3));
     if (!out->rgb) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     out->height = (int32_t)height;
@@ -57,7 +60,7 @@ static chl_status raster_new(const char *name, int64_t height, int64_t width, ch
 }
 
 /* --- PNG in ----------------------------------------------------------------------------------- */
-/* What must survive libpng's longjmp lives here, not in local variables. */
+/* The state that must survive libpng's longjmp is kept here, not in local variables. */
 typedef struct png_reader {
     const char *name;
     const uint8_t *data;
@@ -73,7 +76,7 @@ typedef struct png_reader {
 
 static void on_png_error(png_structp png, png_const_charp text) {
     png_reader *r = png_get_error_ptr(png);
-    r->status = chl_fail(CHL_ERR_FORMAT, "%s: a damaged PNG: %s", r->name, text);
+    r->status = chl_fail(CHL_ERR_FORMAT, "%s: is a damaged PNG: %s", r->name, text);
     longjmp(r->escape, 1);
 }
 
@@ -141,7 +144,7 @@ static chl_status read_png(const uint8_t *data, size_t size, const char *name, c
         png_destroy_read_struct(&r.png, NULL, NULL);
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     }
-    png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff); /* raster_new has the say, and a text */
+    png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff); /* raster_new sets the limit */
     png_set_chunk_malloc_max(r.png, 8 << 20);
     png_set_read_fn(r.png, &r, png_take);
     decode_png_guarded(&r);
@@ -153,25 +156,26 @@ static chl_status read_png(const uint8_t *data, size_t size, const char *name, c
 
 /* --- JPEG in ---------------------------------------------------------------------------------- */
 static chl_status jpeg_problem(const char *name, tjhandle jpeg) {
-    return chl_fail(CHL_ERR_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(jpeg));
+    return chl_fail(CHL_ERR_FORMAT, "%s: is a damaged JPEG: %s", name, tjGetErrorStr2(jpeg));
 }
 
 static chl_status decode_jpeg(tjhandle jpeg, const uint8_t *data, size_t size, const char *name,
                               chl_raster *out) {
-    /* a file of tables only leaves them as they are */
+    /* a file that has tables only leaves these unchanged */
     int width = 0, height = 0, sampling = 0, space = 0;
     if (tjDecompressHeader3(jpeg, data, size, &width, &height, &sampling, &space))
         return jpeg_problem(name, jpeg);
     if (space == TJCS_CMYK || space == TJCS_YCCK)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: a CMYK JPEG: convert it to RGB first", name);
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is a CMYK JPEG: convert it to RGB first", name);
     if (!chl_jpeg_is_whole(data, size))
-        return chl_fail(CHL_ERR_FORMAT, "%s: a damaged JPEG: it ends too early", name);
+        return chl_fail(CHL_ERR_FORMAT, "%s: is a damaged JPEG: it ends too early", name);
     CHL_TRY(raster_new(name, height, width, out));
     /* LIMITSCANS: a progressive file of a few KiB can ask for thousands of passes */
     int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
     if (tjDecompress2(jpeg, data, size, out->rgb, width, 0, height, TJPF_RGB, flags) == 0)
         return CHL_OK;
-    /* Warnings range from harmless to half a picture of grey; only the text tells which. */
+    /* A warning may be harmless or mean half a picture of grey; only its text distinguishes them.
+     */
     const char *text = tjGetErrorStr2(jpeg);
     if (tjGetErrorCode(jpeg) != TJERR_WARNING || strstr(text, "remature end") ||
         strstr(text, "bad Huffman"))
@@ -189,7 +193,9 @@ static chl_status orient(chl_raster *raster, int orientation) {
     int64_t from_h = raster->height, from_w = raster->width;
     int64_t height = swap ? from_w : from_h, width = swap ? from_h : from_w;
     uint8_t *turned = malloc((size_t)(height * width * 3));
-    if (!turned) return chl_fail(CHL_ERR_MEMORY, "turning a picture: out of memory");
+    if (!turned)
+        return chl_fail(CHL_ERR_MEMORY,
+                        "out of memory to rotate a picture as its EXIF orientation says");
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++) {
             int64_t sy = swap ? x : y, sx = swap ? y : x;
@@ -211,7 +217,7 @@ static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, 
     return orient(out, chl_exif_orientation(data, size));
 }
 
-/* --- either ----------------------------------------------------------------------------------- */
+/* --- PNG or JPEG in --------------------------------------------------------------------------- */
 chl_status chl_raster_read_memory(const void *data, size_t size, const char *name,
                                   chl_raster *out) {
     static const uint8_t png_start[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
@@ -226,8 +232,8 @@ chl_status chl_raster_read_memory(const void *data, size_t size, const char *nam
         status = read_jpeg(data, size, name, out);
     else
         status = chl_fail(CHL_ERR_FORMAT,
-                          "%s: neither PNG nor JPEG (convert other kinds first, e.g. with "
-                          "ImageMagick)",
+                          "%s: is neither PNG nor JPEG: convert other kinds first, e.g. with "
+                          "ImageMagick",
                           name);
     if (status != CHL_OK) chl_raster_free(out);
     return status;
@@ -243,10 +249,11 @@ static chl_status read_bytes(const char *path, uint8_t **data, size_t *size) {
     }
     chl_status status = CHL_OK;
     if (!S_ISREG(about.st_mode))
-        status = chl_fail(CHL_ERR_IO, "%s: is not a file", path);
+        status = chl_fail(CHL_ERR_IO, "%s: is not a regular file", path);
     else if (about.st_size > MAX_BYTES)
-        status = chl_fail(CHL_ERR_UNSUPPORTED, "%s: %lld bytes are too many for a picture", path,
-                          (long long)about.st_size);
+        status = chl_fail(CHL_ERR_UNSUPPORTED,
+                          "%s: has %lld bytes, expected at most %lld in a picture file", path,
+                          (long long)about.st_size, MAX_BYTES);
     else if (!(*data = malloc((size_t)about.st_size + 1)))
         status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     if (status == CHL_OK) {
@@ -327,7 +334,8 @@ static chl_status write_beside(const char *path, const char *beside, int32_t hei
     if (status == CHL_OK && !stored)
         status = chl_fail(CHL_ERR_IO, "%s: cannot be written: %s", path, strerror(reason));
     if (status == CHL_OK && rename(beside, path) != 0)
-        status = chl_fail(CHL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+        status = chl_fail(CHL_ERR_IO, "%s: the new file cannot be renamed over it: %s", path,
+                          strerror(errno));
     if (status != CHL_OK) unlink(beside);
     return status;
 }
@@ -335,7 +343,9 @@ static chl_status write_beside(const char *path, const char *beside, int32_t hei
 chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
                                 const uint8_t *rgb) {
     if (height < 1 || width < 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: a picture of %d x %d pixels", path, width, height);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: the picture has %d x %d pixels, expected at least 1 x 1", path, width,
+                        height);
     static atomic_uint counter; /* threads may write the same picture at once */
     size_t room = strlen(path) + 48;
     char *beside = malloc(room);

@@ -1,18 +1,19 @@
-/* Pictures in (PNG, JPEG: told apart by content) and out (PNG), as 8-bit RGB rows, top first.
+/* Reading pictures (PNG and JPEG, recognised by content) and writing them (PNG), as 8-bit RGB rows,
+ * top row first.
  *
- * Everything becomes RGB: grey is spread, palettes are looked up, 16 bits are scaled to 8 by
- * rounding, transparent pixels are laid over white (in the stored values, as PIL does), a JPEG is
- * turned as its EXIF orientation says. CMYK JPEGs and colour profiles are not converted: the first
- * is an error, the second are ignored.
+ * Every picture becomes RGB: grey is repeated in three channels, palettes are looked up, 16 bits
+ * are scaled to 8 with rounding, transparent pixels are composited over white (on the stored
+ * values, as PIL does), a JPEG is rotated and mirrored as its EXIF orientation says. Limits: a CMYK
+ * JPEG is an error; colour profiles are ignored.
  *
- * Without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
+ * In a build without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_PICTURE_H
 #define CHL_IO_PICTURE_H
 #include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 
-/* A few KiB of PNG can claim gigabytes of pixels: larger pictures than these are refused. */
+/* A few KiB of PNG can claim gigabytes of pixels: a larger picture than this is an error. */
 #define CHL_RASTER_MAX_PIXELS 100000000 /* 300 MB as RGB */
 #define CHL_RASTER_MAX_SIDE 32768
 
@@ -26,12 +27,13 @@ chl_status chl_raster_read(const char *path, chl_raster *out);
 chl_status chl_raster_read_memory(const void *data, size_t size, const char *name, chl_raster *out);
 void chl_raster_free(chl_raster *raster);
 
-/* Writes beside `path` and renames into place, so that a reader never sees half a picture. */
+/* The file appears complete or not at all. */
 chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
                                 const uint8_t *rgb);
 
-/* pixels in [-1,1] = byte / 127.5 - 1, and back: clamped, then (x + 1) * 127.5 rounded, halves up,
- * which is what StyleGAN2's tools do. Back and forth is the identity. NaN is CHL_ERR_NUMERIC. */
+/* pixels = byte / 127.5 - 1, in [-1,1]. The inverse clamps, then rounds (x + 1) * 127.5, halves up,
+ * as StyleGAN2's tools do; applied to the first's result it gives the same bytes. NaN is
+ * CHL_ERR_NUMERIC. */
 void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels);
 chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes);
 /* chl_raster_from_float, then chl_raster_write_png. pixels [height][width][3] */

@@ -1,5 +1,14 @@
-/* safetensors. The header is JSON, but of one fixed form, so it is read by a cursor that knows only
- * that form: no tree, no recursion, no memory beyond one row per array. */
+/* The layout of a safetensors file:
+ *
+ *     bytes 0-7   header length n, little-endian
+ *     8...        {"fc.bias":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}, ...}, padded with
+ * spaces 8 + n...    the data, which data_offsets are relative to
+ *
+ * The header is JSON, but of one fixed form, so it is read by a cursor that accepts only that form:
+ * no tree, no recursion, no memory beyond one row per array. The checks are those of the reference
+ * implementation, so that no file means different things to different readers: the byte ranges
+ * cover the data exactly, and duplicate keys (which JSON readers resolve differently) are errors.
+ */
 #include "io/safetensors.h"
 #include "io/file_map.h"
 #include <math.h>
@@ -17,7 +26,7 @@ typedef struct row {
 
 typedef struct reader {
     const char *file;
-    const uint8_t *data, *at, *end; /* the whole file; the cursor and end of the header */
+    const uint8_t *data, *at, *end; /* the file; the cursor in the header, and the header's end */
     row *rows;
     int64_t count, capacity;
 } reader;
@@ -65,7 +74,7 @@ static int utf8_encode(uint32_t code, uint8_t *to) {
     return extra + 1;
 }
 
-/* The character behind a backslash. */
+/* The character that an escape stands for; the backslash is read already. */
 static bool eat_escape(reader *r, uint32_t *code) {
     static const char plain[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
     if (r->at == r->end) return false;
@@ -85,8 +94,8 @@ static bool eat_escape(reader *r, uint32_t *code) {
     return true;
 }
 
-/* Unescapes a string into `text` and gives its whole length; what does not fit is dropped, so the
- * caller compares `*size` with `capacity`. Raw control characters are an error, as in JSON. */
+/* Unescapes a string into `text`; *size is its whole length, even where it does not fit, so that
+ * the caller can compare it with `capacity`. Raw control characters are an error, as in JSON. */
 static bool eat_string(reader *r, uint8_t *text, size_t capacity, size_t *size) {
     *size = 0;
     if (!eat(r, '"')) return false;
@@ -149,7 +158,7 @@ static chl_status read_shape(reader *r, row *to) {
     if (eat(r, ']')) return CHL_OK;
     do {
         uint64_t size;
-        if (!eat_number(r, &size)) return damaged(r, "a shape holds no plain size");
+        if (!eat_number(r, &size)) return damaged(r, "a size in a shape is not a plain number");
         if (to->view.rank == CHL_MAX_RANK)
             return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has more than %d dimensions", r->file,
                             to->key, CHL_MAX_RANK);
@@ -173,7 +182,7 @@ static chl_status read_row(reader *r, row *to) {
                     : strcmp((char *)field, "shape") == 0        ? SHAPE
                     : strcmp((char *)field, "data_offsets") == 0 ? OFFSETS
                                                                  : 0;
-        if (!which || (seen & which)) return damaged(r, "a field is unknown or there twice");
+        if (!which || (seen & which)) return damaged(r, "a field is unknown or occurs twice");
         seen |= which;
         if (which == DTYPE) CHL_TRY(read_dtype(r, to));
         if (which == SHAPE) CHL_TRY(read_shape(r, to));
@@ -186,14 +195,14 @@ static chl_status read_row(reader *r, row *to) {
     return CHL_OK;
 }
 
-/* Checks the form of "__metadata__" (strings to strings) and keeps nothing. */
+/* Checks that "__metadata__" maps strings to strings, and ignores them. */
 static chl_status skip_metadata(reader *r) {
     size_t size;
     if (!eat(r, '{')) return damaged(r, "__metadata__ is not an object");
     if (eat(r, '}')) return CHL_OK;
     do {
         if (!eat_string(r, NULL, 0, &size) || !eat(r, ':') || !eat_string(r, NULL, 0, &size))
-            return damaged(r, "__metadata__ holds something else than strings");
+            return damaged(r, "__metadata__ has a value that is not a string");
     } while (eat(r, ','));
     return eat(r, '}') ? CHL_OK : damaged(r, "__metadata__ does not end");
 }
@@ -206,20 +215,20 @@ static chl_status read_entry(reader *r, bool *metadata) {
         return damaged(r, "a key is not a string");
     CHL_TRY(chl_key_copy(text, size, r->file, key));
     if (strcmp(key, "__metadata__") == 0) {
-        if (*metadata) return damaged(r, "__metadata__ is there twice");
+        if (*metadata) return damaged(r, "__metadata__ occurs twice");
         *metadata = true;
         return skip_metadata(r);
     }
     if (r->count == r->capacity) {
         int64_t capacity = r->capacity ? 2 * r->capacity : 64;
         row *rows = realloc(r->rows, (size_t)capacity * sizeof *rows);
-        if (!rows) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its header", r->file);
+        if (!rows) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its header", r->file);
         r->rows = rows;
         r->capacity = capacity;
     }
     row *to = &r->rows[r->count];
     *to = (row){.key = strdup(key)};
-    if (!to->key) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its header", r->file);
+    if (!to->key) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its header", r->file);
     r->count++;
     return read_row(r, to);
 }
@@ -252,12 +261,13 @@ static chl_status place_rows(reader *r, uint64_t available) {
         row *to = &r->rows[i];
         uint64_t bytes = (uint64_t)chl_element_bytes(to->view.element);
         if (to->begin != expected || to->end < to->begin || to->end > available)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: \"%s\" leaves a hole, overlaps another array or reaches beyond "
-                            "the file (bytes %llu to %llu of %llu): the file is damaged, fetch it "
-                            "again",
-                            r->file, to->key, (unsigned long long)to->begin,
-                            (unsigned long long)to->end, (unsigned long long)available);
+            return chl_fail(
+                CHL_ERR_FORMAT,
+                "%s: \"%s\" leaves a hole before it, overlaps another array or reaches "
+                "beyond the file (bytes %llu to %llu of %llu): the file is damaged, fetch "
+                "it again",
+                r->file, to->key, (unsigned long long)to->begin, (unsigned long long)to->end,
+                (unsigned long long)available);
         for (int32_t k = 0; k < to->view.rank; k++)
             if (__builtin_mul_overflow(bytes, (uint64_t)to->view.dim[k], &bytes))
                 bytes = UINT64_MAX;
@@ -282,10 +292,11 @@ chl_status chl_safetensors_parse(const uint8_t *data, size_t size, const char *n
     reader r = {.file = name, .data = data};
     const uint64_t length = size < LENGTH_BYTES ? 0 : chl_little(data, LENGTH_BYTES);
     if (size < LENGTH_BYTES || length > MAX_HEADER || length > size - LENGTH_BYTES)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: the safetensors header claims %llu bytes (at most 100 MB and what the "
-                        "file holds): the file is damaged, fetch it again",
-                        name, (unsigned long long)length);
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: the safetensors header claims %llu bytes, more than the file has or 100 "
+            "MB: the file is damaged, fetch it again",
+            name, (unsigned long long)length);
     r.at = data + LENGTH_BYTES;
     r.end = r.at + length;
     CHL_TRY_GOTO(read_header(&r));
@@ -362,9 +373,10 @@ static chl_status write_array(const chl_array *array, chl_element floats, const 
     for (int64_t i = 0; i < count; i++) {
         const uint16_t half = chl_float_to_half(value[i]);
         if ((half & 0x7FFF) == 0x7C00 && isfinite(value[i]))
-            return chl_fail(CHL_ERR_NUMERIC,
-                            "%s: \"%s\" holds %g, beyond the range of float16: keep float32", path,
-                            array->name, (double)value[i]);
+            return chl_fail(
+                CHL_ERR_NUMERIC,
+                "%s: \"%s\" has the value %g, beyond the range of float16 (65504): keep float32",
+                path, array->name, (double)value[i]);
         const uint8_t bytes[2] = {(uint8_t)half, (uint8_t)(half >> 8)};
         fwrite(bytes, 1, sizeof bytes, to);
     }
@@ -375,15 +387,19 @@ chl_status chl_safetensors_write(const chl_params *params, chl_element floats, c
     char *header = NULL;
     size_t length = 0;
     if (chl_params_find(params, "__metadata__"))
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: \"__metadata__\" is no name for an array: rename it",
-                        path);
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "%s: an array is called \"__metadata__\", which the format reserves: rename it", path);
     FILE *memory = open_memstream(&header, &length);
-    if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its header", path);
+    if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its header", path);
     write_header(params, floats, memory);
     while ((ftell(memory) & 7) != 0) fputc(' ', memory); /* the data starts 8-byte aligned */
     if (fclose(memory) != 0 || length > MAX_HEADER) {
         free(header);
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: its header does not fit memory or 100 MB", path);
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "%s: its header has %zu bytes, more than 100 MB or than memory: write fewer arrays",
+            path, length);
     }
     chl_new_file file;
     chl_status status = chl_new_file_begin(path, &file);

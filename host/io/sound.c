@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 
 #define BLOCK 4096 /* frames decoded at a time */
-/* Outside these rates it is a broken header, not a recording. */
+/* A rate outside these means a damaged header: no recording has one. */
 #define LOWEST_RATE 1000
 #define HIGHEST_RATE 768000
-/* libsndfile says INT64_MAX where a header has no length; this still has room
- * to be multiplied */
+/* libsndfile reports INT64_MAX for a header without a length; this value can still be multiplied by
+ * a rate */
 #define UNKNOWN_LENGTH (INT64_MAX / 65536)
 
 struct chl_sound {
@@ -85,9 +85,9 @@ static chl_status start_resampler(chl_sound *s) {
     return CHL_OK;
 }
 
-/* libsndfile silently goes by the file's size where a WAV's data chunk claims
- * more (a download that broke off); only its parse log tells. A claim of 2 GiB
- * or more is how programs that write to a pipe say "unknown", and no harm. */
+/* Where a WAV's data chunk claims more than the file has (an incomplete download), libsndfile uses
+ * the file's size without an error; only its parse log mentions it. A claim of 2 GiB or more is no
+ * fault: programs that write to a pipe mark an unknown length so. */
 static void warn_if_cut(chl_sound *s) {
     char log[8192] = "";
     long long claimed, real;
@@ -97,29 +97,27 @@ static void warn_if_cut(chl_sound *s) {
     if (claimed <= real || claimed >= INT32_MAX) return;
     s->warned = true;
     chl_log(CHL_LOG_WARN,
-            "%s: cut short: its header promises %lld bytes of sound, %lld are "
-            "there: using those",
+            "%s: incomplete: the header claims %lld bytes of sound, the file has %lld: using those",
             s->name, claimed, real);
 }
 
 static chl_status check_info(chl_sound *s) {
     if (s->info.channels < 1) return chl_fail(CHL_ERR_FORMAT, "%s: has no channels", s->name);
     if (s->info.samplerate < LOWEST_RATE || s->info.samplerate > HIGHEST_RATE)
-        return chl_fail(CHL_ERR_FORMAT, "%s: a sample rate of %d Hz (taken are %d to %d Hz)",
+        return chl_fail(CHL_ERR_FORMAT, "%s: the sample rate is %d Hz, expected %d to %d Hz",
                         s->name, s->info.samplerate, LOWEST_RATE, HIGHEST_RATE);
-    if (s->info.frames <= 0)
-        return chl_fail(CHL_ERR_FORMAT, "%s: holds no sound (0 samples)", s->name);
+    if (s->info.frames <= 0) return chl_fail(CHL_ERR_FORMAT, "%s: has no samples", s->name);
     if (s->info.frames > UNKNOWN_LENGTH) s->info.frames = UNKNOWN_LENGTH;
     warn_if_cut(s);
     return CHL_OK;
 }
 
 static chl_status not_a_sound(const chl_sound *s) {
-    return chl_fail(CHL_ERR_FORMAT,
-                    "%s: not a sound file that can be read (WAV, FLAC, OGG, MP3, "
-                    "AIFF; others: "
-                    "convert with ffmpeg): %s",
-                    s->name, sf_strerror(NULL));
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s: is not a sound file that can be read (%s): expected WAV, FLAC, OGG, MP3 or "
+        "AIFF, convert others with ffmpeg",
+        s->name, sf_strerror(NULL));
 }
 
 static chl_status sound_new(const char *name, chl_sound **out) {
@@ -205,13 +203,13 @@ static chl_status bad_sample(const chl_sound *s, int64_t frame, int channel, flo
                     isnan(x) ? "not a number" : "infinite");
 }
 
-/* Decodes one block into `mono`; none left sets `ended`. */
+/* Decodes one block into `mono`; sets `ended` when none is left. */
 static chl_status decode(chl_sound *s) {
     int channels = s->info.channels;
     sf_count_t count = sf_readf_float(s->file, s->frames, BLOCK);
     if (count <= 0) {
         if (sf_error(s->file) != SF_ERR_NO_ERROR)
-            return chl_fail(CHL_ERR_FORMAT, "%s: damaged at second %.2f: %s", s->name,
+            return chl_fail(CHL_ERR_FORMAT, "%s: is damaged at second %.2f: %s", s->name,
                             (double)s->decoded / s->info.samplerate, sf_strerror(s->file));
         s->ended = true;
         s->mono_count = 0;
@@ -232,7 +230,7 @@ static chl_status decode(chl_sound *s) {
     return CHL_OK;
 }
 
-/* Fills `ready` with samples at 44 100 Hz; none when all is done. */
+/* Fills `ready` with samples at 44 100 Hz; with none after the end. */
 static chl_status resample(chl_sound *s) {
     s->ready_at = s->ready_count = 0;
     while (s->ready_count == 0) {
@@ -258,15 +256,15 @@ static chl_status resample(chl_sound *s) {
 }
 
 static chl_status check_end(chl_sound *s) {
-    if (s->decoded == 0) return chl_fail(CHL_ERR_FORMAT, "%s: holds no sound (0 samples)", s->name);
+    if (s->decoded == 0) return chl_fail(CHL_ERR_FORMAT, "%s: has no samples", s->name);
     if (s->warned || s->decoded == s->info.frames) return CHL_OK;
     s->warned = true;
     double there = (double)s->decoded / s->info.samplerate;
     if (s->info.frames == UNKNOWN_LENGTH)
-        chl_log(CHL_LOG_WARN, "%s: has no length in its header: using the %.2f s it holds", s->name,
+        chl_log(CHL_LOG_WARN, "%s: the header has no length: using the %.2f s in the file", s->name,
                 there);
     else
-        chl_log(CHL_LOG_WARN, "%s: the header says %.2f s, the file holds %.2f s: using those",
+        chl_log(CHL_LOG_WARN, "%s: the header claims %.2f s, the file has %.2f s: using those",
                 s->name, (double)s->info.frames / s->info.samplerate, there);
     return CHL_OK;
 }
@@ -278,7 +276,7 @@ chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got) {
         if (s->ready_at == s->ready_count) CHL_TRY(resample(s));
         int64_t count = s->ready_count - s->ready_at, room = want - *got;
         if (s->ended) {
-            /* soxr rounds the length its own way; now it is known to the sample */
+            /* soxr rounds the length differently; at the end it is known to the sample */
             int64_t left = resampled_length(s->decoded, s->info.samplerate) - s->delivered;
             if (count == 0 && left > 0) {
                 s->ready[s->ready_at = 0] = 0;
@@ -311,12 +309,12 @@ static chl_status read_all(chl_sound *s, float **wave, int64_t *samples) {
     int64_t capacity = 0, got;
     do {
         if (*samples == capacity) {
-            /* grows with what is really there, whatever the header claims */
+            /* grows with the samples read, not with what the header claims */
             capacity = capacity ? capacity * 2 : 1 << 18;
             float *larger = realloc(*wave, (size_t)capacity * sizeof(float));
             if (!larger)
-                return chl_fail(CHL_ERR_MEMORY, "%s: no memory for %" PRId64 " samples", s->name,
-                                capacity);
+                return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for %" PRId64 " samples",
+                                s->name, capacity);
             *wave = larger;
         }
         CHL_TRY(chl_sound_read(s, *wave + *samples, capacity - *samples, &got));

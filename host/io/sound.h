@@ -1,14 +1,19 @@
-/* Sound files in: WAV, FLAC, OGG, MP3, AIFF, ... (libsndfile), mixed to mono,
- * brought to 44 100 Hz (soxr, high quality), read front to back in blocks, so
- * that a ten-hour file needs no more memory than a short one.
+/* Reading sound files: WAV, FLAC, OGG, MP3, AIFF, ... (libsndfile), mixed to mono, resampled to
+ * 44 100 Hz (soxr, high quality). A file is read front to back in blocks, so that a ten-hour file
+ * needs no more memory than a short one.
  *
- * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate).
- * Integer samples come as [-1, 1), float samples as stored; a sample that is
- * NaN or infinite is CHL_ERR_NUMERIC, naming the second and the channel. A file
- * shorter or longer than its header says is read to its real end, with a
- * warning in the log.
+ *     chl_sound *sound;
+ *     CHL_TRY(chl_sound_open("rain.flac", &sound));
+ *     do CHL_TRY(chl_sound_read(sound, block, 4096, &got));
+ *     while (got == 4096);
+ *     chl_sound_close(sound);
  *
- * Without CHLADNI_MEDIA every call is CHL_ERR_UNSUPPORTED. */
+ * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate). Integer samples are
+ * scaled to [-1, 1), float samples are kept as stored; a NaN or infinite sample is CHL_ERR_NUMERIC,
+ * naming the second and the channel. A file that is shorter or longer than its header says is read
+ * to its real end, with a warning in the log.
+ *
+ * In a build without CHLADNI_MEDIA every call is CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_SOUND_H
 #define CHL_IO_SOUND_H
 #include "base/status.h"
@@ -20,21 +25,21 @@
 typedef struct chl_sound chl_sound;
 
 chl_status chl_sound_open(const char *path, chl_sound **out);
-/* The file's bytes in memory, which must stay; `name` stands for the path in
- * error texts. */
+/* The file's bytes in memory, which must stay valid until the sound is closed; `name` replaces the
+ * path in error texts. */
 chl_status chl_sound_open_memory(const void *data, size_t size, const char *name, chl_sound **out);
 void chl_sound_close(chl_sound *sound);
-/* Length at 44 100 Hz as the header has it. */
+/* Length at 44 100 Hz, as the header claims it. */
 int64_t chl_sound_samples(const chl_sound *sound);
-/* `sound` is a chl_sound *: the two fit chl_wave_source (sound/mel.h). Fewer
- * than `want` only at the end. */
+/* Reads up to `want` samples into out; fewer only at the end. `sound` is a chl_sound *: the void
+ * pointer makes both functions fit chl_wave_source (sound/mel.h). */
 chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got);
 chl_status chl_sound_rewind(void *sound);
 
-/* The whole file; the caller frees *wave. 10 MB a minute. */
+/* The whole file, 10 MB a minute; the caller frees *wave. */
 chl_status chl_sound_load(const char *path, float **wave, int64_t *samples);
 
 /* Mono WAV of 16 bits at 44 100 Hz: clamped to [-1,1], times 32767, rounded to even. The file
- * appears whole or not at all. NaN is CHL_ERR_NUMERIC. sound_write.c */
+ * appears complete or not at all. NaN is CHL_ERR_NUMERIC. Defined in sound_write.c. */
 chl_status chl_sound_write(const char *path, const float *wave, int64_t samples);
 #endif

@@ -16,7 +16,8 @@ static chl_status write_samples(SNDFILE *file, const char *path, const float *wa
         for (int64_t i = 0; i < count; i++) {
             const float x = wave[at + i];
             if (isnan(x))
-                return chl_fail(CHL_ERR_NUMERIC, "%s: sample %lld is not a number", path,
+                return chl_fail(CHL_ERR_NUMERIC,
+                                "%s: sample %lld is not a number, expected one in [-1, 1]", path,
                                 (long long)(at + i));
             block[i] = (int16_t)lrintf(fminf(fmaxf(x, -1), 1) * 32767);
         }
@@ -27,7 +28,9 @@ static chl_status write_samples(SNDFILE *file, const char *path, const float *wa
 }
 
 chl_status chl_sound_write(const char *path, const float *wave, int64_t samples) {
-    if (samples < 1) return chl_fail(CHL_ERR_ARGUMENT, "%s: a sound of no samples", path);
+    if (samples < 1)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: the sound has %lld samples, expected at least 1",
+                        path, (long long)samples);
     chl_new_file file;
     CHL_TRY(chl_new_file_begin(path, &file));
     SF_INFO info = {

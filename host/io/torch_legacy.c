@@ -1,6 +1,14 @@
-/* torch.save before 1.6, and the inside of tensors pickled without torch.save: five pickles (magic
- * number, protocol, system, the object, the list of storage keys), then per key an int64 count and
- * that many elements. */
+/* The stream that torch.save wrote before PyTorch 1.6, and that tensors pickled without torch.save
+ * still carry:
+ *
+ *     pickle   the magic number 0x1950a86a20f9469cfc6c
+ *     pickle   the protocol, 1001
+ *     pickle   a dict about the machine; little_endian must be True
+ *     pickle   the object, whose tensors refer to storages by key
+ *     pickle   the list of storage keys
+ *     then, per key in that order: an int64 number of elements, and the elements
+ *
+ * The element type of a storage is known only from the references to it in the object. */
 #include "io/torch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +17,10 @@ static const uint8_t magic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 
 #define PROTOCOL 1001
 #define COUNT_BYTES 8
 
-/* Where a storage lies. Rows are sorted by key. */
+/* The position of a storage. Rows are sorted by key. */
 typedef struct row {
     chl_torch_storage storage;
-    const uint8_t *data; /* NULL until its turn in the stream came */
+    const uint8_t *data; /* NULL until the stream was read up to it */
     size_t size;
 } row;
 
@@ -51,7 +59,7 @@ static chl_status read_preamble(stream *s) {
     CHL_TRY(next_pickle(s, &head));
     bool fine = is_magic(head.root);
     chl_pickle_free(&head);
-    if (!fine) return damaged(s, "its magic number is not that of torch.save");
+    if (!fine) return damaged(s, "its magic number is not torch.save's");
     CHL_TRY(next_pickle(s, &head));
     fine = head.root->kind == CHL_PICKLE_INT && head.root->integer == PROTOCOL;
     chl_pickle_free(&head);
@@ -61,9 +69,9 @@ static chl_status read_preamble(stream *s) {
     fine = little && little->kind == CHL_PICKLE_BOOL && little->integer;
     chl_pickle_free(&head);
     if (!fine)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: was not saved on a little-endian machine: save it again on one",
-                        s->file);
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "%s: was saved on a big-endian machine: save it again on a little-endian one", s->file);
     return CHL_OK;
 }
 
@@ -74,13 +82,13 @@ static int by_key(const void *left, const void *right) {
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-/* One row per key that the object refers to. Other persistent references (the source of classes)
- * are of no interest. */
+/* One row per key that the object refers to. Other persistent references (the source code of
+ * classes) are ignored. */
 static chl_status list_storages(stream *s) {
     int64_t references = 0, kept = 0;
     for (const chl_pickle_value *v = s->object.persistent; v; v = v->persistent.next) references++;
     s->rows = calloc((size_t)references + 1, sizeof *s->rows);
-    if (!s->rows) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its storages", s->file);
+    if (!s->rows) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its storages", s->file);
     for (const chl_pickle_value *v = s->object.persistent; v; v = v->persistent.next) {
         const chl_pickle_value *id = v->persistent.identity;
         if (id->kind == CHL_PICKLE_TUPLE && id->list.count &&
@@ -110,7 +118,7 @@ static chl_status place_storages(stream *s) {
         const chl_pickle_value *key = keys.root->list.item[i];
         row *r = key->kind == CHL_PICKLE_TEXT ? find_row(s, key->bytes) : NULL;
         if (!r || r->data)
-            status = damaged(s, "a storage is listed that nothing refers to, or twice");
+            status = damaged(s, "a storage is listed twice, or no tensor refers to it");
         else if (s->end - s->at < COUNT_BYTES)
             status = damaged(s, "it ends before its last storage");
         else {

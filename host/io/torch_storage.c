@@ -1,3 +1,4 @@
+/* Storages: their description in a pickle, ("storage", class, key, location, elements). */
 #include "io/torch.h"
 #include <string.h>
 
@@ -18,7 +19,7 @@ static chl_element element_of(const chl_pickle_value *class) {
                  {"torch.storage", "UntypedStorage", CHL_ELEMENT_U8}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (chl_pickle_is_global(class, known[i].module, known[i].name)) return known[i].element;
-        /* tensors that lived on a GPU when old versions saved them */
+        /* old versions saved tensors in GPU memory under their CUDA class */
         if (i + 1 < sizeof known / sizeof *known &&
             chl_pickle_is_global(class, "torch.cuda", known[i].name))
             return known[i].element;
@@ -34,10 +35,11 @@ chl_status chl_torch_storage_of(const chl_pickle_value *persistent, const char *
     const int64_t parts = part ? id->list.count : 0;
     if (parts < 5 || parts > 6 || !chl_pickle_is_text(part[0], "storage") ||
         part[2]->kind != CHL_PICKLE_TEXT || part[4]->kind != CHL_PICKLE_INT || part[4]->integer < 0)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: a tensor's storage is not described as PyTorch does: the file is "
-                        "damaged, or was not written by torch.save",
-                        file);
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: a tensor's storage is not described as (\"storage\", class, key, "
+            "location, elements): the file is damaged, or was not written by torch.save",
+            file);
     if (parts == 6 && part[5]->kind != CHL_PICKLE_NONE)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: a storage is a window into another one (PyTorch before 0.4): save the "
@@ -64,7 +66,7 @@ chl_status chl_torch_storage_set(chl_pickle_value *reference, const chl_torch_st
     if (__builtin_mul_overflow(storage->elements, chl_element_bytes(storage->element), &bytes) ||
         (uint64_t)bytes > size)
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: a storage claims %lld elements, %zu bytes are there: the file is "
+                        "%s: a storage claims %lld elements but has %zu bytes: the file is "
                         "damaged, fetch it again",
                         file, (long long)storage->elements, size);
     reference->kind = CHL_PICKLE_STORAGE;

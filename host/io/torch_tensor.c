@@ -1,9 +1,16 @@
+/* A tensor in a pickle is a call that would rebuild it:
+ *
+ *     torch._utils._rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, hooks)
+ *
+ * possibly wrapped: _rebuild_parameter(tensor, ...) for a parameter,
+ * _rebuild_from_type_v2(function, type, arguments, state) for a subclass. The view it describes is
+ * checked and copied by chl_view_copy. */
 #include "io/torch_tensor.h"
 #include <string.h>
 
-/* A parameter of a parameter of ... is a lie beyond this. */
+/* A parameter of a parameter of ... is never nested deeper than this. */
 #define MAX_WRAPPERS 4
-/* Alignment, the row in the table, the index. */
+/* Bytes per array beside its data: alignment, the entry in the list, the index. */
 #define ARRAY_OVERHEAD 192
 
 static bool named_rebuild(const chl_pickle_value *callee) {
@@ -48,8 +55,7 @@ static bool read_sizes(const chl_pickle_value *tuple, int64_t *sizes, int64_t ca
     return true;
 }
 
-/* Peels parameters and subclasses off until a call of _rebuild_tensor* with its arguments is left.
- */
+/* Unwraps parameters and subclasses down to a call of _rebuild_tensor* and its arguments. */
 static chl_status find_rebuild(const chl_pickle_value *value, const char *key, const char *file,
                                const chl_pickle_value **callee,
                                const chl_pickle_value **arguments) {
@@ -78,10 +84,11 @@ chl_status chl_torch_spend(chl_torch_budget *budget, size_t bytes, const char *k
                            const char *file) {
     const size_t whole = bytes + ARRAY_OVERHEAD + strlen(key);
     if (whole > budget->left)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: \"%s\" and those before it claim the same bytes over and over: not a "
-                        "checkpoint",
-                        file, key);
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: \"%s\" and the tensors before it claim the same bytes over and over: not "
+            "a checkpoint",
+            file, key);
     budget->left -= whole;
     return CHL_OK;
 }
@@ -106,8 +113,8 @@ chl_status chl_torch_tensor(chl_pickle_value *value, const char *key,
         part[2]->list.count != part[3]->list.count)
         return damaged(key, file);
     if (part[2]->list.count > CHL_MAX_RANK)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has rank %lld, at most %d is supported",
-                        file, key, (long long)part[2]->list.count, CHL_MAX_RANK);
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has rank %lld, expected 0 to %d", file,
+                        key, (long long)part[2]->list.count, CHL_MAX_RANK);
     chl_view view = {.rank = (int32_t)part[2]->list.count, .offset = part[1]->integer};
     if (!read_sizes(part[2], view.dim, CHL_MAX_RANK) ||
         !read_sizes(part[3], view.stride, CHL_MAX_RANK))

@@ -1,16 +1,23 @@
-/* From the object tree of a PyTorch pickle to named arrays. The tree may be hostile: references may
- * be shared (so that the number of paths is exponential in the size of the file) or cyclic. Depth
- * and the number of visited entries are limited, far above what any network has. */
+/* From the objects of a PyTorch pickle to named arrays. Example: a module whose attributes are
+ *
+ *     {"_parameters": {"weight": tensor}, "_modules": {"fc": module with "_parameters": {"bias":
+ * t}}}
+ *
+ * becomes "weight" and "fc.bias", the names of its state_dict().
+ *
+ * The objects may be hostile: references may be shared (the number of paths is then exponential in
+ * the size of the file) or cyclic. Depth, visited entries and the bytes of all arrays are limited,
+ * far above what any network needs. */
 #include "io/torch_tensor.h"
 #include <string.h>
 
 #define MAX_DEPTH 64
 #define MAX_VISITS ((int64_t)1 << 22)
 #define MAX_UNWRAPS 4
-/* Items of the persistence wrapper: five keys and values, with room for more. */
+/* Items in the dict of NVIDIA's persistence wrapper: five keys and values, and some reserve. */
 #define MAX_META 64
-/* Arrays may take this many times the bytes of the file: a factor 4 from uint8 to int32, the rest
- * for weights that are shared under several names. */
+/* All arrays together may have this many times the bytes of the file: a factor 4 for uint8 to
+ * int32, the rest for weights that are shared under several names. */
 #define BUDGET_FACTOR 16
 #define BUDGET_FLOOR ((size_t)1 << 20)
 
@@ -71,10 +78,11 @@ static bool is_container(const value *v) {
 static chl_status charge(walker *w, int64_t visits) {
     w->visits += visits;
     if (w->visits <= MAX_VISITS) return CHL_OK;
-    return chl_fail(CHL_ERR_FORMAT,
-                    "%s: more than %lld entries: objects refer to each other over and over, not a "
-                    "checkpoint",
-                    w->into->source, (long long)MAX_VISITS);
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s: more than %lld entries, because objects refer to each other over and over: "
+        "not a checkpoint",
+        w->into->source, (long long)MAX_VISITS);
 }
 
 static chl_status walk_number(walker *w, const value *v) {
@@ -87,7 +95,8 @@ static chl_status walk_number(walker *w, const value *v) {
         CHL_TRY(chl_params_add(w->into, w->key, (chl_desc){.dtype = CHL_I32}, &data));
         *(int32_t *)data = (int32_t)v->integer;
     } else
-        chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is beyond 32 bits, left out", w->into->source, w->key);
+        chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is an integer beyond 32 bits: ignored", w->into->source,
+                w->key);
     return CHL_OK;
 }
 
@@ -95,7 +104,7 @@ static chl_status walk_number(walker *w, const value *v) {
 static chl_status walk_entry(walker *w, const value *name, value *v, bool numbers) {
     char part[CHL_KEY_LENGTH + 1];
     if (name->kind != CHL_PICKLE_TEXT) {
-        chl_log(CHL_LOG_DEBUG, "%s: an entry of \"%s\" has no text as its name, left out",
+        chl_log(CHL_LOG_DEBUG, "%s: an entry of \"%s\" has a name that is not a text: ignored",
                 w->into->source, w->key);
         return CHL_OK;
     }
@@ -152,7 +161,7 @@ static chl_status walk_module(walker *w, const value *state) {
 
 static chl_status walk(walker *w, value *v, bool numbers) {
     if (chl_torch_is_tensor(v)) return chl_torch_tensor(v, w->key, w->source, &w->budget, w->into);
-    /* looking for a module's dicts among its attributes costs a pass over them */
+    /* searching a module's attributes for its dicts costs a pass over them */
     const value *state = attributes(v);
     CHL_TRY(charge(w, state ? state->list.count : 0));
     if (is_container(v)) {
@@ -170,11 +179,11 @@ static chl_status walk(walker *w, value *v, bool numbers) {
     if (numbers && w->depth &&
         (v->kind == CHL_PICKLE_INT || v->kind == CHL_PICKLE_BOOL || v->kind == CHL_PICKLE_FLOAT))
         return walk_number(w, v);
-    chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is not an array, left out", w->into->source, w->key);
+    chl_log(CHL_LOG_DEBUG, "%s: \"%s\" is not an array: ignored", w->into->source, w->key);
     return CHL_OK;
 }
 
-/* Training checkpoints carry the network beside optimisers and options. */
+/* Training checkpoints hold the network beside optimisers and options. */
 static value *unwrap(value *root, value **latent_avg) {
     static const char *const wanted[] = {"g_ema", "G_ema", "state_dict", "model"};
     *latent_avg = NULL;
@@ -207,7 +216,7 @@ chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_pa
         CHL_TRY(chl_torch_tensor(latent_avg, "latent_avg", source, &w.budget, into));
     if (into->count) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT,
-                    "%s: no weights were found in it (looked for g_ema, G_ema, state_dict, model "
-                    "and tensors at the top): name a checkpoint of a network",
+                    "%s: no weights were found (searched g_ema, G_ema, state_dict, model and the "
+                    "top level for tensors): expected the checkpoint of a network",
                     into->source);
 }

@@ -1,5 +1,6 @@
-/* torch.save since 1.6 and torch.jit.save: a zip with <name>/data.pkl and one entry
- * <name>/data/<key> per storage. */
+/* The zip that torch.save (since PyTorch 1.6) and torch.jit.save write: <name>/data.pkl is the
+ * pickle, <name>/data/<key> the bytes of a storage, <name>/byteorder (since 2.0) "little" or "big".
+ * Code in a TorchScript archive (<name>/code/) is ignored. */
 #include "io/torch.h"
 #include "io/zip.h"
 #include <string.h>
@@ -12,7 +13,7 @@ typedef struct archive {
     size_t prefix_size;
 } archive;
 
-/* <prefix><name>; NULL when absent. */
+/* The entry <prefix><folder><name>; NULL when absent. */
 static const chl_zip_entry *find(const archive *a, const char *folder, chl_pickle_text name) {
     char path[2 * MAX_PREFIX + 1];
     const size_t folder_size = strlen(folder), size = a->prefix_size + folder_size + name.size;
@@ -42,7 +43,7 @@ static chl_status resolve(void *context, chl_pickle_value *reference, const char
     return chl_torch_storage_set(reference, &storage, content, (size_t)entry->size, file);
 }
 
-/* The archive's own name is whatever the file was called when it was saved. */
+/* <name> is what the file was called when it was saved, so it is found by its data.pkl. */
 static chl_status find_prefix(archive *a) {
     const char pickle[] = "data.pkl";
     const size_t pickle_size = sizeof pickle - 1;
@@ -59,16 +60,17 @@ static chl_status find_prefix(archive *a) {
         found++;
     }
     if (found == 1) return CHL_OK;
-    return chl_fail(CHL_ERR_FORMAT,
-                    "%s: is a zip archive with %s data.pkl: not written by torch.save. If weights "
-                    "are packed in it, unpack them first",
-                    a->zip.file, found ? "more than one" : "no");
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s: is a zip archive with %s data.pkl, expected one: not written by torch.save. "
+        "If it contains weight files, unpack them first",
+        a->zip.file, found ? "more than one" : "no");
 }
 
 static chl_status check_byte_order(const archive *a) {
     const chl_zip_entry *entry = find_named(a, "byteorder");
     const uint8_t *content = NULL;
-    if (!entry) return CHL_OK; /* older than the entry, and little-endian */
+    if (!entry) return CHL_OK; /* written before 2.0, always little-endian */
     CHL_TRY(chl_zip_content(&a->zip, entry, &content));
     if (entry->size == 6 && memcmp(content, "little", 6) == 0) return CHL_OK;
     return chl_fail(CHL_ERR_UNSUPPORTED,

@@ -11,7 +11,8 @@ static bool starts(const uint8_t *data, size_t size, const char *with) {
     return size >= length && memcmp(data, with, length) == 0;
 }
 
-/* What a download often leaves under the name of a checkpoint. */
+/* The error for a file of another kind: it recognises what a failed download often leaves under the
+ * name of a checkpoint. */
 static chl_status refuse(const uint8_t *data, size_t size, const char *name) {
     const char *text = (const char *)data;
     if (starts(data, size, "version https://git-lfs"))
@@ -20,8 +21,8 @@ static chl_status refuse(const uint8_t *data, size_t size, const char *name) {
     if ((size >= 5 && strncasecmp(text, "<html", 5) == 0) ||
         (size >= 9 && strncasecmp(text, "<!doctype", 9) == 0))
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: is a web page, not a checkpoint: the download was refused or needs "
-                        "confirming in a browser",
+                        "%s: is a web page, not a checkpoint: the download failed or must be "
+                        "confirmed in a browser",
                         name);
     if (starts(data, size, "\x1f\x8b") || starts(data, size, "BZh") ||
         starts(data, size,
@@ -36,14 +37,15 @@ static chl_status refuse(const uint8_t *data, size_t size, const char *name) {
     if (starts(data, size, "\x89HDF"))
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is an HDF5 file: convert it to safetensors",
                         name);
-    return chl_fail(CHL_ERR_FORMAT,
-                    "%s: is of no known kind (safetensors, PyTorch .pt/.pth, NVIDIA .pkl, .npy): "
-                    "check that this is the weights file and that it is complete",
-                    name);
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s: is of an unknown kind, expected safetensors, PyTorch .pt/.pth, NVIDIA .pkl or "
+        ".npy: check that this is the weights file and that it is complete",
+        name);
 }
 
-/* The first 8 bytes are the length of the header, below 2^32 where it is honest. Comes before the
- * pickles, whose first bytes are a possible length. */
+/* The first 8 bytes are the header's length, below 2^32 in every real file. This test must come
+ * before the pickles', whose first bytes are a possible length. */
 static bool is_safetensors(const uint8_t *data, size_t size) {
     return size > 8 && data[8] == '{' && memcmp(data + 4, "\0\0\0\0", 4) == 0;
 }

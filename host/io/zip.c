@@ -1,3 +1,6 @@
+/* Reading a zip starts at its end: the end record gives the central directory, the directory gives
+ * each entry's local header, and the entry's bytes follow that header. zip64 repeats those fields
+ * that overflow 16 or 32 bits (all ones) in a second end record and in an extra field per entry. */
 #include "io/zip.h"
 #include "io/element.h"
 #include <stdlib.h>
@@ -33,7 +36,7 @@ static int by_name(const void *left, const void *right) {
     return compare_names(a->name, a->name_size, b->name, b->name_size);
 }
 
-/* The end record is the last thing in the file but for a comment whose length it states. */
+/* The end record is the last record of the file; only a comment follows, whose length it states. */
 static const uint8_t *find_end(const uint8_t *data, size_t size) {
     if (size < END_BYTES) return NULL;
     const size_t last = size - END_BYTES, first = last > MAX_COMMENT ? last - MAX_COMMENT : 0;
@@ -69,7 +72,7 @@ static chl_status find_directory(const uint8_t *data, size_t size, const char *f
     return CHL_OK;
 }
 
-/* Takes the 64-bit values of the zip64 extra field for those that are all ones. */
+/* Replaces each value that is all ones by its 64-bit value in the zip64 extra field. */
 static bool read_zip64(const uint8_t *extra, size_t left, uint64_t *size, uint64_t *packed,
                        uint64_t *header) {
     const bool wanted = *size == 0xFFFFFFFF || *packed == 0xFFFFFFFF || *header == 0xFFFFFFFF;
@@ -117,7 +120,7 @@ static chl_status read_entries(chl_zip *zip, uint64_t bytes, uint64_t count) {
     qsort(zip->entry, (size_t)zip->count, sizeof *zip->entry, by_name);
     for (int64_t i = 1; i < zip->count; i++)
         if (by_name(&zip->entry[i - 1], &zip->entry[i]) == 0)
-            return damaged(zip->file, "it holds two entries of one name");
+            return damaged(zip->file, "it has two entries of the same name");
     return CHL_OK;
 }
 
@@ -126,7 +129,7 @@ chl_status chl_zip_open(const uint8_t *data, size_t size, const char *file, chl_
     *out = (chl_zip){.file = file, .data = data};
     CHL_TRY(find_directory(data, size, file, &out->directory, &bytes, &count));
     out->entry = malloc((size_t)(count + 1) * sizeof *out->entry);
-    if (!out->entry) return chl_fail(CHL_ERR_MEMORY, "%s: no memory for its directory", file);
+    if (!out->entry) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its directory", file);
     chl_status status = read_entries(out, bytes, count);
     if (status != CHL_OK) chl_zip_close(out);
     return status;
@@ -147,8 +150,8 @@ chl_status chl_zip_content(const chl_zip *zip, const chl_zip_entry *entry,
     if (!entry->stored) {
         char shown[CHL_PRINTABLE_LENGTH + 1];
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: entry \"%s\" is compressed or encrypted: save it again with "
-                        "torch.save, which stores plainly",
+                        "%s: entry \"%s\" is compressed or encrypted: save the file again with "
+                        "torch.save, which does neither",
                         zip->file, chl_printable(entry->name, entry->name_size, shown));
     }
     if (entry->header > zip->directory || zip->directory - entry->header < LOCAL_BYTES)

@@ -1,6 +1,9 @@
-/* The part of ZIP that PyTorch writes: a central directory (zip64 included) and entries stored
- * without compression, read in place. Checksums are not verified: PyTorch can be told not to write
- * them. */
+/* The part of ZIP that PyTorch writes [PKWARE, APPNOTE.TXT 6.3]: a central directory (zip64
+ * included) and entries stored without compression, which are read in place.
+ *
+ * Guarantees: every offset and size is checked against the file; entry names are unique. Limits: no
+ * compression, no encryption, no archives in several parts. Checksums are not verified, because
+ * PyTorch has an option to leave them out. */
 #ifndef CHL_IO_ZIP_H
 #define CHL_IO_ZIP_H
 #include "base/status.h"
@@ -23,12 +26,12 @@ typedef struct chl_zip {
     int64_t count;
 } chl_zip;
 
-/* The bytes and `file` stay the caller's and must outlive the zip. Two entries of one name are an
- * error. */
+/* `data` and `file` must outlive the zip. Two entries of the same name are CHL_ERR_FORMAT. */
 chl_status chl_zip_open(const uint8_t *data, size_t size, const char *file, chl_zip *out);
 void chl_zip_close(chl_zip *zip);
 /* NULL when absent. */
 const chl_zip_entry *chl_zip_find(const chl_zip *zip, const char *name, size_t name_size);
-/* Where the bytes of an entry are. A compressed entry is CHL_ERR_UNSUPPORTED. */
+/* *content = the entry's bytes, entry->size of them. A compressed or encrypted entry is
+ * CHL_ERR_UNSUPPORTED. */
 chl_status chl_zip_content(const chl_zip *zip, const chl_zip_entry *entry, const uint8_t **content);
 #endif

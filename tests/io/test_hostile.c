@@ -135,7 +135,7 @@ static void test_safetensors_header(void **unused) {
                 "overlaps");
     safetensors("{" ROW("a", "[1]", "[0,18446744073709551615]") "}", 8, bad, "offsets");
     safetensors("{" ROW("a", "[1]", "[0,99999999999999999999]") "}", 8, bad, "offsets");
-    safetensors("{" ROW("a", "[-1]", "[0,4]") "}", 4, bad, "plain size");
+    safetensors("{" ROW("a", "[-1]", "[0,4]") "}", 4, bad, "not a plain number");
     safetensors("{" ROW("a", "[1.0]", "[0,4]") "}", 4, bad, "does not end");
     safetensors("{" ROW("a", "[1,1,1,1,1,1,1]", "[0,4]") "}", 4, CHL_ERR_UNSUPPORTED, "\"a\"");
     /* twice the same */
@@ -152,7 +152,7 @@ static void test_safetensors_header(void **unused) {
     safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[]}}", 0, bad, "lacks");
     safetensors("{\"a\":{\"x\":1}}", 0, bad, "unknown");
     safetensors("{\"a\":1}", 0, bad, "object");
-    safetensors("{\"__metadata__\":{\"a\":1}}", 0, bad, "strings");
+    safetensors("{\"__metadata__\":{\"a\":1}}", 0, bad, "not a string");
     safetensors("{\"a", 0, bad, "string");
     safetensors("{\"\\ud800\":1}", 0, bad, "string");
     safetensors("{\"\\x\":1}", 0, bad, "string");
@@ -163,7 +163,7 @@ static void test_safetensors_header(void **unused) {
     safetensors("{", 0, bad, "string");
     expect("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10, bad, "claims 9223372036854775807 bytes");
     expect("\x01\xe1\xf5\x05\0\0\0\0{}", 10, bad, "100 MB");
-    expect("\x03\0\0\0\0\0\0\0{}", 10, bad, "what the file holds");
+    expect("\x03\0\0\0\0\0\0\0{}", 10, bad, "more than the file has");
     expect("\0\0\0\0\0\0\0\0{}", 10, bad, "start with {");
 }
 
@@ -378,7 +378,7 @@ static void test_tensor_lies(void **unused) {
     REBUILD("ctorch._tensor\n_rebuild_from_type_v2\n(NNNNtR", bad, "not a tensor");
     REBUILD("ctorch._utils\n_rebuild_tensor_v3\n(" STORAGE(
                 "torch.storage\nUntypedStorage") "K\0))\x89Nctorch\ncomplex\nNtR",
-            CHL_ERR_UNSUPPORTED, "number format");
+            CHL_ERR_UNSUPPORTED, "element type");
     REBUILD(
         "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE("torch\nComplexFloatStorage") "K\0))\x89NtR",
         CHL_ERR_UNSUPPORTED, "ComplexFloatStorage");
@@ -394,8 +394,8 @@ static void test_legacy_stream(void **unused) {
     STREAM(LEGACY_HEAD OBJECT "\x80\x02N.", "list of its storages");
     STREAM(LEGACY_HEAD OBJECT "\x80\x02]U\x01"
                               "1a.\0\0\0\0\0\0\0\0",
-           "nothing refers to");
-    STREAM(LEGACY_HEAD OBJECT "\x80\x02]Na.\0\0\0\0\0\0\0\0", "nothing refers to");
+           "no tensor refers to");
+    STREAM(LEGACY_HEAD OBJECT "\x80\x02]Na.\0\0\0\0\0\0\0\0", "no tensor refers to");
     STREAM(LEGACY_HEAD OBJECT "\x80\x02]U\x01"
                               "0a.\xff\xff\xff\xff\xff\xff\xff\xff",
            "last storage");

@@ -76,6 +76,14 @@ static void test_write(void **unused) {
     assert_int_equal(head[start - 1], '\n');
     const chl_desc brain = {CHL_BF16, 1, {1}};
     assert_int_equal(chl_npy_write(path, &brain, head), CHL_ERR_UNSUPPORTED);
+    const chl_desc impossible[] = {
+        {CHL_F32, 2, {-1, 4}},        {CHL_F32, 2, {-2, -4}},
+        {CHL_F32, 2, {INT64_MAX, 2}}, {CHL_F32, 3, {(int64_t)1 << 62, 8, 0}},
+        {CHL_F32, -1, {0}},           {CHL_F32, CHL_MAX_RANK + 1, {1, 1, 1, 1, 1, 1}}};
+    for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
+        assert_int_equal(chl_npy_write(path, &impossible[i], head), CHL_ERR_SHAPE);
+        assert_non_null(strstr(chl_error(), path));
+    }
     unlink(path);
     assert_int_equal(chl_npy_write("/no-such-folder/x.npy", &descs[0], head), CHL_ERR_IO);
 }
