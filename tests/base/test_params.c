@@ -30,7 +30,7 @@ static float value_of(const chl_params *p, const char *name) {
 }
 
 /* A random walk of add, rename and drop beside a plain table of what must be there. */
-static void test_index(void **unused) {
+static void arrays_are_found_after_any_adds_renames_and_drops(void **unused) {
     (void)unused;
     enum { NAMES = 400, STEPS = 20000 };
     static float wanted[NAMES];
@@ -71,7 +71,7 @@ static void test_index(void **unused) {
     chl_params_free(p);
 }
 
-static void test_add_refuses(void **unused) {
+static void a_name_twice_and_impossible_shapes_are_refused(void **unused) {
     (void)unused;
     chl_params *p = fresh();
     void *data;
@@ -95,7 +95,7 @@ static void test_add_refuses(void **unused) {
     chl_params_free(NULL);
 }
 
-static void test_strip(void **unused) {
+static void a_prefix_is_stripped_from_all_names_or_from_none(void **unused) {
     (void)unused;
     chl_params *p = fresh();
     add(p, "module.a", 1);
@@ -114,7 +114,7 @@ static void test_strip(void **unused) {
     chl_params_free(p);
 }
 
-static void test_report(void **unused) {
+static void unused_arrays_are_named_and_counted(void **unused) {
     (void)unused;
     chl_params *p = fresh();
     char name[512];
@@ -152,10 +152,10 @@ static void test_report(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_index),
-        cmocka_unit_test(test_add_refuses),
-        cmocka_unit_test(test_strip),
-        cmocka_unit_test(test_report),
+        cmocka_unit_test(arrays_are_found_after_any_adds_renames_and_drops),
+        cmocka_unit_test(a_name_twice_and_impossible_shapes_are_refused),
+        cmocka_unit_test(a_prefix_is_stripped_from_all_names_or_from_none),
+        cmocka_unit_test(unused_arrays_are_named_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

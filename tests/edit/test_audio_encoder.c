@@ -17,7 +17,7 @@ static chl_engine *open_engine(chl_mel_mode mode) {
     return engine;
 }
 
-static void test_hears_as_the_originals(void **state) {
+static void the_predecessors_encoder_hears_as_the_originals(void **state) {
     (void)state;
     chl_engine *engine = open_engine(CHL_MEL_AUTO);
     assert_int_equal(engine->audio->mel, CHL_MEL_COMPATIBLE);
@@ -33,7 +33,7 @@ static void test_hears_as_the_originals(void **state) {
     chl_engine_close(engine);
 }
 
-static void test_levels(void **state) {
+static void a_level_needs_absolute_mel_and_changes_what_is_heard(void **state) {
     (void)state;
     chl_engine *engine = open_engine(CHL_MEL_AUTO);
     float embedding[EMBEDDING];
@@ -42,14 +42,19 @@ static void test_levels(void **state) {
     assert_int_equal(chl_embed_sound_level(engine, SOUND, NAN, embedding), CHL_ERR_ARGUMENT);
     chl_engine_close(engine);
     engine = open_engine(CHL_MEL_ABSOLUTE);
-    MUST(chl_embed_sound_level(engine, SOUND, 6, embedding));
+    float plain[EMBEDDING], louder[EMBEDDING];
+    MUST(chl_embed_sound(engine, SOUND, plain));
+    MUST(chl_embed_sound_level(engine, SOUND, 0, embedding));
+    assert_memory_equal(embedding, plain, sizeof plain); /* 0 dB are no change */
+    MUST(chl_embed_sound_level(engine, SOUND, 6, louder));
+    assert_true(parity_error("6 dB louder", louder, plain, EMBEDDING) > 1e-3);
     chl_engine_close(engine);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hears_as_the_originals),
-        cmocka_unit_test(test_levels),
+        cmocka_unit_test(the_predecessors_encoder_hears_as_the_originals),
+        cmocka_unit_test(a_level_needs_absolute_mel_and_changes_what_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,7 +183,7 @@ static void unkept_results_are_not_readable(void **state) {
 }
 
 /* Twenty steps towards a target: the whole chain loss, gradient, update, step state. */
-static void adam_descends(void **state) {
+static void adam_descends_the_gradient(void **state) {
     (void)state;
     const float goal[3] = {1, -1, 0.5f};
     chl_graph *g = new_graph();
@@ -216,7 +216,7 @@ int main(void) {
         cmocka_unit_test(values_live_across_segments),
         cmocka_unit_test(plan_reuses_memory_without_overlap),
         cmocka_unit_test(unkept_results_are_not_readable),
-        cmocka_unit_test(adam_descends),
+        cmocka_unit_test(adam_descends_the_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

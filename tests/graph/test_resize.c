@@ -36,40 +36,44 @@ static void against_framework(const char *fixture, chl_filter filter) {
     chl_graph_free(g);
 }
 
-static void nearest(void **state) {
+static void nearest_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/nearest", CHL_FILTER_NEAREST);
 }
-static void bilinear(void **state) {
+static void bilinear_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/bilinear", CHL_FILTER_BILINEAR);
 }
-static void bilinear_ends(void **state) {
+static void bilinear_with_aligned_ends_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/bilinear_ends", CHL_FILTER_BILINEAR_ENDS);
 }
-static void bicubic(void **state) {
+static void bicubic_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/bicubic", CHL_FILTER_BICUBIC);
 }
-static void bicubic_pil(void **state) {
+static void antialiased_bicubic_is_as_in_pil(void **state) {
     (void)state;
     against_framework("resize/bicubic_pil", CHL_FILTER_BICUBIC_PIL);
 }
-static void area(void **state) {
+static void area_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/area", CHL_FILTER_AREA);
 }
-static void box(void **state) {
+static void box_is_as_in_the_framework(void **state) {
     (void)state;
     against_framework("resize/box", CHL_FILTER_BOX);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nearest), cmocka_unit_test(bilinear),    cmocka_unit_test(bilinear_ends),
-        cmocka_unit_test(bicubic), cmocka_unit_test(bicubic_pil), cmocka_unit_test(area),
-        cmocka_unit_test(box),
+        cmocka_unit_test(nearest_is_as_in_the_framework),
+        cmocka_unit_test(bilinear_is_as_in_the_framework),
+        cmocka_unit_test(bilinear_with_aligned_ends_is_as_in_the_framework),
+        cmocka_unit_test(bicubic_is_as_in_the_framework),
+        cmocka_unit_test(antialiased_bicubic_is_as_in_pil),
+        cmocka_unit_test(area_is_as_in_the_framework),
+        cmocka_unit_test(box_is_as_in_the_framework),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void check_picture(const clip *c, const float *wave, chl_mel_mode mode, c
     free(expected);
 }
 
-static void librosa_and_opencv(void **state) {
+static void mel_is_librosas_and_its_picture_opencvs(void **state) {
     (void)state;
     static const chl_mel_mode modes[] = {CHL_MEL_COMPATIBLE, CHL_MEL_ABSOLUTE};
     static const char *const mode_names[] = {"compatible", "absolute"};
@@ -87,7 +87,7 @@ static void librosa_and_opencv(void **state) {
 
 /* Segments must not show: the op on the whole clip at once gives the same, at every length around
  * the segment's and the padding's. */
-static void segments_do_not_show(void **state) {
+static void segments_give_what_the_whole_clip_gives(void **state) {
     (void)state;
     static const int lengths[] = {1,      2,      511,    512,    1024,   1025,   1026,
                                   131071, 131072, 131583, 131584, 132607, 132608, 264193};
@@ -119,7 +119,7 @@ static void segments_do_not_show(void **state) {
 
 /* Loudness: 20 dB less is a quarter of the scale in absolute mode and nothing in compatible mode.
  */
-static void loudness(void **state) {
+static void twenty_decibels_less_are_a_quarter_of_the_scale_in_absolute_mode_only(void **state) {
     (void)state;
     const clip *c = &clips[0];
     float *wave = wave_of(c), *loud, *quiet;
@@ -142,7 +142,7 @@ static void loudness(void **state) {
     free(wave);
 }
 
-static void silence(void **state) {
+static void silence_is_all_zero_in_absolute_mode(void **state) {
     (void)state;
     static const float wave[5000];
     static float picture[SIDE * SIDE];
@@ -181,7 +181,7 @@ static chl_status made_up_rewind(void *user) {
 
 /* Twenty minutes here; ten hours take thirty times as long and no more memory. The noise comes out
  * where it is. */
-static void long_sounds(void **state) {
+static void long_sounds_are_read_in_small_portions_whatever_their_header_claims(void **state) {
     (void)state;
     float *noise = parity_formula("hour", 0, 0.3, 441000);
     static float picture[SIDE * SIDE], honest[SIDE * SIDE];
@@ -216,7 +216,7 @@ static void long_sounds(void **state) {
     free(noise);
 }
 
-static void not_a_sound(void **state) {
+static void samples_that_are_no_sound_are_refused_and_placed(void **state) {
     (void)state;
     static float wave[3000], picture[SIDE * SIDE];
     chl_device *cpu = chl_device_cpu();
@@ -234,9 +234,12 @@ static void not_a_sound(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(librosa_and_opencv), cmocka_unit_test(segments_do_not_show),
-        cmocka_unit_test(loudness),           cmocka_unit_test(silence),
-        cmocka_unit_test(long_sounds),        cmocka_unit_test(not_a_sound),
+        cmocka_unit_test(mel_is_librosas_and_its_picture_opencvs),
+        cmocka_unit_test(segments_give_what_the_whole_clip_gives),
+        cmocka_unit_test(twenty_decibels_less_are_a_quarter_of_the_scale_in_absolute_mode_only),
+        cmocka_unit_test(silence_is_all_zero_in_absolute_mode),
+        cmocka_unit_test(long_sounds_are_read_in_small_portions_whatever_their_header_claims),
+        cmocka_unit_test(samples_that_are_no_sound_are_refused_and_placed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static void *read_fixture(const char *path, chl_desc *desc) {
 }
 
 /* Format 1 and 2, C and Fortran order, f2, f4 and f8 give the same array. */
-static void test_read(void **unused) {
+static void every_npy_format_gives_the_same_array(void **unused) {
     (void)unused;
     static const char *const files[] = {FIXTURE("grid.npy"), FIXTURE("grid_v2.npy"),
                                         FIXTURE("grid_fortran.npy"), FIXTURE("grid_half.npy")};
@@ -45,7 +45,7 @@ static void test_read(void **unused) {
     free(scalar);
 }
 
-static void test_write(void **unused) {
+static void what_is_written_is_read_back_aligned(void **unused) {
     (void)unused;
     char path[] = "/tmp/chladni-npy-XXXXXX";
     close(mkstemp(path));
@@ -112,7 +112,7 @@ static void refuse(const char *header, size_t data, chl_status status, const cha
                  words);
 }
 
-static void test_lies(void **unused) {
+static void headers_that_lie_are_refused(void **unused) {
     (void)unused;
 #define HEAD(descr, order, shape)                                                                  \
     "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }"
@@ -153,9 +153,9 @@ static void test_lies(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_lies),
+        cmocka_unit_test(every_npy_format_gives_the_same_array),
+        cmocka_unit_test(what_is_written_is_read_back_aligned),
+        cmocka_unit_test(headers_that_lie_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

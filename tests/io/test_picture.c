@@ -39,7 +39,7 @@ static void check(const char *name, const char *suffix, int allowed) {
     assert_null(raster.rgb);
 }
 
-static void every_png(void **state) {
+static void every_kind_of_png_is_read_exactly(void **state) {
     (void)state;
     static const char *const names[] = {"rgb8",       "rgba8",    "rgba8_interlaced",
                                         "grey8",      "grey1",    "grey2_interlaced",
@@ -47,7 +47,7 @@ static void every_png(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) check(names[i], "png", 0);
 }
 
-static void every_jpeg(void **state) {
+static void jpegs_are_read_upright_to_one_level(void **state) {
     (void)state;
     char name[32];
     for (int i = 1; i <= 8; i++) {
@@ -66,7 +66,7 @@ static void expect_failure(chl_status expected, const char *text) {
     assert_null(raster.rgb);
 }
 
-static void damaged(void **state) {
+static void damaged_pictures_are_refused_by_name(void **state) {
     (void)state;
     file.size = 0;
     expect_failure(CHL_ERR_FORMAT, "empty");
@@ -87,7 +87,7 @@ static void damaged(void **state) {
 }
 
 /* Headers that promise far more than there is. */
-static void bombs(void **state) {
+static void headers_that_claim_too_many_pixels_are_refused(void **state) {
     (void)state;
     static const uint8_t start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     static const struct {
@@ -115,7 +115,7 @@ static void bombs(void **state) {
     expect_failure(CHL_ERR_UNSUPPORTED, "expected at most");
 }
 
-static void missing_files(void **state) {
+static void missing_files_and_folders_are_named(void **state) {
     (void)state;
     chl_raster raster;
     assert_int_equal(chl_raster_read("/nowhere/a.png", &raster), CHL_ERR_IO);
@@ -135,7 +135,7 @@ static int files_in(const char *folder) {
     return count;
 }
 
-static void writing(void **state) {
+static void a_picture_is_written_whole_or_not_at_all(void **state) {
     (void)state;
     char folder[] = "/tmp/chladni-picture-XXXXXX", path[64], sub[64];
     assert_non_null(mkdtemp(folder));
@@ -161,7 +161,7 @@ static void writing(void **state) {
     rmdir(folder);
 }
 
-static void bytes_and_floats(void **state) {
+static void bytes_survive_floats_and_back(void **state) {
     (void)state;
     uint8_t all[256], back[256];
     float pixels[256];
@@ -178,7 +178,7 @@ static void bytes_and_floats(void **state) {
     assert_int_equal(chl_raster_from_float(256, pixels, back), CHL_ERR_NUMERIC);
 }
 
-static void built_without(void **state) {
+static void a_build_without_media_says_so(void **state) {
     (void)state;
     chl_raster raster;
     assert_int_equal(chl_raster_read("a.png", &raster), CHL_ERR_UNSUPPORTED);
@@ -188,17 +188,20 @@ static void built_without(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest without[] = {cmocka_unit_test(built_without),
-                                         cmocka_unit_test(bytes_and_floats)};
+    const struct CMUnitTest without[] = {cmocka_unit_test(a_build_without_media_says_so),
+                                         cmocka_unit_test(bytes_survive_floats_and_back)};
     chl_raster raster;
     if (chl_raster_read(CHLADNI_FIXTURES "/picture/rgb8.png", &raster) == CHL_ERR_UNSUPPORTED)
         return cmocka_run_group_tests(without, NULL, NULL);
     chl_raster_free(&raster);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_png),        cmocka_unit_test(every_jpeg),
-        cmocka_unit_test(damaged),          cmocka_unit_test(bombs),
-        cmocka_unit_test(writing),          cmocka_unit_test(missing_files),
-        cmocka_unit_test(bytes_and_floats),
+        cmocka_unit_test(every_kind_of_png_is_read_exactly),
+        cmocka_unit_test(jpegs_are_read_upright_to_one_level),
+        cmocka_unit_test(damaged_pictures_are_refused_by_name),
+        cmocka_unit_test(headers_that_claim_too_many_pixels_are_refused),
+        cmocka_unit_test(a_picture_is_written_whole_or_not_at_all),
+        cmocka_unit_test(missing_files_and_folders_are_named),
+        cmocka_unit_test(bytes_survive_floats_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void expect_failure(chl_status expected, const char *text) {
     free(wave);
 }
 
-static void soxr_and_containers(void **state) {
+static void every_container_gives_soxrs_samples(void **state) {
     (void)state;
     float *expected = parity_array("sound/tone", 11025), *wave;
     int64_t samples;
@@ -93,7 +93,7 @@ static void soxr_and_containers(void **state) {
     free(expected);
 }
 
-static void lengths(void **state) {
+static void the_length_at_44100_is_rounded_up_for_any_rate(void **state) {
     (void)state;
     static const int rates[] = {8000, 11025, 22050, 44100, 48000, 96000, 192000, 1000, 768000};
     static const int frames[] = {1, 2, 3, 1000, 4095, 4096, 4097};
@@ -112,7 +112,7 @@ static void lengths(void **state) {
         }
 }
 
-static void eight_channels(void **state) {
+static void channels_are_averaged(void **state) {
     (void)state;
     wav(8, 44100, 32, 100 * 8 * 4);
     for (int i = 0; i < 100; i++)
@@ -125,7 +125,7 @@ static void eight_channels(void **state) {
     free(wave);
 }
 
-static void extensible(void **state) {
+static void extensible_24_bit_wave_is_read(void **state) {
     (void)state;
     static const uint8_t pcm[16] = {1,    0, 0, 0,    0, 0,    0x10, 0,
                                     0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
@@ -156,7 +156,7 @@ static void extensible(void **state) {
     free(wave);
 }
 
-static void rewinding(void **state) {
+static void rewinding_gives_the_same_samples(void **state) {
     (void)state;
     load_bytes(&file, "sound/tone.ogg");
     chl_sound *sound;
@@ -173,7 +173,7 @@ static void rewinding(void **state) {
     chl_sound_close(sound);
 }
 
-static void broken_samples(void **state) {
+static void samples_that_are_no_numbers_are_placed(void **state) {
     (void)state;
     wav(2, 22050, 32, 44100 * 2 * 4);
     for (int i = 0; i < 44100 * 2; i++) put_float(i == 2 * 33075 + 1 ? NAN : 0.1f);
@@ -185,7 +185,7 @@ static void broken_samples(void **state) {
     expect_failure(CHL_ERR_NUMERIC, "infinite");
 }
 
-static void lying_headers(void **state) {
+static void a_header_that_lies_costs_a_warning_or_an_error(void **state) {
     (void)state;
     float *wave;
     int64_t samples;
@@ -211,7 +211,7 @@ static void lying_headers(void **state) {
     expect_failure(CHL_ERR_FORMAT, "");
 }
 
-static void not_a_sound(void **state) {
+static void what_is_no_sound_is_refused_by_name(void **state) {
     (void)state;
     file.size = 0;
     expect_failure(CHL_ERR_FORMAT, "empty (0 bytes)");
@@ -239,7 +239,7 @@ static void not_a_sound(void **state) {
     assert_null(wave);
 }
 
-static void built_without(void **state) {
+static void a_build_without_media_says_so(void **state) {
     (void)state;
     float *wave;
     int64_t samples;
@@ -249,17 +249,21 @@ static void built_without(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest without[] = {cmocka_unit_test(built_without)};
+    const struct CMUnitTest without[] = {cmocka_unit_test(a_build_without_media_says_so)};
     float *wave;
     int64_t samples;
     if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &wave, &samples) == CHL_ERR_UNSUPPORTED)
         return cmocka_run_group_tests(without, NULL, NULL);
     free(wave);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(soxr_and_containers), cmocka_unit_test(lengths),
-        cmocka_unit_test(eight_channels),      cmocka_unit_test(extensible),
-        cmocka_unit_test(rewinding),           cmocka_unit_test(broken_samples),
-        cmocka_unit_test(lying_headers),       cmocka_unit_test(not_a_sound),
+        cmocka_unit_test(every_container_gives_soxrs_samples),
+        cmocka_unit_test(the_length_at_44100_is_rounded_up_for_any_rate),
+        cmocka_unit_test(channels_are_averaged),
+        cmocka_unit_test(extensible_24_bit_wave_is_read),
+        cmocka_unit_test(rewinding_gives_the_same_samples),
+        cmocka_unit_test(samples_that_are_no_numbers_are_placed),
+        cmocka_unit_test(a_header_that_lies_costs_a_warning_or_an_error),
+        cmocka_unit_test(what_is_no_sound_is_refused_by_name),
     };
     chl_log_to(keep_warning, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

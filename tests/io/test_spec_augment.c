@@ -28,7 +28,7 @@ static int empty_rows(int64_t rows, int64_t columns, int64_t row_step, int64_t c
 
 /* Two masks of up to 15 % of the bands and two of up to 30 % of the frames: never more, sometimes
  * nearly as much, on average half of that (less where the two overlap). */
-static void masks(void **state) {
+static void masks_hide_no_more_than_their_shares(void **state) {
     (void)state;
     const chl_spec_augment settings = chl_spec_augment_defaults();
     fill_ones();
@@ -53,7 +53,7 @@ static void masks(void **state) {
     assert_true(bands > 15 && bands < 20 && frames > 45 && frames < 60);
 }
 
-static void pure(void **state) {
+static void a_view_is_a_function_of_seed_step_and_sample(void **state) {
     (void)state;
     const chl_spec_augment settings = chl_spec_augment_defaults();
     formula_fill("mel", 0.5, 0.5, BANDS * FRAMES, mel);
@@ -70,7 +70,7 @@ static void pure(void **state) {
 
 /* A ramp in time stays one: it rises everywhere, keeps its ends, and is bent by at most the warp's
  * share. */
-static void warp(void **state) {
+static void a_warp_keeps_order_and_ends(void **state) {
     (void)state;
     const chl_spec_augment settings = {.warp = 0.1f};
     for (int i = 0; i < BANDS * FRAMES; i++) mel[i] = (float)(i % FRAMES) / (FRAMES - 1);
@@ -90,7 +90,7 @@ static void warp(void **state) {
 }
 
 /* Sounds of any length, and shares of 0 and 1 */
-static void edges(void **state) {
+static void any_length_and_share_stays_in_bounds(void **state) {
     (void)state;
     formula_fill("mel", 0.5, 0.5, BANDS * FRAMES, mel);
     const chl_spec_augment none = {0}, all = {1, 1, 1}, usual = chl_spec_augment_defaults();
@@ -106,7 +106,7 @@ static void edges(void **state) {
 }
 
 /* Rows that lie further apart: the same numbers, and nothing between them is touched. */
-static void strides(void **state) {
+static void rows_apart_give_the_same_numbers_and_leave_the_gaps(void **state) {
     (void)state;
     enum { PART = 150 };
     const chl_spec_augment settings = chl_spec_augment_defaults();
@@ -123,8 +123,11 @@ static void strides(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(masks), cmocka_unit_test(pure),
-                                       cmocka_unit_test(warp), cmocka_unit_test(edges),
-                                       cmocka_unit_test(strides)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(masks_hide_no_more_than_their_shares),
+        cmocka_unit_test(a_view_is_a_function_of_seed_step_and_sample),
+        cmocka_unit_test(a_warp_keeps_order_and_ends),
+        cmocka_unit_test(any_length_and_share_stays_in_bounds),
+        cmocka_unit_test(rows_apart_give_the_same_numbers_and_leave_the_gaps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static void check_sentences(const chl_tokenizer *t) {
     fclose(expected);
 }
 
-static void open_clip_ids(void **state) {
+static void ids_are_open_clips(void **state) {
     (void)state;
     static const char *const names[] = {merges, CHLADNI_FIXTURES "/text/merges.txt.gz"};
     for (int i = 0; i < 2; i++) {
@@ -72,7 +72,7 @@ static void open_clip_ids(void **state) {
     }
 }
 
-static void cutting(void **state) {
+static void long_texts_are_cut_with_a_warning_and_specials_cannot_be_typed(void **state) {
     (void)state;
     chl_tokenizer *t;
     MUST(chl_tokenizer_open(merges, &t));
@@ -97,7 +97,7 @@ static void cutting(void **state) {
     chl_tokenizer_free(t);
 }
 
-static void broken_texts(void **state) {
+static void broken_utf8_is_placed_and_length_is_bounded(void **state) {
     (void)state;
     static const char *const broken[] = {"abc\xff", "\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80",
                                          "\xc0\xaf"};
@@ -130,7 +130,7 @@ static void expect_refusal(const void *data, size_t size, const char *text) {
 }
 #define REFUSED(text, why) expect_refusal(text, sizeof(text) - 1, why)
 
-static void broken_files(void **state) {
+static void broken_merges_are_refused_with_the_line(void **state) {
     (void)state;
     chl_tokenizer *t;
     REFUSED("", "empty");
@@ -161,10 +161,10 @@ static void broken_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_clip_ids),
-        cmocka_unit_test(cutting),
-        cmocka_unit_test(broken_texts),
-        cmocka_unit_test(broken_files),
+        cmocka_unit_test(ids_are_open_clips),
+        cmocka_unit_test(long_texts_are_cut_with_a_warning_and_specials_cannot_be_typed),
+        cmocka_unit_test(broken_utf8_is_placed_and_length_is_bounded),
+        cmocka_unit_test(broken_merges_are_refused_with_the_line),
     };
     chl_log_to(keep_warning, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void expect_state(const chl_params *p) {
     expect_floats(p, "empty", 2, DIMS(0, 3), NULL);
 }
 
-static void test_state_in_every_container(void **unused) {
+static void every_container_gives_the_same_arrays(void **unused) {
     (void)unused;
     static const char *const files[] = {FIXTURE("state.safetensors"), FIXTURE("state_zip.pt"),
                                         FIXTURE("state_zip64.pt"), FIXTURE("state_legacy.pt")};
@@ -92,7 +92,7 @@ static void test_state_in_every_container(void **unused) {
 }
 
 /* Transposed, offset and shared tensors come out row-major. */
-static void test_strides(void **unused) {
+static void strided_and_shared_tensors_come_out_row_major(void **unused) {
     (void)unused;
     static const char *const files[] = {FIXTURE("strided_zip.pt"), FIXTURE("strided_legacy.pt")};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -121,7 +121,7 @@ static void expect_net(const chl_params *p) {
 
 /* A TorchScript archive lists every tensor of its objects; a pickled module only what it would
  * save. */
-static void test_modules(void **unused) {
+static void archives_list_every_tensor_and_modules_what_they_save(void **unused) {
     (void)unused;
     chl_params *p = read_fixture(FIXTURE("script.pt"));
     assert_int_equal(p->count, 6);
@@ -134,7 +134,7 @@ static void test_modules(void **unused) {
     chl_params_free(p);
 }
 
-static void test_nvidia(void **unused) {
+static void nvidia_pickles_give_the_averaged_generator(void **unused) {
     (void)unused;
     static const char *const files[] = {FIXTURE("nvidia_3.pkl"), FIXTURE("nvidia_4.pkl")};
     float ramp[36];
@@ -156,7 +156,7 @@ static void test_nvidia(void **unused) {
     }
 }
 
-static void test_unwrapping(void **unused) {
+static void wrapped_state_is_unwrapped(void **unused) {
     (void)unused;
     chl_params *p = read_fixture(FIXTURE("training.pt"));
     assert_int_equal(p->count, 3);
@@ -187,7 +187,7 @@ static void test_unwrapping(void **unused) {
 
 /* Numbers in the short forms of protocol 2, and a safetensors header whose length, 640, starts with
  * the two bytes of a protocol 2 pickle. */
-static void test_small_print(void **unused) {
+static void short_forms_of_pickle_numbers_are_read(void **unused) {
     (void)unused;
     static const char pickle[] = "\x80\x02}(U\1a\x8a\x02\0\xffU\1bJ\xfe\xff\xff\xffU\1cI-7\n"
                                  "U\1d\x8a\0U\1eG\xbf\xf8\0\0\0\0\0\0U\1fF0.25\nU\1gI01\nu.";
@@ -237,7 +237,7 @@ static int files_in_folder(void) {
 
 /* Every binary16 number survives; what lies between two goes to the nearer, a middle to the even
  * one. */
-static void test_half(void **unused) {
+static void every_half_survives_and_others_round_to_nearest_even(void **unused) {
     (void)unused;
     for (uint32_t bits = 0; bits < 0x7C00; bits++) {
         const uint16_t pair[2] = {(uint16_t)bits, (uint16_t)(bits + 1)};
@@ -259,7 +259,7 @@ static void test_half(void **unused) {
     assert_int_equal(chl_float_to_half(NAN) & 0x7E00, 0x7E00);
 }
 
-static void test_write_half(void **unused) {
+static void halves_are_written_or_refused_when_too_large(void **unused) {
     (void)unused;
     char path[64];
     snprintf(path, sizeof path, "%s/out.safetensors", folder);
@@ -283,7 +283,7 @@ static void test_write_half(void **unused) {
     unlink(path);
 }
 
-static void test_write(void **unused) {
+static void what_is_written_is_read_back_and_replaces_at_once(void **unused) {
     (void)unused;
     char path[64];
     snprintf(path, sizeof path, "%s/out.safetensors", folder);
@@ -337,7 +337,7 @@ static void refuse_content(const char *content, size_t size, chl_status status, 
     unlink(path);
 }
 
-static void test_not_a_file(void **unused) {
+static void what_is_no_readable_file_is_refused_at_once(void **unused) {
     (void)unused;
     char path[64];
     refuse(FIXTURE("no-such-file.pt"), CHL_ERR_IO, "No such file");
@@ -355,7 +355,7 @@ static void test_not_a_file(void **unused) {
     unlink(path);
 }
 
-static void test_other_kinds(void **unused) {
+static void other_kinds_of_files_are_named(void **unused) {
     (void)unused;
     char tar[512] = "model";
     memcpy(tar + 257, "ustar", 5);
@@ -374,17 +374,17 @@ static void test_other_kinds(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_state_in_every_container),
-        cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_modules),
-        cmocka_unit_test(test_nvidia),
-        cmocka_unit_test(test_unwrapping),
-        cmocka_unit_test(test_small_print),
-        cmocka_unit_test(test_half),
-        cmocka_unit_test(test_write_half),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_not_a_file),
-        cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(every_container_gives_the_same_arrays),
+        cmocka_unit_test(strided_and_shared_tensors_come_out_row_major),
+        cmocka_unit_test(archives_list_every_tensor_and_modules_what_they_save),
+        cmocka_unit_test(nvidia_pickles_give_the_averaged_generator),
+        cmocka_unit_test(wrapped_state_is_unwrapped),
+        cmocka_unit_test(short_forms_of_pickle_numbers_are_read),
+        cmocka_unit_test(every_half_survives_and_others_round_to_nearest_even),
+        cmocka_unit_test(halves_are_written_or_refused_when_too_large),
+        cmocka_unit_test(what_is_written_is_read_back_and_replaces_at_once),
+        cmocka_unit_test(what_is_no_readable_file_is_refused_at_once),
+        cmocka_unit_test(other_kinds_of_files_are_named),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -57,7 +57,7 @@ static void expect(const chl_wordnet *wordnet, const char *word, uint32_t pick, 
     assert_string_equal(got, synonym);
 }
 
-static void first_sense_only(void **state) {
+static void synonyms_are_of_the_first_sense_only(void **state) {
     (void)state;
     make_data();
     chl_wordnet *wordnet = open_fine();
@@ -76,7 +76,7 @@ static void first_sense_only(void **state) {
 }
 
 /* Whatever an entry says, the answer is a word, none, or an error that names the file. */
-static void hostile(void **state) {
+static void broken_index_entries_are_errors_that_name_the_file(void **state) {
     (void)state;
     make_data();
     static const char *const broken[] = {
@@ -114,7 +114,7 @@ static void hostile(void **state) {
 }
 
 /* Every cut and every changed byte of the data: read, but never beyond. */
-static void damaged_data(void **state) {
+static void damaged_data_is_never_read_beyond_its_end(void **state) {
     (void)state;
     make_data();
     char lines[128], copy[sizeof data];
@@ -149,7 +149,7 @@ static void write_file(const char *folder, const char *name, const char *text) {
 
 /* The adjective comes before the noun ("light rain" has nothing to do with visible light), but not
  * one that no text was seen to use. */
-static void folder(void **state) {
+static void adjectives_come_before_nouns_and_missing_files_are_named(void **state) {
     (void)state;
     char path[] = "/tmp/chladni-wordnet-XXXXXX";
     chl_wordnet *wordnet;
@@ -189,7 +189,7 @@ static const char *draw(const chl_text_augment *settings, uint64_t variant, cons
     return wording;
 }
 
-static void unchanged(void **state) {
+static void no_augmentation_changes_nothing_but_spaces(void **state) {
     (void)state;
     const chl_text_augment none = {0};
     for (uint64_t v = 0; v < 20; v++) {
@@ -199,7 +199,7 @@ static void unchanged(void **state) {
 }
 
 /* Each change alone, when it is certain to happen */
-static void each_change(void **state) {
+static void each_change_is_drawn_evenly(void **state) {
     (void)state;
     make_data();
     chl_wordnet *wordnet = open_fine();
@@ -236,7 +236,7 @@ static void each_change(void **state) {
     chl_wordnet_free(wordnet);
 }
 
-static void probabilities(void **state) {
+static void changes_come_as_often_as_said_and_repeat(void **state) {
     (void)state;
     const chl_text_augment settings = chl_text_augment_defaults();
     int plain = 0;
@@ -250,7 +250,7 @@ static void probabilities(void **state) {
     assert_in_range(plain, 710, 810);
 }
 
-static void too_long(void **state) {
+static void texts_that_are_too_long_are_refused(void **state) {
     (void)state;
     const chl_text_augment settings = chl_text_augment_defaults();
     char text[3 * CHL_TEXT_MAX_BYTES];
@@ -265,10 +265,14 @@ static void too_long(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_sense_only), cmocka_unit_test(hostile),
-        cmocka_unit_test(damaged_data),     cmocka_unit_test(folder),
-        cmocka_unit_test(unchanged),        cmocka_unit_test(each_change),
-        cmocka_unit_test(probabilities),    cmocka_unit_test(too_long),
+        cmocka_unit_test(synonyms_are_of_the_first_sense_only),
+        cmocka_unit_test(broken_index_entries_are_errors_that_name_the_file),
+        cmocka_unit_test(damaged_data_is_never_read_beyond_its_end),
+        cmocka_unit_test(adjectives_come_before_nouns_and_missing_files_are_named),
+        cmocka_unit_test(no_augmentation_changes_nothing_but_spaces),
+        cmocka_unit_test(each_change_is_drawn_evenly),
+        cmocka_unit_test(changes_come_as_often_as_said_and_repeat),
+        cmocka_unit_test(texts_that_are_too_long_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void compare(const face_case *c, chl_params *params, const chl_arcface_co
     chl_graph_free(g);
 }
 
-static void test_small(void **state) {
+static void small_network_and_gradient_are_the_originals(void **state) {
     (void)state;
     chl_params *params = parity_weights("arcface/small.safetensors");
     chl_arcface_config config;
@@ -67,7 +67,7 @@ static void test_small(void **state) {
     chl_params_free(params);
 }
 
-static void test_ir_se50(void **state) {
+static void ir_se50_is_the_originals_at_full_size(void **state) {
     (void)state;
     chl_arcface_config config = chl_arcface_ir_se50(), read;
     chl_params *params;
@@ -98,7 +98,7 @@ static void test_ir_se50(void **state) {
     chl_params_free(params);
 }
 
-static void test_preprocess(void **state) {
+static void preprocessing_is_the_originals(void **state) {
     (void)state;
     chl_graph *g;
     MUST(chl_graph_new(chl_device_cpu(), &g));
@@ -116,7 +116,7 @@ static void test_preprocess(void **state) {
     chl_graph_free(g);
 }
 
-static void test_errors_name_the_key(void **state) {
+static void a_missing_weight_is_named(void **state) {
     (void)state;
     chl_params *params = parity_weights("arcface/small.safetensors");
     chl_params_drop(params, "body.2.shortcut_layer.1.running_var");
@@ -128,10 +128,10 @@ static void test_errors_name_the_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small),
-        cmocka_unit_test(test_preprocess),
-        cmocka_unit_test(test_errors_name_the_key),
-        cmocka_unit_test(test_ir_se50),
+        cmocka_unit_test(small_network_and_gradient_are_the_originals),
+        cmocka_unit_test(preprocessing_is_the_originals),
+        cmocka_unit_test(a_missing_weight_is_named),
+        cmocka_unit_test(ir_se50_is_the_originals_at_full_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

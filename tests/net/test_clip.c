@@ -84,7 +84,7 @@ static void check_small_config(const chl_clip_config *config, int mlp) {
 /* heads narrower than 64 channels: no shape tells */
 static const chl_clip_config two_heads = {.image = {.heads = 2}, .text = {.heads = 2}};
 
-static void test_openai(void **state) {
+static void openai_weights_give_openais_embeddings(void **state) {
     (void)state;
     chl_params *params = parity_weights("clip/openai.safetensors");
     chl_clip_config config = two_heads;
@@ -98,7 +98,7 @@ static void test_openai(void **state) {
     chl_params_free(params);
 }
 
-static void test_hugging_face(void **state) {
+static void hugging_face_weights_give_their_embeddings(void **state) {
     (void)state;
     for (int exact = 0; exact < 2; exact++) {
         chl_params *params = parity_weights("clip/hugging_face.safetensors");
@@ -114,7 +114,7 @@ static void test_hugging_face(void **state) {
     }
 }
 
-static void test_vit_b_32(void **state) {
+static void vit_b_32_is_the_originals_at_full_size(void **state) {
     (void)state;
     chl_clip_config config = {.image = {.layers = 12, .width = 768, .mlp = 3072},
                               .text = {.layers = 12, .width = 512, .mlp = 2048},
@@ -160,13 +160,13 @@ static void check_preprocess(const char *fixture, const char *picture_name, int 
     chl_graph_free(g);
 }
 
-static void test_preprocess(void **state) {
+static void preprocessing_is_the_originals(void **state) {
     (void)state;
     check_preprocess("clip/bicubic", "small picture", 2, 57, 45, 32, CHL_CLIP_BICUBIC);
     check_preprocess("clip/compatible", "square picture", 1, 32, 32, 28, CHL_CLIP_COMPATIBLE);
 }
 
-static void test_errors_name_the_key(void **state) {
+static void a_missing_or_unknown_weight_is_named(void **state) {
     (void)state;
     chl_clip_config config = two_heads;
     chl_params *params = parity_weights("clip/openai.safetensors");
@@ -190,9 +190,11 @@ static void test_errors_name_the_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_openai),     cmocka_unit_test(test_hugging_face),
-        cmocka_unit_test(test_preprocess), cmocka_unit_test(test_errors_name_the_key),
-        cmocka_unit_test(test_vit_b_32),
+        cmocka_unit_test(openai_weights_give_openais_embeddings),
+        cmocka_unit_test(hugging_face_weights_give_their_embeddings),
+        cmocka_unit_test(preprocessing_is_the_originals),
+        cmocka_unit_test(a_missing_or_unknown_weight_is_named),
+        cmocka_unit_test(vit_b_32_is_the_originals_at_full_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #include "nets/resnet18.h"
 #include <string.h>
 
-static void test_small(void **state) {
+static void small_network_and_gradient_are_the_originals(void **state) {
     (void)state;
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_resnet18_config config;
@@ -42,7 +42,7 @@ static void test_small(void **state) {
     chl_params_free(params);
 }
 
-static void test_errors_name_the_key(void **state) {
+static void a_missing_weight_is_named(void **state) {
     (void)state;
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_params_drop(params, "feature_extractor.layer2.0.downsample.0.weight");
@@ -54,8 +54,8 @@ static void test_errors_name_the_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small),
-        cmocka_unit_test(test_errors_name_the_key),
+        cmocka_unit_test(small_network_and_gradient_are_the_originals),
+        cmocka_unit_test(a_missing_weight_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,18 +178,18 @@ static void check_flavour(const char *file, chl_stylegan2_flavour flavour, float
     close_small(s);
 }
 
-static void test_ada(void **state) {
+static void ada_pickles_give_the_originals_pictures_and_gradients(void **state) {
     (void)state;
     check_flavour(FOLDER "small-ada.pkl", CHL_STYLEGAN2_ADA, 256);
 }
 
-static void test_rosinality(void **state) {
+static void rosinality_checkpoints_give_the_originals_pictures_and_gradients(void **state) {
     (void)state;
     check_flavour(FOLDER "small-rosinality.pt", CHL_STYLEGAN2_ROSINALITY, 0);
 }
 
 /* Both files hold chl_stylegan2_random's network: same names, shapes and numbers after import. */
-static void test_conversion(void **state) {
+static void both_files_hold_the_random_network(void **state) {
     (void)state;
     chl_params *made;
     chl_stylegan2_config config;
@@ -211,7 +211,7 @@ static void test_conversion(void **state) {
     chl_params_free(made);
 }
 
-static void test_noise_switch(void **state) {
+static void noise_can_be_switched_off(void **state) {
     (void)state;
     small *s = open_small(FOLDER "small-ada.pkl");
     s->config.noise = false;
@@ -247,7 +247,7 @@ static void refuse(chl_params *params, chl_status status, const char *part) {
     chl_params_free(params);
 }
 
-static void test_refusals(void **state) {
+static void generators_of_other_kinds_are_refused_by_key(void **state) {
     (void)state;
     chl_params *params = random_small();
     float *kernel = add(params, "synthesis.b8.resample_filter", chl_f32(2, 4, 4));
@@ -283,7 +283,7 @@ static void test_refusals(void **state) {
 }
 
 /* A weight that only the builder looks at, and W+ of another generator, stick to the graph. */
-static void test_build_errors(void **state) {
+static void a_missing_weight_and_a_foreign_latent_are_errors_of_the_graph(void **state) {
     (void)state;
     for (int i = 0; i < 2; i++) {
         chl_params *params = random_small();
@@ -309,7 +309,7 @@ static void count_warnings(void *user, chl_log_level level, const char *line) {
     warnings += level == CHL_LOG_WARN && strstr(line, "noise maps") != NULL;
 }
 
-static void test_missing_noise(void **state) {
+static void a_missing_noise_map_is_filled_in_with_one_warning(void **state) {
     (void)state;
     chl_params *params = random_small();
     chl_params_drop(params, "synthesis.b16.conv0.noise_const");
@@ -325,7 +325,7 @@ static void test_missing_noise(void **state) {
     chl_params_free(params);
 }
 
-static void test_truncation(void **state) {
+static void truncation_goes_towards_the_average_up_to_its_cutoff(void **state) {
     (void)state;
     chl_stylegan2_config config = {.rows = 3, .w_dim = 2};
     const float w[4] = {1, 2, 3, 4}, centre[6] = {0, 0, 1, 1, 2, 2};
@@ -342,7 +342,7 @@ static void test_truncation(void **state) {
 
 /* --- nets/net.h ------------------------------------------------------------------------------- */
 
-static void test_renaming(void **state) {
+static void stars_in_names_match_a_part_and_double_stars_the_rest(void **state) {
     (void)state;
     chl_params *params;
     ok(chl_params_new("a file", &params));
@@ -365,7 +365,7 @@ static void test_renaming(void **state) {
     chl_params_free(params);
 }
 
-static void test_binding(void **state) {
+static void a_weight_bound_twice_is_one_tensor(void **state) {
     (void)state;
     chl_params *params;
     ok(chl_params_new("a file", &params));
@@ -398,7 +398,7 @@ static void test_binding(void **state) {
  * million that land on the other side of the leaky ReLU's kink. */
 #define FULL_GRADIENT_TOLERANCE 3e-3
 
-static void test_full(void **state) {
+static void the_256_generator_is_the_originals_at_full_size(void **state) {
     (void)state;
     chl_params *params, *expected;
     chl_stylegan2_config config;
@@ -443,12 +443,17 @@ static void test_full(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_renaming),     cmocka_unit_test(test_binding),
-        cmocka_unit_test(test_truncation),   cmocka_unit_test(test_ada),
-        cmocka_unit_test(test_rosinality),   cmocka_unit_test(test_conversion),
-        cmocka_unit_test(test_noise_switch), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_build_errors), cmocka_unit_test(test_missing_noise),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(stars_in_names_match_a_part_and_double_stars_the_rest),
+        cmocka_unit_test(a_weight_bound_twice_is_one_tensor),
+        cmocka_unit_test(truncation_goes_towards_the_average_up_to_its_cutoff),
+        cmocka_unit_test(ada_pickles_give_the_originals_pictures_and_gradients),
+        cmocka_unit_test(rosinality_checkpoints_give_the_originals_pictures_and_gradients),
+        cmocka_unit_test(both_files_hold_the_random_network),
+        cmocka_unit_test(noise_can_be_switched_off),
+        cmocka_unit_test(generators_of_other_kinds_are_refused_by_key),
+        cmocka_unit_test(a_missing_weight_and_a_foreign_latent_are_errors_of_the_graph),
+        cmocka_unit_test(a_missing_noise_map_is_filled_in_with_one_warning),
+        cmocka_unit_test(the_256_generator_is_the_originals_at_full_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

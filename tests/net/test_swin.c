@@ -88,17 +88,17 @@ static void check_naming(const char *file, bool sum) {
     chl_params_free(params);
 }
 
-static void test_old_timm(void **state) {
+static void old_timm_names_give_timms_embedding(void **state) {
     (void)state;
     check_naming("swin/old_timm.safetensors", false);
 }
 
-static void test_new_timm(void **state) {
+static void new_timm_names_give_timms_embedding(void **state) {
     (void)state;
     check_naming("swin/new_timm.safetensors", false);
 }
 
-static void test_authors(void **state) {
+static void the_authors_names_give_timms_embedding(void **state) {
     (void)state;
     check_naming("swin/authors.safetensors", true);
     chl_params *params = parity_weights("swin/authors.safetensors");
@@ -110,7 +110,7 @@ static void test_authors(void **state) {
     chl_params_free(params);
 }
 
-static void test_weight_gradients(void **state) {
+static void weight_gradients_are_the_originals(void **state) {
     (void)state;
     chl_params *params = parity_weights("swin/old_timm.safetensors");
     chl_params *want = parity_weights("swin/small_weight_gradients.safetensors");
@@ -138,7 +138,7 @@ static void test_weight_gradients(void **state) {
     chl_params_free(want);
 }
 
-static void test_swin_t(void **state) {
+static void swin_t_is_the_originals_at_full_size(void **state) {
     (void)state;
     chl_swin_config tiny = chl_swin_tiny(), config = {0};
     chl_params *params;
@@ -163,7 +163,7 @@ static void test_swin_t(void **state) {
 }
 
 /* The draws depend on purpose and step and on nothing else; their statistics are the op's test. */
-static void test_drop_path(void **state) {
+static void dropped_paths_depend_on_purpose_and_step_only(void **state) {
     (void)state;
     chl_params *params = parity_weights("swin/old_timm.safetensors");
     chl_swin_config config = import_small(params, false);
@@ -194,7 +194,7 @@ static void test_drop_path(void **state) {
     chl_params_free(params);
 }
 
-static void test_errors_name_the_key(void **state) {
+static void a_missing_weight_is_named(void **state) {
     (void)state;
     chl_params *params = parity_weights("swin/new_timm.safetensors");
     chl_params_drop(params, "layers.1.downsample.reduction.weight");
@@ -212,10 +212,13 @@ static void test_errors_name_the_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_old_timm),  cmocka_unit_test(test_new_timm),
-        cmocka_unit_test(test_authors),   cmocka_unit_test(test_weight_gradients),
-        cmocka_unit_test(test_drop_path), cmocka_unit_test(test_errors_name_the_key),
-        cmocka_unit_test(test_swin_t),
+        cmocka_unit_test(old_timm_names_give_timms_embedding),
+        cmocka_unit_test(new_timm_names_give_timms_embedding),
+        cmocka_unit_test(the_authors_names_give_timms_embedding),
+        cmocka_unit_test(weight_gradients_are_the_originals),
+        cmocka_unit_test(dropped_paths_depend_on_purpose_and_step_only),
+        cmocka_unit_test(a_missing_weight_is_named),
+        cmocka_unit_test(swin_t_is_the_originals_at_full_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
