@@ -1,11 +1,9 @@
 /* The public header's files: thin covers over host/io and host/sound. */
-#include "graph/build.h"
-#include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
+#include "models/centre_square.h"
 #include "sound/mel.h"
 #include <stdlib.h>
-#include <string.h>
 
 void chl_release(void *memory) {
     free(memory);
@@ -23,25 +21,6 @@ chl_status chl_picture_read(const char *path, int *height, int *width, float **p
     return *pixels ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
 }
 
-/* [height][width][3] -> centre square, antialiased bicubic as PIL resizes, clamped to [-1,1] */
-static chl_status resize_square(int height, int width, const float *pixels, int side, float *out) {
-    const int square = height < width ? height : width;
-    chl_graph *g;
-    CHL_TRY(chl_graph_new(chl_device_cpu(), &g));
-    chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
-    chl_tensor y =
-        chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
-                                      (height - square) / 2, (width - square) / 2, square, square));
-    chl_status status = chl_compile(g);
-    if (status == CHL_OK) status = chl_write(g, x, pixels);
-    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
-    if (status == CHL_OK) status = chl_read(g, y, out);
-    chl_graph_free(g);
-    for (int64_t i = 0; status == CHL_OK && i < 3 * (int64_t)side * side; i++)
-        out[i] = out[i] < -1 ? -1 : out[i] > 1 ? 1 : out[i];
-    return status;
-}
-
 chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
     int height, width;
     float *whole;
@@ -51,10 +30,8 @@ chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
     *pixels = malloc(sizeof(float) * 3 * (size_t)side * (size_t)side);
     if (!*pixels)
         status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
-    else if (height == side && width == side)
-        memcpy(*pixels, whole, sizeof(float) * 3 * (size_t)side * (size_t)side);
     else
-        status = resize_square(height, width, whole, side, *pixels);
+        status = chl_centre_square(chl_device_cpu(), height, width, whole, side, *pixels);
     free(whole);
     if (status != CHL_OK) {
         free(*pixels);

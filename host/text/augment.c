@@ -9,8 +9,8 @@
 
 static const char *const neutral[] = {"a", "the", "sound", "sounds", "noise"};
 
-/* WordNet has no articles and prepositions; what it has under their letters is something else ("a":
- * angstrom, "over": finished). */
+/* WordNet has no articles and prepositions; what it lists under their spelling is something else
+ * ("a": angstrom, "over": finished). */
 static const char *const never_replaced[] = {"a",    "an",   "and", "at", "by", "for",  "from",
                                              "in",   "into", "no",  "of", "on", "off",  "or",
                                              "over", "the",  "to",  "up", "as", "with", "under"};
@@ -23,7 +23,7 @@ chl_text_augment chl_text_augment_defaults(void) {
                               .permute = 0.1f};
 }
 
-/* One number after another of the stream that belongs to (seed, text number, variant) */
+/* The stream of random words of (seed, text number, variant); `used` of them are drawn. */
 typedef struct draws {
     uint64_t seed, number, variant;
     uint32_t used;
@@ -38,7 +38,8 @@ static int draw_below(draws *d, int count) {
     return (int)chl_random_below(draw(d), count);
 }
 
-/* Words in order; those of the text and their synonyms in memory of their own */
+/* The words in order. Those of the text and their synonyms are in `owned`; inserted ones are not.
+ */
 typedef struct sentence {
     const char *word[CHL_AUGMENT_MAX_WORDS + 1];
     char *owned[CHL_AUGMENT_MAX_WORDS];
@@ -55,8 +56,8 @@ static chl_status split(const char *text, sentence *s) {
     for (text += strspn(text, blanks); *text; text += strspn(text, blanks)) {
         size_t length = strcspn(text, blanks);
         if (s->count == CHL_AUGMENT_MAX_WORDS)
-            return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": a label has at most %d words", text,
-                            CHL_AUGMENT_MAX_WORDS);
+            return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": the label has more than %d words",
+                            text, CHL_AUGMENT_MAX_WORDS);
         CHL_TRY(copy_word(text, length, &s->owned[s->count]));
         s->word[s->count] = s->owned[s->count];
         s->count++;
@@ -81,7 +82,7 @@ static chl_status replace(const chl_text_augment *settings, draws *d, sentence *
         CHL_TRY(chl_wordnet_synonym(settings->wordnet, s->word[i], pick, synonym, &count));
         if (count == 0) continue;
         CHL_TRY(copy_word(synonym, strlen(synonym), &copy));
-        free(s->owned[i]); /* text and sentence still have the same order */
+        free(s->owned[i]); /* nothing is inserted yet: both arrays have the same order */
         s->word[i] = s->owned[i] = copy;
     }
     return CHL_OK;
@@ -96,7 +97,7 @@ static void insert(const chl_text_augment *settings, draws *d, sentence *s) {
     s->count++;
 }
 
-/* Fisher and Yates */
+/* The shuffle of Fisher and Yates. */
 static void permute(const chl_text_augment *settings, draws *d, sentence *s) {
     if (chl_uniform(draw(d)) >= settings->permute) return;
     for (int i = s->count - 1; i > 0; i--) {
@@ -114,7 +115,8 @@ static chl_status join(const sentence *s, char out[CHL_TEXT_MAX_BYTES]) {
         size_t room = CHL_TEXT_MAX_BYTES - used;
         size_t wants = (size_t)snprintf(out + used, room, "%s%s", i ? " " : "", s->word[i]);
         if (wants >= room)
-            return chl_fail(CHL_ERR_ARGUMENT, "\"%.40s...\": longer than %d bytes", out,
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "\"%.40s...\": the reworded label has more than %d bytes", out,
                             CHL_TEXT_MAX_BYTES);
         used += wants;
     }

@@ -30,7 +30,7 @@ static chl_status decode(const char *utf8, chl_characters *text) {
         if (used <= 0)
             return chl_fail(
                 CHL_ERR_FORMAT,
-                "the text is not UTF-8: byte 0x%02x at position %zu begins no character",
+                "the text is not UTF-8: byte 0x%02x at position %zu does not start a character",
                 (unsigned char)utf8[at], at);
         CHL_TRY(chl_characters_add(text, character));
         at += (size_t)used;
@@ -53,9 +53,9 @@ static bool is_space(int32_t c) {
            c == 0x205f || c == 0x3000;
 }
 
-/* Characters that stand for others only by their looks: Dutch and Croatian digraphs, typographic
+/* Characters that are only another form of others: Dutch and Croatian digraphs, typographic
  * ligatures, full and half width forms. */
-static bool is_disguise(int32_t c) {
+static bool is_compatibility_form(int32_t c) {
     return c == 0x132 || c == 0x133 || c == 0x149 || (c >= 0x1c4 && c <= 0x1cc) ||
            (c >= 0x1f1 && c <= 0x1f3) || (c >= 0xfb00 && c <= 0xfb06) || (c > 0xff00 && c < 0xfff0);
 }
@@ -70,14 +70,14 @@ static int32_t straight(int32_t c) {
     return c >= 0x201c && c <= 0x201f ? '"' : c;
 }
 
-static chl_status mend(const chl_characters *text, chl_characters *out) {
+static chl_status fix_characters(const chl_characters *text, chl_characters *out) {
     for (size_t i = 0; i < text->count; i++) {
         int32_t c = text->at[i];
         if (is_control(c)) continue;
         utf8proc_int32_t plain[8] = {c};
         utf8proc_ssize_t count = 1;
         int boundary = 0;
-        if (is_disguise(c))
+        if (is_compatibility_form(c))
             count =
                 utf8proc_decompose_char(c, plain, 8, UTF8PROC_COMPAT | UTF8PROC_COMPOSE, &boundary);
         for (utf8proc_ssize_t j = 0; j < count && j < 8; j++)
@@ -117,8 +117,8 @@ static bool is_cased(int32_t c) {
            kind == UTF8PROC_CATEGORY_LT;
 }
 
-/* Characters that do not end a word for the final sigma (Unicode 3.13, "case-ignorable"). */
-static bool is_transparent(int32_t c) {
+/* Characters that the rule for the final sigma skips (Unicode 3.13, "case-ignorable"). */
+static bool is_case_ignorable(int32_t c) {
     utf8proc_category_t kind = utf8proc_category(c);
     return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME ||
            kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_LM ||
@@ -128,38 +128,39 @@ static bool is_transparent(int32_t c) {
 
 static bool ends_word(const chl_characters *text, size_t at) {
     size_t before = at, after = at + 1;
-    while (before > 0 && is_transparent(text->at[before - 1])) before--;
-    while (after < text->count && is_transparent(text->at[after])) after++;
+    while (before > 0 && is_case_ignorable(text->at[before - 1])) before--;
+    while (after < text->count && is_case_ignorable(text->at[after])) after++;
     return before > 0 && is_cased(text->at[before - 1]) &&
            !(after < text->count && is_cased(text->at[after]));
 }
 
-/* utf8proc maps one character to one; Python's lower() has two rules beyond that. */
+/* utf8proc maps each character to one character; Python's lower() has two rules beyond that: a
+ * sigma at the end of a word, and I with a dot. */
 static chl_status lower(const chl_characters *text, chl_characters *out) {
     for (size_t i = 0; i < text->count; i++) {
         int32_t c = text->at[i];
         int32_t small = c == 0x3a3 && ends_word(text, i) ? 0x3c2 : utf8proc_tolower(c);
         CHL_TRY(chl_characters_add(out, c == 0x130 ? 'i' : small));
-        if (c == 0x130) CHL_TRY(chl_characters_add(out, 0x307)); /* I with a dot keeps the dot */
+        if (c == 0x130) CHL_TRY(chl_characters_add(out, 0x307)); /* the combining dot */
     }
     return CHL_OK;
 }
 
 chl_status chl_text_clean(const char *utf8, char **cleaned) {
-    chl_characters text = {0}, mended = {0}, small = {0};
+    chl_characters text = {0}, fixed = {0}, small = {0};
     chl_status status;
     *cleaned = NULL;
     CHL_TRY_GOTO(decode(utf8, &text));
     chl_html_unescape(&text);
     chl_html_unescape(&text);
-    CHL_TRY_GOTO(mend(&text, &mended));
-    CHL_TRY_GOTO(normalise(&mended));
-    collapse_spaces(&mended);
-    CHL_TRY_GOTO(lower(&mended, &small));
+    CHL_TRY_GOTO(fix_characters(&text, &fixed));
+    CHL_TRY_GOTO(normalise(&fixed));
+    collapse_spaces(&fixed);
+    CHL_TRY_GOTO(lower(&fixed, &small));
     CHL_TRY_GOTO(encode(&small, cleaned));
 done:
     chl_characters_free(&text);
-    chl_characters_free(&mended);
+    chl_characters_free(&fixed);
     chl_characters_free(&small);
     return status;
 }

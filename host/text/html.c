@@ -1,3 +1,5 @@
+/* HTML character references, as Python's html.unescape resolves them [HTML 5, 13.5
+ * and 13.2.5.72-80]. The table has HTML 4's names [HTML 4.01, 24], sorted. */
 #include "text/characters.h"
 #include <stdbool.h>
 #include <string.h>
@@ -59,7 +61,7 @@ static const entity entities[] = {
 /* clang-format on */
 #define ENTITIES (sizeof entities / sizeof *entities)
 
-/* Numbers 128 to 159 mean Windows-1252, whatever Unicode says (HTML 5, 13.2.5.80). */
+/* Numbers 128 to 159 are Windows-1252 in HTML, not Unicode (HTML 5, 13.2.5.80). */
 static const int32_t windows_1252[32] = {
     0x20ac, 0x81,   0x201a, 0x192,  0x201e, 0x2026, 0x2020, 0x2021, 0x2c6,  0x2030, 0x160,
     0x2039, 0x152,  0x8d,   0x17d,  0x8f,   0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
@@ -72,7 +74,7 @@ static int digit_of(int32_t c) {
     return 99;
 }
 
-/* The character that a number stands for; -1 = none at all. */
+/* The character of a numeric reference; -1: it is removed. */
 static int32_t numbered(uint32_t value) {
     if (value == 0 || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) return 0xfffd;
     if (value >= 128 && value < 160) return windows_1252[value - 128];
@@ -81,7 +83,7 @@ static int32_t numbered(uint32_t value) {
     return control || unassigned ? -1 : (int32_t)value;
 }
 
-/* "&#..." at `at`: how many characters it takes up (0 = it is none), and what it stands for. */
+/* "&#..." at `at`: the length of the reference, 0 when it is none, and its character. */
 static size_t number_at(const int32_t *at, size_t left, int32_t *character) {
     size_t i = 2;
     uint32_t base = 10, value = 0;
@@ -97,7 +99,7 @@ static size_t number_at(const int32_t *at, size_t left, int32_t *character) {
     return i < left && at[i] == ';' ? i + 1 : i;
 }
 
-/* "&name" at `at`, likewise. The longest name wins; without a semicolon only Latin-1's are names.
+/* "&name" at `at`, likewise. The longest name counts; without a semicolon only Latin-1's are names.
  */
 static size_t name_at(const int32_t *at, size_t left, int32_t *character) {
     size_t longest = 0;

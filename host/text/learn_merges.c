@@ -20,19 +20,20 @@ typedef struct learned_pair {
 } learned_pair;
 
 typedef struct learner {
-    char *text; /* all cleaned captions, a 0 after each word */
+    char *text; /* the words of all cleaned captions, each with a terminating 0 */
     size_t text_size;
     char **spelling; /* of each symbol, in the merges file's alphabet */
     int32_t symbols;
     learned_word *word;
     int64_t words;
-    int32_t *all_symbols; /* of all words, one after another */
-    learned_pair *pair;   /* room for all pairs of all words */
+    int32_t *all_symbols; /* of all words, consecutively */
+    learned_pair *pair;   /* capacity: all pairs of all words */
 } learner;
 
 /* --- words ------------------------------------------------------------------------------------ */
-/* Whether the tokenizer's pattern keeps the two in one word. Its English endings ('s, 't, ...) are
- * left out: a merge that never applies costs one number. */
+/* Whether the tokenizer's pattern keeps the two bytes in one word. Its English contractions ('s,
+ * 't,
+ * ...) are ignored: a merge that is never used costs one token. */
 static bool stay_together(char a, char b) {
     const bool letter = isalpha((unsigned char)a) || (unsigned char)a >= 0x80;
     const bool next_letter = isalpha((unsigned char)b) || (unsigned char)b >= 0x80;
@@ -43,7 +44,7 @@ static chl_status add_words(learner *l, const char *caption) {
     char *cleaned;
     CHL_TRY(chl_text_clean(caption, &cleaned));
     size_t length = strlen(cleaned);
-    char *larger = realloc(l->text, l->text_size + 2 * length + 1); /* at most a 0 per byte */
+    char *larger = realloc(l->text, l->text_size + 2 * length + 1); /* at most one 0 per byte */
     if (!larger) {
         free(cleaned);
         return chl_fail(CHL_ERR_MEMORY, "out of memory learning merges");
@@ -147,7 +148,8 @@ static void join(learner *l, const learned_pair *pair, int32_t joined) {
     }
 }
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* --- writing the merge table -------------------------------------------------------------------
+ */
 static chl_status spell(learner *l, const char *left, size_t left_length, const char *right,
                         size_t right_length) {
     char *text = malloc(left_length + right_length + 1);
@@ -159,7 +161,8 @@ static chl_status spell(learner *l, const char *left, size_t left_length, const 
     return CHL_OK;
 }
 
-/* How bytes are shown is the reader's business: it is asked, with a table of one merge. */
+/* How the alphabet spells a byte is defined in merges.c: the spellings are read back from a table
+ * of one merge. */
 static chl_status spell_bytes(learner *l) {
     static const char smallest[] = "#version: 0.2\n! !\n";
     chl_merges alphabet = {0};
@@ -176,13 +179,13 @@ done:
     return status;
 }
 
-static chl_status learn(learner *l, int most, FILE *file) {
+static chl_status learn(learner *l, int max_merges, FILE *file) {
     fputs("#version: 0.2\n", file);
-    for (int merges = 0; merges < most; merges++) {
+    for (int merges = 0; merges < max_merges; merges++) {
         learned_pair pair = most_frequent(l);
         if (pair.count < 2 && merges == 0)
-            return chl_fail(CHL_ERR_FORMAT, "no two letters of the captions occur together twice: "
-                                            "too few captions to learn merges from");
+            return chl_fail(CHL_ERR_FORMAT, "no pair of neighbouring letters occurs twice in the "
+                                            "captions: add captions to learn merges from");
         if (pair.count < 2) break;
         const char *left = l->spelling[pair.left], *right = l->spelling[pair.right];
         fprintf(file, "%s %s\n", left, right);
@@ -192,7 +195,7 @@ static chl_status learn(learner *l, int most, FILE *file) {
     return CHL_OK;
 }
 
-static void forget(learner *l) {
+static void free_learner(learner *l) {
     for (int32_t i = 0; i < l->symbols; i++) free(l->spelling[i]);
     free(l->spelling);
     free(l->text);
@@ -201,23 +204,23 @@ static void forget(learner *l) {
     free(l->pair);
 }
 
-chl_status chl_learn_merges(int64_t count, const char *const *texts, int most, char **file,
+chl_status chl_learn_merges(int64_t count, const char *const *texts, int max_merges, char **file,
                             size_t *size) {
     *file = NULL;
     *size = 0;
     FILE *stream = open_memstream(file, size);
-    learner l = {.spelling = calloc(512 + (size_t)most, sizeof *l.spelling)};
+    learner l = {.spelling = calloc(512 + (size_t)max_merges, sizeof *l.spelling)};
     chl_status status = CHL_OK;
     if (!stream || !l.spelling)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory learning merges"));
     for (int64_t i = 0; i < count; i++) CHL_TRY_GOTO(add_words(&l, texts[i]));
     CHL_TRY_GOTO(count_words(&l));
     CHL_TRY_GOTO(spell_bytes(&l));
-    CHL_TRY_GOTO(learn(&l, most, stream));
+    CHL_TRY_GOTO(learn(&l, max_merges, stream));
 done:
     if (stream && fclose(stream) != 0 && status == CHL_OK)
         status = chl_fail(CHL_ERR_MEMORY, "out of memory learning merges");
-    forget(&l);
+    free_learner(&l);
     if (status != CHL_OK) {
         free(*file);
         *file = NULL;

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* OpenAI's file has more merges than its vocabulary has places: 49152 = 256 * 192 tokens, less 256
- * bytes and 2 special ones. */
+/* OpenAI's file has more merges than its vocabulary uses. CLIP reads 49152 - 256 - 2 of them: 49152
+ * tokens less 256 bytes and 2 special tokens (the 256 bytes that end a word are not subtracted). */
 #define MAX_MERGES (49152 - 256 - 2)
 
 static uint32_t hash_text(const char *text, size_t length) {
@@ -18,7 +18,7 @@ static uint32_t hash_pair(int32_t left, int32_t right) {
     return (uint32_t)(key >> 32);
 }
 
-/* Slot of the symbol, or the free one where it would go. */
+/* The slot of the symbol, or the free one where it belongs. */
 static uint32_t slot_of(const chl_merges *m, const char *text, size_t length) {
     uint32_t slot = hash_text(text, length) & (m->slots - 1);
     for (;; slot = (slot + 1) & (m->slots - 1)) {
@@ -30,7 +30,8 @@ static uint32_t slot_of(const chl_merges *m, const char *text, size_t length) {
     }
 }
 
-/* Where the symbol is known already it gets the new id: of equal strings the last one counts. */
+/* Adds a symbol. One that exists already gets the new id: of equal strings the last one counts, as
+ * in Python's dict(zip(vocabulary, range(...))). */
 static chl_status add_symbol(chl_merges *m, const char *text, size_t length, int32_t id,
                              int32_t *symbol) {
     uint32_t slot = slot_of(m, text, length);
@@ -66,7 +67,7 @@ const chl_merge *chl_merges_find(const chl_merges *m, int32_t left, int32_t righ
     return found->left < 0 ? NULL : found;
 }
 
-static int shows_itself(int byte) {
+static int is_printable(int byte) {
     return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
@@ -76,7 +77,7 @@ static chl_status add_alphabet(chl_merges *m) {
     int32_t id = 0, others = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int byte = 0; byte < 256; byte++) {
-            if (shows_itself(byte) == pass) continue;
+            if (is_printable(byte) == pass) continue;
             int shown = pass == 0 ? byte : 256 + others++;
             char text[8];
             size_t length = 0;
@@ -95,25 +96,27 @@ static chl_status add_alphabet(chl_merges *m) {
 }
 
 static chl_status bad_line(const char *name, int64_t line, const char *what) {
-    return chl_fail(CHL_ERR_FORMAT, "%s: line %lld %s: not a BPE merges file, or a damaged one",
-                    name, (long long)line, what);
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: line %lld %s: this is no BPE merges file, or it is damaged", name,
+                    (long long)line, what);
 }
 
-/* "left right" -> both symbols and the joined one, whose id is the next. */
+/* A line "left right": the joined symbol gets the next id. */
 static chl_status add_merge(chl_merges *m, const char *line, size_t length, const char *name,
                             int64_t number) {
     const char *space = memchr(line, ' ', length);
     if (!space || space == line || space == line + length - 1 ||
         memchr(space + 1, ' ', (size_t)(line + length - space - 1)))
-        return bad_line(name, number, "is not two symbols with a space between");
-    if (length > 1024) return bad_line(name, number, "is too long");
+        return bad_line(name, number, "is not two symbols with one space between them");
+    if (length > 1024) return bad_line(name, number, "has more than 1024 bytes");
     size_t left = (size_t)(space - line), right = length - left - 1;
     int32_t first = m->symbol_slot[slot_of(m, line, left)];
     int32_t second = m->symbol_slot[slot_of(m, space + 1, right)];
     if (first < 0 || second < 0)
-        return bad_line(name, number, "joins a symbol that no line before it made");
+        return bad_line(name, number, "merges a symbol that no earlier line has made");
     chl_merge *merge = merge_slot(m, first, second);
-    if (merge->left >= 0) return bad_line(name, number, "joins what a line before it joined");
+    if (merge->left >= 0)
+        return bad_line(name, number, "merges a pair that an earlier line merges");
     char joined[1024];
     memcpy(joined, line, left);
     memcpy(joined + left, space + 1, right);
@@ -152,7 +155,9 @@ chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const c
             CHL_TRY(add_merge(m, text, length, name, number));
         text = stop + 1;
     }
-    if (m->count == 0) return chl_fail(CHL_ERR_FORMAT, "%s: holds no merges", name);
+    if (m->count == 0)
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: has no merges, expected a line \"left right\" for each", name);
     return CHL_OK;
 }
 

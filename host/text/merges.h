@@ -1,11 +1,15 @@
-/* The merge table of a byte-level BPE: symbols, their ids, and which pairs join. */
+/* The merge table of a byte-level BPE [Sennrich et al. 2016; Radford et al. 2019]: the symbols,
+ * their ids, and which pairs of symbols are merged into one.
+ *
+ * The file: a line with "#version", then one merge per line, "left right", by rank. The first two
+ * lines of CLIP's merges are "i n" and "t h": in "thing" (i, n) is merged first, then (t, h). */
 #ifndef CHL_TEXT_MERGES_H
 #define CHL_TEXT_MERGES_H
 #include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 
-/* A symbol is a string of the file's alphabet, which shows every byte as a printable character;
+/* A symbol is a string of the file's alphabet, which writes every byte as a printable character;
  * "</w>" marks the end of a word. */
 typedef struct chl_symbol {
     uint32_t text, length; /* in chl_merges.text */
@@ -13,8 +17,8 @@ typedef struct chl_symbol {
 } chl_symbol;
 
 typedef struct chl_merge {
-    int32_t left, right, joined; /* symbols; left -1 = free slot */
-    int32_t rank;                /* lower joins first */
+    int32_t left, right, joined; /* symbols; left -1: a free slot */
+    int32_t rank;                /* a lower rank is merged first */
 } chl_merge;
 
 typedef struct chl_merges {
@@ -29,9 +33,9 @@ typedef struct chl_merges {
     int32_t byte[256], last_byte[256]; /* symbols of a byte within and at the end of a word */
 } chl_merges;
 
-/* From the text of a merges file. */
+/* Reads the text of a merges file; `merges` must be zero. After an error too, chl_merges_free. */
 chl_status chl_merges_read(chl_merges *merges, const char *text, size_t size, const char *name);
 void chl_merges_free(chl_merges *merges);
-/* NULL when the two do not join. */
+/* The merge of two neighbouring symbols; NULL when there is none. */
 const chl_merge *chl_merges_find(const chl_merges *merges, int32_t left, int32_t right);
 #endif

@@ -11,17 +11,18 @@
 #include <pcre2.h>
 
 #define MAX_FILE_BYTES                                                                             \
-    ((size_t)64 << 20) /* of a merges file, packed or not; the real one has 3 MB */
+    ((size_t)64 << 20) /* of a merges file, compressed or not; OpenAI's has 3 MB */
 
 struct chl_tokenizer {
     chl_merges merges;
     pcre2_code *pattern;
 };
 
-/* CLIP's split: English endings, runs of letters, single digits, runs of anything else. */
+/* CLIP's words: English contractions, runs of letters, single digits, runs of anything else. */
 static const char pattern_text[] = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-/* --- the file --------------------------------------------------------------------------------- */
+/* --- reading the merges file -------------------------------------------------------------------
+ */
 static chl_status inflate_all(const uint8_t *data, size_t size, const char *name, char **text,
                               size_t *length) {
     z_stream stream = {.next_in = (Bytef *)data, .avail_in = (uInt)size};
@@ -35,7 +36,9 @@ static chl_status inflate_all(const uint8_t *data, size_t size, const char *name
             capacity = capacity ? 2 * capacity : 1 << 20;
             char *larger = capacity > MAX_FILE_BYTES ? NULL : realloc(*text, capacity);
             if (!larger) {
-                status = chl_fail(CHL_ERR_FORMAT, "%s: unpacks to more than a merges file", name);
+                status =
+                    chl_fail(CHL_ERR_FORMAT,
+                             "%s: decompresses to more than 64 MB, expected a merges file", name);
                 break;
             }
             *text = larger;
@@ -47,7 +50,8 @@ static chl_status inflate_all(const uint8_t *data, size_t size, const char *name
     }
     inflateEnd(&stream);
     if (status == CHL_OK && state != Z_STREAM_END)
-        status = chl_fail(CHL_ERR_FORMAT, "%s: a damaged or incomplete gzip file", name);
+        status = chl_fail(CHL_ERR_FORMAT,
+                          "%s: is a damaged or incomplete gzip file: fetch it again", name);
     return status;
 }
 
@@ -69,8 +73,9 @@ static chl_status compile_pattern(chl_tokenizer *t) {
     t->pattern = pcre2_compile((PCRE2_SPTR)pattern_text, PCRE2_ZERO_TERMINATED,
                                PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &problem, &at, NULL);
     if (!t->pattern)
-        return chl_fail(CHL_ERR_INTERNAL, "tokenizer: PCRE2 refuses its pattern (error %d at %zu)",
-                        problem, (size_t)at);
+        return chl_fail(CHL_ERR_INTERNAL,
+                        "tokenizer: PCRE2 cannot compile the pattern (error %d at %zu)", problem,
+                        (size_t)at);
     return CHL_OK;
 }
 
@@ -79,7 +84,8 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
     *out = NULL;
     if (size == 0) return chl_fail(CHL_ERR_FORMAT, "%s: is empty (0 bytes)", name);
     if (size > MAX_FILE_BYTES)
-        return chl_fail(CHL_ERR_FORMAT, "%s: %zu bytes are too many for a merges file", name, size);
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: has %zu bytes, expected a merges file of at most 64 MB", name, size);
     chl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     chl_status status = read_merges(t, data, size, name);
@@ -127,8 +133,8 @@ int32_t chl_tokenizer_vocabulary(const chl_tokenizer *t) {
 }
 
 /* --- encoding --------------------------------------------------------------------------------- */
-/* Joins, as long as any two neighbours join, all neighbours with the lowest rank. word [length]
- * symbols; returns how many are left. */
+/* Merges all neighbours whose merge has the lowest rank, until no neighbours have one. word
+ * [length] symbols; returns their new number. */
 static size_t join(const chl_merges *m, int32_t *word, size_t length) {
     while (length > 1) {
         const chl_merge *best = NULL;
@@ -148,8 +154,8 @@ static size_t join(const chl_merges *m, int32_t *word, size_t length) {
     return length;
 }
 
-/* The words of `text` one after another as ids; *count goes on past `room`, so that the caller
- * learns how many there would be. `word` has room for the whole text. */
+/* The words of `text` as ids, the first `room` of them; *count is the number of all, so that the
+ * caller knows how many are missing. word [length + 1] is working memory. */
 static chl_status encode_words(const chl_tokenizer *t, const char *text, size_t length,
                                pcre2_match_data *match, int32_t *word, int32_t *ids, size_t room,
                                size_t *count) {
@@ -174,11 +180,11 @@ chl_status chl_tokenizer_encode(const chl_tokenizer *t, const char *text, int co
                                 int *end_index) {
     if (context < 2)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "tokenizer: a context of %d has no room for start and end", context);
+                        "context must be >= 2, for the start and end tokens, got %d", context);
     if (strlen(text) > CHL_TEXT_MAX_BYTES)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "the text has %zu bytes (at most %d): a prompt is a sentence, of %d tokens "
-                        "at most",
+                        "the text has %zu bytes, expected at most %d: a prompt is a sentence of at "
+                        "most %d tokens",
                         strlen(text), CHL_TEXT_MAX_BYTES, context);
     char *cleaned = NULL;
     CHL_TRY(chl_text_clean(text, &cleaned));
@@ -197,7 +203,7 @@ chl_status chl_tokenizer_encode(const chl_tokenizer *t, const char *text, int co
     if (status != CHL_OK) return status;
     if (count > room) {
         chl_log(CHL_LOG_WARN,
-                "the text has %zu tokens: the last %zu do not fit into %d and are cut", count,
+                "the text has %zu tokens: the last %zu do not fit into %d and are dropped", count,
                 count - room, context);
         count = room;
     }

@@ -1,3 +1,15 @@
+/* WordNet's files are lines of text [wndb(5WN)]. Each file starts with a licence, whose lines begin
+ * with a space. The form of a line, and an example:
+ *
+ *     index.noun   lemma pos senses pointers [pointer ...] senses tagged offset [offset ...]
+ *                  thunder n 2 3 @ ~ + 2 1 00000037 00000116
+ *     data.noun    offset file type words(hex) word id [word id ...] pointers ... | explanation
+ *                  00000037 11 n 02 boom 0 thunder 0 001 @ 00000000 n 0000 | a deep loud noise
+ *
+ * An index is sorted by lemma, so a word is found by bisection; its offsets, most frequent sense
+ * first, are byte positions in the data file. `tagged` is the number of senses that occur in
+ * WordNet's tagged texts. Both files are kept in memory as they are; nothing is parsed until a word
+ * is looked up, and every field is then checked. */
 #include "text/wordnet.h"
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +20,7 @@
 
 enum { ADJECTIVE, NOUN, VERB, PARTS };
 static const char *const part_name[PARTS] = {"adj", "noun", "verb"};
-#define MAX_FILE ((size_t)256 << 20) /* the largest real one has 15 MB */
+#define MAX_FILE ((size_t)256 << 20) /* WordNet 3's largest has 15 MB */
 
 typedef struct text {
     char *data; /* `size` bytes and a newline */
@@ -31,13 +43,15 @@ static chl_status damaged(const chl_wordnet *w, const part *p, const char *file,
                     p->name, at, what);
 }
 
-/* --- the files -------------------------------------------------------------------------------- */
+/* --- reading the files -------------------------------------------------------------------------
+ */
 static chl_status copy_text(const char *from, size_t size, text *out) {
-    if (size > MAX_FILE) return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
+    if (size > MAX_FILE)
+        return chl_fail(CHL_ERR_FORMAT, "has %zu bytes, expected at most %zu", size, MAX_FILE);
     out->data = malloc(size + 1);
     if (!out->data) return chl_fail(CHL_ERR_MEMORY, "out of memory");
     if (size) memcpy(out->data, from, size);
-    out->data[size] = '\n'; /* every line ends */
+    out->data[size] = '\n'; /* so that every line ends in one */
     out->size = size;
     return CHL_OK;
 }
@@ -46,12 +60,13 @@ static chl_status read_stream(FILE *file, text *out) {
     if (fseek(file, 0, SEEK_END)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
     long size = ftell(file);
     if (size < 0 || fseek(file, 0, SEEK_SET)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
-    if ((size_t)size > MAX_FILE) return chl_fail(CHL_ERR_FORMAT, "too large for a file of WordNet");
+    if ((size_t)size > MAX_FILE)
+        return chl_fail(CHL_ERR_FORMAT, "has %ld bytes, expected at most %zu", size, MAX_FILE);
     out->data = malloc((size_t)size + 1);
     if (!out->data) return chl_fail(CHL_ERR_MEMORY, "out of memory");
     out->size = (size_t)size;
     if (fread(out->data, 1, out->size, file) != out->size)
-        return chl_fail(CHL_ERR_IO, "could not be read to its end");
+        return chl_fail(CHL_ERR_IO, "cannot be read to its end");
     out->data[out->size] = '\n';
     return CHL_OK;
 }
@@ -62,10 +77,11 @@ static chl_status read_file(const char *folder, const char *kind, const char *na
         return chl_fail(CHL_ERR_ARGUMENT, "the path of WordNet's folder is too long");
     FILE *file = fopen(path, "rb");
     if (!file)
-        return chl_fail(CHL_ERR_IO,
-                        "%s: %s; synonyms need WordNet's data files: install the package "
-                        "wordnet-base and name its folder (/usr/share/wordnet), or name none",
-                        path, strerror(errno));
+        return chl_fail(
+            CHL_ERR_IO,
+            "%s: cannot be opened: %s; synonyms need WordNet's data files: install the "
+            "package wordnet-base and name its folder (/usr/share/wordnet), or name none",
+            path, strerror(errno));
     chl_status status = read_stream(file, out);
     fclose(file);
     return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", path);
@@ -75,7 +91,7 @@ static const char *line_end(const text *t, const char *line) {
     return memchr(line, '\n', (size_t)(t->data + t->size - line) + 1);
 }
 
-/* Bytes up to the first blank; a line of the licence starts with one. */
+/* The number of bytes before the first space; 0 in the licence, whose lines start with one. */
 static size_t first_word(const char *line, const char *end) {
     const char *blank = memchr(line, ' ', (size_t)(end - line));
     return (size_t)((blank ? blank : end) - line);
@@ -86,7 +102,7 @@ static int compare(const char *a, size_t a_length, const char *b, size_t b_lengt
     return order ? order : (a_length > b_length) - (a_length < b_length);
 }
 
-/* Finding by halves needs ascending lemmas. */
+/* Bisection needs the lemmas in ascending order. */
 static chl_status check_order(const chl_wordnet *w, const part *p) {
     const text *t = &p->index;
     const char *before = NULL;
@@ -95,7 +111,8 @@ static chl_status check_order(const chl_wordnet *w, const part *p) {
         const char *end = line_end(t, line);
         size_t length = first_word(line, end);
         if (length && before && compare(before, length_before, line, length) >= 0)
-            return damaged(w, p, "index", (size_t)(line - t->data), "the words are not in order");
+            return damaged(w, p, "index", (size_t)(line - t->data),
+                           "the words are not in ascending order");
         if (length) {
             before = line;
             length_before = length;
@@ -167,8 +184,9 @@ void chl_wordnet_free(chl_wordnet *wordnet) {
     free(wordnet);
 }
 
-/* --- lines ------------------------------------------------------------------------------------ */
-/* The index's line of that lemma, or NULL */
+/* --- lines and fields --------------------------------------------------------------------------
+ */
+/* The index's line of that lemma, or NULL. */
 static const char *find_line(const text *t, const char *lemma, size_t length) {
     size_t low = 0, high = t->size; /* starts of lines in [low, high) */
     while (low < high) {
@@ -186,7 +204,7 @@ static const char *find_line(const text *t, const char *lemma, size_t length) {
     return NULL;
 }
 
-/* A field of a line: bytes between single blanks */
+/* The rest of a line, whose fields are separated by single spaces. */
 typedef struct fields {
     const char *at, *end;
 } fields;
@@ -199,7 +217,7 @@ static bool next_field(fields *f, const char **field, size_t *length) {
     return *length > 0;
 }
 
-/* A whole field that is a number of that base with at most 8 digits */
+/* The next field, which must be a number in that base with at most 8 digits. */
 static bool next_number(fields *f, unsigned base, uint32_t *value) {
     const char *field;
     size_t length;
@@ -222,8 +240,8 @@ static bool skip_fields(fields *f, uint32_t count) {
     return true;
 }
 
-/* lemma pos synset_cnt p_cnt [symbol ...] sense_cnt tagsense_cnt offset ...; the first offset is
- * the most frequent sense's, if any was met in the texts that were counted (tagged > 0) */
+/* From an index line: the first offset, and the number of tagged senses. With tagged > 0 the first
+ * offset is the most frequent sense's. */
 static bool first_sense(const text *t, const char *line, uint32_t *tagged, uint32_t *offset) {
     fields f = {line, line_end(t, line)};
     uint32_t senses, pointers;
@@ -232,7 +250,7 @@ static bool first_sense(const text *t, const char *line, uint32_t *tagged, uint3
            next_number(&f, 10, tagged) && next_number(&f, 10, offset);
 }
 
-/* A marker such as "(a)" of an adjective is no part of the word. */
+/* The length without an adjective's marker, such as "(a)". */
 static size_t without_marker(const char *word, size_t length) {
     if (length < 2 || word[length - 1] != ')') return length;
     for (size_t i = length - 1; i > 0; i--)
@@ -244,8 +262,8 @@ static bool same_word(const char *a, size_t a_length, const char *b, size_t b_le
     return a_length == b_length && strncasecmp(a, b, a_length) == 0;
 }
 
-/* offset lex_filenum ss_type w_cnt(hex) word lex_id [word lex_id ...] ...: the words but `lemma`.
- * With `wanted` below their number that one is written. */
+/* From a data line: *count words other than `lemma`; number `wanted` of them, if there is one, is
+ * copied to `synonym`. False when the line is not a valid entry at `offset`. */
 static bool synset_words(fields f, const char *lemma, size_t lemma_length, uint32_t offset,
                          int wanted, char *synonym, int *count) {
     uint32_t own, words;
@@ -277,10 +295,11 @@ static chl_status read_synset(const chl_wordnet *w, const part *p, uint32_t offs
     if (fine && *count > 0)
         fine = synset_words(entry, lemma, length, offset, (int)(pick % (uint32_t)*count), synonym,
                             count);
-    return fine ? CHL_OK : damaged(w, p, "data", offset, "no entry of words");
+    return fine ? CHL_OK : damaged(w, p, "data", offset, "expected the entry of a synset");
 }
 
-/* *offset of the first sense's synset in this part of speech, where it has one that counts */
+/* *found and *offset: the first sense's synset in this part of speech, if one of its senses is
+ * tagged. */
 static chl_status look_up(const chl_wordnet *w, const part *p, const char *lemma, size_t length,
                           bool *found, uint32_t *offset) {
     const char *line = p->index.data ? find_line(&p->index, lemma, length) : NULL;
@@ -289,10 +308,10 @@ static chl_status look_up(const chl_wordnet *w, const part *p, const char *lemma
     if (!line) return CHL_OK;
     const size_t at = (size_t)(line - p->index.data);
     if (!first_sense(&p->index, line, &tagged, offset))
-        return damaged(w, p, "index", at, "no entry of a word");
+        return damaged(w, p, "index", at, "expected the entry of a word");
     const text *t = &p->data;
     if (*offset >= t->size || (*offset > 0 && t->data[*offset - 1] != '\n'))
-        return damaged(w, p, "index", at, "names a place where no entry of the data starts");
+        return damaged(w, p, "index", at, "its offset is not the start of an entry of the data");
     *found = tagged > 0;
     return CHL_OK;
 }

@@ -1,7 +1,7 @@
 #include "train/sample_cache.h"
-#include "graph/build.h"
 #include "io/picture.h"
 #include "io/sound.h"
+#include "models/centre_square.h"
 #include "sound/mel.h"
 #include <inttypes.h>
 #include <stdbool.h>
@@ -53,26 +53,6 @@ void chl_sample_cache_free(chl_sample_cache *cache) {
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
-/* The centre square, by PIL's antialiased bicubic filter. */
-static chl_status resize(const chl_raster *raster, const float *pixels, int side, float *out) {
-    const int height = raster->height, width = raster->width;
-    const int square = height < width ? height : width;
-    chl_graph *g;
-    CHL_TRY(chl_graph_new(chl_device_cpu(), &g));
-    chl_tensor x = chl_input(g, "picture", chl_f32(4, 1, height, width, 3));
-    chl_tensor y =
-        chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
-                                      (height - square) / 2, (width - square) / 2, square, square));
-    chl_status status;
-    CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_write(g, x, pixels));
-    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
-    CHL_TRY_GOTO(chl_read(g, y, out));
-done:
-    chl_graph_free(g);
-    return status;
-}
-
 static chl_status fit(const chl_raster *raster, int side, uint8_t *out) {
     const int64_t numbers = 3 * (int64_t)side * side;
     if (raster->height == side && raster->width == side) {
@@ -85,7 +65,8 @@ static chl_status fit(const chl_raster *raster, int side, uint8_t *out) {
     chl_status status;
     if (pixels && resized) {
         chl_raster_to_float(all, raster->rgb, pixels);
-        status = resize(raster, pixels, side, resized);
+        status = chl_centre_square(chl_device_cpu(), raster->height, raster->width, pixels, side,
+                                   resized);
         if (status == CHL_OK) status = chl_raster_from_float(numbers, resized, out);
     } else {
         status = chl_fail(CHL_ERR_MEMORY, "out of memory for a picture");

@@ -141,8 +141,8 @@ static void broken_merges_are_refused_with_the_line(void **state) {
     REFUSED("#version: 0.2\na  b\n", "line 2");
     REFUSED("#version: 0.2\n b\n", "line 2");
     REFUSED("#version: 0.2\na \n", "line 2");
-    REFUSED("#version: 0.2\na bc\n", "no line before");
-    REFUSED("#version: 0.2\na b\na b\n", "before it joined");
+    REFUSED("#version: 0.2\na bc\n", "no earlier line");
+    REFUSED("#version: 0.2\na b\na b\n", "an earlier line merges");
     REFUSED("#version: 0.2\na b\n\nb c\n", "line 3");
     MUST(chl_tokenizer_open_memory("#version: 0.2\r\na b</w>\r\n", 24, "m.txt", &t));
     int32_t ids[4];
