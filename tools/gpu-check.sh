@@ -46,7 +46,7 @@ mkdir -p "$build"
 command -v ninja >/dev/null && generator=(-G Ninja)
 cmake "${generator[@]}" -S . -B "$build" -DCHLADNI_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCHLADNI_ONEDNN=OFF -DCHLADNI_MEDIA=OFF \
   -DCHLADNI_CUDA_ARCHITECTURES="$architecture-real" >"$log" 2>&1 || { tail -n 30 "$log"; fail "CMake failed ($log)"; }
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_ops test_fusion bench_ops >>"$log" 2>&1 ||
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_backend test_ops test_fusion bench_ops >>"$log" 2>&1 ||
   { tail -n 30 "$log"; fail "the build failed ($log)"; }
 export CHLADNI_CUDA_MODULE=$PWD/$build/libchladni_cuda.so
 ops=("$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING)
@@ -54,6 +54,9 @@ ops=("$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING)
 step "the backend opens"
 "$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING adam >"$build/first.log" 2>&1 ||
   { cat "$build/first.log"; fail "no evidence without a GPU that computes"; }
+
+step "what every backend promises: memory, queues, events, recordings, devices, errors"
+"$build/tests/test_backend" --device "$device" >"$build/backend.log" 2>&1 || { cat "$build/backend.log"; fail "test_backend failed"; }
 
 step "register layouts of mma, ldmatrix and wgmma, bytes of tensor maps, against the PTX manual as the emulator reads it"
 "$nvcc" -std=c++17 -gencode "arch=compute_$architecture,code=sm_$architecture" -I kernels -I tests tests/emu/layouts.cu -o "$build/layouts"

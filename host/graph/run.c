@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* `status`, with what the device says of it. A fault of queued work is reported by whatever comes
+ * next, so `what` is what was asked for, not what failed. */
+static chl_status report(const chl_graph *graph, chl_status status, const char *what) {
+    if (status == CHL_OK) return CHL_OK;
+    return chl_fail(status, "%s failed on %s: %s", what, graph->device->name,
+                    chl_device_error(graph->device));
+}
+
+static chl_status upload(const chl_graph *graph, void *to, const void *from, size_t bytes) {
+    return report(graph, graph->device->backend->upload(graph->device, to, from, bytes),
+                  "copying to the device");
+}
+
 static chl_status allocate(chl_graph *graph) {
     const struct {
         const char *what;
@@ -43,9 +56,10 @@ static chl_status fill(chl_graph *graph) {
             continue;
         size_t bytes = (size_t)chl_bytes(&info->desc);
         if (info->init)
-            CHL_TRY(graph->device->backend->upload(graph->device, info->data, info->init, bytes));
+            CHL_TRY(upload(graph, info->data, info->init, bytes));
         else
-            CHL_TRY(graph->device->backend->clear(graph->device, info->data, bytes));
+            CHL_TRY(report(graph, graph->device->backend->clear(graph->device, info->data, bytes),
+                           "clearing memory"));
     }
     return CHL_OK;
 }
@@ -55,8 +69,7 @@ static chl_status prepare_calls(chl_graph *graph) {
     if (graph->device->backend->allocate(graph->device, sizeof *graph->step,
                                          (void **)&graph->step) != CHL_OK)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's state");
-    CHL_TRY(graph->device->backend->upload(graph->device, graph->step, &graph->first_step,
-                                           sizeof *graph->step));
+    CHL_TRY(upload(graph, graph->step, &graph->first_step, sizeof *graph->step));
     graph->recording = calloc(segments, sizeof *graph->recording);
     graph->has_run = calloc(segments, sizeof *graph->has_run);
     if (!graph->recording || !graph->has_run)
@@ -101,12 +114,10 @@ static chl_status run_node(chl_graph *graph, int32_t n) {
                     : graph->device->backend->body(node->op)->run(&graph->call[n]);
     if (graph->seconds) graph->seconds[n] += chl_seconds_now() - start;
     if (status == CHL_KERNEL_OK) return CHL_OK;
-    const char *last_error = graph->device->backend->last_error
-                                 ? graph->device->backend->last_error(graph->device)
-                                 : NULL;
     return chl_fail(status_of(status), "%s (node %d) failed: %s",
                     node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,
-                    last_error ? last_error : "an input is out of its range");
+                    status == CHL_KERNEL_BAD_INPUT ? "an input is out of its range"
+                                                   : chl_device_error(graph->device));
 }
 
 static chl_status run_constant_nodes(chl_graph *graph) {
@@ -148,14 +159,16 @@ static chl_status run_segment(chl_graph *graph, int segment) {
  * themselves up; then it is recorded. Profiling needs the single calls. */
 static chl_status run_recorded(chl_graph *graph, int segment) {
     chl_device *device = graph->device;
-    if (!graph->recording[segment]) {
-        CHL_TRY(device->backend->begin_capture(device));
+    const chl_backend *backend = device->backend;
+    chl_recording **recording = &graph->recording[segment];
+    if (!*recording) {
+        CHL_TRY(report(graph, backend->begin_capture(device, device->queue), "recording"));
         const chl_status status = run_segment(graph, segment);
-        const chl_status ended = device->backend->end_capture(device, &graph->recording[segment]);
-        CHL_TRY(status);
-        CHL_TRY(ended);
+        const chl_status ended = backend->end_capture(device, device->queue, recording);
+        CHL_TRY(status); /* its text comes first */
+        CHL_TRY(report(graph, ended, "recording"));
     }
-    return device->backend->replay(device, graph->recording[segment]);
+    return report(graph, backend->replay(device, device->queue, *recording), "a recorded step");
 }
 
 chl_status chl_run(chl_graph *graph, chl_segment wanted) {
@@ -177,7 +190,7 @@ chl_status chl_run(chl_graph *graph, chl_segment wanted) {
 chl_status chl_set_step(chl_graph *graph, chl_step step) {
     graph->first_step = step;
     if (!graph->compiled) return CHL_OK; /* chl_compile uploads it */
-    return graph->device->backend->upload(graph->device, graph->step, &step, sizeof step);
+    return upload(graph, graph->step, &step, sizeof step);
 }
 
 static const char *label(const chl_graph *graph, chl_tensor x) {
@@ -192,8 +205,7 @@ chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
     if (info->kind != KIND_INPUT && info->kind != KIND_TRAINABLE)
         return chl_fail(CHL_ERR_ARGUMENT, "%s is neither an input nor trainable: not writable",
                         label(graph, x));
-    return graph->device->backend->upload(graph->device, info->data, data,
-                                          (size_t)chl_bytes(&info->desc));
+    return upload(graph, info->data, data, (size_t)chl_bytes(&info->desc));
 }
 
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
@@ -203,8 +215,9 @@ chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
     if (root->kind == KIND_NODE && !root->is_constant && !root->keep)
         return chl_fail(CHL_ERR_ARGUMENT, "this tensor's memory is reused: chl_keep it");
     if (!info->data) return chl_fail(CHL_ERR_ARGUMENT, "%s is never computed", label(graph, x));
-    return graph->device->backend->download(graph->device, data, info->data,
-                                            (size_t)chl_bytes(&info->desc));
+    const size_t bytes = (size_t)chl_bytes(&info->desc);
+    return report(graph, graph->device->backend->download(graph->device, data, info->data, bytes),
+                  "copying from the device");
 }
 
 /* --- profile ---------------------------------------------------------------------------------- */

@@ -29,16 +29,18 @@
 #define CHL_BACKEND_VERSION 4
 
 typedef struct chl_backend chl_backend;
-/* Work in the order in which it was queued. chl_call.stream is one; NULL is the queue of a device
- * that computes while the caller waits. */
+/* Work that is done in the order in which it was queued; chl_call.stream is one. Two queues have no
+ * order but what events give them. */
 typedef struct chl_queue chl_queue;
+/* A point in a queue that another queue, or the host, can wait for. */
+typedef struct chl_event chl_event;
 /* Queued work that end_capture made an object of. */
 typedef struct chl_recording chl_recording;
 
 typedef struct chl_device {
     const chl_backend *backend;
     const char *name; /* "cpu", "cuda:1 (NVIDIA H100)" */
-    chl_queue *queue; /* the default queue, on which the functions below work */
+    chl_queue *queue; /* the default queue; made and freed with the device */
     void *context;    /* the backend's own */
 } chl_device;
 
@@ -80,12 +82,49 @@ struct chl_backend {
     chl_status (*download)(chl_device *device, void *host, const void *from, size_t bytes);
     chl_status (*clear)(chl_device *device, void *memory, size_t bytes);
 
-    /* Capture: what is queued between begin_capture and end_capture becomes a recording instead of
-     * running, and `replay` runs all of it at once. All four NULL where there is nothing to gain.
-     * A recording is made once per segment, after the segment has run once. */
-    chl_status (*begin_capture)(chl_device *device);
-    chl_status (*end_capture)(chl_device *device, chl_recording **out);
-    chl_status (*replay)(chl_device *device, chl_recording *recording);
+    /* Queues beside the default one. A handle is NULL where all work is done while the caller
+     * waits (the CPU). queue_free waits for the queue's work. */
+    chl_status (*queue_new)(chl_device *device, chl_queue **out);
+    void (*queue_free)(chl_device *device, chl_queue *queue);
+    /* Returns when all that is queued is done, and reports what went wrong in it. */
+    chl_status (*queue_synchronise)(chl_device *device, chl_queue *queue);
+
+    /* Events. queue_wait: what is queued on `queue` from now on begins after what was queued
+     * before the event's last record; without a record there is nothing to wait for. Fork and
+     * join, also inside a capture, where they become branches of the recording:
+     *
+     *     b->event_record(device, ready, device->queue);
+     *     b->queue_wait(device, side, ready);                 fork
+     *     ... calls on side, calls on device->queue ...
+     *     b->event_record(device, done, side);
+     *     b->queue_wait(device, device->queue, done);         join
+     *
+     * The memory of calls on `side` must stay untouched until the join. */
+    chl_status (*event_new)(chl_device *device, chl_event **out);
+    void (*event_free)(chl_device *device, chl_event *event);
+    chl_status (*event_record)(chl_device *device, chl_event *event, chl_queue *queue);
+    chl_status (*queue_wait)(chl_device *device, chl_queue *queue, chl_event *event);
+    /* The host waits. */
+    chl_status (*event_synchronise)(chl_device *device, chl_event *event);
+
+    /* Copies that go on while the caller does. The host's memory is pinned, and is neither written
+     * nor (download) read before an event behind the copy, or the queue, was waited for. */
+    chl_status (*pinned_allocate)(chl_device *device, size_t bytes, void **out);
+    void (*pinned_release)(chl_device *device, void *memory);
+    chl_status (*upload_async)(chl_device *device, chl_queue *queue, void *to, const void *pinned,
+                               size_t bytes);
+    chl_status (*download_async)(chl_device *device, chl_queue *queue, void *pinned,
+                                 const void *from, size_t bytes);
+
+    /* Capture: what is queued on `queue`, and on queues that fork from it, between begin_capture
+     * and end_capture becomes a recording instead of running; `replay` queues all of it at once.
+     * Until end_capture only calls, asynchronous copies and events may be queued, and every fork
+     * must be joined. All four NULL where there is nothing to gain. A recording is made once per
+     * segment, after the segment has run once. */
+    chl_status (*begin_capture)(chl_device *device, chl_queue *queue);
+    chl_status (*end_capture)(chl_device *device, chl_queue *queue, chl_recording **out);
+    chl_status (*replay)(chl_device *device, chl_queue *queue, chl_recording *recording);
+    /* Waits for the default queue. */
     void (*destroy_capture)(chl_device *device, chl_recording *recording);
 };
 

@@ -38,6 +38,54 @@ static chl_status clear(chl_device *device, void *memory, size_t bytes) {
     return CHL_OK;
 }
 
+/* --- queues and events: all work is done while the caller waits --------------------------------
+ */
+static chl_status queue_new(chl_device *device, chl_queue **out) {
+    (void)device;
+    *out = NULL;
+    return CHL_OK;
+}
+static void queue_free(chl_device *device, chl_queue *queue) {
+    (void)device;
+    (void)queue;
+}
+static chl_status queue_synchronise(chl_device *device, chl_queue *queue) {
+    (void)device;
+    (void)queue;
+    return CHL_OK;
+}
+static chl_status event_new(chl_device *device, chl_event **out) {
+    (void)device;
+    *out = NULL;
+    return CHL_OK;
+}
+static void event_free(chl_device *device, chl_event *event) {
+    (void)device;
+    (void)event;
+}
+static chl_status event_record(chl_device *device, chl_event *event, chl_queue *queue) {
+    (void)device;
+    (void)event;
+    (void)queue;
+    return CHL_OK;
+}
+static chl_status queue_wait(chl_device *device, chl_queue *queue, chl_event *event) {
+    (void)device;
+    (void)queue;
+    (void)event;
+    return CHL_OK;
+}
+static chl_status event_synchronise(chl_device *device, chl_event *event) {
+    (void)device;
+    (void)event;
+    return CHL_OK;
+}
+static chl_status copy_on(chl_device *device, chl_queue *queue, void *to, const void *from,
+                          size_t bytes) {
+    (void)queue;
+    return copy(device, to, from, bytes);
+}
+
 static void close_device(chl_device *device) {
     (void)device; /* there is one, for good */
 }
@@ -55,6 +103,18 @@ chl_device *chl_device_cpu(void) {
         .upload = copy,
         .download = copy,
         .clear = clear,
+        .queue_new = queue_new,
+        .queue_free = queue_free,
+        .queue_synchronise = queue_synchronise,
+        .event_new = event_new,
+        .event_free = event_free,
+        .event_record = event_record,
+        .queue_wait = queue_wait,
+        .event_synchronise = event_synchronise,
+        .pinned_allocate = allocate,
+        .pinned_release = release,
+        .upload_async = copy_on,
+        .download_async = copy_on,
     };
     static chl_device device = {.backend = &backend, .name = "cpu"};
     return &device;

@@ -5,7 +5,12 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* One device for good, and others, each with its own queues (chl_device_close). How their queues
+ * work: emu_queue.h. */
 chl_device *chl_device_emu(void);
+chl_device *chl_emu_open(void);
+/* Queues work that fails. */
+void chl_emu_queue_fault(chl_queue *queue);
 /* From here on threads run in another order and copies land earlier or later; its name. Way 0 is
  * how it is without an environment. */
 #define CHL_EMU_WAYS 6

@@ -5,6 +5,7 @@
 // under test.
 #pragma once
 #include "emu_types.h"
+#include <functional>
 #include <tuple>
 #include <type_traits>
 
@@ -100,24 +101,37 @@ void note_write(void *p, size_t n);
 void fence();
 
 // --- launch --------------------------------------------------------------------------------------
+// verify: a cudaError_t where this GPU would refuse the launch; run: all its blocks, now
+int verify(const shape &s, int bound, int blocks);
 int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks);
+
+// What a queue does with work (backend_emu.cpp: now, later, or into a recording); null: all is done
+// at once. Returns a cudaError_t, of work that is done later 0.
+extern int (*enqueue)(void *stream, std::function<int()> work);
+template <class F> int queued(void *stream, const F &work) {
+    return enqueue ? enqueue(stream, work) : work();
+}
 } // namespace emu
 
 // The two bodies of launch() take the same arguments; the result is a cudaError_t, 0 for success.
 template <int THREADS, int BLOCKS, class... P, class... A>
 int launch(void (*kernel)(bounded<THREADS, BLOCKS>, P...), const shape &s, void *stream, A &&...a) {
     static_assert(sizeof...(P) == sizeof...(A), "the kernel takes another number of arguments");
-    (void)stream;
     struct Call {
         void (*kernel)(bounded<THREADS, BLOCKS>, P...);
         std::tuple<std::remove_cv_t<P>...> arguments;
-    } call{kernel, {static_cast<P>(a)...}};
-    return emu::run(
-        [](void *v) {
-            Call *c = static_cast<Call *>(v);
-            std::apply([c](const auto &...p) { c->kernel({}, p...); }, c->arguments);
-        },
-        &call, s, THREADS, BLOCKS);
+    };
+    const Call call{kernel, {static_cast<P>(a)...}};
+    const int error = emu::verify(s, THREADS, BLOCKS);
+    if (error || emu::settings().rehearse) return error;
+    return emu::queued(stream, [call, s] {
+        return emu::run(
+            [](void *v) {
+                const Call *c = static_cast<const Call *>(v);
+                std::apply([c](const auto &...p) { c->kernel({}, p...); }, c->arguments);
+            },
+            const_cast<Call *>(&call), s, THREADS, BLOCKS);
+    });
 }
 } // namespace simt
 

@@ -415,11 +415,16 @@ unsigned worker_count() {
 }
 } // namespace
 
-int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks) {
+int (*enqueue)(void *stream, std::function<int()> work);
+
+int verify(const shape &s, int bound, int blocks) {
     shape on = s;
     if (settings().rehearse) on.sm = settings().rehearse;
-    const int error = check(on, static_cast<unsigned>(bound), static_cast<unsigned>(blocks));
-    if (error || settings().rehearse) return error;
+    return check(on, static_cast<unsigned>(bound), static_cast<unsigned>(blocks));
+}
+
+int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks) {
+    if (const int error = verify(s, bound, blocks)) return error;
     const uint64_t count = uint64_t{s.grid.x} * s.grid.y * s.grid.z;
     const uint64_t workers = std::min<uint64_t>(worker_count(), count);
     // Taken and put back here, not by the workers: one that starts after another has ended would

@@ -52,10 +52,8 @@ size_t matmul_workspace() {
     return WORKSPACE;
 }
 
-chl_kernel_status matmul(const chl_call *, const matmul_shape &s, const matmul_data &m) {
-    assert(s.to == s.from || s.to == CHL_F32); // what the library has kernels for
+static int multiply(const matmul_shape &s, const matmul_data &m) {
     std::memset(m.workspace, 0xff, WORKSPACE);
-    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
     for (int64_t batch = 0; batch < s.batch; batch++)
         for (int64_t row = 0; row < s.rows; row++)
             for (int64_t column = 0; column < s.columns; column++) {
@@ -65,7 +63,13 @@ chl_kernel_status matmul(const chl_call *, const matmul_shape &s, const matmul_d
                 if (s.bias) v += at(m.bias, s.to, column);
                 write(m.d, s.to, i, v);
             }
-    return CHL_KERNEL_OK;
+    return 0;
+}
+
+chl_kernel_status matmul(const chl_call *call, const matmul_shape &s, const matmul_data &m) {
+    assert(s.to == s.from || s.to == CHL_F32); // what the library has kernels for
+    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
+    return status(simt::emu::queued(call->stream, [s, m] { return multiply(s, m); }));
 }
 
 bool convolution_taken(conv_pass, const chl_conv_attributes &a) {
@@ -76,16 +80,14 @@ size_t convolution_workspace(conv_pass, const chl_conv_attributes &) {
     return WORKSPACE;
 }
 
-chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
-                              const void *filter, float beta, void *to, void *workspace) {
-    const chl_conv_attributes &a = call->attr.conv;
+static int convolve(const chl_conv_attributes &a, conv_pass pass, const void *from,
+                    const void *filter, float beta, void *to, void *workspace) {
     const bool forward = pass == conv_pass::forward;
     const int64_t pixels =
         forward ? a.n * extent(a.h, a) * extent(a.w, a) : int64_t(a.n) * a.h * a.w;
     const int64_t width = forward ? a.o : a.i, inner = forward ? a.i : a.o;
     const int64_t step = int64_t(a.kernel) * a.kernel * a.i;
     std::memset(workspace, 0xff, WORKSPACE);
-    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
     std::vector<float> sum(size_t(pixels * width));
     taps(a, [&](int64_t y, int64_t tap, int64_t x) {
         const int64_t source = forward ? x : y, target = forward ? y : x;
@@ -98,6 +100,13 @@ chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *
     });
     for (int64_t i = 0; i < pixels * width; i++)
         write(to, CHL_BF16, i, sum[size_t(i)] + (beta != 0 ? beta * at(to, CHL_BF16, i) : 0.0f));
-    return CHL_KERNEL_OK;
+    return 0;
+}
+chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
+                              const void *filter, float beta, void *to, void *workspace) {
+    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
+    const chl_conv_attributes a = call->attr.conv;
+    return status(simt::emu::queued(
+        call->stream, [=] { return convolve(a, pass, from, filter, beta, to, workspace); }));
 }
 } // namespace chl

@@ -122,6 +122,7 @@ enum pass { FORWARD, QUERIES, KEYS };
 constexpr int PLAIN_WARPS = 4, PLAIN_ROWS = 4, PLAIN_OWN = PLAIN_WARPS * PLAIN_ROWS;
 constexpr int PLAIN_THREADS = 32 * PLAIN_WARPS;
 
+constexpr size_t PLAIN_WEIGHTS = size_t(PLAIN_WARPS) * 2 * PLAIN_ROWS * 32;
 constexpr size_t plain_shared(int width) {
     return sizeof(float) * (2 * 32 * size_t(width + 1) + 4 * PLAIN_OWN * size_t(width));
 }
@@ -180,8 +181,8 @@ __device__ inline weighed weigh(const G &g, const unit &u, int head, int own, in
 template <class T, class G, int PASS>
 SIMT_KERNEL((PLAIN_THREADS), plain, G g, tensors<T> t, int64_t shares) {
     SIMT_DYNAMIC_SHARED(float, memory);
-    SIMT_SHARED(weight, float[PLAIN_WARPS][2][PLAIN_ROWS][32]);
-    const int width = g.width, padded = width + 1; // padded: 32 rows in 32 banks
+    SIMT_SHARED(weight, float[PLAIN_WARPS][2][PLAIN_ROWS][32]); // PLAIN_WEIGHTS
+    const int width = g.width, padded = width + 1;              // padded: 32 rows in 32 banks
     float *other[2] = {memory, memory + 32 * padded};
     float *own[2] = {memory + 64 * padded, memory + 64 * padded + PLAIN_OWN * width};
     float *sum[2] = {own[1] + PLAIN_OWN * width, own[1] + 2 * PLAIN_OWN * width};
@@ -284,7 +285,9 @@ SIMT_KERNEL((PLAIN_THREADS), plain, G g, tensors<T> t, int64_t shares) {
 template <class T, int PASS, class G>
 chl_kernel_status run_plain(const chl_call *call, const G &g, const tensors<T> &t, int64_t shares) {
     const size_t shared = plain_shared(g.width);
-    if (shared > 160 * 1024) return CHL_KERNEL_UNSUPPORTED; // heads of more than 300 numbers
+    const chl_kernel_status granted =
+        chl::grant_shared(shared + PLAIN_WEIGHTS * sizeof(float), "attention with heads this wide");
+    if (granted != CHL_KERNEL_OK) return granted;
     const int64_t tiles = (g.tokens + PLAIN_OWN - 1) / PLAIN_OWN;
     return chl::status(simt::launch(
         plain<T, G, PASS>, {dim3(unsigned(shares * g.heads * tiles)), dim3(PLAIN_THREADS), shared},

@@ -32,6 +32,9 @@
 #pragma once
 #include "cuda/lib/simt.h"
 #include "ops.h"
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
 
 extern "C" {
 // weak: a row without a body is a null pointer in the table, and a line in PENDING
@@ -43,21 +46,50 @@ extern "C" {
 namespace chl {
 typedef __nv_bfloat16 bf16;
 
+// What the vendor's libraries keep for one opened device: made at the first use, gone with it.
+struct vendor_libraries {
+    std::shared_ptr<void> products, convolutions;
+};
 // Limits of the GPU that choose a kernel. A copy for each thread, of the device that it bound last
 // (chl_device_bind): a process may open GPUs of different kinds.
 struct gpu_traits {
     int fill = 132;             // blocks that leave no multiprocessor of the largest chip empty
     int hopper_fill = 0;        // the same for kernels of sm_90a; 0: the GPU or this build has none
     size_t shared = 163 * 1024; // bytes that a block may have; 99 KB on sm_86, 89 and 120
+    vendor_libraries *vendor = nullptr; // the device's own
 };
 extern thread_local gpu_traits gpu;
 
-// a kernel launch's verdict: kept for the backend's `last_error`
-extern thread_local int last_error;
+// What went wrong last in this thread, for the backend's last_error: a text, or a cudaError_t.
+struct fault {
+    int code = 0;
+    char text[160] = "";
+};
+extern thread_local fault last_fault;
+// the verdict of a kernel launch
 inline chl_kernel_status status(int error) {
     if (error == 0) return CHL_KERNEL_OK;
-    last_error = error;
+    last_fault = {error, ""};
     return CHL_KERNEL_FAILED;
+}
+// `verdict`, with the reason
+__attribute__((format(printf, 2, 3))) inline chl_kernel_status fail(chl_kernel_status verdict,
+                                                                    const char *format, ...) {
+    last_fault.code = 0;
+    va_list list;
+    va_start(list, format);
+    std::vsnprintf(last_fault.text, sizeof last_fault.text, format, list);
+    va_end(list);
+    return verdict;
+}
+// Whether a block may have so much shared memory, dynamic and static, on this GPU; 1 KB more is for
+// what reductions need. A launch that asks for too much fails, too, but with a text that names no
+// number.
+inline chl_kernel_status grant_shared(size_t bytes, const char *what) {
+    constexpr size_t BESIDES = 1024;
+    if (bytes + BESIDES <= gpu.shared) return CHL_KERNEL_OK;
+    return fail(CHL_KERNEL_UNSUPPORTED, "%s needs %zu bytes of shared memory, this GPU has %zu",
+                what, bytes + BESIDES, gpu.shared);
 }
 
 __device__ inline float get(const float *p) {
@@ -90,7 +122,7 @@ inline bool adds(const chl_call *call, int output) {
 template <class F> chl_kernel_status by_type(chl_dtype dtype, F body) {
     if (dtype == CHL_F32) return body(float());
     if (dtype == CHL_BF16) return body(bf16());
-    return CHL_KERNEL_UNSUPPORTED;
+    return fail(CHL_KERNEL_UNSUPPORTED, "tensors must be float or bf16");
 }
 
 // --- N neighbours at once: 16 or 8 bytes where N fills them, else one by one ---------------------

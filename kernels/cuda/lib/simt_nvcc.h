@@ -5,6 +5,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
+#include <mutex>
 
 #define SIMT_KERNEL(bounds, name, ...)                                                             \
     static __global__ void __launch_bounds__ bounds name(__VA_ARGS__)
@@ -22,15 +23,25 @@ struct shape {
     size_t dynamic_shared = 0;
     int sm = 80; // for the CPU's checks; the GPU has its own limits
 };
+// Lets the kernel have so much dynamic shared memory. The limit belongs to the kernel and the GPU,
+// not to one launch: lowered, it would break a recorded graph whose launch needs more. 48 KB less
+// the static variables are there unasked.
+inline int grant_dynamic(const void *kernel, size_t bytes) {
+    static std::mutex mutex; // two threads must not lower what the other has raised
+    const std::lock_guard<std::mutex> guard(mutex);
+    cudaFuncAttributes now;
+    cudaError_t error = cudaFuncGetAttributes(&now, kernel);
+    if (error == cudaSuccess && static_cast<size_t>(now.maxDynamicSharedSizeBytes) < bytes)
+        error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                     static_cast<int>(bytes));
+    return static_cast<int>(error);
+}
 template <class... P, class... A>
 int launch(void (*kernel)(P...), const shape &s, void *stream, A &&...a) {
     static_assert(sizeof...(P) == sizeof...(A), "the kernel takes another number of arguments");
-    // what is granted unasked is 48 KB, static variables included, whose size is not known here
     if (s.dynamic_shared > 0) {
-        const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                                       cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                       static_cast<int>(s.dynamic_shared));
-        if (error != cudaSuccess) return static_cast<int>(error);
+        const int error = grant_dynamic(reinterpret_cast<const void *>(kernel), s.dynamic_shared);
+        if (error) return error;
     }
     kernel<<<s.grid, s.block, s.dynamic_shared, static_cast<cudaStream_t>(stream)>>>(
         static_cast<P>(a)...);

@@ -3,7 +3,7 @@
 #include "cuda/lib/fused.h"
 
 namespace chl {
-thread_local int last_error;
+thread_local fault last_fault;
 thread_local gpu_traits gpu;
 } // namespace chl
 

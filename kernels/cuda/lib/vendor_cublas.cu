@@ -36,13 +36,34 @@ struct verdict {
 };
 
 chl_kernel_status said(const verdict &v) {
-    return v.good() ? CHL_KERNEL_OK : status(cudaErrorUnknown);
+    return v.good() ? CHL_KERNEL_OK
+                    : fail(CHL_KERNEL_FAILED, "cuBLASLt: %s", cublasLtGetStatusString(v.first));
 }
 
-cublasLtHandle_t library(verdict &said) {
-    static cublasLtHandle_t handle = nullptr;
-    if (!handle) said(cublasLtCreate(&handle));
-    return handle;
+void destroy(const plan &p) {
+    if (p.a) (void)cublasLtMatrixLayoutDestroy(p.a);
+    if (p.b) (void)cublasLtMatrixLayoutDestroy(p.b);
+    if (p.d) (void)cublasLtMatrixLayoutDestroy(p.d);
+    if (p.product) (void)cublasLtMatmulDescDestroy(p.product);
+}
+
+// What an opened device keeps. A network has some dozens of shapes, and a recorded step asks once:
+// a search in order is enough.
+struct library {
+    cublasLtHandle_t handle = nullptr;
+    std::deque<plan> plans;
+    ~library() {
+        for (const plan &p : plans) destroy(p);
+        if (handle) (void)cublasLtDestroy(handle);
+    }
+};
+
+library &bound(verdict &said) {
+    std::shared_ptr<void> &kept = gpu.vendor->products;
+    if (!kept) kept = std::make_shared<library>();
+    library &l = *static_cast<library *>(kept.get());
+    if (!l.handle) said(cublasLtCreate(&l.handle));
+    return l;
 }
 
 // A row-major [rows, columns] is a column-major [columns, rows].
@@ -97,20 +118,13 @@ void choose(verdict &said, plan &p, const void *bias) {
     if (p.shape.bias) tell(said, p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     cublasLtMatmulHeuristicResult_t best = {};
     int found = 0;
-    cublasLtHandle_t handle = library(said);
+    cublasLtHandle_t handle = bound(said).handle;
     if (said.good())
         said(cublasLtMatmulAlgoGetHeuristic(handle, p.product, p.b, p.a, p.d, p.d, wish, 1, &best,
                                             &found));
     if (said.good() && found == 0) said(CUBLAS_STATUS_NOT_SUPPORTED);
     if (wish) (void)cublasLtMatmulPreferenceDestroy(wish);
     p.algorithm = best.algo;
-}
-
-void forget(const plan &p) {
-    if (p.a) (void)cublasLtMatrixLayoutDestroy(p.a);
-    if (p.b) (void)cublasLtMatrixLayoutDestroy(p.b);
-    if (p.d) (void)cublasLtMatrixLayoutDestroy(p.d);
-    if (p.product) (void)cublasLtMatmulDescDestroy(p.product);
 }
 
 // 64 bytes, or as many as the beginnings of a, b and d share
@@ -123,10 +137,8 @@ uint32_t alignment_of(const matmul_shape &s, const matmul_data &m) {
     return uint32_t(all & -all);
 }
 
-// Plans live as long as the process. A network has some dozens of shapes, and a recorded step asks
-// once: a search in order is enough.
 plan *plan_of(verdict &said, const matmul_shape &shape, const matmul_data &data) {
-    static std::deque<plan> plans;
+    std::deque<plan> &plans = bound(said).plans;
     const uint32_t alignment = alignment_of(shape, data);
     for (plan &p : plans)
         if (same(p.shape, shape) && p.alignment == alignment) return &p;
@@ -136,7 +148,7 @@ plan *plan_of(verdict &said, const matmul_shape &shape, const matmul_data &data)
     describe(said, fresh);
     if (said.good()) choose(said, fresh, data.bias);
     if (!said.good()) {
-        forget(fresh);
+        destroy(fresh);
         return nullptr;
     }
     plans.push_back(fresh);
@@ -155,7 +167,7 @@ chl_kernel_status matmul(const chl_call *call, const matmul_shape &shape, const 
     if (!p) return said(good);
     if (shape.bias) tell(good, *p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, data.bias);
     if (good.good())
-        good(cublasLtMatmul(library(good), p->product, &data.alpha, data.b, p->b, data.a, p->a,
+        good(cublasLtMatmul(bound(good).handle, p->product, &data.alpha, data.b, p->b, data.a, p->a,
                             &data.beta, data.d, p->d, data.d, p->d, &p->algorithm, data.workspace,
                             WORKSPACE, static_cast<cudaStream_t>(call->stream)));
     return said(good);

@@ -12,19 +12,20 @@
 namespace chl {
 namespace {
 #define CUDNN_FUNCTIONS(f)                                                                         \
-    f(cudnnCreate) f(cudnnSetStream) f(cudnnCreateTensorDescriptor) f(cudnnSetTensor4dDescriptor)  \
-        f(cudnnCreateFilterDescriptor) f(cudnnSetFilter4dDescriptor)                               \
-            f(cudnnCreateConvolutionDescriptor) f(cudnnSetConvolution2dDescriptor)                 \
-                f(cudnnSetConvolutionMathType) f(cudnnGetConvolutionForwardAlgorithm_v7)           \
-                    f(cudnnGetConvolutionBackwardDataAlgorithm_v7) f(cudnnConvolutionForward)      \
-                        f(cudnnConvolutionBackwardData)
+    f(cudnnCreate) f(cudnnDestroy) f(cudnnSetStream) f(cudnnCreateTensorDescriptor)                \
+        f(cudnnDestroyTensorDescriptor) f(cudnnSetTensor4dDescriptor)                              \
+            f(cudnnCreateFilterDescriptor) f(cudnnDestroyFilterDescriptor)                         \
+                f(cudnnSetFilter4dDescriptor) f(cudnnCreateConvolutionDescriptor)                  \
+                    f(cudnnDestroyConvolutionDescriptor) f(cudnnSetConvolution2dDescriptor)        \
+                        f(cudnnSetConvolutionMathType) f(cudnnGetConvolutionForwardAlgorithm_v7)   \
+                            f(cudnnGetConvolutionBackwardDataAlgorithm_v7)                         \
+                                f(cudnnConvolutionForward) f(cudnnConvolutionBackwardData)
 
 struct functions {
     bool complete = false;
 #define CUDNN_MEMBER(name) decltype(&::name) name = nullptr;
     CUDNN_FUNCTIONS(CUDNN_MEMBER)
 #undef CUDNN_MEMBER
-    cudnnHandle_t handle = nullptr;
 };
 
 functions open_library() {
@@ -37,10 +38,10 @@ functions open_library() {
     f.complete = f.complete && f.name;
     CUDNN_FUNCTIONS(CUDNN_FIND)
 #undef CUDNN_FIND
-    f.complete = f.complete && f.cudnnCreate(&f.handle) == CUDNN_STATUS_SUCCESS;
     return f;
 }
-const functions &library() {
+// The functions are the process's; a handle belongs to an opened device.
+const functions &cudnn() {
     static const functions opened = open_library();
     return opened;
 }
@@ -104,33 +105,56 @@ void take_first(const functions &f, plan &p, const Performance *list, int count,
     }
 }
 
-void choose(const functions &f, plan &p) {
+void choose(const functions &f, cudnnHandle_t handle, plan &p) {
     int count = 0;
     if (p.pass == conv_pass::forward) {
         cudnnConvolutionFwdAlgoPerf_t list[MAX_ALGORITHMS];
-        if (f.cudnnGetConvolutionForwardAlgorithm_v7(f.handle, p.x, p.filter, p.map, p.y,
+        if (f.cudnnGetConvolutionForwardAlgorithm_v7(handle, p.x, p.filter, p.map, p.y,
                                                      MAX_ALGORITHMS, &count,
                                                      list) == CUDNN_STATUS_SUCCESS)
             take_first(f, p, list, count, &plan::forward);
     } else {
         cudnnConvolutionBwdDataAlgoPerf_t list[MAX_ALGORITHMS];
-        if (f.cudnnGetConvolutionBackwardDataAlgorithm_v7(f.handle, p.filter, p.y, p.map, p.x,
+        if (f.cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, p.filter, p.y, p.map, p.x,
                                                           MAX_ALGORITHMS, &count,
                                                           list) == CUDNN_STATUS_SUCCESS)
             take_first(f, p, list, count, &plan::data);
     }
 }
 
-// Plans live as long as the process; one that is not usable is remembered too.
+// What an opened device keeps; a plan that is not usable is remembered too.
+struct library {
+    cudnnHandle_t handle = nullptr;
+    std::deque<plan> plans;
+    ~library() {
+        const functions &f = cudnn();
+        for (const plan &p : plans) {
+            if (p.x) (void)f.cudnnDestroyTensorDescriptor(p.x);
+            if (p.y) (void)f.cudnnDestroyTensorDescriptor(p.y);
+            if (p.filter) (void)f.cudnnDestroyFilterDescriptor(p.filter);
+            if (p.map) (void)f.cudnnDestroyConvolutionDescriptor(p.map);
+        }
+        if (handle) (void)f.cudnnDestroy(handle);
+    }
+};
+library &bound() {
+    std::shared_ptr<void> &kept = gpu.vendor->convolutions;
+    if (kept) return *static_cast<library *>(kept.get());
+    kept = std::make_shared<library>();
+    library &l = *static_cast<library *>(kept.get());
+    if (cudnn().complete && cudnn().cudnnCreate(&l.handle) != CUDNN_STATUS_SUCCESS)
+        l.handle = nullptr; // conv.cu computes everything
+    return l;
+}
+
 const plan &plan_of(conv_pass pass, const chl_conv_attributes &a) {
-    static std::deque<plan> plans;
-    for (const plan &p : plans)
+    library &l = bound();
+    for (const plan &p : l.plans)
         if (p.pass == pass && same(p.a, a)) return p;
     plan fresh = {pass, a};
-    const functions &f = library();
-    if (f.complete && describe(f, fresh)) choose(f, fresh);
-    plans.push_back(fresh);
-    return plans.back();
+    if (l.handle && describe(cudnn(), fresh)) choose(cudnn(), l.handle, fresh);
+    l.plans.push_back(fresh);
+    return l.plans.back();
 }
 } // namespace
 
@@ -142,17 +166,19 @@ size_t convolution_workspace(conv_pass pass, const chl_conv_attributes &a) {
 }
 chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
                               const void *filter, float beta, void *to, void *workspace) {
-    const functions &f = library();
+    const functions &f = cudnn();
+    const cudnnHandle_t handle = bound().handle;
     const plan &p = plan_of(pass, call->attr.conv);
     const float one = 1;
-    cudnnStatus_t said = f.cudnnSetStream(f.handle, static_cast<cudaStream_t>(call->stream));
+    cudnnStatus_t said = f.cudnnSetStream(handle, static_cast<cudaStream_t>(call->stream));
     if (said == CUDNN_STATUS_SUCCESS && pass == conv_pass::forward)
-        said = f.cudnnConvolutionForward(f.handle, &one, p.x, from, p.filter, filter, p.map,
+        said = f.cudnnConvolutionForward(handle, &one, p.x, from, p.filter, filter, p.map,
                                          p.forward, workspace, p.workspace, &beta, p.y, to);
     else if (said == CUDNN_STATUS_SUCCESS)
-        said = f.cudnnConvolutionBackwardData(f.handle, &one, p.filter, filter, p.y, from, p.map,
+        said = f.cudnnConvolutionBackwardData(handle, &one, p.filter, filter, p.y, from, p.map,
                                               p.data, workspace, p.workspace, &beta, p.x, to);
-    return said == CUDNN_STATUS_SUCCESS ? CHL_KERNEL_OK : status(cudaErrorUnknown);
+    return said == CUDNN_STATUS_SUCCESS ? CHL_KERNEL_OK
+                                        : fail(CHL_KERNEL_FAILED, "cuDNN: status %d", int(said));
 }
 } // namespace chl
 

@@ -177,6 +177,7 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
             load(last + M::STAGES);
         };
         simt::mbarrier_wait(&full[s], unsigned(i / M::STAGES) & 1);
+        __syncwarp(); // lanes leave the poll one by one; .aligned instructions follow
         if constexpr (TURNED)
             multiply_box<BN>(acc, a, b, refill);
         else

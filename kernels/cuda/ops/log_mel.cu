@@ -186,6 +186,8 @@ size_t workspace(const chl_call *call) {
 chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
     const size_t shared = size_t(2 * chl::fft_room(p.fft / 2)) * sizeof(complex) +
                           size_t(p.bands) * FRAMES * sizeof(float);
+    const chl_kernel_status granted = chl::grant_shared(shared, "a Fourier transform this long");
+    if (granted != CHL_KERNEL_OK) return granted;
     const unsigned grid = unsigned(call->in_desc[0].dim[0] * p.blocks);
     return chl::status(
         simt::launch(frames_to_levels, {dim3(grid), dim3(THREADS), shared}, call->stream, p));
@@ -196,7 +198,8 @@ chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
 chl_kernel_status run(const chl_call *call) {
     mel_plan p = plan_of(call);
     if (!p.mel) return CHL_KERNEL_OK;
-    if (p.fft > MAX_FFT) return CHL_KERNEL_UNSUPPORTED;
+    if (p.fft > MAX_FFT)
+        return chl::fail(CHL_KERNEL_UNSUPPORTED, "fft must be at most %d, got %d", MAX_FFT, p.fft);
     if (call->attr.mel.absolute) return levels(call, p);
     mel_plan measure = p;
     measure.raw = true;
