@@ -1,10 +1,11 @@
-/* What training and editing minimise: METHOD.md's formulas, each in one place. */
+/* The losses that training and editing minimise: the paper's equations, each defined in one place
+ * (docs/method.md). Every one is built of graph ops, so its gradient comes from the graph. */
 #ifndef CHL_LOSSES_H
 #define CHL_LOSSES_H
 #include "graph/build.h"
 
 /* --- editing: e, target, source, neutral [N,D], rows of unit length -> [N] -------------------- */
-/* 1 - <e, target> (the authors' code) */
+/* 1 - <e, target>, as in the authors' code */
 chl_tensor chl_cosine_loss(chl_graph *g, chl_tensor e, chl_tensor target);
 /* max(0, margin + (1 - <e,target>) - (1 - <e,source>)), Eq. 15 */
 chl_tensor chl_hinge_loss(chl_graph *g, chl_tensor e, chl_tensor target, chl_tensor source,
@@ -14,16 +15,17 @@ chl_tensor chl_directional_loss(chl_graph *g, chl_tensor e, chl_tensor target, c
                                 chl_tensor neutral);
 
 /* --- training: x, y [N,D] rows of unit length, log_scale [1] = ln(1/tau) -> [1] --------------- */
-/* nce(x->y) + nce(y->x), Eq. 1-8: the positives are the pairs on the diagonal. The scale is kept at
- * or below 100, as CLIP does. */
+/* nce(x->y) + nce(y->x), Eq. 1-8: row i of x and row i of y are the positive pair, all other rows
+ * of the batch negatives. The scale is clamped to 100, as in CLIP. */
 chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale);
-/* The same where several y are right for one x: same [N,N] is 1 where row and column mean the same,
- * else 0, and symmetric. The target of a row is spread evenly over its ones. With ones on the
+/* The same where several rows of y match a row of x: same [N,N], symmetric, is 1 where row i and
+ * column j mean the same, else 0. A row's target is uniform over its ones. With ones on the
  * diagonal only it equals chl_contrastive_loss. */
 chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor same,
                                      chl_tensor log_scale);
-/* mean_i KL(softmax_j(<t_i,v_j>/tau) || softmax_j(<a_i,v_j>/tau)), Eq. 9-12: the sound's view of
- * pictures from other videos of the same label should be the text's. Gradient into `sound` only. */
+/* mean_i KL(softmax_j(<t_i,v_j>/tau) || softmax_j(<a_i,v_j>/tau)), Eq. 9-12, with t = text, a =
+ * sound and v = pictures [N,D]: over pictures of other videos with the same label, the sound's
+ * similarities should equal the text's. Gradient into `sound` only. */
 chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
                               float tau);
 #endif

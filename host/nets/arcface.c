@@ -63,13 +63,20 @@ chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const 
     return x;
 }
 
+/* side 0: any */
+static chl_tensor bad_picture(chl_graph *g, const chl_desc *got, int side) {
+    char text[96], want[32] = "H,W";
+    if (side) snprintf(want, sizeof want, "%d,%d", side, side);
+    return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace expects pictures [N,%s,3], got %s", want,
+                          chl_shape_text(got, text, sizeof text));
+}
+
 chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tensor x) {
     chl_graph *g = net->graph;
     if (x == CHL_NONE) return CHL_NONE;
     const chl_desc *in = chl_desc_of(g, x);
     if (in->rank != 4 || in->dim[1] != config->side || in->dim[2] != config->side)
-        return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace takes pictures [N,%d,%d,3]", config->side,
-                              config->side);
+        return bad_picture(g, in, config->side);
     int n = (int)in->dim[0];
     x = chl_irse_trunk(net, config, "", chl_to_compute_type(g, x), NULL);
     if (x == CHL_NONE) return CHL_NONE;
@@ -88,10 +95,9 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
 chl_tensor chl_arcface_preprocess(chl_graph *g, chl_tensor picture) {
     if (picture == CHL_NONE) return CHL_NONE;
     chl_desc d = *chl_desc_of(g, picture);
-    if (d.rank != 4 || d.dim[3] != 3)
-        return chl_graph_fail(g, CHL_ERR_SHAPE, "ArcFace takes pictures [N,H,W,3]");
+    if (d.rank != 4 || d.dim[3] != 3) return bad_picture(g, &d, 0);
     if (d.dim[1] != 256 || d.dim[2] != 256)
         picture = chl_resize(g, picture, CHL_FILTER_AREA, 256, 256);
-    /* where the face lies in an FFHQ-aligned picture of 256 */
+    /* the position of the face in an FFHQ-aligned picture of 256 x 256 */
     return chl_resize_window(g, picture, CHL_FILTER_AREA, 112, 112, 35, 32, 188, 188);
 }

@@ -1,3 +1,4 @@
+/* Importing ArcFace's checkpoint: sizes off the shapes, and the last layer in our order. */
 #include "nets/arcface.h"
 #include "nets/layers.h"
 #include <math.h>
@@ -38,15 +39,16 @@ chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_con
     int i = 0;
     for (; chl_params_has(params, "%sbody.%d.res_layer.1.weight", prefix, i); i++) {
         if (i == CHL_IRSE_UNITS)
-            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: more than %d units", params->source,
-                            CHL_IRSE_UNITS);
+            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: the network has more than %d units",
+                            params->source, CHL_IRSE_UNITS);
         char unit[128];
         snprintf(unit, sizeof unit, "%sbody.%d.", prefix, i);
         CHL_TRY(read_unit(params, unit, i == 0, &config->unit[i]));
     }
     config->units = i;
     if (i) return CHL_OK;
-    return chl_fail(CHL_ERR_KEY, "%s: \"%sbody.0.res_layer.1.weight\" is missing: not an IR-SE50",
+    return chl_fail(CHL_ERR_KEY,
+                    "%s: \"%sbody.0.res_layer.1.weight\" is missing: this is not an IR-SE50",
                     params->source, prefix);
 }
 
@@ -78,7 +80,8 @@ chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config) {
     int channels = config->unit[config->units - 1].out;
     int side = (int)lround(sqrt((double)a->desc.dim[1] / channels));
     if ((int64_t)channels * side * side != a->desc.dim[1])
-        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d columns, not %d channels of a square map",
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s: \"%s\" has %d columns, expected %d channels of a square map",
                         params->source, a->name, (int)a->desc.dim[1], channels);
     for (int i = 0; i < config->units; i++) side *= config->unit[i].stride;
     config->side = side;

@@ -1,4 +1,5 @@
 /* CLIP with a vision transformer [Radford et al. 2021]: image tower, text tower, preprocessing.
+ * Both towers end in unit vectors of one joint space, whose inner product says how well they match.
  *
  *     chl_clip_config config = {0};
  *     CHL_TRY(chl_clip_import(params, &config));             any upstream naming -> ours, sizes
@@ -8,7 +9,7 @@
  *     chl_tensor t = chl_clip_text(&net, &config, ids, end);
  *     chl_net_done(&net);
  *
- * Our names are OpenAI's, except that both projections are stored as a linear layer's weight,
+ * Our names are OpenAI's, except that both projections are stored as the weight of a linear layer,
  * [embed, width], under Hugging Face's names `visual_projection.weight`,
  * `text_projection.weight`. */
 #ifndef CHL_NETS_CLIP_H
@@ -16,10 +17,11 @@
 #include "nets/net.h"
 
 typedef struct chl_clip_tower {
-    int layers, width, heads, mlp; /* layers 0 = the file has no such tower */
+    int layers, width, heads, mlp; /* layers 0: the file has no such tower */
 } chl_clip_tower;
 
-/* Set to zero, or preset what no shape tells; chl_clip_import fills in the rest. */
+/* Set to zero, or preset what no shape determines (heads, exact_gelu); chl_clip_import fills in the
+ * rest. */
 typedef struct chl_clip_config {
     chl_clip_tower image, text; /* heads: 0 = width / 64, OpenAI's head width */
     bool exact_gelu;            /* false: x * sigmoid(1.702 x), which OpenAI trained with */
@@ -28,10 +30,10 @@ typedef struct chl_clip_config {
     int context, vocabulary;
 } chl_clip_config;
 
-/* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and joins where they
- * differ, reads every size from shapes. A file may hold one tower only. Marks all keys of the
- * towers used, so that what chl_params_check_all_used still lists is unknown; a missing one is an
- * error. */
+/* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and concatenates arrays
+ * where the layouts differ, reads every size off the shapes. A file may have one tower only. Marks
+ * all keys of the towers used, so that chl_params_check_all_used lists the unknown ones; a missing
+ * key is CHL_ERR_KEY. */
 chl_status chl_clip_import(chl_params *params, chl_clip_config *config);
 
 /* Random weights of that size under our names (OpenAI's initialisation). */
@@ -40,20 +42,20 @@ chl_status chl_clip_random(const chl_clip_config *config, uint64_t seed, chl_par
 typedef enum chl_clip_resize {
     CHL_CLIP_AREA,      /* integer-bin average */
     CHL_CLIP_BICUBIC,   /* antialiased, as CLIP's own preprocessing */
-    CHL_CLIP_COMPATIBLE /* the paper's authors: nearest x7, average pool; no clamp, no mean, no std
-                         */
+    CHL_CLIP_COMPATIBLE /* the paper's authors: nearest x7, average pool; no clamp, no mean and
+                           deviation */
 } chl_clip_resize;
 
 /* picture [N,H,W,3] in [-1,1] -> [N,R,R,3]: clamp, centre square, resize, CLIP's mean and
- * deviation. They are applied before the resize, with which they commute, to cost one pass with
- * the clamp. */
+ * deviation. Mean and deviation commute with the resize; they are applied before it, in one pass
+ * with the clamp. */
 chl_tensor chl_clip_preprocess(chl_graph *g, const chl_clip_config *config, chl_tensor picture,
                                chl_clip_resize how);
 
 /* x [N,R,R,3], preprocessed -> [N,embed], rows of length 1 */
 chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tensor x);
 
-/* ids int32 [N,context], end int32 [N] (where each row's end token stands) -> [N,embed], rows of
+/* ids int32 [N,context], end int32 [N] (the position of each row's end token) -> [N,embed], rows of
  * length 1 */
 chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor ids,
                          chl_tensor end);

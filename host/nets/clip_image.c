@@ -2,7 +2,7 @@
 #include "nets/clip.h"
 #include "nets/layers.h"
 
-/* Of the pictures CLIP was trained on, as values in [0,1] [Radford et al. 2021]. */
+/* Mean and deviation of CLIP's training pictures, as values in [0,1] [openai/CLIP, clip.py]. */
 static const float picture_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
 static const float picture_deviation[3] = {0.26862954f, 0.26130258f, 0.27577711f};
 
@@ -21,8 +21,10 @@ chl_tensor chl_clip_preprocess(chl_graph *g, const chl_clip_config *config, chl_
                                chl_clip_resize how) {
     if (picture == CHL_NONE) return CHL_NONE;
     chl_desc desc = *chl_desc_of(g, picture);
+    char text[96];
     if (desc.rank != 4 || desc.dim[3] != 3)
-        return chl_graph_fail(g, CHL_ERR_SHAPE, "CLIP takes pictures [N,H,W,3]");
+        return chl_graph_fail(g, CHL_ERR_SHAPE, "CLIP expects pictures [N,H,W,3], got %s",
+                              chl_shape_text(&desc, text, sizeof text));
     int h = (int)desc.dim[1], w = (int)desc.dim[2], side = h < w ? h : w;
     chl_tensor x = how == CHL_CLIP_COMPATIBLE ? picture : normalise(g, picture);
     if (h == config->resolution && w == config->resolution) return x;

@@ -1,3 +1,5 @@
+/* Importing CLIP checkpoints. OpenAI's and open_clip's names are ours; Hugging Face's are renamed,
+ * and its separate q, k, v projections concatenated. */
 #include "nets/clip.h"
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +24,8 @@ static const char *const hugging_face[][2] = {
     {"**.mlp.fc2.*", "**.mlp.c_proj.*"},
 };
 
-/* Hugging Face keeps the three projections of attention apart: rows q, then k, then v of ours. */
+/* Hugging Face has three projections per attention; ours is one, with the rows of q, then k, then
+ * v. */
 static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
     static const char letters[3] = {'q', 'k', 'v'};
     for (int layer = 0; chl_params_has(params, "%s%d.attn.q_proj.%s", prefix, layer, kind);
@@ -39,8 +42,10 @@ static chl_status join_qkv(chl_params *params, const char *prefix, const char *k
             CHL_TRY(chl_params_require(params, one.rank, &part, "%s%d.attn.%c_proj.%s", prefix,
                                        layer, letters[i], kind));
             if (!chl_same_shape(&part->desc, &one))
-                return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has another shape than its q_proj",
-                                params->source, part->name);
+                return chl_fail(
+                    CHL_ERR_SHAPE,
+                    "%s: \"%s\" has another shape than the q_proj beside it, expected the same",
+                    params->source, part->name);
             memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
             snprintf(name, sizeof name, "%s", part->name);
             chl_params_drop(params, name);
@@ -49,7 +54,8 @@ static chl_status join_qkv(chl_params *params, const char *prefix, const char *k
     return CHL_OK;
 }
 
-/* OpenAI multiplies from the left, x @ projection: [width, embed] becomes a linear layer's. */
+/* OpenAI computes x @ projection: [width, embed] becomes a linear layer's weight, [embed, width].
+ */
 static chl_status transpose_projection(chl_params *params, const char *from, const char *to) {
     if (!chl_params_has(params, "%s", from)) return CHL_OK;
     chl_array *array;
@@ -79,7 +85,7 @@ static chl_status to_our_names(chl_params *params) {
     return transpose_projection(params, "text_projection", "text_projection.weight");
 }
 
-/* Sizes of the blocks `prefix`{0...}; all their keys must be there. */
+/* Reads the sizes of the blocks `prefix`{0...}; every key must be present. */
 static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_tower *tower) {
     static const struct {
         const char *name;
@@ -106,7 +112,7 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
     if (!tower->heads) tower->heads = tower->width / 64;
     if (tower->heads < 1 || tower->width % tower->heads)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s: %d channels do not divide into %d heads; set the number of heads",
+                        "%s: the width %d is not divisible by %d heads: set the number of heads",
                         params->source, tower->width, tower->heads);
     return CHL_OK;
 }
@@ -124,9 +130,10 @@ static chl_status read_image(chl_params *params, chl_clip_config *config) {
     int tokens = (int)chl_params_find(params, "visual.positional_embedding")->desc.dim[0];
     int grid = (int)lround(sqrt(tokens - 1));
     if (grid < 1 || grid * grid + 1 != tokens)
-        return chl_fail(CHL_ERR_SHAPE,
-                        "%s: \"visual.positional_embedding\" has %d rows, not a square and one",
-                        params->source, tokens);
+        return chl_fail(
+            CHL_ERR_SHAPE,
+            "%s: \"visual.positional_embedding\" has %d rows, expected a square plus one",
+            params->source, tokens);
     config->resolution = grid * config->patch;
     return CHL_OK;
 }
@@ -142,8 +149,9 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
     config->vocabulary = (int)chl_params_find(params, "token_embedding.weight")->desc.dim[0];
     int embed = (int)chl_params_find(params, "text_projection.weight")->desc.dim[0];
     if (config->image.layers && embed != config->embed)
-        return chl_fail(CHL_ERR_SHAPE, "%s: the towers end in %d and %d dimensions", params->source,
-                        config->embed, embed);
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s: the towers end in %d and %d dimensions, expected the same",
+                        params->source, config->embed, embed);
     config->embed = embed;
     return CHL_OK;
 }
@@ -151,25 +159,24 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
 chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
     if (chl_params_has(params, "visual.layer1.0.conv1.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: a CLIP whose image tower is a ResNet; use one with a "
-                        "vision transformer",
+                        "%s: this CLIP's image tower is a ResNet, expected a vision transformer "
+                        "(ViT-B/32, ...)",
                         params->source);
     CHL_TRY(to_our_names(params));
     bool image = chl_params_has(params, "visual.conv1.weight");
     bool text = chl_params_has(params, "token_embedding.weight");
     if (!image && !text)
         return chl_fail(CHL_ERR_KEY,
-                        "%s: neither \"visual.conv1.weight\" nor "
-                        "\"token_embedding.weight\" (OpenAI), "
-                        "\"vision_model.embeddings.patch_embedding.weight\" nor "
-                        "\"text_model.embeddings.token_embedding.weight\" (Hugging "
-                        "Face): not a CLIP",
+                        "%s: is not a CLIP: expected \"visual.conv1.weight\" or "
+                        "\"token_embedding.weight\" (OpenAI), or "
+                        "\"vision_model.embeddings.patch_embedding.weight\" or "
+                        "\"text_model.embeddings.token_embedding.weight\" (Hugging Face)",
                         params->source);
     config->image.layers = config->text.layers = 0;
     if (image) CHL_TRY(read_image(params, config));
     if (text) CHL_TRY(read_text(params, config));
-    /* Contrastive training only; and what OpenAI's archives and old Hugging Face files carry
-     * along. */
+    /* used in contrastive training only, or present in OpenAI's archives and old Hugging Face files
+     * without a use */
     static const char *const harmless[] = {"logit_scale", "input_resolution", "context_length",
                                            "vocab_size", "position_ids"};
     for (int i = 0; i < 5; i++) chl_params_ignore_suffix(params, harmless[i]);

@@ -47,7 +47,8 @@ static chl_tensor bind(chl_net *net, chl_array *array, const chl_desc *shape, ch
         tensor = chl_param(g, array->name, *shape, array->data, kind);
         if (tensor == CHL_NONE) return CHL_NONE;
         if (!remember(net, array->data, tensor))
-            return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory binding \"%s\"", array->name);
+            return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for the weight \"%s\"",
+                                  array->name);
         return tensor;
     }
     return chl_same_shape(chl_desc_of(g, tensor), shape) ? tensor : chl_reshape(g, tensor, *shape);
@@ -65,7 +66,7 @@ static chl_array *look_up(chl_net *net, const char *name) {
     chl_array *array = chl_params_find(net->params, name);
     if (!array)
         chl_graph_fail(net->graph, CHL_ERR_KEY,
-                       "%s: weight \"%s\" is missing; is this file of another network?",
+                       "%s: the weight \"%s\" is missing: is this the file of another network?",
                        net->params->source, name);
     return array;
 }
@@ -141,7 +142,7 @@ static chl_status require(const chl_params *params, int rank, chl_array **out, c
     *out = chl_params_find(params, name);
     if (!*out)
         return chl_fail(CHL_ERR_KEY,
-                        "%s: weight \"%s\" is missing; is this file of another network?",
+                        "%s: the weight \"%s\" is missing: is this the file of another network?",
                         params->source, name);
     if (rank && (*out)->desc.rank != rank) {
         char text[SHAPE_LENGTH];
@@ -172,7 +173,7 @@ typedef struct star_run {
     size_t length;
 } star_run;
 
-/* Matches the whole of `name`, shortest runs first. */
+/* Matches the whole of `name`; a star matches as few characters as possible. */
 static bool match(const char *name, const char *pattern, star_run *run, int star) {
     while (*pattern && *pattern != '*') {
         if (*name++ != *pattern++) return false;
@@ -219,7 +220,8 @@ static int stars(const char *pattern) {
 
 chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count) {
     if (stars(from) != stars(to) || stars(from) > MAX_STARS)
-        return chl_fail(CHL_ERR_INTERNAL, "rename \"%s\" to \"%s\": unequal stars, or more than %d",
+        return chl_fail(CHL_ERR_INTERNAL,
+                        "renaming \"%s\" to \"%s\": expected the same number of stars, at most %d",
                         from, to, MAX_STARS);
     int64_t renamed = 0;
     for (int64_t i = 0; i < params->count; i++) {
@@ -228,8 +230,8 @@ chl_status chl_rename_all(chl_params *params, const char *from, const char *to, 
         char old[NAME_LENGTH], name[NAME_LENGTH];
         int length = snprintf(old, sizeof old, "%s", params->array[i].name);
         if ((size_t)length >= sizeof old || !substitute(name, sizeof name, to, run))
-            return chl_fail(CHL_ERR_FORMAT, "%s: the name \"%.60s...\" is too long", params->source,
-                            params->array[i].name);
+            return chl_fail(CHL_ERR_FORMAT, "%s: the name \"%.60s...\" is longer than %d bytes",
+                            params->source, params->array[i].name, NAME_LENGTH - 1);
         CHL_TRY(chl_params_rename(params, old, name));
         renamed++;
     }

@@ -1,13 +1,16 @@
-/* What every network's builder needs: its named weights as tensors of a graph, and the renaming of
- * upstream checkpoints.
+/* What every network needs: its named weights as tensors of a graph, and the import of checkpoints
+ * from other projects.
+ *
+ * A network is a plain C function that appends its forward ops to a graph. It compiles and runs
+ * nothing and knows no backend; gradients come from chl_grad.
  *
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor w = chl_weight_shaped(&net, chl_f32(2, 512, -1), "mapping.fc%d.weight", i);
  *     ...
  *     chl_net_done(&net);
  *
- * An array that is asked for twice is one tensor: a network applied twice shares its weights.
- * Errors stick to the graph, like those of any other builder, and name the file and the key. */
+ * An array that is requested twice is one tensor: a network applied twice shares its weights.
+ * Errors are kept by the graph, like those of any other builder, and name the file and the key. */
 #ifndef CHL_NETS_NET_H
 #define CHL_NETS_NET_H
 #include "base/params.h"
@@ -17,15 +20,15 @@ typedef struct chl_net {
     chl_graph *graph;
     chl_params *params;
     chl_param_kind kind; /* of the weights */
-    /* private: what is bound already */
+    /* private: the arrays that are tensors already */
     struct chl_net_bound *bound;
     int64_t bound_count, bound_capacity;
 } chl_net;
 
-/* Releases the private part. The tensors stay with the graph, the arrays with the params. */
+/* Frees the private part. The tensors belong to the graph, the arrays to the params. */
 void chl_net_done(chl_net *net);
 
-/* The array of that name as a parameter, marked used. Missing: an error. */
+/* The array of that name as a parameter, marked used; an error when it is missing. */
 chl_tensor chl_weight(chl_net *net, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same when it has this shape (dim -1: any size), an error with both shapes otherwise. */
 chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...)
@@ -33,16 +36,19 @@ chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, .
 /* The same data under another shape of as many elements: [3,I,1,1] stored, [3,I] used. */
 chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* CHL_NONE, and no error, when the file has none. */
+/* CHL_NONE, without an error, when the file does not have it. */
 chl_tensor chl_weight_optional(chl_net *net, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* What is never trained (running statistics, noise maps): frozen whatever net->kind says. As
- * chl_weight_shaped otherwise. */
+/* As chl_weight_shaped, for arrays that are never trained (running statistics, noise maps): frozen
+ * whatever net->kind is. */
 chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- for <net>_import: sizes from shapes, upstream names to ours -------------------------------
- */
+/* --- importing a checkpoint --------------------------------------------------------------------
+ * chl_<net>_import(params, &config) renames the keys of every known upstream project to the names
+ * our builder uses, changes layouts where they differ, reads all sizes off the shapes, and marks
+ * the network's arrays used. It fails when one is missing; chl_params_check_all_used then reports
+ * those that are left over. */
 bool chl_params_has(const chl_params *params, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The array of that name and rank (0: any). Errors name the file and the key. Not marked used. */
@@ -51,10 +57,11 @@ chl_status chl_params_require(const chl_params *params, int rank, chl_array **ou
 /* The same, and marks it used. `out` may be NULL. */
 chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Renames every array whose whole name matches `from`. `*` stands for a run without dots, `**` for
- * any run, neither empty; the runs replace the stars of `to`, which must have as many, in order.
- * `count` (may be NULL) becomes the number of arrays renamed. */
+/* Renames every array whose whole name matches `from`. `*` matches one or more characters without a
+ * dot, `**` one or more of any; what they matched replaces the stars of `to`, which must have as
+ * many, in order: "head.fc.*" to "head.*" makes "head.fc.bias" "head.bias". *count (may be NULL) is
+ * the number of arrays renamed. */
 chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count);
-/* Another shape for the same elements. */
+/* Gives an array another shape with as many elements. */
 chl_status chl_reshape_array(const chl_params *params, chl_array *array, chl_desc shape);
 #endif

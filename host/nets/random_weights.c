@@ -1,3 +1,5 @@
+/* Names to streams: FNV-1a over the name, started from the seed's hash; streams to uniforms:
+ * SplitMix64; uniforms to normals: Box and Muller. */
 #include "nets/random_weights.h"
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@ static double uniform(uint64_t *state) {
     return ((double)(next(state) >> 11) + 0.5) * 0x1p-53;
 }
 
-/* FNV-1a, started from the seed's own hash */
+/* FNV-1a, started from the seed's hash */
 static uint64_t stream(uint64_t seed, const char *name) {
     uint64_t hash = next(&seed);
     for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;

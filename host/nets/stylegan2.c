@@ -15,14 +15,16 @@
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
     chl_graph *g = net->graph;
     if (!config->mapping_layers)
-        return chl_graph_fail(g, CHL_ERR_KEY, "%s: no mapping network (\"mapping.fc0.weight\")",
+        return chl_graph_fail(g, CHL_ERR_KEY,
+                              "%s: has no mapping network (\"mapping.fc0.weight\" is missing)",
                               net->params->source);
     chl_tensor x = chl_row_norm(g, z, CHL_NORM_RMS, NORMALISATION_EPS);
     for (int i = 0; i < config->mapping_layers; i++) {
         chl_tensor w = chl_weight(net, "mapping.fc%d.weight", i);
         chl_tensor b = chl_weight(net, "mapping.fc%d.bias", i);
         if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
-        /* the gain goes in front of the leaky ReLU, which is homogeneous */
+        /* the gain is applied before the leaky ReLU, which is homogeneous: same result, one pass
+         * less */
         float gain = ACT_GAIN * MAPPING_RATE / sqrtf((float)chl_desc_of(g, w)->dim[1]);
         x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * MAPPING_RATE);
         x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
@@ -74,8 +76,8 @@ static chl_tensor to_rgb(const synthesis *s, chl_tensor x, const char *layer, in
                       s->config->conv_clamp);
 }
 
-/* The learned constant [C,4,4] as [N,4,4,C]. The product with the identity is its transpose,
- * exactly, and has a gradient. */
+/* The learned constant, stored as [C,4,4], as [N,4,4,C]. The product of the identity with it is its
+ * exact transpose, and has a gradient. */
 static chl_tensor constant_input(const synthesis *s, int n) {
     chl_graph *g = s->net->graph;
     int channels = s->config->channels[0];
@@ -95,14 +97,14 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
     if (w.rank != 3 || w.dim[1] != config->rows || w.dim[2] != config->w_dim) {
         char text[96];
         return chl_graph_fail(g, CHL_ERR_SHAPE,
-                              "%s: W+ of a %d x %d generator is [N,%d,%d], not %s",
+                              "%s: W+ of a %d x %d generator must be [N,%d,%d], got %s",
                               net->params->source, config->resolution, config->resolution,
                               config->rows, config->w_dim, chl_shape_text(&w, text, sizeof text));
     }
     synthesis s = {.net = net, .config = config};
     for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
 
-    /* styles, colours and the sum of colours stay float32 */
+    /* styles, colours and the sum of colours are float32 */
     chl_tensor x = chl_to_compute_type(g, constant_input(&s, (int)w.dim[0])), picture = CHL_NONE;
     for (int b = 0, in = config->channels[0]; b < config->blocks; b++) {
         int resolution = 4 << b, channels = config->channels[b];
@@ -113,7 +115,7 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
         }
         snprintf(layer, sizeof layer, "synthesis.b%d.conv1", resolution);
         x = convolve(&s, x, layer, 2 * b, channels, channels, resolution, false);
-        /* its row is that of the next block's conv0 */
+        /* the next block's conv0 reads the same row */
         snprintf(layer, sizeof layer, "synthesis.b%d.torgb", resolution);
         chl_tensor rgb = to_rgb(&s, x, layer, 2 * b + 1, channels);
         picture = b ? chl_upsample_fir(g, picture, rgb) : rgb;
@@ -139,10 +141,11 @@ chl_status chl_stylegan2_truncate(const chl_stylegan2_config *config, int64_t n,
     const bool whole = psi == 1;
     if (!whole && !average)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "truncation %g needs the average w, which the checkpoint lacks", psi);
+                        "psi = %g needs the average w, which the checkpoint does not have: use 1",
+                        psi);
     if (average && average_rows != 1 && average_rows != rows)
-        return chl_fail(CHL_ERR_SHAPE, "the average w has %d rows where 1 or %d are expected",
-                        average_rows, rows);
+        return chl_fail(CHL_ERR_SHAPE, "the average w has %d rows, expected 1 or %d", average_rows,
+                        rows);
     for (int64_t i = 0; i < n; i++)
         for (int row = 0; row < rows; row++) {
             const float *from = w + i * w_dim;

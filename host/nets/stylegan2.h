@@ -1,20 +1,25 @@
 /* StyleGAN2's generator [Karras et al. 2020]: mapping z -> w, synthesis W+ -> picture.
  *
+ * The synthesis starts from a learned 4 x 4 map. Each block doubles it (but the first) with one
+ * modulated convolution, refines it with another, and adds colours (ToRGB) to the picture so far,
+ * upsampled. Every layer's style is an affine function of its own row of W+.
+ *
  *     chl_stylegan2_config config;
  *     CHL_TRY(chl_stylegan2_import(params, &config));
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
  *     chl_tensor picture = chl_stylegan2_synthesize(&net, &config, w_plus);
  *
- * Internal names are those of stylegan2-ada-pytorch; weights stay as stored, the equalised learning
- * rate is a gain at run time. Only the skip architecture with three colours, without labels. */
+ * Our names are those of stylegan2-ada-pytorch; weights stay as stored, the equalised learning rate
+ * is a gain at run time. Limits: the skip architecture with three colours, without labels. */
 #ifndef CHL_NETS_STYLEGAN2_H
 #define CHL_NETS_STYLEGAN2_H
 #include "nets/net.h"
 
 #define CHL_STYLEGAN2_BLOCKS 9 /* 4 x 4 to 1024 x 1024 */
 
-/* Where the weights come from. They differ in where the demodulation's epsilon acts: on the weights
- * as stored (ada) or after 1/sqrt(fan in) (rosinality). */
+/* The project that trained the weights. They differ in what the demodulation's epsilon is added to:
+ * the squares of the weights as stored (ada), or after multiplication by 1/sqrt(fan in)
+ * (rosinality). */
 typedef enum chl_stylegan2_flavour {
     CHL_STYLEGAN2_ADA,
     CHL_STYLEGAN2_ROSINALITY
@@ -26,22 +31,22 @@ typedef struct chl_stylegan2_config {
     int channels[CHL_STYLEGAN2_BLOCKS]; /* of block 4 << b */
     int z_dim, w_dim, mapping_layers;   /* z_dim and mapping_layers are 0 without a mapping */
     int rows;                           /* of W+: 2 log2(resolution) - 2 */
-    float conv_clamp; /* 0 = none. No checkpoint says: 256 for ada names, none for rosinality's */
+    float conv_clamp; /* 0: none. Not stored: 256 for ada's names, none for rosinality's */
     bool noise;       /* add the stored noise maps */
 } chl_stylegan2_config;
 
-/* Recognises the checkpoint by its names, renames it to the internal ones, checks its resampling
- * kernels and reads all sizes off the shapes. */
+/* Recognises the project by the names, renames the arrays to ours, checks that the resampling
+ * kernels are the ones the engine has, and reads all sizes off the shapes. */
 chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config);
 
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z);
-/* w_plus [N, rows, W] -> picture [N,R,R,3], about [-1,1], not clamped */
+/* w_plus [N, rows, W] -> picture [N,R,R,3], roughly in [-1,1], not clamped */
 chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *config,
                                     chl_tensor w_plus);
 
-/* The truncation centre in the checkpoint: [average_rows, W], average_rows 1 or config->rows.
- * NULL when it has none. */
+/* The checkpoint's average w, the centre of truncation: [average_rows, W], average_rows 1 or
+ * config->rows. NULL when it has none. */
 const float *chl_stylegan2_average(const chl_params *params, const chl_stylegan2_config *config,
                                    int *average_rows);
 /* W+ from w [n,W]: rows below `cutoff` (all when cutoff is 0) become average + psi (w - average),
@@ -55,7 +60,7 @@ typedef struct chl_stylegan2_shape {
     int resolution, channel_base, channel_max;
     int z_dim, w_dim, mapping_layers;
 } chl_stylegan2_shape;
-/* An untrained network under internal names, with pictures of ordinary contrast. The same numbers
- * for the same seed everywhere: tests/fixtures/make_stylegan2.py draws them too. */
+/* An untrained network under our names, whose pictures have the contrast of photographs. The same
+ * seed gives the same numbers on every machine: tests/fixtures/make_stylegan2.py draws them too. */
 chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed, chl_params **out);
 #endif

@@ -1,4 +1,5 @@
-/* Upstream StyleGAN2 checkpoints under our names, and their sizes from their shapes. */
+/* Importing StyleGAN2 checkpoints: rosinality's names to ours, which are stylegan2-ada-pytorch's;
+ * sizes off the shapes. */
 #include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include <math.h>
@@ -17,7 +18,8 @@ static void set_name(char *name, const char *format, ...) {
     va_end(arguments);
 }
 
-/* --- rosinality to ada ------------------------------------------------------------------------ */
+/* --- rosinality's names ------------------------------------------------------------------------
+ */
 
 typedef struct part {
     const char *from, *to;
@@ -99,7 +101,8 @@ static bool ends_with(const char *name, const char *suffix) {
     return n >= m && !strcmp(name + n - m, suffix);
 }
 
-/* Rank of the internal arrays whose upstream forms carry axes of size 1. The first match counts. */
+/* The rank of our arrays where an upstream project stores further axes of size 1. The first match
+ * is used. */
 static const struct {
     const char *suffix;
     int rank;
@@ -109,7 +112,7 @@ static const struct {
     {".conv1.weight", 4},  {".torgb.bias", 1},     {"mapping.w_avg", 2},
 };
 
-/* Leading, then trailing ones are dropped until the rank is right; leading ones added. */
+/* Removes leading, then trailing axes of size 1, or adds leading ones, until the rank is right. */
 static chl_status set_rank(const chl_params *params, chl_array *array, int rank) {
     chl_desc d = array->desc;
     while (d.rank > rank && (d.dim[0] == 1 || d.dim[d.rank - 1] == 1)) {
@@ -134,8 +137,8 @@ static chl_status normalise_ranks(chl_params *params) {
     return CHL_OK;
 }
 
-/* The engine's FIR is fixed: the kernels in the file must be [1,3,3,1] x [1,3,3,1] / 64, times the
- * gain 4 of up-sampling where it is stored (rosinality). */
+/* The engine's resampling filter is fixed: the kernels in the file must be [1,3,3,1] x [1,3,3,1] /
+ * 64, times the gain 4 of upsampling where that is stored (rosinality). */
 static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour flavour) {
     static const double tap[4] = {0.125, 0.375, 0.375, 0.125};
     double gain = flavour == CHL_STYLEGAN2_ADA ? 1 : 4;
@@ -159,23 +162,24 @@ static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour 
 static chl_status refuse_other_architectures(const chl_params *params) {
     if (chl_params_has(params, "mapping.embed.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: a generator conditioned on labels (\"mapping.embed.weight\"); only "
-                        "unconditional ones are supported",
+                        "%s: this generator is conditioned on labels (\"mapping.embed.weight\"), "
+                        "expected an unconditional one",
                         params->source);
     if (chl_params_has(params, "synthesis.b8.skip.weight"))
         return chl_fail(
             CHL_ERR_UNSUPPORTED,
-            "%s: residual synthesis blocks (\"synthesis.b8.skip.weight\"); only the skip "
-            "architecture is supported",
+            "%s: this generator has residual synthesis blocks (\"synthesis.b8.skip.weight\"), "
+            "expected the skip architecture",
             params->source);
     if (!chl_params_has(params, "synthesis.b4.torgb.weight") &&
         chl_params_has(params, "synthesis.b8.conv0.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: no \"synthesis.b4.torgb.weight\": only the skip architecture, with a "
-                        "colour output in each block, is supported",
+                        "%s: \"synthesis.b4.torgb.weight\" is missing: expected the skip "
+                        "architecture, with a colour output in each block",
                         params->source);
     if (chl_params_has(params, "synthesis.b%d.conv1.weight", 4 << CHL_STYLEGAN2_BLOCKS))
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: larger than %d x %d", params->source,
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: this generator makes pictures larger than %d x %d", params->source,
                         4 << (CHL_STYLEGAN2_BLOCKS - 1), 4 << (CHL_STYLEGAN2_BLOCKS - 1));
     return CHL_OK;
 }
@@ -188,9 +192,8 @@ static chl_status infer_blocks(const chl_params *params, chl_stylegan2_config *c
         config->channels[b] = (int)array->desc.dim[0];
         CHL_TRY(chl_params_require(params, 4, &array, "synthesis.b%d.torgb.weight", 4 << b));
         if (array->desc.dim[0] != 3)
-            return chl_fail(CHL_ERR_UNSUPPORTED,
-                            "%s: \"%s\" makes %d colours; only 3 are supported", params->source,
-                            array->name, (int)array->desc.dim[0]);
+            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" makes %d colours, expected 3",
+                            params->source, array->name, (int)array->desc.dim[0]);
         b++;
     } while (b < CHL_STYLEGAN2_BLOCKS &&
              chl_params_has(params, "synthesis.b%d.conv0.weight", 4 << b));
@@ -211,13 +214,12 @@ static chl_status infer_mapping(const chl_params *params, chl_stylegan2_config *
         if (i == 0) config->z_dim = (int)w->desc.dim[1];
         if ((i && w->desc.dim[1] != width) || b->desc.dim[0] != w->desc.dim[0])
             return chl_fail(CHL_ERR_SHAPE,
-                            "%s: \"%s\" does not fit the layer before it or its bias",
+                            "%s: the shape of \"%s\" does not fit the layer before it or its bias",
                             params->source, w->name);
         width = w->desc.dim[0];
         if (!chl_params_has(params, "mapping.fc%d.weight", i + 1) && width != config->w_dim)
             return chl_fail(CHL_ERR_SHAPE,
-                            "%s: the mapping makes %d numbers where the synthesis "
-                            "takes %d",
+                            "%s: the mapping ends in %d dimensions, the synthesis expects %d",
                             params->source, (int)width, config->w_dim);
         w->used = b->used = true;
     }
@@ -228,15 +230,14 @@ static chl_status infer_mapping(const chl_params *params, chl_stylegan2_config *
     if (average->desc.dim[1] != config->w_dim ||
         (average->desc.dim[0] != 1 && average->desc.dim[0] != config->rows))
         return chl_fail(CHL_ERR_SHAPE,
-                        "%s: the average w has %d rows of %d where 1 or %d rows of %d "
-                        "are expected",
+                        "%s: the average w has %d rows of %d, expected 1 or %d rows of %d",
                         params->source, (int)average->desc.dim[0], (int)average->desc.dim[1],
                         config->rows, config->w_dim);
     return CHL_OK;
 }
 
-/* Old rosinality files have noise strengths without maps: theirs were drawn anew for each picture.
- * One fixed draw stands in, so that an edit always sees the same noise. */
+/* Old rosinality files have noise strengths without maps, because each picture drew new ones. Fixed
+ * random maps replace them, so that an edit always has the same noise. */
 static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_config *config) {
     int drawn = 0;
     for (int k = 0; k < config->rows; k++) {
@@ -258,7 +259,8 @@ static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_con
         drawn++;
     }
     if (drawn)
-        chl_log(CHL_LOG_WARN, "%s: %d noise maps are not in the file; fixed random ones are used",
+        chl_log(CHL_LOG_WARN,
+                "%s: %d noise maps are missing in the file: fixed random ones are used",
                 params->source, drawn);
     return CHL_OK;
 }
@@ -273,8 +275,8 @@ chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config
         CHL_TRY(rename_rosinality(params));
     } else {
         return chl_fail(CHL_ERR_KEY,
-                        "%s: no StyleGAN2 generator: neither \"synthesis.b4.const\" "
-                        "(stylegan2-ada-pytorch) nor \"input.input\" (rosinality) is there",
+                        "%s: is not a StyleGAN2 generator: expected \"synthesis.b4.const\" "
+                        "(stylegan2-ada-pytorch) or \"input.input\" (rosinality)",
                         params->source);
     }
     CHL_TRY(refuse_other_architectures(params));

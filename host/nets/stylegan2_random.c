@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define NAME_LENGTH 64
-/* as in stylegan2.c: the mapping's weights and biases are stored divided by it */
+/* as in stylegan2.c: the mapping's weights and biases are stored divided by this rate */
 #define MAPPING_RATE 0.01
 
 typedef struct random_net {
@@ -42,7 +42,8 @@ static void fill_conv(random_net *net, const char *layer, int in, int out, int r
     fill(net, chl_f32(1, 1), 0.05, 0.02, "%s.noise_strength", layer);
 }
 
-/* Colours of the small blocks weigh more, as in trained networks: shapes rather than static. */
+/* Small blocks have larger colour weights, as in trained networks: pictures show shapes, not noise.
+ */
 static void fill_rgb(random_net *net, const char *layer, int in, int block, int w_dim) {
     double deviation = 0.45;
     for (int b = 0; b < block; b++) deviation *= 0.8;
@@ -68,13 +69,14 @@ static int channels_at(const chl_stylegan2_shape *shape, int resolution) {
 static chl_status check(const chl_stylegan2_shape *shape) {
     int r = shape->resolution, largest = 4 << (CHL_STYLEGAN2_BLOCKS - 1);
     if (r < 4 || r > largest || (r & (r - 1)))
-        return chl_fail(CHL_ERR_ARGUMENT, "resolution %d is not a power of two from 4 to %d", r,
-                        largest);
+        return chl_fail(CHL_ERR_ARGUMENT, "resolution must be a power of two from 4 to %d, got %d",
+                        largest, r);
     if (channels_at(shape, r) < 1 || shape->w_dim < 1 || shape->z_dim < 1 ||
         shape->mapping_layers < 1)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "a random StyleGAN2 needs at least one channel, one mapping "
-                        "layer and one dimension of z and w");
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "channels, mapping_layers, z_dim and w_dim must be >= 1, got %d, %d, %d, %d",
+            channels_at(shape, r), shape->mapping_layers, shape->z_dim, shape->w_dim);
     return CHL_OK;
 }
 

@@ -6,7 +6,8 @@
 typedef struct swin_builder {
     chl_net *net;
     const chl_swin_config *config;
-    int blocks, block; /* in all; the running one: they set the drop-path rate */
+    int blocks,
+        block; /* the number of all blocks and the current one: they set the drop-path rate */
 } swin_builder;
 
 /* x + drop_path(branch); `branch` is 0 or 1 within the block [Huang et al. 2016] */
@@ -24,7 +25,7 @@ static chl_tensor attention_block(const swin_builder *s, int stage, int index, c
     const chl_swin_config *c = s->config;
     int width = c->embed << stage, heads = c->heads[stage], window = c->window[stage];
     int side = c->resolution / c->patch >> stage, span = 2 * window - 1;
-    /* Every second block is shifted by half a window, unless one window covers the map. */
+    /* every second block is shifted by half a window, unless one window covers the map */
     int shift = index % 2 && side > window ? window / 2 : 0;
     char block[64];
     snprintf(block, sizeof block, "layers.%d.blocks.%d.", stage, index);
@@ -57,8 +58,8 @@ static bool input_fits(chl_net *net, const chl_swin_config *c, chl_tensor x) {
         d->dim[3] == c->channels)
         return true;
     char text[96];
-    chl_graph_fail(net->graph, CHL_ERR_SHAPE, "Swin takes [N,%d,%d,%d], not %s", c->resolution,
-                   c->resolution, c->channels, chl_shape_text(d, text, sizeof text));
+    chl_graph_fail(net->graph, CHL_ERR_SHAPE, "Swin expects pictures [N,%d,%d,%d], got %s",
+                   c->resolution, c->resolution, c->channels, chl_shape_text(d, text, sizeof text));
     return false;
 }
 

@@ -1,8 +1,10 @@
+/* Importing Swin checkpoints: Microsoft's, timm's of any version, the paper authors'. */
 #include "nets/swin.h"
 #include <math.h>
 #include <stdio.h>
 
-/* timm since 0.9 keeps the merging at the start of a stage instead of the end of the one before. */
+/* timm since 0.9 has the patch merging at the start of a stage, we at the end of the stage before.
+ */
 static chl_status to_our_names(chl_params *params) {
     CHL_TRY(chl_params_strip(params, "feature_extractor."));
     CHL_TRY(chl_rename_all(params, "head.fc.*", "head.*", NULL));
@@ -18,12 +20,13 @@ static chl_status to_our_names(chl_params *params) {
     return CHL_OK;
 }
 
-/* [O,3,P,P] -> [O,1,P,P], in place: row o of the sum ends before row o's three summands do. */
+/* [O,3,P,P] -> [O,1,P,P], in place: the sum of row o is written before the end of row o's summands.
+ */
 static chl_status sum_channels(const chl_params *params, chl_array *filters) {
     int64_t out = filters->desc.dim[0], in = filters->desc.dim[1];
     int64_t taps = filters->desc.dim[2] * filters->desc.dim[3];
     if (in != 3)
-        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d input channels where 3 are to be summed",
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d input channels, expected 3 to sum",
                         params->source, filters->name, (int)in);
     float *w = filters->data;
     for (int64_t o = 0; o < out; o++)
@@ -48,7 +51,8 @@ static chl_status read_patches(chl_params *params, chl_swin_config *config) {
     return CHL_OK;
 }
 
-/* The block's keys; its heads, window and hidden width, which must be the stage's. */
+/* Checks the block's keys and reads its heads, window and hidden width, which must equal those of
+ * the stage's first block. */
 static chl_status read_block(chl_params *params, chl_swin_config *config, int stage, int index) {
     static const struct {
         const char *name;
@@ -69,7 +73,7 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
     CHL_TRY(chl_params_use(params, 2, &a, "%sattn.relative_position_bias_table", block));
     int heads = (int)a->desc.dim[1], span = (int)lround(sqrt((double)a->desc.dim[0]));
     if (span * span != a->desc.dim[0] || span % 2 == 0)
-        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d rows, not (2 window - 1)^2",
+        return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" has %d rows, expected (2 window - 1)^2",
                         params->source, a->name, (int)a->desc.dim[0]);
     int window = (span + 1) / 2;
     if (index == 0) {
@@ -79,8 +83,10 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
     }
     if (config->heads[stage] != heads || config->window[stage] != window ||
         config->mlp[stage] != mlp)
-        return chl_fail(CHL_ERR_SHAPE, "%s: block %d of stage %d differs in size from the first",
-                        params->source, index, stage);
+        return chl_fail(
+            CHL_ERR_SHAPE,
+            "%s: block %d of stage %d has other sizes than the first block, expected the same",
+            params->source, index, stage);
     return CHL_OK;
 }
 
@@ -88,7 +94,7 @@ static chl_status read_stages(chl_params *params, chl_swin_config *config) {
     int stage = 0;
     for (; chl_params_has(params, "layers.%d.blocks.0.norm1.weight", stage); stage++) {
         if (stage == CHL_SWIN_STAGES)
-            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: a Swin of more than %d stages",
+            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: this Swin has more than %d stages",
                             params->source, CHL_SWIN_STAGES);
         if (stage > 0) {
             char prefix[64];
@@ -106,7 +112,7 @@ static chl_status read_stages(chl_params *params, chl_swin_config *config) {
     return stage ? CHL_OK
                  : chl_fail(CHL_ERR_KEY,
                             "%s: \"layers.0.blocks.0.norm1.weight\" is missing: "
-                            "not a Swin",
+                            "this is not a Swin",
                             params->source);
 }
 
@@ -115,9 +121,8 @@ static chl_status check_resolution(const chl_params *params, const chl_swin_conf
         int cell = config->patch << stage, window = config->window[stage];
         if (config->resolution % (cell * window))
             return chl_fail(CHL_ERR_SHAPE,
-                            "%s: a %d x %d picture does not divide into windows of %d x %d "
-                            "patches of "
-                            "%d in stage %d; set the resolution this encoder was made for",
+                            "%s: a picture of %d x %d is not divisible into windows of %d x %d "
+                            "patches of side %d in stage %d: set the resolution of this encoder",
                             params->source, config->resolution, config->resolution, window, window,
                             cell, stage);
     }

@@ -48,7 +48,7 @@ static chl_status random_all(chl_params *params, uint64_t seed, const chl_swin_c
     /* PyTorch's default for a convolution: variance 1 / (3 fan_in) */
     float filter = 1 / sqrtf(3.0f * (float)(channels * patch * patch));
     ADD(0, filter, chl_f32(4, embed, channels, patch, patch), "patch_embed.proj.weight");
-    /* not 0: the norm that follows would hide how loud an even patch is */
+    /* not 0: with a bias of 0 the norm that follows would remove the level of a constant patch */
     ADD(0, filter, chl_f32(1, embed), "patch_embed.proj.bias");
     ADD(1, 0, chl_f32(1, embed), "patch_embed.norm.weight");
     ADD(0, 0, chl_f32(1, embed), "patch_embed.norm.bias");

@@ -1,3 +1,16 @@
+/* The log-mel of a wave of any length, computed in segments.
+ *
+ * Frame f of the whole wave is centred on sample 512 f and covers 2048 samples. The wave, padded
+ * with 1024 samples at both ends, is cut into segments of 256 frames that overlap by 2048 - 512
+ * samples:
+ *
+ *     padded wave   |1024 |  wave ...                               |1024 |
+ *     segment 0     |---- 256 frames ----+1536|
+ *     segment 1                          |---- 256 frames ----+1536|
+ *
+ * so that every frame lies in exactly one segment as a whole. chl_log_mel centres its frames and
+ * pads by itself: the first and last EDGE frames that it makes of a segment reach into that padding
+ * and are discarded. The remaining ones see the same samples as in one pass over the whole wave. */
 #include "sound/mel.h"
 #include <inttypes.h>
 #include <math.h>
@@ -7,10 +20,6 @@
 #define FFT 2048
 #define HOP 512
 #define HALF (FFT / 2)
-/* The signal with HALF samples of padding at each end is cut into segments that
- * give SEGMENT_FRAMES frames each and overlap by FFT - HOP samples. The op
- * centres its frames and pads on its own, so the first and last EDGE frames it
- * makes of a segment are not the signal's and are left out. */
 #define SEGMENT_FRAMES 256
 #define OVERLAP (FFT - HOP)
 #define SEGMENT (SEGMENT_FRAMES * HOP + OVERLAP)
@@ -40,7 +49,7 @@ typedef struct mel_pass {
     chl_graph *graph;
     chl_tensor wave, level;
     float *segment; /* [SEGMENT] */
-    float *levels;  /* [bands, OP_FRAMES], what the op made of it */
+    float *levels;  /* [bands, OP_FRAMES], the op's output */
     int64_t filled; /* of the segment */
     int64_t samples, frames;
     float loudest; /* of all frames so far, dB above full scale */
@@ -63,7 +72,8 @@ static chl_status pass_begin(mel_pass *pass, chl_device *device) {
     CHL_TRY(chl_compile(pass->graph));
     pass->segment = calloc(SEGMENT, sizeof(float));
     pass->levels = malloc(sizeof(float) * CHL_MEL_BANDS * OP_FRAMES);
-    if (!pass->segment || !pass->levels) return chl_fail(CHL_ERR_MEMORY, "mel: out of memory");
+    if (!pass->segment || !pass->levels)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for a log-mel");
     pass->loudest = -INFINITY;
     return CHL_OK;
 }
@@ -78,10 +88,11 @@ static chl_status flush(mel_pass *pass, int64_t count) {
         const float *row = pass->levels + band * OP_FRAMES + EDGE;
         for (int64_t i = 0; i < count; i++) {
             if (!isfinite(row[i]))
-                return chl_fail(CHL_ERR_NUMERIC,
-                                "the sound near second %.2f is too loud to compute with: scale its "
-                                "samples to [-1, 1]",
-                                (double)((pass->frames + i) * HOP) / CHL_MEL_RATE);
+                return chl_fail(
+                    CHL_ERR_NUMERIC,
+                    "the sound near second %.2f is too loud, its level overflows: scale "
+                    "its samples to [-1, 1]",
+                    (double)((pass->frames + i) * HOP) / CHL_MEL_RATE);
             if (row[i] > pass->loudest) pass->loudest = row[i];
             if (i >= from && i < to) pass->kept[band * pass->keep + i - from] = row[i];
         }
@@ -105,8 +116,8 @@ static chl_status push(mel_pass *pass, const float *samples, int64_t count) {
     return CHL_OK;
 }
 
-/* HALF samples of padding; sample i of it is sample first + i of the padded
- * signal, of which `known` holds [0, count). */
+/* Pushes HALF samples of padding, samples first ... first + HALF - 1 of the wave: zeros, or the
+ * wave reflected. `known` [count] is the end of the wave that the padding reflects. */
 static chl_status push_padding(mel_pass *pass, const float *known, int64_t count, int64_t first) {
     float padding[HALF] = {0};
     if (pass->mode == CHL_MEL_COMPATIBLE) {
@@ -126,15 +137,15 @@ static chl_status read_checked(mel_pass *pass, const chl_wave_source *source, fl
         if (!isfinite(out[i]))
             return chl_fail(CHL_ERR_NUMERIC,
                             "sample %" PRId64
-                            " (second %.4f) is not a number: the sound is damaged",
+                            " (second %.4f) is NaN or infinite: the sound is damaged",
                             pass->samples + i, (double)(pass->samples + i) / CHL_MEL_RATE);
     pass->samples += *got;
     return CHL_OK;
 }
 
-/* Reads the source from its start to its end. The first HALF + 1 samples are
- * read before anything else because reflection begins with them; the last ones
- * are still in the segment when it ends. */
+/* Reads the source from its start to its end. The first HALF + 1 samples are read before anything
+ * else because the padding before them reflects them; the last ones are still in the segment at the
+ * end. */
 static chl_status pass_over(mel_pass *pass, const chl_wave_source *source) {
     float head[HALF + 1], block[4096];
     int64_t first, got;
@@ -157,7 +168,8 @@ static float shade(const mel_pass *pass, float level) {
     return fminf(fmaxf(1 + (level - reference) / floor_db, 0), 1);
 }
 
-/* --- the wave in memory as a source ----------------------------------------------------------- */
+/* --- a wave in memory as a source --------------------------------------------------------------
+ */
 typedef struct memory_wave {
     const float *wave;
     int64_t samples, at;
@@ -183,8 +195,8 @@ static chl_status check_samples(int64_t samples) {
 }
 
 /* --- results ---------------------------------------------------------------------------------- */
-/* Reads the source; once more when the frames to keep turn out to lie elsewhere
- * than `choose` thought from the expected length. */
+/* Reads the source, and a second time when the real length moves the frames to keep away from where
+ * `choose` expected them. */
 static chl_status pass_over_chosen(mel_pass *pass, const chl_wave_source *source,
                                    chl_status (*choose)(mel_pass *pass, int64_t samples)) {
     CHL_TRY(choose(pass, source->samples));
@@ -198,8 +210,8 @@ static chl_status pass_over_chosen(mel_pass *pass, const chl_wave_source *source
     return pass_over(pass, source);
 }
 
-/* Before the first pass `samples` is a claim of the file's header: no more memory is taken on trust
- * than two hours need. */
+/* Before the first pass `samples` is a claim of the file's header: it is trusted up to the memory
+ * that two hours need. */
 static chl_status choose_all(mel_pass *pass, int64_t samples) {
     const int64_t trusted = 2 * 3600 * (int64_t)CHL_MEL_RATE;
     if (pass->samples == 0) samples = samples < 0 ? 0 : samples > trusted ? trusted : samples;
@@ -209,7 +221,8 @@ static chl_status choose_all(mel_pass *pass, int64_t samples) {
     pass->keep = keep;
     pass->kept = calloc((size_t)keep * CHL_MEL_BANDS, sizeof(float));
     if (!pass->kept)
-        return chl_fail(CHL_ERR_MEMORY, "mel: no memory for %" PRId64 " frames of sound", keep);
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for the log-mel of %" PRId64 " frames",
+                        keep);
     return CHL_OK;
 }
 
@@ -279,7 +292,7 @@ done:
 chl_status chl_mel_picture_from(chl_device *device, const chl_wave_source *source,
                                 chl_mel_mode mode, chl_mel_size size, float *picture) {
     float *kept = calloc(CHL_MEL_BANDS * CHL_MEL_FRAMES, sizeof(float));
-    if (!kept) return chl_fail(CHL_ERR_MEMORY, "mel: out of memory");
+    if (!kept) return chl_fail(CHL_ERR_MEMORY, "out of memory for a log-mel");
     chl_status status;
     CHL_TRY_GOTO(middle_frames(device, source, mode, kept));
     CHL_TRY_GOTO(resize_picture(device, kept, size, picture));

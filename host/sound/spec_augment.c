@@ -9,19 +9,19 @@ chl_spec_augment chl_spec_augment_defaults(void) {
     return (chl_spec_augment){.mask_bands = 0.15f, .mask_frames = 0.3f, .warp = 0.05f};
 }
 
-/* [0, max], each equally likely */
+/* An integer in [0, max], each equally likely. */
 static int64_t draw_up_to(uint32_t word, int64_t max) {
     return chl_random_below(word, max + 1);
 }
 
-/* [CHL_MEL_BANDS][stride], `frames` of each row */
+/* mel and view [CHL_MEL_BANDS][stride], the first `frames` of each row. */
 typedef struct picture {
     int64_t frames, stride;
     const float *mel;
     float *view;
 } picture;
 
-/* Piecewise linear in time: the ends stay, `centre` goes to `centre + shift`. */
+/* Warps time piecewise linearly: the ends stay, frame `centre` moves to `centre + shift`. */
 static void warp_frames(const picture *p, int64_t centre, int64_t shift) {
     const int64_t last = p->frames - 1, goal = centre + shift;
     const float before = (float)centre / (float)goal;
@@ -39,13 +39,14 @@ static void warp_frames(const picture *p, int64_t centre, int64_t shift) {
     }
 }
 
-/* The centre keeps clear of both ends by the largest shift, so that no stretch comes to nothing. */
+/* The centre is further from both ends than the largest shift, so that neither part becomes empty.
+ * A picture too short for that is copied. */
 static void warp(const chl_spec_augment *settings, chl_philox random, const picture *p) {
-    int64_t most = (int64_t)(settings->warp * (float)p->frames);
-    int64_t inner = p->frames - 2 * (most + 1);
-    if (most >= 1 && inner >= 1) {
-        int64_t centre = most + 1 + draw_up_to(random.word[0], inner - 1);
-        warp_frames(p, centre, draw_up_to(random.word[1], 2 * most) - most);
+    int64_t max = (int64_t)(settings->warp * (float)p->frames);
+    int64_t inner = p->frames - 2 * (max + 1);
+    if (max >= 1 && inner >= 1) {
+        int64_t centre = max + 1 + draw_up_to(random.word[0], inner - 1);
+        warp_frames(p, centre, draw_up_to(random.word[1], 2 * max) - max);
         return;
     }
     for (int64_t band = 0; band < CHL_MEL_BANDS; band++)
@@ -53,7 +54,7 @@ static void warp(const chl_spec_augment *settings, chl_philox random, const pict
                sizeof(float) * (size_t)p->frames);
 }
 
-/* A mask of a drawn width at a drawn place, inside `whole` */
+/* Draws the width and the position of a mask inside `whole`. */
 static void draw_mask(const uint32_t word[2], float share, int64_t whole, int64_t *from,
                       int64_t *count) {
     *count = draw_up_to(word[0], (int64_t)(share * (float)whole));

@@ -269,7 +269,7 @@ static void generators_of_other_kinds_are_refused_by_key(void **state) {
 
     params = random_small();
     chl_params_drop(params, "synthesis.b4.const");
-    refuse(params, CHL_ERR_KEY, "no StyleGAN2 generator");
+    refuse(params, CHL_ERR_KEY, "not a StyleGAN2 generator");
 
     params = random_small();
     chl_params_drop(params, "mapping.fc2.weight");
