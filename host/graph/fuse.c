@@ -196,17 +196,6 @@ static void bring_together(chl_graph *graph, const match *m, chl_node *room) {
     if (m->elided != CHL_NONE) graph->tensor[m->elided].elided = true;
 }
 
-/* A tensor's producer is its first writer. */
-static void number_producers(chl_graph *graph) {
-    for (chl_tensor t = 1; t < graph->tensors; t++) graph->tensor[t].producer = -1;
-    for (int32_t n = 0; n < graph->nodes; n++)
-        for (int i = 0; i < graph->node[n].outputs; i++) {
-            const chl_tensor t = graph->node[n].out[i];
-            if (t > CHL_NONE && graph->tensor[t].kind == KIND_NODE && graph->tensor[t].producer < 0)
-                graph->tensor[t].producer = n;
-        }
-}
-
 chl_status chl_fuse(chl_graph *graph) {
     if (!graph->device->backend->fused || graph->no_fusion) return CHL_OK;
     chl_node *room = malloc(((size_t)graph->nodes + 1) * sizeof *room);
@@ -221,6 +210,6 @@ chl_status chl_fuse(chl_graph *graph) {
         bring_together(graph, &m, room); /* what stands at n now has not been looked at */
     }
     free(room);
-    number_producers(graph);
+    chl_number_producers(graph);
     return CHL_OK;
 }

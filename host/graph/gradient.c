@@ -1,105 +1,93 @@
-/* Reverse-mode differentiation: one loop from the last node to the first, appending backward nodes.
+/* Reverse-mode differentiation [Linnainmaa 1970; Griewank & Walther 2008, chapter 3].
  *
- * A tensor's gradient is kept under its origin (the tensor a chain of reshapes starts from). The
- * first contribution writes (or, where the gradient is just another tensor, is that tensor: no
- * copy); later ones accumulate. Accumulating into shared memory would change the other holder's
- * gradient, so it happens in place only when nobody else still needs the value; otherwise it is
- * copied first. That way the residual connections of a transformer cost no memory traffic in the
- * backward pass. */
+ * Idea: one loop over the nodes, last to first. Each node turns the gradients of its outputs into
+ * gradients of its inputs; the rule of its op (host/graph/ops) appends ordinary nodes for that.
+ * Where a tensor is used several times its gradient is the sum of what the uses contribute.
+ *
+ * Every contribution is a new tensor and adding two of them is an ordinary `sum` node. Nothing is
+ * updated in place, so each tensor has one producer and the result can be differentiated again:
+ *
+ *     y = mul(x, x)        chl_grad(mean(y), x):   a = mul(dy, x)   b = mul(dy, x)   dx = sum(a, b)
+ *                          chl_grad(f(dx), x):     through the sum into both products
+ *
+ * Which of these sums are computed by adding into existing memory is decided when memory is planned
+ * (accumulate.c). So the residual connections of a transformer cost nothing in the backward pass:
+ * the gradient of a sum's input is the same tensor as the gradient of its output, without a copy.
+ *
+ * Guarantees: only what lies between the loss and `wrt` is built. A node without a gradient rule on
+ * that path is an error that names the op; so is an update in place (an optimiser's step).
+ * Limit: scalar losses, by chl_grad; a rule that is composed of other ops uses chl_pull_back, which
+ * takes any outputs and their gradients. */
 #include "graph/graph_private.h"
 #include <stdlib.h>
 
 typedef struct chl_gradient_table {
-    chl_tensor *of;  /* by origin; CHL_NONE = none yet */
-    bool *pending;   /* by origin: somebody will still read it */
-    bool *needed;    /* by tensor: depends on something asked for */
-    int32_t tensors; /* forward tensors: those that existed when chl_grad was called */
+    chl_tensor *of;    /* by origin; CHL_NONE = none yet */
+    bool *needed;      /* by origin: depends on something asked for */
+    uint8_t *updates;  /* by origin: how many nodes before here update it by something needed */
+    int32_t tensors;   /* those that existed before the first gradient node */
+    int32_t from_node; /* nodes before it depend on nothing asked for */
 } gradient_table;
 
+/* A gradient is kept under the tensor that a chain of reshapes starts from. chl_stop_gradient
+ * starts a chain of its own. */
 static chl_tensor origin_of(const chl_graph *graph, chl_tensor t) {
-    while (graph->tensor[t].view_of != CHL_NONE) t = graph->tensor[t].view_of;
+    while (graph->tensor[t].view_of != CHL_NONE && !graph->tensor[t].stop)
+        t = graph->tensor[t].view_of;
     return t;
 }
 
-/* Marks every tensor that depends on a wanted one. Ids grow in creation order, inputs before
- * outputs. */
+static bool is_needed(const chl_graph *graph, const gradient_table *table, chl_tensor t) {
+    if (t == CHL_NONE) return false;
+    const chl_tensor origin = origin_of(graph, t);
+    return table->needed[origin] || table->updates[origin] > 0;
+}
+
+/* Marks every tensor that depends on one of `wrt`; nodes stand in the order of execution. */
 static void mark_needed(const chl_graph *graph, gradient_table *table, int count,
                         const chl_tensor *wrt) {
     for (int i = 0; i < count; i++) table->needed[wrt[i]] = true;
-    for (chl_tensor t = 1; t < table->tensors; t++) {
-        const chl_tensor_info *info = chl_info(graph, t);
-        if (table->needed[t]) continue;
-        if (info->view_of != CHL_NONE) {
-            table->needed[t] = !info->stop && table->needed[info->view_of];
-        } else if (info->producer >= 0) {
-            const chl_node *node = &graph->node[info->producer];
-            for (int i = 0; i < node->inputs; i++)
-                if (node->in[i] != CHL_NONE && table->needed[node->in[i]]) table->needed[t] = true;
+    for (int32_t n = table->from_node; n < graph->nodes; n++) {
+        const chl_node *node = &graph->node[n];
+        bool needed = false;
+        for (int i = 0; i < node->inputs; i++)
+            needed = needed || is_needed(graph, table, node->in[i]);
+        for (int i = 0; needed && i < node->outputs; i++) {
+            const chl_tensor t = node->out[i];
+            if (t <= CHL_NONE) continue;
+            if (!node->accumulate)
+                table->needed[t] = true;
+            else if (table->updates[t] < UINT8_MAX)
+                table->updates[t]++;
         }
     }
 }
 
-/* May a contribution be added into `gradient`'s own memory? */
-static bool may_accumulate(const chl_gradient *context, chl_tensor origin, chl_tensor gradient,
-                           int inputs, const chl_tensor *in) {
-    const chl_graph *graph = context->graph;
-    const gradient_table *table = context->table;
-    chl_tensor root = graph->tensor[gradient].root;
-    /* a constant, or a forward value handed on as a gradient, is not ours to change */
-    if (root < table->tensors || graph->tensor[root].kind != KIND_NODE ||
-        graph->tensor[root].is_constant)
-        return false;
-    for (int i = 0; i < inputs; i++)
-        if (in[i] != CHL_NONE && graph->tensor[in[i]].root == root) return false;
-    for (chl_tensor t = 1; t < table->tensors; t++)
-        if (t != origin && table->pending[t] && table->of[t] != CHL_NONE &&
-            graph->tensor[table->of[t]].root == root)
-            return false;
-    return true;
-}
-
-/* A tensor that holds the origin's gradient so far and may be added to. */
-static chl_tensor own_gradient(chl_gradient *context, chl_tensor origin, int inputs,
-                               const chl_tensor *in) {
-    chl_tensor *slot = &context->table->of[origin];
-    if (!may_accumulate(context, origin, *slot, inputs, in)) {
-        /* even a constant is copied anew in every run, since the copy changes */
-        chl_node copy = {.op = CHL_OP_sum,
-                         .inputs = 1,
-                         .outputs = 1,
-                         .in = {*slot},
-                         .out = {CHL_FRESH},
-                         .attr = {.sum = {.c = {1}}},
-                         .every_run = true};
-        chl_append(context->graph, &copy, slot);
-    }
-    return *slot;
-}
-
-static void add_contribution(chl_gradient *context, chl_tensor origin, chl_tensor contribution) {
+/* --- contributions ---------------------------------------------------------------------------- */
+static void add_contribution(chl_gradient *context, chl_tensor origin, chl_tensor contribution,
+                             chl_gradient_sum kind) {
     chl_graph *graph = context->graph;
     chl_tensor *slot = &context->table->of[origin];
-    context->table->pending[origin] = true;
     if (*slot == CHL_NONE) {
         *slot = contribution;
         return;
     }
-    chl_tensor into = own_gradient(context, origin, 1, &contribution);
-    if (into == CHL_NONE) return;
-    chl_tensor shaped = chl_reshape(graph, contribution, *chl_desc_of(graph, into));
-    chl_node node = {.op = CHL_OP_sum,
-                     .inputs = 1,
-                     .outputs = 1,
-                     .in = {shaped},
-                     .out = {into},
-                     .attr = {.sum = {.c = {1}}},
-                     .accumulate = 1};
-    chl_append(graph, &node, NULL);
+    const chl_tensor shaped = chl_reshape(graph, contribution, *chl_desc_of(graph, *slot));
+    const chl_node node = {.op = CHL_OP_sum,
+                           .inputs = 2,
+                           .outputs = 1,
+                           .in = {*slot, shaped},
+                           .out = {CHL_FRESH},
+                           .attr = {.sum = {.c = {1, 1}}},
+                           .gradient_sum = kind,
+                           .every_run = true};
+    chl_append(graph, &node, slot);
 }
 
 void chl_backprop_same(chl_gradient *context, int input, chl_tensor gradient) {
     if (!context->wanted[input] || gradient == CHL_NONE) return;
-    add_contribution(context, origin_of(context->graph, context->node.in[input]), gradient);
+    add_contribution(context, origin_of(context->graph, context->node.in[input]), gradient,
+                     CHL_SUM_OF_SHARED);
 }
 
 void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, int inputs,
@@ -112,131 +100,131 @@ void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, 
     if (attr) node.attr = *attr;
     for (int i = 0; i < inputs; i++) node.in[i] = in[i];
     for (int i = 0; i < outputs; i++) {
-        origin[i] = CHL_NONE;
-        node.out[i] = target[i] == CHL_FRESH ? CHL_FRESH : CHL_NONE;
+        const bool wanted = target[i] >= 0 && context->wanted[target[i]];
+        origin[i] = wanted ? origin_of(graph, context->node.in[target[i]]) : CHL_NONE;
+        node.out[i] = wanted || target[i] == CHL_FRESH ? CHL_FRESH : CHL_NONE;
+        any = any || node.out[i] == CHL_FRESH;
+        /* what will be added into memory that changes has to be computed in every run */
+        node.every_run = node.every_run || (wanted && table->of[origin[i]] != CHL_NONE);
         if (out) out[i] = CHL_NONE;
-        any = any || target[i] == CHL_FRESH;
-        if (target[i] < 0 || !context->wanted[target[i]]) continue;
-        any = true;
-        origin[i] = origin_of(graph, context->node.in[target[i]]);
-        node.out[i] = CHL_FRESH;
-        bool twice = false; /* one tensor is two of this node's inputs: add the second afterwards */
-        for (int j = 0; j < i; j++) twice = twice || origin[j] == origin[i];
-        if (twice || table->of[origin[i]] == CHL_NONE) continue;
-        node.out[i] = own_gradient(context, origin[i], inputs, in);
-        node.accumulate |= 1u << i;
     }
     if (!any || graph->status != CHL_OK) return;
     chl_append(graph, &node, made);
-    if (graph->status != CHL_OK) return;
-    for (int i = 0; i < outputs; i++) {
+    for (int i = 0; i < outputs && graph->status == CHL_OK; i++) {
         if (out) out[i] = made[i];
         if (origin[i] == CHL_NONE) continue;
-        if (node.accumulate >> i & 1u)
-            table->pending[origin[i]] = true;
-        else
-            add_contribution(context, origin[i], made[i]);
-        const chl_desc *want = &graph->tensor[origin[i]].desc, *got = &graph->tensor[made[i]].desc;
+        const chl_desc *want = chl_desc_of(graph, origin[i]), *got = chl_desc_of(graph, made[i]);
         if (chl_count(want) != chl_count(got))
             chl_graph_fail(graph, CHL_ERR_INTERNAL, "%s: gradient %d has the wrong size",
                            chl_op_name(op), i);
+        else
+            add_contribution(context, origin[i], made[i], CHL_SUM_OF_OWN);
     }
 }
 
+/* --- the loop --------------------------------------------------------------------------------- */
 static void differentiate(chl_gradient *context, int32_t index) {
     chl_graph *graph = context->graph;
     gradient_table *table = context->table;
     context->node = graph->node[index];
     const chl_node *node = &context->node;
     bool reached = false, wanted = false;
+    for (int i = 0; i < node->inputs; i++) {
+        context->wanted[i] = is_needed(graph, table, node->in[i]);
+        wanted = wanted || context->wanted[i];
+    }
     for (int i = 0; i < node->outputs; i++) {
-        chl_tensor t = node->out[i];
+        const chl_tensor t = node->out[i];
         context->dout[i] = CHL_NONE;
-        if (t <= CHL_NONE || t >= table->tensors || table->of[t] == CHL_NONE) continue;
+        if (t <= CHL_NONE) continue;
+        if (node->accumulate && wanted && table->updates[t] > 0) table->updates[t]--;
+        if (table->of[t] == CHL_NONE) continue;
         context->dout[i] = chl_reshape(graph, table->of[t], graph->tensor[t].desc);
         reached = true;
     }
-    for (int i = 0; i < node->inputs; i++) {
-        context->wanted[i] = node->in[i] != CHL_NONE && table->needed[node->in[i]];
-        wanted = wanted || context->wanted[i];
-    }
-    if (!reached || !wanted || node->accumulate) return;
+    if (!reached || !wanted) return;
     const chl_rule *rule = chl_rule_of(node->op);
-    if (!rule->gradient) {
+    if (rule->gradient)
+        rule->gradient(context);
+    else
         chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "%s has no gradient rule",
                        chl_op_name(node->op));
-        return;
-    }
-    rule->gradient(context);
 }
 
-static void collect(chl_graph *graph, const gradient_table *table, int count, const chl_tensor *wrt,
-                    bool all, chl_tensor *gradients) {
-    for (int i = 0; i < count && graph->status == CHL_OK; i++) {
-        chl_tensor gradient = table->of[origin_of(graph, wrt[i])];
-        const char *name = graph->tensor[wrt[i]].name;
-        if (gradient == CHL_NONE && !all) continue;
-        if (gradient == CHL_NONE)
-            chl_graph_fail(graph, CHL_ERR_ARGUMENT, "the loss does not depend on %s",
-                           name ? name : "a tensor whose gradient is wanted");
-        else
-            gradients[i] = chl_reshape(graph, gradient, graph->tensor[wrt[i]].desc);
+static bool make_table(chl_graph *graph, int32_t from_node, gradient_table *table) {
+    const size_t tensors = (size_t)graph->tensors;
+    *table = (gradient_table){.of = malloc(tensors * sizeof(chl_tensor)),
+                              .needed = calloc(tensors, sizeof(bool)),
+                              .updates = calloc(tensors, 1),
+                              .tensors = graph->tensors,
+                              .from_node = from_node};
+    if (!table->of || !table->needed || !table->updates) {
+        chl_graph_fail(graph, CHL_ERR_MEMORY, "out of memory for gradients");
+        return false;
     }
+    for (size_t t = 0; t < tensors; t++) table->of[t] = CHL_NONE;
+    return true;
 }
 
-/* `all`: a wrt without gradient is an error. */
-static void differentiate_all(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
-                              bool all, chl_tensor *gradients) {
+static void free_table(gradient_table *table) {
+    free(table->of);
+    free(table->needed);
+    free(table->updates);
+}
+
+void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,
+                   const chl_tensor *dy, int count, const chl_tensor *wrt, chl_tensor *gradients) {
+    gradient_table table;
     for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
     if (graph->status != CHL_OK) return;
+    if (make_table(graph, from_node, &table)) {
+        chl_gradient context = {.graph = graph, .table = &table};
+        mark_needed(graph, &table, count, wrt);
+        for (int i = 0; i < outputs; i++)
+            if (y[i] != CHL_NONE && dy[i] != CHL_NONE)
+                add_contribution(&context, origin_of(graph, y[i]), dy[i], CHL_SUM_OF_SHARED);
+        for (int32_t n = graph->nodes - 1; n >= from_node && graph->status == CHL_OK; n--)
+            differentiate(&context, n);
+        for (int i = 0; i < count && graph->status == CHL_OK; i++)
+            gradients[i] = chl_reshape(graph, table.of[wrt[i]], graph->tensor[wrt[i]].desc);
+    }
+    free_table(&table);
+}
+
+static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt) {
     for (int i = 0; i < count; i++) {
         if (wrt[i] == CHL_NONE || origin_of(graph, wrt[i]) != wrt[i]) {
             chl_graph_fail(graph, CHL_ERR_ARGUMENT, "gradient %d: not a tensor of its own", i);
-            return;
+            return false;
+        }
+        if (graph->tensor[wrt[i]].desc.dtype == CHL_I32) {
+            chl_graph_fail(graph, CHL_ERR_ARGUMENT, "gradient %d: integers have none", i);
+            return false;
         }
     }
     if (loss == CHL_NONE || chl_count(chl_desc_of(graph, loss)) != 1) {
         chl_graph_fail(graph, CHL_ERR_SHAPE, "the loss must be one number");
-        return;
+        return false;
     }
-    size_t tensors = (size_t)graph->tensors;
-    gradient_table table = {.of = malloc(tensors * sizeof(chl_tensor)),
-                            .pending = calloc(tensors, sizeof(bool)),
-                            .needed = calloc(tensors, sizeof(bool)),
-                            .tensors = graph->tensors};
-    if (!table.of || !table.pending || !table.needed) {
-        chl_graph_fail(graph, CHL_ERR_MEMORY, "out of memory for gradients");
-    } else {
-        for (size_t t = 1; t < tensors; t++) table.of[t] = CHL_NONE;
-        mark_needed(graph, &table, count, wrt);
-        const float one = 1;
-        chl_tensor seed = chl_constant(graph, "dloss", *chl_desc_of(graph, loss), &one);
-        table.of[origin_of(graph, loss)] = seed;
-        chl_gradient context = {.graph = graph, .table = &table};
-        for (int32_t n = graph->nodes - 1; n >= 0 && graph->status == CHL_OK; n--) {
-            chl_node node = graph->node[n];
-            differentiate(&context, n);
-            bool leaf = false;
-            for (int i = 0; i < node.outputs; i++) {
-                if (node.out[i] <= CHL_NONE || node.out[i] >= table.tensors) continue;
-                for (int k = 0; k < count; k++) leaf = leaf || wrt[k] == node.out[i];
-                /* its gradient has been read; what was asked for stays */
-                if (!leaf) table.pending[node.out[i]] = false;
-            }
-        }
-        collect(graph, &table, count, wrt, all, gradients);
-    }
-    free(table.of);
-    free(table.pending);
-    free(table.needed);
-}
-
-void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
-              chl_tensor *gradients) {
-    differentiate_all(graph, loss, count, wrt, true, gradients);
+    return true;
 }
 
 void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
                       chl_tensor *gradients) {
-    differentiate_all(graph, loss, count, wrt, false, gradients);
+    for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
+    if (graph->status != CHL_OK || !check_arguments(graph, loss, count, wrt)) return;
+    const float one = 1;
+    const chl_tensor seed = chl_constant(graph, "dloss", *chl_desc_of(graph, loss), &one);
+    chl_pull_back(graph, 0, 1, &loss, &seed, count, wrt, gradients);
+}
+
+void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+              chl_tensor *gradients) {
+    chl_grad_reached(graph, loss, count, wrt, gradients);
+    for (int i = 0; i < count && graph->status == CHL_OK; i++) {
+        const char *name = graph->tensor[wrt[i]].name;
+        if (gradients[i] == CHL_NONE)
+            chl_graph_fail(graph, CHL_ERR_ARGUMENT, "the loss does not depend on %s",
+                           name ? name : "a tensor whose gradient is wanted");
+    }
 }

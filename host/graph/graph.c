@@ -480,3 +480,13 @@ void chl_emit_update(chl_graph *graph, chl_op op, const chl_attributes *attr, in
     node.accumulate = (1u << outputs) - 1;
     chl_append(graph, &node, NULL);
 }
+
+void chl_number_producers(chl_graph *graph) {
+    for (chl_tensor t = 1; t < graph->tensors; t++) graph->tensor[t].producer = -1;
+    for (int32_t n = 0; n < graph->nodes; n++)
+        for (int i = 0; i < graph->node[n].outputs; i++) {
+            const chl_tensor t = graph->node[n].out[i];
+            if (t > CHL_NONE && graph->tensor[t].kind == KIND_NODE && graph->tensor[t].producer < 0)
+                graph->tensor[t].producer = n;
+        }
+}

@@ -1,5 +1,5 @@
-/* The graph's inside, shared by graph.c, gradient.c, fuse.c, plan.c and run.c (and looked into by
- * tests). */
+/* The graph's inside, shared by graph.c, gradient.c, accumulate.c, fuse.c, plan.c and run.c (and
+ * looked into by tests). */
 #ifndef CHL_CORE_GRAPH_PRIVATE_H
 #define CHL_CORE_GRAPH_PRIVATE_H
 #include "graph/rule.h"
@@ -71,7 +71,11 @@ void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out);
 /* Infers output shapes; false when that failed (the error sticks). */
 bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes);
 chl_status chl_plan_memory(chl_graph *graph);
-/* Brings calls that the backend runs as one together and marks them; chl_plan_memory's first step.
+/* Sets every tensor's producer, its first writer, after nodes have changed places. */
+void chl_number_producers(chl_graph *graph);
+/* Turns sums of gradients into additions in place; chl_plan_memory's first step. */
+chl_status chl_accumulate(chl_graph *graph);
+/* Brings calls that the backend runs as one together and marks them; chl_plan_memory's second step.
  */
 chl_status chl_fuse(chl_graph *graph);
 const char *chl_fusion_name(chl_fusion fusion);

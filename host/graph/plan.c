@@ -166,6 +166,7 @@ static void place_lasting(chl_graph *graph) {
 chl_status chl_plan_memory(chl_graph *graph) {
     CHL_TRY(chl_graph_status(graph));
     if (graph->workspace_offset) return CHL_OK;
+    CHL_TRY(chl_accumulate(graph));
     graph->workspace_offset = calloc((size_t)graph->nodes + 1, sizeof(int64_t));
     if (!graph->workspace_offset) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     chl_device_bind(graph->device); /* bodies say what they fuse and what workspace they want */

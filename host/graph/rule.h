@@ -4,6 +4,13 @@
 #define CHL_CORE_RULE_H
 #include "graph/graph.h"
 
+/* A node that adds two contributions to one gradient (accumulate.c). */
+typedef enum chl_gradient_sum {
+    CHL_NO_SUM,
+    CHL_SUM_OF_OWN,   /* the second was computed for this gradient alone */
+    CHL_SUM_OF_SHARED /* the second may be the gradient of other tensors too */
+} chl_gradient_sum;
+
 typedef struct chl_node {
     chl_op op;
     chl_attributes attr;
@@ -12,7 +19,8 @@ typedef struct chl_node {
     uint32_t accumulate;
     int32_t segment;
     bool is_constant; /* depends on frozen tensors only: runs at compile time */
-    bool every_run;   /* never `once`: its output will be added to */
+    bool every_run;   /* never is_constant: it adds to memory that changes, or is added to */
+    chl_gradient_sum gradient_sum;
     /* set when the graph is planned (fuse.c) */
     const chl_fused_body *fused; /* this node and the next members - 1 are one call */
     chl_fusion fusion;
@@ -68,12 +76,18 @@ struct chl_gradient {
 #define CHL_FRESH (-2)    /* target: a new tensor, handed out */
 #define CHL_UNWANTED (-1) /* target: not computed */
 /* Emits a backward node. target[i] >= 0: output i is the gradient of the forward node's input
- * target[i] (left out when that is not wanted; added to what is there). CHL_FRESH: a temporary.
- * With all outputs unwanted nothing is emitted. `out` may be NULL when nothing is fresh. */
+ * target[i] (left out when that is not wanted; summed with what other nodes contribute). CHL_FRESH:
+ * a temporary. With all outputs unwanted nothing is emitted. `out` may be NULL when nothing is
+ * fresh. */
 void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, int inputs,
                   const chl_tensor *in, int outputs, const int *target, chl_tensor *out);
 /* The gradient of input `input` is just the tensor `gradient` (no node unless it must be added). */
 void chl_backprop_same(chl_gradient *context, int input, chl_tensor gradient);
+/* The gradients of sum_i <y[i], dy[i]> with respect to each of `wrt`, which chl_stop_gradient made
+ * or which depend on nothing; CHL_NONE where there is none. Only nodes from `from_node` on are
+ * looked at. y[i] or dy[i] may be CHL_NONE. */
+void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,
+                   const chl_tensor *dy, int count, const chl_tensor *wrt, chl_tensor *gradients);
 
 #define CHL_OP(name, inputs, outputs) extern const chl_rule chl_rule_##name;
 #include "op_table.h"

@@ -185,7 +185,12 @@ static void gradient_mean(chl_gradient *context) {
     chl_backprop(context, CHL_OP_mean_dx, &attr, 1, &context->dout[0], 1, x, NULL);
 }
 const chl_rule chl_rule_mean = {.infer = infer_mean, .gradient = gradient_mean};
-const chl_rule chl_rule_mean_dx = {.infer = as_told};
+/* dx = dy / count everywhere, so <v, dx> = dy mean(v) */
+static void gradient_mean_dx(chl_gradient *context) {
+    const int dy[1] = {0};
+    chl_backprop(context, CHL_OP_mean, NULL, 1, &context->dout[0], 1, dy, NULL);
+}
+const chl_rule chl_rule_mean_dx = {.infer = as_told, .gradient = gradient_mean_dx};
 
 chl_tensor chl_mean(chl_graph *g, chl_tensor x) {
     if (x == CHL_NONE) return CHL_NONE;
