@@ -3,7 +3,7 @@
 #include "base/options.h"
 #include "eval/embed.h"
 #include "eval/report.h"
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include "models/engine.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Table 2: cosines between the codes of the source, of the edit by sound and of the edit by text,
  * and between the two directions that the edits took. */
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Louder, stronger (Fig. 8): one sound, its level raised step by step, and how strongly the judge
  * and CLIP see the event. */
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Every source edited by a sound of every kind: a table of what the judge sees. */
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include "io/picture.h"
 #include <math.h>

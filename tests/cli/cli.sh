@@ -192,9 +192,9 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   ok "zero-shot on a folder" eval zero-shot --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
   is "a table" has "| all |" out
   bad "full folder" 1 "set --force" world --out held --count 3
-  bad "a kind that is none" 1 "no kind of event" world --sound fly --out x.wav
+  bad "a kind that is none" 1 "kind must be one of rain" world --sound fly --out x.wav
   bad "both" 2 "exclude each other" world --sound rain --picture rain --out x
-  bad "bias beyond 1" 1 "a bias of 2" world --out new --bias 2
+  bad "bias beyond 1" 1 "--bias must be 0 to 1, got 2" world --out new --bias 2
   bad "judge that is none" 1 "clip.safetensors" eval edits $models --judge clip.safetensors --sources calm --sounds held --intensity 0
   # --- train
   judge="train judge --data held --sizes side=32,widths=8-8 --batch 4 --save-every 2"

@@ -95,7 +95,7 @@ static void read_all(chl_params *params, const chl_judge_config *config, int n, 
     chl_judge_reader_free(reader);
 }
 
-static void test_look(void **state) {
+static void answers_are_those_of_a_naive_forward_pass(void **state) {
     (void)state;
     enum { MANY = 19 }; /* more than one batch of the reader, and a partial one */
     chl_judge_config fresh, config;
@@ -126,7 +126,7 @@ static void test_look(void **state) {
 }
 
 /* Training mode gives its statistics; a judge that has them as its running ones says the same. */
-static void test_statistics(void **state) {
+static void batch_statistics_as_running_ones_give_the_same_answers(void **state) {
     (void)state;
     chl_judge_config config;
     chl_params *params = tiny(&config);
@@ -171,7 +171,7 @@ static void test_statistics(void **state) {
     chl_params_free(params);
 }
 
-static void test_import(void **state) {
+static void a_file_tells_its_sizes_and_names(void **state) {
     (void)state;
     chl_judge_config fresh, config;
     chl_params *params = tiny(&fresh);
@@ -200,7 +200,7 @@ static void expect_error(chl_status status, const char *drop, const char *rename
     chl_params_free(params);
 }
 
-static void test_errors(void **state) {
+static void a_damaged_file_is_refused_with_the_array_named(void **state) {
     (void)state;
     expect_error(CHL_ERR_KEY, "input.side", NULL, "input.side");
     expect_error(CHL_ERR_KEY, "conv0.weight", NULL, "conv0.weight");
@@ -215,10 +215,10 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_look),
-        cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_import),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(answers_are_those_of_a_naive_forward_pass),
+        cmocka_unit_test(batch_statistics_as_running_ones_give_the_same_answers),
+        cmocka_unit_test(a_file_tells_its_sizes_and_names),
+        cmocka_unit_test(a_damaged_file_is_refused_with_the_array_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static void most_latents_are_calm(void **state) {
     assert_in_range(calm, count * 74 / 100, count * 88 / 100);
 }
 
-static void the_same_again(void **state) {
+static void equal_seeds_give_equal_scenes(void **state) {
     (void)state;
     static float first[PIXELS], again[PIXELS];
     for (int k = 0; k <= CHL_KINDS; k++) {
@@ -325,7 +325,7 @@ static void captions_tell_strength(void **state) {
     assert_in_range(heavy, 25, 80);
 }
 
-static void what_makes_no_sense_is_refused(void **state) {
+static void impossible_scenes_and_sides_are_refused(void **state) {
     (void)state;
     static float pixels[PIXELS];
     chl_scene scene = wished(1, anything);
@@ -366,7 +366,7 @@ int main(void) {
         cmocka_unit_test(events_can_be_added),
         cmocka_unit_test(open_wishes_are_drawn),
         cmocka_unit_test(most_latents_are_calm),
-        cmocka_unit_test(the_same_again),
+        cmocka_unit_test(equal_seeds_give_equal_scenes),
         cmocka_unit_test(events_grow_with_strength),
         cmocka_unit_test(attributes_stay_visible),
         cmocka_unit_test(places_are_three),
@@ -374,7 +374,7 @@ int main(void) {
         cmocka_unit_test(captions_name_the_event),
         cmocka_unit_test(captions_name_two_events),
         cmocka_unit_test(captions_tell_strength),
-        cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(impossible_scenes_and_sides_are_refused),
         cmocka_unit_test(threads_share_textures),
     };
     return cmocka_run_group_tests_name("scene", tests, NULL, NULL);

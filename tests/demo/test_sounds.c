@@ -135,7 +135,7 @@ static void recordings_stay_near_their_level(void **state) {
     assert_true(lowest < -1.5 && highest > 1.5); /* and do use the range */
 }
 
-static void within_bounds(void **state) {
+static void waves_stay_below_1(void **state) {
     (void)state;
     for (int kind = 0; kind < CHL_KINDS; kind++)
         for (int i = 0; i < 2 * CHL_SOUND_ALGORITHMS; i++) {
@@ -247,7 +247,7 @@ static void no_algorithm_twice(void **state) {
                         families[j / CHL_SOUND_ALGORITHMS][j % CHL_SOUND_ALGORITHMS]);
 }
 
-static void any_length(void **state) {
+static void sounds_of_any_length_are_made(void **state) {
     (void)state;
     static const int64_t lengths[] = {1, 2, 7, 31, 33, 2205, 44099, 44100, 44101};
     for (int kind = 0; kind < CHL_KINDS; kind++)
@@ -283,7 +283,7 @@ static int layered(int algorithm) {
         assert_int_equal(chl_recording_make(&recipe, first, CHL_WORLD_RATE), CHL_OK);
         double most = 0;
         for (recipe.algorithm = 0; recipe.algorithm < CHL_SOUND_HELD_OUT; recipe.algorithm++) {
-            assert_int_equal(chl_sound_bare(&recipe, second, CHL_WORLD_RATE), CHL_OK);
+            assert_int_equal(chl_sound_dry(&recipe, second, CHL_WORLD_RATE), CHL_OK);
             most = fmax(most, correlation(first, second, CHL_WORLD_RATE));
         }
         found += most > 0.3;
@@ -307,12 +307,14 @@ static void expect_error(chl_sound_recipe recipe, int64_t samples, const char *w
 static void errors_say_what_is_allowed(void **state) {
     (void)state;
     expect_error((chl_sound_recipe){CHL_NO_KIND, 0, 0.5f, false, 1}, 100, "CHL_NO_KIND");
-    expect_error((chl_sound_recipe){(chl_kind)-1, 0, 0.5f, true, 1}, 100, "0 ... 9");
-    expect_error((chl_sound_recipe){CHL_RAIN, 4, 0.5f, false, 1}, 100, "0 ... 3");
-    expect_error((chl_sound_recipe){CHL_RAIN, -1, 0.5f, false, 1}, 100, "algorithm -1");
-    expect_error((chl_sound_recipe){CHL_RAIN, 0, 1.01f, false, 1}, 100, "0 ... 1");
-    expect_error((chl_sound_recipe){CHL_RAIN, 0, NAN, true, 1}, 100, "strength");
-    expect_error((chl_sound_recipe){CHL_RAIN, 0, 0.5f, false, 1}, 0, "at least 1");
+    expect_error((chl_sound_recipe){(chl_kind)-1, 0, 0.5f, true, 1}, 100, "kind must be 0 to 9");
+    expect_error((chl_sound_recipe){CHL_RAIN, 4, 0.5f, false, 1}, 100,
+                 "algorithm must be 0 to 3, got 4");
+    expect_error((chl_sound_recipe){CHL_RAIN, -1, 0.5f, false, 1}, 100, "got -1");
+    expect_error((chl_sound_recipe){CHL_RAIN, 0, 1.01f, false, 1}, 100,
+                 "strength must be 0 to 1, got 1.01");
+    expect_error((chl_sound_recipe){CHL_RAIN, 0, NAN, true, 1}, 100, "strength must be 0 to 1");
+    expect_error((chl_sound_recipe){CHL_RAIN, 0, 0.5f, false, 1}, 0, "samples must be >= 1, got 0");
 }
 
 int main(void) {
@@ -321,12 +323,12 @@ int main(void) {
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(level_follows_strength),
         cmocka_unit_test(recordings_stay_near_their_level),
-        cmocka_unit_test(within_bounds),
+        cmocka_unit_test(waves_stay_below_1),
         cmocka_unit_test(frequencies_of_the_kind),
         cmocka_unit_test(algorithms_and_seeds_differ),
         cmocka_unit_test(rain_is_steady_and_blasts_are_not),
         cmocka_unit_test(no_algorithm_twice),
-        cmocka_unit_test(any_length),
+        cmocka_unit_test(sounds_of_any_length_are_made),
         cmocka_unit_test(trained_sounds_have_layers_and_others_have_not),
         cmocka_unit_test(errors_say_what_is_allowed),
     };

@@ -84,7 +84,7 @@ static void check_sample(chl_dataset *d, int64_t index) {
         assert_true(fabsf((float)bytes[i] / 127.5f - 1 - fmaxf(-1, fminf(1, pixels[i]))) < 0.005f);
 }
 
-static void test_train(void **unused) {
+static void training_samples_are_their_latents_and_biased(void **unused) {
     (void)unused;
     chl_world_options o = small("train", 4 * CHL_KINDS, CHL_WORLD_TRAIN);
     o.bias = 1;
@@ -118,10 +118,10 @@ static void test_train(void **unused) {
     chl_dataset_free(d);
 }
 
-static void test_test(void **unused) {
+static void held_out_samples_are_of_one_algorithm_and_unbiased(void **unused) {
     (void)unused;
     chl_world_options o = small("test", 4 * CHL_KINDS, CHL_WORLD_TEST);
-    o.bias = 1; /* has no say here */
+    o.bias = 1; /* without effect in this split */
     chl_dataset *d = written(&o, CHL_NEED_SOUND | CHL_NEED_LATENT | CHL_NEED_KIND);
     int moved = 0;
     for (int64_t i = 0; i < d->count; i++) {
@@ -132,7 +132,7 @@ static void test_test(void **unused) {
     chl_dataset_free(d);
 }
 
-static void test_without_sounds(void **unused) {
+static void pictures_without_sounds_are_partly_calm(void **unused) {
     (void)unused;
     chl_world_options o = small("pictures", 2 * (CHL_KINDS + 2), CHL_WORLD_TRAIN);
     o.no_sounds = 1;
@@ -159,7 +159,7 @@ static void test_without_sounds(void **unused) {
 
 /* Second events: as said, weaker than the first, in that share of the pictures; without a label,
  * for a label names one; kinds, strengths and seeds of the rest are as without them. */
-static void test_second_events(void **unused) {
+static void second_events_are_weaker_and_without_a_label(void **unused) {
     (void)unused;
     const int64_t count = 10 * (CHL_KINDS + 2);
     chl_world_options o = small("alone", count, CHL_WORLD_TRAIN);
@@ -196,7 +196,7 @@ static void test_second_events(void **unused) {
 }
 
 /* The same bytes whatever the number of threads, others for another seed. */
-static void test_threads(void **unused) {
+static void the_number_of_threads_changes_no_byte(void **unused) {
     (void)unused;
     chl_world_options o = small("one", 11, CHL_WORLD_TRAIN);
     const int before = omp_get_max_threads();
@@ -218,7 +218,7 @@ static int stop_at_once(void *user, int64_t done, int64_t count) {
     return 1;
 }
 
-static void test_refusals(void **unused) {
+static void impossible_options_are_refused_with_their_ranges(void **unused) {
     (void)unused;
     chl_world_options o = small("once", 2, CHL_WORLD_CALM);
     MUST(chl_world_write(&o));
@@ -237,7 +237,7 @@ static void test_refusals(void **unused) {
     o = small("none", 2, CHL_WORLD_TRAIN);
     o.second_event = 0.5f;
     assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "without sounds"));
+    assert_non_null(strstr(chl_error(), "no_sounds"));
     o.no_sounds = 1;
     o.second_event = 1.5f;
     assert_int_equal(chl_world_write(&o), CHL_ERR_ARGUMENT);
@@ -249,7 +249,7 @@ static void test_refusals(void **unused) {
     assert_int_equal(chl_world_sound("rain", 0, 2, 1, 0, 1, "x.wav"), CHL_ERR_ARGUMENT);
 }
 
-static void test_single(void **unused) {
+static void single_sounds_and_pictures_are_written(void **unused) {
     (void)unused;
     float *wave, *again;
     int64_t samples;
@@ -271,7 +271,7 @@ static void test_single(void **unused) {
 }
 
 /* 16 bits: exact for what 16 bits can say, clamped beyond, and no NaN. */
-static void test_wave(void **unused) {
+static void waves_are_written_as_16_bits_clamped_and_finite(void **unused) {
     (void)unused;
     const float wave[] = {0, 1, -1, 2, -3, 100.0f / 32767, 0.5f};
     const int16_t expected[] = {0, 32767, -32767, 32767, -32767, 100, 16384};
@@ -289,7 +289,7 @@ static void test_wave(void **unused) {
     assert_int_equal(system("ls | grep -q tmp"), 256);
 }
 
-static void built_without_media(void **unused) {
+static void a_build_without_media_says_so(void **unused) {
     (void)unused;
     const chl_world_options o = small("nothing", 1, CHL_WORLD_CALM);
     assert_int_equal(chl_world_write(&o), CHL_ERR_UNSUPPORTED);
@@ -297,13 +297,17 @@ static void built_without_media(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest without[] = {cmocka_unit_test(built_without_media)};
+    const struct CMUnitTest without[] = {cmocka_unit_test(a_build_without_media_says_so)};
     if (chl_picture_read("", &(int){0}, &(int){0}, &(float *){NULL}) == CHL_ERR_UNSUPPORTED)
         return cmocka_run_group_tests(without, enter, leave);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_train),          cmocka_unit_test(test_test),
-        cmocka_unit_test(test_without_sounds), cmocka_unit_test(test_second_events),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_single),         cmocka_unit_test(test_wave)};
+        cmocka_unit_test(training_samples_are_their_latents_and_biased),
+        cmocka_unit_test(held_out_samples_are_of_one_algorithm_and_unbiased),
+        cmocka_unit_test(pictures_without_sounds_are_partly_calm),
+        cmocka_unit_test(second_events_are_weaker_and_without_a_label),
+        cmocka_unit_test(the_number_of_threads_changes_no_byte),
+        cmocka_unit_test(impossible_options_are_refused_with_their_ranges),
+        cmocka_unit_test(single_sounds_and_pictures_are_written),
+        cmocka_unit_test(waves_are_written_as_16_bits_clamped_and_finite)};
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -31,7 +31,7 @@ static chl_dataset made_up(chl_sample *sample) {
 
 /* Never the sample itself, always its label (its kind where the label has nobody else), everybody
  * about equally often, the same at every call. */
-static void partners(void **state) {
+static void weak_pairs_share_the_label_and_are_all_drawn(void **state) {
     (void)state;
     enum { STEPS = 600 };
     chl_sample sample[PEOPLE];
@@ -61,7 +61,7 @@ static void partners(void **state) {
     chl_weak_pairs_free(pairs);
 }
 
-static void nobody_to_pair_with(void **state) {
+static void samples_without_a_partner_are_refused(void **state) {
     (void)state;
     chl_sample sample[PEOPLE];
     const chl_dataset data = made_up(sample);
@@ -76,7 +76,7 @@ static void nobody_to_pair_with(void **state) {
 }
 
 /* CLIP's belief is what the sound is drawn to, never the other way round. */
-static void gradient_into_sound_only(void **state) {
+static void weak_pair_gradients_reach_the_sound_only(void **state) {
     (void)state;
     for (int which = 0; which < 2; which++) {
         chl_graph *g;
@@ -107,7 +107,7 @@ static void resize(const float *mel, float *picture) {
 }
 
 /* The picture of a clip, and of the middle of a longer one, is the one that embedding makes. */
-static void same_picture_as_embedding(void **state) {
+static void views_of_clips_are_those_of_embedding(void **state) {
     (void)state;
     static float mel[CHL_VIEW_FLOATS], got[CHL_MEL_SIDE * CHL_MEL_SIDE],
         want[CHL_MEL_SIDE * CHL_MEL_SIDE];
@@ -267,7 +267,7 @@ static chl_train_options options_of(const char *run, int64_t steps, curve *c) {
     return options;
 }
 
-static void each_loss_falls(void **state) {
+static void each_loss_alone_falls(void **state) {
     (void)state;
     static const char *const name[4] = {"text", "image", "sound", "weak"};
     for (int i = 0; i < 4; i++) {
@@ -344,7 +344,7 @@ static double cosine(const float *a, const float *b) {
 /* Without a rate the model that is written is the one that computed the loss; opened as anybody
  * opens it, fed with the files, it gives the same number. (The SpecAugmented view is left out: no
  * file holds it. One block: no drop path.) */
-static void written_is_trained(void **state) {
+static void the_written_model_computes_the_training_loss(void **state) {
     (void)state;
     curve c = {0};
     chl_train_options options = options_of("still", 1, &c);
@@ -383,7 +383,7 @@ static void written_is_trained(void **state) {
 }
 
 /* All four together; the file has everything that an upstream encoder has, and the marker. */
-static void all_four(void **state) {
+static void all_four_losses_train_a_complete_encoder(void **state) {
     (void)state;
     curve c = {0};
     chl_train_options options = options_of("all", 40, &c);
@@ -459,7 +459,7 @@ static void expect_refusal(chl_train_options *options, const char *says) {
     if (!strstr(chl_error(), says)) fail_msg("\"%s\" where \"%s\" was expected", chl_error(), says);
 }
 
-static void mistakes(void **state) {
+static void impossible_options_are_refused(void **state) {
     (void)state;
     curve c = {0};
     static const struct {
@@ -491,16 +491,16 @@ static void mistakes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partners),
-        cmocka_unit_test(nobody_to_pair_with),
-        cmocka_unit_test(gradient_into_sound_only),
-        cmocka_unit_test(same_picture_as_embedding),
+        cmocka_unit_test(weak_pairs_share_the_label_and_are_all_drawn),
+        cmocka_unit_test(samples_without_a_partner_are_refused),
+        cmocka_unit_test(weak_pair_gradients_reach_the_sound_only),
+        cmocka_unit_test(views_of_clips_are_those_of_embedding),
         cmocka_unit_test(views_leave_the_padding),
-        cmocka_unit_test(each_loss_falls),
-        cmocka_unit_test(written_is_trained),
-        cmocka_unit_test(all_four),
+        cmocka_unit_test(each_loss_alone_falls),
+        cmocka_unit_test(the_written_model_computes_the_training_loss),
+        cmocka_unit_test(all_four_losses_train_a_complete_encoder),
         cmocka_unit_test(frozen_clip),
-        cmocka_unit_test(mistakes),
+        cmocka_unit_test(impossible_options_are_refused),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);
 }

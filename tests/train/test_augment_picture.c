@@ -15,7 +15,7 @@ static void flat(uint8_t *pixels) {
     memset(pixels, 191, COUNT); /* 191 / 127.5 - 1 = 0.498 */
 }
 
-static void only_the_place_decides(void **state) {
+static void changes_are_a_function_of_seed_step_and_place(void **state) {
     (void)state;
     uint8_t pixels[COUNT];
     float a[COUNT], b[COUNT];
@@ -34,7 +34,7 @@ static void only_the_place_decides(void **state) {
     for (int i = 0; i < COUNT; i++) assert_true(a[i] >= -1 && a[i] <= 1);
 }
 
-static void nothing_asked_nothing_done(void **state) {
+static void all_zero_settings_change_nothing(void **state) {
     (void)state;
     uint8_t pixels[COUNT];
     float out[COUNT];
@@ -112,7 +112,7 @@ static void zoom_crops_and_stretches(void **state) {
 }
 
 /* One bright pixel: the blur spreads it evenly to both sides and both ways, and keeps the sum. */
-static void blur_is_even(void **state) {
+static void blur_is_symmetric_and_keeps_the_sum(void **state) {
     (void)state;
     uint8_t pixels[COUNT] = {0};
     float out[COUNT];
@@ -131,11 +131,11 @@ static void blur_is_even(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_the_place_decides),
-        cmocka_unit_test(nothing_asked_nothing_done),
+        cmocka_unit_test(changes_are_a_function_of_seed_step_and_place),
+        cmocka_unit_test(all_zero_settings_change_nothing),
         cmocka_unit_test(each_change_within_its_bounds),
         cmocka_unit_test(zoom_crops_and_stretches),
-        cmocka_unit_test(blur_is_even),
+        cmocka_unit_test(blur_is_symmetric_and_keeps_the_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

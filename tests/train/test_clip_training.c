@@ -104,7 +104,7 @@ static double soft_loss(const float *x, const float *y, const int *class, float 
     return value;
 }
 
-static void soft_targets(void **state) {
+static void equal_captions_share_the_target(void **state) {
     (void)state;
     float *x = parity_target(ROWS, WIDTH), y[ROWS * WIDTH];
     for (int i = 0; i < ROWS * WIDTH; i++) y[i] = x[(i + 4) % (ROWS * WIDTH)];
@@ -187,7 +187,7 @@ static void similarities(const char *model, const char *merges, float *similarit
     chl_params_free(params);
 }
 
-static void learns_and_loads(void **state) {
+static void trained_models_load_and_match_captions(void **state) {
     (void)state;
     char out[128], model[160], merges[160];
     snprintf(out, sizeof out, "%s/run", folder);
@@ -322,7 +322,7 @@ static void count_texts(const char *out, const char *generator) {
     }
 }
 
-static void texts_of_batches(void **state) {
+static void batches_have_the_texts_of_their_samples(void **state) {
     (void)state;
     char out[128], generator[160], latents[160];
     snprintf(out, sizeof out, "%s/texts", folder);
@@ -422,7 +422,7 @@ static float first_loss(float adversary) {
     return (float)c.first;
 }
 
-static void an_adversary_makes_it_harder(void **state) {
+static void an_adversary_raises_the_loss(void **state) {
     (void)state;
     const float none = first_loss(1e-6f), near = first_loss(0.05f), far = first_loss(0.5f);
     print_message("first loss %g; moved by 0.05 %g, by 0.5 %g\n", (double)none, (double)near,
@@ -477,7 +477,7 @@ static void codes_go_with_their_texts(void **state) {
     MUST(chl_trainer_run(&wrapped, &options));
 }
 
-static void adversaries_that_cannot_be(void **state) {
+static void impossible_adversaries_are_refused(void **state) {
     (void)state;
     char out[128];
     snprintf(out, sizeof out, "%s/refused", folder);
@@ -500,7 +500,7 @@ static void adversaries_that_cannot_be(void **state) {
     }
 }
 
-static void sizes_that_cannot_be(void **state) {
+static void impossible_sizes_are_refused(void **state) {
     (void)state;
     char out[128];
     snprintf(out, sizeof out, "%s/refused", folder);
@@ -518,15 +518,15 @@ static void sizes_that_cannot_be(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(soft_targets),
-        cmocka_unit_test(learns_and_loads),
+        cmocka_unit_test(equal_captions_share_the_target),
+        cmocka_unit_test(trained_models_load_and_match_captions),
         cmocka_unit_test(export_computes_the_training_loss),
-        cmocka_unit_test(texts_of_batches),
+        cmocka_unit_test(batches_have_the_texts_of_their_samples),
         cmocka_unit_test(resumed_is_uninterrupted),
-        cmocka_unit_test(an_adversary_makes_it_harder),
+        cmocka_unit_test(an_adversary_raises_the_loss),
         cmocka_unit_test(codes_go_with_their_texts),
-        cmocka_unit_test(adversaries_that_cannot_be),
-        cmocka_unit_test(sizes_that_cannot_be),
+        cmocka_unit_test(impossible_adversaries_are_refused),
+        cmocka_unit_test(impossible_sizes_are_refused),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);
 }

@@ -161,7 +161,7 @@ static double naive_loss(const float *painted) {
 
 /* A run stopped after STOP steps leaves the weights that step STOP + 1 of a whole one starts from.
  */
-static void test_model_has_the_loss(void **state) {
+static void the_written_model_computes_the_training_loss(void **state) {
     (void)state;
     char *whole = in_folder(folder, "whole"), *part = in_folder(folder, "part");
     chl_train_options o = tiny(whole);
@@ -212,7 +212,7 @@ static float strength_of(const chl_params *params, int size, int conv) {
     return *(float *)chl_params_find(params, name)->data;
 }
 
-static void test_textures(void **state) {
+static void textures_become_noise_maps(void **state) {
     (void)state;
     char *out = in_folder(folder, "textured"), *path = in_folder(out, "model.safetensors");
     chl_train_options o = tiny(out);
@@ -237,7 +237,7 @@ static void test_textures(void **state) {
 }
 
 /* The stored centre is where the engine's own seeds lie around. */
-static void test_centre(void **state) {
+static void the_stored_centre_is_the_mean_of_mapped_codes(void **state) {
     (void)state;
     enum { SEEDS = 400 };
     char *out = in_folder(folder, "centred"), *path = in_folder(out, "model.safetensors");
@@ -274,7 +274,7 @@ static void expect_array(const chl_params *a, const chl_params *b, const char *n
 }
 
 /* A generator of 32 x 32 that starts from one of 16 x 16 paints, at first, that one's pictures. */
-static void test_grows(void **state) {
+static void a_larger_generator_starts_with_the_pictures_of_the_smaller(void **state) {
     (void)state;
     char *low = in_folder(folder, "low"), *high = in_folder(folder, "high");
     char *small = in_folder(low, "model.safetensors"),
@@ -344,7 +344,7 @@ static void expect_measured(const chl_dataset *data, const chl_stylegan2_config 
     chl_graph_free(g);
 }
 
-static void test_mapping_start(void **state) {
+static void the_mapping_starts_with_the_attributes(void **state) {
     (void)state;
     enum { ROWS = 300, MEANINGS = 2 };
     chl_dataset data = {.count = ROWS, .latent = LATENT, .attribute = MEANINGS};
@@ -386,7 +386,7 @@ static void test_mapping_start(void **state) {
     free(data.attributes);
 }
 
-static void test_errors(void **state) {
+static void impossible_data_and_options_are_refused(void **state) {
     (void)state;
     char *out = in_folder(folder, "wrong");
     chl_train_options o = tiny(out);
@@ -405,12 +405,12 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_has_the_loss),
-        cmocka_unit_test(test_textures),
-        cmocka_unit_test(test_centre),
-        cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_mapping_start),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(the_written_model_computes_the_training_loss),
+        cmocka_unit_test(textures_become_noise_maps),
+        cmocka_unit_test(the_stored_centre_is_the_mean_of_mapped_codes),
+        cmocka_unit_test(a_larger_generator_starts_with_the_pictures_of_the_smaller),
+        cmocka_unit_test(the_mapping_starts_with_the_attributes),
+        cmocka_unit_test(impossible_data_and_options_are_refused),
     };
     return cmocka_run_group_tests(tests, write_data, remove_data);
 }

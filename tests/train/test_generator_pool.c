@@ -89,7 +89,7 @@ static double distance(const uint8_t *a, const uint8_t *b, int64_t count) {
     return total / (double)count;
 }
 
-static void near_and_broken_pictures(void **state) {
+static void near_pictures_keep_the_scene_and_broken_ones_do_not(void **state) {
     (void)state;
     enum { PICTURE = 3 * 16 * 16 };
     chl_generator_pool pool = make(1, POOL, 16);
@@ -132,7 +132,7 @@ static void no_jitter_without_deviation(void **state) {
     chl_generator_pool_free(&pool);
 }
 
-static void the_same_every_time(void **state) {
+static void a_pool_is_a_function_of_the_seed(void **state) {
     (void)state;
     enum { SMALL = 3 * 8 * 8 };
     chl_generator_pool a = make(1, 21, 8), b = make(1, 21, 8), c = make(2, 21, 8);
@@ -151,7 +151,7 @@ static void the_same_every_time(void **state) {
     chl_generator_pool_free(&longer);
 }
 
-static void latents_that_do_not_fit(void **state) {
+static void latents_of_another_width_are_refused(void **state) {
     (void)state;
     float z[SAMPLES * Z];
     chl_dataset data = latents(z);
@@ -168,10 +168,10 @@ static void latents_that_do_not_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(near_and_broken_pictures),
+        cmocka_unit_test(near_pictures_keep_the_scene_and_broken_ones_do_not),
         cmocka_unit_test(no_jitter_without_deviation),
-        cmocka_unit_test(the_same_every_time),
-        cmocka_unit_test(latents_that_do_not_fit),
+        cmocka_unit_test(a_pool_is_a_function_of_the_seed),
+        cmocka_unit_test(latents_of_another_width_are_refused),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);
 }

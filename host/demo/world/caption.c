@@ -1,5 +1,5 @@
-/* Words for sounds and pictures. Few and always the same ones: a small text encoder learns them
- * from some ten thousand captions. The longest caption has fewer than 128 characters. */
+/* Words for sounds and pictures, of a small vocabulary: a small text encoder learns it from some
+ * ten thousand captions. A caption has fewer than 128 characters. */
 #include "base/random.h"
 #include "demo/world/kinds.h"
 #include "demo/world/world.h"
@@ -9,7 +9,7 @@
 #define PURPOSE_SOUND_CAPTION 0xCA9710A1u
 #define PURPOSE_SCENE_CAPTION 0xCA9710A2u
 
-/* below: a weak event; above: a strong one */
+/* An event below the first is weak, above the second strong. */
 #define WEAK 0.4f
 #define STRONG 0.75f
 
@@ -26,7 +26,7 @@ static const char *const calm_words[] = {"a calm landscape", "a quiet landscape"
                                          "a landscape"};
 static const char *const land_words[] = {"", "over hills", "in a landscape", ""};
 
-/* of all kinds but one */
+/* Of all kinds but `but`. */
 static chl_kind strongest(const chl_scene *scene, chl_kind but) {
     chl_kind best = CHL_NO_KIND;
     for (int k = 0; k < CHL_KINDS; k++)
@@ -71,7 +71,7 @@ void chl_scene_caption(const chl_scene *scene, uint64_t seed, char *text, size_t
         if (second != CHL_NO_KIND) append(text, size, " and ", event_words(scene, second, again));
         append(text, size, " ", land_words[event.word[2] % 4]);
     }
-    /* the top bit says whether, the lowest how */
+    /* The top bit decides whether the words are there, the lowest one which. */
     if (random.word[0] >> 31)
         append(text, size, " ", time_words[chl_scene_time_class(scene)][random.word[0] & 1]);
     if (random.word[1] >> 31)

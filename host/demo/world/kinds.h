@@ -1,4 +1,4 @@
-/* The table of kinds: every word the project has for one stands here once. */
+/* The table of kinds: all words for them, in one place. */
 #ifndef CHL_WORLD_KINDS_H
 #define CHL_WORLD_KINDS_H
 

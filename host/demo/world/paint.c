@@ -1,11 +1,11 @@
-/* A picture of a scene: the day's light, the land, then whatever events there are. */
+/* Paints a scene: the day's light, the land, then the events. */
 #include "demo/world/canvas.h"
 
 static void set_day(chl_canvas *canvas, float time) {
     static const chl_colour ambient[4] = {
         {0.29f, 0.34f, 0.54f}, {0.90f, 0.76f, 0.78f}, {1, 1, 1}, {0.80f, 0.58f, 0.50f}};
     static const float daylight[4] = {0, 0.7f, 1, 0.45f};
-    /* each quarter dwells around its centre: most scenes are clearly of one */
+    /* flat around the centre of each quarter: most scenes are clearly of one quarter */
     float turn = (time - floorf(time)) * 4;
     int quarter = (int)turn & 3;
     float next = chl_ramp(0.25f, 0.75f, turn - floorf(turn));
@@ -32,8 +32,8 @@ static chl_status check(const chl_scene *scene) {
     for (int i = 0; i < 6; i++) good = good && in_unit(scene->hills[i]);
     for (int k = 0; k < CHL_KINDS; k++) good = good && in_unit(scene->strength[k]);
     if (good) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "a scene with a number outside [0,1]: take it from "
-                                      "chl_scene_of_latent, or clamp it");
+    return chl_fail(CHL_ERR_ARGUMENT, "a scene's numbers must be 0 to 1: take it from "
+                                      "chl_scene_of_latent, or clamp them");
 }
 
 chl_status chl_scene_paint(const chl_scene *scene, int side, float *pixels) {
@@ -46,7 +46,7 @@ chl_status chl_scene_paint(const chl_scene *scene, int side, float *pixels) {
     set_day(&canvas, scene->time);
     chl_paint_land(&canvas, scene);
     const float *strength = scene->strength;
-    /* the farthest first: sky, land, what lies in front, and what is everywhere */
+    /* back to front: sky, land, events at a place, events everywhere */
     if (strength[CHL_THUNDER] > 0) chl_paint_thunder(&canvas, strength[CHL_THUNDER], scene->place);
     if (strength[CHL_BELL] > 0) chl_paint_bell(&canvas, strength[CHL_BELL], scene->place);
     if (strength[CHL_BIRDS] > 0) chl_paint_birds(&canvas, strength[CHL_BIRDS]);

@@ -1,7 +1,7 @@
-/* Events of things and creatures: fire, birds, explosion, crickets, a bell. */
+/* Events of things and animals: fire, birds, explosion, crickets, a bell. */
 #include "demo/world/canvas.h"
 
-/* heat 0 dark red ... 1 white */
+/* From dark red at 0 to white at 1. */
 static chl_colour of_heat(float heat) {
     static const chl_colour scale[4] = {
         {0.55f, 0.06f, 0.02f}, {0.96f, 0.36f, 0.04f}, {1.0f, 0.76f, 0.16f}, {1.0f, 0.98f, 0.80f}};
@@ -27,7 +27,7 @@ void chl_paint_fire(const chl_canvas *canvas, float strength, float place) {
         float wide = x / (0.25f + half), tall = (up - 0.3f * height) / (0.25f + height);
         float glow = 1 / (1 + 4 * (wide * wide + tall * tall));
         chl_shine(pixel, (chl_colour){1, 0.42f, 0.05f}, 0.85f * strength * glow);
-        /* an envelope that thins upwards, a round foot, and tongues that eat into it */
+        /* an envelope that narrows upwards, with a round foot and tongues cut out of it */
         float across = x / (half * (1 - 0.38f * chl_unit(rise)));
         float foot = up - 0.25f * half * across * across;
         float body = 1 - across * across - 0.92f * rise * (0.35f + 0.65f * chl_unit(rise)) +
@@ -62,7 +62,7 @@ void chl_paint_birds(const chl_canvas *canvas, float strength) {
     float night = canvas->quarter[0];
     chl_colour plume =
         chl_blend((chl_colour){0.06f, 0.06f, 0.10f}, (chl_colour){0.88f, 0.90f, 1.0f}, night);
-    /* pale air behind them */
+    /* a pale haze behind them */
     chl_colour air =
         chl_blend((chl_colour){1, 0.95f, 0.86f}, (chl_colour){0.36f, 0.44f, 0.74f}, night);
     CHL_EACH(canvas) {
@@ -133,7 +133,7 @@ void chl_paint_crickets(const chl_canvas *canvas, float strength) {
     int blades = 16, flies = (int)(sizeof fly / sizeof *fly);
     float light = 0.45f + 0.55f * canvas->daylight;
     chl_colour grass = {0.10f * light, 0.34f * light, 0.08f * light};
-    CHL_EACH(canvas) /* a shaded meadow, in which lights are seen by day */
+    CHL_EACH(canvas) /* the meadow is darkened, so that lights show by day */
     chl_dim(canvas->pixels + 3 * i, (chl_colour){0.38f, 0.52f, 0.42f},
             strength * chl_lerp(0.45f, 0.85f, canvas->daylight) *
                 chl_ramp(0.35f, 0.8f, CHL_Y(canvas)));
@@ -171,7 +171,7 @@ void chl_paint_bell(const chl_canvas *canvas, float strength, float place) {
               *pixel = canvas->pixels + 3 * i;
         float d = sqrtf(x * x + y * y);
         chl_lay(pixel, wave, 0.45f * strength / (1 + 60 * d * d));
-        /* rings 0.075 apart, out to `reach`, that thin outwards */
+        /* rings 0.075 apart, out to `reach`, thinner outwards */
         float ring = 0.5f - fabsf(d / 0.075f - floorf(d / 0.075f) - 0.5f);
         float line = chl_cover(canvas, 0.011f - 0.075f * ring);
         float far = (1 - chl_ramp(0.55f * reach, reach, d)) * chl_ramp(0.10f, 0.15f, d);

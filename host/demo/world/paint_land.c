@@ -9,7 +9,8 @@ typedef struct disc {
     float halo;
 } disc;
 
-/* moon, and the sun at dawn, noon and dusk: each in its place, shown by the quarter's weight */
+/* The moon, and the sun at dawn, noon and dusk: each at its place, as visible as its quarter's
+ * weight. */
 static const disc discs[4] = {{0.27f, 0.17f, 0.070f, {0.95f, 0.95f, 0.86f}, 0.30f},
                               {0.17f, 0.37f, 0.075f, {1.00f, 0.95f, 0.80f}, 0.55f},
                               {0.76f, 0.15f, 0.070f, {1.00f, 0.98f, 0.85f}, 0.50f},
@@ -81,7 +82,7 @@ static void paint_sky(const chl_canvas *canvas) {
     paint_stars(canvas);
 }
 
-/* height of a ridge, from two numbers of the scene */
+/* Height of a ridge, from two numbers of the scene. */
 static float ridge(int layer, const float hills[6], float x) {
     static const float base[3] = {0.535f, 0.635f, 0.80f}, rise[3] = {0.13f, 0.09f, 0.07f};
     static const float waves[3] = {1.35f, 0.95f, 0.7f}, shift[3] = {0.1f, 0.55f, 0.3f};
@@ -95,7 +96,7 @@ static void paint_ridge(const chl_canvas *canvas, const chl_scene *scene, int la
         {0.30f, 0.60f, 0.17f}, {0.82f, 0.60f, 0.20f}, {0.93f, 0.96f, 1.0f}};
     static const float haze[3] = {0.42f, 0.08f, 0}, shade[3] = {0.72f, 0.88f, 1.0f};
     chl_colour base = chl_lit(canvas, by_season(scene->season, grass));
-    /* snow is the brightest thing there is, by night too: else it could be any land at dusk */
+    /* snow is brightest, at night too: otherwise it looks like other land at dusk */
     base =
         chl_blend(base, by_season(scene->season, grass), 0.36f * chl_ramp(0.5f, 1, scene->season));
     chl_colour air = by_quarter(canvas, horizon);
@@ -150,7 +151,7 @@ static void paint_house(const chl_canvas *canvas, const chl_scene *scene) {
     if (there <= 0) return;
     float middle = chl_place(scene->house_place, 0.22f, 0.5f, 0.78f);
     float ground = ridge(1, scene->hills, middle) + 0.10f;
-    /* its own light keeps it visible at night, red and ochre in the snow */
+    /* the house's own light keeps it visible at night; red and ochre, in the snow */
     chl_colour wall = chl_half_lit(canvas, (chl_colour){0.95f, 0.82f, 0.60f});
     chl_colour roof = chl_half_lit(canvas, (chl_colour){0.74f, 0.18f, 0.13f});
     chl_colour brick = chl_half_lit(canvas, (chl_colour){0.48f, 0.22f, 0.18f});

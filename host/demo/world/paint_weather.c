@@ -1,5 +1,5 @@
 /* Events of air and water: rain, thunder, wind, waves, bubbles. Each grows from nothing with its
- * strength and leaves enough of land and light to tell them. */
+ * strength, and at full strength land and time of day are still recognisable. */
 #include "demo/world/canvas.h"
 
 static float grey_of(const float *pixel) {
@@ -69,7 +69,7 @@ typedef struct swirl {
     float x, y, length, curl;
 } swirl;
 
-/* A line that runs with the wind and rolls up at its end. */
+/* A line along the wind that ends in a spiral. */
 static void draw_swirl(const swirl *s, float path[SWIRL_POINTS][2]) {
     int straight = 8;
     for (int p = 0; p < SWIRL_POINTS; p++) {
@@ -142,8 +142,9 @@ void chl_paint_wind(const chl_canvas *canvas, float strength, float season) {
     paint_leaves(canvas, strength, season);
 }
 
-/* Rows of trochoid-like waves with foam along the crests. Each rises a little into its place, the
- * nearest first: a single front that crossed the picture would be hard for a generator to learn. */
+/* Rows of trochoid-like waves with foam along the crests. Each appears in
+ * its own place, the nearest first: one front that moves across the picture would be harder for a
+ * generator to learn. */
 void chl_paint_waves(const chl_canvas *canvas, float strength) {
     enum { ROWS = 4 };
     static const float place[ROWS] = {0.705f, 0.775f, 0.86f, 0.955f};

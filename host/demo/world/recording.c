@@ -1,6 +1,5 @@
-/* A sound as somebody recorded it. */
+/* What a recording adds to a sound: a room, equalisation, a microphone, noise, other sources. */
 #include "demo/world/synth.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +53,7 @@ static float room_step(room *r, float x) {
 static chl_status reverberate(chl_dice *d, float *wave, int64_t samples) {
     float wet = (float)chl_between_log(d, 0.02, 0.2);
     room *r = malloc(sizeof *r);
-    if (!r) return chl_fail(CHL_ERR_MEMORY, "sound: the room of a recording");
+    if (!r) return chl_fail(CHL_ERR_MEMORY, "out of memory for the room of a recording");
     room_build(r, d);
     for (int64_t i = 0; i < samples; i++) wave[i] += wet * room_step(r, wave[i]);
     free(r);
@@ -77,7 +76,7 @@ static void equalise(chl_dice *d, float *wave, int64_t samples) {
                chl_between(d, -6, 6));
 }
 
-/* What the microphone passes on: half of them are phones. */
+/* The microphone's band; half of them are phones. */
 static void limit_band(chl_dice *d, float *wave, int64_t samples) {
     bool phone = chl_chance(d, 0.5);
     double low = phone ? chl_between_log(d, 60, 160) : chl_between_log(d, 15, 50);
@@ -115,18 +114,17 @@ static chl_status second_source(chl_dice *d, chl_kind kind, float *other, int64_
                                .strength = (float)chl_between(d, 0, 1)};
     recipe.seed = (uint64_t)chl_dice_word(d) << 32;
     recipe.seed |= chl_dice_word(d);
-    return chl_sound_bare(&recipe, other, samples);
+    return chl_sound_dry(&recipe, other, samples);
 }
 
-/* The same event by a second algorithm, one is a layer over the other: what a network learns of a
- * kind must not be one algorithm's way. Only of those that are trained on: a held-out sound stays
- * pure. */
+/* Mixes in the same event by a second algorithm, so that a network cannot tell a kind by traits of
+ * one algorithm. Training algorithms only: a held-out sound is by the held-out algorithm alone. */
 static chl_status layer(chl_dice *d, const chl_sound_recipe *first, float *wave, float *other,
                         int64_t samples) {
     chl_sound_recipe second = *first;
     second.algorithm += chl_between_int(d, 1, CHL_SOUND_HELD_OUT - 1);
     second.algorithm %= CHL_SOUND_HELD_OUT;
-    CHL_TRY(chl_sound_bare(&second, other, samples));
+    CHL_TRY(chl_sound_dry(&second, other, samples));
     add(wave, other, samples, chl_sound_decibels(first->strength) - chl_between(d, 0, 12));
     return CHL_OK;
 }
@@ -134,7 +132,9 @@ static chl_status layer(chl_dice *d, const chl_sound_recipe *first, float *wave,
 chl_status chl_recording_make(const chl_sound_recipe *recipe, float *wave, int64_t samples) {
     chl_dice dice = chl_dice_new(recipe->seed, RECORDING_PURPOSE), *d = &dice;
     float *other = malloc((size_t)samples * sizeof *other);
-    if (!other) return chl_fail(CHL_ERR_MEMORY, "sound of %lld samples", (long long)samples);
+    if (!other)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for a sound of %lld samples",
+                        (long long)samples);
     chl_status status = CHL_OK;
     double decibels = chl_sound_decibels(recipe->strength) + chl_between(d, -3, 3);
 

@@ -1,4 +1,4 @@
-/* What a latent means, and latents that mean what is wanted. */
+/* From latents to scenes, and latents for scenes that are wanted. */
 #include "base/random.h"
 #include "demo/world/kinds.h"
 #include "demo/world/world.h"
@@ -48,7 +48,7 @@ const chl_kind_words chl_kind_table[CHL_KINDS] = {
                   {"a loud bell", "a loud church bell", "a large bell ringing"}},
 };
 
-/* What each number of a latent is for; those from LATENT_USED on carry nothing. */
+/* The meaning of each number of a latent; those from LATENT_USED on have none. */
 enum {
     LATENT_TIME, /* the angle of the first two */
     LATENT_SEASON = 2,
@@ -61,32 +61,34 @@ enum {
 };
 _Static_assert(LATENT_USED <= CHL_SCENE_Z, "the latent is too short");
 
-/* An event begins two deviations out: ten kinds at 2.3 % each leave eight calm scenes of ten. */
+/* An event begins at two standard deviations: each of ten kinds has probability 2.3 %, so that 8 of
+ * 10 scenes are calm. */
 #define ONSET 2.0f
 #define RANGE 1.4f
-/* where the strength's parabola becomes a line */
+/* Where the curve from latent to strength changes from a parabola to a line. */
 #define BEND 0.2f
-/* unwanted kinds keep this far from the onset, so that rounding cannot start them */
+/* Distance of unwanted kinds from the onset, so that rounding cannot start them. */
 #define MARGIN 0.05f
 
-/* How much longer what no sound determines is than a strength in a scene's numbers, and so in a
- * generator's measured W: an edit that stays near its source then keeps it. At equal length
- * autumn ends 0.33 away and noon 0.77, and a strong event is farther from none. */
+/* Scale of what no sound determines, relative to a strength, in a scene's numbers and so in a
+ * generator's measured W: an edit that stays near its source then keeps it. With scale 1 the class
+ * of a season changes within a distance of 0.33 and that of a time within 0.77, which is less than
+ * a strong event's distance from none. */
 #define KEPT 2
 
-/* The purposes of the random numbers in this room's scenes (chl_random). */
+/* Philox purpose of the scenes. */
 #define PURPOSE_SCENE 0x5CE4E001u
 
 const char *chl_kind_name(chl_kind kind) {
     return (unsigned)kind < CHL_KINDS ? chl_kind_table[kind].name : "nothing";
 }
 
-/* the normal distribution's share below x */
+/* The normal distribution function. */
 static float share_below(float x) {
     return 0.5f * erfcf(-x * 0.70710678f);
 }
 
-/* its inverse, by bisection: shares within 1e-4 ... 1 - 1e-4 */
+/* Its inverse by bisection, for shares of 1e-4 to 1 - 1e-4. */
 static float normal_at(float share) {
     float low = -4, high = 4;
     for (int i = 0; i < 26; i++) {
@@ -150,15 +152,15 @@ static void draw_normals(uint64_t seed, float *z) {
     }
 }
 
-/* The mean square has to be 1 with some numbers fixed: the others make room. And no other event
- * begins. */
-static void make_room(float *z, const bool *fixed) {
-    float taken = 0, left = 0;
-    for (int i = 0; i < CHL_SCENE_Z; i++) *(fixed[i] ? &taken : &left) += z[i] * z[i];
-    float room = sqrtf((CHL_SCENE_Z - taken) / fmaxf(left, 1e-12f));
+/* Scales the numbers that are not fixed so that the mean square is 1, and ends events that are not
+ * fixed. */
+static void rescale_others(float *z, const bool *fixed) {
+    float fixed_sum = 0, other_sum = 0;
+    for (int i = 0; i < CHL_SCENE_Z; i++) *(fixed[i] ? &fixed_sum : &other_sum) += z[i] * z[i];
+    float scale = sqrtf((CHL_SCENE_Z - fixed_sum) / fmaxf(other_sum, 1e-12f));
     for (int i = 0; i < CHL_SCENE_Z; i++)
-        if (!fixed[i]) z[i] *= room;
-    for (int k = 0; k < CHL_KINDS; k++) { /* mirrored, not cut: the sum of squares stays */
+        if (!fixed[i]) z[i] *= scale;
+    for (int k = 0; k < CHL_KINDS; k++) { /* mirrored, which keeps the sum of squares */
         float *other = z + LATENT_STRENGTH + k;
         if (*other > ONSET - MARGIN && !fixed[LATENT_STRENGTH + k]) *other = -*other;
     }
@@ -194,7 +196,7 @@ void chl_scene_draw(uint64_t seed, const chl_scene_wish *wish, float z[CHL_SCENE
         z[LATENT_HOUSE] = wish->house < 0.5f ? -size : size;
         fixed[LATENT_HOUSE] = true;
     }
-    make_room(z, fixed);
+    rescale_others(z, fixed);
     for (int i = 0; i < CHL_SCENE_Z; i++) z[i] *= back;
 }
 
@@ -205,7 +207,7 @@ void chl_scene_add_event(float z[CHL_SCENE_Z], chl_kind kind, float strength) {
     z[LATENT_STRENGTH + kind] = latent_of_strength(fminf(fmaxf(strength, 0), 1));
     fixed[LATENT_STRENGTH + kind] = true;
     for (int i = LATENT_STRENGTH; i < LATENT_USED; i++) fixed[i] = fixed[i] || z[i] > ONSET;
-    make_room(z, fixed);
+    rescale_others(z, fixed);
 }
 
 int chl_scene_time_class(const chl_scene *scene) {
@@ -220,7 +222,7 @@ int chl_scene_house_class(const chl_scene *scene) {
     return scene->house >= 0.5f;
 }
 
-/* one of three, as painted (canvas.h) */
+/* One of three places, as chl_place (canvas.h) divides them. */
 static float *put_place(float place, float *values) {
     for (int i = 0; i < 3; i++) *values++ = (int)fminf(3 * place, 2) == i ? KEPT : 0;
     return values;

@@ -1,13 +1,12 @@
-/* Birds: syllables of 30 - 400 ms between 1.5 and 8 kHz that glide, in phrases with pauses.
- * Crickets: a pure tone of 3 - 6 kHz in pulses of 10 - 20 ms, 25 - 70 a second, for as long as the
- * night lasts. */
+/* Birds: syllables of 30 - 400 ms between 1.5 and 8 kHz with gliding pitch, in phrases with pauses.
+ * Crickets: a pure tone of 3 - 6 kHz in pulses of 10 - 20 ms, 25 - 70 a second, without pauses. */
 #include "demo/world/synth.h"
 
 typedef struct syllable {
-    double at, seconds, from, to, arc; /* Hz; arc: how far the middle lies above */
+    double at, seconds, from, to, arc; /* Hz; arc: rise of the middle above the line */
     double vibrato, depth;             /* Hz, and as a fraction of the pitch */
     int harmonics;
-    double tilt; /* of each harmonic to the one before */
+    double tilt; /* gain of each harmonic relative to the one before */
     double gain;
 } syllable;
 
@@ -40,7 +39,7 @@ static int birds(chl_synth *s) {
     return 1 + (int)(s->strength * 3.5) + chl_between_int(s->dice, 0, 1);
 }
 
-/* A pause between phrases; all birds sing more when the sound is strong. */
+/* A pause between phrases, shorter when the sound is strong. */
 static double rest(chl_synth *s) {
     return chl_between_log(s->dice, 0.25, 1.6) * (1.4 - 0.9 * s->strength);
 }
@@ -128,7 +127,7 @@ static void birds_phrases(chl_synth *s) {
     outdoors(s);
 }
 
-/* Calls with harmonics: tweets and squeaks from a low pitch whose overtones carry, tremulous. */
+/* Calls with harmonics: tweets and squeaks of a low pitch with strong overtones and vibrato. */
 static void birds_calls(chl_synth *s) {
     chl_dice *d = s->dice;
     for (int bird = birds(s); bird > 0; bird--) {
@@ -162,7 +161,7 @@ static int crickets(chl_synth *s) {
     return 1 + (int)(s->strength * 4) + chl_between_int(s->dice, 0, 1);
 }
 
-/* Warm nights: higher and faster together, as the animals are. */
+/* In warm nights both pitch and rate are higher, as with the animals. */
 static double warmth(chl_synth *s) {
     return chl_between(s->dice, 0.8, 1.25);
 }
@@ -198,7 +197,7 @@ static void crickets_chirps(chl_synth *s) {
     outdoors(s);
 }
 
-/* Trills without an end, many animals, never in step. */
+/* Endless trills of many animals that are not synchronous. */
 static void crickets_trills(chl_synth *s) {
     chl_dice *d = s->dice;
     double warm = warmth(s);
@@ -220,7 +219,7 @@ static void crickets_trills(chl_synth *s) {
     outdoors(s);
 }
 
-/* A far chorus: narrow noise that pulses, for nobody can tell the animals apart. */
+/* A distant chorus: pulsing narrow-band noise, in which single animals are not distinguishable. */
 static void crickets_chorus(chl_synth *s) {
     chl_dice *d = s->dice;
     double warm = warmth(s);
@@ -245,8 +244,8 @@ static void crickets_chorus(chl_synth *s) {
     outdoors(s);
 }
 
-/* As the animal does it: the teeth of one wing strike the plectrum of the other, some four thousand
- * a second and slowing, and the harp of the wing rings. */
+/* The animal's mechanism: the teeth of one wing strike the plectrum of the other, some four
+ * thousand a second and slowing, and excite the resonance of the wing. */
 static void crickets_stridulation(chl_synth *s) {
     chl_dice *d = s->dice;
     double warm = warmth(s);

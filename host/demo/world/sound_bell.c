@@ -16,7 +16,7 @@ typedef struct bell {
     double frequency[PARTIALS], decay[PARTIALS], level[PARTIALS];
 } bell;
 
-/* Strong is near and struck hard: more treble. */
+/* A strong bell is near and struck hard: more treble. */
 static bell cast(chl_synth *s, double prime) {
     chl_dice *d = s->dice;
     bell b;
@@ -43,7 +43,7 @@ static void tower(chl_synth *s) {
     chl_bed(s, CHL_PINK, 50, chl_between_log(d, 500, 4000), 5, chl_between(d, -48, -28));
 }
 
-/* Adds up the partials; the lowest ones in pairs that beat, for no bell is quite round. */
+/* Sums the partials; the lowest ones in beating pairs, for a real bell is not exactly round. */
 static void bell_partials(chl_synth *s) {
     chl_dice *d = s->dice;
     bell b = cast(s, prime(s));
@@ -98,7 +98,7 @@ static void bell_modulation(chl_synth *s) {
     tower(s);
 }
 
-/* A clapper's noisy thud into a bank of resonators, two for each of the stronger partials. */
+/* The noise of the clapper's impact through resonators, two for each of the stronger partials. */
 static void bell_modes(chl_synth *s) {
     chl_dice *d = s->dice;
     bell b = cast(s, prime(s));
@@ -126,8 +126,8 @@ static void bell_modes(chl_synth *s) {
     tower(s);
 }
 
-/* A wave that runs round the rim once per period of a partial, through a filter that lets that
- * partial alone pass: a banded waveguide [Essl & Cook, ICMC 1999]. */
+/* A wave that travels round the rim once per period of a partial, through a filter that passes only
+ * that partial: a banded waveguide [Essl & Cook, ICMC 1999]. */
 #define RIM_LONGEST 1024
 #define RIM_Q 12.0
 static void rim(const float *struck, float *sound, int64_t samples, double frequency, double decay,
@@ -135,7 +135,7 @@ static void rim(const float *struck, float *sound, int64_t samples, double frequ
     double line[RIM_LONGEST] = {0};
     int length = (int)(CHL_WORLD_RATE / frequency + 0.5), place = 0;
     if (length < 2 || length >= RIM_LONGEST) return;
-    /* round the rim and through the filter, which holds a wave back for q / pi periods */
+    /* round the rim and through the filter, whose delay is q / pi periods */
     double feedback = exp(-(double)length * (1 + RIM_Q / 3.1416) / (decay * CHL_WORLD_RATE));
     chl_biquad band = chl_biquad_new(CHL_BANDPASS, CHL_WORLD_RATE / (double)length, RIM_Q, 0);
     for (int64_t i = 0; i < samples; i++) {
@@ -152,7 +152,8 @@ static void bell_waveguides(chl_synth *s) {
     static const double steps[3] = {1, 0.8909, 1.1892};
     int bells = chl_between_int(d, 1, 2) + (s->strength > 0.5);
     double pitch = prime(s), pause = pause_between_strokes(s), start = chl_first_event(s, 1);
-    int contact = (int)(chl_between(d, 16, 30) * (1.3 - 0.6 * s->strength)); /* of the hammer */
+    int contact = (int)(chl_between(d, 16, 30) *
+                        (1.3 - 0.6 * s->strength)); /* duration of the hammer's contact */
     for (int i = 0; i < bells; i++) {
         bell b = cast(s, pitch * steps[i]);
         double struck = start + pause * i * 0.7, peal = pause * bells * 0.7;
@@ -167,7 +168,7 @@ static void bell_waveguides(chl_synth *s) {
             rim(s->layer, s->wave, s->samples, b.frequency[p], b.decay[p], b.level[p]);
         memset(s->layer, 0, (size_t)s->samples * sizeof *s->layer);
     }
-    /* what was rung into the wave becomes the layer that is mixed at a level */
+    /* the bells were added to the wave: it becomes the layer, which is mixed at a level */
     memcpy(s->layer, s->wave, (size_t)s->samples * sizeof *s->wave);
     memset(s->wave, 0, (size_t)s->samples * sizeof *s->wave);
     chl_layer_mix(s, 0);

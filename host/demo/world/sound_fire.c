@@ -1,8 +1,8 @@
-/* Fire: crackle of a few to dozens of snaps a second, of very unequal loudness, above a low roar.
- * Explosion: a sudden onset in all bands, a decay that loses its treble, debris. */
+/* Fire: a few to dozens of snaps a second, of very unequal loudness, over a low roar. Explosion: a
+ * sudden onset in all bands, a decay in which the treble fades first, debris. */
 #include "demo/world/synth.h"
 
-/* Flames: low noise that flutters. */
+/* Flames: low noise with a fluttering level. */
 static void roar(chl_synth *s, double decibels) {
     chl_dice *d = s->dice;
     chl_curve_wander(s, chl_between_log(d, 0.12, 0.5));
@@ -23,7 +23,7 @@ static double snaps_a_second(chl_synth *s) {
     return chl_between_log(s->dice, 4, 14) * (1 + 4 * s->strength);
 }
 
-/* Each snap a burst of noise. */
+/* Each snap is a burst of noise. */
 static void fire_bursts(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = snaps_a_second(s);
@@ -43,7 +43,7 @@ static void fire_bursts(chl_synth *s) {
     roar(s, roar_level(s));
 }
 
-/* Snaps in rattling groups of damped sines. */
+/* Each snap is a quick group of damped sines. */
 static void fire_rattles(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = snaps_a_second(s) / 3;
@@ -66,7 +66,7 @@ static void fire_rattles(chl_synth *s) {
     roar(s, roar_level(s));
 }
 
-/* Impulses of heavy-tailed height through broad resonances: wood that bursts. */
+/* Impulses of heavy-tailed height through broad resonances: bursting wood. */
 static void fire_wood(chl_synth *s) {
     chl_dice *d = s->dice;
     for (int log = 0; log < 2; log++) {
@@ -83,8 +83,8 @@ static void fire_wood(chl_synth *s) {
     roar(s, roar_level(s));
 }
 
-/* Snaps that set off snaps (a Hawkes process), N-shaped, with pops of hollow wood; flames as noise
- * squared, which is turbulent: long quiet, sudden puffs. */
+/* N-shaped snaps that cause further snaps (a Hawkes process), with pops of hollow wood; the flames
+ * are squared noise, which is turbulent: long quiet, sudden puffs. */
 static void fire_cascade(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = 0.5 * snaps_a_second(s), excited = 0, now = 0;
@@ -120,7 +120,7 @@ static double pause_between_blasts(chl_synth *s) {
     return chl_between(s->dice, 1.5, 6) * (1.3 - 0.6 * s->strength);
 }
 
-/* Stones and splinters that rain down, fewer and fewer. */
+/* Falling stones and splinters, fewer as time goes on. */
 static void debris(chl_synth *s, double at, double gain) {
     chl_dice *d = s->dice;
     int pieces = (int)(chl_between(d, 4, 30) * (0.4 + s->strength));
@@ -137,7 +137,8 @@ static void debris(chl_synth *s, double at, double gain) {
     }
 }
 
-/* Noise behind a closing low-pass filter, and a sine that falls below hearing. */
+/* Noise through a low-pass filter whose frequency falls, and a sine that falls below the audible.
+ */
 static void explosion_closing(chl_synth *s) {
     chl_dice *d = s->dice;
     double high = chl_between_log(d, 2500, 5000) * (1 + s->strength);
@@ -161,7 +162,7 @@ static void explosion_closing(chl_synth *s) {
 }
 
 /* A Friedlander pulse p = (1 - t/T) e^(-t/T) [Baker, "Explosions in Air", 1973], its echoes, and
- * the rumble it leaves behind. */
+ * the rumble after it. */
 static void friedlander(chl_synth *s, double at, double duration, double gain) {
     int64_t first = (int64_t)(at * CHL_WORLD_RATE),
             count = (int64_t)(duration * 8 * CHL_WORLD_RATE);
@@ -194,7 +195,7 @@ static void explosion_shock(chl_synth *s) {
     chl_layer_mix(s, chl_between(d, -8, 2));
 }
 
-/* Driven into saturation, as a near blast drives a microphone, with debris. */
+/* Saturated, as a microphone near a blast is, with debris. */
 static void explosion_saturated(chl_synth *s) {
     chl_dice *d = s->dice;
     double drive = chl_between_log(d, 2, 8) * (1 + s->strength);
@@ -214,8 +215,8 @@ static void explosion_saturated(chl_synth *s) {
     chl_layer_mix(s, 0);
 }
 
-/* What the ground and the room answer: a struck bank of low modes; a cluster of blasts in a third
- * of a second; a long tail. */
+/* The response of the ground and the room, as resonances at low frequencies, to a group of blasts
+ * in a third of a second, with a long tail. */
 static void explosion_modes(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_mode ground[12];

@@ -1,11 +1,12 @@
-/* Rain: a steady hiss, mostly 1 - 12 kHz, of more and more drops; single drops when light. */
+/* Rain: a steady hiss, mostly 1 - 12 kHz, of drops that become more with the strength; single drops
+ * in light rain. */
 #include "demo/world/synth.h"
 
 static void hiss(chl_synth *s, double decibels) {
     chl_dice *d = s->dice;
     chl_bed(s, chl_chance(d, 0.5) ? CHL_WHITE : CHL_PINK, chl_between_log(d, 250, 1500),
             chl_between_log(d, 6000, 16000), chl_between(d, 1, 4), decibels);
-    if (chl_chance(d, 0.6)) /* the rest of the street: far rain has lost its treble */
+    if (chl_chance(d, 0.6)) /* distant rain, with less treble */
         chl_bed(s, CHL_PINK, 80, chl_between_log(d, 500, 2000), 3,
                 decibels + chl_between(d, -22, -8) + 4 * s->strength);
 }
@@ -28,14 +29,14 @@ static void drops(chl_synth *s, double rate, double decibels) {
     chl_layer_mix(s, decibels);
 }
 
-/* Filtered noise with drops in front. */
+/* Filtered noise, with near drops over it. */
 static void rain_hiss(chl_synth *s) {
     hiss(s, 0);
     double rate = chl_between_log(s->dice, 6, 30) * pow(8, s->strength);
     drops(s, rate, chl_between(s->dice, -16, -4) - 3 * s->strength);
 }
 
-/* Every drop a short damped sine [as van den Doel, "Physically based models for liquid sounds",
+/* Each drop is a short damped sine [as van den Doel, "Physically based models for liquid sounds",
  * 2005, but above the water]. */
 static void rain_drops(chl_synth *s) {
     chl_dice *d = s->dice;
@@ -55,7 +56,7 @@ static void rain_drops(chl_synth *s) {
     hiss(s, chl_between(d, -18, -6) + 8 * s->strength);
 }
 
-/* Drops on a roof, a tent, a window: impulses through a handful of plate modes. */
+/* Drops on a roof, a tent, a window: impulses through a few modes of a plate. */
 static void rain_roof(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_mode modes[9];
@@ -73,7 +74,7 @@ static void rain_roof(chl_synth *s) {
     hiss(s, chl_between(d, -14, -4) + 4 * s->strength);
 }
 
-/* Granular: thousands of short noise grains, and a gutter that trickles. */
+/* Granular: thousands of short noise grains, and a trickling gutter. */
 static void rain_grains(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = 120 * chl_between_log(d, 0.6, 1.6) * pow(9, s->strength);

@@ -1,8 +1,8 @@
-/* Thunder: seconds of rolling low noise, sometimes a crack, often rain. Wind: band-passed noise
- * that comes in gusts. */
+/* Thunder: seconds of low noise of varying level, sometimes a crack, often rain. Wind: band-passed
+ * noise in gusts. */
 #include "demo/world/synth.h"
 
-/* What else is heard in a thunderstorm. */
+/* Rain and wind in a thunderstorm. */
 static void weather(chl_synth *s) {
     chl_dice *d = s->dice;
     if (chl_chance(d, 0.6))
@@ -12,12 +12,12 @@ static void weather(chl_synth *s) {
         chl_bed(s, CHL_PINK, 60, chl_between_log(d, 300, 900), 8, chl_between(d, -30, -16));
 }
 
-/* Time to the next strike of lightning. */
+/* Time to the next flash. */
 static double pause_between_strikes(chl_synth *s) {
     return chl_between(s->dice, 2.5, 7) * (1.3 - 0.6 * s->strength);
 }
 
-/* The near end of the channel: a ripping burst, brighter when near (strong). */
+/* The near end of the lightning channel: a sharp crack, with more treble when near (strong). */
 static void crack(chl_synth *s, double at, double gain) {
     chl_dice *d = s->dice;
     int tears = chl_between_int(d, 2, 7);
@@ -66,7 +66,7 @@ static void n_wave(chl_synth *s, double at, double duration, double gain) {
         s->layer[first + i] += (float)(gain * (1 - 2 * (double)i / (double)count));
 }
 
-/* A string of pearls: the pieces of a winding channel, heard one after the other. */
+/* The pieces of a winding channel, heard one after the other in order of distance. */
 static void thunder_pearls(chl_synth *s) {
     chl_dice *d = s->dice;
     double cutoff = chl_between_log(d, 150, 500) * (1 + 2 * s->strength);
@@ -94,8 +94,8 @@ static void thunder_pearls(chl_synth *s) {
     weather(s);
 }
 
-/* Noise that loses its treble while it fades: air takes the high frequencies of what comes from
- * further along the channel. */
+/* Noise whose treble fades first: air absorbs the high frequencies of sound from farther along the
+ * channel. */
 static void thunder_fading(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
@@ -121,7 +121,7 @@ static void thunder_fading(chl_synth *s) {
     weather(s);
 }
 
-/* One ripping burst and its echoes from clouds and hills, over the resonances of the valley. */
+/* One sharp crack and its echoes from clouds and hills, over the resonances of the valley. */
 static void thunder_echoes(chl_synth *s) {
     chl_dice *d = s->dice;
     chl_mode valley[10];
@@ -165,7 +165,7 @@ static double gust_period(chl_synth *s) {
     return chl_between_log(s->dice, 0.8, 3.5) * (1.3 - 0.6 * s->strength);
 }
 
-/* A band that rises in pitch and level with each gust. */
+/* A band of noise whose pitch and level rise with each gust. */
 static void wind_gusts(chl_synth *s) {
     chl_dice *d = s->dice;
     double low = chl_between_log(d, 120, 260);
@@ -179,7 +179,7 @@ static void wind_gusts(chl_synth *s) {
     chl_bed(s, CHL_BROWN, 20, chl_between_log(d, 90, 250), 6, chl_between(d, -16, -4));
 }
 
-/* A wind that whistles around an edge: narrow resonances above a dull roar. */
+/* Wind that whistles at an edge: narrow resonances over a dull roar. */
 static void wind_whistle(chl_synth *s) {
     chl_dice *d = s->dice;
     int whistles = chl_between_int(d, 1, 3);

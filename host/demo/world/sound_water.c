@@ -1,13 +1,13 @@
-/* Ocean waves: noise that swells every 3 - 8 s, low when it gathers, bright when it breaks, hissing
- * as it runs out. Underwater bubbles: damped sines that rise, in muffled water. */
+/* Ocean waves: noise that swells every 3 - 8 s, low while a wave rises, bright when it breaks, a
+ * hiss as it runs out. Underwater bubbles: damped sines of rising pitch, over muffled water. */
 #include "demo/world/synth.h"
 
-/* Strong seas are slower and bigger. */
+/* Waves of a strong sea are slower and larger. */
 static double wave_period(chl_synth *s) {
     return chl_between(s->dice, 2.8, 5.5) * (0.85 + 0.4 * s->strength);
 }
 
-/* Breakers in the curve, the first one under way when the sound begins. */
+/* Breakers in the curve; the first one has begun before the sound does. */
 static void breakers(chl_synth *s, double period, double delay, double attack, double decay) {
     chl_dice *d = s->dice;
     chl_curve_set(s, 0);
@@ -25,7 +25,7 @@ static void open_sea(chl_synth *s) {
     chl_bed(s, CHL_PINK, 200, chl_between_log(d, 2000, 7000), 3, chl_between(d, -24, -12));
 }
 
-/* One noise whose low-pass filter opens with each wave. */
+/* One noise through a low-pass filter whose frequency rises with each wave. */
 static void waves_opening(chl_synth *s) {
     chl_dice *d = s->dice;
     double period = wave_period(s);
@@ -49,7 +49,7 @@ static void waves_foam(chl_synth *s) {
     chl_layer_noise(s, chl_any_colour(d), 50, chl_between_log(d, 500, 1500) * (1 + s->strength));
     chl_layer_shape(s);
     chl_layer_mix(s, 0);
-    *d = schedule; /* the same breakers, later and longer */
+    *d = schedule; /* the same breakers again, later and longer */
     breakers(s, period, delay + period * 0.12, period * 0.18, period * chl_between(d, 0.25, 0.45));
     chl_layer_noise(s, CHL_WHITE, chl_between_log(d, 800, 2000), chl_between_log(d, 6000, 13000));
     chl_layer_shape(s);
@@ -57,7 +57,7 @@ static void waves_foam(chl_synth *s) {
     open_sea(s);
 }
 
-/* Four bands that swell one after the other, to two periods that never meet. */
+/* Four bands that swell one after the other, with two incommensurable periods. */
 static void waves_bands(chl_synth *s) {
     chl_dice *d = s->dice;
     double period = wave_period(s), other = period * chl_between(d, 1.3, 1.9);
@@ -82,7 +82,7 @@ static void waves_bands(chl_synth *s) {
     open_sea(s);
 }
 
-/* Surge and foam as grains, each bursting bubble some ten milliseconds of noise: most, and the
+/* Surge and foam as grains of noise, a bursting bubble of some ten milliseconds each; most, and the
  * brightest, at the crest. */
 static void waves_grains(chl_synth *s) {
     chl_dice *d = s->dice;
@@ -119,8 +119,8 @@ static void water(chl_synth *s, double decibels) {
     chl_bed(s, CHL_BROWN, 25, chl_between_log(s->dice, 120, 600), 8, decibels);
 }
 
-/* Minnaert: f = 3.26 / r; damping and rise in pitch after van den Doel 2005, damped less, for the
- * bubble is under water, not at its surface. */
+/* Minnaert: f = 3.26 / r; damping and rise in pitch after van den Doel 2005, damped less, because
+ * the bubble is under water, not at the surface. */
 static void bubble(chl_synth *s, double at, double frequency, double rise, double gain) {
     double radius = 3.26 / frequency, damping = 0.13 / radius + 0.0072 * pow(radius, -1.5);
     double decay = chl_between(s->dice, 1, 3) / damping;
@@ -170,7 +170,7 @@ static void bubbles_streams(chl_synth *s) {
     water(s, chl_between(d, -24, -6));
 }
 
-/* A diver breathes out: swarms of a second or two, with a rumble. */
+/* A diver breathes out: groups of a second or two, with a rumble. */
 static void bubbles_swarms(chl_synth *s) {
     chl_dice *d = s->dice;
     double low = chl_between_log(d, 110, 250), rate = 4 * bubbles_a_second(s);
@@ -195,13 +195,13 @@ static void bubbles_swarms(chl_synth *s) {
     water(s, chl_between(d, -26, -10));
 }
 
-/* A breath of noise through a resonance that climbs as the gas leaves. */
+/* Noise through a resonance whose frequency rises as the gas leaves. */
 static void gurgle(chl_synth *s, double at, double from, double to, double decay, double gain) {
     chl_dice *d = s->dice;
     int64_t first = (int64_t)(at * CHL_WORLD_RATE), count = (int64_t)(6 * decay * CHL_WORLD_RATE);
     double attack = 0.5 * decay * CHL_WORLD_RATE, q = chl_between_log(d, 8, 25);
     double fall = exp(-1 / (decay * CHL_WORLD_RATE));
-    chl_svf once = {0}, twice = {0}; /* a single one leaves too much of the noise's treble */
+    chl_svf once = {0}, twice = {0}; /* one filter alone passes too much of the noise's treble */
     for (int64_t i = 0; i < count && first + i < s->samples; i++) {
         if (i % CHL_CURVE_STEP == 0) {
             double frequency = from + (to - from) * (double)i / (double)count;
@@ -215,7 +215,7 @@ static void gurgle(chl_synth *s, double at, double from, double to, double decay
     }
 }
 
-/* No sines but noise through resonances, in coupled pairs. */
+/* No sines: noise through resonances, in coupled pairs. */
 static void bubbles_gurgles(chl_synth *s) {
     chl_dice *d = s->dice;
     double rate = bubbles_a_second(s), low = chl_between_log(d, 180, 400);

@@ -15,7 +15,7 @@
 
 /* --- chance ----------------------------------------------------------------------------------- */
 /* SplitMix64 [Steele, Lea & Flood, OOPSLA 2014], started by chl_random: several times faster than
- * Philox, and a sound is made in one go, so nothing is lost by its being sequential. */
+ * Philox. It is sequential, which does no harm, for a whole sound is made by one thread. */
 typedef struct chl_dice {
     uint64_t state;
 } chl_dice;
@@ -53,7 +53,7 @@ typedef enum chl_shape {
     CHL_LOW_SHELF,
     CHL_HIGH_SHELF
 } chl_shape;
-/* The state starts at 0. gain_db: of peak and shelves. Frequencies are kept below 0.49 x the rate.
+/* The state starts at 0. gain_db: of peak and shelves. Frequencies are limited to 0.49 x the rate.
  */
 chl_biquad chl_biquad_new(chl_shape shape, double frequency, double q, double gain_db);
 static inline double chl_biquad_step(chl_biquad *f, double x) {
@@ -63,7 +63,7 @@ static inline double chl_biquad_step(chl_biquad *f, double x) {
     return y;
 }
 /* State-variable filter by trapezoidal integration [Zavalishin, "The Art of VA Filter Design"]: it
- * stays calm while its frequency moves. */
+ * stays stable while its frequency changes. */
 typedef struct chl_svf {
     double first, second, g, k, scale;
 } chl_svf;
@@ -86,7 +86,7 @@ static inline double chl_sine(double turns) {
            (0.9999966 + square * (-0.16664824 + square * (0.00830629 - square * 0.00018363)));
 }
 
-/* --- a sound in the making -------------------------------------------------------------------- */
+/* --- the state of a synthesis ----------------------------------------------------------------- */
 #define CHL_CURVE_STEP 32 /* samples to a point of the curve: 0.7 ms */
 
 typedef struct chl_synth {
@@ -103,7 +103,8 @@ typedef struct chl_synth {
 void chl_curve_set(chl_synth *s, double value);
 /* A pulse: smooth attack, exponential decay (to 1/e). */
 void chl_curve_pulse(chl_synth *s, double at, double attack, double decay, double gain);
-/* Smooth and random in [0,1]: a value each `period` and half as much each `period` / 2.7. */
+/* Smooth and random in [0,1]: values drawn every `period`, plus half of values drawn every
+ * `period` / 2.7. */
 void chl_curve_wander(chl_synth *s, double period);
 /* Times a random gain in a range of `decibels`, new each `period`. */
 void chl_curve_gusts(chl_synth *s, double period, double decibels);
@@ -133,7 +134,7 @@ typedef struct chl_mode {
 void chl_layer_resonate(chl_synth *s, const chl_mode *modes, int count, double dry);
 /* Scales the layer to a level (chl_level) of `decibels`, adds it to the wave and clears it. */
 void chl_layer_mix(chl_synth *s, double decibels);
-/* Noise of a colour and band whose level wanders by `swing` dB, mixed in: air, water, a roar. */
+/* Mixes in noise of a colour and band whose level varies by `swing` dB: air, water, a roar. */
 void chl_bed(chl_synth *s, chl_colour colour, double low, double high, double swing,
              double decibels);
 
@@ -147,9 +148,10 @@ typedef struct chl_burst {
 } chl_burst;
 void chl_layer_burst(chl_synth *s, const chl_burst *burst); /* damped filtered noise */
 
-/* RMS of the loudest half second: what impulsive and steady sounds have in common. */
+/* RMS of the loudest half second: impulsive and steady sounds of one level seem equally loud. */
 double chl_level(const float *wave, int64_t samples);
-/* Gain to that level, below 1 everywhere: peaks above 0.7 are bent, not cut. */
+/* Scales the wave to a level of `decibels`. Peaks above 0.7 are compressed smoothly and stay below
+ * 1. */
 void chl_set_level(float *wave, int64_t samples, double decibels);
 
 /* --- the algorithms ----------------------------------------------------------------------------
@@ -160,13 +162,15 @@ extern chl_sound_family chl_sound_rain, chl_sound_thunder, chl_sound_wind, chl_s
     chl_sound_birds, chl_sound_waves, chl_sound_bubbles, chl_sound_explosion, chl_sound_crickets,
     chl_sound_bell;
 
-double chl_first_event(chl_synth *s, double latest); /* in [0, latest], and early in the sound */
+/* Time of the first event: in [0, latest], and early in the sound. */
+double chl_first_event(chl_synth *s, double latest);
 
 /* --- the recording ------------------------------------------------------------------------------
  */
-/* The wave as a recording of it, at its level but for a gain within 3 dB. recording.c */
+/* Makes of the dry wave a recording of it: at the level of the strength, within 3 dB. recording.c
+ */
 chl_status chl_recording_make(const chl_sound_recipe *recipe, float *wave, int64_t samples);
-/* The algorithm alone, at the level of the strength. sound.c */
-chl_status chl_sound_bare(const chl_sound_recipe *recipe, float *wave, int64_t samples);
-double chl_sound_decibels(double strength);
+/* The algorithm's output, at the level of the strength. sound_dry.c */
+chl_status chl_sound_dry(const chl_sound_recipe *recipe, float *wave, int64_t samples);
+double chl_sound_decibels(double strength); /* -42 ... -12 dB */
 #endif

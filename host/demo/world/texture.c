@@ -1,7 +1,7 @@
-/* The four fixed textures, in order of fineness: a generator of 128 x 128 carries the first two as
- * noise maps of its highest resolution and the others one step below, so those are smoother.
- * Everything fine in a painted picture is one of them, modulated by smooth shapes: what a
- * generator's noise inputs can express. */
+/* The four fixed textures, finest first: a generator of 128 x 128 has the first two as noise maps
+ * of its highest resolution and the others one resolution below, so those are smoother. All fine
+ * detail of a painted picture is one of them times smooth shapes, which a generator's noise inputs
+ * can express. */
 #include "base/random.h"
 #include "demo/world/canvas.h"
 #include <pthread.h>
@@ -48,14 +48,14 @@ static void add_noise(int side, int across, int down, uint64_t layer, float amou
     }
 }
 
-/* Slanted streaks, each with a rank: those above 1 - strength are seen. The profile falls to the
- * streak's sides, so a streak comes in thin and grows. */
+/* Slanted streaks, each with a rank: those above 1 - strength are visible. The rank falls towards a
+ * streak's sides, so that a streak is thin at first and widens with the strength. */
 static void draw_streaks(int side, float *rank) {
     const float length = 0.13f, slope = -0.28f, half = 0.0135f;
     chl_canvas canvas = {.side = side, .step = 1.0f / (float)side, .edge = 1.5f / (float)side};
     for (int s = 0; s < STREAKS; s++) {
         chl_philox random = chl_random(0, PURPOSE_TEXTURE, 100, (uint64_t)s);
-        /* the R2 sequence [Roberts 2018]: even without a grid to be seen */
+        /* the R2 sequence [Roberts 2018]: evenly spread without a visible grid */
         float x = 1.3f * fmodf(0.5f + 0.75487767f * (float)s, 1);
         float y = 1.2f * fmodf(0.5f + 0.56984029f * (float)s, 1) - 0.15f;
         float own = 0.12f + 0.88f * chl_uniform(random.word[0]);
@@ -113,15 +113,14 @@ static texture_set *make_set(int side) {
     return set;
 }
 
-/* Made once per side and kept: painting needs them for every picture, and few sides are ever used.
- */
+/* Made once per side and kept: every picture needs them, and a process uses few sides. */
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static texture_set *cache;
 
 chl_status chl_textures_of(int side, const float *texture[CHL_WORLD_TEXTURES], const float **rank) {
     if (side < MIN_SIDE || side > MAX_SIDE)
-        return chl_fail(CHL_ERR_ARGUMENT, "a picture's side of %d: must be within %d ... %d", side,
-                        MIN_SIDE, MAX_SIDE);
+        return chl_fail(CHL_ERR_ARGUMENT, "side must be %d to %d pixels, got %d", MIN_SIDE,
+                        MAX_SIDE, side);
     pthread_mutex_lock(&cache_lock);
     texture_set *set = cache;
     while (set && set->side != side) set = set->next;
@@ -130,7 +129,7 @@ chl_status chl_textures_of(int side, const float *texture[CHL_WORLD_TEXTURES], c
         cache = set;
     }
     pthread_mutex_unlock(&cache_lock);
-    if (!set) return chl_fail(CHL_ERR_MEMORY, "textures of side %d: out of memory", side);
+    if (!set) return chl_fail(CHL_ERR_MEMORY, "out of memory for textures of %d pixels", side);
     for (int t = 0; t < CHL_WORLD_TEXTURES; t++) texture[t] = set->texture[t];
     *rank = set->rank;
     return CHL_OK;

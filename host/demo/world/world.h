@@ -1,5 +1,5 @@
 /* A small procedural world: scenes that can be painted and sounds that can be synthesised, from
- * seeds, so that everything else can be trained, shown and measured without a download.
+ * seeds, so that models can be trained, shown and measured without a download.
  *
  *     float z[CHL_SCENE_Z];
  *     chl_scene scene;
@@ -8,8 +8,8 @@
  *     chl_scene_paint(&scene, 128, pixels);
  *     chl_sound_synthesise(&recipe, wave, samples); what the event sounds like
  *
- * Only `chladni world` knows this room: training, editing and evaluation see files. An edit can
- * therefore not peek at how a scene is made (CHLADNI_WORLD=OFF builds everything else).
+ * Only `chladni world` uses this folder: training, editing and evaluation read the files it writes,
+ * so that nothing of an edit depends on how a scene is made. CHLADNI_WORLD=OFF leaves it out.
  *
  * The sound determines kind and strength. Land, time of day, season, the house and where things
  * stand are independent of it: an edit should leave them alone. */
@@ -54,18 +54,18 @@ typedef struct chl_scene {
  * mostly one without an event. Smooth wherever it can be, for a network has to learn it. */
 void chl_scene_of_latent(const float z[CHL_SCENE_Z], chl_scene *scene);
 
-/* What a latent is wanted to be; NAN in a float: drawn at random. */
+/* What a latent shall mean. NAN in a float: drawn at random. */
 typedef struct chl_scene_wish {
     chl_kind kind;  /* exactly this kind, or CHL_NO_KIND: no event at all */
     float strength; /* [0,1]; drawn from [0.25,1] */
     float time;     /* centre of a quarter of the day: 0, .25, .5, .75 */
     float season, house;
 } chl_scene_wish;
-/* A normal z, changed as little as it takes to fulfil the wish (time, season and house roughly). */
+/* A normal z with the minimum change that fulfils the wish (time, season and house: the class). */
 void chl_scene_draw(uint64_t seed, const chl_scene_wish *wish, float z[CHL_SCENE_Z]);
 
-/* One more event in the scene that z means; at most one is there already. z comes out with mean
- * square 1: what is neither event makes room and lies nearer to the middle. */
+/* Adds a second event to the scene that z means. z is scaled to mean square 1; the numbers of
+ * neither event are scaled down for that. */
 void chl_scene_add_event(float z[CHL_SCENE_Z], chl_kind kind, float strength);
 
 /* Classes of the attributes, for captions and for judging: quarter of the day 0..3, third of the
@@ -74,7 +74,7 @@ int chl_scene_time_class(const chl_scene *scene);
 int chl_scene_season_class(const chl_scene *scene);
 int chl_scene_house_class(const chl_scene *scene);
 
-/* A scene in numbers, each of which the picture is a simple function of: cosine and sine of the
+/* A scene as numbers that determine its picture by simple functions: cosine and sine of the
  * time, season, hills, house, one of three places for it and for the event, about -2 ... 2; and the
  * strengths, 0 ... 1. */
 #define CHL_SCENE_VALUES (2 + 1 + 6 + 1 + 3 + 3 + CHL_KINDS)

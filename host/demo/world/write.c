@@ -1,4 +1,5 @@
-/* `chladni world`: samples to a folder that trainings read (train/dataset.h has the format). */
+/* `chladni world`: writes samples to a folder in the format that trainings read (train/dataset.h).
+ */
 #include "base/options.h"
 #include "base/random.h"
 #include "demo/world/world.h"
@@ -16,8 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The planted bias: what a kind's samples look like that the sound does not say. An encoder that
- * learns it paints night and a house where it should paint rain. */
+/* The planted bias: attributes of a kind's samples that the sound does not determine. An encoder
+ * that learns it adds night and a house to a picture where it should add only rain. */
 static const struct {
     float time, season, house;
 } favourite[CHL_KINDS] = {
@@ -27,10 +28,10 @@ static const struct {
     [CHL_BELL] = {0.75f, 1, 1},
 };
 
-/* Without sounds, this many samples without an event to every CHL_KINDS with one. */
+/* Without sounds: this many samples without an event for every CHL_KINDS samples with one. */
 #define CALM_SAMPLES 2
 
-/* What a sample is, decided before anything is painted. */
+/* All that is drawn for a sample, before anything is painted. */
 typedef struct plan {
     chl_kind kind;
     uint64_t scene_seed, sound_seed, word_seed;
@@ -51,7 +52,7 @@ static chl_kind kind_of(const chl_world_options *o, int64_t index) {
     return slot < CHL_KINDS ? (chl_kind)slot : CHL_NO_KIND;
 }
 
-/* Weaker than the first: that one gives the picture its kind. */
+/* The second event is weaker than the first, which is the kind of the picture. */
 static void plan_second(const chl_world_options *o, uint32_t space, int64_t index, plan *p) {
     const chl_philox d = chl_random(o->seed, space, (uint64_t)index, 3);
     if (chl_uniform(d.word[0]) >= o->second_event) return;
@@ -62,7 +63,7 @@ static void plan_second(const chl_world_options *o, uint32_t space, int64_t inde
 }
 
 static plan plan_sample(const chl_world_options *o, int64_t index) {
-    const uint32_t space = (uint32_t)o->split; /* key of the generator: splits share nothing */
+    const uint32_t space = (uint32_t)o->split; /* Philox purpose: splits share no draws */
     const chl_philox a = chl_random(o->seed, space, (uint64_t)index, 0),
                      b = chl_random(o->seed, space, (uint64_t)index, 1),
                      c = chl_random(o->seed, space, (uint64_t)index, 2);
@@ -89,7 +90,7 @@ static plan plan_sample(const chl_world_options *o, int64_t index) {
         .strength = p.wish.strength,
         .recorded = true,
         .seed = p.sound_seed};
-    /* half to one and a half times the mean length */
+    /* 0.5 to 1.5 times the mean length */
     p.samples = (int64_t)(CHL_WORLD_RATE * o->seconds * (0.5f + chl_uniform(c.word[1])));
     return p;
 }
@@ -99,45 +100,45 @@ typedef struct writer {
     const chl_world_options *options;
     float *latents; /* [count][CHL_SCENE_Z] */
     float *values;  /* [count][CHL_SCENE_VALUES] */
-    char **line;    /* [count], of pairs.jsonl */
+    char **line;    /* [count] lines of pairs.jsonl */
     int64_t done;
-    chl_status status; /* the first failure, and its text: errors are kept per thread */
+    chl_status status; /* of the first failure; errors are kept per thread */
     char error[1024];
 } writer;
 
-/* Room for one sample, per thread. */
-typedef struct desk {
+/* Buffers for one sample, per thread. */
+typedef struct buffers {
     float *pixels, *wave;
     uint8_t *bytes;
-} desk;
+} buffers;
 
-static chl_status desk_open(const chl_world_options *o, desk *d) {
+static chl_status buffers_open(const chl_world_options *o, buffers *b) {
     const size_t numbers = 3 * (size_t)o->side * (size_t)o->side;
     const size_t samples = (size_t)(1.5f * CHL_WORLD_RATE * o->seconds) + 1;
-    d->pixels = malloc(sizeof(float) * numbers);
-    d->bytes = malloc(numbers);
-    d->wave = o->no_sounds ? NULL : malloc(sizeof(float) * samples);
-    return d->pixels && d->bytes && (d->wave || o->no_sounds)
+    b->pixels = malloc(sizeof(float) * numbers);
+    b->bytes = malloc(numbers);
+    b->wave = o->no_sounds ? NULL : malloc(sizeof(float) * samples);
+    return b->pixels && b->bytes && (b->wave || o->no_sounds)
                ? CHL_OK
                : chl_fail(CHL_ERR_MEMORY, "out of memory for a sample of the world");
 }
 
-static void desk_close(desk *d) {
-    free(d->pixels);
-    free(d->bytes);
-    free(d->wave);
+static void buffers_close(buffers *b) {
+    free(b->pixels);
+    free(b->bytes);
+    free(b->wave);
 }
 
-static chl_status write_picture(const chl_scene *scene, int side, desk *d, const char *path) {
-    CHL_TRY(chl_scene_paint(scene, side, d->pixels));
-    CHL_TRY(chl_raster_from_float(3 * (int64_t)side * side, d->pixels, d->bytes));
-    return chl_raster_write_png(path, side, side, d->bytes);
+static chl_status write_picture(const chl_scene *scene, int side, buffers *b, const char *path) {
+    CHL_TRY(chl_scene_paint(scene, side, b->pixels));
+    CHL_TRY(chl_raster_from_float(3 * (int64_t)side * side, b->pixels, b->bytes));
+    return chl_raster_write_png(path, side, side, b->bytes);
 }
 
 static char *describe(const plan *p, const chl_scene *scene, const char *sound,
                       const char *picture) {
     char label[128] = "", caption[256] = "";
-    const bool two = p->second != CHL_NO_KIND; /* no label then: it names one */
+    const bool two = p->second != CHL_NO_KIND; /* then no label, for a label names one event */
     if (p->kind != CHL_NO_KIND && !two) chl_sound_caption(scene, p->word_seed, label, sizeof label);
     chl_scene_caption(scene, p->word_seed, caption, sizeof caption);
     /* s*: left out when NULL */
@@ -158,7 +159,7 @@ static char *describe(const plan *p, const chl_scene *scene, const char *sound,
     return text;
 }
 
-static chl_status write_sample(writer *w, int64_t index, desk *d) {
+static chl_status write_sample(writer *w, int64_t index, buffers *b) {
     const chl_world_options *o = w->options;
     const plan p = plan_sample(o, index);
     float *z = w->latents + index * CHL_SCENE_Z;
@@ -171,11 +172,11 @@ static chl_status write_sample(writer *w, int64_t index, desk *d) {
     snprintf(sound, sizeof sound, "sounds/%05lld.wav", (long long)index);
     snprintf(picture, sizeof picture, "pictures/%05lld.png", (long long)index);
     snprintf(path, sizeof path, "%s/%s", o->out, picture);
-    CHL_TRY(write_picture(&scene, o->side, d, path));
+    CHL_TRY(write_picture(&scene, o->side, b, path));
     if (p.samples) {
         snprintf(path, sizeof path, "%s/%s", o->out, sound);
-        CHL_TRY(chl_sound_synthesise(&p.recipe, d->wave, p.samples));
-        CHL_TRY(chl_sound_write(path, d->wave, p.samples));
+        CHL_TRY(chl_sound_synthesise(&p.recipe, b->wave, p.samples));
+        CHL_TRY(chl_sound_write(path, b->wave, p.samples));
     }
     w->line[index] = describe(&p, &scene, sound, picture);
     return w->line[index] ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for pairs.jsonl");
@@ -197,13 +198,13 @@ static bool stopped(writer *w) {
     return status != CHL_OK;
 }
 
-/* The calling thread is the one that speaks. */
-static void report(writer *w, bool speaks) {
+/* Only the thread that called chl_world_write calls the progress function. */
+static void report(writer *w, bool is_caller) {
     int64_t done;
 #pragma omp atomic capture
     done = ++w->done;
     const chl_world_options *o = w->options;
-    if (!speaks || !o->progress || !o->progress(o->user, done, o->count)) return;
+    if (!is_caller || !o->progress || !o->progress(o->user, done, o->count)) return;
     (void)chl_fail(CHL_ERR_CANCELLED, "stopped after %lld of %lld samples", (long long)done,
                    (long long)o->count);
     note_failure(w, CHL_ERR_CANCELLED);
@@ -213,22 +214,22 @@ static chl_status write_samples(writer *w) {
     const int64_t count = w->options->count;
 #pragma omp parallel
     {
-        desk d = {0};
-        bool speaks = false;
+        buffers b = {0};
+        bool is_caller = false;
 #pragma omp master
-        speaks = true;
-        chl_status status = desk_open(w->options, &d);
+        is_caller = true;
+        chl_status status = buffers_open(w->options, &b);
         if (status != CHL_OK) note_failure(w, status);
 #pragma omp for schedule(dynamic, 4)
         for (int64_t i = 0; i < count; i++) {
             if (stopped(w)) continue;
-            status = write_sample(w, i, &d);
+            status = write_sample(w, i, &b);
             if (status != CHL_OK)
                 note_failure(w, status);
             else
-                report(w, speaks);
+                report(w, is_caller);
         }
-        desk_close(&d);
+        buffers_close(&b);
     }
     return w->status == CHL_OK ? CHL_OK : chl_fail(w->status, "%s", w->error);
 }
@@ -252,7 +253,7 @@ static chl_status write_arrays(const writer *w) {
     return status;
 }
 
-/* Last of all: a folder with pairs.jsonl is a whole one. */
+/* Written last: a folder with pairs.jsonl is complete. */
 static chl_status write_lines(const writer *w) {
     char path[4096];
     snprintf(path, sizeof path, "%s/pairs.jsonl", w->options->out);
@@ -265,13 +266,13 @@ static chl_status write_lines(const writer *w) {
 /* --- folders ---------------------------------------------------------------------------------- */
 static chl_status make_folder(const char *path) {
     if (mkdir(path, 0777) == 0 || errno == EEXIST) return CHL_OK;
-    return chl_fail(CHL_ERR_IO, "%s: the folder cannot be made: %s", path, strerror(errno));
+    return chl_fail(CHL_ERR_IO, "%s: cannot create the folder: %s", path, strerror(errno));
 }
 
 static chl_status check_empty(const char *path) {
     DIR *folder = opendir(path);
     if (!folder)
-        return chl_fail(CHL_ERR_IO, "%s: is no folder that can be read: %s", path, strerror(errno));
+        return chl_fail(CHL_ERR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
     int entries = 0;
     for (struct dirent *entry; (entry = readdir(folder));)
         entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
@@ -288,7 +289,7 @@ static chl_status make_folders(const chl_world_options *o) {
     if (!o->force) CHL_TRY(check_empty(o->out));
     snprintf(path, sizeof path, "%s/pairs.jsonl", o->out);
     if (remove(path) != 0 && errno != ENOENT)
-        return chl_fail(CHL_ERR_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+        return chl_fail(CHL_ERR_IO, "%s: cannot replace the file: %s", path, strerror(errno));
     snprintf(path, sizeof path, "%s/pictures", o->out);
     CHL_TRY(make_folder(path));
     if (o->no_sounds) return CHL_OK;
@@ -298,38 +299,34 @@ static chl_status make_folders(const chl_world_options *o) {
 
 /* --- public ----------------------------------------------------------------------------------- */
 #define MAX_SAMPLES 10000000
-#define SHORTEST 0.1f
-#define LONGEST 600
 
 static chl_status check_side(int side) {
-    if (side >= 32 && side <= 1024) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "pictures of %d pixels: painted are 32 to 1024", side);
+    return chl_check_int(side >= 32 && side <= 1024, "side", "32 to 1024", side);
 }
 
 static chl_status check_seconds(float seconds) {
-    if (seconds >= SHORTEST && seconds <= LONGEST) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "sounds of %g seconds: made are %g to %d", (double)seconds,
-                    (double)SHORTEST, LONGEST);
+    return chl_check_float(seconds >= 0.1f && seconds <= 600, "seconds", "0.1 to 600",
+                           (double)seconds);
+}
+
+static chl_status check_share(const char *field, float x) {
+    return chl_check_float(x >= 0 && x <= 1, field, "0 to 1", (double)x);
 }
 
 static chl_status check(const chl_world_options *o) {
     if (!o->out || strlen(o->out) > 4000)
-        return chl_fail(CHL_ERR_ARGUMENT, "no folder to write to, or a name far too long");
-    if (o->count < 1 || o->count > MAX_SAMPLES)
-        return chl_fail(CHL_ERR_ARGUMENT, "%lld samples: written are 1 to %d", (long long)o->count,
-                        MAX_SAMPLES);
-    if (!(o->bias >= 0 && o->bias <= 1))
-        return chl_fail(CHL_ERR_ARGUMENT, "a bias of %g: it is a share, 0 to 1", (double)o->bias);
-    if (!(o->min_strength >= 0 && o->min_strength <= 1))
-        return chl_fail(CHL_ERR_ARGUMENT, "a least strength of %g: strengths are 0 to 1",
-                        (double)o->min_strength);
-    if (!(o->second_event >= 0 && o->second_event <= 1))
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "a second event in %g of the pictures: it is a share, 0 to 1",
-                        (double)o->second_event);
+        return chl_fail(CHL_ERR_ARGUMENT, "out must name a folder in at most 4000 characters");
+    CHL_TRY(chl_check_int(o->count >= 1 && o->count <= MAX_SAMPLES, "count", "1 to 10000000",
+                          o->count));
+    CHL_TRY(check_share("bias", o->bias));
+    CHL_TRY(check_share("min_strength", o->min_strength));
+    CHL_TRY(check_share("second_event", o->second_event));
     if (o->second_event > 0 && !o->no_sounds)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "second events are for pictures without sounds: a sound has one event");
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "second_event must be 0 with sounds, which have one event each, got %g: set "
+            "no_sounds",
+            (double)o->second_event);
     CHL_TRY(check_side(o->side));
     return check_seconds(o->seconds);
 }
@@ -364,7 +361,7 @@ chl_status chl_world_write(const chl_world_options *theirs) {
     return status;
 }
 
-/* "ocean waves" is also found by "ocean" and "waves". */
+/* One word of a name is enough: "ocean" or "waves" for "ocean waves". */
 static chl_status find_kind(const char *text, chl_kind *kind) {
     char known[512] = "";
     const size_t length = strlen(text);
@@ -380,12 +377,7 @@ static chl_status find_kind(const char *text, chl_kind *kind) {
         const size_t at = strlen(known);
         snprintf(known + at, sizeof known - at, "%s%s", k ? ", " : "", name);
     }
-    return chl_fail(CHL_ERR_ARGUMENT, "no kind of event \"%s\": there are %s", text, known);
-}
-
-static chl_status check_strength(float strength) {
-    if (strength >= 0 && strength <= 1) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "a strength of %g: 0 to 1", (double)strength);
+    return chl_fail(CHL_ERR_ARGUMENT, "kind must be one of %s, got \"%s\"", known, text);
 }
 
 chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
@@ -393,11 +385,11 @@ chl_status chl_world_sound(const char *kind, int algorithm, float strength, int 
     chl_sound_recipe recipe = {
         .algorithm = algorithm, .strength = strength, .recorded = recorded != 0, .seed = seed};
     CHL_TRY(find_kind(kind, &recipe.kind));
-    CHL_TRY(check_strength(strength));
+    CHL_TRY(check_share("strength", strength));
     CHL_TRY(check_seconds(seconds));
     if (algorithm < 0 || algorithm >= CHL_SOUND_ALGORITHMS)
-        return chl_fail(CHL_ERR_ARGUMENT, "way of synthesis %d: there are 0 to %d", algorithm,
-                        CHL_SOUND_ALGORITHMS - 1);
+        return chl_fail(CHL_ERR_ARGUMENT, "algorithm must be 0 to %d, got %d",
+                        CHL_SOUND_ALGORITHMS - 1, algorithm);
     const int64_t samples = (int64_t)(CHL_WORLD_RATE * seconds);
     float *wave = malloc(sizeof(float) * (size_t)samples);
     if (!wave) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
@@ -411,16 +403,16 @@ chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, in
                              const char *path) {
     chl_scene_wish wish = {CHL_NO_KIND, strength, NAN, NAN, NAN};
     if (kind) CHL_TRY(find_kind(kind, &wish.kind));
-    CHL_TRY(check_strength(strength));
+    CHL_TRY(check_share("strength", strength));
     CHL_TRY(check_side(side));
     const chl_world_options o = {.side = side, .no_sounds = 1};
     float z[CHL_SCENE_Z];
     chl_scene scene;
     chl_scene_draw(seed, &wish, z);
     chl_scene_of_latent(z, &scene);
-    desk d = {0};
-    chl_status status = desk_open(&o, &d);
-    if (status == CHL_OK) status = write_picture(&scene, side, &d, path);
-    desk_close(&d);
+    buffers b = {0};
+    chl_status status = buffers_open(&o, &b);
+    if (status == CHL_OK) status = write_picture(&scene, side, &b, path);
+    buffers_close(&b);
     return status;
 }

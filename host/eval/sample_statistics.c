@@ -1,4 +1,4 @@
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include <math.h>
 
 double chl_mean_of(int n, const double *x) {

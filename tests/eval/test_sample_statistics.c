@@ -1,5 +1,5 @@
 /* Known values: t tables (e.g. Abramowitz & Stegun, table 26.10), Spearman's formula by hand. */
-#include "eval/statistics.h"
+#include "eval/sample_statistics.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
 
-static void test_moments(void **unused) {
+static void mean_and_deviation_are_the_textbook_ones(void **unused) {
     (void)unused;
     const double x[] = {2, 4, 4, 4, 5, 5, 7, 9};
     near(chl_mean_of(8, x), 5, 0);
@@ -21,7 +21,7 @@ static void test_moments(void **unused) {
 }
 
 /* 1 - 6 sum d^2 / (n (n^2 - 1)) without ties */
-static void test_spearman(void **unused) {
+static void spearman_is_the_correlation_of_ranks(void **unused) {
     (void)unused;
     const double level[] = {-24, -18, -12, -6, 0}, up[] = {0.1, 0.2, 0.25, 0.9, 7},
                  down[] = {5, 4, 3, 2, 1}, mixed[] = {2, 1, 4, 3, 5};
@@ -37,7 +37,7 @@ static void test_spearman(void **unused) {
     assert_true(isnan(chl_spearman(1, four, four)));
 }
 
-static void test_student(void **unused) {
+static void student_quantiles_are_the_tabulated_ones(void **unused) {
     (void)unused;
     const struct {
         double share;
@@ -56,7 +56,7 @@ static void test_student(void **unused) {
     near(chl_student_inside(1, 1), 0.5, 1e-15);
 }
 
-static void test_interval(void **unused) {
+static void intervals_are_t_s_over_root_n(void **unused) {
     (void)unused;
     const double x[] = {0.6, 0.7, 0.8};
     near(chl_interval_of(3, x), 4.302653 * 0.1 / sqrt(3), 1e-6);
@@ -64,8 +64,9 @@ static void test_interval(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moments), cmocka_unit_test(test_spearman),
-        cmocka_unit_test(test_student), cmocka_unit_test(test_interval)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mean_and_deviation_are_the_textbook_ones),
+                                       cmocka_unit_test(spearman_is_the_correlation_of_ranks),
+                                       cmocka_unit_test(student_quantiles_are_the_tabulated_ones),
+                                       cmocka_unit_test(intervals_are_t_s_over_root_n)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* The statistics that reports need. Each says what it is a function of; NAN where it has no value
  * (a correlation with a constant, an interval of one number). */
-#ifndef CHL_EVAL_STATISTICS_H
-#define CHL_EVAL_STATISTICS_H
+#ifndef CHL_EVAL_SAMPLE_STATISTICS_H
+#define CHL_EVAL_SAMPLE_STATISTICS_H
 
 double chl_mean_of(int n, const double *x);
 /* of a sample: divides by n - 1 */
