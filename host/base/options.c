@@ -1,7 +1,7 @@
 #include "base/options.h"
 #include <string.h>
 
-/* No option struct is near this: a larger size is memory that nobody set. */
+/* No option struct is nearly this large: a larger size is uninitialised memory. */
 #define MAX_SIZE 4096u
 #define MIN_SIZE 8u
 

@@ -16,8 +16,8 @@
  * a larger struct that is not zero beyond `size`: an option of a newer header is set. */
 chl_status chl_options_take(void *mine, uint32_t size, const void *theirs, const char *name);
 
-/* The other way: writes defaults [size bytes] to a caller's struct of `their_size` bytes: cut, or
- * with zeros behind them. The struct's size field becomes their_size. */
+/* Writes `defaults` [size bytes] to a caller's struct of `their_size` bytes: truncated, or followed
+ * by zeros. The struct's size field becomes their_size. */
 void chl_options_give(void *theirs, size_t their_size, const void *defaults, size_t size);
 
 /* --- checks of fields ------------------------------------------------------------------------- */

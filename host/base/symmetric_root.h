@@ -3,7 +3,7 @@
  *     float root[N * N];
  *     int rank;
  *     CHL_TRY(chl_symmetric_root(N, covariance, root, &rank));
- *     w = mean + root u gives w that covariance when u has the identity for one */
+ *     w = mean + root u has that covariance when u has the identity as its covariance */
 #ifndef CHL_BASE_SYMMETRIC_ROOT_H
 #define CHL_BASE_SYMMETRIC_ROOT_H
 #include "base/status.h"

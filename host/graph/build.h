@@ -173,8 +173,9 @@ chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay);
 typedef struct chl_mel_settings {
     int rate, fft, hop, bands; /* 44100, 2048, 512, 128 */
     bool reflect;              /* padding at the ends: reflect (compatible) or zeros */
-    bool absolute;         /* reference level: full scale, or the clip's own maximum (compatible) */
-    float floor_db, least; /* 80, 1e-10; floor_db 0: decibels above the reference, as they are */
+    bool absolute;   /* reference level: full scale, or the clip's own maximum (compatible) */
+    float floor_db;  /* 80; 0: decibels above the reference, as they are */
+    float min_power; /* 1e-10 */
 } chl_mel_settings;
 /* Full scale is the mel power of a sine of amplitude 1 in the band and at the bin where it is
  * largest: max over (band, k) of (fft/4)^2 (F[band,k] + (F[band,k-1] + F[band,k+1]) / 4), F the

@@ -36,7 +36,7 @@ chl_mel_settings chl_mel_settings_of(chl_mel_mode mode) {
                               .reflect = mode == CHL_MEL_COMPATIBLE,
                               .absolute = mode != CHL_MEL_COMPATIBLE,
                               .floor_db = floor_db,
-                              .least = 1e-10f};
+                              .min_power = 1e-10f};
 }
 
 int64_t chl_mel_frames_of(int64_t samples) {

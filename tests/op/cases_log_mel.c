@@ -15,7 +15,7 @@ static int build_log_mel(chl_graph *g, const op_case *c, const chl_tensor *in, c
                                           .reflect = reflect_,                                     \
                                           .absolute = absolute_,                                   \
                                           .floor_db = floor_,                                      \
-                                          .least = 1e-10f}
+                                          .min_power = 1e-10f}
 SETTINGS(compatible, 256, 64, 20, true, false, 80);
 SETTINGS(absolute, 256, 64, 20, false, true, 80);
 SETTINGS(raw, 128, 32, 9, false, true, 0);

@@ -68,7 +68,7 @@ REFERENCE(log_mel) {
             frame_power(m, IN(0) + clip * samples, samples, f * m->hop, power);
             for (int band = 0; band < m->bands; band++) {
                 real p = mel_power(m, power, band);
-                if (RE(p) < m->least) p = m->least;
+                if (RE(p) < m->min_power) p = m->min_power;
                 mel[band * frames + f] = real_log(p) * (10 / log(10));
                 loudest = fmax(loudest, RE(mel[band * frames + f]));
             }

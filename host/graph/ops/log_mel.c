@@ -118,12 +118,13 @@ static void free_tables(mel_tables *t) {
 chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *settings) {
     if (wave == CHL_NONE) return CHL_NONE;
     if (!is_power_of_two(settings->fft) || settings->fft < 16 || settings->fft > 65536 ||
-        settings->bands < 1 || settings->rate < 1 || settings->least <= 0 || settings->floor_db < 0)
+        settings->bands < 1 || settings->rate < 1 || settings->min_power <= 0 ||
+        settings->floor_db < 0)
         return chl_graph_fail(g, CHL_ERR_ARGUMENT,
                               "log_mel: fft %d (a power of two, 16 to 65536), bands %d, rate %d, "
-                              "least %g (above 0) or floor %g dB makes no sense",
+                              "min_power %g (above 0) or floor %g dB makes no sense",
                               settings->fft, settings->bands, settings->rate,
-                              (double)settings->least, (double)settings->floor_db);
+                              (double)settings->min_power, (double)settings->floor_db);
     mel_tables t = {0};
     if (!make_tables(settings, &t)) {
         free_tables(&t);
@@ -135,11 +136,11 @@ chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *se
                                    .reflect = settings->reflect,
                                    .absolute = settings->absolute,
                                    .floor_db = settings->floor_db,
-                                   .min_power = settings->least}};
+                                   .min_power = settings->min_power}};
     /* The kernel's absolute reference is always power 1: the level of full scale goes into the
-     * filter and into `least`. */
+     * filter and into `min_power`. */
     if (settings->absolute) {
-        attr.mel.min_power = (float)(settings->least / t.full_scale);
+        attr.mel.min_power = (float)(settings->min_power / t.full_scale);
         for (int64_t i = 0; i < t.weights; i++) t.filter[i] = (float)(t.filter[i] / t.full_scale);
     }
     chl_tensor in[5] = {

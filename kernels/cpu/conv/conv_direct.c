@@ -127,7 +127,7 @@ size_t chl_weight_gradient_workspace(const chl_conv_job *job) {
     return (size_t)(l.band * padded(l.depth) + job->out_c * l.depth) * sizeof(float);
 }
 
-void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
+bool chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
                          bool accumulate, float *workspace) {
     direct_layout l = lay_out_direct(job);
     float *sum = workspace, *column = workspace + job->out_c * l.depth;
@@ -137,9 +137,10 @@ void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, f
 #pragma omp parallel
             chl_im2col(job, first, rows, column, l.column);
         }
-        chl_gemm(true, false, job->out_c, l.depth, rows, gain, dy + first * job->out_c, job->out_c,
-                 l.plain ? job->x + first * l.column : column, l.column, first ? 1 : 0, sum,
-                 l.depth);
+        if (!chl_gemm(true, false, job->out_c, l.depth, rows, gain, dy + first * job->out_c,
+                      job->out_c, l.plain ? job->x + first * l.column : column, l.column,
+                      first ? 1 : 0, sum, l.depth))
+            return false;
     }
     int64_t taps = job->kernel * job->kernel;
 #pragma omp parallel for schedule(static)
@@ -148,4 +149,5 @@ void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, f
             for (int64_t tap = 0; tap < taps; tap++)
                 chl_put(dw + (o * job->in_c + i) * taps + tap,
                         sum[o * l.depth + tap * job->in_c + i], accumulate);
+    return true;
 }

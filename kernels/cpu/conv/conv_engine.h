@@ -125,10 +125,11 @@ void chl_direct(const chl_conv_job *job, const chl_epilogue *epilogue, float *wo
 size_t chl_scatter_workspace(const chl_conv_job *job);
 void chl_scatter(const chl_conv_job *job, float *dx, bool accumulate, float *workspace);
 
-/* dw [out_c,in_c,K,K] = gain * sum over pixels of dy x, job->x and job->style as in the forward. */
+/* dw [out_c,in_c,K,K] = gain * sum over pixels of dy x, job->x and job->style as in the forward.
+ * False when the matrix product fails. */
 size_t chl_weight_gradient_workspace(const chl_conv_job *job);
-void chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
-                         bool accumulate, float *workspace);
+bool chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
+                         bool accumulate, float *workspace) __attribute__((warn_unused_result));
 
 /* StyleGAN2's up-sampling convolution (conv_up.c): in [n,h,w,in_c] -> [n,2h,2w,out_c]. The job
  * holds the forward's sizes in all three; job->x is x in the forward and g [n,2h,2w,out_c]

@@ -3,14 +3,13 @@
 #ifdef CHLADNI_ONEDNN
 #include <dnnl.h>
 
-void chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
               int64_t ldc) {
-    if (m <= 0 || n <= 0) return;
-    /* row-major like ours; inside a parallel region it runs on the calling thread alone. Its status
-     * only says that an argument is out of range. */
-    (void)dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b,
-                     ldb, beta, c, ldc);
+    if (m <= 0 || n <= 0) return true;
+    /* row-major like ours; inside a parallel region it runs on the calling thread alone */
+    return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b,
+                      ldb, beta, c, ldc) == dnnl_success;
 }
 #else
 
@@ -72,13 +71,14 @@ static void block(const operands *o, int64_t row, int64_t column) {
     }
 }
 
-void chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
               int64_t ldc) {
-    if (m <= 0 || n <= 0) return;
+    if (m <= 0 || n <= 0) return true;
     operands o = {transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc};
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t row = 0; row < m; row += ROWS)
         for (int64_t column = 0; column < n; column += COLUMNS) block(&o, row, column);
+    return true;
 }
 #endif

@@ -94,16 +94,17 @@ static chl_kernel_status dw(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[1];
+    bool ok = true;
     if (call->out[0] && chl_conv_dw_path_of(a) == CHL_PATH_WINOGRAD)
         chl_winograd_dw(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
                         call->workspace);
     else if (call->out[0])
-        chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
-                            call->workspace);
+        ok = chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
+                                 call->workspace);
     if (call->out[1])
         bias_gradient(call->in[0], job.n * job.out_h * job.out_w, a->o, call->out[1],
                       chl_accumulates(call, 1));
-    return CHL_KERNEL_OK;
+    return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
 const chl_body chl_cpu_conv = {forward, forward_workspace, NULL};

@@ -132,7 +132,8 @@ static chl_kernel_status forward(const chl_call *call) {
         return CHL_KERNEL_OK;
     }
     if (rows < TRANSPOSE_FROM) {
-        chl_gemm(false, true, rows, out, in, gain, x, in, w, in, beta, y, out);
+        if (!chl_gemm(false, true, rows, out, in, gain, x, in, w, in, beta, y, out))
+            return CHL_KERNEL_FAILED;
 #pragma omp parallel for schedule(static) if (rows * out > CHL_PARALLEL_FROM)
         for (int64_t r = 0; r < rows; r++)
             if (b) add_bias(b, bias_gain, 1, out, y + r * out);
@@ -141,7 +142,8 @@ static chl_kernel_status forward(const chl_call *call) {
     /* a whole number of blocks per thread; how rows are cut does not change any result */
     int64_t team = omp_get_max_threads();
     int64_t blocks = (rows + team * FORWARD_BLOCK - 1) / (team * FORWARD_BLOCK) * team;
-#pragma omp parallel
+    bool ok = true;
+#pragma omp parallel reduction(&& : ok)
     {
 #pragma omp for schedule(static)
         for (int64_t o = 0; o < out; o += CHL_LANES)
@@ -149,12 +151,13 @@ static chl_kernel_status forward(const chl_call *call) {
 #pragma omp for schedule(static)
         for (int64_t block = 0; block < blocks; block++) {
             int64_t first = block * rows / blocks, some = (block + 1) * rows / blocks - first;
-            chl_gemm(false, false, some, out, in, gain, x + first * in, in, wt, out, beta,
-                     y + first * out, out);
+            ok = chl_gemm(false, false, some, out, in, gain, x + first * in, in, wt, out, beta,
+                          y + first * out, out) &&
+                 ok;
             if (b) add_bias(b, bias_gain, some, out, y + first * out);
         }
     }
-    return CHL_KERNEL_OK;
+    return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
 static size_t forward_workspace(const chl_call *call) {
@@ -168,10 +171,11 @@ static size_t forward_workspace(const chl_call *call) {
 static chl_kernel_status backward_x(const chl_call *call) {
     int64_t out = last(&call->in_desc[0]), in = call->in_desc[1].dim[1];
     int64_t rows = chl_count(&call->in_desc[0]) / out;
-    if (call->out[0])
-        chl_gemm(false, false, rows, in, out, call->attr.linear.gain, call->in[0], out, call->in[1],
-                 in, chl_accumulates(call, 0) ? 1.0f : 0.0f, call->out[0], in);
-    return CHL_KERNEL_OK;
+    if (!call->out[0]) return CHL_KERNEL_OK;
+    return chl_gemm(false, false, rows, in, out, call->attr.linear.gain, call->in[0], out,
+                    call->in[1], in, chl_accumulates(call, 0) ? 1.0f : 0.0f, call->out[0], in)
+               ? CHL_KERNEL_OK
+               : CHL_KERNEL_FAILED;
 }
 
 /* db[c] += bias_gain * the sum over the rows, for the columns [first, end) */
@@ -211,7 +215,8 @@ static chl_kernel_status backward_w(const chl_call *call) {
     int64_t side = by_out ? out : in, max_parts = (side + MIN_SPLIT - 1) / MIN_SPLIT;
     int64_t team = omp_get_max_threads(), parts = team < max_parts ? team : max_parts;
     if (db && !chl_accumulates(call, 1)) memset(db, 0, (size_t)out * sizeof(float));
-#pragma omp parallel for schedule(static)
+    bool ok = true;
+#pragma omp parallel for schedule(static) reduction(&& : ok)
     for (int64_t p = 0; p < parts; p++) {
         int64_t first = split(p, parts, side), size = split(p + 1, parts, side) - first;
         const float *a = by_out ? dy + first : dy, *b = by_out ? x : x + first;
@@ -220,14 +225,15 @@ static chl_kernel_status backward_w(const chl_call *call) {
             int64_t some = rows - r < WEIGHT_BLOCK ? rows - r : WEIGHT_BLOCK;
             float beta = r || chl_accumulates(call, 0) ? 1.0f : 0.0f;
             if (dw)
-                chl_gemm(true, false, by_out ? size : out, by_out ? in : size, some, gain,
-                         a + r * out, out, b + r * in, in, beta, dw + at, in);
+                ok = chl_gemm(true, false, by_out ? size : out, by_out ? in : size, some, gain,
+                              a + r * out, out, b + r * in, in, beta, dw + at, in) &&
+                     ok;
             if (db)
                 add_columns(dy + r * out, some, out, split(p, parts, out), split(p + 1, parts, out),
                             bias_gain, db);
         }
     }
-    return CHL_KERNEL_OK;
+    return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
 const chl_body chl_cpu_linear_pack = {pack, NULL, packed_bytes};

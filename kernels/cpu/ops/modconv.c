@@ -146,7 +146,8 @@ static chl_kernel_status dw(const chl_call *call) {
         chl_winograd_dw(&job, g, a->gain, call->out[0], accumulate, call->workspace);
         break;
     default:
-        chl_weight_gradient(&job, g, a->gain, call->out[0], accumulate, call->workspace);
+        if (!chl_weight_gradient(&job, g, a->gain, call->out[0], accumulate, call->workspace))
+            return CHL_KERNEL_FAILED;
     }
     return CHL_KERNEL_OK;
 }
