@@ -59,7 +59,7 @@ static chl_status raster_new(const char *name, int64_t height, int64_t width, ch
     return CHL_OK;
 }
 
-/* --- PNG in ----------------------------------------------------------------------------------- */
+/* --- reading PNG ------------------------------------------------------------------------------ */
 /* The state that must survive libpng's longjmp is kept here, not in local variables. */
 typedef struct png_reader {
     const char *name;
@@ -154,7 +154,7 @@ static chl_status read_png(const uint8_t *data, size_t size, const char *name, c
     return r.status;
 }
 
-/* --- JPEG in ---------------------------------------------------------------------------------- */
+/* --- reading JPEG ----------------------------------------------------------------------------- */
 static chl_status jpeg_problem(const char *name, tjhandle jpeg) {
     return chl_fail(CHL_ERR_FORMAT, "%s: is a damaged JPEG: %s", name, tjGetErrorStr2(jpeg));
 }
@@ -217,7 +217,7 @@ static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, 
     return orient(out, chl_exif_orientation(data, size));
 }
 
-/* --- PNG or JPEG in --------------------------------------------------------------------------- */
+/* --- reading either --------------------------------------------------------------------------- */
 chl_status chl_raster_read_memory(const void *data, size_t size, const char *name,
                                   chl_raster *out) {
     static const uint8_t png_start[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
@@ -275,7 +275,7 @@ chl_status chl_raster_read(const char *path, chl_raster *out) {
     return status;
 }
 
-/* --- PNG out ---------------------------------------------------------------------------------- */
+/* --- writing PNG ------------------------------------------------------------------------------ */
 typedef struct png_writer {
     const char *path;
     FILE *file;

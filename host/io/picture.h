@@ -23,7 +23,7 @@ typedef struct chl_raster {
 } chl_raster;
 
 chl_status chl_raster_read(const char *path, chl_raster *out);
-/* The file's bytes in memory; `name` stands for the path in error texts. */
+/* The file's bytes in memory; `name` replaces the path in error texts. */
 chl_status chl_raster_read_memory(const void *data, size_t size, const char *name, chl_raster *out);
 void chl_raster_free(chl_raster *raster);
 

@@ -66,7 +66,7 @@ static sf_count_t memory_write(const void *from, sf_count_t count, void *user) {
     return 0;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening a file --------------------------------------------------------------------------- */
 static int64_t resampled_length(int64_t frames, int rate) {
     return (int64_t)((__int128)frames * CHL_SOUND_RATE + rate - 1) / rate;
 }
@@ -194,7 +194,7 @@ int64_t chl_sound_samples(const chl_sound *s) {
     return resampled_length(s->info.frames, s->info.samplerate);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading samples -------------------------------------------------------------------------- */
 static chl_status bad_sample(const chl_sound *s, int64_t frame, int channel, float x) {
     return chl_fail(CHL_ERR_NUMERIC,
                     "%s: the sample at second %.4f (frame %" PRId64 ", channel %d) is %s: the file "

@@ -5,7 +5,7 @@
  * the pickle refers to it, and the container holds it. The containers differ only in where:
  *
  *     zip, since PyTorch 1.6 (torch_zip.c)          an entry <name>/data/<key>
- *     legacy stream, before (torch_legacy.c)        behind the pickle, in the order of a list of
+ *     legacy stream, before (torch_legacy.c)        after the pickle, in the order of a list of
  * keys NVIDIA's network pickle (nvidia_pickle.c)     inside the pickle, each a legacy stream of its
  * own
  *

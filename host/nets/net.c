@@ -18,7 +18,7 @@ void chl_net_done(chl_net *net) {
     net->bound_count = net->bound_capacity = 0;
 }
 
-/* --- binding ---------------------------------------------------------------------------------- */
+/* --- arrays as tensors of the graph ----------------------------------------------------------- */
 
 static chl_tensor find_bound(const chl_net *net, const void *data) {
     for (int64_t i = 0; i < net->bound_count; i++)
@@ -130,8 +130,7 @@ chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, .
     return bind_shaped(net, &shape, CHL_FROZEN, name);
 }
 
-/* --- importing ---------------------------------------------------------------------------------
- */
+/* --- importing a checkpoint ------------------------------------------------------------------- */
 
 bool chl_params_has(const chl_params *params, const char *format, ...) {
     FORMAT_NAME(name, format);

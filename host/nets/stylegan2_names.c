@@ -18,8 +18,7 @@ static void set_name(char *name, const char *format, ...) {
     va_end(arguments);
 }
 
-/* --- rosinality's names ------------------------------------------------------------------------
- */
+/* --- rosinality's names ----------------------------------------------------------------------- */
 
 typedef struct part {
     const char *from, *to;
@@ -94,7 +93,7 @@ static chl_status rename_rosinality(chl_params *params) {
     return CHL_OK;
 }
 
-/* --- shapes ----------------------------------------------------------------------------------- */
+/* --- ranks and sizes -------------------------------------------------------------------------- */
 
 static bool ends_with(const char *name, const char *suffix) {
     size_t n = strlen(name), m = strlen(suffix);

@@ -168,8 +168,7 @@ static float shade(const mel_pass *pass, float level) {
     return fminf(fmaxf(1 + (level - reference) / floor_db, 0), 1);
 }
 
-/* --- a wave in memory as a source --------------------------------------------------------------
- */
+/* --- a wave in memory as a source ------------------------------------------------------------- */
 typedef struct memory_wave {
     const float *wave;
     int64_t samples, at;
@@ -194,7 +193,7 @@ static chl_status check_samples(int64_t samples) {
     return CHL_OK;
 }
 
-/* --- results ---------------------------------------------------------------------------------- */
+/* --- whole spectrograms and pictures ---------------------------------------------------------- */
 /* Reads the source, and a second time when the real length moves the frames to keep away from where
  * `choose` expected them. */
 static chl_status pass_over_chosen(mel_pass *pass, const chl_wave_source *source,

@@ -30,7 +30,7 @@ typedef struct learner {
     learned_pair *pair;   /* capacity: all pairs of all words */
 } learner;
 
-/* --- words ------------------------------------------------------------------------------------ */
+/* --- counting words --------------------------------------------------------------------------- */
 /* Whether the tokenizer's pattern keeps the two bytes in one word. Its English contractions ('s,
  * 't,
  * ...) are ignored: a merge that is never used costs one token. */
@@ -100,7 +100,7 @@ static chl_status count_words(learner *l) {
     return CHL_OK;
 }
 
-/* --- pairs ------------------------------------------------------------------------------------ */
+/* --- finding and merging pairs ---------------------------------------------------------------- */
 static int by_symbols(const void *a, const void *b) {
     const learned_pair *p = a, *q = b;
     if (p->left != q->left) return p->left < q->left ? -1 : 1;
@@ -148,8 +148,7 @@ static void join(learner *l, const learned_pair *pair, int32_t joined) {
     }
 }
 
-/* --- writing the merge table -------------------------------------------------------------------
- */
+/* --- writing the merge table ------------------------------------------------------------------ */
 static chl_status spell(learner *l, const char *left, size_t left_length, const char *right,
                         size_t right_length) {
     char *text = malloc(left_length + right_length + 1);

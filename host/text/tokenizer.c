@@ -21,8 +21,7 @@ struct chl_tokenizer {
 /* CLIP's words: English contractions, runs of letters, single digits, runs of anything else. */
 static const char pattern_text[] = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-/* --- reading the merges file -------------------------------------------------------------------
- */
+/* --- reading the merges file ------------------------------------------------------------------ */
 static chl_status inflate_all(const uint8_t *data, size_t size, const char *name, char **text,
                               size_t *length) {
     z_stream stream = {.next_in = (Bytef *)data, .avail_in = (uInt)size};
@@ -132,7 +131,7 @@ int32_t chl_tokenizer_vocabulary(const chl_tokenizer *t) {
     return 512 + t->merges.count + 2;
 }
 
-/* --- encoding --------------------------------------------------------------------------------- */
+/* --- encoding a text -------------------------------------------------------------------------- */
 /* Merges all neighbours whose merge has the lowest rank, until no neighbours have one. word
  * [length] symbols; returns their new number. */
 static size_t join(const chl_merges *m, int32_t *word, size_t length) {

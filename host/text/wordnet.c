@@ -43,8 +43,7 @@ static chl_status damaged(const chl_wordnet *w, const part *p, const char *file,
                     p->name, at, what);
 }
 
-/* --- reading the files -------------------------------------------------------------------------
- */
+/* --- reading the files ------------------------------------------------------------------------ */
 static chl_status copy_text(const char *from, size_t size, text *out) {
     if (size > MAX_FILE)
         return chl_fail(CHL_ERR_FORMAT, "has %zu bytes, expected at most %zu", size, MAX_FILE);
@@ -184,8 +183,7 @@ void chl_wordnet_free(chl_wordnet *wordnet) {
     free(wordnet);
 }
 
-/* --- lines and fields --------------------------------------------------------------------------
- */
+/* --- lines and fields ------------------------------------------------------------------------- */
 /* The index's line of that lemma, or NULL. */
 static const char *find_line(const text *t, const char *lemma, size_t length) {
     size_t low = 0, high = t->size; /* starts of lines in [low, high) */
@@ -285,7 +283,7 @@ static bool synset_words(fields f, const char *lemma, size_t lemma_length, uint3
     return true;
 }
 
-/* --- looking up ------------------------------------------------------------------------------- */
+/* --- looking up a word ------------------------------------------------------------------------ */
 static chl_status read_synset(const chl_wordnet *w, const part *p, uint32_t offset,
                               const char *lemma, size_t length, uint32_t pick, char *synonym,
                               int *count) {

@@ -1,5 +1,5 @@
-/* A seed's z must be numpy's, so that it shows the picture people know. Expected numbers:
- * numpy.random.RandomState(seed).randn(5). */
+/* A seed's z must be numpy's, so that it gives the same picture as other programs. Expected
+ * numbers: numpy.random.RandomState(seed).randn(5). */
 #include "base/numpy_random.h"
 #include "edit/optimise.h"
 #include "harness/parity.h"
@@ -22,7 +22,7 @@ static void normals_are_numpys(void **state) {
     }
 }
 
-/* 20000 numbers take the generator's words some eighty times
+/* 20000 numbers refill the generator's state about eighty times
  * (tests/fixtures/make_numpy_normals.py). */
 static void long_draws_are_numpys_beyond_each_refill(void **state) {
     (void)state;

@@ -29,7 +29,7 @@ static float value_of(const chl_params *p, const char *name) {
     return *(const float *)array->data;
 }
 
-/* A random walk of add, rename and drop beside a plain table of what must be there. */
+/* A random sequence of add, rename and drop, compared with a plain table of the expected arrays. */
 static void arrays_are_found_after_any_adds_renames_and_drops(void **unused) {
     (void)unused;
     enum { NAMES = 400, STEPS = 20000 };

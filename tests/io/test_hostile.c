@@ -1,6 +1,6 @@
-/* Files that lie, are cut short or want to run code: an error that says so, at once, with memory in
- * proportion to the file. Parsers get copies of the exact size, so that a sanitizer sees any step
- * beyond them. */
+/* Files whose claims are false, that are truncated, or that would run code: each is an error that
+ * says so, in short time and with memory in proportion to the file. Parsers get copies of the exact
+ * size, so that a sanitizer detects any read beyond them. */
 #include "io/weights.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,8 +78,7 @@ static void a_file_cut_anywhere_is_refused(void **unused) {
     }
 }
 
-/* What a parser may make of a damaged file: arrays that are whole, or an error that names the file.
- */
+/* The allowed results for a damaged file: complete arrays, or an error that names the file. */
 static void expect_whole_or_named(const bytes *b) {
     uint8_t *copy = malloc(b->size);
     memcpy(copy, b->data, b->size);
@@ -318,7 +317,7 @@ static void deep_nesting_in_pickles_does_no_harm(void **unused) {
     free(b.data);
 }
 
-/* References make 2^40 paths out of 400 bytes, and a dict that holds itself. */
+/* References that make 2^40 paths out of 400 bytes, and a dict that contains itself. */
 static void shared_and_cyclic_references_take_bounded_time(void **unused) {
     (void)unused;
     bytes b = {0};
@@ -431,7 +430,7 @@ static void broken_legacy_streams_are_refused(void **unused) {
     STREAM("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02K\x05.", "protocol");
 }
 
-/* One storage under thousands of names: the arrays may not outgrow the file without bounds. */
+/* One storage under thousands of names: the size of the arrays is bounded by that of the file. */
 static void one_storage_under_many_names_takes_bounded_memory(void **unused) {
     (void)unused;
     const int elements = 100000;

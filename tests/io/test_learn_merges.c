@@ -1,5 +1,5 @@
-/* Merges learned from captions: readable by the tokenizer, frequent words become one token, and
- * nothing but the texts decides what they are. */
+/* Merges learned from captions: the tokenizer can read them, frequent words become one token, and
+ * they depend on the texts only. */
 #include "harness/parity.h"
 #include "text/learn_merges.h"
 #include "text/tokenizer.h"
@@ -67,7 +67,7 @@ static void order_and_repetition_of_runs_do_not_matter(void **state) {
     free(file);
 }
 
-/* ab 3 times and cd 3 times: the tie goes to ab; then, of b's none left, cd; xy occurs once. */
+/* ab and cd occur 3 times each: ab is merged first, then cd; xy occurs once and is not merged. */
 static void counts_ties_and_limits(void **state) {
     (void)state;
     static const char *const texts[] = {"cd ab", "ab cd", "cd ab xy"};

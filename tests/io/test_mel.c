@@ -1,5 +1,5 @@
-/* Sound to picture against librosa and OpenCV (tests/fixtures/make_sound.py), and what no fixture
- * can hold: ten hours, sources that lie, waves that are no sound. */
+/* Sound to picture against librosa and OpenCV (tests/fixtures/make_sound.py), and cases without a
+ * fixture: ten hours, sources of another length than they claim, waves that are not finite. */
 #include "harness/parity.h"
 #include "sound/mel.h"
 #include <string.h>
@@ -85,8 +85,8 @@ static void mel_is_librosas_and_its_picture_opencvs(void **state) {
     }
 }
 
-/* Segments must not show: the op on the whole clip at once gives the same, at every length around
- * the segment's and the padding's. */
+/* The result does not depend on the segments: the op on the whole clip at once gives the same, at
+ * every length around the segment's and the padding's. */
 static void segments_give_what_the_whole_clip_gives(void **state) {
     (void)state;
     static const int lengths[] = {1,      2,      511,    512,    1024,   1025,   1026,
@@ -153,7 +153,7 @@ static void silence_is_all_zero_in_absolute_mode(void **state) {
     assert_true(picture[0] == 1 && picture[SIDE - 1] == 0);
 }
 
-/* A source that makes its samples up: silence, but for noise in the ten seconds in the middle. */
+/* A source that computes its samples: noise in the middle ten seconds, silence elsewhere. */
 typedef struct made_up {
     int64_t samples, at, max_at_once;
     const float *noise; /* [441000] */
@@ -179,8 +179,8 @@ static chl_status made_up_rewind(void *user) {
     return CHL_OK;
 }
 
-/* Twenty minutes here; ten hours take thirty times as long and no more memory. The noise comes out
- * where it is. */
+/* Twenty minutes; ten hours take thirty times as long and no more memory. The noise appears in the
+ * right frames. */
 static void long_sounds_are_read_in_small_portions_whatever_their_header_claims(void **state) {
     (void)state;
     float *noise = parity_formula("hour", 0, 0.3, 441000);

@@ -86,7 +86,7 @@ static void damaged_pictures_are_refused_by_name(void **state) {
     expect_failure(CHL_ERR_UNSUPPORTED, "CMYK");
 }
 
-/* Headers that promise far more than there is. */
+/* Headers that claim far more than the file has. */
 static void headers_that_claim_too_many_pixels_are_refused(void **state) {
     (void)state;
     static const uint8_t start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};

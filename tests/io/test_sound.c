@@ -1,5 +1,5 @@
-/* Sound files: containers and resampling against soxr and librosa's way
- * (tests/fixtures/make_sound.py), and files that are broken, lie, or are no sound. */
+/* Sound files: containers and resampling against soxr and librosa (tests/fixtures/make_sound.py),
+ * and files that are damaged, make false claims, or are no sound. */
 #include "bytes.h"
 #include "harness/parity.h"
 #include "io/sound.h"

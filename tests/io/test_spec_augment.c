@@ -1,5 +1,5 @@
-/* SpecAugment: what is masked, how much, where from, and that nothing but the numbers it is told
- * decides. */
+/* SpecAugment: what is masked and how much, the distribution of the masks, and that the result
+ * depends on its arguments only. */
 #include "harness/parity.h"
 #include "sound/spec_augment.h"
 #include <string.h>
@@ -68,8 +68,8 @@ static void a_view_is_a_function_of_seed_step_and_sample(void **state) {
     }
 }
 
-/* A ramp in time stays one: it rises everywhere, keeps its ends, and is bent by at most the warp's
- * share. */
+/* A warped ramp in time still rises everywhere, keeps its ends, and is displaced by at most the
+ * warp's share. */
 static void a_warp_keeps_order_and_ends(void **state) {
     (void)state;
     const chl_spec_augment settings = {.warp = 0.1f};
@@ -105,7 +105,7 @@ static void any_length_and_share_stays_in_bounds(void **state) {
         }
 }
 
-/* Rows that lie further apart: the same numbers, and nothing between them is touched. */
+/* A larger stride gives the same numbers and leaves the memory between the rows unchanged. */
 static void rows_apart_give_the_same_numbers_and_leave_the_gaps(void **state) {
     (void)state;
     enum { PART = 150 };

@@ -1,5 +1,5 @@
-/* Every container people have on disk gives the same names and numbers. The fixtures are made by
- * tests/fixtures/make_weights.py; the numbers here are written out a second time, by hand. */
+/* Every container gives the same names and numbers. The fixtures are made by
+ * tests/fixtures/make_weights.py; the numbers here are written independently, by hand. */
 #include "io/safetensors.h"
 #include "io/weights.h"
 #include <math.h>
@@ -91,7 +91,7 @@ static void every_container_gives_the_same_arrays(void **unused) {
     }
 }
 
-/* Transposed, offset and shared tensors come out row-major. */
+/* Transposed, offset and shared tensors become row-major arrays. */
 static void strided_and_shared_tensors_come_out_row_major(void **unused) {
     (void)unused;
     static const char *const files[] = {FIXTURE("strided_zip.pt"), FIXTURE("strided_legacy.pt")};
@@ -235,8 +235,8 @@ static int files_in_folder(void) {
     return count;
 }
 
-/* Every binary16 number survives; what lies between two goes to the nearer, a middle to the even
- * one. */
+/* Every binary16 number is unchanged; a number between two is rounded to the nearer, a tie to the
+ * even one. */
 static void every_half_survives_and_others_round_to_nearest_even(void **unused) {
     (void)unused;
     for (uint32_t bits = 0; bits < 0x7C00; bits++) {

@@ -1,4 +1,4 @@
-/* WordNet's files and other wordings of labels. The dictionary is made up, in WordNet's format. */
+/* WordNet's files and rewordings of labels. The dictionary is invented, in WordNet's format. */
 #include "harness/parity.h"
 #include "text/augment.h"
 #include <stdarg.h>
@@ -113,7 +113,7 @@ static void broken_index_entries_are_errors_that_name_the_file(void **state) {
     }
 }
 
-/* Every cut and every changed byte of the data: read, but never beyond. */
+/* Data truncated at every byte, and with every byte changed: no read beyond its end. */
 static void damaged_data_is_never_read_beyond_its_end(void **state) {
     (void)state;
     make_data();

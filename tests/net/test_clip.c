@@ -81,7 +81,7 @@ static void check_small_config(const chl_clip_config *config, int mlp) {
     assert_int_equal(config->vocabulary, 100);
 }
 
-/* heads narrower than 64 channels: no shape tells */
+/* heads narrower than 64 channels: no shape determines their number */
 static const chl_clip_config two_heads = {.image = {.heads = 2}, .text = {.heads = 2}};
 
 static void openai_weights_give_openais_embeddings(void **state) {

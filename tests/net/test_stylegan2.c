@@ -221,7 +221,7 @@ static void noise_can_be_switched_off(void **state) {
     close_small(s);
 }
 
-/* --- files that must not pass ----------------------------------------------------------------- */
+/* --- files that are errors -------------------------------------------------------------------- */
 
 static void assert_says(const char *part) {
     if (!strstr(chl_error(), part)) fail_msg("\"%s\" does not say \"%s\"", chl_error(), part);
@@ -282,7 +282,8 @@ static void generators_of_other_kinds_are_refused_by_key(void **state) {
     assert_int_equal(chl_stylegan2_random(&odd, 1, &params), CHL_ERR_ARGUMENT);
 }
 
-/* A weight that only the builder looks at, and W+ of another generator, stick to the graph. */
+/* A wrong shape of a weight that only the builder reads, and W+ of another generator, are errors of
+ * the graph. */
 static void a_missing_weight_and_a_foreign_latent_are_errors_of_the_graph(void **state) {
     (void)state;
     for (int i = 0; i < 2; i++) {
