@@ -49,11 +49,12 @@ typedef struct chl_device {
 struct chl_backend {
     uint32_t version;
     const char *name; /* of the kind: "cpu", "cuda" */
-    size_t alignment; /* bytes, a power of two: of what allocate returns, and of every tensor and
-                         workspace that the graph puts into it */
-    bool
-        host_memory; /* device pointers are host pointers: frozen weights are used where they lie */
-    bool bf16;       /* its bodies take bf16 activations */
+    /* Bytes, a power of two: of what allocate returns, and of every tensor and workspace that the
+     * graph puts into it. */
+    size_t alignment;
+    /* Device pointers are host pointers: frozen weights are used where they lie. */
+    bool host_memory;
+    bool bf16; /* its bodies take bf16 activations */
 
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
