@@ -1,5 +1,30 @@
 /* The public header's embeddings. */
+#include "base/options.h"
 #include "models/engine.h"
+
+/* Sounds, texts or pictures that calls for many put into one run of a network. */
+#define SOUNDS_AT_ONCE 8
+#define TEXTS_AT_ONCE 32
+#define PICTURES_AT_ONCE 32
+
+static int at_once(int64_t count, int most) {
+    return count < most ? (int)count : most;
+}
+
+static chl_status check_many(int64_t count, const void *what, const char *name,
+                             const float *embeddings) {
+    CHL_TRY(chl_check_int(count >= 0, "count", ">= 0", count));
+    CHL_TRY(chl_check_pointer(what, name));
+    return chl_check_pointer(embeddings, "embeddings");
+}
+
+/* --- sounds ----------------------------------------------------------------------------------- */
+static chl_status embed_files(chl_engine *engine, int batch, const chl_sound_files *files,
+                              float *embeddings) {
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before,
+                           chl_audio_encoder_embed_files(engine->audio, batch, files, embeddings));
+}
 
 chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding) {
     return chl_embed_sound_level(engine, path, 0, embedding);
@@ -8,28 +33,93 @@ chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embeddin
 chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
                                  float *embedding) {
     const chl_sound_files files = {.count = 1, .path = &path, .gain_db = &gain_db};
-    return chl_audio_encoder_embed_files(engine->audio, 1, &files, embedding);
+    return embed_files(engine, 1, &files, embedding);
+}
+
+chl_status chl_embed_sounds(chl_engine *engine, int64_t count, const char *const *paths,
+                            const float *gain_db, float *embeddings) {
+    const chl_sound_files files = {.count = count, .path = paths, .gain_db = gain_db};
+    CHL_TRY(check_many(count, paths, "paths", embeddings));
+    return embed_files(engine, at_once(count, SOUNDS_AT_ONCE), &files, embeddings);
+}
+
+chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int channels, int64_t frames,
+                                   const float *samples, float gain_db, float *embedding) {
+    chl_sound *sound;
+    CHL_TRY(chl_audio_encoder_check(engine->audio, 1, &gain_db));
+    CHL_TRY(chl_sound_open_samples(rate, channels, frames, samples, "samples", &sound));
+    const chl_log_sink before = chl_log_divert(engine->log);
+    const chl_status status = chl_log_restore(
+        before, chl_audio_encoder_embed_sound(engine->audio, sound, gain_db, embedding));
+    chl_sound_close(sound);
+    return status;
+}
+
+/* --- texts ------------------------------------------------------------------------------------ */
+static chl_status embed_texts(chl_engine *engine, int batch, int64_t count, const char *const *utf8,
+                              float *embeddings) {
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before,
+                           chl_clip_embed_texts(engine->clip, batch, count, utf8, embeddings));
 }
 
 chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding) {
-    return chl_clip_embed_texts(engine->clip, 1, 1, &utf8, embedding);
+    return embed_texts(engine, 1, 1, &utf8, embedding);
 }
 
+chl_status chl_embed_texts(chl_engine *engine, int64_t count, const char *const *utf8,
+                           float *embeddings) {
+    CHL_TRY(check_many(count, utf8, "utf8", embeddings));
+    return embed_texts(engine, at_once(count, TEXTS_AT_ONCE), count, utf8, embeddings);
+}
+
+/* --- pictures --------------------------------------------------------------------------------- */
 static chl_status check_pixels(int height, int width) {
     if (height > 0 && width > 0) return CHL_OK;
     return chl_fail(CHL_ERR_ARGUMENT, "a picture of %d x %d pixels", width, height);
 }
 
-chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,
-                             float *embedding) {
+typedef struct equal_pictures {
+    int height, width;
+    const float *pixels;
+} equal_pictures;
+
+static chl_status get_picture(void *user, int64_t index, int *height, int *width,
+                              const float **pixels) {
+    const equal_pictures *all = user;
+    *height = all->height;
+    *width = all->width;
+    *pixels = all->pixels + index * 3 * all->height * all->width;
+    return CHL_OK;
+}
+
+static chl_status embed_pictures(chl_engine *engine, int64_t count, int height, int width,
+                                 const float *pixels, float *embeddings) {
+    equal_pictures all = {height, width, pixels};
+    const chl_pictures pictures = {.count = count, .get = get_picture, .user = &all};
     CHL_TRY(chl_clip_need_pictures(engine->clip, "embedding a picture"));
     CHL_TRY(check_pixels(height, width));
-    return chl_clip_embed_picture(engine->clip, height, width, pixels, embedding);
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before,
+                           chl_clip_embed_pictures(engine->clip, at_once(count, PICTURES_AT_ONCE),
+                                                   &pictures, embeddings));
+}
+
+chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,
+                             float *embedding) {
+    return embed_pictures(engine, 1, height, width, pixels, embedding);
+}
+
+chl_status chl_embed_pictures(chl_engine *engine, int64_t count, int height, int width,
+                              const float *pixels, float *embeddings) {
+    CHL_TRY(check_many(count, pixels, "pixels", embeddings));
+    return embed_pictures(engine, count, height, width, pixels, embeddings);
 }
 
 chl_status chl_embed_face(chl_engine *engine, int height, int width, const float *pixels,
                           float *embedding) {
     CHL_TRY(chl_need(engine->face, "face", "embedding a face"));
     CHL_TRY(check_pixels(height, width));
-    return chl_face_embed(engine->face, height, width, pixels, embedding);
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before, chl_face_embed(engine->face, height, width, pixels, embedding));
 }

@@ -1,4 +1,5 @@
 /* The public header's files: thin covers over host/io and host/sound. */
+#include "base/options.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "models/centre_square.h"
@@ -9,16 +10,31 @@ void chl_release(void *memory) {
     free(memory);
 }
 
+/* Frees the raster. */
+static chl_status to_float(const char *name, chl_raster *raster, int *height, int *width,
+                           float **pixels) {
+    const int64_t count = 3 * (int64_t)raster->height * raster->width;
+    *height = raster->height;
+    *width = raster->width;
+    *pixels = malloc(sizeof(float) * (size_t)count);
+    if (*pixels) chl_raster_to_float(count, raster->rgb, *pixels);
+    chl_raster_free(raster);
+    return *pixels ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", name);
+}
+
 chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels) {
     chl_raster raster;
     CHL_TRY(chl_raster_read(path, &raster));
-    const int64_t count = 3 * (int64_t)raster.height * raster.width;
-    *height = raster.height;
-    *width = raster.width;
-    *pixels = malloc(sizeof(float) * (size_t)count);
-    if (*pixels) chl_raster_to_float(count, raster.rgb, *pixels);
-    chl_raster_free(&raster);
-    return *pixels ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+    return to_float(path, &raster, height, width, pixels);
+}
+
+chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,
+                              float **pixels) {
+    chl_raster raster;
+    *pixels = NULL;
+    CHL_TRY(chl_check_pointer(data, "data"));
+    CHL_TRY(chl_raster_read_memory(data, size, "picture", &raster));
+    return to_float("picture", &raster, height, width, pixels);
 }
 
 chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
@@ -47,6 +63,16 @@ chl_status chl_picture_write(const char *path, int height, int width, const floa
 chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
                             const float *const *pictures) {
     return chl_raster_write_grid(path, rows, columns, height, width, gap, pictures);
+}
+
+chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples, float **wave) {
+    chl_sound *sound;
+    *wave = NULL;
+    CHL_TRY(chl_check_pointer(data, "data"));
+    CHL_TRY(chl_sound_open_memory(data, size, "sound", &sound));
+    const chl_status status = chl_sound_load_opened(sound, wave, samples);
+    chl_sound_close(sound);
+    return status;
 }
 
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,

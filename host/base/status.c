@@ -4,8 +4,8 @@
 
 #define ERROR_LENGTH 1024
 static _Thread_local char error_text[ERROR_LENGTH];
-static chl_log_callback log_callback;
-static void *log_user;
+static chl_log_sink process_sink;
+static _Thread_local chl_log_sink thread_sink;
 
 const char *chl_error(void) {
     return error_text;
@@ -36,16 +36,27 @@ chl_status chl_fail_in(chl_status code, const char *format, ...) {
 }
 
 void chl_log_to(chl_log_callback callback, void *user) {
-    log_callback = callback;
-    log_user = user;
+    process_sink = (chl_log_sink){callback, user};
+}
+
+chl_log_sink chl_log_divert(chl_log_sink sink) {
+    const chl_log_sink before = thread_sink;
+    thread_sink = sink;
+    return before;
+}
+
+chl_status chl_log_restore(chl_log_sink before, chl_status status) {
+    thread_sink = before;
+    return status;
 }
 
 void chl_log(chl_log_level level, const char *format, ...) {
-    if (!log_callback) return;
+    const chl_log_sink *sink = thread_sink.callback ? &thread_sink : &process_sink;
+    if (!sink->callback) return;
     char line[ERROR_LENGTH];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    log_callback(log_user, level, line);
+    sink->callback(sink->user, level, line);
 }

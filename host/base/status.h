@@ -36,6 +36,20 @@ chl_status chl_fail_in(chl_status code, const char *format, ...)
         if (status != CHL_OK) goto done;                                                           \
     } while (0)
 
-/* One line to the process-wide callback of chl_log_to, without a newline. */
+/* One line, without a newline: to this thread's sink, or, where that has no callback, to the
+ * process-wide callback of chl_log_to. */
 void chl_log(chl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where an engine's lines go. A function that works on one begins and ends with
+ *
+ *     const chl_log_sink before = chl_log_divert(engine->log);
+ *     return chl_log_restore(before, work(engine)); */
+typedef struct chl_log_sink {
+    chl_log_callback callback; /* NULL: the process-wide one */
+    void *user;
+} chl_log_sink;
+/* Sets this thread's sink (at first one without a callback) and returns the one before. */
+chl_log_sink chl_log_divert(chl_log_sink sink);
+/* Sets it back; returns `status`. */
+chl_status chl_log_restore(chl_log_sink before, chl_status status);
 #endif

@@ -276,20 +276,8 @@ static chl_status read_mask(edit_graph *e, int rows, float *mask) {
     return CHL_OK;
 }
 
-chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const float *source,
-                    const float *target, float *edited, float *mask) {
-    return chl_edit_many(engine, options, 1, source, target, edited, mask);
-}
-
-chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int n,
-                         const float *source, const float *target, float *edited, float *mask) {
-    chl_edit_options mine;
-    const chl_edit_options *options = &mine;
-    CHL_TRY(take_options(engine, theirs, &mine));
-    CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
-    CHL_TRY(chl_check_pointer(source, "source"));
-    CHL_TRY(chl_check_pointer(target, "target"));
-    CHL_TRY(chl_check_pointer(edited, "edited"));
+static chl_status edit(chl_engine *engine, const chl_edit_options *options, int n,
+                       const float *source, const float *target, float *edited, float *mask) {
     const int rows = engine->generator->sizes.rows;
     const int64_t numbers = (int64_t)n * rows * engine->generator->sizes.latent;
     edit_graph e;
@@ -323,6 +311,23 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int
     }
     release(&e);
     return status;
+}
+
+chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int n,
+                         const float *source, const float *target, float *edited, float *mask) {
+    chl_edit_options mine;
+    CHL_TRY(take_options(engine, theirs, &mine));
+    CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
+    CHL_TRY(chl_check_pointer(source, "source"));
+    CHL_TRY(chl_check_pointer(target, "target"));
+    CHL_TRY(chl_check_pointer(edited, "edited"));
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before, edit(engine, &mine, n, source, target, edited, mask));
+}
+
+chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const float *source,
+                    const float *target, float *edited, float *mask) {
+    return chl_edit_many(engine, options, 1, source, target, edited, mask);
 }
 
 chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *theirs, chl_cost *cost) {

@@ -72,17 +72,8 @@ static chl_status start(inversion *v, const float *pixels, const float *mean) {
     return chl_run(v->graph, CHL_FIRST_SEGMENT);
 }
 
-chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
-                      float *w) {
-    chl_invert_options mine = chl_invert_defaults(engine);
-    const chl_invert_options *options = &mine;
-    CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
-    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
-    CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
-    CHL_TRY(
-        chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
-    CHL_TRY(chl_check_pointer(pixels, "pixels"));
-    CHL_TRY(chl_check_pointer(w, "w"));
+static chl_status invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
+                         float *w) {
     chl_generator *generator = engine->generator;
     const int64_t d = generator->sizes.latent, numbers = generator->sizes.rows * d;
     CHL_TRY(chl_generator_average(generator));
@@ -109,4 +100,18 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, cons
     chl_net_done(&v.clip);
     chl_graph_free(v.graph);
     return status;
+}
+
+chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
+                      float *w) {
+    chl_invert_options mine = chl_invert_defaults(engine);
+    CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
+    CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
+    CHL_TRY(
+        chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
+    CHL_TRY(chl_check_pointer(pixels, "pixels"));
+    CHL_TRY(chl_check_pointer(w, "w"));
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before, invert(engine, &mine, pixels, w));
 }

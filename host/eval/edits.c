@@ -56,20 +56,9 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
     return CHL_OK;
 }
 
-chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {
+static chl_status evaluate(chl_engine *engine, const chl_trial_options *options, char **report) {
     const double start = chl_seconds_now();
     chl_trials trials;
-    chl_trial_options mine = chl_trial_defaults();
-    const chl_trial_options *options = &mine;
-    chl_edit_options edit = chl_edit_defaults(engine);
-    chl_judge judge = {.size = sizeof judge};
-    CHL_TRY(chl_check_pointer(report, "report"));
-    *report = NULL;
-    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_trial_options"));
-    CHL_TRY(chl_options_take(&edit, sizeof edit, mine.edit, "chl_edit_options"));
-    CHL_TRY(chl_options_take(&judge, sizeof judge, mine.judged_by, "chl_judge"));
-    mine.edit = &edit;
-    mine.judged_by = &judge;
     CHL_TRY(check_later_parts(engine, options));
     CHL_TRY(chl_trials_open(engine, options, &trials));
     json_t *found = json_object();
@@ -83,4 +72,19 @@ chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *their
     if (status == CHL_OK) return chl_report_finish(found, report);
     json_decref(found);
     return status;
+}
+
+chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {
+    chl_trial_options mine = chl_trial_defaults();
+    chl_edit_options edit = chl_edit_defaults(engine);
+    chl_judge judge = {.size = sizeof judge};
+    CHL_TRY(chl_check_pointer(report, "report"));
+    *report = NULL;
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_trial_options"));
+    CHL_TRY(chl_options_take(&edit, sizeof edit, mine.edit, "chl_edit_options"));
+    CHL_TRY(chl_options_take(&judge, sizeof judge, mine.judged_by, "chl_judge"));
+    mine.edit = &edit;
+    mine.judged_by = &judge;
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before, evaluate(engine, &mine, report));
 }

@@ -142,5 +142,7 @@ chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_option
     if (options->sound && options->labels < 1)
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: one sound needs labels to choose from");
     CHL_TRY(chl_need(engine->audio, "audio", "zero-shot classification"));
-    return options->sound ? one_sound(engine, options, report) : folder(engine, options, report);
+    const chl_log_sink before = chl_log_divert(engine->log);
+    return chl_log_restore(before, options->sound ? one_sound(engine, options, report)
+                                                  : folder(engine, options, report));
 }

@@ -1,4 +1,5 @@
 #include "io/sound.h"
+#include "base/options.h"
 
 #ifdef CHLADNI_MEDIA
 #include <errno.h>
@@ -33,6 +34,7 @@ struct chl_sound {
     bool ended, warned;
     const unsigned char *memory; /* of chl_sound_open_memory */
     sf_count_t memory_size, memory_at;
+    const float *samples; /* [info.frames][channels], of chl_sound_open_samples; `file` is NULL */
 };
 
 /* --- the file in memory, for libsndfile ------------------------------------------------------- */
@@ -132,12 +134,16 @@ static chl_status sound_new(const char *name, chl_sound **out) {
     return CHL_OK;
 }
 
-static chl_status prepare(chl_sound *s) {
-    if (!s->file) return not_a_sound(s);
-    CHL_TRY(check_info(s));
+static chl_status prepare_reading(chl_sound *s) {
     s->frames = malloc(sizeof(float) * BLOCK * (size_t)s->info.channels);
     if (!s->frames) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", s->name);
     return start_resampler(s);
+}
+
+static chl_status prepare(chl_sound *s) {
+    if (!s->file) return not_a_sound(s);
+    CHL_TRY(check_info(s));
+    return prepare_reading(s);
 }
 
 static chl_status check_path(const char *path) {
@@ -181,6 +187,28 @@ chl_status chl_sound_open_memory(const void *data, size_t size, const char *name
     return status;
 }
 
+chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const float *samples,
+                                  const char *name, chl_sound **out) {
+    *out = NULL;
+    CHL_TRY(chl_check_pointer(samples, "samples"));
+    if (rate < LOWEST_RATE || rate > HIGHEST_RATE)
+        return chl_fail(CHL_ERR_ARGUMENT, "rate must be %d to %d, got %d", LOWEST_RATE,
+                        HIGHEST_RATE, rate);
+    CHL_TRY(chl_check_int(channels >= 1, "channels", ">= 1", channels));
+    CHL_TRY(chl_check_int(frames >= 1 && frames <= UNKNOWN_LENGTH / channels, "frames",
+                          ">= 1 and fit into memory", frames));
+    CHL_TRY(sound_new(name, out));
+    chl_sound *s = *out;
+    s->samples = samples;
+    s->info = (SF_INFO){.samplerate = rate, .channels = channels, .frames = frames};
+    chl_status status = prepare_reading(s);
+    if (status != CHL_OK) {
+        chl_sound_close(s);
+        *out = NULL;
+    }
+    return status;
+}
+
 void chl_sound_close(chl_sound *s) {
     if (!s) return;
     if (s->file) sf_close(s->file);
@@ -196,19 +224,27 @@ int64_t chl_sound_samples(const chl_sound *s) {
 
 /* --- reading samples -------------------------------------------------------------------------- */
 static chl_status bad_sample(const chl_sound *s, int64_t frame, int channel, float x) {
-    return chl_fail(CHL_ERR_NUMERIC,
-                    "%s: the sample at second %.4f (frame %" PRId64 ", channel %d) is %s: the file "
-                    "is damaged",
-                    s->name, (double)frame / s->info.samplerate, frame, channel + 1,
-                    isnan(x) ? "not a number" : "infinite");
+    return chl_fail(
+        CHL_ERR_NUMERIC, "%s: the sample at second %.4f (frame %" PRId64 ", channel %d) is %s%s",
+        s->name, (double)frame / s->info.samplerate, frame, channel + 1,
+        isnan(x) ? "not a number" : "infinite", s->samples ? "" : ": the file is damaged");
+}
+
+/* Up to a block into `frames`; their number, 0 at the end. */
+static sf_count_t read_frames(chl_sound *s) {
+    if (s->file) return sf_readf_float(s->file, s->frames, BLOCK);
+    const int64_t left = s->info.frames - s->decoded, count = left < BLOCK ? left : BLOCK;
+    memcpy(s->frames, s->samples + s->decoded * s->info.channels,
+           sizeof(float) * (size_t)(count * s->info.channels));
+    return count;
 }
 
 /* Decodes one block into `mono`; sets `ended` when none is left. */
 static chl_status decode(chl_sound *s) {
     int channels = s->info.channels;
-    sf_count_t count = sf_readf_float(s->file, s->frames, BLOCK);
+    sf_count_t count = read_frames(s);
     if (count <= 0) {
-        if (sf_error(s->file) != SF_ERR_NO_ERROR)
+        if (s->file && sf_error(s->file) != SF_ERR_NO_ERROR)
             return chl_fail(CHL_ERR_FORMAT, "%s: is damaged at second %.2f: %s", s->name,
                             (double)s->decoded / s->info.samplerate, sf_strerror(s->file));
         s->ended = true;
@@ -296,7 +332,7 @@ chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got) {
 
 chl_status chl_sound_rewind(void *sound) {
     chl_sound *s = sound;
-    if (sf_seek(s->file, 0, SEEK_SET) != 0)
+    if (s->file && sf_seek(s->file, 0, SEEK_SET) != 0)
         return chl_fail(CHL_ERR_IO, "%s: cannot be read a second time: %s", s->name,
                         sf_strerror(s->file));
     s->mono_at = s->mono_count = s->ready_at = s->ready_count = 0;
@@ -328,8 +364,15 @@ chl_status chl_sound_load(const char *path, float **wave, int64_t *samples) {
     *samples = 0;
     chl_sound *s;
     CHL_TRY(chl_sound_open(path, &s));
-    chl_status status = read_all(s, wave, samples);
+    chl_status status = chl_sound_load_opened(s, wave, samples);
     chl_sound_close(s);
+    return status;
+}
+
+chl_status chl_sound_load_opened(chl_sound *s, float **wave, int64_t *samples) {
+    *wave = NULL;
+    *samples = 0;
+    chl_status status = read_all(s, wave, samples);
     if (status == CHL_OK) return CHL_OK;
     free(*wave);
     *wave = NULL;
@@ -353,6 +396,12 @@ chl_status chl_sound_open_memory(const void *data, size_t size, const char *name
     *out = NULL;
     return without(name);
 }
+chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const float *samples,
+                                  const char *name, chl_sound **out) {
+    (void)rate, (void)channels, (void)frames, (void)samples;
+    *out = NULL;
+    return without(name);
+}
 void chl_sound_close(chl_sound *s) {
     (void)s;
 }
@@ -373,5 +422,11 @@ chl_status chl_sound_load(const char *path, float **wave, int64_t *samples) {
     *wave = NULL;
     *samples = 0;
     return without(path);
+}
+chl_status chl_sound_load_opened(chl_sound *sound, float **wave, int64_t *samples) {
+    (void)sound;
+    *wave = NULL;
+    *samples = 0;
+    return without("sound");
 }
 #endif

@@ -28,6 +28,11 @@ chl_status chl_sound_open(const char *path, chl_sound **out);
 /* The file's bytes in memory, which must stay valid until the sound is closed; `name` replaces the
  * path in error texts. */
 chl_status chl_sound_open_memory(const void *data, size_t size, const char *name, chl_sound **out);
+/* Samples in memory, which must stay: samples [frames][channels], `rate` of them a second. They are
+ * mixed and resampled as a file's are, so that a file of the same samples gives the same bits.
+ * CHL_ERR_ARGUMENT for a rate, channels or frames that no sound has; `name` is for error texts. */
+chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const float *samples,
+                                  const char *name, chl_sound **out);
 void chl_sound_close(chl_sound *sound);
 /* Length at 44 100 Hz, as the header claims it. */
 int64_t chl_sound_samples(const chl_sound *sound);
@@ -38,6 +43,8 @@ chl_status chl_sound_rewind(void *sound);
 
 /* The whole file, 10 MB a minute; the caller frees *wave. */
 chl_status chl_sound_load(const char *path, float **wave, int64_t *samples);
+/* The same for an opened sound that nothing was read of. */
+chl_status chl_sound_load_opened(chl_sound *sound, float **wave, int64_t *samples);
 
 /* Mono WAV of 16 bits at 44 100 Hz: clamped to [-1,1], times 32767, rounded to even. The file
  * appears complete or not at all. NaN is CHL_ERR_NUMERIC. Defined in sound_write.c. */

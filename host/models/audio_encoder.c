@@ -119,6 +119,16 @@ chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, const floa
                          (const void *const[CHL_GRAPH_INPUTS]){pictures}, embeddings);
 }
 
+chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *sound,
+                                         float gain_db, float *embedding) {
+    float *picture = malloc(sizeof(float) * (size_t)chl_audio_encoder_pixels(encoder));
+    if (!picture) return chl_fail(CHL_ERR_MEMORY, "out of memory for mel pictures");
+    chl_status status = chl_audio_encoder_picture(encoder, sound, gain_db, picture);
+    if (status == CHL_OK) status = chl_audio_encoder_embed(encoder, 1, picture, embedding);
+    free(picture);
+    return status;
+}
+
 static chl_status picture_of_file(const chl_audio_encoder *encoder, const char *path, float gain_db,
                                   float *picture) {
     chl_sound *sound;

@@ -67,6 +67,10 @@ chl_status chl_audio_encoder_picture(const chl_audio_encoder *encoder, chl_sound
 chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, const float *pictures,
                                    float *embeddings);
 
+/* Both at once, for one sound -> embedding [embedding] */
+chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *sound,
+                                         float gain_db, float *embedding);
+
 /* Many sound files in runs of `batch` (the last one's remaining rows are computed for nothing):
  * embeddings [count][embedding]; gain_db [count], NULL = all 0. `after` (may be NULL) is called
  * after each run with the number of sounds done; its failure ends the call. */

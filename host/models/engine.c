@@ -54,20 +54,25 @@ static chl_status open_face(chl_engine *engine, const chl_engine_options *option
     return chl_face_open(&engine->place, options->face, &engine->face);
 }
 
+static chl_status open_all(chl_engine *engine, const chl_engine_options *options) {
+    CHL_TRY(choose_place(options, &engine->place));
+    CHL_TRY(open_generator(engine, options));
+    CHL_TRY(open_clip(engine, options));
+    CHL_TRY(open_audio(engine, options));
+    return open_face(engine, options);
+}
+
 chl_status chl_models_open(const chl_engine_options *options, chl_engine **out) {
     *out = NULL;
     chl_engine *engine = calloc(1, sizeof *engine);
     if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
-    chl_status status;
-    CHL_TRY_GOTO(choose_place(options, &engine->place));
-    CHL_TRY_GOTO(open_generator(engine, options));
-    CHL_TRY_GOTO(open_clip(engine, options));
-    CHL_TRY_GOTO(open_audio(engine, options));
-    CHL_TRY_GOTO(open_face(engine, options));
-    *out = engine;
-    return CHL_OK;
-done:
-    chl_models_close(engine);
+    engine->log = (chl_log_sink){options->log, options->log_user};
+    const chl_log_sink before = chl_log_divert(engine->log);
+    const chl_status status = chl_log_restore(before, open_all(engine, options));
+    if (status == CHL_OK)
+        *out = engine;
+    else
+        chl_models_close(engine);
     return status;
 }
 

@@ -17,6 +17,7 @@ struct chl_engine {
     chl_clip *clip;
     chl_audio_encoder *audio;
     chl_face *face;
+    chl_log_sink log; /* what public functions log about it */
 };
 
 /* Opens what `options` names, all of it or nothing. */

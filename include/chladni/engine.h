@@ -38,6 +38,8 @@ typedef struct chl_engine_options {
     int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
     int clip_compatible; /* 1: the paper's authors' picture preprocessing (no mean, no deviation) */
     float conv_clamp; /* generator: 0 = by the file's kind (256 ada, none rosinality); < 0 none */
+    chl_log_callback log; /* lines of this engine's work; NULL: to chl_log_to's callback */
+    void *log_user;
 } chl_engine_options;
 
 CHL_CHECKED chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out);
@@ -69,10 +71,26 @@ CHL_CHECKED chl_status chl_embed_sound(chl_engine *engine, const char *path, flo
  * CHL_ERR_ARGUMENT in compatible mode, where a gain other than 0 would change nothing. */
 CHL_CHECKED chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
                                              float *embedding);
+/* Samples in memory instead of a file: samples [frames][channels], interleaved, full scale at -1
+ * and 1, `rate` frames a second (1000 to 768000). They are mixed and resampled as a file's are: a
+ * float file of the same samples has the same embedding, bit for bit. CHL_ERR_NUMERIC names the
+ * first sample that is not finite. */
+CHL_CHECKED chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int channels,
+                                               int64_t frames, const float *samples, float gain_db,
+                                               float *embedding);
 CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
 /* pixels [height][width][3] in [-1,1]: centre square, area resize, CLIP */
 CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
                                          const float *pixels, float *embedding);
+/* Many in one call -> embeddings [count][embedding]: each row as the call for one gives it up to
+ * rounding, in less time, since the network runs on several at once. gain_db [count]; NULL: all 0.
+ * pixels [count][height][width][3]. count 0 does nothing; after a failure rows may be unset. */
+CHL_CHECKED chl_status chl_embed_sounds(chl_engine *engine, int64_t count, const char *const *paths,
+                                        const float *gain_db, float *embeddings);
+CHL_CHECKED chl_status chl_embed_texts(chl_engine *engine, int64_t count, const char *const *utf8,
+                                       float *embeddings);
+CHL_CHECKED chl_status chl_embed_pictures(chl_engine *engine, int64_t count, int height, int width,
+                                          const float *pixels, float *embeddings);
 /* pixels as an aligned face (FFHQ's crop) -> [face] */
 CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
                                       const float *pixels, float *embedding);
@@ -80,7 +98,10 @@ CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
 /* --- files ------------------------------------------------------------------------------------ */
 /* PNG or JPEG -> pixels [height][width][3] in [-1,1], to be released with chl_release. */
 CHL_CHECKED chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels);
-/* The same, centre-cropped to a square and brought to side x side (antialiased bicubic). */
+/* The same from the file's bytes in memory. */
+CHL_CHECKED chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,
+                                          float **pixels);
+/* A picture file, centre-cropped to a square and brought to side x side (antialiased bicubic). */
 CHL_CHECKED chl_status chl_picture_read_square(const char *path, int side, float **pixels);
 /* 8-bit RGB PNG, values clamped; written beside and renamed into place. */
 CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width,
@@ -93,6 +114,11 @@ CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns,
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
                                        const float *data);
+/* A sound file's bytes in memory (WAV, FLAC, OGG, MP3, AIFF) -> wave [samples], mono, 44 100 a
+ * second, to be released with chl_release. What chl_embed_sound_samples makes of it (rate 44100,
+ * one channel) is what chl_embed_sound makes of the file. */
+CHL_CHECKED chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples,
+                                        float **wave);
 /* A sound as the encoder sees it: log-mel of the whole file [bands][frames] in [0,1]. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
                                         int64_t *frames, float **data);

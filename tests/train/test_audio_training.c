@@ -466,9 +466,9 @@ static void impossible_options_are_refused(void **state) {
         const char *sizes, *says;
     } sizes[] = {{"embed=10", "heads"},
                  {"depths=1-1,heads=1", "stages"},
-                 {"patch=7", "divide"},
+                 {"patch=7", "divisible"},
                  {"colour=3", "colour"},
-                 {"depths=1-1-1-1,heads=1-1-1-1", "divide"}};
+                 {"depths=1-1-1-1,heads=1-1-1-1", "divisible"}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         chl_train_options options = options_of("", 5, &c);
         options.sizes = sizes[i].sizes;
