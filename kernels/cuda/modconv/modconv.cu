@@ -1,10 +1,13 @@
-// The modulated convolution with activations scaled instead of weights:
+// modconv, modconv_dx, modconv_dw: the modulated convolution with activations scaled instead of
+// weights,
 //     y = clamp(gain * lrelu(d * conv(x * s, w) + strength * noise + b))
-// s multiplies where the product reads x, everything behind the convolution runs where it writes y.
-// The data gradient's kernel sums the style gradient ds[n,i] = sum over pixels of x * dgrad while
-// it writes dx = s * dgrad: backward costs one convolution. Derivations, tiling and figures:
+// The product multiplies by s where it reads x and applies everything after the convolution where
+// it writes y. The data gradient's kernel sums the style gradient ds[n,i] = sum over pixels of x *
+// dgrad while it writes dx = s * dgrad: the backward costs one convolution. README.md says which
+// kernel computes what; derivations, tiling and figures are in
 // docs/kernels/modulated-convolution.md.
-#include "cuda/modconv/modconv_gradient.cuh"
+#include "cuda/modconv/data_gradient.cuh"
+#include "cuda/modconv/weight_gradient.cuh"
 
 namespace {
 using namespace modconv;
@@ -112,14 +115,6 @@ struct dw_space {
         }
     };
 };
-template <class T>
-chl_kernel_status correlate(const chl_call *call, const correlation &z, const T *g, const T *x,
-                            const float *style, float *parts) {
-    if constexpr (sizeof(T) == 2)
-        if (z.in_c % 8 == 0 && z.out_c % 8 == 0)
-            return run_tile_correlation(call, z, g, x, style, parts);
-    return run_plain_correlation(call, z, g, x, style, parts);
-}
 template <class T> chl_kernel_status dw_in(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
     chl::workspace_cursor cursor = {call->workspace};

@@ -7,7 +7,7 @@
 // and z = y / gain, divided by the slope where negative. Bound by memory: dy, y and g once (6 bytes
 // an element in bf16), some 12 FLOP an element.
 #include "cuda/lib/vendor.h"
-#include "cuda/modconv/modconv_layer.cuh"
+#include "cuda/modconv/layer.cuh"
 
 namespace {
 constexpr int THREADS = 256;

@@ -10,7 +10,7 @@
 // would be four more sums. Bytes saved: docs/kernels/modulated-convolution.md.
 #include "cuda/lib/fused.h"
 #include "cuda/lib/torgb.cuh"
-#include "cuda/modconv/modconv_gradient.cuh"
+#include "cuda/modconv/data_gradient.cuh"
 #include "fusion.h"
 
 namespace modconv {

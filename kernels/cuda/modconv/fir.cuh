@@ -4,7 +4,7 @@
 // read once from memory and ten times from cache, for two results beside each other are one
 // thread's.
 #pragma once
-#include "cuda/modconv/modconv.cuh"
+#include "cuda/modconv/results.cuh"
 
 namespace modconv {
 constexpr int FIR_THREADS = 256;

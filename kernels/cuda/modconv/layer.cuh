@@ -1,6 +1,7 @@
-// What stands behind a layer's product, both ways, for whoever has a pixel's channels at hand:
+// The epilogue of a layer, forward and backward, for N neighbouring channels of one pixel. v is the
+// convolution's result:
 //     y = clamp(gain * lrelu(d v + strength * noise + b))
-// and its gradient, which finds everything in y.
+// The backward inverts the leaky ReLU, so it needs y and no other saved value.
 #pragma once
 #include "cuda/lib/reduce.cuh"
 
@@ -8,7 +9,7 @@ namespace modconv {
 using chl::place;
 
 struct layer {
-    static constexpr int KEEP = 2; // d, b
+    static constexpr int KEEP = 2; // numbers kept per channel: d, b
     const float *d, *noise, *strength, *b;
     int64_t noise_step, channels;
     float slope, gain, clamp;
@@ -22,7 +23,7 @@ struct layer {
     __device__ float picture(const place &p) const {
         return noise ? noise[p.group * noise_step + p.row] : 0;
     }
-    // v -> y
+    // turns v into y
     template <int N>
     __device__ void forward(const place &p, const float (*keep)[N], float (&v)[N]) const {
         const float added = noise ? *strength * picture(p) : 0;
@@ -32,7 +33,7 @@ struct layer {
             v[e] = clamp > 0 ? fminf(fmaxf(z, -clamp), clamp) : z;
         }
     }
-    // dy -> dz, y -> d v
+    // turns dy into dz, and y into d v
     template <int N>
     __device__ void backward(float picture, const float (*keep)[N], float (&dy)[N],
                              float (&y)[N]) const {
@@ -45,7 +46,8 @@ struct layer {
     }
 };
 
-// Of a call whose inputs from `first` on are d? noise? strength? b? and whose y has so many pixels.
+// The layer of a call whose inputs from `first` on are d? noise? strength? b?; y has `pixels`
+// pixels.
 inline layer layer_of(const chl_call *call, int first, int64_t pixels) {
     const chl_conv_attributes &a = call->attr.conv;
     layer of = {};
@@ -60,7 +62,8 @@ inline layer layer_of(const chl_call *call, int first, int64_t pixels) {
     of.clamp = a.clamp;
     return of;
 }
-// The same for the gradient. Where y is bf16 it was clamped, then rounded.
+// The layer of a backward call. A bf16 y was clamped first and rounded then, so the clamp it is
+// compared with is rounded, too.
 inline layer layer_behind(const chl_call *call, int first, const chl_desc &y) {
     layer of = layer_of(call, first, y.dim[1] * y.dim[2]);
     if (y.dtype == CHL_BF16) of.clamp = __bfloat162float(__float2bfloat16(of.clamp));

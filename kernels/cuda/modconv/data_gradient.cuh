@@ -1,8 +1,8 @@
 // The data gradient of a modulated convolution, for modconv_dx and for what is fused with it.
 #pragma once
-#include "cuda/modconv/modconv_fir.cuh"
-#include "cuda/modconv/modconv_product.cuh"
-#include "cuda/modconv/modconv_up_tile.cuh"
+#include "cuda/modconv/fir.cuh"
+#include "cuda/modconv/product.cuh"
+#include "cuda/modconv/up_tile.cuh"
 
 namespace modconv {
 inline gather gradient_gather(const chl_conv_attributes &a) {

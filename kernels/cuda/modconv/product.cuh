@@ -1,7 +1,7 @@
 // One of the gathered products, by whichever kernel takes its shape, and what becomes of its
 // results.
 #pragma once
-#include "cuda/modconv/modconv_hopper.cuh"
+#include "cuda/modconv/hopper.cuh"
 
 namespace modconv {
 inline bool empty(const chl_conv_attributes &a) {

@@ -1,5 +1,5 @@
 // Up-sampling with the filter on the tile, in bf16 on tensor cores: what stands between the product
-// and the filter, t forward and its gradient backward, stays in shared memory. modconv_fir.cuh says
+// and the filter, t forward and its gradient backward, stays in shared memory. fir.cuh says
 // what the filter is, docs/kernels/modulated-convolution.md where this pays.
 //
 // Forward: 16 x 32 pixels of y need 19 x 35 of t, four phases of 9 or 10 by 17 or 18 pixels, 1.33
@@ -7,8 +7,8 @@
 // makes 32 pixels of a phase from beginning to end. Backward: 8 x 16 pixels of dx need 17 x 33 of
 // t's gradient, which is filtered from memory for 32 channels at a time; no product is made twice.
 #pragma once
-#include "cuda/modconv/modconv_fir.cuh"
-#include "cuda/modconv/modconv_hopper.cuh"
+#include "cuda/modconv/fir.cuh"
+#include "cuda/modconv/hopper.cuh"
 
 namespace modconv {
 constexpr int UP_THREADS = 256;

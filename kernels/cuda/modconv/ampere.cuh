@@ -1,26 +1,28 @@
-// Modulated convolution in bf16 on tensor cores (mma, from sm_80 on), channels in multiples of 8.
+// The gathered product in bf16 on tensor cores (mma, sm_80 and later), channels in multiples of 8.
 //
-// Tiles of BM pixels by BN channels; 32 terms (channels of one tap) at a time come through three
-// stages of asynchronous copies, zeros outside the picture. Rows of pixels lie in shared memory as
-// in the tensor, so do the weights [O,9,I]: forward a row of 32 terms for each result channel, for
-// the data gradient a row of BN result channels for each term, which ldmatrix turns. The style
-// multiplies pixels in registers, between ldmatrix and mma: two terms at once, 4 multiplications
-// for every WN / 8 products. Bound by arithmetic from 64 channels and 32 x 32 pixels on, by the
-// weights' bytes below, by pixels' bytes where there are 32 channels.
+// A block computes BM pixels by BN channels. 32 terms (channels of one tap) at a time pass through
+// three stages of asynchronous copies, which write zeros for pixels outside the picture. Rows of
+// pixels are stored as in the tensor, and so are the weights [O,9,I]: forward a row of 32 terms for
+// each result channel, in the data gradient a row of BN result channels for each term, which
+// ldmatrix transposes. The style multiplies pixels in registers, between ldmatrix and mma: two
+// terms per instruction, 4 multiplications for every WN / 8 products. Bound by arithmetic from 64
+// channels and 32 x 32 pixels on; below that by the weights' bytes, and with 32 channels by the
+// pixels' bytes.
 #pragma once
 #include "cuda/lib/tile.cuh"
-#include "cuda/modconv/modconv_plain.cuh"
+#include "cuda/modconv/plain.cuh"
 
 namespace modconv {
 using chl::bf16;
-constexpr int DEPTH = 32, STAGES = 3, PITCH = DEPTH + 8; // + 8: see tile.cuh
+constexpr int DEPTH = 32, STAGES = 3,
+              PITCH = DEPTH + 8; // + 8: no two of eight rows share a bank (tile.cuh)
 
 template <int BM, int BN, bool TURNED> struct tile_memory {
     static constexpr int A = BM * PITCH, B = TURNED ? DEPTH * (BN + 8) : BN * PITCH;
     static constexpr size_t STAGED = size_t(STAGES) * (A + B) * sizeof(bf16);
     static constexpr size_t RESULTS = size_t(BM) * (BN + 4) * sizeof(float);
 };
-// stages, then styles; the results lie over both
+// Bytes of shared memory: the stages and then the styles; the results overwrite both.
 template <int BM, int BN, bool TURNED> size_t tile_bytes(const gather &g) {
     typedef tile_memory<BM, BN, TURNED> M;
     const size_t loop = M::STAGED + size_t((g.in_c + DEPTH - 1) / DEPTH * DEPTH) * sizeof(bf16);
@@ -28,10 +30,10 @@ template <int BM, int BN, bool TURNED> size_t tile_bytes(const gather &g) {
 }
 
 // --- copies --------------------------------------------------------------------------------------
-// A thread has the same rows of pixels and the same 8 channels of 32 in every step.
+// In every step a thread copies the same rows of pixels, and the same 8 of the 32 channels.
 template <int ROWS> struct pixel_rows {
-    int64_t sample;              // where the sample begins
-    int row[ROWS], column[ROWS]; // in x, before the tap's shift
+    int64_t sample;              // offset of the sample's first number
+    int row[ROWS], column[ROWS]; // of x, before the tap's shift is added
 };
 template <int BM, int THREADS>
 __device__ inline pixel_rows<BM * 4 / THREADS> rows_of_pixels(const gather &g, const task &t) {
@@ -41,7 +43,8 @@ __device__ inline pixel_rows<BM * 4 / THREADS> rows_of_pixels(const gather &g, c
     for (int j = 0; j < BM * 4 / THREADS; j++) {
         const int pixel = t.pixel + int(threadIdx.x) / 4 + j * (THREADS / 4);
         const bool inside = pixel < ph.rows * ph.across;
-        all.row[j] = inside ? pixel / ph.across * g.step : -4; // no tap reaches the picture
+        all.row[j] = inside ? pixel / ph.across * g.step
+                            : -4; // so far outside that no tap reaches the picture
         all.column[j] = pixel % ph.across * g.step;
     }
     return all;
@@ -78,7 +81,7 @@ __device__ inline void copy_weights(bf16 *to, const gather &g, const task &t, co
 }
 
 // --- products ------------------------------------------------------------------------------------
-// packed pair times packed pair
+// the products of two pairs of bf16
 SIMT_DEVICE uint32_t times(uint32_t a, uint32_t b) {
     __nv_bfloat162 left, right;
     memcpy(&left, &a, sizeof a);
@@ -87,7 +90,8 @@ SIMT_DEVICE uint32_t times(uint32_t a, uint32_t b) {
     memcpy(&a, &left, sizeof a);
     return a;
 }
-// of a warp's 8 * FN columns; b is the first of them and of 16 terms
+// Loads the B fragments of a warp's 8 * FN columns; b points to the first column of the first of 16
+// terms.
 template <int FN, bool TURNED>
 __device__ inline void load_b(uint32_t (&fb)[FN][2], const bf16 *b, int stride) {
     const int lane = int(threadIdx.x) % 32;
@@ -139,7 +143,7 @@ __device__ inline void stage_results(float *to, const float (&acc)[WM / 16][WN /
                 to[(i * 16 + r / 2 * 8) * pitch + j * 8 + r % 2] = acc[i][j][r];
 }
 
-// TURNED: the data gradient, without style
+// TURNED: the data gradient, which has no style
 template <int BM, int BN, int WM, int WN, bool TURNED, class F>
 SIMT_KERNEL((BM / WM * (BN / WN) * 32), tile_product, gather g, const bf16 *x, const float *style,
             const bf16 *w, F f, float *sums) {
@@ -160,7 +164,7 @@ SIMT_KERNEL((BM / WM * (BN / WN) * 32), tile_product, gather g, const bf16 *x, c
             copy_pixels<THREADS>(stage_a + s * M::A, g, rows, k, x, c0);
             copy_weights<BN, THREADS, TURNED>(stage_b + s * M::B, g, t, k, w, c0);
         }
-        simt::cp_async_commit(); // an empty group too: the waits count groups
+        simt::cp_async_commit(); // also where nothing was copied: the waits count groups
     };
     for (int s = 0; s < STAGES - 1; s++) load(begin + s);
     for (int c = int(threadIdx.x); !TURNED && c < chunks * DEPTH; c += THREADS)
@@ -201,8 +205,9 @@ chl_kernel_status launch_tiles(const chl_call *call, const gather &g, const bf16
                                   style, w, f, sums);
     return chl::status(status);
 }
-// --- which tile, told by the shape alone ---------------------------------------------------------
-// 64x64, 128x64, 128x128, 128x32; boxes of 128x128, 128x64
+// --- the choice of a tile, by the shape alone ----------------------------------------------------
+// SMALL is 64x64, TALL 128x64, WIDE 128x128, NARROW 128x32; the boxes of hopper.cuh are 128x128 and
+// 128x64.
 enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW, WIDE_BOXES, TALL_BOXES };
 inline tile_kind lay_tensor_tiles(gather &g) {
     const int fill = chl::gpu.fill;
@@ -216,7 +221,8 @@ inline tile_kind lay_tensor_tiles(gather &g) {
     lay_tiles(g, 128, 64);
     if (blocks() >= fill) return TALL;
     lay_tiles(g, 64, 64);
-    const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
+    const int steps =
+        g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // in the phase with the most taps
     const int64_t splits = 2 * fill / blocks(), max_splits = steps / 8 < 16 ? steps / 8 : 16;
     g.splits = int(splits < max_splits ? splits : max_splits);
     if (g.splits < 1) g.splits = 1;
@@ -235,103 +241,5 @@ chl_kernel_status run_tiles(const chl_call *call, tile_kind kind, const gather &
     default:
         return launch_tiles<64, 64, 32, 32>(call, g, x, style, w, f, sums);
     }
-}
-
-// --- weight gradient: 64 x 64 results of one tap, 32 pixels at a time ----------------------------
-constexpr int DW = 64, DW_THREADS = 128, DW_PITCH = DW + 8;
-
-struct pixel_pair {
-    int64_t g, x; // where their channels begin; -1: outside
-};
-__device__ inline pixel_pair pair_of(const correlation &z, int64_t n, int pixel, int tap) {
-    const int row = pixel / z.w, column = pixel % z.w;
-    const int g_row = row * z.g_step + z.g_tap * (tap / 3);
-    const int g_column = column * z.g_step + z.g_tap * (tap % 3);
-    const int x_row = row + z.x_tap * (tap / 3) - z.x_shift;
-    const int x_column = column + z.x_tap * (tap % 3) - z.x_shift;
-    if (pixel >= z.h * z.w || x_row < 0 || x_row >= z.x_h || x_column < 0 || x_column >= z.x_w)
-        return {-1, -1};
-    return {((n * z.g_h + g_row) * z.g_w + g_column) * z.out_c,
-            ((n * z.x_h + x_row) * z.x_w + x_column) * z.in_c};
-}
-// 32 pixels of g and of x, 64 channels each, from pixel p0 of sample n on
-__device__ inline void copy_pair(bf16 *tg, bf16 *tx, const correlation &z, int64_t n, int p0,
-                                 int tap, const bf16 *g, const bf16 *x, int o0, int i0) {
-    for (int i = int(threadIdx.x); i < DEPTH * (DW / 8); i += DW_THREADS) {
-        const int r = i / (DW / 8), c = i % (DW / 8) * 8;
-        const pixel_pair at = pair_of(z, n, p0 + r, tap);
-        const bool has_g = at.g >= 0 && o0 + c < z.out_c, has_x = at.x >= 0 && i0 + c < z.in_c;
-        simt::cp_async16(tg + r * DW_PITCH + c, g + (has_g ? at.g + o0 + c : 0), has_g);
-        simt::cp_async16(tx + r * DW_PITCH + c, x + (has_x ? at.x + i0 + c : 0), has_x);
-    }
-}
-__device__ inline void multiply_pair(float (&acc)[2][4][4], const bf16 *tg, const bf16 *tx,
-                                     const uint32_t (&s)[4]) {
-#pragma unroll
-    for (int kk = 0; kk < DEPTH; kk += 16) {
-        uint32_t fb[4][2];
-        load_b<4, true>(fb, tx + kk * DW_PITCH, DW_PITCH);
-        for (int j = 0; j < 4; j++)
-            for (int k = 0; k < 2; k++) fb[j][k] = times(fb[j][k], s[j]);
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            uint32_t fa[4];
-            tile::load_a_transposed(fa, tg + kk * DW_PITCH + i * 16, DW_PITCH);
-#pragma unroll
-            for (int j = 0; j < 4; j++) simt::mma_m16n8k16(acc[i][j], fa, fb[j]);
-        }
-    }
-}
-
-SIMT_KERNEL((DW_THREADS), tile_correlation, correlation z, const bf16 *g, const bf16 *x,
-            const float *style, float *parts) {
-    SIMT_SHARED(tg, bf16[STAGES][DEPTH * DW_PITCH]);
-    SIMT_SHARED(tx, bf16[STAGES][DEPTH * DW_PITCH]);
-    const int across = (z.in_c + DW - 1) / DW, down = (z.out_c + DW - 1) / DW;
-    const int i0 = int(blockIdx.x) % across * DW, o0 = int(blockIdx.x) / across % down * DW;
-    const int tap = int(blockIdx.x) / (across * down) % 9;
-    const int64_t part = blockIdx.x / (across * down * 9);
-    // steps of 32 pixels, none of two samples
-    const int64_t chunks = (int64_t(z.h) * z.w + DEPTH - 1) / DEPTH, steps = z.n * chunks;
-    const int64_t begin = steps * part / z.parts, end = steps * (part + 1) / z.parts;
-    const auto load = [&](int64_t step) {
-        if (step < end)
-            copy_pair(tg[step % STAGES], tx[step % STAGES], z, step / chunks,
-                      int(step % chunks) * DEPTH, tap, g, x, o0, i0);
-        simt::cp_async_commit();
-    };
-    for (int s = 0; s < STAGES - 1; s++) load(begin + s);
-    const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
-    const int wm = warp % 2 * 32, wn = warp / 2 * 32;
-    float acc[2][4][4] = {};
-    for (int64_t step = begin; step < end; step++) {
-        uint32_t s[4];
-        for (int j = 0; j < 4; j++) { // a fragment's column is its lane's
-            const int i = i0 + wn + j * 8 + lane / 4;
-            const float v = i < z.in_c ? style[step / chunks * z.in_c + i] : 0;
-            s[j] = tile::pack(v, v);
-        }
-        simt::cp_async_wait<STAGES - 2>();
-        __syncthreads();
-        load(step + STAGES - 1);
-        multiply_pair(acc, tg[step % STAGES] + wm, tx[step % STAGES] + wn, s);
-    }
-    simt::cp_async_wait<0>();
-    float *to = parts + (part * 9 + tap) * z.out_c * z.in_c;
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 4; j++)
-            for (int r = 0; r < 4; r++) {
-                const int o = o0 + wm + i * 16 + r / 2 * 8 + lane / 4;
-                const int c = i0 + wn + j * 8 + lane % 4 * 2 + r % 2;
-                if (o < z.out_c && c < z.in_c) to[int64_t(o) * z.in_c + c] = acc[i][j][r];
-            }
-}
-inline chl_kernel_status run_tile_correlation(const chl_call *call, const correlation &z,
-                                              const bf16 *g, const bf16 *x, const float *style,
-                                              float *parts) {
-    const int64_t blocks =
-        int64_t(z.parts) * 9 * ((z.in_c + DW - 1) / DW) * ((z.out_c + DW - 1) / DW);
-    return chl::status(simt::launch(tile_correlation, {dim3(unsigned(blocks)), dim3(DW_THREADS)},
-                                    call->stream, z, g, x, style, parts));
 }
 } // namespace modconv

@@ -16,7 +16,7 @@
 // Scaling B would also round products in another place than the other paths. So: registers. The
 // data gradient has no style there and leaves A in shared memory.
 #pragma once
-#include "cuda/modconv/modconv_tile.cuh"
+#include "cuda/modconv/ampere.cuh"
 
 namespace modconv {
 constexpr int BOX = 128, BOX_DEPTH = 64, BOX_THREADS = 256;

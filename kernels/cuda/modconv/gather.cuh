@@ -1,0 +1,122 @@
+// A 3 x 3 convolution as products of gathered pixels, the form that every product kernel here
+// computes.
+//
+// Result pixel (a, b) of a phase is the sum over the phase's taps of in[step a + dy, step b + dx]
+// times that tap's [in_c, out_c] matrix; pixels outside the picture are zeros. It is written to row
+// a * spread + top, column b * spread + left. That covers
+//     forward                 one phase, nine taps
+//     transposed, stride 2    four phases of 4, 2, 2 and 1 taps: no product with an inserted zero
+//     data gradients          one phase, nine taps, step 1 or 2
+// A block computes a tile: result pixels of one sample and phase (consecutive ones, or a box of the
+// picture) by result channels, so that styles, noise and sums over pixels belong to one sample.
+// Where that gives too few blocks, the terms (taps by input channels) are divided among `splits`
+// blocks, which leave parts that a second kernel adds in order.
+#pragma once
+#include "cuda/lib/vendor.h"
+#include "cuda/modconv/layer.cuh"
+
+namespace modconv {
+struct one_tap {
+    int dy, dx, index;
+};
+struct one_phase {
+    int taps, rows, across, top, left; // rows * across result pixels
+    int first_tile;                    // tiles of this sample before this phase's
+    one_tap tap[9];
+};
+struct gather {
+    int n, in_h, in_w, in_c, out_h, out_w, out_c;
+    int step, spread, phases, tiles, column_tiles, splits;
+    one_phase phase[4];
+    int box_h = 0, box_w = 0; // pixels of a tile, where tiles are boxes
+};
+
+// --- the gathers of the four convolutions --------------------------------------------------------
+inline gather forward_gather(const chl_conv_attributes &a) {
+    gather g = {a.n, a.h, a.w, a.i, a.h, a.w, a.o, 1, 1, 1, 0, 0, 1, {}};
+    g.phase[0] = {9, a.h, a.w, 0, 0, 0, {}};
+    for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {k / 3 - 1, k % 3 - 1, k};
+    return g;
+}
+// z [2h+1, 2w+1]: z[2y + ky, 2x + kx] += x[y, x] w[ky, kx]
+inline gather up_gather(const chl_conv_attributes &a) {
+    gather g = {a.n, a.h, a.w, a.i, 2 * a.h + 1, 2 * a.w + 1, a.o, 1, 2, 4, 0, 0, 1, {}};
+    for (int p = 0; p < 4; p++) {
+        one_phase &to = g.phase[p];
+        to = {0, a.h + 1 - p / 2, a.w + 1 - p % 2, p / 2, p % 2, 0, {}};
+        for (int k = 0; k < 9; k++)
+            if (k / 3 % 2 == p / 2 && k % 3 % 2 == p % 2)
+                to.tap[to.taps++] = {-(k / 3 / 2), -(k % 3 / 2), k};
+    }
+    return g;
+}
+inline gather dx_gather(const chl_conv_attributes &a) {
+    gather g = forward_gather(a);
+    g.in_c = a.o;
+    g.out_c = a.i;
+    for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {1 - k / 3, 1 - k % 3, k};
+    return g;
+}
+// the data gradient with up-sampling, read from z's gradient
+inline gather up_dx_gather(const chl_conv_attributes &a) {
+    gather g = dx_gather(a);
+    g.in_h = 2 * a.h + 1;
+    g.in_w = 2 * a.w + 1;
+    g.step = 2;
+    for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {k / 3, k % 3, k};
+    return g;
+}
+// Cuts the results into tiles of bm pixels by bn channels: sets tiles, first_tile and column_tiles.
+inline void lay_tiles(gather &g, int bm, int bn) {
+    g.tiles = 0;
+    for (int p = 0; p < g.phases; p++) {
+        g.phase[p].first_tile = g.tiles;
+        g.tiles += (g.phase[p].rows * g.phase[p].across + bm - 1) / bm;
+    }
+    g.column_tiles = (g.out_c + bn - 1) / bn;
+}
+inline int64_t result_count(const gather &g) {
+    return int64_t(g.n) * g.out_h * g.out_w * g.out_c;
+}
+
+// --- the tile that a block computes --------------------------------------------------------------
+struct task {
+    int split, n, tile, column; // tile: of the sample; column: the first channel
+    int phase, pixel;           // pixel: the tile's first one of its phase
+};
+__device__ inline task task_of(const gather &g, int bm, int bn) {
+    int64_t at = blockIdx.x;
+    task t;
+    t.column =
+        int(at % g.column_tiles) * bn; // blocks with neighbouring numbers read the same pixels
+    at /= g.column_tiles;
+    t.tile = int(at % g.tiles);
+    at /= g.tiles;
+    t.n = int(at % g.n);
+    t.split = int(at / g.n);
+    t.phase = 0;
+    for (int p = 1; p < g.phases; p++)
+        if (t.tile >= g.phase[p].first_tile) t.phase = p;
+    t.pixel = (t.tile - g.phase[t.phase].first_tile) * bm;
+    return t;
+}
+inline unsigned blocks_of(const gather &g) {
+    return unsigned(int64_t(g.splits) * g.n * g.tiles * g.column_tiles);
+}
+
+// --- the result pixel that row r of a tile stands for, where tiles are consecutive pixels --------
+struct result_pixel {
+    int a, b;
+    bool inside;
+};
+struct in_order {
+    int rows, across, first;
+    __device__ result_pixel operator()(int r) const {
+        const int pixel = first + r;
+        return {pixel / across, pixel % across, pixel < rows * across};
+    }
+};
+__device__ inline in_order order_of(const gather &g, const task &t) {
+    return {g.phase[t.phase].rows, g.phase[t.phase].across, t.pixel};
+}
+} // namespace modconv
