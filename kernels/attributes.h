@@ -1,5 +1,5 @@
-/* What an op is told besides its tensors: one plain struct per family, in one union.
- * Included by ops.h only. Valid C11 and C++17. */
+/* The parameters of an op besides its tensors: one plain struct per family, in one union. Included
+ * by ops.h only. Valid C11 and C++17. */
 #ifndef CHL_ATTRIBUTES_H
 #define CHL_ATTRIBUTES_H
 
@@ -34,7 +34,7 @@ typedef struct chl_conv_attributes {
 } chl_conv_attributes;
 
 typedef union chl_attributes {
-    chl_desc like; /* shape of the output where no input tells it */
+    chl_desc like; /* shape of the output where no input determines it */
     struct {
         float bias, c[CHL_MAX_IN];
     } sum;
@@ -63,7 +63,7 @@ typedef union chl_attributes {
         int32_t kernel, stride, pad;
     } pool;
     struct {
-        int32_t index, n; /* select_token: index when no input gives it; repeat: n copies */
+        int32_t index, n; /* select_token: the index where it is not an input; repeat: n copies */
         chl_desc like;    /* backward: shape of x */
     } token;
     chl_conv_attributes conv;
@@ -91,7 +91,7 @@ typedef union chl_attributes {
     } ema;
     struct {
         float rate;
-        uint32_t purpose; /* Philox key beside the seed: one number per use in a network */
+        uint32_t purpose; /* Philox key besides the seed: one number per use in a network */
     } drop;
     struct {
         int32_t fft, hop, bands;

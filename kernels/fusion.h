@@ -1,5 +1,6 @@
-/* Which calls the CUDA kernels take together, as far as shapes say it: for the kernels and for
- * bench/floors.c, which counts what they move. C11 and C++17. */
+/* Which sequences of calls the CUDA kernels run as one (fusion_table.h), as far as shapes and
+ * attributes decide it. Read by the kernels' `fits` and by bench/floors.c, which counts the bytes
+ * they move. C11 and C++17. */
 #ifndef CHL_FUSION_H
 #define CHL_FUSION_H
 #include "ops.h"
@@ -10,12 +11,12 @@ static inline bool chl_none_accumulates(const chl_call *call, int count) {
     for (int i = 0; i < count; i++) any |= call[i].accumulate;
     return !any;
 }
-/* modconv_epilogue_backward: of noise strength and biases no gradient is wanted */
+/* modconv_epilogue_backward: no gradient of noise strength and biases is wanted */
 static inline bool chl_frozen_epilogue(const chl_call *epilogue) {
     return epilogue->out_desc[0].rank && !epilogue->out_desc[2].rank &&
            !epilogue->out_desc[3].rank && !(epilogue->accumulate & 1u);
 }
-/* torgb_backward: three colours; of weight and bias no gradient is wanted */
+/* torgb_backward: three colours; no gradient of weight and bias is wanted */
 static inline bool chl_frozen_torgb(const chl_call *rgb) {
     return rgb->in_desc[3].dim[0] == 3 && !rgb->out_desc[2].rank && !rgb->out_desc[3].rank;
 }
@@ -39,8 +40,9 @@ static inline bool chl_dx_epilogue_fits(const chl_call *call) {
 static inline bool chl_torgb_epilogue_fits(const chl_call *call) {
     return chl_frozen_torgb(call) && chl_frozen_epilogue(call + 1);
 }
-/* Squeeze and excitation [Hu et al. 2018]: ReLU, then sigmoid, no biases; small enough that a block
- * makes a sample. Beside bf16 the weights are packed. */
+/* The gate of squeeze and excitation [Hu et al. 2018]: linear, ReLU, linear, sigmoid, without
+ * biases, small enough that one block computes a sample. With bf16 activations the weights must be
+ * packed. */
 #define CHL_GATE_CHANNELS 1024
 #define CHL_GATE_HIDDEN 64
 static inline bool chl_gate_weights(const chl_call *linear, int packed) {
@@ -68,7 +70,7 @@ static inline bool chl_plain_sum(const chl_call *sum) {
            sum->attr.sum.c[0] == 1 && sum->attr.sum.c[1] == 1 && sum->attr.sum.bias == 0 &&
            !sum->accumulate;
 }
-/* sum, layer_norm: rows that a warp can hold */
+/* sum, layer_norm: rows that fit the registers of a warp */
 static inline bool chl_sum_layer_norm_fits(const chl_call *call) {
     const chl_desc *x = &call[1].in_desc[0];
     const int64_t width = x->dim[x->rank - 1];

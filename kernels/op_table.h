@@ -1,10 +1,10 @@
 /* The one table of ops: CHL_OP(name, inputs, outputs). "?" marks an optional input.
  *
- * It drives dispatch (enum chl_op, both backends' body tables), the shape, FLOP and gradient rules
- * (host/graph/ops), the op tests and the gradient checks. A row without a rule or without a CPU
- * body does not link; a forward row without a reference and a test case fails tests/op. Backward
- * rows are ordinary rows. No include guard: included many times. Meaning of each op:
- * host/graph/build.h, which has one builder per forward row. */
+ * It generates the dispatch (enum chl_op, both backends' tables of bodies), the tables of shape,
+ * FLOP and gradient rules (host/graph/ops), the op tests and the gradient checks. A row without a
+ * rule or without a CPU body does not link; a forward row without a reference and a test case fails
+ * tests/op. Backward rows are ordinary rows. No include guard: included many times.
+ * host/graph/build.h defines each op: it has one builder per forward row. */
 
 /* elementwise */
 CHL_OP(cast, "x", "y")

@@ -13,13 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a body says of a call. The graph turns it into the library's status with a text that names
- * the node; nothing here knows the library's headers. */
+/* What a body reports about a call. The graph turns it into the library's status and adds a text
+ * that names the node; kernels do not know the library's headers. */
 typedef enum chl_kernel_status {
     CHL_KERNEL_OK = 0,
-    CHL_KERNEL_BAD_INPUT,   /* a value of an input is out of its range */
-    CHL_KERNEL_UNSUPPORTED, /* shapes or types that this body does not compute */
-    CHL_KERNEL_FAILED       /* the device refused; the backend's last_error says why */
+    CHL_KERNEL_BAD_INPUT,   /* an input holds a value outside its range */
+    CHL_KERNEL_UNSUPPORTED, /* this body does not compute these shapes or types */
+    CHL_KERNEL_FAILED       /* the device reported an error; the backend's last_error says which */
 } chl_kernel_status;
 
 #define CHL_MAX_RANK 6
@@ -28,7 +28,8 @@ typedef enum chl_kernel_status {
 
 typedef enum chl_dtype { CHL_F32, CHL_I32, CHL_BF16, CHL_U8 } chl_dtype;
 
-/* A dense row-major array. Activations are NHWC or [N,T,C]. No strides, no views but reshape. */
+/* A dense row-major array. Activations are NHWC or [N,T,C]. There are no strides, and reshape is
+ * the only view. */
 typedef struct chl_desc {
     chl_dtype dtype;
     int32_t rank;
@@ -47,8 +48,8 @@ static inline int64_t chl_bytes(const chl_desc *d) {
     return chl_count(d) * chl_item_bytes(d->dtype);
 }
 
-/* Step state: what changes from step to step and lives on the device, so that a recorded step can
- * be replayed. `index` counts from 0. `rate` is this step's learning rate. */
+/* Step state: the values that change from step to step. They live on the device, so that a recorded
+ * step can be replayed. `index` counts from 0. `rate` is this step's learning rate. */
 typedef struct chl_step {
     uint64_t seed;
     int64_t index;
@@ -73,20 +74,20 @@ typedef struct chl_call {
     void *out[CHL_MAX_OUT];
     uint32_t accumulate;  /* bit i: add to out[i] */
     void *workspace;      /* aligned as the backend says, as many bytes as the body asked for */
-    const chl_step *step; /* in device memory, for a recorded step reads it anew at every replay */
+    const chl_step *step; /* in device memory: a recorded step reads it anew at every replay */
     void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
 } chl_call;
 
-/* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they see shapes and
- * attributes only, never data. `opaque` is the size in bytes of output 0 where its layout is the
- * backend's own business (packed weights). */
+/* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they are given
+ * shapes and attributes only, never data. `opaque` returns the size in bytes of output 0 where its
+ * layout is private to the backend (packed weights). */
 typedef struct chl_body {
     chl_kernel_status (*run)(const chl_call *call);
     size_t (*workspace)(const chl_call *call);
     size_t (*opaque)(const chl_call *call);
 } chl_body;
 
-/* --- several calls as one (fusion_table.h) ---------------------------------------------------- */
+/* --- fused calls (fusion_table.h) ------------------------------------------------------------- */
 #define CHL_MAX_FUSED 4
 typedef enum chl_fusion {
 #define CHL_FUSION(name, ops, same, elided) CHL_FUSION_##name,
@@ -95,9 +96,9 @@ typedef enum chl_fusion {
     CHL_FUSION_COUNT
 } chl_fusion;
 
-/* `call`: the fusion's calls, one behind the other. The tensor that is not written has a NULL
- * pointer everywhere; call[0].workspace serves all. `fits` and `workspace` (may be NULL) see shapes
- * and attributes only; a slot that is absent or not wanted has rank 0. */
+/* `call` points to the fusion's calls, stored consecutively. The elided tensor has a NULL pointer
+ * in all of them; call[0].workspace serves them all. `fits` and `workspace` (may be NULL) are given
+ * shapes and attributes only; a slot that is absent or not wanted has rank 0. */
 typedef struct chl_fused_body {
     chl_kernel_status (*run)(const chl_call *call);
     size_t (*workspace)(const chl_call *call);

@@ -32,8 +32,8 @@ CHL_PHILOX_FN chl_philox chl_philox_block(uint32_t key0, uint32_t key1, chl_phil
     return counter;
 }
 
-/* The engine's use of it: key (seed, purpose), counter (step, element). The upper half of the seed
- * shares the second key word with the purpose, so seeds below 2^32 give the key as written. */
+/* The engine's random numbers: key (seed, purpose), counter (step, element). The upper half of the
+ * seed shares the second key word with the purpose, so seeds below 2^32 give the key as written. */
 CHL_PHILOX_FN chl_philox chl_random(uint64_t seed, uint32_t purpose, uint64_t step,
                                     uint64_t element) {
     chl_philox counter;

@@ -1,5 +1,6 @@
-/* Convolution of any kernel, stride and padding: im2col and a matrix product, band by band. A band
- * of output pixels is as large as the cache likes, so the column matrix never exists as a whole. */
+/* Convolution of any kernel, stride and padding: im2col and a matrix product, one band of output
+ * pixels at a time. A band's columns fit the cache, so the column matrix never exists as a whole.
+ */
 #include "cpu/conv/conv_engine.h"
 #include "cpu/lib/gemm.h"
 
@@ -13,7 +14,8 @@ static int64_t band_rows(int64_t pixels, int64_t floats_of_row) {
     return (pixels + bands - 1) / bands;
 }
 
-/* Row strides step off powers of two by a cache line: the kernel reads many rows at once. */
+/* Row strides are a cache line more than a power of two: the product reads many rows at once, which
+ * must not share a cache set. */
 static int64_t padded(int64_t floats) {
     return chl_round_up(floats, CHL_LANES) + CHL_LANES;
 }
@@ -21,8 +23,9 @@ static int64_t padded(int64_t floats) {
 /* --- forward --- */
 
 typedef struct direct_layout {
-    int64_t depth, pixels, band, column, product; /* K*K*in_c; of all samples; row strides */
-    bool plain;                                   /* the rows of x are the column matrix */
+    /* K*K*in_c; output pixels of all samples, of a band; row strides */
+    int64_t depth, pixels, band, column, product;
+    bool plain; /* the rows of x are the column matrix */
 } direct_layout;
 
 static direct_layout lay_out_direct(const chl_conv_job *job) {
@@ -57,8 +60,8 @@ void chl_direct(const chl_conv_job *job, const chl_epilogue *epilogue, float *wo
 
 /* --- data gradient with a stride --- */
 
-/* A band is whole rows of dy of one sample: its products [pixel, K*K*in_c] are each added to the
- * input pixel under that tap. Rows of dx that the band is the first to reach are begun by it. */
+/* A band is whole rows of dy of one sample. Each product [pixel, K*K*in_c] is added to the input
+ * pixel under its tap. A band sets the rows of dx that it reaches first and adds to the others. */
 typedef struct scatter_layout {
     int64_t width, rows, product; /* K*K*in_c; rows of dy in a band; row stride */
 } scatter_layout;
@@ -109,7 +112,7 @@ void chl_scatter(const chl_conv_job *job, float *dx, bool accumulate, float *wor
             int64_t bottom = (end - 1) * job->stride - job->pad + job->kernel;
             if (first == 0) begun = top = 0;
             if (end == job->out_h) bottom = job->in_h;
-            /* with a stride beyond the kernel, rows between two bands are nobody's: taken here */
+            /* with a stride larger than the kernel, no band reaches some rows: they are set here */
             top = chl_min(top, chl_max(0, begun));
 #pragma omp for schedule(static)
             for (int64_t y = top; y < chl_min(bottom, job->in_h); y++) {

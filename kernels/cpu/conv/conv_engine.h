@@ -1,9 +1,8 @@
-/* What the three ways of computing a convolution share: what to compute (a job), what becomes of
- * each value computed (a epilogue), and the steps that work on rows of pixels.
+/* Shared by the convolution algorithms: what to compute (a job), what to do with each value
+ * computed (an epilogue), and the steps that work on rows of pixels.
  *
  * A job is a plain correlation; a data gradient with stride 1 is a job too, over dy with rotated
- * weights. A epilogue is the epilogue: nothing that follows a convolution runs as a pass of its
- * own. */
+ * weights. Because of the epilogue nothing that follows a convolution needs a pass of its own. */
 #ifndef CHL_CPU_CONV_ENGINE_H
 #define CHL_CPU_CONV_ENGINE_H
 #include "cpu/lib/panel.h"
@@ -38,7 +37,7 @@ typedef struct chl_epilogue {
     bool dscale_accumulate;
 } chl_epilogue;
 
-/* What the epilogue needs for one vector of channels of one sample. */
+/* The epilogue's parameters for one vector of channels of one sample. */
 typedef struct chl_epilogue_lane {
     int64_t n, c, lanes;
     chl_vec scale, bias;
@@ -54,8 +53,9 @@ static inline chl_epilogue_lane chl_epilogue_open(const chl_epilogue *epilogue, 
     return lane;
 }
 
-/* Takes one computed vector at a pixel. `kind` is epilogue->kind, a constant where this is inlined.
- * CHL_EPILOGUE_GRADIENT returns v * x, for the caller to sum over the pixels of a sample. */
+/* Applies the epilogue to one vector of results at a pixel and stores it. `kind` is epilogue->kind,
+ * a constant where this is inlined. CHL_EPILOGUE_GRADIENT returns v * x, which the caller sums over
+ * the pixels of a sample. */
 static inline __attribute__((always_inline)) chl_vec chl_epilogue_put(chl_epilogue_kind kind,
                                                                       const chl_epilogue *epilogue,
                                                                       const chl_epilogue_lane *lane,
@@ -86,27 +86,26 @@ static inline __attribute__((always_inline)) chl_vec chl_epilogue_put(chl_epilog
     return v;
 }
 
-/* Threads that an engine with memory of its own for each of them uses: as many as OpenMP offered at
- * the first call, so that a workspace planned then is never too small. Only weight gradients depend
- * on it, by the order of their sums. */
+/* The number of threads for algorithms that give each thread its own memory: as many as OpenMP
+ * offered at the first call, so that a workspace planned then is never too small. Only weight
+ * gradients depend on it, by the order of their sums. */
 int chl_workers(void);
 
-/* dscale starts at zero unless it accumulates. One thread. */
+/* Sets dscale to zero unless it accumulates. One thread. */
 void chl_epilogue_begin(const chl_epilogue *epilogue, int64_t n);
 
 /* --- steps on rows of pixels; called by all threads of a parallel region, each ends in a barrier
  * --- */
 
-/* The pixels first..first+rows of the job's output (counted over samples, rows, columns), each as
- * the kernel x kernel x in_c values under it, zeros outside, times the style. */
+/* Copies the pixels first..first+rows of the job's output (counted over samples, rows, columns),
+ * each as the kernel x kernel x in_c values under it, zeros outside, times the style. */
 void chl_im2col(const chl_conv_job *job, int64_t first, int64_t rows, float *column,
                 int64_t stride);
 /* product [rows, N] = a [rows, K] * packed [K,N]; row strides in floats. */
 void chl_rows_product(int64_t rows, int64_t n, int64_t k, const float *a, int64_t lda,
                       const float *packed, float *product, int64_t stride);
-/* Feeds rows of products to the epilogue; `first` counts pixels over all samples. Overwrites
- * product.
- */
+/* Applies the epilogue to rows of products; `first` counts pixels over all samples. Overwrites
+ * product. */
 void chl_rows_epilogue(const chl_epilogue *epilogue, int64_t first, int64_t rows, float *product,
                        int64_t stride);
 /* dscale[n(r)] += product[r], where product holds the epilogue's v * x; `of_row` pixels per sample.
@@ -114,7 +113,7 @@ void chl_rows_epilogue(const chl_epilogue *epilogue, int64_t first, int64_t rows
 void chl_epilogue_sum(const chl_epilogue *epilogue, int64_t first, int64_t rows,
                       int64_t rows_of_sample, const float *product, int64_t stride);
 
-/* --- the engines; workspace sizes in bytes --- */
+/* --- the algorithms; workspace sizes in bytes ------------------------------------------------- */
 
 /* Any kernel, stride and padding: im2col and a product, in bands. Weights [K*K*in_c, out_c]. */
 size_t chl_direct_workspace(const chl_conv_job *job);

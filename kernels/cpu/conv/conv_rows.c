@@ -54,7 +54,7 @@ void chl_im2col(const chl_conv_job *job, int64_t first, int64_t rows, float *col
     }
 }
 
-/* Rows that one task multiplies with one panel: few enough to stay in the second-level cache. */
+/* Rows that one task multiplies with one panel: few enough to stay in the L2 cache. */
 #define TASK_ROWS 96
 
 void chl_rows_product(int64_t rows, int64_t n, int64_t k, const float *a, int64_t lda,
@@ -99,7 +99,8 @@ void chl_rows_epilogue(const chl_epilogue *epilogue, int64_t first, int64_t rows
 
 void chl_epilogue_sum(const chl_epilogue *epilogue, int64_t first, int64_t rows,
                       int64_t rows_of_sample, const float *product, int64_t stride) {
-    /* by channels: each sum has one owner and one order, whatever the number of threads */
+    /* divided by channels: each sum is made by one thread in one order, whatever the number of
+     * threads */
 #pragma omp for schedule(static)
     for (int64_t c = 0; c < epilogue->channels; c += CHL_LANES) {
         int64_t lanes = chl_min(CHL_LANES, epilogue->channels - c);

@@ -1,6 +1,6 @@
-/* Which algorithm computes a convolution: a fixed rule on its shape, the same for conv_pack and for
- * the ops that read what it packed, never a timing (a resumed run must compute bit-identical
- * results). */
+/* The algorithm for a convolution: a fixed rule on its shape, the same for conv_pack and for the
+ * ops that read what it packed, never a timing (a resumed run must compute bit-identical results).
+ */
 #ifndef CHL_CPU_CONV_RULE_H
 #define CHL_CPU_CONV_RULE_H
 #include "cpu/conv/conv_engine.h"
@@ -15,10 +15,10 @@ typedef enum chl_conv_path {
     CHL_PATH_UP_TILES_BACKWARD
 } chl_conv_path;
 
-/* From this many tiles on, reading the transformed weights (four times the plain ones) pays: one
- * 8x8 map with 512 channels takes 0.53 of the direct time. */
+/* The minimum of tiles with which reading the transformed weights (four times the plain ones) is
+ * worth its time: one 8x8 map with 512 channels takes 0.53 of the direct time. */
 #define CHL_WINOGRAD_TILES 4
-/* Pixels that a tile of 16 must have on average; small odd maps waste the rest. */
+/* Pixels that a tile of 16 must contain on average; in small odd maps the rest is wasted. */
 #define CHL_WINOGRAD_FILL 7
 #define CHL_WINOGRAD_CHANNELS 16
 
@@ -26,7 +26,7 @@ static inline int64_t chl_conv_out(int64_t in, const chl_conv_attributes *a) {
     return (in + 2 * a->pad - a->kernel) / a->stride + 1;
 }
 
-/* The forward's sizes, x and weights still to be filled in. */
+/* The forward's sizes; the caller sets x and weights. */
 static inline chl_conv_job chl_conv_forward_job(const chl_conv_attributes *a) {
     chl_conv_job job = {.n = a->n, .in_h = a->h, .in_w = a->w, .in_c = a->i, .out_c = a->o};
     job.kernel = a->kernel;
@@ -50,7 +50,7 @@ static inline chl_conv_job chl_conv_backward_job(const chl_conv_attributes *a) {
     return job;
 }
 
-/* Up-sampling: from this many tiles of 4x4 input pixels in a sample on. */
+/* Up-sampling: the minimum of tiles of 4x4 input pixels in a sample. */
 #define CHL_UP_TILES 16
 
 static inline chl_conv_path chl_up_path_of(const chl_conv_attributes *a) {
@@ -74,8 +74,8 @@ static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
                                                                               : CHL_PATH_DIRECT;
 }
 
-/* Weight gradients: with 128 channels, 16 tiles take 0.9 to 1.5 of the direct time, as there are 36
- * sums to clear and to transform back instead of 9; 64 tiles take 0.61, 256 take 0.47. */
+/* Weight gradients: with 128 channels, 16 tiles take 0.9 to 1.5 of the direct time, as 36 sums
+ * instead of 9 are cleared and transformed back; 64 tiles take 0.61, 256 take 0.47. */
 #define CHL_WINOGRAD_DW_TILES 32
 
 /* CHL_PATH_DIRECT, CHL_PATH_WINOGRAD or CHL_PATH_UP. */

@@ -5,9 +5,9 @@
  *     Y[p,q] = sum_jk f_j f_k z[p - 1 + j, q - 1 + k]
  *
  * Folding the filter into the weights would need four 3x3 convolutions, four times the products.
- * Here z lives in a band of rows that slides down the sample; the filter and the epilogue read it
- * while it is in the cache. This file computes z by one product [pixels, in_c] x [in_c, 9*out_c],
- * which suits small maps; conv_up_tiles.c saves products on larger ones. */
+ * Here only a band of rows of z exists at a time and moves down the sample; the filter and the
+ * epilogue read it while it is in the cache. This file computes z by one product [pixels, in_c] x
+ * [in_c, 9*out_c], which suits small maps; conv_up_tiles.c needs fewer products on larger ones. */
 #include "cpu/conv/conv_up.h"
 
 #define BAND_FLOATS (1 << 20)
@@ -40,7 +40,8 @@ size_t chl_up_workspace(const chl_conv_job *job) {
            sizeof(float);
 }
 
-/* Row `row` of z from the products of x rows first..end; a begun row is continued. */
+/* Computes row `row` of z from the products of x rows first..end, or continues it where it is
+ * begun. */
 static void gather_row(const chl_conv_job *job, const up_layout *l, int64_t first, int64_t end,
                        const float *product, int64_t row, bool begun, float *z) {
     int64_t c_all = job->out_c;
@@ -58,8 +59,8 @@ static void gather_row(const chl_conv_job *job, const up_layout *l, int64_t firs
     }
 }
 
-/* One band: the products of x rows first..end, the rows of z they reach, the output these complete.
- */
+/* One band: the products of x rows first..end, the rows of z they reach, and the output rows that
+ * these complete. */
 static void up_band(const chl_conv_job *job, const chl_epilogue *epilogue, const up_layout *l,
                     int64_t n, int64_t first, int64_t end, float *column, float *product,
                     float *z) {
@@ -73,7 +74,7 @@ static void up_band(const chl_conv_job *job, const chl_epilogue *epilogue, const
     chl_rows_product(pixels, 9 * job->out_c, job->in_c, column, l->column, job->packed, product,
                      l->product);
     bool last = end == job->in_h;
-    /* row 2h + 1 does not exist: zeros */
+    /* row 2h + 1 does not exist: the filter reads zeros */
 #pragma omp for schedule(static)
     for (int64_t row = 2 * first; row <= 2 * end + last; row++)
         gather_row(job, l, first, end, product, row, row == 2 * first && first > 0,
@@ -97,8 +98,8 @@ void chl_up(const chl_conv_job *job, const chl_epilogue *epilogue, float *worksp
 
 /* --- backward --- */
 
-/* dz [2h+1, 2w+1] = the filter over g (it is symmetric), dz[r] = sum_k f_k g[r - 2 + k], and then
- * an ordinary stride-2 convolution of dz. A band holds rows 2 first .. 2 end of dz. */
+/* dz [2h+1, 2w+1] = the filter over g (it is symmetric), dz[r] = sum_k f_k g[r - 2 + k], followed
+ * by an ordinary stride-2 convolution of dz. A band holds rows 2 first .. 2 end of dz. */
 typedef struct down_layout {
     int64_t rows, column, product, z_row;
 } down_layout;

@@ -2,20 +2,20 @@
  *
  *     dw[o,i,ky,kx] = gain * sum over samples and pixels (y,x) of (x s)[y,x,i] dz[2y+ky, 2x+kx, o]
  *
- * dz being the filter's transpose over g. For one tap this is a product of tall matrices, whose
- * rows are the pixels of x and every second pixel of every second row of dz, where they lie: no
- * column matrix is made, a chunk of rows of x and the rows of dz under it stay in the cache for all
- * nine taps. Threads and sums are shared out as in winograd_dw.c.
+ * where dz is the filter's transpose over g. For one tap this is a product A^T B (gemm_tn.h), whose
+ * rows are the pixels of x and every second pixel of every second row of dz, read where they are:
+ * there is no column matrix, and a chunk of rows of x and the rows of dz under it stay in the cache
+ * for all nine taps. Threads and sums are divided as in winograd_dw.c.
  *
  * The 81 products of conv_up_tiles.c in place of these 144 took 0.96 to 1.04 times as long with 16
- * to 128 channels: 81 units of both sides to make and to read again cost what they save. */
+ * to 128 channels: computing and rereading 81 units of both factors costs what they save. */
 #include "cpu/conv/conv_up.h"
 #include "cpu/lib/gemm_tn.h"
 #include <omp.h>
 
 #define TAPS 9
 #define PRIVATE_SUM (128 << 10) /* bytes of sums up to which each thread has its own */
-#define CHUNK_BYTES (256 << 10) /* 256 and 512 KiB measure alike, less is slower */
+#define CHUNK_BYTES (256 << 10) /* 256 and 512 KiB take the same time, less is slower */
 #define CHUNK_ROWS 64
 #define PART 48 /* input channels of one task where the sums are shared */
 
@@ -25,7 +25,7 @@ typedef struct layout {
     int64_t x_pixel, x_row, z_pixel, z_row, s_row, s_tap;
 } layout;
 
-/* an odd number of cache lines, or else pixels read together share few sets of the cache */
+/* an odd number of cache lines: otherwise pixels read together would share few sets of the cache */
 static int64_t padded(int64_t channels) {
     return (chl_round_up(channels, CHL_LANES) / CHL_LANES | 1) * CHL_LANES;
 }
@@ -73,7 +73,7 @@ static void read_row(const chl_conv_job *job, const layout *l, int64_t row, floa
 
 typedef struct chunk {
     int64_t rows, x_at[CHUNK_ROWS], z_at[CHUNK_ROWS];
-    int64_t begins[CHUNK_ROWS]; /* dz's rows there already: 0, or 1 from the row of x before */
+    int64_t begins[CHUNK_ROWS]; /* rows of dz computed before: 0, or 1 with the row of x before */
 } chunk;
 
 static chunk place(const chl_conv_job *job, const layout *l, int64_t first, int64_t rows) {

@@ -16,7 +16,8 @@ static inline chl_vec filtered(const float *const z[4], int64_t at) {
                     chl_load(z[3] + at));
 }
 
-/* One row of the output from the four rows of z around it: down, then along, a sliding window. */
+/* Computes one row of the output from the four rows of z around it: vertically, then horizontally
+ * with a sliding window. */
 static inline __attribute__((always_inline)) void
 filter_row(chl_epilogue_kind kind, const chl_conv_job *job, const chl_epilogue *epilogue,
            const chl_up_z *l, int64_t n, int64_t y, const float *const z[4]) {
@@ -48,7 +49,8 @@ void chl_up_filter(const chl_conv_job *job, const chl_epilogue *epilogue, const 
         else
             filter_row(CHL_EPILOGUE_PLAIN, job, epilogue, l, n, y, rows);
     }
-    /* by columns: with few rows in a band a row is both read and written here, in this order */
+    /* divided by columns: with few rows in a band a row is both read and written here, in this
+     * order */
     int64_t moved = 2 * (end - first) * l->row;
 #pragma omp for schedule(static)
     for (int64_t x = 0; x < 2 * job->in_w + 3; x++)
@@ -58,8 +60,8 @@ void chl_up_filter(const chl_conv_job *job, const chl_epilogue *epilogue, const 
         }
 }
 
-/* Column x of the four rows of g, summed down; zeros outside. `whole`: all four rows and a full
- * vector are there. */
+/* Column x of the four rows of g, summed vertically; zeros outside. `whole`: all four rows and a
+ * full vector exist. */
 static inline __attribute__((always_inline)) chl_vec gathered(bool whole, const float *const g[4],
                                                               int64_t at, int64_t lanes) {
     if (whole) return filtered(g, at);

@@ -8,13 +8,13 @@
  *
  * and four even outputs, a two-tap correlation, need five products (points a, -a, b, -b, infinity)
  * instead of eight; the four odd ones need four. So a tile takes 5 + 4 = 9 units in each direction,
- * 81 in two, with 6x6 different weight matrices: the five points and "the middle tap as it is".
- * Backwards dx[m] = w0 dz[2m] + w2 dz[2m+2] + w1 dz[2m+1] has the same form. The points 3/8 and 5/4
- * lose no accuracy at all against direct summation (256 channels: maximum error 3.6e-6 of the rms,
- * direct 4.9e-6) and are exact in float32, as are all their powers below.
+ * 81 in two, with 6x6 different weight matrices: the five points and "the middle tap unchanged".
+ * Backwards dx[m] = w0 dz[2m] + w2 dz[2m+2] + w1 dz[2m+1] has the same form. With the points 3/8
+ * and 5/4 the error is no larger than by direct summation (256 channels: maximum error 3.6e-6 of
+ * the rms, direct 4.9e-6), and all their powers below are exact in float32.
  *
- * Tiles give rows and columns 0 .. 2h - 1 of z; the last row and column, which hang over, are two
- * thin products with plain weights. */
+ * Tiles give rows and columns 0 .. 2h - 1 of z; the last row and the last column, beyond all tiles,
+ * are two thin products with plain weights. */
 #include "cpu/conv/conv_up_tiles.h"
 #include "cpu/conv/conv_up.h"
 #include "cpu/conv/winograd.h"
@@ -24,7 +24,7 @@
 #define UNITS 9   /* in one direction: the points, then the four pixels themselves */
 #define WEIGHTS 6 /* in one direction: the points, then the middle tap */
 #define BAND_BYTES                                                                                 \
-    (4 << 20) /* of V and M; 2 to 8 measure alike, more is slower below 256 channels */
+    (4 << 20) /* of V and M; 2 to 8 MiB take the same time, more is slower below 256 channels */
 
 static const float a1 = 3.0f / 8, a2 = 9.0f / 64, a3 = 27.0f / 512;
 static const float b1 = 5.0f / 4, b2 = 25.0f / 16, b3 = 125.0f / 64;
@@ -52,7 +52,7 @@ static inline void output_transform(const chl_vec m[POINTS], chl_vec y[TILE]) {
 
 /* --- weights --- */
 
-/* G over (w0, w1, w2); the tap that the earlier pixel meets is w2 forwards, w0 backwards. */
+/* G over (w0, w1, w2); the tap that multiplies the earlier pixel is w2 forwards, w0 backwards. */
 static void weight_matrix(bool backward, double g[WEIGHTS][3]) {
     const double p[POINTS - 1] = {a1, -a1, b1, -b1};
     int early = backward ? 0 : 2, late = 2 - early;
@@ -115,14 +115,14 @@ void chl_up_tiles_pack(const float *w, int64_t o, int64_t i, float gain, bool ba
 
 /* --- bands of tiles --- */
 
-/* `from` and `to` are the channels read and written: in_c and out_c, backwards the other way round.
- */
+/* `from` and `to` are the numbers of channels read and written: in_c and out_c, in the backward
+ * out_c and in_c. */
 typedef struct layout {
     int64_t from, to, across, down, rows; /* tiles in a row, in a column; rows of tiles in a band */
     int64_t v_row, v_matrix, m_row, m_matrix;
 } layout;
 
-/* off powers of two by a cache line, as in winograd.c */
+/* a cache line more than a power of two, as in winograd.c */
 static int64_t padded(int64_t channels) {
     return chl_round_up(channels, CHL_LANES) + CHL_LANES;
 }
@@ -145,7 +145,7 @@ static int64_t band_floats(const layout *l) {
     return UNITS * UNITS * (l->v_matrix + l->m_matrix);
 }
 
-/* A picture that tiles are read from; zeros outside. */
+/* The picture from which tiles are read; zeros outside. */
 typedef struct source {
     const float *pixel;
     int64_t rows, columns, channels;
@@ -157,7 +157,7 @@ static inline chl_vec source_at(const source *s, int64_t y, int64_t x, int64_t c
     return chl_load_part(s->pixel + (y * s->columns + x) * s->channels + c, lanes);
 }
 
-/* Forwards 5 pixels become 9 units, backwards 9 pixels of dz do. */
+/* In the forward 5 pixels become 9 units, in the backward 9 pixels of dz do. */
 static inline __attribute__((always_inline)) void units_of(bool backward, const chl_vec *d,
                                                            chl_vec v[UNITS]) {
     chl_vec even[POINTS];
@@ -206,8 +206,8 @@ static void multiply(const float *packed, const layout *l, int64_t tiles, const 
 
 /* --- forward --- */
 
-/* Rows and columns of z beyond the tiles: products of x's last row and last column with the taps
- * that hang over, [pixel, (k,o)]. */
+/* The row and the column of z beyond the tiles: products of x's last row and last column with the
+ * taps that reach there, [pixel, (k,o)]. */
 typedef struct edges {
     int64_t styled, product;     /* row strides */
     float *column, *row, *below; /* styled pixels; products of the last row; of the last column */
@@ -255,7 +255,7 @@ static void edge_products(const chl_conv_job *job, int64_t n, const edges *e) {
                      weights + chl_panel_floats(job->in_c, 3 * job->out_c), e->below, e->product);
 }
 
-/* z at place 2k + odd of an edge of `count` pixels: tap 1, or tap 0 of pixel k and tap 2 of k - 1.
+/* z at place 2k + odd of an edge of `count` pixels: tap 1, or tap 0 of pixel k plus tap 2 of k - 1.
  */
 static void edge_pixel(const chl_conv_job *job, const edges *e, const float *products,
                        int64_t count, int64_t place, float *z) {

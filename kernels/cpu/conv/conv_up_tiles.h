@@ -1,5 +1,5 @@
-/* The up-sampling convolution of larger maps, by minimal filtering. The job is that of conv_up.c.
- */
+/* The up-sampling convolution of larger maps, by minimal filtering. Jobs are as for chl_up
+ * (conv_engine.h). */
 #ifndef CHL_CPU_CONV_UP_TILES_H
 #define CHL_CPU_CONV_UP_TILES_H
 #include "cpu/conv/conv_engine.h"

@@ -13,17 +13,16 @@
  *     G    row p: (1, p, p^2) / prod_{q != p} (p - q)    (infinity: (0, 0, 1))
  *     B^T  row p: coefficients of prod_{q != p} (x - q)  (infinity: of prod_q (x - q))
  *
- * a = 5/8, b = 3/2 instead of the textbook's 1, 2 cut the maximum error four times (to 1.3e-5 of
- * the rms at 512 channels, direct: 2.7e-6), and every constant below is exact in float32.
+ * a = 5/8, b = 3/2 instead of the textbook's 1, 2 reduce the maximum error to a quarter (to 1.3e-5
+ * of the rms at 512 channels, direct: 2.7e-6), and every constant below is exact in float32.
  *
- * Memory decides the rest. Tiles are taken in blocks. Where the weights of all 36 products fit the
- * third-level cache, every thread has blocks of its own, so small that the transformed input V
- * [36, block, in_c] stays in the second level; it is multiplied by GROUP output channels at a time,
- * so that the products M [36, block, GROUP] go from there through the output transform and the
- * epilogue into y. With larger weights (512 channels: 36 MiB) blocks are large and shared by all
- * threads, so that weights are read twice for a map instead of twenty times. The style multiplies
- * in the input transform.
- */
+ * The rest of the design follows from the caches. Tiles are computed in blocks. Where the weights
+ * of all 36 products fit the L3 cache, every thread has blocks of its own, so small that the
+ * transformed input V [36, block, in_c] stays in the L2 cache; it is multiplied by GROUP output
+ * channels at a time, so that the products M [36, block, GROUP] go from there through the output
+ * transform and the epilogue into y. With larger weights (512 channels: 36 MiB) blocks are large
+ * and shared by all threads, so that weights are read twice for a map instead of twenty times. The
+ * style multiplies in the input transform. */
 #include "cpu/conv/winograd.h"
 #include <omp.h>
 
@@ -79,25 +78,27 @@ int64_t chl_winograd_floats(int64_t in_c, int64_t out_c) {
 #define PRIVATE_WEIGHTS                                                                            \
     (12 << 20)                    /* bytes of transformed weights up to which blocks are private   \
                                    */
-#define PRIVATE_BLOCK (640 << 10) /* bytes of V then */
-#define PRIVATE_TILES 64          /* and at most so many tiles */
+#define PRIVATE_BLOCK (640 << 10) /* bytes of V in a private block */
+#define PRIVATE_TILES 64          /* and the maximum of tiles in it */
 #define PRIVATE_GROUP 128         /* output channels whose products exist at one time */
-#define SHARED_TILES 128          /* 64 to 256 measure alike */
+#define SHARED_TILES 128          /* 64 to 256 take the same time */
 
-/* A tile's and a matrix's rows are padded by a cache line: with powers of two the 36 streams of one
- * tile would share one set of the first-level cache. */
+/* Rows of a tile and of a matrix are padded by a cache line: with powers of two the 36 streams of
+ * one tile would share one set of the L1 cache. */
 static int64_t padded(int64_t channels) {
     return chl_round_up(channels, CHL_LANES) + CHL_LANES;
 }
 
-/* Blocks are shared where even a block of one register tile's rows would be too large otherwise. */
+/* Blocks are shared where even the smallest private block, the rows of one register tile, would be
+ * too large. */
 static bool shares_blocks(int64_t in_c, int64_t out_c) {
     int64_t weights = chl_winograd_floats(in_c, out_c) * (int64_t)sizeof(float);
     int64_t block = POINTS * POINTS * CHL_PANEL_ROWS * padded(in_c) * (int64_t)sizeof(float);
     return weights > PRIVATE_WEIGHTS || block > PRIVATE_BLOCK;
 }
 
-/* Packed weights lie group by group, in each the 36 matrices [in_c, width] one after another. */
+/* Packed weights are stored group by group, in each the 36 matrices [in_c, width] one after
+ * another. */
 static int64_t group_of(int64_t in_c, int64_t out_c) {
     return shares_blocks(in_c, out_c) ? out_c : chl_min(out_c, PRIVATE_GROUP);
 }
@@ -178,7 +179,7 @@ static layout lay_out(const chl_conv_job *job) {
     return l;
 }
 
-/* Floats of V and M, once or for each thread; behind them the epilogue's sums of each tile. */
+/* Floats of V and M, once or for each thread; after them come the epilogue's sums of each tile. */
 static int64_t block_floats(const layout *l) {
     return POINTS * POINTS * (l->v_matrix + l->m_matrix);
 }
@@ -268,7 +269,7 @@ static void write_tile_of_kind(const chl_conv_job *job, const chl_epilogue *epil
     }
 }
 
-/* Every thread takes blocks of its own. */
+/* Private blocks: every thread computes blocks of its own. */
 static void run_private(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
                         float *v, float *m, float *sums) {
 #pragma omp for schedule(dynamic)
@@ -289,8 +290,8 @@ static void run_private(const chl_conv_job *job, const chl_epilogue *epilogue, c
     }
 }
 
-/* All threads share every step: tiles in, the 36 products (by columns too where threads are many),
- * tiles out. */
+/* Shared blocks: all threads share every step, which are the input transform, the 36 products
+ * (divided by columns too where threads are many) and the output transform. */
 static void run_shared(const chl_conv_job *job, const chl_epilogue *epilogue, const layout *l,
                        float *v, float *m, float *sums) {
     int64_t panels = chl_panels(job->out_c), tasks = 4 * omp_get_num_threads();

@@ -9,14 +9,14 @@ int64_t chl_winograd_floats(int64_t in_c, int64_t out_c);
 /* w [O,I,3,3] times gain; `backward` makes the data gradient's weights: rotated, from O to I. */
 void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
                        float *packed);
-/* u = matrix g matrix^T, one vector of output channels of one input channel; the 36 numbers of u
- * lie `step` floats apart. In double precision: packing is rare. */
+/* u = matrix g matrix^T for one vector of output channels of one input channel; the 36 numbers of u
+ * are `step` floats apart. In double precision: packing is rare. */
 void chl_winograd_pack_vector(const double matrix[6][3], const double g[9][CHL_LANES],
                               float *packed, int64_t step);
 /* G, in double precision. */
 void chl_winograd_weight_matrix(double g[6][3]);
-/* V = B^T d B of the styled 6x6 patch under one 4x4 tile of the output (counted over samples, rows,
- * columns); its 36 numbers of all in_c channels lie `step` floats apart. */
+/* V = B^T d B of the styled 6x6 patch under one 4x4 tile of the output (tiles are counted over
+ * samples, rows, columns); its 36 numbers of all in_c channels are `step` floats apart. */
 void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t step);
 size_t chl_winograd_workspace(const chl_conv_job *job);
 void chl_winograd(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);

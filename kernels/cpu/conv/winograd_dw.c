@@ -1,14 +1,14 @@
-/* The weight gradient of a 3x3 convolution by the method of winograd.c. The tile's result is
+/* The weight gradient of a 3x3 convolution by the method of winograd.c. A tile's result is
  * bilinear, Y = A^T [ (G g G^T) .* (B^T d B) ] A, so that for a gradient dY of every tile
  *
  *     dg = G^T [ sum over tiles of (B^T d B) .* (A dY A^T) ] G
  *
- * with 36 products for each tile of 4x4 pixels instead of 144, the points and the input transform
- * being the forward's. Over channels each of the 36 is a product S = V^T M of tall matrices, V
- * [tiles, in_c] and M [tiles, out_c], which stays S [in_c, out_c] over all tiles.
+ * with 36 products for each tile of 4x4 pixels instead of 144, and the forward's points and input
+ * transform. Over channels each of the 36 is a product S = V^T M (gemm_tn.h), V [tiles, in_c] and M
+ * [tiles, out_c]; S [in_c, out_c] sums over all tiles.
  *
- * Where S is small, every thread sums tiles of its own, in blocks whose V and M stay in the second
- * level, and the threads' sums are added in their order at the end. Where it is large, threads
+ * Where S is small, every thread sums tiles of its own, in blocks whose V and M stay in the L2
+ * cache, and the threads' sums are added in their order at the end. Where it is large, threads
  * share V and M of a block and divide the 36 products, so that there is one S and each part of it
  * is read and written once a block. */
 #include "cpu/conv/winograd.h"
@@ -20,8 +20,8 @@
 #define TILE 4
 
 #define PRIVATE_SUM (256 << 10)   /* bytes of S up to which each thread has its own */
-#define PRIVATE_BLOCK (512 << 10) /* bytes of V and M then; 256 to 768 KiB measure alike */
-#define BLOCK_TILES 64            /* at most; shared, 64 to 192 measure alike */
+#define PRIVATE_BLOCK (512 << 10) /* bytes of V and M then; 256 to 768 KiB take the same time */
+#define BLOCK_TILES 64            /* maximum; 64 to 192 take the same time */
 #define PART 48                   /* input channels of one task where blocks are shared */
 
 static const float a1 = 5.0f / 8, a2 = 25.0f / 64, a3 = 125.0f / 512;
@@ -51,7 +51,8 @@ static void read_gradient(const chl_conv_job *job, const float *dy, int64_t tile
         chl_vec half[TILE][POINTS], d[TILE], column[POINTS];
         for (int i = 0; i < TILE; i++) {
             const float *row = from + i * job->out_w * c_all + c;
-            /* the next tile but one, dy coming from memory: 0.85 of the time at 16 channels */
+            /* dy comes from memory: fetches the next tile but one; 0.85 of the time at 16 channels
+             */
             for (int j = 0; j < TILE; j++) __builtin_prefetch(row + (2 * TILE + j) * c_all);
             if (rows == TILE && columns == TILE && lanes == CHL_LANES)
                 for (int j = 0; j < TILE; j++) d[j] = chl_load(row + j * c_all);
@@ -77,7 +78,8 @@ typedef struct layout {
     int64_t v_row, v_matrix, m_row, m_matrix, s_row, s_matrix;
 } layout;
 
-/* an odd number of cache lines, or else rows that are read together share few sets of the cache */
+/* an odd number of cache lines: otherwise rows that are read together would share few sets of the
+ * cache */
 static int64_t padded(int64_t channels) {
     return (chl_round_up(channels, CHL_LANES) / CHL_LANES | 1) * CHL_LANES;
 }
@@ -155,7 +157,7 @@ static void sum_shared(const chl_conv_job *job, const float *dy, const layout *l
     }
 }
 
-/* dw[o,i] (+)= gain G^T S G, over `copies` of S that lie `step` floats apart. */
+/* dw[o,i] (+)= gain G^T S G, summed over `copies` of S that are `step` floats apart. */
 static void write_weights(const chl_conv_job *job, const layout *l, const float *s, int64_t copies,
                           int64_t step, float gain, float *dw, bool accumulate) {
     double exact[POINTS][3];

@@ -1,4 +1,4 @@
-// Activations and their derivatives, of one number.
+// Activations and their derivatives at one number.
 #pragma once
 #include "cuda/lib/body.h"
 
@@ -11,7 +11,7 @@ __device__ inline float sigmoid(float x) {
 
 // The normal distribution: density phi(x), and Phi(-t) = exp(-t^2/2) M(s), s = 1/(1 + 0.3 t), t =
 // |x|, as on the CPU: one exponential serves GELU and its derivative, and the lower tail keeps its
-// relative accuracy. M was fitted for least relative error on t in [0, 13.5] (3.4e-9).
+// relative accuracy. M was fitted for the smallest relative error on t in [0, 13.5] (3.4e-9).
 __device__ inline float gauss_cdf(float x, float &phi) {
     const float density = __expf(-0.5f * x * x);
     const float s = __fdividef(1.0f, fabsf(x) * 0.3f + 1.0f);

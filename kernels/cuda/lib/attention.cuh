@@ -1,26 +1,26 @@
-// What attention.cu and window_attention.cu share: where tokens lie and what is added to their
-// scores, and one kernel for all shapes and types in plain float arithmetic. attention_tile.cuh and
-// flash.cuh hold the tensor cores' versions.
+// Shared by attention.cu and window_attention.cu: where tokens are stored, what is added to their
+// scores, and one kernel for all shapes and types in plain float arithmetic. The kernels on tensor
+// cores are in attention_tile.cuh and flash.cuh.
 //
-// A "unit" is what attends to itself: a sequence, or a window. Its tokens are rows of qkv
-// [rows,3C], y [rows,C], dy; statistics (lse, D) are [images,heads,pixels].
+// A "unit" is a set of tokens that attend to each other: a sequence, or a window. Its tokens are
+// rows of qkv [rows,3C], y [rows,C], dy; statistics (lse, D) are [images,heads,pixels].
 #pragma once
 #include "cuda/lib/body.h"
 
 namespace attention {
-constexpr float MASKED = -1e30f; // minus infinity without its NaNs
+constexpr float MASKED = -1e30f; // stands for minus infinity, which would give NaN in differences
 
 struct unit {
     int64_t image;
     int top, left;
-    unsigned mixed; // the bits of part() that count
+    unsigned mixed; // the bits of part() that separate tokens of this unit
 };
 
 struct layout {
     int64_t units, channels, pixels; // pixels: tokens of an image
     int heads, width, tokens;        // width: numbers per head; tokens of a unit
     float scale;                     // 1 / sqrt(width)
-    // `row` counts through the batch
+    // `row` is numbered through the batch
     __device__ int64_t stat(const unit &u, int head, int64_t row) const {
         return (u.image * (heads - 1) + head) * pixels + row;
     }
@@ -48,7 +48,8 @@ struct sequences : layout {
     __device__ unsigned part(int) const { return 0; }
 };
 
-// Swin's windows of a rolled map: token (y, x) of a window lies at (top + y, left + x), wrapped.
+// Swin's windows of a rolled map: token (y, x) of a window is stored at (top + y, left + x),
+// wrapped around.
 struct windows : layout {
     const float *bias; // [(2 window - 1)^2, heads]
     int window, shift, map_height, map_width;
@@ -69,7 +70,7 @@ struct windows : layout {
         if (x >= map_width) x -= map_width;
         return u.image * pixels + int64_t(y) * map_width + x;
     }
-    // the row of the bias table that a pair has
+    // the row of the bias table for this pair of tokens
     __device__ int entry(int query, int key) const {
         const int y = query / window - key / window, x = query % window - key % window;
         return (y + window - 1) * (2 * window - 1) + x + window - 1;
@@ -77,8 +78,8 @@ struct windows : layout {
     __device__ float start(int head, int query, int key) const {
         return bias[int64_t(entry(query, key)) * heads + head];
     }
-    // Which side of the seams a token lies on: the last window of a row or a column of the rolled
-    // map is put together from two regions, -100 keeps them apart (Swin's number).
+    // On which side of the seams a token lies: the last window of a row or a column of the rolled
+    // map consists of two regions of the map, and -100 separates them (Swin's number).
     __device__ unsigned part(int token) const {
         return (token / window >= window - shift ? 1u : 0u) |
                (token % window >= window - shift ? 2u : 0u);
@@ -86,8 +87,8 @@ struct windows : layout {
 };
 constexpr float APART = -100.0f;
 
-// The units are dealt to `shares` that blocks walk through, as many blocks as the largest chip
-// holds at once; the shapes alone say how many.
+// The units are divided into `shares`, one for each block of a head, as many as the largest chip
+// runs at once; their number depends on the shapes alone.
 struct range {
     unsigned first, last;
 };
@@ -101,7 +102,7 @@ inline int64_t shares_of(const layout &l, int blocks_per_processor) {
     return l.units < wanted ? l.units : wanted;
 }
 
-// Forward: out is y. Backward: out is dqkv. A null pointer is not wanted.
+// Forward: out is y. Backward: out is dqkv. A tensor whose pointer is null is not wanted.
 template <class T> struct tensors {
     const T *qkv, *dy, *y;
     T *out;
@@ -109,15 +110,15 @@ template <class T> struct tensors {
     float *lse_out;
     bool add_lse;
     const float *lse;
-    float *delta;  // D = rowsum(dy y), where a pass leaves it for the next
+    float *delta;  // D = rowsum(dy y), written by one pass for the next
     float *dstart; // [shares, heads, tokens, tokens], gradient of start()
 };
 
-// --- plain: a warp has PLAIN_ROWS rows of its own and walks through all others -------------------
-// FORWARD and QUERIES own queries and walk through keys, KEYS the other way round:
+// --- plain: a warp owns PLAIN_ROWS rows and loops over all others --------------------------------
+// FORWARD and QUERIES own queries and loop over keys, KEYS the other way round:
 //     s = own0 . other0, dp = own1 . other1;  out0 = sum ds other0, out1 = sum p other1.
-// 4 (forward), 6 and 8 FLOPs a score and number of the width; bound by shared memory. It is for
-// float32, which checks, and for shapes that tensor cores do not like.
+// 4 (forward), 6 and 8 FLOPs per score and number of the width; bound by shared memory. It computes
+// float32, which serves as a check, and shapes that the kernels on tensor cores do not take.
 enum pass { FORWARD, QUERIES, KEYS };
 constexpr int PLAIN_WARPS = 4, PLAIN_ROWS = 4, PLAIN_OWN = PLAIN_WARPS * PLAIN_ROWS;
 constexpr int PLAIN_THREADS = 32 * PLAIN_WARPS;
@@ -127,7 +128,7 @@ constexpr size_t plain_shared(int width) {
     return sizeof(float) * (2 * 32 * size_t(width + 1) + 4 * PLAIN_OWN * size_t(width));
 }
 
-// `count` rows from `first` on into to[row * stride + column], zeros behind the last token
+// Loads `count` rows from `first` on into to[row * stride + column], zeros after the last token.
 template <class T, class G>
 __device__ inline void plain_load(const G &g, const unit &u, int first, int count, const T *from,
                                   int64_t step, float *to, int stride) {
@@ -144,8 +145,8 @@ __device__ inline float plain_dot(const float *a, const float *b, int width) {
     return sum;
 }
 
-// what a row carries along: in FORWARD its greatest score and the sum of its weights, in QUERIES
-// its lse and D
+// what a row keeps from tile to tile: in FORWARD its largest score and the sum of its weights, in
+// QUERIES its lse and D
 struct carried {
     float a, b;
 };
@@ -155,7 +156,7 @@ struct weighed {
     float p, ds;
 };
 
-// one own row against the 32 others of a tile, a lane each
+// Weighs one own row against the 32 others of a tile, one in each lane.
 template <int PASS, class G>
 __device__ inline weighed weigh(const G &g, const unit &u, int head, int own, int other, float dot,
                                 float dp, carried &row, carried column, float &rescale) {
@@ -182,7 +183,7 @@ template <class T, class G, int PASS>
 SIMT_KERNEL((PLAIN_THREADS), plain, G g, tensors<T> t, int64_t shares) {
     SIMT_DYNAMIC_SHARED(float, memory);
     SIMT_SHARED(weight, float[PLAIN_WARPS][2][PLAIN_ROWS][32]); // PLAIN_WEIGHTS
-    const int width = g.width, padded = width + 1;              // padded: 32 rows in 32 banks
+    const int width = g.width, padded = width + 1; // padded: so that 32 rows lie in 32 banks
     float *other[2] = {memory, memory + 32 * padded};
     float *own[2] = {memory + 64 * padded, memory + 64 * padded + PLAIN_OWN * width};
     float *sum[2] = {own[1] + PLAIN_OWN * width, own[1] + 2 * PLAIN_OWN * width};

@@ -1,12 +1,13 @@
 // Attention of units of up to 64 tokens on tensor cores: windows, and short sequences. One tile
-// holds all tokens of a unit, so everything is read once and written once, and the backward pass
-// makes the scores once. Heads of up to 64 numbers, a multiple of 8, in tiles of D = 32 or 64.
+// holds all tokens of a unit, so everything is read and written once, and the backward pass
+// computes the scores once. Heads of up to 64 numbers, a multiple of 8, in tiles of D = 32 or 64.
 //
-// A block has one head and walks through a share of the units; the next unit's tiles are on their
-// way while one is worked on. What is added to the scores (bias, masks, padding) lies in shared
-// memory all the while, and the scores' gradient is summed over the units in registers. Bound by
-// memory at T = 49, D = 32: 12.5 KB and 0.5 MFLOP a unit and head forward, 22 KB and 1.3 MFLOP
-// backward (bf16 leaves 3.3 and 5.8 MFLOP for that time).
+// A block has one head and loops over a share of the units; the next unit's tiles are copied while
+// the current one is computed. What is added to the scores (bias, masks, padding) stays in shared
+// memory, and the scores' gradient is summed over the units in registers. Counted at T = 49, D =
+// 32: 12.5 KB and 0.5 MFLOP per unit and head forward, 22 KB and 1.3 MFLOP backward (the tensor
+// cores could do 3.3 and 5.8 MFLOP while these bytes move, so memory would be the bound; the
+// instructions issued around the products have not been measured).
 #pragma once
 #include "cuda/lib/attention.cuh"
 #include "cuda/lib/tile.cuh"
@@ -15,7 +16,8 @@ namespace attention_tile {
 using attention::tensors;
 using attention::unit;
 using chl::bf16;
-constexpr int THREADS = 128, TOKENS = 64, PAIRS = TOKENS + 8; // PAIRS: a row of `start`, padded
+// PAIRS: the length of a row of `start`, padded
+constexpr int THREADS = 128, TOKENS = 64, PAIRS = TOKENS + 8;
 constexpr float LOG2E = 1.4426950408889634f;
 template <int D> constexpr int TILE = TOKENS *tile::STRIDE<D>;
 
@@ -23,7 +25,7 @@ template <class G> bool fits(const G &g) {
     return g.tokens <= TOKENS && g.width % 8 == 0 && g.width <= 64;
 }
 
-// what a block knows of its tokens from the start
+// facts about its tokens that a block computes once
 struct tokens {
     unsigned place[TOKENS], part[TOKENS];
 };
@@ -40,7 +42,8 @@ template <class G> __device__ inline void lay_out(const G &g, int head, tokens &
     }
 }
 
-// where the tokens of a unit lie, from token `first` on, in a tensor of rows of `step` numbers
+// the rows where the tokens of a unit are stored, from token `first` on, in a tensor of rows of
+// `step` numbers
 template <class G> struct rows {
     const G &g;
     const unit &u;
@@ -53,7 +56,7 @@ template <class G> struct rows {
     }
 };
 
-// s = q k^T + what is added, in units of the dot products
+// Computes s = q k^T + start, in units of the dot products.
 template <class G, int D>
 SIMT_DEVICE void scores(float (&s)[TOKENS / 8][4], const G &g, const unit &u, const tokens &all,
                         const uint32_t (&q)[D / 16][4], const bf16 *keys, const float *start,
@@ -147,19 +150,20 @@ template <class G, int D> SIMT_KERNEL((THREADS), forward, G g, tensors<bf16> t, 
 }
 
 // --- backward ------------------------------------------------------------------------------------
-// Queries in rows make p, ds and dq; p and ds then lie in shared memory, whence their transposes
-// make dv and dk.
+// Each warp computes p, ds and dq for its 16 queries; p and ds then go to shared memory, whose
+// columns give the transposed products dv and dk.
 template <int D> size_t backward_shared(int count) {
     return sizeof(bf16) * (2 * 4 * TILE<D> + 2 * TILE<TOKENS>)+sizeof(float) * size_t(count) *
            PAIRS;
 }
 
-// heads wider than 32 need more than the smaller chips have; 1 KB is for what lies there besides
+// Heads wider than 32 need more shared memory than the smaller chips have; 1 KB is kept for the
+// static variables.
 template <class G> bool backward_fits(const G &g) {
     return fits(g) && (g.width <= 32 || backward_shared<64>(g.tokens) <= chl::gpu.shared - 1024);
 }
 
-// s becomes p, dp becomes ds; D is the sum of p dp, for the whole row is here
+// Turns s into p and dp into ds. D is the sum of p dp, as the whole row is here.
 template <class G>
 SIMT_DEVICE void differentiate(float (&s)[TOKENS / 8][4], float (&dp)[TOKENS / 8][4], const G &g,
                                const float *lse, int row) {
@@ -182,7 +186,7 @@ SIMT_DEVICE void differentiate(float (&s)[TOKENS / 8][4], float (&dp)[TOKENS / 8
     }
 }
 
-// acc [16,D] = M^T B for columns 16 warp ... of M [64,64]
+// acc [16,D] = M^T B for columns 16 warp ... 16 warp + 15 of M [64,64]
 template <int D>
 SIMT_DEVICE void multiply_transposed(float (&acc)[D / 8][4], const bf16 *m, const bf16 *b) {
     uint32_t a[TOKENS / 16][4];
@@ -192,7 +196,7 @@ SIMT_DEVICE void multiply_transposed(float (&acc)[D / 8][4], const bf16 *m, cons
     tile::multiply_columns<D, TOKENS>(acc, a, b);
 }
 
-// the shares' sums of ds, from registers to dstart [tokens,tokens]
+// Copies the share's sum of ds from registers to dstart [tokens,tokens].
 template <class G>
 SIMT_DEVICE void leave_sums(const float (&sum)[TOKENS / 8][4], const G &g, float *to, int row) {
     const int column = int(threadIdx.x) % 4 * 2;
@@ -265,7 +269,7 @@ template <class G, int D> SIMT_KERNEL((THREADS), backward, G g, tensors<bf16> t,
         __syncthreads();
         multiply_transposed<D>(dk, dss + warp * 16, q);
         multiply_transposed<D>(dv, ps + warp * 16, dy);
-        __syncthreads(); // the tiles are read: they serve as staging
+        __syncthreads(); // all warps have read the tiles, which now serve as staging
         const rows<G> at = {g, u, all.place, 3 * c, from, warp * 16};
         tile::store_out<D>(q + warp * ROWS, dq, 1, t.out, g.width, t.add, at);
         tile::store_out<D>(k + warp * ROWS, dk, 1, t.out + c, g.width, t.add, at);
@@ -276,7 +280,7 @@ template <class G, int D> SIMT_KERNEL((THREADS), backward, G g, tensors<bf16> t,
 }
 
 // --- launches ------------------------------------------------------------------------------------
-// as many blocks a processor as its shared memory holds
+// as many blocks on a multiprocessor as its shared memory holds
 template <class G> int64_t backward_shares(const G &g) {
     return attention::shares_of(g, g.width <= 32 ? 3 : 2);
 }

@@ -1,4 +1,4 @@
-// What both batch norms share: y = (x - mean) rstd gamma + beta, and the sums of the backward,
+// Shared by both batch norms: y = (x - mean) rstd gamma + beta, and the sums of the backward,
 // dgamma = sum dy xhat, dbeta = sum dy, xhat = (x - mean) rstd.
 #pragma once
 #include "cuda/lib/reduce.cuh"
@@ -35,10 +35,11 @@ template <class T> struct normalised {
     }
 };
 
-// dgamma and dbeta; with stored statistics dx = dy gamma rstd, too, of the same reading. `sums`,
-// where there is one, gets the two sums [2,C] as they are.
+// dgamma and dbeta; with stored statistics dx = dy gamma rstd, too, from the same read. Where
+// `sums` is not null it receives the two sums [2,C].
 template <class T, bool DX> struct norm_sums {
-    static constexpr int KEEP = 2, SUMS = 2; // mean, gamma rstd; the sums' rstd comes last
+    // mean, gamma rstd; the sums are multiplied by rstd at the end
+    static constexpr int KEEP = 2, SUMS = 2;
     const T *dy, *x;
     const float *gamma, *mean, *var;
     float eps;
@@ -75,7 +76,7 @@ template <class T, bool DX> struct norm_sums {
     }
 };
 
-// of a backward's call: dy x gamma mean var -> dx dgamma dbeta
+// call: a backward, dy x gamma mean var -> dx dgamma dbeta
 template <class T, bool DX> norm_sums<T, DX> norm_sums_of(const chl_call *call, float *sums) {
     return {in<T>(call, 0),
             in<T>(call, 1),

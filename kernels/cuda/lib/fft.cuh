@@ -1,5 +1,5 @@
-// A complex transform in a block's shared memory: Stockham passes of radix 4, 8 and 16, each thread
-// a butterfly in registers, the results in order.
+// A complex Fourier transform in a block's shared memory: Stockham passes of radix 4, 8 and 16, one
+// butterfly per thread and pass in registers, the results in natural order.
 #pragma once
 #include "cuda/lib/body.h"
 
@@ -39,15 +39,15 @@ template <int R> __device__ __forceinline__ void small_fft(complex (&v)[R]) {
     }
 }
 
-// The radix of the next pass, in bits, where `bits` of the length are left: as few passes as radix
-// 16 allows.
+// The radix of the next pass, in bits, where `bits` of the length remain: as few passes as radix 16
+// allows.
 __host__ __device__ inline int radix_bits(int bits) {
     if (bits <= 4) return bits;
     return bits % 3 == 1 || (bits % 3 == 2 && bits >= 8) ? 4 : 3;
 }
 
-// Where point i lies: a gap after each 16, or the writes of a pass of radix 16 would meet in one
-// bank.
+// The place of point i: one number is skipped after each 16, or the writes of a pass of radix 16
+// would share one bank.
 __device__ inline int fft_place(int i) {
     return i + i / 16;
 }
@@ -55,8 +55,8 @@ __host__ __device__ inline int fft_room(int points) {
     return points + points / 16 + 1;
 }
 
-// One pass: `done` is the product of the radices before, load(i) point i, twiddle [turn] the unit
-// circle clockwise, of which a butterfly reads one and makes its powers.
+// One pass: `done` is the product of the radices of the passes before, load(i) gives point i,
+// twiddle [turn] is the unit circle clockwise; a butterfly reads one entry and computes its powers.
 template <int R, bool FIRST, int THREADS, class Load>
 __device__ __forceinline__ void fft_pass(int points, int done, const complex *twiddle, int turn,
                                          Load load, complex *out) {
@@ -82,8 +82,8 @@ __device__ __forceinline__ void fft_pass(int points, int done, const complex *tw
     }
 }
 
-// Transforms 2^bits points, at least 8, from load(i) by way of from and to, which exchange their
-// roles: afterwards `from` holds the result (fft_place), and all threads may read it.
+// Transforms 2^bits points, 8 or more, from load(i), with `from` and `to` as buffers that exchange
+// their roles: afterwards `from` holds the result (fft_place), and all threads may read it.
 template <int THREADS, class Load>
 __device__ __forceinline__ void block_fft(int bits, const complex *twiddle, int turn, Load load,
                                           complex *&from, complex *&to) {

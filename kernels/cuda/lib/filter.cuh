@@ -1,4 +1,5 @@
-// A convolution's weight, [O,I,K,K] as upstream stores it and [O,K,K,I] as NHWC wants it.
+// A convolution's weight, converted between [O,I,K,K], as upstream stores it, and [O,K,K,I], as
+// kernels over NHWC read it.
 #pragma once
 #include "cuda/lib/body.h"
 
@@ -23,7 +24,7 @@ template <class T> chl_kernel_status lay_filter(const chl_call *call, const floa
     return each<T>(call, a.o * taps * a.i, filter_laid<T>{w, filter, a.i, taps, a.gain});
 }
 
-// dw [O,I,K,K] = gain * the gradient laid as [O,K,K,I]
+// dw [O,I,K,K] = gain * the gradient stored as [O,K,K,I]
 struct gradient_laid {
     const float *filter;
     float *dw;

@@ -1,9 +1,9 @@
 // Attention over sequences of any length on tensor cores, scores never in memory [Dao 2023]. Heads
 // of up to 128 numbers, a multiple of 8, in tiles of D = 32, 64, 80 or 128.
 //
-// A block has 64 rows of its own, 16 a warp, and walks through tiles of the other side, of which
-// the next is on its way while one is worked on. Bound by arithmetic from some hundred tokens on:
-// 4 T^2 D FLOPs a head forward, 14 backward (10 of use; both passes make the scores, so that
+// A block owns 64 rows, 16 for each warp, and loops over tiles of the other side; the next tile is
+// copied while the current one is computed. Bound by arithmetic from some hundred tokens on: 4 T^2
+// D FLOPs a head forward, 14 backward (10 would be needed; both passes compute the scores, so that
 // neither needs atomics), against 8 T D bytes forward, 20 backward.
 #pragma once
 #include "cuda/lib/attention.cuh"
@@ -17,7 +17,7 @@ using chl::bf16;
 constexpr int THREADS = 128, OWN = 64;
 constexpr float LOG2E = 1.4426950408889634f;
 
-// where the rows of one head of one sequence lie, in tensors of rows of `step` numbers
+// the rows of one head of one sequence, in tensors of rows of `step` numbers
 struct rows {
     int64_t base, step;
     int first, tokens;
@@ -39,7 +39,8 @@ __device__ inline task mine(const sequences &g) {
             int64_t(blockIdx.x / tiles / heads)};
 }
 
-// masks what is no pair: s is the product of rows `own` ... and rows `other` ...
+// Masks pairs that do not exist or are not causal: s is the product of rows `own` ... and rows
+// `other` ...
 template <int N, bool KEYS>
 SIMT_DEVICE void mask(float (&s)[N / 8][4], const sequences &g, int own, int other) {
     const int lane = int(threadIdx.x) % 32;
@@ -58,7 +59,7 @@ constexpr int KEYS_AT_ONCE = 64;
 template <int D>
 constexpr size_t FORWARD_SHARED = sizeof(bf16) * size_t(OWN + 4 * KEYS_AT_ONCE) * tile::STRIDE<D>;
 
-// One tile's scores become weights; the greatest score so far and the sum of the weights go along.
+// Turns one tile's scores into weights and updates each row's largest score and its sum of weights.
 template <int D>
 SIMT_DEVICE void soften(float (&s)[KEYS_AT_ONCE / 8][4], float (&o)[D / 8][4], float (&row_max)[2],
                         float (&total)[2], float scale) {
@@ -76,7 +77,7 @@ SIMT_DEVICE void soften(float (&s)[KEYS_AT_ONCE / 8][4], float (&o)[D / 8][4], f
 #pragma unroll
             for (int e = 2 * half; e < 2 * half + 2; e++)
                 sum += s[n][e] = exp2f((s[n][e] - top) * scale);
-        total[half] = total[half] * rescale + sum; // of this lane's columns
+        total[half] = total[half] * rescale + sum; // over this lane's columns
 #pragma unroll
         for (int n = 0; n < D / 8; n++) o[n][2 * half] *= rescale, o[n][2 * half + 1] *= rescale;
     }
@@ -132,14 +133,15 @@ template <int D> SIMT_KERNEL((THREADS), forward, sequences g, tensors<bf16> t) {
 }
 
 // --- backward ------------------------------------------------------------------------------------
-// Two passes, one kernel. Queries: own0, own1 = q, dy, the others k, v; dq. KEYS: own0, own1 = k,
-// v, the others q, dy; dk and dv. Either way s = own0 other0^T, dp = own1 other1^T, sum0 += ds
-// other0, sum1 += p other1.
-template <int D> constexpr int OTHERS = D > 64 ? 32 : 64; // a tile's rows; as registers allow
+// Two passes of one kernel. QUERIES: own0, own1 = q, dy, the others k, v; result dq. KEYS: own0,
+// own1 = k, v, the others q, dy; results dk and dv. Either way s = own0 other0^T, dp = own1
+// other1^T, sum0 += ds other0, sum1 += p other1.
+template <int D>
+constexpr int OTHERS = D > 64 ? 32 : 64; // rows of a tile: as many as the registers allow
 template <int D>
 constexpr size_t BACKWARD_SHARED = sizeof(bf16) * size_t(2 * OWN + 4 * OTHERS<D>) * tile::STRIDE<D>;
 
-// D = rowsum(dy y) of a lane's two rows, left in memory for the pass over the keys
+// D = rowsum(dy y) of a lane's two rows, written to memory for the pass over the keys
 SIMT_DEVICE float delta_of(const tensors<bf16> &t, const sequences &g, const task &k, int token) {
     const int quarter = int(threadIdx.x) % 4;
     const int64_t at = (k.n * g.tokens + token) * g.channels + k.head * g.width;
@@ -158,7 +160,7 @@ SIMT_DEVICE float delta_of(const tensors<bf16> &t, const sequences &g, const tas
 
 template <int D, bool KEYS> SIMT_KERNEL((THREADS), backward, sequences g, tensors<bf16> t) {
     constexpr int N = OTHERS<D>, TILE = N * tile::STRIDE<D>, ROWS = 16 * tile::STRIDE<D>;
-    constexpr bool HELD = D <= 64; // own fragments stay in registers
+    constexpr bool HELD = D <= 64; // true: the own rows' fragments stay in registers
     SIMT_DYNAMIC_SHARED(bf16, memory);
     SIMT_SHARED(stats, float[2][2][N]); // KEYS: lse and D of the others, by stage
     const task k = mine(g);
@@ -232,7 +234,7 @@ template <int D, bool KEYS> SIMT_KERNEL((THREADS), backward, sequences g, tensor
 inline bool fits(const sequences &g) {
     return g.width % 8 == 0 && g.width <= 128;
 }
-// body(a constant D that holds the width)
+// Calls body with the smallest constant D that holds the width.
 template <class F> chl_kernel_status by_width(int width, F body) {
     if (width <= 32) return body(std::integral_constant<int, 32>());
     if (width <= 64) return body(std::integral_constant<int, 64>());

@@ -1,20 +1,22 @@
-// A convolution as a matrix product: the pixels that each output sees, side by side in a row
-// ("im2col"), and the way back. What a product in disguise (1x1, patches side by side) sees is
-// whole rows of x: there this is a copy, or nothing at all.
+// A convolution as a matrix product: for each output the pixels under the kernel, as one row
+// ("im2col"), and the adjoint. Where the convolution is a matrix product already (1x1, or a stride
+// equal to the kernel), these pixels are whole rows of x, so that this is a plain copy or not
+// needed. Used by ops/conv.cu.
 #pragma once
 #include "cuda/lib/body.h"
 
 namespace chl {
-// x as pixels of `channels` numbers; [K,K] taps, or of patches K rows of one wide pixel
+// x as pixels of `channels` numbers, [K,K] taps; where stride and kernel are equal, K rows of one
+// pixel of K `channels`
 struct im2col_shape {
     int64_t samples, h, w, pitch, channels; // pitch: numbers from row to row of x
     int64_t taps_y, taps_x, stride_y, stride_x, pad, out_h, out_w;
-    bool identity; // a row of columns is a pixel of x
+    bool identity; // a row of the column matrix is a pixel of x: no copy is needed
 
-    __host__ __device__ int64_t width() const { // of a row of columns
+    __host__ __device__ int64_t width() const { // numbers in a row of the column matrix
         return taps_y * taps_x * channels;
     }
-    int64_t outputs() const { // of a sample
+    int64_t outputs() const { // of one sample
         return out_h * out_w;
     }
 };
@@ -45,8 +47,8 @@ template <class T> int pack_of(const im2col_shape &s) {
 
 constexpr int COLUMN_COPY_THREADS = 256;
 
-// columns of the outputs first ... first + count - 1: 2 bytes read, less what the caches keep, and
-// 2 written an element in bf16
+// Writes the columns of the outputs first ... first + count - 1: 2 bytes read, less what the caches
+// keep, and 2 written an element in bf16.
 template <int N, class T>
 SIMT_KERNEL((COLUMN_COPY_THREADS), lay_columns_kernel, im2col_shape s, const T *x, int64_t first,
             int64_t count, T *columns) {
@@ -65,7 +67,7 @@ SIMT_KERNEL((COLUMN_COPY_THREADS), lay_columns_kernel, im2col_shape s, const T *
     }
 }
 
-// dx of `samples` samples: each number gathers from the outputs that saw it
+// The adjoint, for `samples` samples: each number of dx sums the columns it was copied to.
 template <int N, class T>
 SIMT_KERNEL((COLUMN_COPY_THREADS), gather_columns_kernel, im2col_shape s, int64_t samples,
             const T *columns, T *dx, bool add) {

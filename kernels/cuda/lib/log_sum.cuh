@@ -1,4 +1,5 @@
-// log sum exp of a row by a block, the row read once, and the mean of what the rows' blocks left.
+// The log-sum-exp of a row, computed by a block that reads the row once, and the mean over rows
+// whose losses the blocks wrote.
 #pragma once
 #include "cuda/lib/body.h"
 
@@ -7,13 +8,13 @@ template <int THREADS> __device__ inline float block_max(float v) {
     SIMT_SHARED(part, float[THREADS / 32]);
     const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
     v = simt::warp_max(v);
-    __syncthreads(); // of the last use
+    __syncthreads(); // `part` may still be read by the last call
     if (lane == 0) part[warp] = v;
     __syncthreads();
     return simt::warp_max(part[lane < THREADS / 32 ? lane : 0]);
 }
 
-// exponentials summed relative to the largest so far, which a larger one replaces
+// The sum of exponentials relative to the largest number so far; a larger number rescales it.
 struct running_sum {
     float max = -INFINITY, sum = 0;
     __device__ void add(float v) {
@@ -32,7 +33,7 @@ template <int THREADS> __device__ inline float block_log_sum(const running_sum &
 
 constexpr int LOSS_THREADS = 256;
 
-// out (+)= the mean of each[0 ... rows - 1]; one block
+// out (+)= the mean of each[0 ... rows - 1]; launched with one block
 SIMT_KERNEL((LOSS_THREADS), mean_kernel, const float *each, int64_t rows, float *out, bool add) {
     float sum = 0;
     for (int64_t i = threadIdx.x; i < rows; i += LOSS_THREADS) sum += each[i];

@@ -1,4 +1,4 @@
-// Copies of float weights in the type that the activations have, for the tensor cores.
+// Copies of float weights in the activations' type, for the tensor cores; the gradient of a bias.
 #pragma once
 #include "cuda/lib/reduce.cuh"
 

@@ -1,5 +1,6 @@
-// Tensors seen as [groups, rows, width]: maps whose threads stay on their columns, so that a
-// column's parameters are loaded once, and sums over the rows or over everything in a fixed order.
+// Maps and sums over tensors seen as [groups, rows, width]. A thread stays on its columns, so that
+// a column's parameters are loaded once; sums over the rows, or over everything, are made in a
+// fixed order.
 //
 //     template <class T> struct biased {           // y = x + b[column]
 //         static constexpr int KEEP = 1, SUMS = 0; // numbers kept, sums made, per column
@@ -21,13 +22,14 @@
 //     };
 //     return chl::columns<T>(call, {1, rows, width}, biased<T>{x, b, y, add});
 //
-// With SUMS > 0 `at` adds to sum[s][0 ... N-1], the rows are cut into parts by the shape alone,
-// each part leaves its sums in the workspace, and finish(group, column, total) gets the parts' sum.
+// With SUMS > 0, `at` adds to sum[s][0 ... N-1]. The rows are cut into parts by the shape alone,
+// each part writes its sums to the workspace, and finish(group, column, total) receives the sum of
+// the parts.
 #pragma once
 #include "cuda/lib/body.h"
 
 namespace chl {
-// N floats beside each other: 16 bytes at a time where N fills them
+// N adjacent floats, 16 bytes at a time where N fills them.
 template <int N> __device__ inline void load_floats(const float *p, float (&v)[N]) {
     if constexpr (N % 4 == 0) {
         for (int k = 0; k < N; k += 4) {
@@ -46,9 +48,9 @@ struct view {
     int64_t groups, rows, width;
 };
 struct place {
-    int64_t group, row, column, at; // at: of the element in the whole tensor
+    int64_t group, row, column, at; // at: the element's offset in the whole tensor
 };
-// [N,...,C] as one group, or as N
+// [N,...,C] as one group, or as N groups
 inline view rows_of(const chl_desc &d) {
     const int64_t width = d.dim[d.rank - 1];
     return {1, width ? chl_count(&d) / width : 0, width};
@@ -59,21 +61,21 @@ inline view groups_of(const chl_desc &d) {
     return {d.dim[0], d.dim[0] ? all.rows / d.dim[0] : 0, all.width};
 }
 
-// --- how a view is dealt to blocks ---------------------------------------------------------------
+// --- how a view is divided among blocks ----------------------------------------------------------
 constexpr int COLUMN_THREADS = 256;
-constexpr int MIN_ROWS = 4; // per thread, where the rows are cut into parts
-// Blocks on one multiprocessor at once, which bounds the registers.
+constexpr int MIN_ROWS = 4; // per thread and part
+// Blocks that a multiprocessor runs at once; limits the registers.
 constexpr int resident(int sums, int keep = 0) {
     return sums > 2 || (sums > 0 && sums + keep > 4) ? 2 : sums == 1 ? 4 : 3;
 }
-// Sums: what the largest chip holds at once, for few parts and one wave. Maps: several waves, so
-// that the last one weighs little.
+// Sums: as many blocks as the largest chip runs at once, for few parts and a single wave. Maps:
+// several waves, so that a partly filled last one costs little.
 constexpr int64_t column_blocks(int sums) {
     return 132 * (sums > 0 ? resident(sums) : 32);
 }
 
 struct cut {
-    int pack, across; // elements per thread; threads beside each other in a row
+    int pack, across; // pack: elements per thread; across: adjacent threads in a row
     int64_t strips, parts;
 };
 inline cut cut_of(const view &v, chl_dtype dtype, int sums) {
@@ -81,7 +83,7 @@ inline cut cut_of(const view &v, chl_dtype dtype, int sums) {
     cut c = {v.width % max_pack ? 1 : max_pack, 1, 1, 1};
     const int64_t packs = v.width / c.pack;
     while (c.across < 32 && c.across < packs) c.across *= 2;
-    // few rows: threads without one would idle
+    // with few rows, threads without a row would be idle
     while (c.across < COLUMN_THREADS && c.across < packs && COLUMN_THREADS / c.across > v.rows)
         c.across *= 2;
     c.strips = (packs + c.across - 1) / c.across;
@@ -95,12 +97,13 @@ inline size_t columns_workspace(const view &v, chl_dtype dtype, int sums) {
     return size_t(v.groups * cut_of(v, dtype, sums).parts * sums * v.width) * sizeof(float);
 }
 
-// --- rows to parts -------------------------------------------------------------------------------
-// The threads that share a column add up their sums, in order of the threads.
+// --- from rows to the sums of a part -------------------------------------------------------------
+// Adds the sums of the threads that share a column, in order of the threads.
 template <int N, int SUMS>
 __device__ inline void fold_threads(const float (&sum)[SUMS][N], const cut &c, int64_t width,
                                     int64_t first, float *partial) {
-    constexpr int STEP = COLUMN_THREADS + 1; // a whole power of two would meet in one bank
+    // + 1: with a power of two all threads would share one bank
+    constexpr int STEP = COLUMN_THREADS + 1;
     SIMT_SHARED(share, float[SUMS * N * STEP]);
     for (int s = 0; s < SUMS; s++)
         for (int e = 0; e < N; e++) share[(s * N + e) * STEP + int(threadIdx.x)] = sum[s][e];
@@ -136,7 +139,7 @@ SIMT_KERNEL((COLUMN_THREADS, resident(F::SUMS, F::KEEP)), columns_kernel, F f, v
         fold_threads<N, SUMS>(sum, c, v.width, first, partial + block * SUMS * v.width);
 }
 
-// --- parts to totals -----------------------------------------------------------------------------
+// --- from the sums of the parts to totals --------------------------------------------------------
 constexpr int FINISH_ROWS = 16;
 
 template <class F>
@@ -166,8 +169,8 @@ chl_kernel_status finish_columns(const chl_call *call, int64_t groups, int64_t w
                                f, parts, width, partial));
 }
 
-// T: the type of the tensors that `at` reads and writes; SUMS > 0 needs columns_workspace(v, T,
-// SUMS)
+// T is the type of the tensors that `at` reads and writes. SUMS > 0 needs columns_workspace(v, T,
+// SUMS) bytes.
 template <class T, class F>
 chl_kernel_status columns(const chl_call *call, const view &v, const F &f,
                           float *partial = nullptr) {

@@ -1,9 +1,9 @@
-// Tiles of bf16 in shared memory and products of tiles by a warp, for tensor cores: mma.m16n8k16.
-// A tile has rows of D numbers, TILE_STRIDE<D> apart: 16 bytes more than D, so that the eight rows
-// which ldmatrix takes at once lie in different banks.
+// Tiles of bf16 in shared memory, and products of tiles by a warp on tensor cores (mma.m16n8k16). A
+// tile has rows of D numbers, TILE_STRIDE<D> apart: 16 bytes more than D, so that the eight rows
+// that ldmatrix reads at once lie in different banks.
 //
-// Fragments: lane l of a warp holds, of an accumulator [16, 8 n], the rows l/4 and l/4 + 8 and of
-// every 8 columns l%4*2 and the next: acc[n][0..1] of the first row, acc[n][2..3] of the second.
+// Fragments: of an accumulator [16, 8 n], lane l of a warp holds rows l/4 and l/4 + 8, and of every
+// 8 columns l%4*2 and the next one: acc[n][0..1] in the first row, acc[n][2..3] in the second.
 #pragma once
 #include "cuda/lib/body.h"
 
@@ -18,7 +18,7 @@ SIMT_DEVICE uint32_t pack(float low, float high) {
     return bits;
 }
 
-// A [16,16] = M from `at` on, or the transpose of M
+// Loads A [16,16] = M from `at` on, or the transpose of M.
 SIMT_DEVICE void load_a(uint32_t (&a)[4], const bf16 *at, int stride) {
     const int lane = int(threadIdx.x) % 32;
     simt::ldmatrix(a, at + lane % 16 * stride + lane / 16 * 8);
@@ -27,7 +27,7 @@ SIMT_DEVICE void load_a_transposed(uint32_t (&a)[4], const bf16 *at, int stride)
     const int lane = int(threadIdx.x) % 32;
     simt::ldmatrix_trans(a, at + (lane / 16 * 8 + lane % 8) * stride + lane / 8 % 2 * 8);
 }
-// 16 rows of D numbers
+// Loads 16 rows of D numbers as A.
 template <int D> SIMT_DEVICE void load_rows(uint32_t (&a)[D / 16][4], const bf16 *at) {
 #pragma unroll
     for (int k = 0; k < D / 16; k++) load_a(a[k], at + k * 16, STRIDE<D>);
@@ -65,7 +65,7 @@ SIMT_DEVICE void multiply_columns(float (&acc)[N / 8][4], const uint32_t (&a)[K 
             simt::mma_m16n8k16(acc[2 * n + 1], a[k], {f[2], f[3]});
         }
 }
-// an accumulator [16,N] as the A of the next product
+// Converts an accumulator [16,N] to the A of the next product.
 template <int N>
 SIMT_DEVICE void as_a(uint32_t (&a)[N / 16][4], const float (&acc)[N / 8][4], float factor) {
 #pragma unroll
@@ -76,7 +76,7 @@ SIMT_DEVICE void as_a(uint32_t (&a)[N / 16][4], const float (&acc)[N / 8][4], fl
             a[k][r] = pack(factor * from[0], factor * from[1]);
         }
 }
-// such an A into 16 rows of a tile
+// Stores such an A in 16 rows of a tile.
 template <int N> SIMT_DEVICE void store_rows(bf16 *at, const uint32_t (&a)[N / 16][4]) {
     const int lane = int(threadIdx.x) % 32;
     at += lane / 4 * STRIDE<N> + lane % 4 * 2;
@@ -87,7 +87,7 @@ template <int N> SIMT_DEVICE void store_rows(bf16 *at, const uint32_t (&a)[N / 1
             memcpy(at + r % 2 * 8 * STRIDE<N> + k * 16 + r / 2 * 8, &a[k][r], sizeof a[k][r]);
 }
 
-// the sum, the greatest over the four lanes that share rows
+// the sum and the maximum over the four lanes that share rows
 SIMT_DEVICE float quad_sum(float v) {
     v += __shfl_xor_sync(0xffffffffu, v, 1);
     return v + __shfl_xor_sync(0xffffffffu, v, 2);
@@ -110,8 +110,8 @@ SIMT_DEVICE void fetch(bf16 *to, const bf16 *from, int rows, int width, At at) {
     }
 }
 
-// A warp's 16 rows of an accumulator to to[at(r) ... + width - 1], nothing where at(r) < 0, 16
-// bytes at a time by way of `staging`, 16 rows of a tile that no other warp reads or writes.
+// Stores a warp's 16 rows of an accumulator to to[at(r) ... + width - 1], nothing where at(r) < 0,
+// 16 bytes at a time by way of `staging`, 16 rows of a tile that no other warp reads or writes.
 template <int D, class At>
 SIMT_DEVICE void store_out(bf16 *staging, const float (&acc)[D / 8][4], float factor, bf16 *to,
                            int width, bool add, At at) {

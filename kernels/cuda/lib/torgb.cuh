@@ -1,9 +1,10 @@
-// ToRGB's gradient for whoever has a pixel's channels at hand (torgb.cu says what it is).
+// ToRGB's gradient for some channels of one pixel, used by torgb.cu, which defines the op, and by
+// the fused calls of modconv.
 #pragma once
 #include "cuda/lib/reduce.cuh"
 
 namespace torgb {
-constexpr int GROUP = 3; // output channels at a time: a picture's
+constexpr int GROUP = 3; // output channels at a time: a picture has three
 
 // dy where y was not clamped
 struct masked {
@@ -12,7 +13,7 @@ struct masked {
     __device__ float at(int64_t i) const { return clamp > 0 && fabsf(y[i]) >= clamp ? 0 : dy[i]; }
 };
 
-// Output channels first ... first + 2: v is kept, dx = dz v is added, a = dz x summed.
+// Output channels first ... first + 2: keeps v; adds dx = dz v; sums a = dz x.
 struct colours {
     static constexpr int KEEP = GROUP, SUMS = GROUP;
     masked dz;
@@ -40,7 +41,7 @@ struct colours {
         }
     }
 };
-// of a torgb_backward: dy y x w s
+// call: a torgb_backward, dy y x w s
 inline colours colours_of(const chl_call *call) {
     const chl_desc &x = call->in_desc[2];
     return {{chl::in<float>(call, 0), chl::in<float>(call, 1), call->attr.conv.clamp},

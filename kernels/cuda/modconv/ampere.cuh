@@ -14,8 +14,7 @@
 
 namespace modconv {
 using chl::bf16;
-constexpr int DEPTH = 32, STAGES = 3,
-              PITCH = DEPTH + 8; // + 8: no two of eight rows share a bank (tile.cuh)
+constexpr int DEPTH = 32, STAGES = 3, PITCH = DEPTH + 8; // + 8: see tile.cuh
 
 template <int BM, int BN, bool TURNED> struct tile_memory {
     static constexpr int A = BM * PITCH, B = TURNED ? DEPTH * (BN + 8) : BN * PITCH;
@@ -43,8 +42,7 @@ __device__ inline pixel_rows<BM * 4 / THREADS> rows_of_pixels(const gather &g, c
     for (int j = 0; j < BM * 4 / THREADS; j++) {
         const int pixel = t.pixel + int(threadIdx.x) / 4 + j * (THREADS / 4);
         const bool inside = pixel < ph.rows * ph.across;
-        all.row[j] = inside ? pixel / ph.across * g.step
-                            : -4; // so far outside that no tap reaches the picture
+        all.row[j] = inside ? pixel / ph.across * g.step : -4; // no tap reaches the picture
         all.column[j] = pixel % ph.across * g.step;
     }
     return all;
@@ -221,8 +219,7 @@ inline tile_kind lay_tensor_tiles(gather &g) {
     lay_tiles(g, 128, 64);
     if (blocks() >= fill) return TALL;
     lay_tiles(g, 64, 64);
-    const int steps =
-        g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // in the phase with the most taps
+    const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
     const int64_t splits = 2 * fill / blocks(), max_splits = steps / 8 < 16 ? steps / 8 : 16;
     g.splits = int(splits < max_splits ? splits : max_splits);
     if (g.splits < 1) g.splits = 1;

@@ -1,4 +1,5 @@
-// The data gradient of a modulated convolution, for modconv_dx and for what is fused with it.
+// The data gradient of a modulated convolution, v = conv transposed of g by gain w, and the
+// epilogue f that turns v into dx and ds. Used by modconv_dx and by the fusions that begin with it.
 #pragma once
 #include "cuda/modconv/fir.cuh"
 #include "cuda/modconv/product.cuh"
@@ -26,14 +27,15 @@ template <int SUMS> struct gradient_space {
         }
     };
 };
-// the filter's transpose: z's gradient, or g itself
+// Sets *from to the gradient that the product reads: z's, computed into dz by the filter's
+// transpose, with up-sampling; else g itself.
 template <class T> chl_kernel_status spread(const chl_call *call, T *dz, const T **from) {
     const chl_conv_attributes &a = call->attr.conv;
     const T *g = chl::in<T>(call, 0);
     *from = a.up ? dz : g;
     return a.up ? run_fir(call, fir_backward(a), g, keep_result<T>{dz}) : CHL_KERNEL_OK;
 }
-// of a modconv_dx: g w packed s x?
+// call: a modconv_dx, g w packed s x?
 template <class T, class F> chl_kernel_status data_gradient(const chl_call *call, const F &f) {
     const chl_conv_attributes &a = call->attr.conv;
     chl::workspace_cursor cursor = {call->workspace};

@@ -1,8 +1,9 @@
-// The filter [1,3,3,1] x [1,3,3,1] / 16 behind the transposed convolution, and its transpose.
-// result[i, j] = sum over k, l of f[k] f[l] from[i - lead + k, j - lead + l]: lead 1 makes y
-// [2h, 2w] of z [2h+1, 2w+1], lead 2 makes z's gradient of y's. Bound by memory: every number is
-// read once from memory and ten times from cache, for two results beside each other are one
-// thread's.
+// Up-sampling's filter [1,3,3,1] x [1,3,3,1] / 16, applied to the transposed convolution's result
+// z, and its transpose:
+//     result[i, j] = sum over k, l of f[k] f[l] from[i - lead + k, j - lead + l]
+// lead 1 computes y [2h, 2w] from z [2h+1, 2w+1]; lead 2 computes the gradient of z from that of y.
+// A thread computes two adjacent pixels, so that a number is read ten times instead of sixteen:
+// once from memory, else from the cache. Bound by memory.
 #pragma once
 #include "cuda/modconv/results.cuh"
 

@@ -87,8 +87,7 @@ struct task {
 __device__ inline task task_of(const gather &g, int bm, int bn) {
     int64_t at = blockIdx.x;
     task t;
-    t.column =
-        int(at % g.column_tiles) * bn; // blocks with neighbouring numbers read the same pixels
+    t.column = int(at % g.column_tiles) * bn; // neighbouring blocks read the same pixels
     at /= g.column_tiles;
     t.tile = int(at % g.tiles);
     at /= g.tiles;

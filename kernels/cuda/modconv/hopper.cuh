@@ -1,20 +1,21 @@
-// Modulated convolution in bf16 on Hopper (wgmma, TMA; sm_90a), channels in multiples of 64.
+// The gathered product in bf16 on Hopper (wgmma, TMA; sm_90a), channels in multiples of 64.
 //
-// A tile's 128 pixels are a box of one sample's result pixels, so that the pixels of a tap are the
-// same box moved: one tensor-map load, which fills in the zeros outside the picture. With step 2
-// the tap's pixels are every other one; each parity of (row, column) has a map of its own. Weights
-// are conv_pack's [O,9,I] as a matrix [O, 9 I]. 64 terms at a time come through three or four
-// stages; two warpgroups multiply 64 pixels each and hand stages back by mbarriers. Two blocks
-// share a multiprocessor: one multiplies while the other scales, waits or writes its results. That
-// leaves a thread 128 registers where a block has 8 warps and 96, too few, with a ninth that loads:
-// so a thread of the first warp refills a stage while its own products are under way.
+// A tile's 128 pixels are a box of one sample's result pixels, so the pixels of a tap are the same
+// box, shifted: one tensor-map load, which fills in the zeros outside the picture. With step 2 a
+// tap reads every second pixel; each parity of (row, column) then has a map of its own. Weights are
+// conv_pack's [O,9,I] as a matrix [O, 9 I]. 64 terms at a time pass through three or four stages;
+// each of two warpgroups multiplies 64 pixels and releases stages by mbarriers. Two blocks share a
+// multiprocessor: one multiplies while the other scales, waits or writes its results. That leaves a
+// thread 128 registers with 8 warps a block. A ninth warp that only loads would leave 96, which are
+// too few: so one thread of the first warp refills a stage while its own products are running.
 //
-// Where the style multiplies, for 64 terms of a 128 x 128 tile: 8 wgmma of 64 cycles = 512, while
-// shared memory passes 128 bytes a cycle. wgmma reads B 8 times, 256 cycles, and A once, 128.
-//   - registers: A comes by ldmatrix instead, 128 cycles, and 4 __hmul2 for each wgmma: 384 < 512
+// Where the style multiplies, for 64 terms of a 128 x 128 tile: 8 wgmma of 64 cycles take 512
+// cycles, while shared memory delivers 128 bytes a cycle. wgmma reads B 8 times, 256 cycles, and A
+// once, 128.
+//   - registers: ldmatrix reads A instead, 128 cycles, and 4 __hmul2 for each wgmma: 384 < 512
 //   - a pass over A or over B in shared memory: 128 more to read and 128 to write: 640 > 512
-// Scaling B would also round products in another place than the other paths. So: registers. The
-// data gradient has no style there and leaves A in shared memory.
+// Scaling B would also round products at another place than the other paths do. Hence registers.
+// The data gradient has no style here and leaves A in shared memory.
 #pragma once
 #include "cuda/modconv/ampere.cuh"
 
@@ -24,14 +25,14 @@ constexpr int BLOCK_BYTES = 64 * BOX_DEPTH * 2; // 64 rows of 128 swizzled bytes
 
 template <int BN> struct box_memory {
     static constexpr int A = BOX / 64 * BLOCK_BYTES, B = BN / 64 * BLOCK_BYTES, STAGE = A + B;
-    static constexpr int STAGES = BN == 128 ? 3 : 4; // 96 KB: twice in a multiprocessor
+    static constexpr int STAGES = BN == 128 ? 3 : 4; // 96 KB: two blocks fit a multiprocessor
     static_assert(BOX * (BN + 4) * sizeof(float) <= STAGES * STAGE, "results lie over the stages");
 };
 struct box_maps {
-    simt::tensor_map x[4], w; // x of the parities of (row, column) with step 2
+    simt::tensor_map x[4], w; // x: one map for each parity of (row, column) with step 2, else x[0]
 };
 
-// --- boxes ---------------------------------------------------------------------------------------
+// --- tiles that are boxes of the picture ---------------------------------------------------------
 struct in_box {
     int rows, across, top, left, width;
     __device__ result_pixel operator()(int r) const {
@@ -47,7 +48,8 @@ __device__ inline in_box box_of(const gather &g, const task &t) {
 inline int boxes_of(const one_phase &ph, int h, int w) {
     return (ph.rows + h - 1) / h * ((ph.across + w - 1) / w);
 }
-// products of a block's pixels that the boxes of this width take
+// The number of products (pixels by taps) that boxes of this width compute, those outside the
+// picture included.
 inline int64_t box_work(const gather &g, int width) {
     int64_t work = 0;
     for (int p = 0; p < g.phases; p++)
@@ -55,7 +57,7 @@ inline int64_t box_work(const gather &g, int width) {
     return work;
 }
 inline void lay_boxes(gather &g, int bn) {
-    g.box_w = 16; // a square's halo is the least, where the work is the same
+    g.box_w = 16; // where the work is equal, a square reads the fewest pixels
     for (const int width : {8, 32, 4, 64})
         if (box_work(g, width) < box_work(g, g.box_w)) g.box_w = width;
     g.box_h = BOX / g.box_w;
@@ -85,8 +87,8 @@ __device__ inline void load_box(unsigned char *to, simt::mbarrier *full, const b
     else // BN result channels' rows of 64 terms
         simt::tma_load_2d(to, &maps.w, full, k.index * g.in_c + c0, t.column);
 }
-// A warpgroup's 64 pixels by BN channels, without style; `meanwhile` runs beside the products, in
-// one thread.
+// Multiplies a warpgroup's 64 pixels by BN channels, without style; one thread runs `meanwhile`
+// beside the products.
 template <int BN, class M>
 __device__ inline void multiply_box(float (&acc)[BN / 2], const unsigned char *a,
                                     const unsigned char *b, const M &meanwhile) {
@@ -101,7 +103,7 @@ __device__ inline void multiply_box(float (&acc)[BN / 2], const unsigned char *a
     __syncwarp();
     simt::wgmma_wait<0>();
 }
-// the same with pixels times style, which wgmma reads from registers
+// The same with pixels times style, which wgmma reads from registers.
 template <int BN, class M>
 __device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned char *a,
                                            const unsigned char *b, const bf16 *style,
@@ -111,7 +113,7 @@ __device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned 
     uint32_t fa[BOX_DEPTH / 16][4];
 #pragma unroll
     for (int kk = 0; kk < BOX_DEPTH / 16; kk++) {
-        const int chunk = (kk * 2 + lane / 16) ^ row % 8; // where the swizzle has put it
+        const int chunk = (kk * 2 + lane / 16) ^ row % 8; // the chunk's place after the swizzle
         simt::ldmatrix(fa[kk], a + row * 128 + chunk * 16);
         uint32_t s[2];
         for (int k = 0; k < 2; k++)
@@ -126,7 +128,7 @@ __device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned 
     __syncwarp();
     simt::wgmma_wait<0>();
 }
-// as wgmma_m64k16 leaves them
+// Copies the accumulators of wgmma_m64k16 to shared memory, row by row.
 template <int BN> __device__ inline void stage_box(float *to, const float (&acc)[BN / 2]) {
     const int t = int(threadIdx.x), lane = t % 32;
     to += (t / 32 * 16 + lane / 4) * (BN + 4) + lane % 4 * 2;
@@ -136,7 +138,7 @@ template <int BN> __device__ inline void stage_box(float *to, const float (&acc)
             make_float2(acc[i], acc[i + 1]);
 }
 
-// TURNED: the data gradient, without style
+// TURNED: the data gradient, which has no style
 template <int BN, bool TURNED, class F>
 __device__ inline void box_product(unsigned char *shared, const box_maps &maps, const gather &g,
                                    const float *style, const F &f, float *sums) {
@@ -170,12 +172,13 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
         const int s = i % M::STAGES;
         const unsigned char *a = shared + s * M::STAGE + thread / 128 * BLOCK_BYTES;
         const unsigned char *b = shared + s * M::STAGE + M::A;
-        const auto refill = [&] { // the last step's stage, when all warps have left it
-            if (thread != 0 || i == 0 || i - 1 + M::STAGES >= count) return;
-            const int last = i - 1;
-            simt::mbarrier_wait(&empty[last % M::STAGES], unsigned(last / M::STAGES) & 1);
-            load(last + M::STAGES);
-        };
+        const auto refill =
+            [&] { // loads into the previous step's stage once all warps have released it
+                if (thread != 0 || i == 0 || i - 1 + M::STAGES >= count) return;
+                const int last = i - 1;
+                simt::mbarrier_wait(&empty[last % M::STAGES], unsigned(last / M::STAGES) & 1);
+                load(last + M::STAGES);
+            };
         simt::mbarrier_wait(&full[s], unsigned(i / M::STAGES) & 1);
         __syncwarp(); // lanes leave the poll one by one; .aligned instructions follow
         if constexpr (TURNED)
@@ -185,7 +188,7 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
         __syncwarp();
         if (thread % 32 == 0) simt::mbarrier_arrive(&empty[s]);
     }
-    __syncthreads(); // the results lie over the stages
+    __syncthreads(); // the results overwrite the stages
     float *results = reinterpret_cast<float *>(shared);
     stage_box<BN>(results, acc);
     __syncthreads();
@@ -198,7 +201,7 @@ SIMT_KERNEL((BOX_THREADS, 2), box_kernel, const __grid_constant__ box_maps maps,
     if constexpr (simt::HOPPER) box_product<BN, TURNED>(shared, maps, g, style, f, sums);
 }
 
-// --- launching -----------------------------------------------------------------------------------
+// --- tensor maps and launch ----------------------------------------------------------------------
 inline int map_pixels(simt::tensor_map *map, const gather &g, const bf16 *x, int top, int left) {
     const uint64_t c = uint64_t(g.in_c), w = uint64_t(g.in_w), h = uint64_t(g.in_h);
     const uint64_t step = uint64_t(g.step), y0 = uint64_t(top), x0 = uint64_t(left);
@@ -243,14 +246,14 @@ chl_kernel_status run_boxes(const chl_call *call, tile_kind kind, const gather &
                               : launch_boxes<64>(call, g, x, style, w, f, sums);
 }
 
-// --- whether to take this path, and which tile, told by the shape alone --------------------------
+// --- the choice of this path and its tile, by the shape alone ------------------------------------
 inline bool mostly_inside(const gather &g) {
     int64_t work = 0;
     for (int p = 0; p < g.phases; p++)
         work += int64_t(g.phase[p].taps) * g.phase[p].rows * g.phase[p].across;
     return 5 * work >= 3 * box_work(g, g.box_w);
 }
-// PLAIN_TILES: no
+// Returns PLAIN_TILES where this path does not take the shape.
 inline tile_kind lay_hopper_tiles(gather &to) {
     const int fill = chl::gpu.hopper_fill;
     if (!fill || to.in_c % BOX_DEPTH || to.out_c % 64) return PLAIN_TILES;
@@ -263,7 +266,8 @@ inline tile_kind lay_hopper_tiles(gather &to) {
     };
     const tile_kind widest = g.out_c > 64 ? WIDE_BOXES : TALL_BOXES;
     if (blocks(widest) < fill && blocks(TALL_BOXES) < fill) {
-        // too few for the chip: terms dealt to up to four blocks, far fewer: smaller tiles
+        // Too few tiles for the chip: the terms are divided among up to four blocks; with less than
+        // a fifth of them, ampere.cuh's smaller tiles are used.
         const int whole = blocks(widest);
         if (5 * whole < fill) return PLAIN_TILES;
         g.splits = 2 * fill / whole < 4 ? 2 * fill / whole : 4;

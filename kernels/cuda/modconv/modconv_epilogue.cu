@@ -1,9 +1,9 @@
 // modconv_epilogue_backward: dy y d? noise? strength? b? -> g dd dstrength db.
 //
-// With y = clamp(gain * lrelu(z)), z = raw * d + strength * noise + b and raw the convolution:
+// With y = clamp(gain * lrelu(z)), z = r * d + strength * noise + b, r the convolution's result:
 //     dz = dy * gain * (z > 0 ? 1 : slope), 0 where |y| reached the clamp
 //     g = dz * d      db[o] = sum dz      dstrength = sum dz * noise
-//     dd[n,o] = sum dz * raw = sum dz * (z - strength * noise - b) / d
+//     dd[n,o] = sum dz * r = sum dz * (z - strength * noise - b) / d
 // and z = y / gain, divided by the slope where negative. Bound by memory: dy, y and g once (6 bytes
 // an element in bf16), some 12 FLOP an element.
 #include "cuda/lib/vendor.h"
@@ -13,7 +13,7 @@ namespace {
 constexpr int THREADS = 256;
 
 template <class T> struct epilogue {
-    static constexpr int KEEP = 2, SUMS = 3; // dz, dz * (z - noise - b), dz * noise
+    static constexpr int KEEP = 2, SUMS = 3; // sums of dz, dz * (z - noise - b), dz * noise
     modconv::layer of;
     const T *dy, *y;
     T *g;
@@ -49,7 +49,7 @@ struct results {
     float *dd, *dstrength, *db;
     bool add_dd, add_dstrength, add_db;
 };
-// The samples' totals to the results: a thread for each channel, the last block for the strength.
+// Adds the samples' totals: a thread for each channel, the last block for the strength.
 SIMT_KERNEL((THREADS), collect, results r) {
     const int64_t c = int64_t(blockIdx.x) * THREADS + threadIdx.x;
     if (blockIdx.x + 1 == gridDim.x) {

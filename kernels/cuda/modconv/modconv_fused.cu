@@ -1,10 +1,11 @@
-// Calls around a modulated convolution as one (kernels/fusion_table.h). What lies between them
-// stays in registers:
-//     modconv, torgb                       y is a picture's colours before it has left the tile
-//     modconv_dx, (torgb_backward,) modconv_epilogue_backward
+// Fused sequences of calls around a modulated convolution (kernels/fusion_table.h). What one call
+// would write for the next stays in registers:
+//     modconv, torgb                       a tile's y gives the picture's colours before it is
+//     stored modconv_dx, (torgb_backward,) modconv_epilogue_backward
 //                                          the data gradient of a convolution reads x for ds; x is
-//                                          the y of the layer below, which is all that the gradient
-//                                          through that layer's epilogue and through ToRGB needs
+//                                          the y of the layer below, and y is all that the
+//                                          gradients through that layer's epilogue and through
+//                                          ToRGB need
 //     torgb_backward, modconv_epilogue_backward    the same for the last layer
 // Only where the generator is not trained: gradients of noise strength, biases and ToRGB's weight
 // would be four more sums. Bytes saved: docs/kernels/modulated-convolution.md.
@@ -15,11 +16,12 @@
 
 namespace modconv {
 
-// --- the gradient of a layer's result, on through its epilogue -----------------------------------
-// COLOURS: ToRGB reads the result, too
+// --- the gradient of a layer's result y, passed on through the layer's epilogue ------------------
+// COLOURS: ToRGB reads y, too, and contributes to its gradient.
 template <bool COLOURS> struct below {
     static constexpr int KEEP = layer::KEEP + (COLOURS ? torgb::GROUP : 0);
-    static constexpr int SUMS = 1 + (COLOURS ? torgb::GROUP : 0); // dz * product; a
+    // sums of dz * r; of drgb * y for each colour
+    static constexpr int SUMS = 1 + (COLOURS ? torgb::GROUP : 0);
     layer of;
     torgb::colours rgb;
     float *dd, *ds; // ds: of ToRGB's style
@@ -29,7 +31,7 @@ template <bool COLOURS> struct below {
         of.start<N>(n, column, keep);
         if constexpr (COLOURS) rgb.start<N>(n, column, keep + layer::KEEP);
     }
-    // dy, without ToRGB's part -> g; y is used up
+    // Turns dy, still without ToRGB's part, into g; overwrites y.
     template <int N>
     __device__ void pass(const place &p, const float (*keep)[N], float (&dy)[N], float (&y)[N],
                          float (*sum)[N]) const {
@@ -67,7 +69,7 @@ template <bool COLOURS> below<COLOURS> below_of(const chl_call *rgb, const chl_c
 // --- modconv_dx, (torgb_backward,) modconv_epilogue_backward -------------------------------------
 template <class T, bool COLOURS> struct gradient_below {
     typedef below<COLOURS> B;
-    static constexpr int KEEP = 1 + B::KEEP, SUMS = 1 + B::SUMS; // s; x v
+    static constexpr int KEEP = 1 + B::KEEP, SUMS = 1 + B::SUMS; // s; the sum of x v
     static constexpr bool FORWARD = false, BACKWARD = true;
     B to;
     const T *x;
@@ -152,7 +154,7 @@ static size_t last_workspace(const chl_call *call) {
 }
 
 // --- modconv, torgb ------------------------------------------------------------------------------
-// A pixel's channels are those of `lanes` neighbours of a warp, eight each.
+// A pixel's channels are spread over `lanes` neighbouring threads of a warp, eight each.
 template <class T> struct activate_colours {
     static constexpr int KEEP = layer::KEEP + torgb::GROUP, SUMS = 0;
     static constexpr bool FORWARD = true, BACKWARD = false;
@@ -175,7 +177,7 @@ template <class T> struct activate_colours {
         for (int o = 0; o < torgb::GROUP; o++)
             for (int e = 0; e < N; e++) sum[o] += v[e] * keep[layer::KEEP + o][e];
         const int lane = int(threadIdx.x) % 32;
-        // other pixels' lanes may be elsewhere
+        // the mask names this pixel's lanes only: other pixels' lanes may have left the loop
         const unsigned neighbours = 0xffffffffu >> (32 - lanes) << (lane / lanes * lanes);
         for (int apart = lanes / 2; apart; apart /= 2)
             for (float &e : sum) e += __shfl_xor_sync(neighbours, e, apart);
@@ -187,7 +189,7 @@ template <class T> struct activate_colours {
         }
     }
 };
-// a torgb: x w s b
+// call: a torgb, x w s b
 static chl_kernel_status run_colours(const chl_call *call) {
     using chl::bf16;
     const chl_conv_attributes &a = call->attr.conv;
@@ -218,7 +220,7 @@ static size_t colours_workspace(const chl_call *call) {
     product_space<chl::bf16>(forward_gather(call->attr.conv), 0, cursor);
     return cursor.used;
 }
-// Where a tile, or a thread of those that add parts, has all channels of a pixel.
+// True where a tile has all channels of its pixels, or where a thread that adds parts has.
 static bool colours_in_tile(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
     if (!chl_modconv_torgb_fits(call)) return false;

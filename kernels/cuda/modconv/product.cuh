@@ -1,5 +1,6 @@
-// One of the gathered products, by whichever kernel takes its shape, and what becomes of its
-// results.
+// Computes a gathered product with the kernel that its shape and type call for, and applies an
+// epilogue to the results: directly, or after adding the parts where terms are divided among
+// blocks.
 #pragma once
 #include "cuda/modconv/hopper.cuh"
 
@@ -19,7 +20,7 @@ template <class Space> size_t space_of(const chl_call *call) {
     return cursor.used;
 }
 
-// --- how a product is computed: tiles, and memory for parts and for sums over pixels -------------
+// --- the kernel, and memory for parts and for sums over pixels -----------------------------------
 template <class T> tile_kind lay(gather &g) {
     if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0) {
         const tile_kind kind = lay_hopper_tiles(g);
@@ -35,7 +36,7 @@ template <class T> struct product_space {
     float *parts = nullptr, *sums = nullptr;
     product_space() = default;
     product_space(gather g, int summed,
-                  chl::workspace_cursor &cursor) { // so many numbers a channel
+                  chl::workspace_cursor &cursor) { // summed: the epilogue's sums per channel
         lay<T>(g);
         const chl_dtype type = sizeof(T) == 2 ? CHL_BF16 : CHL_F32;
         parts = cursor.take<float>(g.splits > 1 ? g.splits * result_count(g) : 0);
@@ -49,7 +50,7 @@ struct operands {
     const void *x;
     const float *style, *w;
     const void *packed; // gain * w as bf16 [O,9,I]
-    bool turned;        // data gradient: the matrix of a tap is [O,I], not [I,O]
+    bool turned;        // data gradient: a tap's matrix is stored as [O,I], not [I,O]
     float gain;
 };
 template <class T, class F>
@@ -67,7 +68,7 @@ chl_kernel_status one_product(const chl_call *call, tile_kind kind, const gather
                              from.gain};
     return run_plain(call, g, x, from.style, w, f, sums);
 }
-// the tiles' sums over pixels to their results
+// Adds the tiles' sums over pixels and passes the totals to f.
 template <class F>
 chl_kernel_status finish_sums(const chl_call *call, const gather &g, const float *sums,
                               const F &f) {

@@ -59,9 +59,8 @@ template <class T> struct gradient {
 // Stores the result unchanged: z, and the parts of either direction.
 template <class T> struct keep_result {
     static constexpr int KEEP = 0, SUMS = 0;
-    static constexpr bool FORWARD = true,
-                          BACKWARD =
-                              sizeof(T) == 4; // z is of type T and forward only; parts are float
+    // z is of type T and forward only; parts are float
+    static constexpr bool FORWARD = true, BACKWARD = sizeof(T) == 4;
     T *y;
     template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
     template <int N>

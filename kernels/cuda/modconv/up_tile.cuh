@@ -1,11 +1,12 @@
-// Up-sampling with the filter on the tile, in bf16 on tensor cores: what stands between the product
-// and the filter, t forward and its gradient backward, stays in shared memory. fir.cuh says
-// what the filter is, docs/kernels/modulated-convolution.md where this pays.
+// Up-sampling in one kernel, in bf16 on tensor cores: the tensor between the product and the
+// filter, t forward and its gradient backward, stays in shared memory. fir.cuh defines the filter;
+// docs/kernels/modulated-convolution.md computes where this is faster.
 //
 // Forward: 16 x 32 pixels of y need 19 x 35 of t, four phases of 9 or 10 by 17 or 18 pixels, 1.33
-// times the products. All terms are there at once (64 channels at most, 32 results), so a warp
-// makes 32 pixels of a phase from beginning to end. Backward: 8 x 16 pixels of dx need 17 x 33 of
-// t's gradient, which is filtered from memory for 32 channels at a time; no product is made twice.
+// times the products. All terms are in shared memory at once (at most 64 channels and 32 results),
+// so a warp computes 32 pixels of a phase completely before it goes on. Backward: 8 x 16 pixels of
+// dx need 17 x 33 of t's gradient, which is filtered from g for 32 channels at a time; no product
+// is computed twice.
 #pragma once
 #include "cuda/modconv/fir.cuh"
 #include "cuda/modconv/hopper.cuh"
@@ -13,12 +14,13 @@
 namespace modconv {
 constexpr int UP_THREADS = 256;
 
-// A column of `rows` filtered pixels, eight channels each, from pixels that `read(row, column, v)`
-// hands out; `write(row, v)` gets row 0, which lies under the reader's rows 0 to 3, and so on.
+// Filters a column of `rows` pixels, eight channels each. read(row, l, v) gives input row `row` at
+// the l-th of the four columns that the filter covers; write(row, v) receives result row `row`,
+// computed from input rows `row` to `row + 3`.
 template <class Read, class Write>
 __device__ inline void filter_column(int rows, const Read &read, const Write &write) {
     constexpr float weight[4] = {0.25f, 0.75f, 0.75f, 0.25f};
-    float window[3][8] = {}; // the last rows, filtered along the row
+    float window[3][8] = {}; // the last three rows, already filtered horizontally
     for (int row = 0; row < rows + 3; row++) {
         float sum[8] = {};
 #pragma unroll
@@ -40,12 +42,13 @@ __device__ inline void filter_column(int rows, const Read &read, const Write &wr
 }
 
 // --- forward -------------------------------------------------------------------------------------
-// pixels of y, of t, of x
+// sizes of a tile in pixels of y, of t and of x; maxima of the channels
 constexpr int UP_H = 16, UP_W = 32, T_H = UP_H + 3, T_W = UP_W + 3;
 constexpr int X_H = UP_H / 2 + 2, X_W = UP_W / 2 + 2, UP_IN = 64, UP_OUT = 32;
 
-// Where 8 channels of a pixel of t lie: even columns, then odd ones, a phase's pixels beside each
-// other; the chunk turned so that eight of them lie in all banks.
+// The offset of a chunk of 8 channels of a pixel of t. Even columns are stored before odd ones, so
+// that a phase's pixels are adjacent; the chunk's position is permuted so that eight consecutive
+// pixels cover all banks.
 __device__ inline int t_chunk(int row, int column, int chunk) {
     const int pixel = row * (T_W + 1) + column % 2 * (T_W / 2 + 2) + column / 2;
     return (pixel * 4 + (chunk ^ (pixel / 2 % 4))) * 8;
@@ -68,7 +71,7 @@ __device__ inline void copy_patch(bf16 *to, const gather &g, const up_task &t, c
         simt::cp_async16(to + pixel * pitch + c, x + (inside ? at : 0), inside);
     }
 }
-// [9][UP_OUT][pitch], zeros behind the last result channel
+// Fills [9][UP_OUT][pitch], with zeros after the last result channel.
 __device__ inline void copy_up_weights(bf16 *to, const gather &g, const bf16 *w, int pitch) {
     const int packs = g.in_c / 8;
     for (int i = int(threadIdx.x); i < 9 * UP_OUT * packs; i += UP_THREADS) {
@@ -78,15 +81,16 @@ __device__ inline void copy_up_weights(bf16 *to, const gather &g, const bf16 *w,
                          w + (inside ? (int64_t(o) * 9 + tap) * g.in_c + c : 0), inside);
     }
 }
-// 32 of a phase's pixels, from `first` on
+// Computes 32 pixels of a phase, from `first` on.
 __device__ inline void phase_pixels(bf16 *t, const one_phase &ph, int first, const bf16 *patch,
                                     const bf16 *w, const bf16 *style, int terms) {
     const int lane = int(threadIdx.x) % 32, pitch = terms + 8;
     const int rows = ph.top ? X_H : X_H - 1, across = ph.left ? X_W : X_W - 1;
-    const bf16 *a[2]; // of this lane's row, before a tap's shift; the patch begins at phase -1
+    // this lane's row before a tap's shift; the patch begins one pixel before the tile
+    const bf16 *a[2];
     for (int i = 0; i < 2; i++) {
         int pixel = first + i * 16 + lane % 16;
-        if (pixel >= rows * across) pixel = 0; // not kept
+        if (pixel >= rows * across) pixel = 0; // its result is not kept
         const int row = pixel / across + 1 - ph.top, column = pixel % across + 1 - ph.left;
         a[i] = patch + (row * X_W + column) * pitch + lane / 16 * 8;
     }
@@ -135,7 +139,7 @@ SIMT_KERNEL((UP_THREADS), up_tile_kernel, gather g, const bf16 *x, const float *
         chl::set(styles + c, style[int64_t(task.n) * g.in_c + c]);
     simt::cp_async_wait<0>();
     __syncthreads();
-    int unit = thread / 32; // pieces of 32 pixels, the phases with most taps first
+    int unit = thread / 32; // units of 32 pixels, those of the phases with most taps first
     for (int p = 0; p < 4; p++) {
         const one_phase &ph = g.phase[p];
         const int pixels = (ph.top ? X_H : X_H - 1) * (ph.left ? X_W : X_W - 1);
@@ -168,7 +172,7 @@ inline size_t up_tile_bytes(int in_c) {
     return size_t(X_H * X_W * pitch + 9 * UP_OUT * pitch + T_H * (T_W + 1) * UP_OUT + in_c) *
            sizeof(bf16);
 }
-// false: the shape is not for this way
+// Returns false where this path does not take the shape.
 inline bool lay_up_tiles(gather &g) {
     if (g.in_c % 16 || g.in_c > UP_IN || g.out_c % 8 || g.out_c > UP_OUT) return false;
     const int down = (2 * g.in_h + UP_H - 1) / UP_H, across = (2 * g.in_w + UP_W - 1) / UP_W;
@@ -186,19 +190,19 @@ chl_kernel_status run_up_tiles(const chl_call *call, const gather &g, const bf16
 }
 
 // --- data gradient -------------------------------------------------------------------------------
-// pixels of dx, of t's gradient
+// sizes of a tile in pixels of dx and of t's gradient; its channels of dx
 constexpr int DX_H = 8, DX_W = 16, DT_H = 2 * DX_H + 1, DT_W = 2 * DX_W + 1, DX_OUT = 64;
 constexpr int DT_BYTES = DT_H * DT_W * PITCH * 2, DX_STEP = DX_OUT + 8;
 
-// even columns, then odd ones: a tap's pixels are beside each other
+// Even columns are stored before odd ones, so that a tap's pixels are adjacent.
 __device__ inline int dt_at(int row, int column) {
     return (row * DT_W + column % 2 * (DX_W + 1) + column / 2) * PITCH;
 }
-// DEPTH channels of t's gradient, from g, channels from c0 on
+// Computes DEPTH channels of t's gradient from g, channels c0 and following.
 __device__ inline void filter_gradient(bf16 *dt, const gather &g, const in_box &box, int64_t n,
                                        const bf16 *from, int c0) {
     constexpr int STRIP = (DT_H + 1) / 2, UNITS = DT_W * (DEPTH / 8) * 2;
-    const int h = g.in_h - 1, w = g.in_w - 1; // of y
+    const int h = g.in_h - 1, w = g.in_w - 1; // sizes of y
     for (int i = int(threadIdx.x); i < UNITS; i += UP_THREADS) {
         const int c = i % (DEPTH / 8) * 8, column = i / (DEPTH / 8) % DT_W;
         const int top = i / (DEPTH / 8) / DT_W * STRIP;
@@ -215,7 +219,7 @@ __device__ inline void filter_gradient(bf16 *dt, const gather &g, const in_box &
             });
     }
 }
-// a warp's 32 pixels by 32 channels, nine taps of DEPTH terms
+// Multiplies a warp's 32 pixels by 32 channels: nine taps of DEPTH terms.
 __device__ inline void multiply_taps(float (&acc)[2][4][4], const bf16 *dt, const bf16 *w, int wm) {
     const int lane = int(threadIdx.x) % 32;
     for (int tap = 0; tap < 9; tap++)
@@ -263,7 +267,7 @@ SIMT_KERNEL((UP_THREADS), up_dx_tile_kernel, gather g, const bf16 *from, const b
 constexpr size_t UP_DX_BYTES = DT_BYTES + size_t(9) * DEPTH * DX_STEP * sizeof(bf16);
 static_assert(DX_H * DX_W * (DX_OUT + 4) * sizeof(float) <= UP_DX_BYTES, "results lie over both");
 
-// up_dx_gather's; false: the shape is not for this way
+// g is up_dx_gather's. Returns false where this path does not take the shape.
 inline bool lay_up_dx_tiles(gather &g) {
     if (g.in_c % 8 || g.out_c % 8 || g.out_c > 2 * DX_OUT || UP_DX_BYTES > chl::gpu.shared)
         return false;

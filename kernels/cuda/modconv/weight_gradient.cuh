@@ -14,8 +14,8 @@ namespace modconv {
 struct correlation {
     int n, h, w; // the sum runs over n samples of h x w pixels
     int g_h, g_w, x_h, x_w;
-    int g_step, g_tap, x_tap,
-        x_shift; // g is read at step * pixel + g_tap * tap, x at pixel + x_tap * tap - x_shift
+    // g is read at step * pixel + g_tap * tap, x at pixel + x_tap * tap - x_shift
+    int g_step, g_tap, x_tap, x_shift;
     int in_c, out_c, parts;
 };
 inline correlation correlation_of(const chl_conv_attributes &a) {

@@ -7,7 +7,7 @@
 
 namespace {
 struct coefficients {
-    float step, bias2, shrink; // of this step
+    float step, bias2, shrink; // the step's constants
 };
 struct update {
     const float *grad;

@@ -54,7 +54,7 @@ chl_kernel_status backward(const chl_call *call) {
     });
 }
 
-// D [N,heads,T]
+// workspace: D [N,heads,T]
 size_t backward_workspace(const chl_call *call) {
     return sizeof(float) * size_t(chl_count(&call->in_desc[3]));
 }

@@ -2,15 +2,15 @@
 // (bf16) an element for the statistics, 4 to normalise; backward 4 for the sums, 6 for dx = gamma
 // rstd (dy - mean(dy) - xhat mean(dy xhat)). Bound by memory.
 //
-// The statistics are sums of x - x0 and (x - x0)^2, x0 the channel's first number: about a number
-// among the data the squares do not cancel the way they do about 0.
+// The statistics are sums of x - x0 and (x - x0)^2, x0 the channel's first number: around a number
+// of the data's size the squares do not cancel as they do around 0.
 #include "cuda/lib/batch_norm.cuh"
 
 namespace {
 template <class T> struct moments {
     static constexpr int KEEP = 1, SUMS = 2;
     const T *x;
-    float *own; // [2,C] mean and variance, for the normalisation
+    float *own; // [2,C] mean and variance, read by the normalisation
     float *mean, *var;
     int64_t rows, width;
     bool add_mean, add_var;

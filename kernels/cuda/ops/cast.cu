@@ -1,5 +1,5 @@
-// bf16 <-> float, and either to itself. Bound by memory. Nothing casts into a gradient that is
-// there already (gradient_cast).
+// bf16 <-> float, and either to itself. Bound by memory. The gradient rule (gradient_cast) never
+// adds a cast to a gradient that exists, so the accumulate bit is never set.
 #include "cuda/lib/body.h"
 
 namespace {

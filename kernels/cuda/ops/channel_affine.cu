@@ -1,6 +1,6 @@
-// y = clamp(x, lowest, highest) mul[c] + add[c]: pictures into a network's own range. 8 bytes
-// (float) an element forward, 12 backward: bound by memory. Pictures have 3 channels: several
-// pixels make one row, until rows are whole 16-byte vectors.
+// y = clamp(x, lowest, highest) mul[c] + add[c]: converts pictures to a network's own range. 8
+// bytes (float) an element forward, 12 backward: bound by memory. Pictures have 3 channels: several
+// pixels are treated as one row, until rows are whole 16-byte vectors.
 #include "cuda/lib/reduce.cuh"
 
 namespace {

@@ -1,6 +1,6 @@
 // y[n,...,c] = x[n,...,c] s[n,c], the excitation of a squeeze-and-excitation block; dx = dy s and
-// ds = sum over pixels of dy x, of one reading. 4 bytes (bf16) an element forward, 6 backward:
-// bound by memory.
+// ds = sum over pixels of dy x, from one read. 4 bytes (bf16) an element forward, 6 backward: bound
+// by memory.
 #include "cuda/lib/reduce.cuh"
 
 namespace {

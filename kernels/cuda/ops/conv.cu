@@ -1,8 +1,8 @@
-// conv, conv_dx, conv_dw: plain convolution and its gradients. bf16 maps with channels in eights go
-// to the vendor's implicit product; what it does not take (float, odd channels, no library),
-// patches side by side and all weight gradients are laid out as columns, some samples at a time,
-// and multiplied. 2 pixels K^2 I O FLOPs: bound by the tensor cores from 64 channels on; columns
-// add 4 K^2 bytes per pixel and channel.
+// conv, conv_dx, conv_dw: plain convolution and its gradients. cuDNN computes bf16 maps whose
+// channels are multiples of 8 (lib/vendor.h). Everything else (float, other numbers of channels,
+// kernels equal to the stride, no library) and all weight gradients are matrix products of columns
+// (lib/im2col.cuh), some samples at a time. 2 pixels K^2 I O FLOPs: bound by the tensor cores from
+// 64 channels on; columns add 4 K^2 bytes per pixel and channel.
 #include "cuda/lib/filter.cuh"
 #include "cuda/lib/im2col.cuh"
 #include "cuda/lib/pack.cuh"
@@ -12,13 +12,13 @@ namespace {
 using chl::bf16;
 using chl::conv_pass;
 
-// How many rows of columns, or samples of them, are laid out at a time: twice the workspace that a
-// product's own workspace takes.
+// How many rows of columns, or samples of them, are written at a time: they take twice the
+// workspace of a product.
 int64_t at_once(int64_t width, int64_t bytes) {
     const int64_t max_rows = int64_t(2 * chl::matmul_workspace()) / (width * bytes);
     return max_rows < 1 ? 1 : max_rows;
 }
-constexpr int64_t WHOLE = 64; // rows: parts begin at whole tiles and at whole 64 bytes
+constexpr int64_t WHOLE = 64; // rows: parts begin at whole tiles and at multiples of 64 bytes
 int64_t rows_at_once(int64_t width, int64_t bytes) {
     return (at_once(width, bytes) + WHOLE - 1) / WHOLE * WHOLE;
 }
@@ -26,7 +26,7 @@ int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-// the filter [O,K,K,I] as T: what conv_pack made, or for floats a copy of w
+// The filter [O,K,K,I] as T: the result of conv_pack, or for floats a copy of w.
 template <class T> struct filter_space {
     char *product;
     T *filter;

@@ -1,5 +1,5 @@
-// conv_pack: w [O,I,K,K] -> gain * w as bf16 [O,K,K,I], which both a convolution's forward and its
-// data gradient read. Activations that are float take w itself (conv.cu).
+// conv_pack: w [O,I,K,K] -> gain * w as bf16 [O,K,K,I], which a convolution's forward and its data
+// gradient read. Float activations use w itself (conv.cu).
 #include "cuda/lib/filter.cuh"
 
 namespace {

@@ -1,12 +1,12 @@
 // d[n,o] = 1 / sqrt(gain^2 sum_i s[n,i]^2 q[o,i] + eps). With t[n,o] = -gain^2 dd d^3 the gradients
-// are ds[n,i] = s[n,i] sum_o t[n,o] q[o,i] and dq[o,i] = 1/2 sum_n t[n,o] s[n,i]^2.
-// q (1 MB at 512 x 512) is read once per sample, from the L2 cache; latency is what counts.
+// are ds[n,i] = s[n,i] sum_o t[n,o] q[o,i] and dq[o,i] = 1/2 sum_n t[n,o] s[n,i]^2. q (1 MB at 512
+// x 512) is read once per sample, from the L2 cache: bound by latency.
 #include "cuda/lib/reduce.cuh"
 
 namespace {
 constexpr int THREADS = 256, WARPS = THREADS / 32;
 
-// a warp for each number
+// one warp computes one number of d
 SIMT_KERNEL((THREADS), demodulate, const float *s, const float *q, float *d, int64_t inputs,
             int64_t outputs, int64_t count, float gain, float eps, bool add) {
     const int64_t at = int64_t(blockIdx.x) * WARPS + int(threadIdx.x) / 32;
@@ -19,7 +19,7 @@ SIMT_KERNEL((THREADS), demodulate, const float *s, const float *q, float *d, int
     if (threadIdx.x % 32 == 0) chl::put(d + at, 1 / sqrtf(gain * gain * sum + eps), add);
 }
 
-// t of sample n and output o
+// t[n,o]
 struct slope {
     const float *dd, *d;
     int64_t outputs;

@@ -1,6 +1,6 @@
 // Stochastic depth [Huang et al. 2016]: whole samples n of x [N,...] are dropped with probability
-// `rate`, the others scaled by 1/(1-rate); its own gradient. Each thread draws its sample's number
-// once. 4 bytes (bf16) an element, bound by memory; what is dropped is not read.
+// `rate`, the others scaled by 1/(1-rate). The op is its own gradient. Each thread draws its
+// sample's number once. 4 bytes (bf16) an element, bound by memory; dropped samples are not read.
 #include "cuda/lib/reduce.cuh"
 #include "philox.h"
 

@@ -1,9 +1,9 @@
-// Rows of a table picked by number: 8 bytes (float) an element, bound by memory. An id outside the
-// table gives NaN: the CPU refuses, a kernel cannot.
+// Rows of a table selected by id: 8 bytes (float) an element, bound by memory. An id outside the
+// table gives NaN: the CPU refuses the call, a kernel cannot.
 //
 // The table's gradient without atomics: a block owns some rows of the table, lists the tokens that
 // name one of them in the tokens' order, THREADS tokens at a time, and adds their dy one after the
-// other. Each thread keeps to its own columns. Reads the ids once per block (from the cache), dy
+// other. Each thread adds its own columns only. Reads the ids once per block (from the cache), dy
 // and the named rows once.
 #include "cuda/lib/reduce.cuh"
 #include <cmath>
@@ -36,7 +36,7 @@ struct gathering {
     int64_t count, size, width;
 };
 
-// In list: which of the next THREADS tokens name an owned row, in order; returns how many.
+// Writes to `list` which of the next THREADS tokens name an owned row, in order; returns how many.
 __device__ int list_tokens(const gathering &g, int64_t first, int *list) {
     SIMT_SHARED(before, int[THREADS / 32 + 1]);
     const int t = int(threadIdx.x), warp = t / 32;
@@ -44,9 +44,9 @@ __device__ int list_tokens(const gathering &g, int64_t first, int *list) {
     const int64_t id = first + t < g.count ? g.ids[first + t] : -1;
     const bool mine = id >= owned && id < owned + OWNED && id < g.size;
     const unsigned votes = __ballot_sync(0xffffffffu, mine);
-    // nobody reads what the last call left in `before`: its last barrier stands behind that
+    // no thread still reads `before` from the last call: its last barrier comes after the reads
     if (t % 32 == 0) before[warp + 1] = __popc(votes);
-    __syncthreads(); // all have used the list
+    __syncthreads(); // all threads have read the list
     int at = __popc(votes & ((1u << t % 32) - 1)), all = 0;
     for (int w = 0; w < THREADS / 32; w++) {
         if (w < warp) at += before[w + 1];
@@ -57,7 +57,8 @@ __device__ int list_tokens(const gathering &g, int64_t first, int *list) {
     return all;
 }
 
-// Neighbours in the list that name one row (padding does) are added up before they are stored.
+// Consecutive tokens of the list that name one row (padding does) are added up before they are
+// stored.
 template <int N> SIMT_KERNEL((THREADS), gather, gathering g) {
     SIMT_SHARED(list, int[THREADS]);
     for (int64_t first = 0; first < g.count; first += THREADS) {

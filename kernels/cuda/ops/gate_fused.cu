@@ -1,7 +1,7 @@
 // Squeeze and excitation's gate as one call (kernels/fusion_table.h): y = sigmoid(w2 relu(w1 x)) of
-// x [N,C], some tens of hidden numbers, and its gradient. 4 C H FLOPs and the two weights' bytes:
-// 64 KB at most in IR-SE50, so what bounds it is the time to begin. A block makes a sample; numbers
-// are rounded where the four calls round them.
+// x [N,C], some tens of hidden numbers, and its gradient. 4 C H FLOPs and the bytes of two weights,
+// at most 64 KB in IR-SE50: the time is that of a launch. A block computes one sample; numbers are
+// rounded where the four calls round them.
 #include "cuda/lib/activation.cuh"
 #include "cuda/lib/fused.h"
 #include "fusion.h"
@@ -16,7 +16,7 @@ template <class T> struct weights {
     float first_gain, second_gain, slope;
     int channels, hidden;
 };
-// what is stored is what the next call reads
+// rounded to T, as the single call would store it for the next one
 template <class T> __device__ inline float keep(T *to, float v) {
     chl::set(to, v);
     return chl::get(to);
@@ -28,7 +28,7 @@ template <class T> const T *weight_of(const chl_call *linear, int packed) {
 template <class T> struct gate {
     weights<T> w;
     const T *x;
-    T *before, *inner, *outer, *y; // [hidden] in front of ReLU, behind it; [channels] and sigmoid
+    T *before, *inner, *outer, *y; // [hidden] around ReLU, [channels] around sigmoid
 };
 template <class T> SIMT_KERNEL((THREADS), gate_kernel, gate<T> f) {
     SIMT_SHARED(x, float[CHANNELS]);

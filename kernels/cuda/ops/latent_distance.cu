@@ -1,8 +1,8 @@
 // With D_l = |w_l - source_l|^2 and p = softmax(g):
 //     loss = L sum_l p_l D_l   or   sum_l D_l without g,
 //     dw_l = 2 L p_l (w_l - source_l),   dg_l = L p_l (D_l - sum_k p_k D_k).
-// A block per sample, its warps deal the layers between them. 18 layers of 512 numbers are 74 KB:
-// what it takes is the launch.
+// A block per sample; its warps divide the layers among them. 18 layers of 512 numbers are 74 KB:
+// the time is that of a launch.
 #include "cuda/lib/body.h"
 
 namespace {
@@ -13,7 +13,7 @@ struct latents {
     int64_t layers, width;
 };
 
-// of the sample's mask, by each warp for itself
+// The log-sum-exp of the sample's mask; every warp computes it for itself.
 __device__ inline float mask_log_sum(const float *mask, int64_t layers) {
     float max_logit = -INFINITY, sum = 0;
     for (int64_t l = threadIdx.x % 32; l < layers; l += 32) max_logit = fmaxf(max_logit, mask[l]);
@@ -52,7 +52,7 @@ SIMT_KERNEL((THREADS), distances, latents z, float *loss, bool add) {
 
 struct slopes {
     const float *dloss;
-    float *dw, *dg, *distance; // distance: [N,L], to remember
+    float *dw, *dg, *distance; // distance: [N,L], read by the second part
     bool add_w, add_g;
 };
 SIMT_KERNEL((THREADS), gradients, latents z, slopes s) {

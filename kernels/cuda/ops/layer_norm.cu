@@ -3,8 +3,9 @@
 // g = dy gamma; dgamma = sum dy xhat, dbeta = sum dy.
 //
 // 4 bytes (bf16) an element forward, 6 backward, some 8 and 12 FLOP: bound by memory. Rows of up to
-// 32 elements a lane stay in registers, 16 or 32 lanes to a row, and the backward makes dx and the
-// rows' sums of one reading. Other rows take a block each, and read x again from the cache.
+// 32 elements a lane stay in registers, 16 or 32 lanes to a row, and the backward computes dx and
+// the rows' sums from one read. A longer row is computed by a block, which reads x again from the
+// cache.
 #include "cuda/lib/fused.h"
 #include "cuda/lib/reduce.cuh"
 #include "fusion.h"
@@ -12,7 +13,7 @@
 
 namespace {
 constexpr int THREADS = 128;
-constexpr int64_t MAX_BLOCKS = 132 * 64; // several waves: the last one weighs little
+constexpr int64_t MAX_BLOCKS = 132 * 64; // several waves: a partly filled last one costs little
 
 template <int LANES> __device__ float lanes_sum(float v) {
     for (int step = LANES / 2; step; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
@@ -31,7 +32,7 @@ template <class T, int LANES, int PACKS> struct lane {
     __device__ int column(int p) const { return first + p * LANES * N; }
     __device__ bool has(int p) const { return in_rows && column(p) < width; }
     __device__ int64_t at(int p) const { return row * width + column(p); }
-    // zeros where there is nothing
+    // zeros where the row has ended
     __device__ void read(const T *x, float (&v)[PACKS][N]) const {
 #pragma unroll
         for (int p = 0; p < PACKS; p++) {
@@ -68,7 +69,7 @@ template <class T> struct forward_call {
     }
 };
 
-// x becomes the sum, rounded as it is stored: the backward finds these numbers
+// Replaces x by the sum, rounded as it is stored: the backward reads these numbers.
 template <class T, int LANES, int PACKS>
 __device__ inline void add_other(const forward_call<T> &f, const lane<T, LANES, PACKS> &at,
                                  float (&x)[PACKS][chl::PACK<T>]) {
@@ -119,10 +120,10 @@ template <class T> struct backward_call {
     bool add;
 };
 
-// The block's rows' sums, in order of the rows, of each column.
+// Adds the sums of the block's rows, column by column, in order of the rows.
 template <class L, int SIZE>
 __device__ void fold_rows(const L &at, const float (&sum)[2][SIZE], float *partial) {
-    constexpr int LANES = THREADS / L::ROWS, WIDE = LANES * SIZE; // columns a row of lanes has
+    constexpr int LANES = THREADS / L::ROWS, WIDE = LANES * SIZE; // columns of a row of lanes
     SIMT_SHARED(share, float[2][L::ROWS][WIDE]);
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < SIZE; i++)
@@ -225,7 +226,7 @@ template <class T, int N> SIMT_KERNEL((THREADS), long_rows_dx, backward_call<T> 
     }
 }
 
-// dgamma and dbeta, where no kernel above makes them
+// dgamma and dbeta of rows that no kernel above holds.
 template <class T> struct rows_sums {
     static constexpr int KEEP = 0, SUMS = 2;
     const T *dy, *x;
@@ -248,8 +249,9 @@ template <class T> struct rows_sums {
     }
 };
 
-// --- which kernel --------------------------------------------------------------------------------
-// f(lanes, packs) for the kernel that holds such a row in registers; false where none does
+// --- the choice of a kernel ----------------------------------------------------------------------
+// Calls f(lanes, packs) for the kernel that holds such a row in registers; returns false where none
+// does.
 template <class T, class F> bool by_width(int64_t width, F f) {
     constexpr int N = chl::PACK<T>;
     const auto call = [&](auto lanes, auto packs) {
@@ -316,8 +318,8 @@ chl_kernel_status forward(const chl_call *call) {
                         [&](auto zero) { return forward_as<decltype(zero)>(call); });
 }
 
-// Blocks of the backward that sums: as many as fit on the largest chip at once, given the registers
-// that 5 x elements a lane need, and two rows at least for each of a block's rows of lanes.
+// Blocks of the backward that sums: as many as the largest chip runs at once, given the registers
+// that 5 x elements a lane need, with at least two rows for each of a block's rows of lanes.
 template <class T, int LANES, int PACKS> unsigned summing_blocks(int64_t rows) {
     constexpr int SIZE = PACKS * chl::PACK<T>;
     return blocks_for(rows, 2 * THREADS / LANES,

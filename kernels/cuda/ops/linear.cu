@@ -1,8 +1,8 @@
-// y = gain x w^T + bias_gain b and its gradients: matrix products of the vendor's library, the bias
-// in their epilogue. w and b are floats; bf16 activations meet a bf16 copy of w, which linear_pack
-// made once of a frozen weight, and which otherwise goes through the workspace.
-// 2 rows in out FLOPs; in bf16 2 (rows in + rows out + in out) bytes: bound by streaming w below
-// some 300 rows on an H100, by the tensor cores above.
+// y = gain x w^T + bias_gain b and its gradients: matrix products by cuBLASLt, which adds the bias
+// in its epilogue. w and b are floats; bf16 activations are multiplied by a bf16 copy of w: that of
+// linear_pack, made once, where w is frozen, else one made in the workspace. 2 rows in out FLOPs;
+// in bf16 2 (rows in + rows out + in out) bytes: bound by the bytes of w below some 300 rows on an
+// H100, by the tensor cores above.
 #include "cuda/lib/pack.cuh"
 #include "cuda/lib/vendor.h"
 
@@ -22,7 +22,7 @@ chl_kernel_status pack(const chl_call *call) {
                         chl::out<bf16>(call, 0));
 }
 
-// w as the activations' type T: itself, the packed copy, or one made in `copy`
+// w in the activations' type T: itself, the packed copy, or one made in `copy`.
 template <class T>
 chl_kernel_status weight_as(const chl_call *call, int packed, T *copy, const void **weight) {
     *weight = call->in[1];
@@ -47,7 +47,7 @@ template <class T> struct forward_space {
     }
 };
 
-// The library adds the bias as it is and in y's type.
+// The library adds the bias unscaled and in y's type.
 template <class T>
 chl_kernel_status bias_as(const chl_call *call, int64_t width, T *copy, const void **bias) {
     const float *b = call->inputs > 2 ? chl::in<float>(call, 2) : nullptr;

@@ -1,35 +1,37 @@
 // wave [N,S] -> log-mel picture [N, bands, 1 + S/hop]: framing, window, transform, power, mel bands
-// and decibels in one kernel, eight neighbouring frames to a block. A real frame of `fft` samples
-// is transformed as fft/2 complex points (even samples real, odd imaginary) and split afterwards;
-// the filter bank is sparse. Powers are four times the true ones (the split leaves out its 1/2);
-// the bands put it right. Bytes: 4 a sample and 4 a picture's element, which the clip's own maximum
-// as reference reads and writes once more. 2.5 fft log2 fft + 5 fft FLOPs a frame; a frame of 2048
-// moves some 60 KB in shared memory, which is what bounds it. Not cuFFT: its transforms begin and
-// end in memory, so frames, spectra and powers of ten seconds would move 40 MB instead of 2.
+// and decibels in one kernel, eight neighbouring frames to a block.
+//
+// A real frame of `fft` samples is transformed as fft/2 complex points (even samples real, odd
+// imaginary) and split afterwards; the filter bank is sparse. The split leaves out its factor 1/2,
+// so powers are four times the true ones; the bands divide by four. Bytes: 4 a sample and 4 an
+// element of the picture, which a reference that is the clip's own maximum reads and writes once
+// more. 2.5 fft log2 fft + 5 fft FLOPs a frame; a frame of 2048 moves some 60 KB in shared memory,
+// which should be the bound. Not cuFFT: its transforms begin and end in memory, so frames, spectra
+// and powers of ten seconds would move 40 MB instead of 2.
 #include "cuda/lib/fft.cuh"
 #include "cuda/lib/log_sum.cuh"
 
 namespace {
 using chl::complex;
-constexpr int THREADS = 128, FRAMES = 8, LANES = 4; // LANES share a band
-constexpr int MAX_FFT = 16384;                      // what a block's shared memory holds twice
+constexpr int THREADS = 128, FRAMES = 8, LANES = 4; // LANES threads share a band
+constexpr int MAX_FFT = 16384;                      // two of them fit a block's shared memory
 
 struct mel_plan {
     const float *wave, *window;
     const complex *twiddle;
     const float *filter;
     const int32_t *range;   // [bands, 3]: first bin, bins, offset into filter
-    float *mel;             // null: only the loudest levels are wanted
-    float *loudest;         // [clips, blocks], where a block leaves its own
-    const float *reference; // the same, from an earlier launch; null: 0 dB
+    float *mel;             // null where only the loudest levels are wanted
+    float *loudest;         // [clips, blocks], a block's loudest level
+    const float *reference; // the loudest levels of an earlier launch; null: 0 dB
     int64_t samples, frames, blocks;
     int bits, fft, hop, bands;
     float floor_db, min_power;
-    bool reflect, raw, add; // raw: decibels as they are
+    bool reflect, raw, add; // raw: decibels are stored unscaled
 };
 
-// Where sample i of the padded clip comes from; -1 = silence. Reflection leaves out the end sample
-// and bounces as often as needed (numpy's "reflect").
+// The sample of the clip that sample i of the padded clip repeats; -1 = silence. Reflection omits
+// the end sample and is repeated as often as needed (numpy's "reflect").
 __device__ inline int64_t padded_index(const mel_plan &p, int64_t i) {
     if (i >= 0 && i < p.samples) return i;
     if (!p.reflect) return -1;
@@ -37,7 +39,7 @@ __device__ inline int64_t padded_index(const mel_plan &p, int64_t i) {
     const int64_t period = 2 * (p.samples - 1), at = (i % period + period) % period;
     return at < p.samples ? at : period - at;
 }
-// A frame that reaches past the clip's ends, before its window.
+// A frame that reaches beyond the clip's ends, before its window.
 __device__ inline void lay_frame(const mel_plan &p, const float *wave, int64_t start, complex *to) {
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < p.fft; i += THREADS) {
@@ -64,7 +66,7 @@ __device__ inline void split_power(const complex *z, int points, const complex *
     }
 }
 
-// Both keep a NaN of `a`: broken sound must not turn into a plausible picture.
+// Both return NaN where `a` is NaN: a broken sound must not give a plausible picture.
 __device__ inline float max_keep_nan(float a, float b) {
     return a < b ? b : a;
 }
@@ -72,7 +74,8 @@ __device__ inline float min_keep_nan(float a, float b) {
     return a > b ? b : a;
 }
 
-// Decibels of a frame's bands into level[band * FRAMES]; returns the loudest of this thread's.
+// Writes the decibels of a frame's bands to level[band * FRAMES]; returns the loudest of this
+// thread's.
 __device__ inline float band_levels(const mel_plan &p, const float *power, float *level) {
     const int lane = int(threadIdx.x) % LANES;
     float loudest = -INFINITY;
@@ -93,7 +96,7 @@ __device__ inline float band_levels(const mel_plan &p, const float *power, float
     return loudest;
 }
 
-// 0 dB below `reference` is 1, floor_db below is 0
+// Maps `reference` to 1 and floor_db below it to 0.
 __device__ inline float shade(float level, float reference, float floor_db) {
     if (floor_db == 0) return level - reference;
     return min_keep_nan(max_keep_nan((level - reference) * (1 / floor_db) + 1, 0), 1);
@@ -119,7 +122,7 @@ SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
         const int64_t start = (first + f) * p.hop - points;
         const bool whole = start >= 0 && start + p.fft <= p.samples;
         if (!whole) {
-            __syncthreads(); // the last frame's power lies there
+            __syncthreads(); // the last frame's power is still being read
             lay_frame(p, wave, start, to);
             __syncthreads();
         }
@@ -133,12 +136,12 @@ SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
         float *power = reinterpret_cast<float *>(to);
         split_power(from, points, p.twiddle, power);
         __syncthreads();
-        // the next frame's transform begins in `from`, which nobody reads any more
+        // the next frame's transform begins in `from`, which no thread reads any more
         loudest = max_keep_nan(loudest, band_levels(p, power, level + f));
     }
     const float reference =
         p.reference ? loudest_of<THREADS>(p.reference + clip * p.blocks, p.blocks) : 0;
-    loudest = chl::block_max<THREADS>(loudest); // and the levels are there
+    loudest = chl::block_max<THREADS>(loudest); // and all levels are written
     if (threadIdx.x == 0 && p.loudest) p.loudest[blockIdx.x] = loudest;
     if (!p.mel) return;
     for (int i = int(threadIdx.x); i < p.bands * FRAMES; i += THREADS)
@@ -147,7 +150,7 @@ SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
                      p.raw ? level[i] : shade(level[i], reference, p.floor_db), p.add);
 }
 
-// Levels to shades, in place: `chunks` blocks per clip.
+// Converts levels to shades in place, with `chunks` blocks per clip.
 SIMT_KERNEL((THREADS), shade_levels, mel_plan p, int chunks) {
     const int64_t clip = blockIdx.x / chunks, size = p.bands * p.frames;
     const float reference = loudest_of<THREADS>(p.reference + clip * p.blocks, p.blocks);
@@ -192,8 +195,8 @@ chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
     return chl::status(
         simt::launch(frames_to_levels, {dim3(grid), dim3(THREADS), shared}, call->stream, p));
 }
-// The clip's own maximum is known only after all its blocks: the first launch leaves decibels in
-// the picture, the second shades them in place. A picture that is added to cannot hold them, so
+// The clip's own maximum is known only after all its blocks: the first launch stores decibels in
+// the picture, the second converts them in place. A picture that is added to cannot store them, so
 // there the second launch computes them again; no graph does that (the op has no gradient).
 chl_kernel_status run(const chl_call *call) {
     mel_plan p = plan_of(call);

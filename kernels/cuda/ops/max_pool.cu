@@ -1,15 +1,15 @@
-// Largest value of each window, padding -inf; kernel 1 is sub-sampling. Backward gathers: a pixel
-// asks each window that it lies in where the maximum is, and gives the gradient to the first of
-// equals, as torch does. A thread holds 16 bytes of a pixel's channels. Memory sees each byte of x
-// once, windows overlap in the cache; backward compares kernel^4 / stride^2 times an element, which
-// at 3 x 3 binds.
+// The largest value of each window, padding -inf; kernel 1 is sub-sampling. The backward gathers: a
+// pixel looks in each window that contains it for the maximum, and the first of equal ones receives
+// the gradient, as in torch. A thread computes 16 bytes of a pixel's channels. Memory is read once,
+// overlaps of windows come from the cache; the backward compares kernel^4 / stride^2 times an
+// element, which is the bound at 3 x 3.
 #include "cuda/lib/reduce.cuh"
 #include <cmath>
 
 namespace {
 struct map {
     int64_t channels;
-    int height, width, out_height, out_width; // of x, of y
+    int height, width, out_height, out_width; // sizes of x and of y
     int kernel, stride, pad;
 };
 map map_of(const chl_call *call, const chl_desc &x) {
@@ -22,8 +22,8 @@ map map_of(const chl_call *call, const chl_desc &x) {
     return m;
 }
 
-// The rows (or columns) of window `at` that lie inside an axis of `size`; the windows, of `count`,
-// that reach pixel `at`.
+// The rows (or columns) of window `at` inside an axis of `size`; the windows, of `count`, that
+// contain pixel `at`.
 struct span {
     int begin, end;
 };
@@ -43,7 +43,7 @@ template <class T> struct largest {
     T *y;
     bool add;
     template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    // group: a row of y of a sample, row: its pixel
+    // group: one row of y of a sample; row: a pixel of it
     template <int N>
     __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
         const T *sample = x + p.group / m.out_height * m.height * m.width * m.channels + p.column;
@@ -68,7 +68,7 @@ template <class T> struct chosen {
     bool add;
     template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
 
-    // adds dy where pixel `own` holds the first of the window's largest
+    // Adds dy of the windows whose first maximum is pixel `own`.
     template <int N>
     __device__ void ask(const T *sample, const T *d, int own, span rows, span columns,
                         float (&sum)[N]) const {
@@ -90,7 +90,7 @@ template <class T> struct chosen {
         for (int e = 0; e < N; e++) sum[e] += first[e] == own ? v[e] : 0.0f;
     }
 
-    // group: a row of x of a sample, row: its pixel
+    // group: one row of x of a sample; row: a pixel of it
     template <int N>
     __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
         const int64_t n = p.group / m.height;

@@ -1,5 +1,5 @@
-// Mean over everything between the first axis and the last: [N,...,C] -> [N,C], and back. 2 bytes
-// (bf16) an element either way, bound by memory.
+// The mean over all axes between the first and the last: [N,...,C] -> [N,C], and its gradient. 2
+// bytes (bf16) an element either way, bound by memory.
 #include "cuda/lib/reduce.cuh"
 
 namespace {

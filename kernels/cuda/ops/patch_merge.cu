@@ -1,15 +1,15 @@
-// Swin's patch merging: [N,H,W,C] -> [N,H/2,W/2,4C], each 2x2 block's pixels side by side in the
-// order (0,0),(1,0),(0,1),(1,1) as (row, column), and the way back. 4 bytes (bf16) an element,
+// Swin's patch merging: [N,H,W,C] -> [N,H/2,W/2,4C], the pixels of each 2x2 block concatenated in
+// the order (0,0),(1,0),(0,1),(1,1) as (row, column), and its inverse. 4 bytes (bf16) an element,
 // bound by memory.
 #include "cuda/lib/reduce.cuh"
 
 namespace {
-// group: a row of the merged map of a sample; row: 4 x its pixel + which of the block
+// group: one row of the merged map of a sample; row: 4 x its pixel + the place in the block
 template <class T> struct moved {
     static constexpr int KEEP = 0, SUMS = 0;
     const T *from;
     T *to;
-    int64_t width, channels; // of the large map
+    int64_t width, channels; // sizes of the large map
     bool back, add;
     template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
     template <int N>

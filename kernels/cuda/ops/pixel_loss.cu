@@ -3,7 +3,7 @@
 #include "cuda/lib/body.h"
 
 namespace {
-constexpr int THREADS = 256, PER_THREAD = 32; // numbers a thread takes at least
+constexpr int THREADS = 256, PER_THREAD = 32; // the minimum of numbers per thread
 constexpr int64_t MAX_BLOCKS = 132 * 8, MAX_SAMPLES = 65535;
 
 struct pictures {
@@ -18,7 +18,7 @@ pictures pictures_of(const chl_call *call, int a) {
             call->attr.loss.pixel == CHL_PIXEL_L2};
 }
 
-// blocks for a sample, enough to fill the chip with all of them
+// Blocks per sample: enough that all samples together fill the chip.
 int64_t parts_of(const chl_desc &d) {
     if (d.dim[0] == 0) return 1;
     const int64_t size = chl_count(&d) / d.dim[0], wanted = (MAX_BLOCKS + d.dim[0] - 1) / d.dim[0];
@@ -47,7 +47,7 @@ template <int N> SIMT_KERNEL((THREADS), part_sums, pictures x, float *partial) {
     }
 }
 
-// a warp per sample
+// One warp adds the partial sums of one sample.
 SIMT_KERNEL((THREADS), add_parts, const float *partial, int64_t parts, int64_t samples,
             int64_t size, float *loss, bool add) {
     const int lane = int(threadIdx.x) % 32;

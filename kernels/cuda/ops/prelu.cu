@@ -1,5 +1,5 @@
-// y = x > 0 ? x : slope[c] x [He et al. 2015], as in IR-SE50; backward makes dx and dslope = the
-// sum of dy x over x <= 0 of one reading, or dx alone. 4 bytes (bf16) an element forward, 6
+// y = x > 0 ? x : slope[c] x [He et al. 2015], as in IR-SE50. The backward computes dx and dslope =
+// the sum of dy x over x <= 0 from one read, or dx alone. 4 bytes (bf16) an element forward, 6
 // backward: bound by memory.
 #include "cuda/lib/reduce.cuh"
 

@@ -1,5 +1,5 @@
-// [N,T,C] -> [N,T+1,C] with one learned token [C] in front of every sequence; dx drops it again,
-// dtoken sums its gradients. 4 bytes (bf16) an element either way, bound by memory.
+// [N,T,C] -> [N,T+1,C] with one learned token [C] before every sequence; dx omits it, dtoken sums
+// its gradients. 4 bytes (bf16) an element either way, bound by memory.
 #include "cuda/lib/reduce.cuh"
 
 namespace {
@@ -13,7 +13,7 @@ template <class T> struct prepended {
     template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
     template <int N>
     __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
-        float v[N]; // sequences before this one are a token shorter in x, each
+        float v[N]; // each sequence before this one is one token shorter in x
         if (p.row > 0)
             chl::load(x + p.at - (p.group + 1) * width, v);
         else
@@ -37,7 +37,7 @@ template <class T> struct cropped {
     }
 };
 
-// over the sequences: row n's token is dy[n,0,:]
+// the rows are the sequences: row n's token is dy[n,0,:]
 template <class T> struct summed {
     static constexpr int KEEP = 0, SUMS = 1;
     const T *dy;

@@ -3,7 +3,7 @@
 #include "cuda/lib/reduce.cuh"
 
 namespace {
-// group: which copy
+// group: the number of the copy
 template <class T> struct copied {
     static constexpr int KEEP = 0, SUMS = 0;
     const T *x;
@@ -18,7 +18,7 @@ template <class T> struct copied {
     }
 };
 
-// row: which copy
+// row: the number of the copy
 template <class T> struct summed {
     static constexpr int KEEP = 0, SUMS = 1;
     const T *dy;

@@ -1,7 +1,7 @@
-// Resizing with the filters of attributes.h, and its adjoint. One block per axis lays out the axis'
-// taps; then a thread per output gathers rows by columns of them (backward: per input pixel, from
-// the outputs that used it). Neighbours share their reads through the first-level cache, so that
-// both pictures cross the memory bus once: bound by memory.
+// Resizing with the filters of attributes.h, and its adjoint. One block per axis computes the axis'
+// taps; then a thread per output sums rows by columns of them (backward: a thread per input pixel
+// sums over the outputs that used it). Neighbours share their reads through the L1 cache, so that
+// both pictures are moved once: bound by memory.
 #include "cuda/lib/body.h"
 
 namespace {
@@ -12,8 +12,8 @@ struct span {
 };
 struct axis {
     int in, out, max_taps; // max_taps: taps that `weight` has place for per output
-    span *taps;            // [out], in inputs
-    span *users;           // [in], in outputs
+    span *taps;            // [out], ranges of inputs
+    span *users;           // [in], ranges of outputs
     float *weight;         // [out, max_taps]
 };
 struct axes {
@@ -56,7 +56,7 @@ __device__ inline double cubic(double x, double a) {
     return x < 2 ? a * (((x - 5) * x + 8) * x - 4) : 0;
 }
 
-// Four taps; those outside the picture repeat its edge.
+// Four taps; those outside the picture read its edge.
 __device__ inline span take_cubic(float *weight, double at, int in) {
     const int left = int(floor(at)), first = clamped(left - 1, in);
     const int count = clamped(left + 2, in) - first + 1;
@@ -69,7 +69,8 @@ __device__ inline span take_cubic(float *weight, double at, int in) {
     return {first, count};
 }
 
-// The kernel grows with the reduction; taps outside are left out and the rest scaled to sum 1.
+// The kernel is stretched by the reduction; taps outside are omitted and the others scaled to sum
+// 1.
 __device__ inline span take_cubic_antialiased(float *weight, int i, int in, int out) {
     const double scale = double(in) / double(out), stretch = scale > 1 ? scale : 1;
     const double centre = scale * (double(i) + 0.5), support = 2 * stretch;
@@ -125,7 +126,8 @@ __device__ inline span take(chl_filter filter, float *weight, int i, int in, int
     }
 }
 
-// how many outputs begin (end) their taps at or before input i; taps move on with the output
+// How many outputs begin (end) their taps at or before input i; taps never move back from one
+// output to the next.
 template <bool END> __device__ inline int outputs_until(const axis &a, int i) {
     int low = 0, high = a.out;
     while (low < high) {
@@ -182,7 +184,7 @@ template <int N, class T> SIMT_KERNEL((THREADS), gather, pictures<T> p) {
     chl::store(p.to + row * columns.out * p.channels + at, total, p.add);
 }
 
-// `to` is the whole input; nothing flows to what lies outside the window
+// `to` is the whole input; pixels outside the window get no gradient.
 template <int N, class T> SIMT_KERNEL((THREADS), gather_back, pictures<T> p) {
     const axis &rows = p.along.rows, &columns = p.along.columns;
     const int64_t row = blockIdx.x / p.chunks, n = row / p.in_h;
@@ -210,7 +212,7 @@ template <int N, class T> SIMT_KERNEL((THREADS), gather_back, pictures<T> p) {
 }
 
 // --- bodies --------------------------------------------------------------------------------------
-// Lays an axis out at `base` + used; only counts without a base.
+// Places an axis at `base` + used; without a base it only counts bytes.
 axis axis_at(char *base, size_t &used, chl_filter filter, int in, int out) {
     axis a = {in, out, max_taps(filter, in, out), nullptr, nullptr, nullptr};
     if (base) {

@@ -1,6 +1,6 @@
-// Rows [...,C] divided by their length: L2 x / max(|x|, eps), RMS x / sqrt(mean(x^2) + eps), and
-// dx = scale dy - along x. Float: embeddings and latents, a few thousand rows at most. A block per
-// row, which reads it from memory once (8 bytes an element) and from the cache again.
+// Rows [...,C] divided by their length: L2 x / max(|x|, eps), RMS x / sqrt(mean(x^2) + eps), and dx
+// = scale dy - along x. Float: embeddings and latents, at most a few thousand rows. A block per
+// row, which reads it from memory once (8 bytes an element) and then from the cache.
 #include "cuda/lib/reduce.cuh"
 
 namespace {

@@ -1,5 +1,5 @@
 // y = x exp(min(log_scale, max_log_scale)), the learned logit scale of CLIP; dx likewise,
-// dlog_scale = y . dy. Float: logits. 8 bytes an element forward and to x, 8 more to log_scale:
+// dlog_scale = y . dy. Float: logits. 8 bytes an element forward and for dx, 8 more for dlog_scale:
 // bound by memory.
 #include "cuda/lib/reduce.cuh"
 

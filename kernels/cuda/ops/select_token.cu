@@ -1,6 +1,6 @@
 // One token of every sequence, [N,T,C] -> [N,C]: the same for all, or index[n] of each; dx is dy
 // there and 0 elsewhere. 2 bytes (bf16) an element of dx, bound by memory. Where index[n] names no
-// token the result is NaN: the CPU refuses, a kernel cannot.
+// token the result is NaN: the CPU refuses the call, a kernel cannot.
 #include "cuda/lib/reduce.cuh"
 #include <cmath>
 

@@ -1,9 +1,9 @@
-// ToRGB: y = clamp(gain * conv1x1(x * s, w) + b), x in float or bf16, the picture in float.
-// With v[n,o,i] = gain s[n,i] w[o,i] and dz = dy where |y| < clamp:
+// ToRGB: y = clamp(gain * conv1x1(x * s, w) + b), x in float or bf16, the picture in float. With
+// v[n,o,i] = gain s[n,i] w[o,i] and dz = dy where |y| < clamp:
 //     y = clamp(v x + b)      dx = dz v      a[n,o,i] = sum over pixels of dz x
 //     ds[n,i] = gain sum_o w[o,i] a[n,o,i]   dw[o,i] = gain sum_n s[n,i] a[n,o,i]
-// Bound by memory: x once forwards (2 bytes an element in bf16, 6 FLOP), x and dx backwards.
-// Output channels come three at a time, a picture's.
+// Bound by memory: x once in the forward (2 bytes an element in bf16, 6 FLOP), x and dx in the
+// backward. Output channels are computed three at a time: a picture has three.
 #include "cuda/lib/torgb.cuh"
 #include "cuda/lib/vendor.h"
 
@@ -19,7 +19,7 @@ sizes sizes_of(const chl_desc &x, const chl_desc &w) {
     return {x.dim[0], x.dim[1] * x.dim[2], x.dim[3], w.dim[0]};
 }
 
-// --- forward: `lanes` neighbours share a pixel ---------------------------------------------------
+// --- forward: `lanes` neighbouring threads share a pixel -----------------------------------------
 template <class T> struct picture {
     const T *x;
     const float *w, *s, *b;
@@ -41,7 +41,8 @@ SIMT_KERNEL((THREADS, 4), project, picture<T> f, int64_t blocks_per_sample) {
     __syncthreads();
     const int lane = int(threadIdx.x) % f.lanes, side = THREADS / f.lanes;
     const int64_t step = blocks_per_sample * side, start = blockIdx.x % blocks_per_sample * side;
-    for (int64_t base = start; base < f.z.pixels; base += step) { // the same for all: shuffles
+    for (int64_t base = start; base < f.z.pixels;
+         base += step) { // all threads loop equally often, as they shuffle
         const int64_t pixel = base + int(threadIdx.x) / f.lanes;
         const int64_t at = n * f.z.pixels + pixel;
         float sum[GROUP] = {};

@@ -1,4 +1,4 @@
-// The end of a squeeze-and-excitation unit and the norm at the next one's beginning as one call
+// The end of a squeeze-and-excitation unit and the norm that begins the next one, as one call
 // (kernels/fusion_table.h): total = residual + x s[n,c], y = (total - mean) rstd gamma + beta. 8
 // bytes (bf16) an element instead of 14: bound by memory.
 #include "cuda/lib/batch_norm.cuh"

@@ -8,7 +8,7 @@
 
 namespace {
 struct grid {
-    int64_t h, w, channels; // of what is written
+    int64_t h, w, channels; // sizes of the output
     __device__ void split(int64_t at, int64_t &n, int64_t &row, int64_t &column, int64_t &c) const {
         c = at % channels;
         column = at / channels % w;
@@ -32,7 +32,7 @@ struct upsampled {
         for (int k = 0; k < 4; k++) {
             const int64_t i = top + k / 2, j = left + k % 2;
             if (i < 0 || i >= h || j < 0 || j >= w) continue;
-            // of two neighbours the nearer one has 3/4: the first at odd places
+            // of two neighbours the nearer one weighs 3/4: at odd places the first
             const float vertical = (k / 2 == row % 2) ? 0.25f : 0.75f;
             const float horizontal = (k % 2 == column % 2) ? 0.25f : 0.75f;
             sum += vertical * horizontal * x[((n * h + i) * w + j) * out.channels + c];

@@ -1,5 +1,5 @@
-// q[o,i] = sum over the kernel of w[o,i,:,:]^2, what demodulation needs of a weight; dw = 2 dq w.
-// Bound by memory: reads w once (4 bytes a weight), the gradient writes as much.
+// q[o,i] = sum over the kernel of w[o,i,:,:]^2, which demodulation reads instead of the weight; dw
+// = 2 dq w. Bound by memory: reads w once (4 bytes a weight), the gradient writes as much.
 #include "cuda/lib/body.h"
 
 namespace {

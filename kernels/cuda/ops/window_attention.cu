@@ -1,6 +1,6 @@
 // Swin's (shifted) window attention: qkv [N,H,W,3C], bias table [(2w-1)^2, heads] -> y [N,H,W,C],
-// lse [N,heads,H,W]. Nothing is rolled, partitioned or materialised: tokens are read from and
-// written to where they lie.
+// lse [N,heads,H,W]. Nothing is rolled, partitioned or materialised: tokens are read and written at
+// their places in the map.
 #include "cuda/lib/attention.cuh"
 #include "cuda/lib/attention_tile.cuh"
 
@@ -20,13 +20,14 @@ windows measure(const chl_call *call, const chl_desc &qkv, const void *bias) {
     return g;
 }
 
-// dbias[entry, head] = the sum over shares and over the pairs that have this entry, a block each
+// dbias[entry, head] = the sum over the shares and over the pairs that have this entry; a block for
+// each.
 constexpr int FOLD_THREADS = 128;
 SIMT_KERNEL((FOLD_THREADS), fold, windows g, const float *dstart, int64_t shares, float *dbias,
             bool add) {
     const int w = g.window, side = 2 * w - 1, head = int(blockIdx.x) % g.heads;
     const int entry = int(blockIdx.x) / g.heads;
-    const int dy = entry / side - (w - 1), dx = entry % side - (w - 1); // query less key
+    const int dy = entry / side - (w - 1), dx = entry % side - (w - 1); // query minus key
     const int across = w - abs(dx), pairs = (w - abs(dy)) * across;
     float sum = 0;
     for (int64_t i = threadIdx.x; i < shares * pairs; i += FOLD_THREADS) {
@@ -82,7 +83,7 @@ chl_kernel_status backward(const chl_call *call) {
                                     chl::adds(call, 1)));
 }
 
-// D [N,heads,H,W]; dstart [shares,heads,T,T]
+// workspace: D [N,heads,H,W]; dstart [shares,heads,T,T]
 size_t backward_workspace(const chl_call *call) {
     const windows g = measure(call, call->in_desc[1], nullptr);
     return sizeof(float) *
