@@ -1,5 +1,5 @@
-/* The reduction both batch norms' backwards share: dgamma = sum dy * xhat, dbeta = sum dy,
- * xhat = (x - mean) * rstd. */
+/* The sums in the backward of both batch norms: dgamma = sum dy * xhat, dbeta = sum dy, xhat = (x -
+ * mean) * rstd. */
 #ifndef CHL_CPU_BATCH_NORM_H
 #define CHL_CPU_BATCH_NORM_H
 #include "cpu/lib/rows.h"
@@ -32,7 +32,7 @@ static inline void chl_batch_norm_sum_rows(float *sum_dxhat, float *sum_dy, cons
     }
 }
 
-/* Leaves the two sums in sums [2, channels]; partial holds 2 * parts * channels floats. */
+/* Writes the two sums to sums [2, channels]; partial is scratch of 2 * parts * channels floats. */
 static inline void chl_batch_norm_sums(float *sums, float *partial, const float *dy, const float *x,
                                        const float *mean, const float *rstd, const chl_desc *desc) {
     const int64_t channels = chl_channels(desc), rows = chl_count(desc) / channels;

@@ -52,7 +52,8 @@ INLINE void butterfly(int radix, chl_lane_complex *v) {
     if (radix == 2) butterfly2(v);
 }
 
-/* One Stockham pass of radix 4: `length` points remain to be split, `stride` are done. */
+/* One Stockham pass of radix 4: `length` is the length still to be split, `stride` the product of
+ * the radices done. */
 static void pass(const chl_lane_fft *fft, int length, int stride, const chl_lane_complex *in,
                  int64_t in_step, chl_lane_complex *out) {
     int quarter = length / 4, turn = 2 * (fft->points * 2 / length);
@@ -71,8 +72,8 @@ static void pass(const chl_lane_fft *fft, int length, int stride, const chl_lane
     }
 }
 
-/* The last pass: nothing remains to be split, so no twiddles of its own; output k is turned by
- * exp(-2 pi i k * turn / (2 * points)), which joins rows to columns. */
+/* The last pass, which needs no twiddles of its own: output k is multiplied by exp(-2 pi i k * turn
+ * / (2 * points)), the twiddle between rows and columns. */
 INLINE void last_pass(int radix, const chl_lane_fft *fft, int stride, const chl_lane_complex *in,
                       int64_t in_step, chl_lane_complex *out, int64_t out_step, int turn) {
     for (int q = 0; q < stride; q++) {
@@ -86,7 +87,7 @@ INLINE void last_pass(int radix, const chl_lane_fft *fft, int stride, const chl_
     }
 }
 
-/* A transform of `length` elements `step` apart, in place through scratch. */
+/* Transforms `length` elements that are `step` apart, in place through scratch. */
 static void line(const chl_lane_fft *fft, int length, chl_lane_complex *z, int64_t step,
                  chl_lane_complex *scratch, int turn) {
     const chl_lane_complex *in = z;

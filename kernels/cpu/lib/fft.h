@@ -1,15 +1,15 @@
-/* Complex FFT of CHL_LANES signals at once, one per SIMD lane, for one thread.
+/* Complex FFT of CHL_LANES signals at once, one per SIMD lane, for one thread. Used by log_mel.c.
  *
  * A vector instruction then does the same butterfly for 16 frames, so there are no shuffles inside
  * the transform and twiddles are scalars. kissfft, which Debian ships, and vendor libraries
  * transform one signal at a time; here a clip always has hundreds of frames to batch.
  *
  * `points` = columns * rows, both about its square root [Bailey 1990, "four-step"]: every transform
- * along a row or a column touches a few KiB and stays in the first-level cache, and the whole array
- * (128 KiB for 1024 points) makes two trips to the second level instead of log4(points).
- * Input n lies in row n mod rows, column n / rows; the spectrum's k in row k / columns, column
- * k mod columns. Rows are padded by one element, else a column's elements would share cache sets.
- */
+ * along a row or a column touches a few KiB and stays in the L1 cache, and the whole array (128 KiB
+ * for 1024 points) is moved from and to the L2 cache twice instead of log4(points) times. Input n
+ * is stored in row n mod rows, column n / rows; number k of the spectrum in row k / columns, column
+ * k mod columns. Rows are padded by one element, as otherwise a column's elements would share cache
+ * sets. */
 #ifndef CHL_CPU_FFT_H
 #define CHL_CPU_FFT_H
 #include "cpu/lib/cpu.h"
@@ -26,7 +26,7 @@ typedef struct chl_lane_fft {
 } chl_lane_fft;
 
 chl_lane_fft chl_lane_fft_of(int points, const float *twiddle);
-/* Elements of the array, and of the scratch that a run needs beside it. */
+/* Number of elements of the array, and of the scratch that a run needs besides it. */
 int64_t chl_lane_fft_elements(const chl_lane_fft *fft);
 int64_t chl_lane_fft_scratch(const chl_lane_fft *fft);
 static inline int64_t chl_lane_fft_input(const chl_lane_fft *fft, int n) {

@@ -7,7 +7,7 @@ bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t 
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
               int64_t ldc) {
     if (m <= 0 || n <= 0) return true;
-    /* row-major like ours; inside a parallel region it runs on the calling thread alone */
+    /* row-major, as here; inside a parallel region it runs on the calling thread alone */
     return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b,
                       ldb, beta, c, ldc) == dnnl_success;
 }

@@ -1,5 +1,5 @@
-/* Row-major single-precision matrix product, the one place that knows which library does it
- * (oneDNN, or our own plain C when built without). */
+/* Row-major single-precision matrix product. The only file that knows which library computes it
+ * (oneDNN, or plain C where built without it). */
 #ifndef CHL_CPU_GEMM_H
 #define CHL_CPU_GEMM_H
 #include <stdbool.h>

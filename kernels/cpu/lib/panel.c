@@ -1,9 +1,9 @@
 #include "cpu/lib/panel.h"
 
-/* Rows of B, and panels of them, that one pass takes. */
+/* Rows of B, and the number of panels, that one pass multiplies. */
 #define DEPTH 512
 #define GROUP 8
-/* How far in front the panel is fetched into the first level, in floats; +5 % on a Zen 4. */
+/* How far ahead the panel is prefetched into the L1 cache, in floats; +5 % on a Zen 4. */
 #define AHEAD 1024
 
 /* One register tile: `rows` x `vectors` accumulators over all of k. Both are constants wherever
@@ -15,7 +15,7 @@ static inline __attribute__((always_inline)) void tile(int rows, int vectors, in
     chl_vec sum[CHL_PANEL_ROWS][CHL_PANEL / CHL_LANES];
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) sum[r][v] = (chl_vec){0};
-    /* C is written at the end: fetched now, it has arrived by then; +10 % at k = 256 */
+    /* C is written at the end: prefetched now, it has arrived by then; +10 % at k = 256 */
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) __builtin_prefetch(c + r * ldc + v * CHL_LANES, 1);
     for (int64_t p = 0; p < k; p++) {
@@ -45,8 +45,8 @@ typedef void tile_function(int64_t k, const float *a, int64_t lda, const float *
     }
 #include "cpu/lib/tile_table.h"
 
-/* Rows of A outside, panels inside: a tile's rows (24 KiB) are read once and stay in the first
- * level while a group of panels (512 KiB) passes from the second. */
+/* The outer loop is over rows of A, the inner over panels: a tile's rows (24 KiB) are read once and
+ * stay in the L1 cache while a group of panels (512 KiB) is read from the L2 cache. */
 static void group(int64_t m, int64_t n, int64_t k, int64_t k0, const float *a, int64_t lda,
                   const float *packed, int64_t first, int64_t last, float *c, int64_t ldc,
                   bool add) {

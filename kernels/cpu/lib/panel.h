@@ -1,4 +1,5 @@
-/* A matrix product whose right side was packed beforehand, and the register kernel under it.
+/* A matrix product whose right factor B was packed beforehand, and the register kernel that
+ * computes it.
  *
  * Convolution weights are constant while editing, so the copy that a general product makes of B on
  * every call is made once, by conv_pack. B [K,N] is stored in panels of CHL_PANEL columns, each
@@ -41,14 +42,14 @@ static inline int64_t chl_panel_width(int64_t n, int64_t panel) {
 static inline int64_t chl_panel_floats(int64_t k, int64_t n) {
     return k * chl_round_up(n, CHL_LANES);
 }
-/* Where row k of the panel's vector that holds column n begins; n is a multiple of CHL_LANES. */
+/* The offset of row k of the vector that holds column n; n is a multiple of CHL_LANES. */
 static inline int64_t chl_panel_at(int64_t rows, int64_t n_all, int64_t k, int64_t n) {
     int64_t panel = n / CHL_PANEL;
     return panel * CHL_PANEL * rows + k * chl_panel_width(n_all, panel) + n % CHL_PANEL;
 }
 
-/* C[m, columns of panels first..last) (+)= A[m,K] * B. Row r of A is at a + r * lda; C has room for
- * whole vectors (ldc >= N rounded up). One thread: callers share out panels and rows. */
+/* C[m, columns of panels first..last) (+)= A[m,K] * B. Row r of A begins at a + r * lda; rows of C
+ * hold whole vectors (ldc >= N rounded up). One thread: callers divide panels and rows. */
 void chl_panel_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                     const float *packed, int64_t first, int64_t last, float *c, int64_t ldc,
                     bool add);

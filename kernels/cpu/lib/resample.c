@@ -44,8 +44,8 @@ static void blend_rows(float *line, const float *x, int64_t stride, const float 
     }
 }
 
-/* Up to 4 channels: a pixel is one load of 4 floats. What is too much spills into the next pixel,
- * which is written afterwards, or into the padding of the line. */
+/* Up to 4 channels: a pixel is one load and one store of 4 floats. The numbers beyond its channels
+ * go to the next pixel, which is written afterwards, or to the padding of the line. */
 static void blend_columns_narrow(float *y, const float *line, const chl_axis *axis,
                                  int64_t channels) {
     for (int64_t j = 0; j < axis->out; j++) {

@@ -14,7 +14,7 @@ typedef struct chl_axis {
 } chl_axis;
 
 size_t chl_axis_bytes(int64_t out, int64_t taps);
-/* Lays an axis out at *memory and moves *memory behind it. start[0] = 0, the rest is to be filled.
+/* Places an axis at *memory and moves *memory behind it. start[0] = 0, the caller fills the rest.
  */
 chl_axis chl_axis_place(char **memory, int64_t in, int64_t out, int64_t taps);
 /* The transpose of `axis`, whose first[] and last taps must not decrease from row to row. */

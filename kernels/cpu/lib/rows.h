@@ -1,14 +1,14 @@
-/* Helpers for kernels over rows of channels.
+/* Helpers for kernels over rows of channels: cutting work into parts, partial vectors, sums in a
+ * fixed order.
  *
- * Work is cut into parts whose number depends on the shape alone, never on the threads: each part
- * sums for itself and the parts are added in order, so results are the same for any thread count.
- */
+ * The number of parts depends on the shape alone, never on the threads: each part makes its own sum
+ * and the sums are added in order, so results are the same for any thread count. */
 #ifndef CHL_CPU_ROWS_H
 #define CHL_CPU_ROWS_H
 #include "cpu/lib/cpu.h"
 
-/* More than the threads of any one memory system this is meant for; few enough that the partial
- * sums stay small beside the data. */
+/* More than the threads of any machine with one memory that this is meant for; few enough that the
+ * partial sums stay small beside the data. */
 #define CHL_MAX_PARTS 64
 
 static inline int64_t chl_parts(int64_t rows, int64_t min_rows) {
@@ -20,7 +20,8 @@ static inline int64_t chl_part_begin(int64_t rows, int64_t part, int64_t parts) 
     return rows * part / parts;
 }
 
-/* Waking threads and waiting for them takes longer than a few thousand elements do. */
+/* From 16384 elements on a parallel region is faster: starting threads and waiting for them takes
+ * longer than a few thousand elements do. */
 static inline int chl_worth_threads(int64_t elements) {
     return elements >= 16384;
 }

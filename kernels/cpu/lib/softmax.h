@@ -1,4 +1,4 @@
-/* Exponentials of a row and sums in a fixed order, for the losses. */
+/* The log-sum-exp of a row and means in a fixed order, for the losses. */
 #ifndef CHL_CPU_SOFTMAX_H
 #define CHL_CPU_SOFTMAX_H
 #include "cpu/lib/vmath.h"
@@ -17,7 +17,7 @@ static inline float chl_log_sum_exp(const float *x, int64_t count, float scale) 
     return scale * max + logf(chl_tree_sum(total) + sum);
 }
 
-/* In double: a mean over thousands of rows keeps float accuracy. */
+/* Summed in double: a mean over thousands of rows keeps float accuracy. */
 static inline float chl_mean_of(const float *x, int64_t count) {
     double sum = 0;
     for (int64_t i = 0; i < count; i++) sum += (double)x[i];

@@ -1,5 +1,5 @@
-/* A register tile for every number of rows and of vectors, and the table of them. Who includes this
- * has defined
+/* A register tile for every number of rows and of vectors, and the table of them. The file that
+ * includes this has defined
  *
  *     typedef ... tile_function(...);
  *     TILE(rows, vectors)    the definition of tile_<rows>_<vectors>, a tile_function

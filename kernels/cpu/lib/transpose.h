@@ -9,7 +9,7 @@
 #define CHL_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* One stage: rows i and i + step trade the lanes whose number has the bit `step`. */
+/* One stage: rows i and i + step exchange the lanes whose number has the bit `step`. */
 #define CHL_TRADE(step, low, high)                                                                 \
     CHL_UNROLL                                                                                     \
     for (int g = 0; g < CHL_LANES; g += 2 * (step)) {                                              \

@@ -9,7 +9,7 @@
 #define CHL_CPU_VMATH_H
 #include "cpu/lib/rows.h"
 
-/* Below this many elements a parallel region costs more than it saves. */
+/* A parallel region pays from this many elements on. */
 #define CHL_PARALLEL_FROM 16384
 
 static inline int64_t chl_lanes_left(int64_t n) {
@@ -70,10 +70,10 @@ static inline chl_vec chl_max_rows(chl_vec r[CHL_LANES]) {
 #undef CHL_PICK
 #undef CHL_PLUS
 
-/* exp: x = n ln 2 + r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), q fitted for least relative error
- * (3.1e-9); 2^n is added to the exponent. 12582912 = 1.5 * 2^23 rounds to an integer and leaves it
- * in the low bits. ln 2 in two parts keeps r exact. The range ends where products with gradients
- * would become denormal, which are slow. */
+/* exp: x = n ln 2 + r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), q fitted for the smallest relative
+ * error (3.1e-9); 2^n is added to the exponent. 12582912 = 1.5 * 2^23 rounds to an integer and
+ * leaves it in the low bits. ln 2 in two parts keeps r exact. The range ends where products with
+ * gradients would become denormal and therefore slow. */
 static inline chl_vec chl_vexp(chl_vec x) {
     x = chl_vmin(chl_splat(88), chl_vmax(chl_splat(-80), x));
     chl_vec shifted = x * 1.44269504f + 12582912.0f;
@@ -108,10 +108,10 @@ static inline chl_vec chl_vsigmoid(chl_vec x) {
     return 1.0f / (1.0f + chl_vexp(-x));
 }
 
-/* The normal distribution: density phi(x), and Phi(x) = (1 + erf(x / sqrt 2)) / 2 as
- * Phi(-t) = exp(-t^2/2) M(s), s = 1/(1 + 0.3 t), t = |x|: one exponential serves GELU and its
- * derivative, and the lower tail keeps its relative accuracy, which 1 + erf would lose.
- * M fitted for least relative error on t in [0, 13.5] (3.4e-9); beyond, Phi is 0 in float32. */
+/* The normal distribution: density phi(x), and Phi(x) = (1 + erf(x / sqrt 2)) / 2 as Phi(-t) =
+ * exp(-t^2/2) M(s), s = 1/(1 + 0.3 t), t = |x|: one exponential serves GELU and its derivative, and
+ * the lower tail keeps its relative accuracy, which 1 + erf would lose. M was fitted for the
+ * smallest relative error on t in [0, 13.5] (3.4e-9); beyond, Phi is 0 in float32. */
 static inline chl_vec chl_vgauss_cdf(chl_vec x, chl_vec *phi) {
     chl_vec t = chl_vabs(x);
     chl_vec density = chl_vexp(x * x * -0.5f);

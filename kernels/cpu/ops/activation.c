@@ -21,9 +21,9 @@ static inline chl_vec sigmoid_slope(chl_vec x) {
     return s * (1.0f - s);
 }
 
-/* out (+)= value, a formula in the vector x and in slope, times dy where there is one. A macro, so
- * that the formula stands inside the loop that OpenMP makes a function of, and its constants
- * outside. */
+/* out (+)= value, a formula in the vector x and in slope, times dy where dy is given. A macro, so
+ * that the formula is compiled inside the loop that OpenMP turns into a function, and its constants
+ * outside of it. */
 #define IN_PARALLEL _Pragma("omp parallel for schedule(static) if (count > CHL_PARALLEL_FROM)")
 #define MAP(name, value)                                                                           \
     static void map_##name(float slope, int64_t count, const float *from, const float *dy,         \

@@ -2,7 +2,7 @@
  *     g += decay * param (Adam)   or   param *= 1 - rate * decay (AdamW)
  *     m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g^2
  *     param -= rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
- * One pass over four arrays: as fast as memory. */
+ * One pass over four arrays: bound by memory. */
 #include "cpu/lib/rows.h"
 #include <math.h>
 

@@ -19,8 +19,8 @@ static chl_kernel_status forward(const chl_call *call) {
     return CHL_KERNEL_OK;
 }
 
-/* Rows are summed by parts, columns by blocks: a bias [C] has many rows, a position embedding [T,C]
- * many columns. */
+/* Rows are divided into parts, columns into blocks: a bias [C] has many rows, a position embedding
+ * [T,C] many columns. */
 #define ROWS_PER_PART 32
 #define BLOCK 256
 

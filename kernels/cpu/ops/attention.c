@@ -1,13 +1,13 @@
 /* Multi-head self-attention: qkv [N,T,3C] -> y [N,T,C] and lse [N,heads,T], the log-sum-exp of each
  * query's scores. One (n, head) pair is one unit of work. */
+#include "cpu/lib/attention_head.h"
 #include "cpu/lib/cpu.h"
-#include "cpu/lib/head.h"
 #include <math.h>
 #include <omp.h>
 
-/* Masks come from one row of numbers, T zeros then "masked", read at an offset: query i starts
- * T-1-i numbers in, which leaves i+1 zeros, so the step from row to row is -1. Without the causal
- * mask every query starts at 0 and only the padding is masked. */
+/* All masks are parts of one row of numbers, T zeros and then "masked", read at an offset: query i
+ * starts T-1-i numbers in, which leaves i+1 zeros, so the step from row to row is -1. Without the
+ * causal mask every query starts at 0 and only the padding is masked. */
 static int64_t mask_floats(int64_t tokens) {
     return chl_padded(tokens + chl_padded(tokens));
 }

@@ -1,9 +1,9 @@
 /* Batch normalisation in training, with the batch's own mean and biased variance.
  *
  * The statistics read x once: blocks small enough to stay in the cache give their mean and their
- * squared deviations from it, and two sets (n, mean, M2) join as [Chan et al. 1979]
+ * squared deviations from it, and two sets (n, mean, M2) are combined as in [Chan et al. 1979]
  *     M2 = M2a + M2b + (mean_b - mean_a)^2 * na * nb / (na + nb),
- * which does not cancel the way sum(x^2) - n mean^2 does. */
+ * which does not cancel as sum(x^2) - n mean^2 does. */
 #include "cpu/lib/batch_norm.h"
 
 #define BLOCK_FLOATS 8192 /* 32 KiB of x */
@@ -60,7 +60,7 @@ static size_t forward_workspace(const chl_call *call) {
     return (size_t)((2 + 4 * chl_batch_norm_parts(x)) * chl_channels(x)) * sizeof(float);
 }
 
-/* Leaves mean and variance of all rows in partial[0 .. 2C). */
+/* Writes mean and variance of all rows to partial[0 .. 2C). */
 static void batch_moments(float *partial, const float *x, const chl_desc *desc) {
     const int64_t channels = chl_channels(desc), rows = chl_count(desc) / channels;
     const int64_t parts = chl_batch_norm_parts(desc);

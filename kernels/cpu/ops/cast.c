@@ -1,5 +1,6 @@
-/* bf16 <-> float32. The CPU computes in float32; this serves its tests and files. Nothing casts
- * into a gradient that is there already (gradient_cast). */
+/* bf16 <-> float32. The CPU computes in float32; this serves its tests and files. The gradient rule
+ * (gradient_cast) never adds a cast to a gradient that exists, so the accumulate bit is never set.
+ */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* y = clamp(x, lowest, highest) * mul[c] + add[c]: pictures into a network's own range.
- * Pictures have 3 channels, so mul and add are repeated until a row is full vectors long. */
+/* y = clamp(x, lowest, highest) * mul[c] + add[c]: converts pictures to a network's own range.
+ * Pictures have 3 channels, so mul and add are repeated until a row fills whole vectors. */
 #include "cpu/lib/rows.h"
 
 #define NARROW 16 /* below this many channels rows are widened sixteenfold */

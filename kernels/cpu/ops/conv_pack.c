@@ -1,11 +1,12 @@
-/* conv_pack: w [O,I,K,K] in upstream's order -> what the chosen algorithm reads, times the gain. */
+/* conv_pack: w [O,I,K,K] in upstream's order -> the layout that the chosen algorithm reads, times
+ * the gain. */
 #include "cpu/conv/conv_rule.h"
 #include "cpu/conv/conv_up_tiles.h"
 #include "cpu/conv/winograd.h"
 
-/* The matrix [rows, columns] a product wants: its rows are the channels summed over (inputs
- * forwards, outputs backwards), its columns the others, and the taps belong to one of the two,
- * slowest. */
+/* The matrix [rows, columns] that a product reads: its rows are the channels summed over (inputs
+ * forwards, outputs backwards), its columns the others, and the taps belong to one of the two, as
+ * the slowest index. */
 typedef struct arrangement {
     bool taps_in_rows, rotated;
 } arrangement;

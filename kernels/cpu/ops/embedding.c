@@ -1,4 +1,4 @@
-/* Rows of a table picked by number, and their gradient added up per row. */
+/* Rows of a table selected by id, and their gradient added up per row. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 
@@ -25,7 +25,7 @@ static chl_kernel_status forward(const chl_call *call) {
     return CHL_KERNEL_OK;
 }
 
-/* One thread owns a slice of the columns and walks all ids in order: a token that occurs twice is
+/* One thread owns some of the columns and loops over all ids in order: a token that occurs twice is
  * added by one thread, always in the same order. */
 static chl_kernel_status backward(const chl_call *call) {
     const float *dy = call->in[0];

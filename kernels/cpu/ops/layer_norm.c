@@ -1,6 +1,6 @@
 /* Layer normalisation over the last axis [Ba et al. 2016]: y = (x - mean) rstd gamma + beta, biased
- * variance. stat [...,2] keeps (mean, rstd) for the backward. Both ways read each row from memory
- * once: a row stays in the first-level cache between its passes. */
+ * variance. stat [...,2] keeps (mean, rstd) for the backward. Forward and backward read each row
+ * from memory once: a row stays in the L1 cache between its passes. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 #include <math.h>
@@ -43,8 +43,8 @@ static chl_kernel_status forward(const chl_call *call) {
     return CHL_KERNEL_OK;
 }
 
-/* dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma. The same pass that makes the two means
- * adds dy and dy xhat to this part's dbeta and dgamma. */
+/* dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma. The pass that computes the two means
+ * also adds dy and dy xhat to this part's dbeta and dgamma. */
 static void backward_row(const float *dy, const float *x, const float *gamma, float mean,
                          float rstd, int64_t width, float *dgamma, float *dbeta, float *dx,
                          int acc) {

@@ -1,11 +1,10 @@
 /* y [...,O] = gain x [...,I] w[O,I]^T + bias_gain b[O] and its gradients, on the matrix product of
- * gemm.h. Passes over y and dy that are not part of a product (adding the bias, summing db) happen
- * block by block, while the block that the product has just touched is still in the second-level
- * cache.
+ * gemm.h. Passes over y and dy that are not part of a product (adding the bias, summing db) are
+ * made block by block, while the block just computed is still in the L2 cache.
  *
- * Measured on one Zen 4 core at Swin-T's sizes (GFLOP/s, peak 116): y = x w^T as the library does
- * it, bias laid out before 86-104; w transposed first, blocks of 192 rows, bias added after 96-110.
- */
+ * Measured on one Zen 4 core at Swin-T's sizes (GFLOP/s, peak 116): y = x w^T by the library, with
+ * the bias stored in y before, 86-104; w transposed first, blocks of 192 rows, bias added after,
+ * 96-110. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/gemm.h"
 #include "cpu/lib/panel.h"
@@ -18,7 +17,8 @@
 #define FEW_BLOCK 48
 #define FORWARD_BLOCK 192
 #define WEIGHT_BLOCK 256
-/* From here on a transposed copy of w pays: making it costs as much as some dozens of rows. */
+/* From this many rows on a transposed copy of w is faster: making it costs as much as some dozens
+ * of rows. */
 #define TRANSPOSE_FROM 1024
 #define MIN_SPLIT 48
 
@@ -34,8 +34,8 @@ static void add_bias(const float *b, float bias_gain, int64_t rows, int64_t widt
         }
 }
 
-/* Few rows: y^T = w x^T. x is what is packed, w is read once where it lies; a general product would
- * pack w and use it for a handful of rows. Padding x's rows to vectors must not eat the gain
+/* Few rows: y^T = w x^T. x is packed and w is read once where it is; a general product would pack w
+ * and use it for a handful of rows. Padding x's rows to vectors must not cost more than that
  * (GFLOP/s, one Zen 4 core, before and after: 77 rows 88 and 95, 16 rows 49 and 87, 50 x 3072 64
  * and 75, but 50 x 768 81 and 78). */
 static bool few_rows(int64_t rows, int64_t in) {
@@ -78,8 +78,8 @@ static void forward_few(const chl_call *call, int64_t rows, int64_t in, int64_t 
     }
 }
 
-/* A weight that was packed at load: no copy of it is made, every thread takes some of its columns.
- */
+/* A weight that was packed at load: it is not copied, and every thread computes some of its
+ * columns. */
 static void forward_packed(const chl_call *call, int64_t rows, int64_t in, int64_t out) {
     const float *x = call->in[0], *b = call->in[2], *packed = call->in[3];
     float *y = call->out[0], *scratch = call->workspace;
@@ -139,7 +139,7 @@ static chl_kernel_status forward(const chl_call *call) {
             if (b) add_bias(b, bias_gain, 1, out, y + r * out);
         return CHL_KERNEL_OK;
     }
-    /* a whole number of blocks per thread; how rows are cut does not change any result */
+    /* a whole number of blocks per thread; the division of rows does not change any result */
     int64_t team = omp_get_max_threads();
     int64_t blocks = (rows + team * FORWARD_BLOCK - 1) / (team * FORWARD_BLOCK) * team;
     bool ok = true;
@@ -197,14 +197,14 @@ static void add_columns(const float *dy, int64_t rows, int64_t out, int64_t firs
     }
 }
 
-/* Where part p begins: at a whole vector. */
+/* The first column of part p, a multiple of the vector length. */
 static int64_t split(int64_t p, int64_t parts, int64_t side) {
     return p == parts ? side : p * side / parts / CHL_LANES * CHL_LANES;
 }
 
-/* dw = gain dy^T x. The longer side of dw is split over the threads, so that there are no partial
- * results to add up and the sums do not depend on the thread count; db's columns are split alike.
- */
+/* dw = gain dy^T x. The longer side of dw is divided among the threads, so that there are no
+ * partial results to add up and the sums do not depend on the thread count; db's columns are
+ * divided alike. */
 static chl_kernel_status backward_w(const chl_call *call) {
     int64_t out = last(&call->in_desc[0]), in = last(&call->in_desc[1]);
     int64_t rows = chl_count(&call->in_desc[0]) / out;

@@ -1,13 +1,13 @@
 /* wave [N,S] -> log-mel picture [N, bands, 1 + S/hop]: framing, window, FFT, power, mel filter bank
- * and decibels, 16 frames at a time with one frame per lane, everything between in the second-level
+ * and decibels, 16 frames at a time with one frame per lane; everything in between stays in the L2
  * cache.
  *
  * A real frame of `fft` samples is transformed as fft/2 complex points (even samples real, odd
  * imaginary) and split afterwards; the filter bank is sparse (two bands per bin), where a dense
  * product would cost as much as the transforms.
  *
- * Powers here are four times the true ones (the split leaves out its 1/2); the bands put it right.
- */
+ * The split leaves out its factor 1/2, so powers here are four times the true ones; the bands
+ * divide by four. */
 #include "cpu/lib/fft.h"
 #include <math.h>
 #include <omp.h>
@@ -21,11 +21,11 @@ typedef struct mel_plan {
     chl_lane_fft transform;
 } mel_plan;
 
-/* What a thread works in, cut from the workspace. */
+/* A thread's memory, cut from the workspace. */
 typedef struct mel_space {
     chl_lane_complex *spectrum, *scratch;
     chl_vec *power, *level; /* [fft/2 + 1], [bands] */
-    float *span;            /* the samples under a block that reaches past the clip's ends */
+    float *span;            /* the samples of a block that reaches beyond the clip's ends */
 } mel_space;
 
 static mel_plan plan_of(const chl_call *call) {
@@ -51,7 +51,7 @@ static int64_t span_of(const mel_plan *plan) {
     return (int64_t)(CHL_LANES - 1) * plan->hop + plan->fft;
 }
 
-/* Bytes of one thread's share, in whole cache lines; places the parts when `space` is given. */
+/* Bytes of one thread's memory, in whole cache lines; places the parts where `space` is given. */
 static size_t lay_out(const mel_plan *plan, char *base, mel_space *space) {
     size_t sizes[] = {(size_t)chl_lane_fft_elements(&plan->transform) * sizeof(chl_lane_complex),
                       (size_t)chl_lane_fft_scratch(&plan->transform) * sizeof(chl_lane_complex),
@@ -70,7 +70,7 @@ static size_t lay_out(const mel_plan *plan, char *base, mel_space *space) {
     return total;
 }
 
-/* The loudest level of each block, in front of the threads' shares. */
+/* The loudest level of each block, stored before the threads' memory. */
 static size_t loudest_bytes(const mel_plan *plan, int64_t clips) {
     return ((size_t)(clips * plan->blocks) * sizeof(float) + 63) / 64 * 64;
 }
@@ -81,8 +81,8 @@ static size_t log_mel_workspace(const chl_call *call) {
            (size_t)omp_get_max_threads() * lay_out(&plan, NULL, NULL);
 }
 
-/* Where sample i of the padded clip comes from; -1 = silence. Reflection leaves out the end sample
- * and bounces as often as needed (numpy's "reflect"). */
+/* The sample of the clip that sample i of the padded clip repeats; -1 = silence. Reflection omits
+ * the end sample and is repeated as often as needed (numpy's "reflect"). */
 static int64_t padded_index(const mel_plan *plan, int64_t i) {
     int64_t n = plan->samples;
     if (i >= 0 && i < n) return i;
@@ -133,7 +133,7 @@ static inline __attribute__((always_inline)) void transpose(chl_vec *v) {
     }
 }
 
-/* Windowed samples of 16 frames into the transform's order. */
+/* Writes windowed samples of 16 frames in the transform's order. */
 static void frame(const mel_plan *plan, const float *samples, chl_lane_complex *spectrum) {
     for (int n = 0; n < plan->fft; n += CHL_LANES) {
         chl_vec v[CHL_LANES];
@@ -185,7 +185,7 @@ static inline chl_vec decibels(chl_vec x) {
            s * series * 8.68588963807f + 0 * x; /* NaN and infinity stay NaN */
 }
 
-/* Both keep a NaN of `a`: broken sound must not turn into a plausible picture. */
+/* Both return NaN where `a` is NaN: a broken sound must not give a plausible picture. */
 static inline chl_vec max_keep_nan(chl_vec a, chl_vec b) {
     chl_ivec less = a < b;
     return (chl_vec)((less & (chl_ivec)b) | (~less & (chl_ivec)a));
@@ -230,7 +230,8 @@ static inline chl_vec shade(const mel_plan *plan, chl_vec level, float reference
     return min_keep_nan(max_keep_nan(y, chl_splat(0)), chl_splat(1));
 }
 
-/* A block's picture from space->level, with the row's tail cut. */
+/* Writes a block's part of the picture from space->level, without the frames beyond the row's end.
+ */
 static void put_block(const mel_plan *plan, const mel_space *space, int64_t block, float reference,
                       float *mel, int accumulate) {
     int64_t first = block * CHL_LANES;
@@ -261,10 +262,10 @@ static void shade_row(const mel_plan *plan, float *row, float reference) {
     for (; i < plan->frames; i++) row[i] = shade(plan, chl_splat(row[i]), reference)[0];
 }
 
-/* With the clip's own maximum as the reference it is known only after all its blocks: the first
- * phase leaves decibels in the output, the second shades them in place. An accumulating output
- * cannot hold them, so there the second phase computes the blocks again; no graph does that (the op
- * has no gradient). */
+/* A clip's own maximum as the reference is known only after all its blocks: the first phase stores
+ * decibels in the output, the second converts them in place. An accumulating output cannot store
+ * them, so there the second phase computes the blocks again; no graph does that (the op has no
+ * gradient). */
 static chl_kernel_status log_mel_run(const chl_call *call) {
     mel_plan plan = plan_of(call);
     const float *wave = call->in[0];

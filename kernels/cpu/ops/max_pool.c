@@ -1,7 +1,7 @@
-/* Largest value of each window, padding -inf; kernel 1 is sub-sampling.
- * Backward looks for the maximum again instead of storing indices, and gives the gradient to the
- * first of equals, as torch does. It runs over (sample, 16 channels) in parallel: windows overlap,
- * so two rows may add to one pixel. */
+/* The largest value of each window, padding -inf; kernel 1 is sub-sampling. The backward searches
+ * the maximum again instead of storing indices, and gives the gradient to the first of equal ones,
+ * as torch does. It runs over (sample, 16 channels) in parallel: windows overlap, so two rows may
+ * add to one pixel. */
 #include "cpu/lib/rows.h"
 #include <math.h>
 
@@ -20,7 +20,7 @@ static map map_of(const chl_call *call, const chl_desc *x) {
     return m;
 }
 
-/* The rows or columns of window `at` that lie inside an axis of `size`. */
+/* The rows or columns of window `at` inside an axis of `size`. */
 typedef struct span {
     int64_t begin, end;
 } span;

@@ -1,4 +1,4 @@
-/* Mean over everything between the first axis and the last: [N,...,C] -> [N,C]. */
+/* The mean over all axes between the first and the last: [N,...,C] -> [N,C]. */
 #include "cpu/lib/rows.h"
 
 #define MIN_ROWS 16

@@ -3,10 +3,10 @@
  *
  *     y = clamp(gain * lrelu(d * conv(x * s, w) + strength * noise + b))
  *
- * s multiplies where the algorithm reads x, everything behind the convolution runs where it writes
- * y. Backwards the pre-activation is recovered from y (the leaky ReLU can be inverted), so that the
- * forward saves nothing else, and the style gradient ds[n,i] = sum over pixels of x * dgrad is
- * summed while the data gradient is written: backward costs one convolution. */
+ * The algorithm multiplies by s where it reads x and applies everything after the convolution where
+ * it writes y. The backward recovers the pre-activation from y (the leaky ReLU can be inverted), so
+ * the forward saves nothing else, and sums the style gradient ds[n,i] = sum over pixels of x *
+ * dgrad while it writes the data gradient: the backward costs one convolution. */
 #include "cpu/conv/conv_rule.h"
 #include "cpu/conv/conv_up_tiles.h"
 #include "cpu/conv/winograd.h"

@@ -1,13 +1,14 @@
 /* modconv_epilogue_backward: dy y d? noise? strength? b? -> g dd dstrength db.
  *
- * With y = clamp(gain * lrelu(z)), z = raw * d + strength * noise + b and raw the convolution:
+ * With y = clamp(gain * lrelu(z)), z = raw * d + strength * noise + b and raw the convolution's
+ * result:
  *
  *     dz = dy * gain * (z > 0 ? 1 : slope), 0 where |y| reached the clamp
  *     g = dz * d      db[o] = sum dz      dstrength = sum dz * noise
  *     dd[n,o] = sum dz * raw = sum dz * (z - strength * noise - b) / d
  *
- * and z = y / gain, divided by the slope where negative. Sums are taken per part of a sample, then
- * over the parts, both in a fixed order. */
+ * and z = y / gain, divided by the slope where negative. Sums are made per part of a sample and
+ * then over the parts, both in a fixed order. */
 #include "cpu/conv/conv_engine.h"
 
 #define PARTS 16 /* of a sample; the unit of work, whatever the number of threads */

@@ -1,5 +1,5 @@
-/* Swin's patch merging: [N,H,W,C] -> [N,H/2,W/2,4C], each 2x2 block's pixels side by side in the
- * order (0,0),(1,0),(0,1),(1,1) as (row, column), and the way back. */
+/* Swin's patch merging: [N,H,W,C] -> [N,H/2,W/2,4C], the pixels of each 2x2 block concatenated in
+ * the order (0,0),(1,0),(0,1),(1,1) as (row, column), and its inverse. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 

@@ -1,4 +1,4 @@
-/* [N,T,C] -> [N,T+1,C] with one learned token [C] in front of every sequence. */
+/* [N,T,C] -> [N,T+1,C] with one learned token [C] before every sequence. */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 

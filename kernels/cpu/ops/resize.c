@@ -28,7 +28,7 @@ static double cubic(double x, double a) {
     return x < 2 ? a * (((x - 5) * x + 8) * x - 4) : 0;
 }
 
-/* Four taps; those outside the picture repeat its edge. */
+/* Four taps; those outside the picture read its edge. */
 static void take_cubic(taps *t, double at, int64_t in) {
     const int64_t left = (int64_t)floor(at);
     t->first = clamped(left - 1, in);
@@ -39,7 +39,8 @@ static void take_cubic(taps *t, double at, int64_t in) {
     for (int64_t k = 0; k < t->count; k++) t->weight[k] = (float)weight[k];
 }
 
-/* The kernel grows with the reduction; taps outside are left out and the rest scaled to sum 1. */
+/* The kernel is stretched by the reduction; taps outside are omitted and the others scaled to sum
+ * 1. */
 static void take_cubic_antialiased(taps *t, int64_t i, int64_t in, int64_t out) {
     const double scale = (double)in / (double)out, stretch = scale > 1 ? scale : 1;
     const double centre = scale * ((double)i + 0.5), support = 2 * stretch;
@@ -192,7 +193,7 @@ static chl_kernel_status backward(const chl_call *call) {
     const chl_axis rows_back = chl_axis_transpose(&memory, &rows);
     const chl_axis columns_back = chl_axis_transpose(&memory, &columns);
     float *dx = call->out[0];
-    /* nothing flows to what lies outside the window */
+    /* pixels outside the window get no gradient */
     if (!chl_accumulates(call, 0) && (rows.in < in_h || columns.in < in_w))
         memset(dx, 0, (size_t)(samples * in_h * in_w * channels) * sizeof *dx);
     chl_resample_run(&(chl_resample){

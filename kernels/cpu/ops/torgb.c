@@ -6,7 +6,7 @@
 #include "cpu/lib/rows.h"
 #include <math.h>
 
-#define GROUP 3 /* output channels at a time: the picture has 3 */
+#define GROUP 3 /* output channels at a time: a picture has 3 */
 #define PIXELS 8
 #define MIN_PIXELS 32
 #define INLINE static inline __attribute__((always_inline))

@@ -1,5 +1,5 @@
 /* StyleGAN2's skip up-sampling [Karras et al. 2020]: zeros between the pixels, padding (2,1), FIR
- * [1,3,3,1] (outer product, / 64, gain 4). Of the four taps of an axis two always meet zeros, so
+ * [1,3,3,1] (outer product, / 64, gain 4). Of an axis' four taps two always fall on zeros, so
  *     y[2m] = x[m-1]/4 + 3 x[m]/4,   y[2m+1] = 3 x[m]/4 + x[m+1]/4,   x = 0 outside. */
 #include "cpu/lib/resample.h"
 

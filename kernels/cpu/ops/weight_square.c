@@ -1,4 +1,4 @@
-/* q[o,i] = sum over the kernel of w[o,i,:,:]^2, what demodulation needs of a weight. */
+/* q[o,i] = sum over the kernel of w[o,i,:,:]^2, which demodulation reads instead of the weight. */
 #include "cpu/lib/rows.h"
 
 static chl_kernel_status forward(const chl_call *call) {

@@ -2,18 +2,18 @@
  * [(2w-1)^2, heads] -> y [N,H,W,C], lse [N,heads,H,W].
  *
  * Rolling, partitioning and rolling back are one table of pixel numbers per window: tokens are read
- * from and written to where they lie. One unit of work is (a share of the windows, one head): the
- * gradient of the bias is summed per unit on the [T,T] scores and folded into the table at the end,
- * in a fixed order that does not depend on the thread count. */
+ * and written at their places in the map. One unit of work is (a share of the windows, one group of
+ * heads): the gradient of the bias is summed per unit on the [T,T] scores and added into the table
+ * at the end, in a fixed order that does not depend on the thread count. */
+#include "cpu/lib/attention_head.h"
 #include "cpu/lib/cpu.h"
-#include "cpu/lib/head.h"
 #include "cpu/lib/vmath.h"
 #include <math.h>
 #include <omp.h>
 #include <stdbool.h>
 
-#define UNITS 64      /* at least, where there are as many windows; enough for 64 threads */
-#define GROUP_HEADS 4 /* heads of a unit: their numbers lie side by side in memory */
+#define UNITS 64      /* minimum, where there are as many windows; enough for 64 threads */
+#define GROUP_HEADS 4 /* heads of a unit: their numbers are adjacent in memory */
 
 typedef struct geometry {
     int64_t batch, height, width, channels, heads, window, shift;
@@ -49,7 +49,7 @@ static inline int64_t table_row(const geometry *g, int64_t query, int64_t ky) {
     return (y - ky + g->window - 1) * side + x + g->window - 1;
 }
 
-/* bias [heads,T,keys]: the table spread over the scores of a window */
+/* bias [heads,T,keys]: the table expanded to the scores of a window */
 static void spread_bias(const geometry *g, const float *table, float *bias) {
 #pragma omp parallel for schedule(static)
     for (int64_t h = 0; h < g->heads; h++)
@@ -63,7 +63,7 @@ static void spread_bias(const geometry *g, const float *table, float *bias) {
         }
 }
 
-/* dtable[.][h] (+)= the sum of this head's shares of dbias [shares,T,keys], which are used up */
+/* dtable[.][h] (+)= the sum of this head's shares of dbias [shares,T,keys], which is overwritten */
 static void fold_bias(const geometry *g, float *dbias, int64_t h, float *dtable, int acc) {
     int64_t size = g->tokens * g->keys, rows = (2 * g->window - 1) * (2 * g->window - 1);
     for (int64_t s = 1; s < g->shares; s++)
@@ -78,7 +78,7 @@ static void fold_bias(const geometry *g, float *dbias, int64_t h, float *dtable,
         }
 }
 
-/* Which of the three strips of the rolled map a place lies in; only the last window has two. */
+/* The strip of the rolled map, of three, in which a place lies; only the last window has two. */
 static inline int32_t strip(int64_t place, int64_t size, const geometry *g) {
     return place < size - g->window ? 0 : place < size - g->shift ? 1 : 2;
 }
@@ -105,7 +105,7 @@ static int64_t left_of(const geometry *g, int64_t window) {
     return window % (g->width / g->window) * g->window;
 }
 
-/* row[t]: where in the batch's map token t of a window of the rolled map lies */
+/* row[t]: the pixel of the batch's map that is token t of a window of the rolled map */
 static void lay_rows(const geometry *g, int64_t window, int64_t *row) {
     int64_t top = top_of(g, window), left = left_of(g, window);
     int64_t image = window / (g->windows / g->batch) * g->height;
@@ -115,7 +115,7 @@ static void lay_rows(const geometry *g, int64_t window, int64_t *row) {
                      (x < g->width ? x : x - g->width);
 }
 
-/* Has the roll put the window together from different regions of the map? */
+/* Does the window contain different regions of the map, joined by the roll? */
 static bool mixed(const geometry *g, int64_t window) {
     return g->shift && (top_of(g, window) + g->window == g->height ||
                         left_of(g, window) + g->window == g->width);
@@ -129,7 +129,7 @@ static void lay_regions(const geometry *g, int64_t window, int32_t *region) {
             *region++ = 3 * strip(y, g->height, g) + strip(x, g->width, g);
 }
 
-/* What is added to the scores of a mixed window: the bias, and -100 from region to region (Swin's
+/* The numbers added to the scores of a mixed window: the bias, and -100 between regions (Swin's
  * number; not minus infinity). */
 static const float *masked_bias(const geometry *g, const float *bias, const thread_space *t) {
     chl_ivec blocked = (chl_ivec)chl_splat(-100.0f);
@@ -153,7 +153,7 @@ static unit unit_of(const geometry *g, int64_t number) {
                   group * g->heads / g->groups, (group + 1) * g->heads / g->groups};
 }
 
-/* Calls `visit` for each window and head of a unit, with everything but data set in the head. */
+/* Calls `visit` for each window and head of a unit, with everything except data set in the head. */
 typedef void visitor(const chl_call *call, const geometry *g, int64_t share, int64_t image,
                      int64_t h, const chl_head *head);
 
@@ -211,7 +211,7 @@ static chl_kernel_status forward(const chl_call *call) {
     return CHL_KERNEL_OK;
 }
 
-/* dbias [heads,shares,T,keys] lies behind the spread bias. */
+/* dbias [heads,shares,T,keys] is stored after the expanded bias */
 static float *dbias_of(const chl_call *call, const geometry *g, int64_t share, int64_t h) {
     return (float *)call->workspace + (g->heads + h * g->shares + share) * g->tokens * g->keys;
 }

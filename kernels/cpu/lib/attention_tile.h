@@ -1,13 +1,12 @@
-/* What attention and window_attention share: the arithmetic of one head on tiles that fit the
- * caches.
+/* The arithmetic of one attention head on tiles that fit the caches. Used by attention_head.c.
  *
  * A tile is a small dense matrix in a thread's workspace whose rows are padded to whole vectors.
  * All five products of attention (S = Q K^T, O = P V, dV = P^T dO, dQ = dS K, dK = dS^T Q) are one
  * kernel, chl_tile_product: A is read one number at a time, by any row and column step, so that
  * transposing A costs nothing; B must be row-major. On tiles of 49 x 49 x 32 calls of a general
  * matrix product would spend more time packing than multiplying. */
-#ifndef CHL_CPU_TILE_H
-#define CHL_CPU_TILE_H
+#ifndef CHL_CPU_ATTENTION_TILE_H
+#define CHL_CPU_ATTENTION_TILE_H
 #include "cpu/lib/transpose.h"
 #include "cpu/lib/vmath.h"
 #include <math.h>
@@ -17,12 +16,12 @@
 
 #define CHL_INLINE static inline __attribute__((always_inline))
 
-/* What the next head will touch, fetched into the second-level cache in small portions while this
- * one is computed: a head's numbers are short pieces of rows far apart, which the hardware does not
- * foresee. Swin-T's first stage, batch 8, one Zen 4 core: forward 14.4 ms without, 10.2 with;
- * backward 27.2 and 20.6. */
+/* The memory that the next head will read, prefetched into the L2 cache in small portions while
+ * this head is computed: a head's numbers are short pieces of rows far apart, which the hardware's
+ * prefetcher does not follow. Swin-T's first stage, batch 8, one Zen 4 core: forward 14.4 ms
+ * without, 10.2 with; backward 27.2 and 20.6. */
 typedef struct chl_tile_ahead {
-    const int64_t *row; /* NULL: nothing to fetch */
+    const int64_t *row; /* NULL: nothing to prefetch */
     int64_t token, tokens, portion, width, channels;
     const float *qkv, *y, *dqkv; /* y is dy in the backward; dqkv NULL in the forward */
 } chl_tile_ahead;
@@ -40,8 +39,8 @@ CHL_INLINE void chl_tile_fetch(chl_tile_ahead *a) {
     }
 }
 
-/* A [m,k] by steps, B [k,n], C [m,n]; `start` [m,n] is what C begins with, NULL = 0 (it may be C).
- */
+/* A [m,k] by steps, B [k,n], C [m,n]; `start` [m,n] is the initial value of C, NULL = 0 (it may be
+ * C itself). */
 typedef struct chl_tile_args {
     int64_t k, a_row, a_column, b_row, start_row, c_row;
     const float *a, *b, *start;
@@ -128,9 +127,9 @@ static void chl_tile_product(int64_t m, int64_t n, chl_tile_args t, chl_tile_ahe
         }
 }
 
-/* Softmax of up to 16 rows at once, so that maxima and sums are folded for all of them together.
- * s = exp(s - max), not yet divided; *inverse = 1 / sum and *lse = max + log(sum), lane i for row
- * i. `columns` is a whole number of vectors. */
+/* Softmax of up to 16 rows at once, so that the maxima and sums of all rows are folded together. s
+ * = exp(s - max), not yet divided; *inverse = 1 / sum and *lse = max + log(sum), lane i for row i.
+ * `columns` is a whole number of vectors. */
 static inline void chl_tile_softmax(float *s, int64_t rows, int64_t columns, chl_vec *inverse,
                                     chl_vec *lse) {
     chl_vec part[CHL_LANES];
@@ -155,7 +154,7 @@ static inline void chl_tile_softmax(float *s, int64_t rows, int64_t columns, chl
     *lse = top + chl_vlog(sum);
 }
 
-/* p = exp(s - lse), ds = p (dp - p . dp), 16 rows at most: the softmax's gradient from its
+/* p = exp(s - lse), ds = p (dp - p . dp), at most 16 rows: the softmax's gradient from its
  * recomputed output [Dao et al. 2022, Eq. 4-6]. p . dp equals dO . O, which would have to be read
  * from memory. p replaces s, ds replaces dp. */
 static inline void chl_tile_softmax_backward(float *s, float *dp, int64_t rows, int64_t columns,

@@ -1,8 +1,8 @@
 /* Exact attention on tiles: queries in blocks, all keys at once, so the workspace grows with T, not
  * with T^2, and scores never leave the caches. The backward recomputes the probabilities from the
  * saved log-sum-exp [Dao et al. 2022, "FlashAttention", section 3.1]. */
-#include "cpu/lib/head.h"
-#include "cpu/lib/tile.h"
+#include "cpu/lib/attention_head.h"
+#include "cpu/lib/attention_tile.h"
 #include <math.h>
 #include <omp.h>
 
@@ -42,7 +42,8 @@ static tiles lay_out(const chl_head *head, int backward) {
     return t;
 }
 
-/* Portions such that the bands of all products (2 forward, 5 backward) fetch everything. */
+/* Portions such that the bands of all products (2 forward, 5 backward) together prefetch
+ * everything. */
 static chl_tile_ahead ahead_of(const chl_head *head, const float *y, const float *dqkv) {
     int64_t bands = (dqkv ? 5 : 2) * (head->tokens / CHL_TILE_ROWS);
     return (chl_tile_ahead){.row = y ? head->next_row : NULL,
@@ -59,8 +60,8 @@ static inline int64_t row_of(const chl_head *head, int64_t token) {
     return head->row ? head->row[token] : token;
 }
 
-/* tile[i] = scale * the head's numbers of token first + i, from an array with rows `step` apart;
- * zeros down to `padded` rows */
+/* Loads tile[i] = scale * the head's numbers of token first + i, from an array with rows `step`
+ * apart; zeros down to `padded` rows. */
 static void gather(const chl_head *head, const float *from, int64_t step, int64_t first,
                    int64_t count, int64_t padded, float scale, float *tile) {
     int64_t wide = chl_padded(head->width);
@@ -74,7 +75,7 @@ static void gather(const chl_head *head, const float *from, int64_t step, int64_
         chl_store(tile + i, (chl_vec){0});
 }
 
-/* The way back: to[row][c] (+)= scale * tile[i][c]. */
+/* Stores to[row][c] (+)= scale * tile[i][c]. */
 static inline void scatter_row(const chl_head *head, const float *tile, float scale, float *to,
                                int acc) {
     for (int64_t c = 0; c < head->width; c += CHL_LANES)
@@ -116,7 +117,7 @@ void chl_head_forward(const chl_head *head, float *y, int acc_y, float *lse, int
     for (int64_t first = 0; first < head->tokens; first += t.block) {
         int64_t count = head->tokens - first < t.block ? head->tokens - first : t.block;
         scores(head, &t, first, count, &ahead);
-        float *inverse = t.q; /* the queries have done their work */
+        float *inverse = t.q; /* the queries are no longer needed */
         for (int64_t i = 0; i < count; i += CHL_LANES) {
             int64_t rows = chl_lanes_left(count - i);
             chl_vec shares, log_sums;
@@ -159,7 +160,7 @@ static void add_keys(const chl_head *head, const tiles *t, int64_t count, const 
                      ahead);
 }
 
-/* ds into t->dp, p into t->s */
+/* Computes ds into t->dp and p into t->s. */
 static void scores_backward(const chl_head *head, const tiles *t, int64_t first, int64_t count,
                             const float *lse, float *dstart, chl_tile_ahead *ahead) {
     chl_tile_product(count, t->keys,
