@@ -129,13 +129,14 @@ static void differentiate(chl_gradient *context, int32_t index) {
     context->node = graph->node[index];
     const chl_node *node = &context->node;
     bool reached = false, wanted = false;
+    for (int i = 0; i < CHL_MAX_IN; i++) context->wanted[i] = false;
     for (int i = 0; i < node->inputs; i++) {
         context->wanted[i] = is_needed(graph, table, node->in[i]);
         wanted = wanted || context->wanted[i];
     }
+    for (int i = 0; i < CHL_MAX_OUT; i++) context->dout[i] = CHL_NONE;
     for (int i = 0; i < node->outputs; i++) {
         const chl_tensor t = node->out[i];
-        context->dout[i] = CHL_NONE;
         if (t <= CHL_NONE) continue;
         if (node->accumulate && wanted && table->updates[t] > 0) table->updates[t]--;
         if (table->of[t] == CHL_NONE) continue;

@@ -83,8 +83,9 @@ int32_t chl_tensor_count(const chl_graph *graph);
 bool chl_is_constant(const chl_graph *graph, chl_tensor x);
 
 /* Appends the gradients of the scalar `loss` [1] with respect to each of `wrt`; gradients[i] is a
- * tensor of wrt[i]'s shape. Only what lies between is built. A missing gradient rule is an error
- * naming the op; a wrt that the loss does not depend on is an error naming the tensor. */
+ * tensor of wrt[i]'s shape. Only what lies between is built. The result may be differentiated
+ * again. A missing gradient rule is an error naming the op; a wrt that the loss does not depend on
+ * is an error naming the tensor. */
 void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
               chl_tensor *gradients);
 /* The same, but gradients[i] is CHL_NONE where the loss does not depend on wrt[i]. */

@@ -8,6 +8,8 @@
 /* Elements whose derivative is checked one by one, per input; larger inputs are sampled evenly. */
 #define CHECKED_ELEMENTS 40
 #define STEP 1e-100
+/* the same for second derivatives */
+#define SECOND_ELEMENTS 8
 
 /* --- deterministic inputs --------------------------------------------------------------------- */
 static double uniform(uint64_t *state) { /* splitmix64 */
@@ -213,6 +215,88 @@ static void reference_gradients(problem *p) {
     }
 }
 
+/* Rows without a gradient rule. docs/adding-an-op.md says why. */
+static const chl_op open_rows[] = {CHL_OP_linear_pack,
+                                   CHL_OP_conv_pack,
+                                   CHL_OP_batch_norm_train_backward,
+                                   CHL_OP_max_pool_dx,
+                                   CHL_OP_attention_backward,
+                                   CHL_OP_window_attention_backward,
+                                   CHL_OP_kl_divergence_dq,
+                                   CHL_OP_adam,
+                                   CHL_OP_ema,
+                                   CHL_OP_log_mel};
+bool op_test_is_open(chl_op op) {
+    for (size_t i = 0; i < sizeof open_rows / sizeof open_rows[0]; i++)
+        if (open_rows[i] == op) return true;
+    return false;
+}
+
+/* --- second derivatives ----------------------------------------------------------------------- */
+/* With L = sum seed y + y^2 / 2 over output 0 and v a fixed direction in all inputs, what is
+ * checked is the gradient of <v, dL/dx>: the derivative along v of dL/dx, for derivatives commute.
+ * dL/dx comes from the complex step, its derivative along v from a central difference of that. The
+ * first is exact to rounding in double precision, so with step 1e-5 the error is about 1e-10. The
+ * square makes the first gradient depend on the output, and so tests also what flows back through
+ * dy. */
+#define ALONG 1e-7
+
+static double direction(int input, int64_t element) {
+    uint64_t state = 77u + 1000003u * (uint64_t)input + 31u * (uint64_t)element;
+    return (float)(2 * uniform(&state) - 1);
+}
+
+static void shift_inputs(problem *p, double by) {
+    for (int i = 0; i < p->op->inputs; i++)
+        for (int64_t k = 0; has_gradient(p->op, i) && k < p->in[i].count; k++)
+            p->in[i].cplx[k] = p->in[i].real[k] + by * direction(i, k);
+}
+
+/* dL / d(input[element]) where cplx stands */
+static double reference_slope(problem *p, int input, int64_t element) {
+    reference_call call = {.op = p->op, .in_desc = p->in_desc, .out_desc = p->out_desc};
+    const void *in[CHL_MAX_IN] = {0};
+    void *out[CHL_MAX_OUT] = {0};
+    for (int i = 0; i < p->op->inputs; i++) in[i] = p->in[i].cplx;
+    for (int i = 0; i < p->outputs; i++)
+        out[i] = calloc((size_t)chl_count(&p->out_desc[i]), sizeof(double complex));
+    call.in = in;
+    call.out = out;
+    const double complex at = p->in[input].cplx[element];
+    p->in[input].cplx[element] += I * STEP;
+    p->op->complex_(&call);
+    p->in[input].cplx[element] = at;
+    double slope = 0;
+    for (int64_t i = 0; i < chl_count(&p->out_desc[0]); i++) {
+        const double complex y = ((double complex *)out[0])[i];
+        slope += (p->seed[i] + creal(y)) * cimag(y) / STEP;
+    }
+    for (int i = 0; i < p->outputs; i++) free(out[i]);
+    return slope;
+}
+
+static int second_elements(const values *v) {
+    return v->count < SECOND_ELEMENTS ? (int)v->count : SECOND_ELEMENTS;
+}
+
+static void reference_seconds(problem *p, double want[][SECOND_ELEMENTS], double *largest) {
+    *largest = 0;
+    for (int i = 0; i < p->op->inputs; i++) {
+        if (!has_gradient(p->op, i)) continue;
+        const int checked = second_elements(&p->in[i]);
+        for (int k = 0; k < checked; k++) {
+            double slope[2];
+            for (int side = 0; side < 2; side++) {
+                shift_inputs(p, side ? -ALONG : ALONG);
+                slope[side] = reference_slope(p, i, k * p->in[i].count / checked);
+            }
+            want[i][k] = (slope[0] - slope[1]) / (2 * ALONG);
+        }
+        *largest = fmax(*largest, rms(want[i], checked));
+    }
+    shift_inputs(p, 0);
+}
+
 /* --- one run: record, differentiate, compute, compare ----------------------------------------- */
 typedef struct built {
     chl_graph *graph;
@@ -379,25 +463,119 @@ static bool run_once(problem *p, chl_device *device, bool twice, op_coverage *co
     return good;
 }
 
-bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage) {
-    problem p = {.op = op};
-    chl_device guarded_device = guarded(device);
-    bool good = true, any = false; /* any input has a gradient */
+/* <v, dL/dx> differentiated; b->gradient[i] = CHL_NONE: does not depend on input i */
+static bool record_second(problem *p, built *b) {
+    const op_case *op = p->op;
+    chl_graph *g = b->graph;
+    chl_desc flat = *chl_desc_of(g, b->out[0]);
+    const int64_t n = chl_count(&flat);
+    flat = chl_f32(2, 1, (int)n);
+    float *seed = malloc((size_t)n * sizeof *seed);
+    for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[i];
+    const chl_tensor y = chl_reshape(g, b->out[0], flat), s = chl_constant(g, "seed", flat, seed);
+    free(seed);
+    chl_tensor wrt[CHL_MAX_IN], first[CHL_MAX_IN], second[CHL_MAX_IN], loss = CHL_NONE;
+    int wanted = 0;
+    for (int i = 0; i < op->inputs; i++)
+        if (has_gradient(op, i)) wrt[wanted++] = b->in[i];
+    const chl_tensor part[2] = {chl_row_dot(g, y, s), chl_row_dot(g, y, y)};
+    chl_grad(g, chl_sum(g, 0, 2, (float[]){1, 0.5f}, part), wanted, wrt, first);
+    for (int i = 0, k = 0; i < op->inputs; i++) {
+        if (!has_gradient(op, i)) continue;
+        const int64_t count = p->in[i].count;
+        float *v = malloc((size_t)count * sizeof *v);
+        for (int64_t j = 0; j < count; j++) v[j] = (float)direction(i, j);
+        const chl_desc row = chl_f32(2, 1, (int)count);
+        const chl_tensor along =
+            chl_row_dot(g, chl_reshape(g, first[k++], row), chl_constant(g, "direction", row, v));
+        free(v);
+        loss = loss == CHL_NONE ? along : chl_add(g, loss, along);
+    }
+    chl_grad_reached(g, loss, wanted, wrt, second);
+    for (int i = 0, k = 0; i < op->inputs; i++)
+        if (has_gradient(op, i)) b->gradient[i] = chl_keep(g, second[k++]);
+    return chl_graph_status(g) == CHL_OK;
+}
+
+static bool check_second(problem *p, built *b, op_coverage *coverage) {
+    static double want[CHL_MAX_IN][SECOND_ELEMENTS];
+    double largest;
+    reference_seconds(p, want, &largest);
+    const double tolerance = p->op->second_tolerance > 0 ? p->op->second_tolerance : 1e-4;
+    bool good = true;
+    for (int i = 0; i < p->op->inputs && good; i++) {
+        if (!has_gradient(p->op, i)) continue;
+        const int64_t n = p->in[i].count;
+        const int checked = second_elements(&p->in[i]);
+        float *all = calloc((size_t)n, sizeof *all), got[SECOND_ELEMENTS];
+        char what[48];
+        snprintf(what, sizeof what, "second derivative by input %d", i);
+        good = b->gradient[i] == CHL_NONE || chl_read(b->graph, b->gradient[i], all) == CHL_OK;
+        for (int k = 0; k < checked; k++) got[k] = all[k * n / checked];
+        const double scale = fmax(rms(want[i], checked), 0.01 * largest);
+        good = good && close_enough(p->op, what, got, want[i], checked, scale, tolerance,
+                                    &coverage->worst_second);
+        free(all);
+    }
+    return good;
+}
+
+/* True when the case has an input with a gradient. */
+static bool make_problem(problem *p, const op_case *op) {
+    bool any = false;
+    *p = (problem){.op = op};
     for (int i = 0; i < op->inputs; i++) {
-        p.in_desc[i] = op->in[i].desc;
+        p->in_desc[i] = op->in[i].desc;
         any = any || has_gradient(op, i);
         if (op->in[i].fill != FILL_ABSENT)
-            p.in[i] = make_values(&op->in[i], 1000003u * (uint64_t)(i + 1));
+            p->in[i] = make_values(&op->in[i], 1000003u * (uint64_t)(i + 1));
     }
+    return any;
+}
+
+static void free_problem(problem *p) {
+    for (int i = 0; i < p->op->inputs; i++) free_values(&p->in[i]);
+    for (int i = 0; i < p->outputs; i++) free(p->out[i]);
+    free(p->seed);
+}
+
+void op_test_second(const op_case *op, chl_device *device, op_coverage *coverage) {
+    problem p;
+    built b;
+    chl_device guarded_device = guarded(device);
+    bool possible = make_problem(&p, op) && !op->no_second;
+    record(&p, &guarded_device, false, &b);
+    for (int32_t n = 0; n < b.graph->nodes; n++)
+        possible = possible && (b.graph->node[n].op == CHL_OP_linear_pack ||
+                                b.graph->node[n].op == CHL_OP_conv_pack ||
+                                !op_test_is_open(b.graph->node[n].op));
+    if (possible) {
+        p.outputs = b.outputs;
+        for (int i = 0; i < b.outputs; i++) {
+            p.out_desc[i] = *chl_desc_of(b.graph, b.out[i]);
+            p.out[i] = NULL;
+        }
+        record_second(&p, &b); /* what fails here, chl_compile reports */
+        const bool good = compute(&p, &b) && check_second(&p, &b, coverage);
+        coverage->failed += !good;
+    }
+    coverage->skipped += !possible;
+    chl_graph_free(b.graph);
+    free_problem(&p);
+}
+
+bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage) {
+    problem p;
+    chl_device guarded_device = guarded(device);
+    const bool any = make_problem(&p, op);
+    bool good = true;
     for (int way = 0; way < ways && good; way++) {
         const char *name = choose_way(way);
         good = run_once(&p, &guarded_device, false, coverage) &&
                (!any || run_once(&p, &guarded_device, true, coverage));
         if (!good && ways > 1) fprintf(stderr, "     in %s\n", name);
     }
-    for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
-    for (int i = 0; i < p.outputs; i++) free(p.out[i]);
-    free(p.seed);
+    free_problem(&p);
     coverage->failed += !good;
     return good;
 }

@@ -120,7 +120,8 @@ static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
 #define CAST(label_, ...)                                                                          \
     {                                                                                              \
         .name = "cast", .label = label_, .build = build_cast, REFERENCE_OF(cast), .inputs = 1,     \
-        .in = {__VA_ARGS__}, .tolerance = 0.016, .gradient_tolerance = 0.016                       \
+        .in = {__VA_ARGS__}, .tolerance = 0.016, .gradient_tolerance = 0.016,                      \
+        .second_tolerance = 0.03                                                                   \
     }
 
 static const op_case cases[] = {

@@ -96,21 +96,47 @@ static bool run_family(const op_case_list *list, chl_device *device, bool to_fir
     return true;
 }
 
-/* test_ops [--device NAME] [--bf16] [--ways] [--first] [--pending LIST] [family]. --device: as
- * chladni's, not on the emulator. --ways: there, in all orders of threads and landings of copies.
+/* Second derivatives on the CPU; the rows named open in op_test.c are those without a rule. */
+static int run_second(const char *only) {
+    op_coverage coverage = {0};
+    int cases = 0, wrong = 0;
+    for (int op = 0; op < CHL_OP_COUNT; op++) {
+        const bool missing = !chl_rule_of((chl_op)op)->gradient;
+        if (missing == op_test_is_open((chl_op)op)) continue;
+        fprintf(stderr, "FAIL %s: %s\n", chl_op_name((chl_op)op),
+                missing ? "has no gradient rule and is not listed as open"
+                        : "has a gradient rule and is listed as open");
+        wrong++;
+    }
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+        for (int i = 0; i < families[f].list->count; i++) {
+            if (only && strcmp(only, families[f].name) != 0) continue;
+            op_test_second(&families[f].list->cases[i], chl_device_cpu(), &coverage);
+            cases++;
+        }
+    printf("second derivatives: %d cases, %d failed, %d skipped; largest error / allowed %.2f\n",
+           cases, coverage.failed, coverage.skipped, coverage.worst_second);
+    return coverage.failed || wrong || cases == coverage.skipped;
+}
+
+/* test_ops [--device NAME] [--bf16] [--ways] [--first] [--pending LIST] [--second] [family].
+ * --device: as chladni's, not on the emulator. --ways: there, in all orders of threads and landings
+ * of copies.
  * --bf16: activations in bf16, where cases say what is one; the rows that never ran are then no
  * failure. One family alone: neither. --first: nothing more after the first case that fails. */
 int main(int argc, char **argv) {
     op_coverage coverage = {0};
     chl_device *device = TESTED_DEVICE;
     const char *list_path = NULL, *only = NULL;
-    bool half = false, to_first_failure = false;
+    bool half = false, to_first_failure = false, second = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bf16") == 0) {
             op_test_precision(CHL_BF16);
             half = true;
         } else if (strcmp(argv[i], "--ways") == 0)
             ALL_WAYS();
+        else if (strcmp(argv[i], "--second") == 0)
+            second = true;
         else if (strcmp(argv[i], "--first") == 0)
             to_first_failure = true;
         else if (strcmp(argv[i], "--pending") == 0 && i + 1 < argc)
@@ -121,6 +147,7 @@ int main(int argc, char **argv) {
         } else
             only = argv[i];
     }
+    if (second) return run_second(only);
     int cases = 0;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         if (only && strcmp(only, families[f].name) != 0) continue;

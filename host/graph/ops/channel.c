@@ -1,5 +1,6 @@
 /* Per-channel ops: picture normalisation, excitation, PReLU, batch norm. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/ops/expect.h"
 
 /* x has channels; inputs 1.. up to `last` are [C] each */
@@ -40,8 +41,19 @@ const chl_rule chl_rule_channel_affine = {.infer = infer_affine,
                                           .bf16_inputs = 1,
                                           .bf16_outputs = 1,
                                           .in_place = true};
-const chl_rule chl_rule_channel_affine_dx = {
-    .infer = infer_affine_dx, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+/* dx = dy mul where x lies inside, whose second derivative is 0 but at the ends */
+static void gradient_affine_dx(chl_gradient *c) {
+    if (c->wanted[2])
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "channel_affine_dx: mul is a constant and has no gradient");
+    chl_backprop(c, CHL_OP_channel_affine_dx, &c->node.attr, 3,
+                 (chl_tensor[]){c->dout[0], c->node.in[1], c->node.in[2]}, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_channel_affine_dx = {.infer = infer_affine_dx,
+                                             .gradient = gradient_affine_dx,
+                                             .bf16_inputs = 3,
+                                             .bf16_outputs = 1,
+                                             .in_place = true};
 
 chl_tensor chl_channel_affine(chl_graph *g, chl_tensor x, chl_tensor mul, chl_tensor add,
                               float lowest, float highest) {
@@ -75,8 +87,24 @@ const chl_rule chl_rule_channel_scale = {.infer = infer_scale,
                                          .bf16_inputs = 3,
                                          .bf16_outputs = 1,
                                          .in_place = true};
-const chl_rule chl_rule_channel_scale_backward = {
-    .infer = infer_scale_backward, .bf16_inputs = 7, .bf16_outputs = 3, .in_place = true};
+/* dx = dy s and ds = sum dy x, each linear in both factors */
+static void gradient_scale_backward(chl_gradient *c) {
+    const chl_tensor dy = c->node.in[0], x = c->node.in[1], s = c->node.in[2];
+    const chl_tensor vx = c->dout[0], vs = c->dout[1];
+    if (vx != CHL_NONE) {
+        chl_backprop(c, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){vx, s}, 1, (int[]){0}, NULL);
+        chl_backprop(c, CHL_OP_channel_scale_backward, NULL, 3, (chl_tensor[]){dy, vx, s}, 2,
+                     (int[]){CHL_UNWANTED, 2}, NULL);
+    }
+    if (vs == CHL_NONE) return;
+    chl_backprop(c, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, vs}, 1, (int[]){0}, NULL);
+    chl_backprop(c, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){dy, vs}, 1, (int[]){1}, NULL);
+}
+const chl_rule chl_rule_channel_scale_backward = {.infer = infer_scale_backward,
+                                                  .gradient = gradient_scale_backward,
+                                                  .bf16_inputs = 7,
+                                                  .bf16_outputs = 3,
+                                                  .in_place = true};
 
 chl_tensor chl_channel_scale(chl_graph *g, chl_tensor x, chl_tensor s) {
     return chl_emit1(g, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, s});
@@ -104,8 +132,23 @@ const chl_rule chl_rule_prelu = {.infer = infer_prelu,
                                  .bf16_inputs = 1,
                                  .bf16_outputs = 1,
                                  .in_place = true};
-const chl_rule chl_rule_prelu_backward = {
-    .infer = infer_prelu_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+/* y = relu(x) + slope (x - relu(x)) */
+static void compose_prelu_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const int32_t from = chl_node_count(g);
+    const chl_tensor positive = chl_activate(g, in[1], CHL_LEAKY_RELU, 0);
+    const chl_tensor rest = chl_combine(g, 1, in[1], -1, positive);
+    const chl_tensor y = chl_add(g, positive, chl_scale_columns(g, rest, in[2]));
+    chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
+}
+static void gradient_prelu_backward(chl_gradient *c) {
+    chl_backprop_composed(c, compose_prelu_backward);
+}
+const chl_rule chl_rule_prelu_backward = {.infer = infer_prelu_backward,
+                                          .gradient = gradient_prelu_backward,
+                                          .bf16_inputs = 3,
+                                          .bf16_outputs = 1,
+                                          .in_place = true};
 
 chl_tensor chl_prelu(chl_graph *g, chl_tensor x, chl_tensor slope) {
     return chl_emit1(g, CHL_OP_prelu, NULL, 2, (chl_tensor[]){x, slope});
@@ -138,8 +181,27 @@ const chl_rule chl_rule_batch_norm = {.infer = infer_batch_norm,
                                       .bf16_inputs = 1,
                                       .bf16_outputs = 1,
                                       .in_place = true};
-const chl_rule chl_rule_batch_norm_backward = {
-    .infer = infer_batch_norm_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+static void compose_batch_norm_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const int32_t from = chl_node_count(g);
+    const chl_tensor scale = chl_inverse_root(g, in[4], c->node.attr.norm.eps);
+    const chl_tensor centred = chl_add_bias(g, in[1], chl_scale(g, in[3], -1));
+    const chl_tensor y = chl_scale_columns(g, centred, chl_mul(g, scale, in[2]));
+    const chl_attributes beta = {.like = *chl_desc_of(g, in[2])};
+    chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
+    out[2] = chl_emit1(g, CHL_OP_add_bias_db, &beta, 1, in);
+}
+static void gradient_batch_norm_backward(chl_gradient *c) {
+    if (c->wanted[3] || c->wanted[4])
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "batch_norm_backward: the stored mean and variance have no gradient");
+    chl_backprop_composed(c, compose_batch_norm_backward);
+}
+const chl_rule chl_rule_batch_norm_backward = {.infer = infer_batch_norm_backward,
+                                               .gradient = gradient_batch_norm_backward,
+                                               .bf16_inputs = 3,
+                                               .bf16_outputs = 1,
+                                               .in_place = true};
 
 chl_tensor chl_batch_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           chl_tensor mean, chl_tensor var, float eps) {

@@ -1,6 +1,7 @@
 /* Convolution: rules and builder. The weight of conv and conv_dx comes twice, as upstream stores it
  * and packed by conv_pack for the backend's algorithm; a backend reads the one it likes. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/ops/conv_shape.h"
 
 /* --- conv_pack: w [O,I,K,K] -> opaque --------------------------------------------------------- */
@@ -47,15 +48,54 @@ static void gradient_conv(chl_gradient *c) {
     chl_backprop(c, CHL_OP_conv_dw, &c->node.attr, 2, (chl_tensor[]){c->dout[0], x}, 2, targets,
                  NULL);
 }
+static chl_tensor pack(chl_gradient *c, chl_tensor w, int backward, chl_attributes *attr) {
+    *attr = c->node.attr;
+    attr->conv.backward = backward;
+    return chl_emit1(c->graph, CHL_OP_conv_pack, attr, 1, &w);
+}
+/* dx is linear in dy and in w */
+static void gradient_conv_dx(chl_gradient *c) {
+    chl_attributes attr;
+    const chl_tensor dy = c->node.in[0], w = c->node.in[1], v = c->dout[0];
+    if (c->wanted[0]) {
+        const chl_tensor packed = pack(c, w, 0, &attr);
+        chl_backprop(c, CHL_OP_conv, &attr, 3, (chl_tensor[]){v, w, packed}, 1, (int[]){0}, NULL);
+    }
+    attr = c->node.attr;
+    attr.conv.backward = 0;
+    chl_backprop(c, CHL_OP_conv_dw, &attr, 2, (chl_tensor[]){dy, v}, 1, (int[]){1}, NULL);
+}
+/* dw is linear in dy and in x, db is the sum of dy: what pulls back to dy is the map forward */
+static void gradient_conv_dw(chl_gradient *c) {
+    chl_attributes attr;
+    const chl_tensor dy = c->node.in[0], x = c->node.in[1];
+    chl_tensor v = c->dout[0];
+    if (v == CHL_NONE) v = chl_filled(c->graph, chl_conv_w(&c->node.attr.conv), 0);
+    if (c->wanted[0]) {
+        const chl_tensor packed = pack(c, v, 0, &attr);
+        chl_backprop(c, CHL_OP_conv, &attr, 4, (chl_tensor[]){x, v, packed, c->dout[1]}, 1,
+                     (int[]){0}, NULL);
+    }
+    if (c->wanted[1] && c->dout[0] != CHL_NONE) {
+        const chl_tensor packed = pack(c, v, 1, &attr);
+        chl_backprop(c, CHL_OP_conv_dx, &attr, 3, (chl_tensor[]){dy, v, packed}, 1, (int[]){1},
+                     NULL);
+    }
+}
 const chl_rule chl_rule_conv = {.infer = infer_conv,
                                 .gradient = gradient_conv,
                                 .flops = chl_conv_flops,
                                 .bf16_inputs = 1,
                                 .bf16_outputs = 1};
-const chl_rule chl_rule_conv_dx = {
-    .infer = infer_conv_dx, .flops = chl_conv_flops, .bf16_inputs = 1, .bf16_outputs = 1};
-const chl_rule chl_rule_conv_dw = {
-    .infer = infer_conv_dw, .flops = chl_conv_flops, .bf16_inputs = 3};
+const chl_rule chl_rule_conv_dx = {.infer = infer_conv_dx,
+                                   .gradient = gradient_conv_dx,
+                                   .flops = chl_conv_flops,
+                                   .bf16_inputs = 1,
+                                   .bf16_outputs = 1};
+const chl_rule chl_rule_conv_dw = {.infer = infer_conv_dw,
+                                   .gradient = gradient_conv_dw,
+                                   .flops = chl_conv_flops,
+                                   .bf16_inputs = 3};
 
 chl_tensor chl_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, int stride, int pad) {
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;

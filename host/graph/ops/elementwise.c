@@ -1,5 +1,6 @@
 /* Elementwise ops: rules and builders. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/rule.h"
 
 static chl_status same_as_first(chl_shapes *s) {
@@ -95,7 +96,16 @@ const chl_rule chl_rule_add_bias = {.infer = infer_add_bias,
                                     .bf16_inputs = 1,
                                     .bf16_outputs = 1,
                                     .in_place = true};
-const chl_rule chl_rule_add_bias_db = {.infer = as_told, .bf16_inputs = 1};
+static void gradient_add_bias_db(chl_gradient *context) {
+    chl_graph *g = context->graph;
+    const chl_desc dy = *chl_desc_of(g, context->node.in[0]);
+    chl_desc wide = dy;
+    wide.dtype = CHL_F32;
+    if (!context->wanted[0]) return;
+    chl_backprop_same(context, 0, cast(g, chl_repeat_to(g, context->dout[0], wide), dy.dtype));
+}
+const chl_rule chl_rule_add_bias_db = {
+    .infer = as_told, .gradient = gradient_add_bias_db, .bf16_inputs = 1};
 
 chl_tensor chl_add_bias(chl_graph *g, chl_tensor x, chl_tensor b) {
     const chl_tensor in[2] = {x, b};
@@ -133,8 +143,41 @@ const chl_rule chl_rule_activation = {.infer = same_as_first,
                                       .bf16_inputs = 1,
                                       .bf16_outputs = 1,
                                       .in_place = true};
-const chl_rule chl_rule_activation_dx = {
-    .infer = same_as_first, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+/* f'' of the smooth activations, in float32 */
+static chl_tensor curvature(chl_graph *g, chl_tensor x, chl_activation kind) {
+    const float k = kind == CHL_QUICK_GELU ? 1.702f : 1;
+    const chl_tensor square = chl_mul(g, x, x);
+    if (kind == CHL_GELU) { /* (2 - x^2) phi(x), phi the normal density */
+        const chl_tensor phi =
+            chl_exponential(g, chl_sum(g, -0.9189385332f, 1, (float[]){-0.5f}, &square));
+        return chl_mul(g, chl_sum(g, 2, 1, (float[]){-1}, &square), phi);
+    }
+    const chl_tensor s = chl_activate(g, chl_scale(g, x, k), CHL_SIGMOID, 0);
+    const chl_tensor slope = chl_combine(g, 1, s, -1, chl_mul(g, s, s)); /* s (1 - s) */
+    const chl_tensor turn = chl_sum(g, 1, 1, (float[]){-2}, &s);         /* 1 - 2 s */
+    if (kind == CHL_SIGMOID) return chl_mul(g, slope, turn);
+    /* x s(k x): k s' (2 + k x (1 - 2 s)) */
+    const chl_tensor part = chl_mul(g, x, turn);
+    return chl_mul(g, chl_scale(g, slope, k), chl_sum(g, 2, 1, &k, &part));
+}
+/* dx = dy f'(x): linear in dy. The leaky ReLU's second derivative is 0 but at its kink. */
+static void gradient_activation_dx(chl_gradient *context) {
+    chl_graph *g = context->graph;
+    const int dy[1] = {0};
+    const chl_tensor v = context->dout[0], *in = context->node.in;
+    const chl_activation kind = context->node.attr.activation.kind;
+    chl_backprop(context, CHL_OP_activation_dx, &context->node.attr, 2, (chl_tensor[]){v, in[1]}, 1,
+                 dy, NULL);
+    if (!context->wanted[1] || kind == CHL_LEAKY_RELU) return;
+    const chl_tensor both = chl_mul(g, chl_to_float32(g, v), chl_to_float32(g, in[0]));
+    const chl_tensor dx = chl_mul(g, both, curvature(g, chl_to_float32(g, in[1]), kind));
+    chl_backprop_same(context, 1, cast(g, dx, chl_desc_of(g, in[1])->dtype));
+}
+const chl_rule chl_rule_activation_dx = {.infer = same_as_first,
+                                         .gradient = gradient_activation_dx,
+                                         .bf16_inputs = 3,
+                                         .bf16_outputs = 1,
+                                         .in_place = true};
 
 chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope) {
     chl_attributes attr = {.activation = {.kind = kind, .slope = slope}};
@@ -165,7 +208,21 @@ static void gradient_scale_by(chl_gradient *context) {
 }
 const chl_rule chl_rule_scale_by = {
     .infer = infer_scale_by, .gradient = gradient_scale_by, .in_place = true};
-const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward};
+static void compose_scale_by_backward(chl_gradient *context, const chl_tensor *in,
+                                      chl_tensor *out) {
+    chl_graph *g = context->graph;
+    const int32_t from = chl_node_count(g);
+    const float most = context->node.attr.scale_by.max_log_scale;
+    const chl_tensor factor = chl_exponential(g, chl_at_most(g, in[2], most));
+    const chl_tensor flat = chl_reshape(g, factor, chl_f32(1, 1));
+    const chl_tensor y = chl_mul(g, in[1], chl_spread(g, flat, *chl_desc_of(g, in[1])));
+    chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
+}
+static void gradient_scale_by_backward(chl_gradient *context) {
+    chl_backprop_composed(context, compose_scale_by_backward);
+}
+const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward,
+                                             .gradient = gradient_scale_by_backward};
 
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most) {
     chl_attributes attr = {.scale_by = {.max_log_scale = most}};

@@ -1,5 +1,6 @@
 /* The linear map: rules and builders. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/rule.h"
 
 static int64_t last(const chl_desc *d) {
@@ -65,8 +66,21 @@ static chl_status infer_linear_dx(chl_shapes *s) {
     s->out[0] = with_last(*dy, w->dim[1]);
     return CHL_OK;
 }
-const chl_rule chl_rule_linear_dx = {
-    .infer = infer_linear_dx, .flops = flops_linear, .bf16_inputs = 1, .bf16_outputs = 1};
+/* dx = gain dy w: linear in both */
+static void gradient_linear_dx(chl_gradient *context) {
+    const chl_node *node = &context->node;
+    const int dy[1] = {0}, w[1] = {1};
+    const chl_tensor v = context->dout[0], packed = node->inputs > 2 ? node->in[2] : CHL_NONE;
+    chl_backprop(context, CHL_OP_linear, &node->attr, packed == CHL_NONE ? 2 : 4,
+                 (chl_tensor[]){v, node->in[1], CHL_NONE, packed}, 1, dy, NULL);
+    chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, (chl_tensor[]){node->in[0], v}, 1, w,
+                 NULL);
+}
+const chl_rule chl_rule_linear_dx = {.infer = infer_linear_dx,
+                                     .gradient = gradient_linear_dx,
+                                     .flops = flops_linear,
+                                     .bf16_inputs = 1,
+                                     .bf16_outputs = 1};
 
 static chl_status infer_linear_dw(chl_shapes *s) {
     const chl_desc *dy = &s->in[0], *x = &s->in[1];
@@ -79,8 +93,24 @@ static chl_status infer_linear_dw(chl_shapes *s) {
 static double flops_linear_dw(const chl_shapes *s) {
     return 2 * rows_of(&s->in[0]) * (double)(last(&s->in[0]) * last(&s->in[1]));
 }
-const chl_rule chl_rule_linear_dw = {
-    .infer = infer_linear_dw, .flops = flops_linear_dw, .bf16_inputs = 3};
+/* dw = gain dy^T x, db = bias_gain sum dy: what pulls back to dy is the map forward */
+static void gradient_linear_dw(chl_gradient *context) {
+    const chl_node *node = &context->node;
+    chl_graph *g = context->graph;
+    const int dy[1] = {0}, x[1] = {1};
+    chl_tensor v = context->dout[0];
+    const chl_desc *from = chl_desc_of(g, node->in[0]), *to = chl_desc_of(g, node->in[1]);
+    if (v == CHL_NONE) v = chl_filled(g, chl_f32(2, (int)last(from), (int)last(to)), 0);
+    chl_backprop(context, CHL_OP_linear, &node->attr, 3,
+                 (chl_tensor[]){node->in[1], v, context->dout[1]}, 1, dy, NULL);
+    if (context->dout[0] != CHL_NONE)
+        chl_backprop(context, CHL_OP_linear_dx, &node->attr, 2, (chl_tensor[]){node->in[0], v}, 1,
+                     x, NULL);
+}
+const chl_rule chl_rule_linear_dw = {.infer = infer_linear_dw,
+                                     .gradient = gradient_linear_dw,
+                                     .flops = flops_linear_dw,
+                                     .bf16_inputs = 3};
 
 /* --- builders --------------------------------------------------------------------------------- */
 /* Between these a frozen weight is packed: a single row streams w once either way, and from the

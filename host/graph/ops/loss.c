@@ -1,6 +1,8 @@
 /* Losses over embeddings, latents and pictures (METHOD sections 3 and 4). */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/ops/expect.h"
+#include <stdlib.h>
 
 static chl_status expect_pair(const chl_shapes *s, int a, int b) {
     CHL_EXPECT(chl_same_shape(&s->in[a], &s->in[b]), "inputs %d and %d must have one shape", a, b);
@@ -32,13 +34,44 @@ static chl_status infer_cross_entropy_dx(chl_shapes *s) {
     s->out[0] = s->in[1];
     return CHL_OK;
 }
+/* softmax of the rows, lse their log-sum-exp: exp(logits - lse), whose arguments are <= 0 */
+static chl_tensor probabilities(chl_graph *g, chl_tensor logits, chl_tensor lse) {
+    const chl_desc *d = chl_desc_of(g, logits);
+    const chl_tensor shift = chl_spread_rows(g, lse, d->dim[1]);
+    return chl_exponential(g, chl_combine(g, 1, logits, -1, shift));
+}
+/* dlogits = dloss (softmax - one at the row's class) / N */
+static void compose_cross_entropy_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const chl_desc d = *chl_desc_of(g, in[1]);
+    float *one = calloc((size_t)chl_count(&d), sizeof *one);
+    if (!one) {
+        chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
+        return;
+    }
+    for (int64_t i = 0; i < d.dim[0]; i++) one[i * d.dim[1] + i + c->node.attr.loss.offset] = 1;
+    const chl_tensor classes = chl_constant(g, NULL, d, one);
+    free(one);
+    const float share = 1.0f / (float)d.dim[0];
+    const chl_tensor p = probabilities(g, in[1], in[2]);
+    out[0] = chl_mul(g, chl_spread(g, in[0], d), chl_combine(g, share, p, -share, classes));
+}
+static void gradient_cross_entropy_dx(chl_gradient *c) {
+    chl_backprop_composed(c, compose_cross_entropy_dx);
+}
 static void gradient_cross_entropy(chl_gradient *c) {
+    if (c->dout[1] != CHL_NONE && c->wanted[0]) {
+        const chl_tensor p = probabilities(c->graph, c->node.in[0], c->node.out[1]);
+        chl_backprop_same(c, 0, chl_scale_rows(c->graph, p, c->dout[1]));
+    }
+    if (c->dout[0] == CHL_NONE) return;
     chl_backprop(c, CHL_OP_cross_entropy_dx, &c->node.attr, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.out[1]}, 1, (int[]){0}, NULL);
 }
 const chl_rule chl_rule_cross_entropy = {.infer = infer_cross_entropy,
                                          .gradient = gradient_cross_entropy};
-const chl_rule chl_rule_cross_entropy_dx = {.infer = infer_cross_entropy_dx};
+const chl_rule chl_rule_cross_entropy_dx = {.infer = infer_cross_entropy_dx,
+                                            .gradient = gradient_cross_entropy_dx};
 
 chl_tensor chl_cross_entropy(chl_graph *g, chl_tensor logits, int offset) {
     const chl_attributes attr = {.loss = {.offset = offset}};
@@ -97,7 +130,19 @@ static void gradient_row_dot(chl_gradient *c) {
 }
 const chl_rule chl_rule_row_dot = {
     .infer = infer_row_dot, .gradient = gradient_row_dot, .flops = flops_row_dot};
-const chl_rule chl_rule_row_dot_backward = {.infer = infer_row_dot_backward};
+/* da = dy b, db = dy a, dy a number for each row */
+static void gradient_row_dot_backward(chl_gradient *c) {
+    const chl_tensor dy = c->node.in[0];
+    for (int i = 0; i < 2; i++) {
+        const chl_tensor v = c->dout[i], other = c->node.in[2 - i];
+        if (v == CHL_NONE) continue;
+        chl_backprop(c, CHL_OP_row_dot, NULL, 2, (chl_tensor[]){v, other}, 1, (int[]){0}, NULL);
+        chl_backprop(c, CHL_OP_row_dot_backward, NULL, 3, (chl_tensor[]){dy, other, v}, 2,
+                     (int[]){2 - i, CHL_UNWANTED}, NULL);
+    }
+}
+const chl_rule chl_rule_row_dot_backward = {.infer = infer_row_dot_backward,
+                                            .gradient = gradient_row_dot_backward};
 
 chl_tensor chl_row_dot(chl_graph *g, chl_tensor a, chl_tensor b) {
     return chl_emit1(g, CHL_OP_row_dot, NULL, 2, (chl_tensor[]){a, b});
@@ -130,7 +175,22 @@ static void gradient_latent(chl_gradient *c) {
     chl_backprop(c, CHL_OP_latent_distance_backward, NULL, 4, in, 2, (int[]){0, 2}, NULL);
 }
 const chl_rule chl_rule_latent_distance = {.infer = infer_latent, .gradient = gradient_latent};
-const chl_rule chl_rule_latent_distance_backward = {.infer = infer_latent_backward};
+/* Without a mask: dw = 2 dloss (w - source). */
+static void compose_latent_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const chl_tensor apart = chl_combine(g, 2, in[1], -2, in[2]);
+    out[0] = chl_scale_rows(g, apart, in[0]);
+}
+static void gradient_latent_backward(chl_gradient *c) {
+    refuse(c, 2, "source");
+    if (c->node.in[3] != CHL_NONE)
+        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
+                       "latent_distance_backward has no gradient rule with a mask");
+    else
+        chl_backprop_composed(c, compose_latent_backward);
+}
+const chl_rule chl_rule_latent_distance_backward = {.infer = infer_latent_backward,
+                                                    .gradient = gradient_latent_backward};
 
 chl_tensor chl_latent_distance(chl_graph *g, chl_tensor w, chl_tensor source, chl_tensor mask) {
     return chl_emit1(g, CHL_OP_latent_distance, NULL, 3, (chl_tensor[]){w, source, mask});
@@ -155,7 +215,25 @@ static void gradient_pixel(chl_gradient *c) {
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 1, (int[]){0}, NULL);
 }
 const chl_rule chl_rule_pixel_loss = {.infer = infer_pixel, .gradient = gradient_pixel};
-const chl_rule chl_rule_pixel_loss_da = {.infer = infer_pixel_da};
+/* L1: da = dloss sign(a - b) / count, sign as the slope of |t|. L2: 2 dloss (a - b) / count */
+static void compose_pixel_da(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const chl_desc a = *chl_desc_of(g, in[1]);
+    const float share = (float)a.dim[0] / (float)chl_count(&a);
+    const chl_tensor apart = chl_combine(g, 1, in[1], -1, in[2]);
+    if (c->node.attr.loss.pixel == CHL_PIXEL_L1) {
+        const chl_attributes slope = {.activation = {CHL_LEAKY_RELU, -1}};
+        const chl_tensor wide = chl_scale_rows(g, chl_filled(g, a, share), in[0]);
+        out[0] = chl_emit1(g, CHL_OP_activation_dx, &slope, 2, (chl_tensor[]){wide, apart});
+    } else {
+        out[0] = chl_scale(g, chl_scale_rows(g, apart, in[0]), 2 * share);
+    }
+}
+static void gradient_pixel_da(chl_gradient *c) {
+    refuse(c, 2, "b");
+    chl_backprop_composed(c, compose_pixel_da);
+}
+const chl_rule chl_rule_pixel_loss_da = {.infer = infer_pixel_da, .gradient = gradient_pixel_da};
 
 chl_tensor chl_pixel_loss(chl_graph *g, chl_tensor a, chl_tensor b, chl_pixel kind) {
     const chl_attributes attr = {.loss = {.pixel = kind}};

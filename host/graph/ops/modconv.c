@@ -1,6 +1,7 @@
 /* StyleGAN2's modulated convolution: rules and builder. */
 #include "graph/build.h"
 #include "graph/ops/conv_shape.h"
+#include "graph/ops/modconv_second.h"
 
 enum { X, W, PACKED, STYLE, D, NOISE, STRENGTH, BIAS, INPUTS };
 
@@ -101,12 +102,20 @@ const chl_rule chl_rule_modconv = {.infer = infer_modconv,
                                    .flops = chl_conv_flops,
                                    .bf16_inputs = 1,
                                    .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_epilogue_backward = {
-    .infer = infer_epilogue_backward, .flops = flops_epilogue, .bf16_inputs = 3, .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_dx = {
-    .infer = infer_modconv_dx, .flops = chl_conv_flops, .bf16_inputs = 17, .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_dw = {
-    .infer = infer_modconv_dw, .flops = chl_conv_flops, .bf16_inputs = 3};
+const chl_rule chl_rule_modconv_epilogue_backward = {.infer = infer_epilogue_backward,
+                                                     .gradient = chl_gradient_modconv_epilogue,
+                                                     .flops = flops_epilogue,
+                                                     .bf16_inputs = 3,
+                                                     .bf16_outputs = 1};
+const chl_rule chl_rule_modconv_dx = {.infer = infer_modconv_dx,
+                                      .gradient = chl_gradient_modconv_dx,
+                                      .flops = chl_conv_flops,
+                                      .bf16_inputs = 17,
+                                      .bf16_outputs = 1};
+const chl_rule chl_rule_modconv_dw = {.infer = infer_modconv_dw,
+                                      .gradient = chl_gradient_modconv_dw,
+                                      .flops = chl_conv_flops,
+                                      .bf16_inputs = 3};
 
 chl_tensor chl_modulated_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s,
                               chl_tensor noise, chl_tensor strength, chl_tensor b,

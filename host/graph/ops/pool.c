@@ -22,8 +22,11 @@ static void gradient_mean(chl_gradient *c) {
 }
 const chl_rule chl_rule_mean_pool = {
     .infer = infer_mean, .gradient = gradient_mean, .bf16_inputs = 1, .bf16_outputs = 1};
+static void gradient_mean_dx(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_mean_pool, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+}
 const chl_rule chl_rule_mean_pool_dx = {
-    .infer = infer_mean_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+    .infer = infer_mean_dx, .gradient = gradient_mean_dx, .bf16_inputs = 1, .bf16_outputs = 1};
 
 chl_tensor chl_mean_pool(chl_graph *g, chl_tensor x) {
     return chl_emit1(g, CHL_OP_mean_pool, NULL, 1, &x);

@@ -32,7 +32,11 @@ static void gradient(chl_gradient *c) {
 }
 const chl_rule chl_rule_resize = {
     .infer = infer, .gradient = gradient, .bf16_inputs = 1, .bf16_outputs = 1};
-const chl_rule chl_rule_resize_dx = {.infer = infer_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+static void gradient_dx(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_resize, &c->node.attr, 1, c->dout, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_resize_dx = {
+    .infer = infer_dx, .gradient = gradient_dx, .bf16_inputs = 1, .bf16_outputs = 1};
 
 chl_tensor chl_resize(chl_graph *g, chl_tensor x, chl_filter filter, int out_h, int out_w) {
     const chl_desc *d = chl_desc_of(g, x);

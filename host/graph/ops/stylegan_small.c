@@ -1,7 +1,9 @@
 /* StyleGAN2's small ops beside the convolution [Karras et al. 2020]: demodulation, ToRGB, and the
  * up-sampling of the picture skip. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/ops/expect.h"
+#include <math.h>
 
 /* --- weight_square: w [O,I,K,K] -> q [O,I] ---------------------------------------------------- */
 static chl_status infer_square(chl_shapes *s) {
@@ -21,7 +23,14 @@ static void gradient_square(chl_gradient *c) {
                  (int[]){0}, NULL);
 }
 const chl_rule chl_rule_weight_square = {.infer = infer_square, .gradient = gradient_square};
-const chl_rule chl_rule_weight_square_dw = {.infer = infer_square_dw};
+static void compose_square_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    out[0] = chl_scale(c->graph, chl_scale_rows(c->graph, in[1], in[0]), 2);
+}
+static void gradient_square_dw(chl_gradient *c) {
+    chl_backprop_composed(c, compose_square_dw);
+}
+const chl_rule chl_rule_weight_square_dw = {.infer = infer_square_dw,
+                                            .gradient = gradient_square_dw};
 
 /* --- demodulate: s [N,I], q [O,I] -> d [N,O] -------------------------------------------------- */
 static chl_status infer_demodulate(chl_shapes *s) {
@@ -51,7 +60,23 @@ static void gradient_demodulate(chl_gradient *c) {
 }
 const chl_rule chl_rule_demodulate = {
     .infer = infer_demodulate, .gradient = gradient_demodulate, .flops = flops_demodulate};
+/* t = -gain^2 dd d^3, ds = s * (t q), dq = t^T s^2 / 2 */
+static void compose_demodulate_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const float gain = c->node.attr.demodulate.gain;
+    const chl_attributes one = {.linear = {.gain = 1, .bias_gain = 1}};
+    const chl_attributes half = {.linear = {.gain = 0.5f, .bias_gain = 1}};
+    const chl_tensor cube = chl_mul(g, in[1], chl_mul(g, in[1], in[1]));
+    const chl_tensor t = chl_scale(g, chl_mul(g, in[0], cube), -gain * gain);
+    const chl_tensor tq = chl_emit1(g, CHL_OP_linear_dx, &one, 2, (chl_tensor[]){t, in[3]});
+    out[0] = chl_mul(g, in[2], tq);
+    out[1] = chl_emit1(g, CHL_OP_linear_dw, &half, 2, (chl_tensor[]){t, chl_mul(g, in[2], in[2])});
+}
+static void gradient_demodulate_backward(chl_gradient *c) {
+    chl_backprop_composed(c, compose_demodulate_backward);
+}
 const chl_rule chl_rule_demodulate_backward = {.infer = infer_demodulate_backward,
+                                               .gradient = gradient_demodulate_backward,
                                                .flops = flops_demodulate_backward};
 
 /* --- torgb: x [N,H,W,I], w [O,I], s [N,I], b [O] -> [N,H,W,O] --------------------------------- */
@@ -96,7 +121,31 @@ static void gradient_torgb(chl_gradient *c) {
 /* the picture is float */
 const chl_rule chl_rule_torgb = {
     .infer = infer_torgb, .gradient = gradient_torgb, .flops = flops_torgb, .bf16_inputs = 1};
+/* No gradient passes where |y| reached the clamp. */
+static void compose_torgb_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const chl_desc x = *chl_desc_of(g, in[2]);
+    const int64_t colours = chl_desc_of(g, in[3])->dim[0];
+    const float inside = nextafterf(c->node.attr.conv.clamp, 0);
+    chl_tensor dz = in[0];
+    if (c->node.attr.conv.clamp > 0) {
+        const chl_attributes attr = {.channel_affine = {-inside, inside}};
+        const chl_tensor one = chl_filled(g, chl_vector(colours), 1);
+        dz = chl_emit1(g, CHL_OP_channel_affine_dx, &attr, 3, (chl_tensor[]){dz, in[1], one});
+    }
+    const int32_t from = chl_node_count(g);
+    const chl_tensor wrt[] = {in[2], in[4], in[3]};
+    const chl_tensor styled = chl_channel_scale(g, chl_reshape(g, in[2], x), in[4]);
+    const chl_tensor z = chl_linear_gain(g, styled, in[3], CHL_NONE, c->node.attr.conv.gain, 1);
+    const chl_attributes bias = {.like = chl_vector(colours)};
+    chl_pull_back(g, from, 1, &z, &dz, 3, wrt, out);
+    out[3] = chl_emit1(g, CHL_OP_add_bias_db, &bias, 1, &dz);
+}
+static void gradient_torgb_backward(chl_gradient *c) {
+    chl_backprop_composed(c, compose_torgb_backward);
+}
 const chl_rule chl_rule_torgb_backward = {.infer = infer_torgb_backward,
+                                          .gradient = gradient_torgb_backward,
                                           .flops = flops_torgb_backward,
                                           .bf16_inputs = 4,
                                           .bf16_outputs = 1};
@@ -131,7 +180,11 @@ static void gradient_upsample(chl_gradient *c) {
     chl_backprop_same(c, 1, c->dout[0]);
 }
 const chl_rule chl_rule_upsample_fir = {.infer = infer_upsample, .gradient = gradient_upsample};
-const chl_rule chl_rule_upsample_fir_dx = {.infer = infer_upsample_dx};
+static void gradient_upsample_dx(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_upsample_fir, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_upsample_fir_dx = {.infer = infer_upsample_dx,
+                                           .gradient = gradient_upsample_dx};
 
 chl_tensor chl_upsample_fir(chl_graph *g, chl_tensor x, chl_tensor residual) {
     return chl_emit1(g, CHL_OP_upsample_fir, NULL, 2, (chl_tensor[]){x, residual});

@@ -1,5 +1,6 @@
 /* Ops that move tokens: rules and builders. */
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "graph/rule.h"
 
 static chl_desc desc(int rank, int64_t a, int64_t b, int64_t c, int64_t d) {
@@ -30,8 +31,13 @@ const chl_rule chl_rule_patch_merge = {.infer = infer_patch_merge,
                                        .gradient = gradient_patch_merge,
                                        .bf16_inputs = 1,
                                        .bf16_outputs = 1};
-const chl_rule chl_rule_patch_merge_dx = {
-    .infer = infer_patch_merge_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+static void gradient_patch_merge_dx(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_patch_merge, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_patch_merge_dx = {.infer = infer_patch_merge_dx,
+                                          .gradient = gradient_patch_merge_dx,
+                                          .bf16_inputs = 1,
+                                          .bf16_outputs = 1};
 
 chl_tensor chl_patch_merge(chl_graph *g, chl_tensor x) {
     if (x == CHL_NONE) return CHL_NONE;
@@ -60,7 +66,12 @@ static void gradient_embedding(chl_gradient *context) {
     chl_backprop(context, CHL_OP_embedding_dw, &attr, 2, in, 1, table, NULL);
 }
 const chl_rule chl_rule_embedding = {.infer = infer_embedding, .gradient = gradient_embedding};
-const chl_rule chl_rule_embedding_dw = {.infer = infer_embedding_dw};
+static void gradient_embedding_dw(chl_gradient *c) {
+    chl_backprop(c, CHL_OP_embedding, NULL, 2, (chl_tensor[]){c->node.in[1], c->dout[0]}, 1,
+                 (int[]){0}, NULL);
+}
+const chl_rule chl_rule_embedding_dw = {.infer = infer_embedding_dw,
+                                        .gradient = gradient_embedding_dw};
 
 chl_tensor chl_embedding(chl_graph *g, chl_tensor ids, chl_tensor table) {
     const chl_tensor in[2] = {ids, table};
@@ -91,8 +102,23 @@ const chl_rule chl_rule_prepend_token = {.infer = infer_prepend_token,
                                          .gradient = gradient_prepend_token,
                                          .bf16_inputs = 1,
                                          .bf16_outputs = 1};
-const chl_rule chl_rule_prepend_token_backward = {
-    .infer = infer_prepend_token_backward, .bf16_inputs = 1, .bf16_outputs = 1};
+/* dx are dy's later tokens, dtoken the sum of its first ones */
+static void gradient_prepend_token_backward(chl_gradient *c) {
+    chl_graph *g = c->graph;
+    const chl_desc *dy = chl_desc_of(g, c->node.in[0]);
+    const chl_dtype type = dy->dtype;
+    chl_tensor in[2] = {c->dout[0], c->dout[1]};
+    const chl_desc rest = desc(3, dy->dim[0], dy->dim[1] - 1, dy->dim[2], 0);
+    const chl_desc first = desc(1, dy->dim[2], 0, 0, 0);
+    if (in[0] == CHL_NONE) in[0] = chl_filled(g, rest, 0);
+    if (in[0] != c->dout[0] && type == CHL_BF16) in[0] = chl_to_compute_type(g, in[0]);
+    if (in[1] == CHL_NONE) in[1] = chl_filled(g, first, 0);
+    chl_backprop(c, CHL_OP_prepend_token, NULL, 2, in, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_prepend_token_backward = {.infer = infer_prepend_token_backward,
+                                                  .gradient = gradient_prepend_token_backward,
+                                                  .bf16_inputs = 1,
+                                                  .bf16_outputs = 1};
 
 chl_tensor chl_prepend_token(chl_graph *g, chl_tensor x, chl_tensor token) {
     const chl_tensor in[2] = {x, token};
@@ -138,8 +164,14 @@ const chl_rule chl_rule_select_token = {.infer = infer_select_token,
                                         .gradient = gradient_select_token,
                                         .bf16_inputs = 1,
                                         .bf16_outputs = 1};
-const chl_rule chl_rule_select_token_dx = {
-    .infer = infer_select_token_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+static void gradient_select_token_dx(chl_gradient *c) {
+    const chl_tensor in[2] = {c->dout[0], c->node.in[1]};
+    chl_backprop(c, CHL_OP_select_token, &c->node.attr, c->node.inputs, in, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_select_token_dx = {.infer = infer_select_token_dx,
+                                           .gradient = gradient_select_token_dx,
+                                           .bf16_inputs = 1,
+                                           .bf16_outputs = 1};
 
 chl_tensor chl_select(chl_graph *g, chl_tensor x, int index) {
     chl_attributes attr = {.token = {.index = index}};
@@ -177,7 +209,13 @@ static void gradient_repeat(chl_gradient *context) {
 }
 const chl_rule chl_rule_repeat = {
     .infer = infer_repeat, .gradient = gradient_repeat, .bf16_inputs = 1, .bf16_outputs = 1};
-const chl_rule chl_rule_repeat_dx = {.infer = infer_repeat_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+static void gradient_repeat_dx(chl_gradient *c) {
+    const chl_attributes attr = {
+        .token = {.n = (int32_t)chl_desc_of(c->graph, c->node.in[0])->dim[0]}};
+    chl_backprop(c, CHL_OP_repeat, &attr, 1, c->dout, 1, (int[]){0}, NULL);
+}
+const chl_rule chl_rule_repeat_dx = {
+    .infer = infer_repeat_dx, .gradient = gradient_repeat_dx, .bf16_inputs = 1, .bf16_outputs = 1};
 
 chl_tensor chl_repeat(chl_graph *g, chl_tensor x, int n) {
     chl_attributes attr = {.token = {.n = n}};

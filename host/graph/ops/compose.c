@@ -1,0 +1,146 @@
+#include "graph/ops/compose.h"
+#include "graph/graph_private.h"
+#include <stdlib.h>
+
+/* The rows themselves: the builders of the families use this file. */
+static chl_tensor row(chl_graph *g, chl_op op, chl_attributes attr, chl_tensor a, chl_tensor b) {
+    return chl_emit1(g, op, &attr, b == CHL_NONE ? 1 : 2, (chl_tensor[]){a, b});
+}
+static chl_tensor to_float32(chl_graph *g, chl_tensor x) {
+    if (x == CHL_NONE || chl_desc_of(g, x)->dtype == CHL_F32) return x;
+    return row(g, CHL_OP_cast, (chl_attributes){.like = {.dtype = CHL_F32}}, x, CHL_NONE);
+}
+static chl_tensor shifted(chl_graph *g, chl_tensor x, float c, float bias) {
+    return row(g, CHL_OP_sum, (chl_attributes){.sum = {.bias = bias, .c = {c}}}, x, CHL_NONE);
+}
+static chl_tensor scale(chl_graph *g, chl_tensor x, float c) {
+    return shifted(g, x, c, 0);
+}
+static chl_tensor mul(chl_graph *g, chl_tensor a, chl_tensor b) {
+    return row(g, CHL_OP_mul, (chl_attributes){0}, a, b);
+}
+static chl_tensor channel_scale(chl_graph *g, chl_tensor x, chl_tensor s) {
+    return row(g, CHL_OP_channel_scale, (chl_attributes){0}, x, s);
+}
+static chl_tensor activate(chl_graph *g, chl_tensor x, chl_activation kind) {
+    return row(g, CHL_OP_activation, (chl_attributes){.activation = {.kind = kind}}, x, CHL_NONE);
+}
+
+int32_t chl_node_count(const chl_graph *graph) {
+    return graph->nodes;
+}
+
+void chl_backprop_composed(chl_gradient *context, chl_compose *compose) {
+    chl_graph *g = context->graph;
+    const chl_node *node = &context->node;
+    const int32_t from = chl_node_count(g);
+    chl_tensor in[CHL_MAX_IN] = {CHL_NONE}, out[CHL_MAX_OUT] = {CHL_NONE}, dout[CHL_MAX_OUT];
+    chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
+    int input[CHL_MAX_IN], count = 0;
+    for (int i = 0; i < node->inputs; i++) {
+        if (node->in[i] == CHL_NONE) continue;
+        const chl_tensor leaf = chl_stop_gradient(g, node->in[i]);
+        in[i] = chl_desc_of(g, leaf)->dtype == CHL_BF16 ? to_float32(g, leaf) : leaf;
+        if (!context->wanted[i]) continue;
+        input[count] = i;
+        wrt[count++] = leaf;
+    }
+    for (int i = 0; i < node->outputs; i++) dout[i] = to_float32(g, context->dout[i]);
+    compose(context, in, out);
+    chl_pull_back(g, from, node->outputs, out, dout, count, wrt, gradient);
+    for (int i = 0; i < count; i++) chl_backprop_same(context, input[i], gradient[i]);
+}
+
+static int64_t width_of(const chl_graph *g, chl_tensor x) {
+    const chl_desc *d = chl_desc_of(g, x);
+    return d->dim[d->rank - 1];
+}
+static chl_desc shape(int rank, int64_t a, int64_t b, int64_t c) {
+    return chl_make_desc(CHL_F32, rank, (int64_t[]){a, b, c});
+}
+
+chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value) {
+    const size_t count = (size_t)chl_count(&desc);
+    float *data = malloc(count * sizeof *data);
+    if (!data) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
+    desc.dtype = CHL_F32;
+    for (size_t i = 0; i < count; i++) data[i] = value;
+    const chl_tensor t = chl_constant(g, NULL, desc, data);
+    free(data);
+    return t;
+}
+
+chl_tensor chl_repeat_to(chl_graph *g, chl_tensor v, chl_desc desc) {
+    const int64_t count = chl_count(chl_desc_of(g, v));
+    const chl_tensor flat = chl_reshape(g, v, shape(1, count, 0, 0));
+    return chl_reshape(g,
+                       row(g, CHL_OP_repeat,
+                           (chl_attributes){.token = {.n = (int32_t)(chl_count(&desc) / count)}},
+                           flat, CHL_NONE),
+                       desc);
+}
+
+chl_tensor chl_spread(chl_graph *g, chl_tensor s, chl_desc desc) {
+    const chl_attributes attr = {.like = desc};
+    if (s == CHL_NONE) return s;
+    return scale(g, chl_emit1(g, CHL_OP_mean_dx, &attr, 1, &s), (float)chl_count(&desc));
+}
+
+/* [r,C,1]: rows as the samples and columns as the pixels of a map with one channel */
+static chl_tensor as_map(chl_graph *g, chl_tensor x, int64_t width) {
+    return chl_reshape(g, x, shape(3, chl_count(chl_desc_of(g, x)) / width, width, 1));
+}
+chl_tensor chl_row_sums(chl_graph *g, chl_tensor x) {
+    const int64_t width = width_of(g, x);
+    const chl_tensor mean =
+        row(g, CHL_OP_mean_pool, (chl_attributes){0}, as_map(g, x, width), CHL_NONE);
+    return scale(g, chl_reshape(g, mean, shape(1, chl_count(chl_desc_of(g, mean)), 0, 0)),
+                 (float)width);
+}
+chl_tensor chl_scale_rows(chl_graph *g, chl_tensor x, chl_tensor rows) {
+    const chl_desc desc = *chl_desc_of(g, x);
+    const int64_t r = chl_count(chl_desc_of(g, rows));
+    const chl_tensor factor = chl_reshape(g, rows, shape(2, r, 1, 0));
+    return chl_reshape(g, channel_scale(g, as_map(g, x, chl_count(&desc) / r), factor), desc);
+}
+chl_tensor chl_spread_rows(chl_graph *g, chl_tensor rows, int64_t width) {
+    const int64_t r = chl_count(chl_desc_of(g, rows));
+    return chl_scale_rows(g, chl_filled(g, shape(2, r, width, 0), 1), rows);
+}
+chl_tensor chl_scale_columns(chl_graph *g, chl_tensor x, chl_tensor c) {
+    const chl_desc desc = *chl_desc_of(g, x);
+    const int64_t width = chl_count(chl_desc_of(g, c));
+    const chl_tensor map = chl_reshape(g, x, shape(3, 1, chl_count(&desc) / width, width));
+    return chl_reshape(g, channel_scale(g, map, chl_reshape(g, c, shape(2, 1, width, 0))), desc);
+}
+
+/* demodulate: d[n,o] = 1/sqrt(sum_i s[n,i]^2 q[o,i] + eps) */
+chl_tensor chl_inverse_root(chl_graph *g, chl_tensor v, float eps) {
+    const chl_desc desc = *chl_desc_of(g, v);
+    const chl_attributes attr = {.demodulate = {.eps = eps, .gain = 1}};
+    const chl_tensor in[2] = {chl_filled(g, shape(2, 1, 1, 0), 1),
+                              chl_reshape(g, v, shape(2, chl_count(&desc), 1, 0))};
+    return chl_reshape(g, chl_emit1(g, CHL_OP_demodulate, &attr, 2, in), desc);
+}
+chl_tensor chl_inverse(chl_graph *g, chl_tensor v) {
+    const chl_desc desc = *chl_desc_of(g, v);
+    const chl_attributes attr = {.demodulate = {.gain = 1}};
+    const chl_tensor in[2] = {chl_reshape(g, v, shape(2, chl_count(&desc), 1, 0)),
+                              chl_filled(g, shape(2, 1, 1, 0), 1)};
+    return chl_reshape(g, chl_emit1(g, CHL_OP_demodulate, &attr, 2, in), desc);
+}
+/* exp(t) = sigmoid(t) / sigmoid(-t) */
+chl_tensor chl_exponential(chl_graph *g, chl_tensor t) {
+    const chl_tensor up = activate(g, t, CHL_SIGMOID);
+    const chl_tensor down = activate(g, scale(g, t, -1), CHL_SIGMOID);
+    return mul(g, up, chl_inverse(g, down));
+}
+/* most - relu(most - v) */
+chl_tensor chl_at_most(chl_graph *g, chl_tensor v, float most) {
+    const chl_tensor below = shifted(g, v, -1, most);
+    const chl_tensor left = activate(g, below, CHL_LEAKY_RELU);
+    return shifted(g, left, -1, most);
+}
+chl_tensor chl_combine(chl_graph *g, float ca, chl_tensor a, float cb, chl_tensor b) {
+    return row(g, CHL_OP_sum, (chl_attributes){.sum = {.c = {ca, cb}}}, a, b);
+}

@@ -1,0 +1,44 @@
+/* Formulas composed of rows that have gradient rules: what the rules of backward rows are made of.
+ *
+ * A backward row such as layer_norm_backward is a fused kernel. To differentiate it once more its
+ * rule writes the same numbers down as a graph of simple rows and lets the graph differentiate
+ * those. Second derivatives are no hot path, so a few more nodes do no harm; and since every row
+ * that occurs here has a rule, the result can be differentiated again.
+ *
+ *     static void compose(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+ *         out[0] = chl_mul(c->graph, in[0], in[1]);
+ *     }
+ *     static void gradient_of_row(chl_gradient *c) { chl_backprop_composed(c, compose); } */
+#ifndef CHL_GRAPH_OPS_COMPOSE_H
+#define CHL_GRAPH_OPS_COMPOSE_H
+#include "graph/build.h"
+#include "graph/rule.h"
+
+/* Writes the node's outputs as functions of its inputs, which arrive in float32. */
+typedef void chl_compose(chl_gradient *context, const chl_tensor *in, chl_tensor *out);
+void chl_backprop_composed(chl_gradient *context, chl_compose *compose);
+/* Nodes so far: what chl_pull_back takes as its first. */
+int32_t chl_node_count(const chl_graph *graph);
+
+/* All numbers are `value`. */
+chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value);
+/* v repeated over the leading axes of `desc` */
+chl_tensor chl_repeat_to(chl_graph *g, chl_tensor v, chl_desc desc);
+/* s [1] at every place of `desc` */
+chl_tensor chl_spread(chl_graph *g, chl_tensor s, chl_desc desc);
+/* x of r rows, its last axis being the rows' width C; rows [r] each: sum of a row; a row's factor;
+ * one number at every place of its row, as [r,C] */
+chl_tensor chl_row_sums(chl_graph *g, chl_tensor x);
+chl_tensor chl_scale_rows(chl_graph *g, chl_tensor x, chl_tensor rows);
+chl_tensor chl_spread_rows(chl_graph *g, chl_tensor rows, int64_t width);
+/* x [...,C] times c [C] */
+chl_tensor chl_scale_columns(chl_graph *g, chl_tensor x, chl_tensor c);
+/* 1/sqrt(v + eps), v >= 0; 1/v, v > 0; exp(t), |t| < 80; the smaller of v and `most`. Each number
+ * by itself, in v's shape. */
+chl_tensor chl_inverse_root(chl_graph *g, chl_tensor v, float eps);
+chl_tensor chl_inverse(chl_graph *g, chl_tensor v);
+chl_tensor chl_exponential(chl_graph *g, chl_tensor t);
+chl_tensor chl_at_most(chl_graph *g, chl_tensor v, float most);
+/* sum_i c[i] x[i], two terms */
+chl_tensor chl_combine(chl_graph *g, float ca, chl_tensor a, float cb, chl_tensor b);
+#endif
