@@ -50,7 +50,7 @@ static void usage(FILE *to) {
                 "  --profile       seconds per op, on stderr; on the CPU\n"
                 "  --floors        times nothing: what the step in bf16 moves and computes, and\n"
                 "                  how fast an H100 could be, as a table\n"
-                "  --apart         every call on its own, none fused: what fusing saves\n"
+                "  --no-fusion     run every kernel call separately (also --apart)\n"
                 "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
@@ -79,7 +79,7 @@ static void parse(int argc, char **argv, program *p) {
         JSON,
         PROFILE,
         FLOORS,
-        APART,
+        NO_FUSION,
         SERVE,
         HELP
     };
@@ -95,7 +95,8 @@ static void parse(int argc, char **argv, program *p) {
                                           {"json", 0, NULL, JSON},
                                           {"profile", 0, NULL, PROFILE},
                                           {"floors", 0, NULL, FLOORS},
-                                          {"apart", 0, NULL, APART},
+                                          {"no-fusion", 0, NULL, NO_FUSION},
+                                          {"apart", 0, NULL, NO_FUSION},
                                           {"serve", 0, NULL, SERVE},
                                           {"help", 0, NULL, HELP},
                                           {0}};
@@ -139,7 +140,7 @@ static void parse(int argc, char **argv, program *p) {
         case FLOORS:
             p->floors = true;
             break;
-        case APART:
+        case NO_FUSION:
             p->no_fusion = true;
             break;
         case SERVE:

@@ -12,12 +12,13 @@ static const struct {
 } commands[] = {
     {"edit", command_edit, "edit a picture by a sound or a text (the paper's Eq. 14)"},
     {"generate", command_generate, "pictures from seeds or latents"},
-    {"embed", command_embed, "embeddings of sounds, pictures, texts"},
-    {"mel", command_mel, "a sound as the encoder sees it"},
+    {"embed", command_embed, "embeddings of sounds, pictures and texts"},
+    {"mel", command_mel, "log-mel spectrogram of a sound"},
     {"train", command_train, "train a model on a folder of sounds, pictures and words"},
-    {"eval", command_eval, "zero-shot, edits under an independent judge, ablations"},
-    {"world", command_world, "sounds and pictures of the demo's world"},
-    {"weights", command_weights, "look into, convert or make weight files"},
+    {"eval", command_eval,
+     "zero-shot classification, edits classified by an independent network, ablations"},
+    {"world", command_world, "sounds and pictures of the procedural demo world"},
+    {"weights", command_weights, "inspect, convert or make weight files"},
     {"info", command_info, "version, libraries, devices"},
 };
 
@@ -31,7 +32,7 @@ static void print_commands(FILE *to) {
     fputs("usage: chladni COMMAND ...\n\n", to);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
-    fputs("\nchladni COMMAND --help tells a command's flags\n", to);
+    fputs("\nchladni COMMAND --help lists the flags of a command\n", to);
 }
 
 int main(int argc, char **argv) {
@@ -54,12 +55,12 @@ int main(int argc, char **argv) {
         int code = commands[i].run(argc - 2, argv + 2);
         /* a full disk or a closed pipe must not look like success */
         if (fflush(stdout) != 0 && code == EXIT_OK) {
-            fputs("chladni: standard output could not be written\n", stderr);
+            fputs("chladni: cannot write to standard output\n", stderr);
             return EXIT_RUN;
         }
         return code;
     }
-    fprintf(stderr, "chladni: no command \"%s\"\n", argv[1]);
+    fprintf(stderr, "chladni: unknown command \"%s\"\n", argv[1]);
     print_commands(stderr);
     return EXIT_USAGE;
 }

@@ -1,4 +1,5 @@
-#include "edit_job.h"
+#include "edit_pictures.h"
+#include "edit_run.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ static int check_targets(const command_line *line, const edit_job *job) {
     if (job->mix && (!both || job->sound.count > 1))
         return usage_error(line, "--mix needs one --sound and one --text");
     if (job->sheet && job->mix)
-        return usage_error(line, "--sheet and --mix exclude each other: --strip shows a mix");
+        return usage_error(line, "--sheet and --mix exclude each other: use --strip for a mix");
     if (sound && !job->models.audio) return usage_error(line, "--sound needs --audio");
     if ((job->text || job->neutral) && !job->models.vocab)
         return usage_error(line, "a text needs --vocab");
@@ -135,20 +136,20 @@ static int check(const command_line *line, const edit_job *job) {
     if (job->has_weight && job->has_relative)
         return usage_error(line, "--latent-weight and --latent-weight-relative exclude each other");
     if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->mix))
-        return usage_error(line, "--strip-steps %d: 0 to 100, and not with --mix",
+        return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
-    if (job->batch < 1) return usage_error(line, "--batch %d: at least 1", job->batch);
+    if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
     return EXIT_OK;
 }
 
 /* What can only be said once sources and targets are counted. */
 static int check_counts(const command_line *line, const edit_job *job) {
     if (job->every > 0 && (!is_single(job) || !job->out))
-        return usage_error(line, "--every works on one edit with --out");
+        return usage_error(line, "--every works for one edit with --out only");
     if (edit_by_level(job) && job->full_level < 0 && (job->out || job->strip || job->latent_out))
         return usage_error(line,
-                           "--out, --strip and --latent-out beside --sheet show 0 dB, which "
-                           "--sheet-levels %s lacks",
+                           "--out, --strip and --latent-out beside --sheet are of 0 dB, which "
+                           "--sheet-levels must contain, got %s",
                            job->levels);
     return edit_check_names(line, job);
 }
@@ -162,77 +163,90 @@ int command_edit(int argc, char **argv) {
                     .batch = 4,
                     .levels = "-24,-18,-12,-6,0"};
     const option options[] = {
-        {"image", NULL, OPTION_TEXT, &job.image, "P", "picture to edit (PNG, JPEG); inverted first",
-         NULL},
-        {"seed", "seeds", OPTION_TEXT, &job.seeds, "N", "edit the picture of this seed; 1,5,8-10",
-         NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "edit this W+ code", NULL},
+        {"image", NULL, OPTION_TEXT, &job.image, "P",
+         "picture to edit (PNG, JPEG); it is inverted first", NULL},
+        {"seed", "seeds", OPTION_TEXT, &job.seeds, "N",
+         "seed of the picture to edit, or several: 1,5,8-10", NULL},
+        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "W+ code to edit", NULL},
         {"sound", "audio-path", OPTION_TEXTS, &job.sound, "S",
-         "what the picture should sound like (WAV, FLAC, OGG, MP3); repeated: an edit each", NULL},
-        {"text", NULL, OPTION_TEXT, &job.text, "T", "what the picture should look like, in words",
+         "sound that guides the edit (WAV, FLAC, OGG, MP3); given several times: one edit per "
+         "sound",
          NULL},
+        {"text", NULL, OPTION_TEXT, &job.text, "T", "text that guides the edit", NULL},
         {"mix", NULL, OPTION_TEXT, &job.mix, "linear:A|rows:K",
-         "edit by --text and by --sound: A text + (1-A) sound (0.5), or K rows of the sound (half)",
+         "mix the edits by --text and --sound: A text + (1-A) sound (default 0.5), or the first K "
+         "rows from the sound (default half of them)",
          NULL},
-        {"out", NULL, OPTION_TEXT, &job.out, "O.png", "where the picture goes; several: a folder",
-         NULL},
-        {"latent-out", NULL, OPTION_TEXT, &job.latent_out, "W.npy", "where the edited W+ code goes",
+        {"out", NULL, OPTION_TEXT, &job.out, "O.png",
+         "file for the edited picture; a folder for several", NULL},
+        {"latent-out", NULL, OPTION_TEXT, &job.latent_out, "W.npy", "file for the edited W+ codes",
          NULL},
         {"strip", NULL, OPTION_TEXT, &job.strip, "P.png",
-         "source and edit side by side; with --mix source, text, sound, mix", NULL},
+         "picture of source and edit side by side; with --mix: source, text, sound, mix", NULL},
         {"strip-steps", NULL, OPTION_INT, &job.strip_steps, "N",
-         "pictures from the way between them (0)", NULL},
+         "number of intermediate steps shown between them (default 0)", NULL},
         {"sheet", NULL, OPTION_TEXT, &job.sheet, "P.png",
-         "source and its edits by each sound, or by one at rising level; a row for every seed",
+         "table of pictures, a row per seed: the source, then an edit per sound, or edits by one "
+         "sound at rising level",
          NULL},
         {"sheet-levels", NULL, OPTION_TEXT, &job.levels, "DB,...",
-         "gains of the sheet (-24,-18,-12,-6,0)", NULL},
+         "gains in dB for the sheet of one sound (default -24,-18,-12,-6,0)", NULL},
         MODEL_OPTIONS(job.models, true),
-        {"steps", "step", OPTION_INT, &job.steps, "N", "optimisation steps (300)", &job.has_steps},
-        {"lr", NULL, OPTION_FLOAT, &job.rate, "X", "Adam's learning rate (0.1; 0.05 with --face)",
-         &job.has_rate},
+        {"steps", "step", OPTION_INT, &job.steps, "N", "optimisation steps (default 300)",
+         &job.has_steps},
+        {"lr", NULL, OPTION_FLOAT, &job.rate, "X",
+         "Adam's learning rate (default 0.1; 0.05 with --face)", &job.has_rate},
         {"latent-weight", "lambda-similarity", OPTION_FLOAT, &job.latent_weight, "X",
-         "weight of the latent distance (0.002; 0.008 with --face)", &job.has_weight},
+         "weight of the latent distance L_reg (default 0.002; 0.008 with --face)", &job.has_weight},
         {"latent-weight-relative", "lambda-relative", OPTION_FLOAT, &job.latent_weight_relative,
-         "X", "the same with distances in variances of mapped codes: alike for every generator",
+         "X",
+         "the same with the distance divided by the variance of mapped codes, so that one number "
+         "suits every generator",
          &job.has_relative},
         {"identity-weight", "lambda-identity", OPTION_FLOAT, &job.identity_weight, "X",
-         "weight of the identity loss (0.005 with --face)", &job.has_identity},
+         "weight of the identity loss L_id (default 0.005 with --face)", &job.has_identity},
         {"space", NULL, OPTION_CHOICE, &job.space, "w|whitened|shared",
-         "what is optimised: W+ (the paper), its coordinates along mapped codes, or one step for "
-         "all rows",
+         "what is optimised: the W+ code (the paper), its whitened coordinates, or one offset "
+         "shared by all rows (default w)",
          NULL},
         {"similarity", NULL, OPTION_CHOICE, &job.similarity, "cosine|hinge|directional",
-         "form of the similarity loss (cosine)", NULL},
-        {"margin", NULL, OPTION_FLOAT, &job.margin, "X", "of the hinge form (1)", NULL},
-        {"neutral", NULL, OPTION_TEXT, &job.neutral, "T", "text the directional form starts from",
+         "similarity loss (default cosine)", NULL},
+        {"margin", NULL, OPTION_FLOAT, &job.margin, "X", "margin of the hinge loss (default 1)",
          NULL},
+        {"neutral", NULL, OPTION_TEXT, &job.neutral, "T",
+         "text that the directional loss starts from", NULL},
         {"adaptive-mask", NULL, OPTION_FLAG, &job.adaptive, NULL,
          "learn the layer weights (the default)", NULL},
-        {"fixed-mask", NULL, OPTION_FLAG, &job.fixed, NULL, "all layers weigh the same", NULL},
+        {"fixed-mask", NULL, OPTION_FLAG, &job.fixed, NULL, "keep all layer weights equal", NULL},
         {"mask-rate", NULL, OPTION_FLOAT, &job.mask_rate, "X",
-         "how fast the layer weights are learned (1; 0.05 keeps every layer in check)", NULL},
+         "learning rate of the layer weights, relative to --lr (default 1; 0.05 keeps every layer "
+         "constrained)",
+         NULL},
         {"adam-eps", NULL, OPTION_FLOAT, &job.adam_eps, "X",
-         "Adam's epsilon (1e-8; 0.01 with --lr 0.5 moves only what matters)", NULL},
+         "Adam's epsilon (default 1e-8; 0.01 with --lr 0.5 is close to descent with momentum)",
+         NULL},
         {"latent-weight-rise", "lambda-rise", OPTION_FLOAT, &job.latent_weight_rise, "P",
-         "the latent distance's weight grows as (share of the steps done)^P (0: constant)", NULL},
-        {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X", "of a seed's latent (0.7)", NULL},
-        {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N", "steps of the inversion (300)",
-         NULL},
+         "--latent-weight grows as (share of the steps done)^P (default 0: constant)", NULL},
+        {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X",
+         "truncation of a seed's latent (default 0.7)", NULL},
+        {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N",
+         "steps of the inversion (default 300)", NULL},
         {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
-         "generator's clamp (0 = by its kind, -1 = none)", NULL},
-        {"batch", NULL, OPTION_INT, &job.batch, "N", "of several edits, how many at once (4)",
-         NULL},
+         "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
+        {"batch", NULL, OPTION_INT, &job.batch, "N", "edits optimised at once (default 4)", NULL},
         {"every", NULL, OPTION_INT, &job.every, "K", "also write O-00000K.png every K steps", NULL},
-        {"json", NULL, OPTION_FLAG, &job.json, NULL, "report as JSON on stdout", NULL},
-        {"dry-run", NULL, OPTION_FLAG, &job.dry_run, NULL, "memory and arithmetic only", NULL},
+        {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
+        {"dry-run", NULL, OPTION_FLAG, &job.dry_run, NULL,
+         "print the memory and arithmetic of an edit, without doing it", NULL},
     };
     command_line line = {
         .usage = "edit (--image P | --seed N | --latent W.npy) (--sound S | --text T) --out O.png "
                  "--generator F --clip F [--audio F] [--vocab F] [--face F] ...",
-        .about = "Optimises the W+ code of a picture until CLIP sees in it what the sound says.\n"
-                 "Several seeds or sounds: every seed by every sound, O is a folder then.\n"
-                 "ctrl-C keeps what was reached.",
+        .about =
+            "Optimises the W+ code of a picture towards the embedding of a sound or text (Eq. "
+            "14).\n"
+            "Several seeds or sounds: an edit of every seed by every sound; O is then a folder.\n"
+            "ctrl-C stops and keeps the picture reached so far.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;

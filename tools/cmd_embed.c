@@ -145,13 +145,15 @@ int command_embed(int argc, char **argv) {
     embed_job job = {.models = {.size = sizeof job.models}};
     const option options[] = {
         MODEL_OPTIONS(job.models, true),
-        {"out", NULL, OPTION_TEXT, &job.out, "E.npy", "float32, one row per item", NULL},
-        {"json", NULL, OPTION_FLAG, &job.json, NULL, "report as JSON on stdout", NULL},
+        {"out", NULL, OPTION_TEXT, &job.out, "E.npy", "float32 array, one row per item", NULL},
+        {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {
         .usage = "embed (--sound S | --image P|X.npy | --text T)... [--clip F] [--vocab F] "
                  "[--audio F] [--face F] --out E.npy",
-        .about = "Unit-length embeddings, in the order given. --face: identities instead of CLIP.",
+        .about =
+            "Writes unit-length embeddings in the order given. With --face: ArcFace embeddings of\n"
+            "faces instead of CLIP embeddings of pictures.",
         .options = options,
         .count = sizeof options / sizeof options[0],
         .extra = take_item,

@@ -37,7 +37,7 @@ static int on_progress(void *user, const char *what, int64_t done, int64_t count
         if (job->terminal && job->what) fputc('\n', stderr);
         job->what = what;
         job->start = at;
-        job->last = job->terminal ? 0 : at; /* a log file hears of what takes long only */
+        job->last = job->terminal ? 0 : at; /* a log file shows long tasks only */
     }
     if (at - job->last >= (job->terminal ? 0.2 : 20) || (job->terminal && done == count)) {
         job->last = at;
@@ -81,7 +81,7 @@ static int read_labels(const command_line *line, const char *list, words *out) {
     const bool file = access(list, R_OK) == 0;
     char *text = file ? slurp(list) : strdup(list);
     if (!text || !split(text, file ? "\r\n" : ",", out) || out->count == 0)
-        return usage_error(line, "--labels %s: no labels", list);
+        return usage_error(line, "--labels must be a file or a list with a label, got %s", list);
     return EXIT_OK;
 }
 
@@ -90,7 +90,7 @@ static int read_list(const command_line *line, const char *flag, const char *lis
     if (!list) return EXIT_OK;
     char *text = strdup(list);
     if (text && split(text, separators, out) && out->count > 0) return EXIT_OK;
-    return usage_error(line, "%s %s: an empty list", flag, list);
+    return usage_error(line, "%s must be a list with an entry, got \"%s\"", flag, list);
 }
 
 static void release(eval_job *job) {
@@ -101,7 +101,7 @@ static void release(eval_job *job) {
     }
 }
 
-/* --- what comes out --------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------- */
 static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
     json_t *report = json_loads(text, 0, NULL);
     int code = EXIT_OK;
@@ -112,7 +112,7 @@ static int show(const eval_job *job, char *text, void (*print)(const json_t *)) 
     }
     const size_t flags = JSON_REAL_PRECISION(6);
     if (job->out && json_dump_file(report, job->out, flags | JSON_INDENT(1)) != 0) {
-        fprintf(stderr, "chladni: %s: cannot be written\n", job->out);
+        fprintf(stderr, "chladni: %s: cannot write the file\n", job->out);
         code = EXIT_RUN;
     }
     if (job->json) {
@@ -149,7 +149,7 @@ static int read_settings(const command_line *line, eval_job *job) {
     if (code == EXIT_OK) code = read_list(line, "--with", job->with, ",", &job->with_list);
     if (code == EXIT_OK) code = read_list(line, "--without", job->without, ",", &job->without_list);
     if (code != EXIT_OK) return code;
-    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
     job->zero.label = job->label.item;
     job->zero.labels = job->label.count;
     job->zero.prompt = job->prompt.item;
@@ -173,7 +173,8 @@ static int read_settings(const command_line *line, eval_job *job) {
     return EXIT_OK;
 }
 
-/* The directional form's neutral text, by an engine of its own: there may be several later. */
+/* Embeds the directional loss's neutral text with an engine of its own: the evaluation may open
+ * several engines later. */
 static chl_status find_neutral(eval_job *job) {
     if (job->edit.similarity != CHL_DIRECTIONAL) return CHL_OK;
     chl_engine_options models = {.size = sizeof models,
@@ -191,85 +192,118 @@ static chl_status find_neutral(eval_job *job) {
 }
 
 #define REPORT_OPTIONS(job)                                                                        \
-    {"json", NULL, OPTION_FLAG, &(job).json, NULL, "JSON on stdout instead of Markdown", NULL}, {  \
-        "out", NULL, OPTION_TEXT, &(job).out, "R.json", "also write the JSON there", NULL          \
+    {"json", NULL, OPTION_FLAG, &(job).json, NULL, "print JSON on stdout instead of Markdown",     \
+     NULL},                                                                                        \
+    {                                                                                              \
+        "out", NULL, OPTION_TEXT, &(job).out, "R.json", "also write the JSON to this file", NULL   \
     }
 #define LABEL_OPTIONS(job)                                                                         \
-    {"labels",      NULL,           OPTION_TEXT,                                                   \
-     &(job).labels, "FILE|A,B,...", "labels to choose from, a line each (a folder's own kinds)",   \
+    {"labels",                                                                                     \
+     NULL,                                                                                         \
+     OPTION_TEXT,                                                                                  \
+     &(job).labels,                                                                                \
+     "FILE|A,B,...",                                                                               \
+     "labels to choose from, one per line of the file (default: the kinds of --data)",             \
      NULL},                                                                                        \
     {                                                                                              \
         "prompts", NULL, OPTION_TEXT, &(job).prompts, "A|B...",                                    \
-            "sentences whose mean stands for a label {} (\"{}|a {}\")", NULL                       \
+            "prompts; a label's embedding is their mean, {} stands for it (default \"{}|a {}\")",  \
+            NULL                                                                                   \
     }
 #define TRIAL_OPTIONS(job)                                                                           \
-    {"judge", NULL, OPTION_TEXT, &(job).trial.judge, "FILE", "weights of the judge", NULL},          \
+    {"judge",     NULL,                                                                              \
+     OPTION_TEXT, &(job).trial.judge,                                                                \
+     "FILE",      "weights of the network that classifies the edits",                                \
+     NULL},                                                                                          \
         {"sources",   NULL,                                                                          \
          OPTION_TEXT, &(job).trial.sources,                                                          \
-         "DIR",       "calm scenes with latents.npy: what is edited",                                \
+         "DIR",       "calm scenes with latents.npy, which are edited",                              \
          NULL},                                                                                      \
         {"sounds",    NULL,                                                                          \
          OPTION_TEXT, &(job).trial.sounds,                                                           \
-         "DIR",       "held-out sounds with their kinds",                                            \
+         "DIR",       "folder of held-out sounds and their kinds",                                   \
          NULL},                                                                                      \
         {"biased",    NULL,                                                                          \
          OPTION_TEXT, &(job).trial.biased,                                                           \
-         "DIR",       "what the audio encoder was trained on: measures leakage",                     \
+         "DIR",       "training folder of the audio encoder, to measure leakage of its bias",        \
          NULL},                                                                                      \
-        {"limit", NULL, OPTION_INT, &(job).trial.scenes, "N", "sources to edit (20)", NULL},         \
-        {"batch", NULL, OPTION_INT, &(job).trial.batch, "N", "edits at once (10)", NULL},            \
+        {"limit",    NULL,                                                                           \
+         OPTION_INT, &(job).trial.scenes,                                                            \
+         "N",        "number of sources to edit (default 20)",                                       \
+         NULL},                                                                                      \
+        {"batch", NULL, OPTION_INT, &(job).trial.batch, "N", "edits optimised at once (default 10)", \
+         NULL},                                                                                      \
         {"min-strength",                                                                             \
          "least-strength",                                                                           \
          OPTION_FLOAT,                                                                               \
          &(job).trial.min_strength,                                                                  \
          "X",                                                                                        \
-         "use sounds of this strength and above (0)",                                                \
+         "min. strength of the sounds used (default 0)",                                             \
          NULL},                                                                                      \
-        {"by-label",  NULL,                                                                          \
-         OPTION_FLAG, &(job).by_label,                                                               \
-         NULL,        "by the sounds' labels as texts: without the sound encoder's errors",          \
+        {"by-label",                                                                                 \
+         NULL,                                                                                       \
+         OPTION_FLAG,                                                                                \
+         &(job).by_label,                                                                            \
+         NULL,                                                                                       \
+         "guide by the sounds' labels as texts, which leaves out the audio encoder's errors",        \
          NULL},                                                                                      \
-        {"seed", NULL, OPTION_INT, &(job).seed, "N", "which sound meets which source (0)", NULL},    \
-        {"steps", NULL, OPTION_INT, &(job).edit.steps, "N", "of an edit (300)", NULL},               \
-        {"lr", NULL, OPTION_FLOAT, &(job).edit.rate, "X", "of an edit (0.1)", NULL},                 \
+        {"seed",      NULL, OPTION_INT,                                                              \
+         &(job).seed, "N",  "seed of the pairing of sounds and sources (default 0)",                 \
+         NULL},                                                                                      \
+        {"steps", NULL, OPTION_INT, &(job).edit.steps, "N", "steps of an edit (default 300)", NULL}, \
+        {"lr", NULL, OPTION_FLOAT, &(job).edit.rate, "X", "Adam's learning rate (default 0.1)",      \
+         NULL},                                                                                      \
         {"latent-weight",                                                                            \
          "lambda-similarity",                                                                        \
          OPTION_FLOAT,                                                                               \
          &(job).edit.latent_weight,                                                                  \
          "X",                                                                                        \
-         "weight of the latent distance (0.002)",                                                    \
+         "weight of the latent distance L_reg (default 0.002)",                                      \
          NULL},                                                                                      \
         {"latent-weight-relative",                                                                   \
          "lambda-relative",                                                                          \
          OPTION_FLOAT,                                                                               \
          &(job).latent_weight_relative,                                                              \
          "X",                                                                                        \
-         "the same with distances in variances of mapped codes",                                     \
+         "the same with the distance divided by the variance of mapped codes",                       \
          &(job).has_relative},                                                                       \
-        {"space", NULL, OPTION_CHOICE, &(job).space, "w|whitened|shared", "what is optimised (w)",   \
+        {"space",                                                                                    \
+         NULL,                                                                                       \
+         OPTION_CHOICE,                                                                              \
+         &(job).space,                                                                               \
+         "w|whitened|shared",                                                                        \
+         "what is optimised (default w)",                                                            \
          NULL},                                                                                      \
         {"similarity",                                                                               \
          NULL,                                                                                       \
          OPTION_CHOICE,                                                                              \
          &(job).similarity,                                                                          \
          "cosine|hinge|directional",                                                                 \
-         "form of the similarity loss (cosine)",                                                     \
+         "similarity loss (default cosine)",                                                         \
          NULL},                                                                                      \
-        {"margin", NULL, OPTION_FLOAT, &(job).edit.margin, "X", "of the hinge form (1)", NULL},      \
-        {"neutral", NULL, OPTION_TEXT, &(job).neutral, "T", "text the directional form starts from", \
+        {"margin",     NULL,                                                                         \
+         OPTION_FLOAT, &(job).edit.margin,                                                           \
+         "X",          "margin of the hinge loss (default 1)",                                       \
          NULL},                                                                                      \
-        {"adam-eps", NULL, OPTION_FLOAT, &(job).edit.adam_eps, "X", "Adam's epsilon (1e-8)", NULL},  \
+        {"neutral",   NULL,                                                                          \
+         OPTION_TEXT, &(job).neutral,                                                                \
+         "T",         "text that the directional loss starts from",                                  \
+         NULL},                                                                                      \
+        {"adam-eps", NULL, OPTION_FLOAT, &(job).edit.adam_eps, "X", "Adam's epsilon (default 1e-8)", \
+         NULL},                                                                                      \
         {"latent-weight-rise",                                                                       \
          "lambda-rise",                                                                              \
          OPTION_FLOAT,                                                                               \
          &(job).edit.latent_weight_rise,                                                             \
          "P",                                                                                        \
-         "how the latent distance's weight grows (0: not)",                                          \
+         "--latent-weight grows as (share of the steps done)^P (default 0: constant)",               \
          NULL},                                                                                      \
-        {"mask-rate", NULL, OPTION_FLOAT, &(job).edit.mask_rate, "X", "of the layer weights (1)",    \
+        {"mask-rate",  NULL,                                                                         \
+         OPTION_FLOAT, &(job).edit.mask_rate,                                                        \
+         "X",          "learning rate of the layer weights, relative to --lr (default 1)",           \
          NULL},                                                                                      \
     {                                                                                                \
-        "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "all layers weigh the same",       \
+        "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "keep all layer weights equal",    \
             NULL                                                                                     \
     }
 
@@ -296,17 +330,19 @@ static int check_zero_shot(const command_line *line, const eval_job *job) {
 static int zero_shot(int argc, char **argv) {
     eval_job job = job_new();
     const option options[] = {
-        {"sound", "audio-path", OPTION_TEXT, &job.zero.sound, "S", "one sound", NULL},
+        {"sound", "audio-path", OPTION_TEXT, &job.zero.sound, "S", "one sound to classify", NULL},
         {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR",
          "pairs.jsonl with kinds, or a folder of sounds per label", NULL},
         LABEL_OPTIONS(job),
-        {"limit", NULL, OPTION_INT, &job.limit, "N", "this many sounds of the folder (all)", NULL},
+        {"limit", NULL, OPTION_INT, &job.limit, "N",
+         "number of the folder's sounds to use (default: all)", NULL},
         MODEL_OPTIONS(job.models, true),
         REPORT_OPTIONS(job),
     };
     command_line line = {
         .usage = "eval zero-shot (--sound S --labels L | --data DIR) --audio F --clip F --vocab F",
-        .about = "Which label's text is nearest to a sound (the paper's Table 1).",
+        .about = "Finds the label whose text embedding is nearest to that of a sound (the paper's "
+                 "Table 1).",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
@@ -346,26 +382,30 @@ static int edits(int argc, char **argv) {
     eval_job job = job_new();
     const option options[] = {
         TRIAL_OPTIONS(job),
-        {"gate", NULL, OPTION_INT, &job.trial.gate, "N", "pictures to try the judge on (200)",
-         NULL},
+        {"gate", NULL, OPTION_INT, &job.trial.gate, "N",
+         "pictures for a check of the judge (default 200; 0: none)", NULL},
         {"intensity", NULL, OPTION_INT, &job.trial.intensity, "N",
-         "sources for louder and louder sounds (5)", NULL},
-        {"louder", NULL, OPTION_TEXT, &job.trial.louder, "A,B,...", "of kinds (rain,fire,wind)",
+         "sources per kind for edits by sounds of rising level (default 5; 0: none)", NULL},
+        {"louder", NULL, OPTION_TEXT, &job.trial.louder, "A,B,...",
+         "kinds for --intensity (default rain,fire,wind)", NULL},
+        {"levels", NULL, OPTION_INT, &job.trial.levels, "N", "levels for --intensity (default 7)",
          NULL},
-        {"levels", NULL, OPTION_INT, &job.trial.levels, "N", "of loudness (7)", NULL},
-        {"level-step", NULL, OPTION_FLOAT, &job.trial.level_step, "DB", "between them (4)", NULL},
+        {"level-step", NULL, OPTION_FLOAT, &job.trial.level_step, "DB",
+         "dB between two levels (default 4)", NULL},
         {"directions", NULL, OPTION_INT, &job.trial.directions, "N",
-         "sources that are edited by text too; needs --vocab (0)", NULL},
+         "sources that are also edited by text; needs --vocab (default 0)", NULL},
         {"sheet", NULL, OPTION_TEXT, &job.trial.sheet, "S.png",
-         "rows of sources, columns of sounds", NULL},
-        {"sheet-rows", NULL, OPTION_INT, &job.trial.sheet_rows, "N", "at most (20)", NULL},
+         "table of pictures: a row per source, a column per kind of sound", NULL},
+        {"sheet-rows", NULL, OPTION_INT, &job.trial.sheet_rows, "N",
+         "max. rows of --sheet (default 20)", NULL},
         MODEL_OPTIONS(job.models, true),
         REPORT_OPTIONS(job),
     };
     command_line line = {
         .usage = "eval edits --judge F --sources DIR --sounds DIR --generator F --clip F --audio F "
                  "...",
-        .about = "Every source by a sound of every kind, and what an independent network sees.",
+        .about = "Edits every source by a sound of every kind; an independent network classifies "
+                 "the edits.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
@@ -413,22 +453,26 @@ static int check_ablation(const command_line *line, const eval_job *job) {
 static int ablation(int argc, char **argv) {
     eval_job job = job_new();
     const option options[] = {
-        {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, a seed each", NULL},
-        {"without", NULL, OPTION_TEXT, &job.without, "D,E,F", "the same trained without (say) L_kl",
+        {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, one per training seed",
          NULL},
-        {"masks", NULL, OPTION_FLAG, &job.masks, NULL, "also the first group with a fixed mask",
+        {"without", NULL, OPTION_TEXT, &job.without, "D,E,F",
+         "audio encoders trained without one thing, e.g. L_kl", NULL},
+        {"masks", NULL, OPTION_FLAG, &job.masks, NULL,
+         "also measure the first group with equal layer weights", NULL},
+        {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR", "folder for zero-shot classification",
          NULL},
-        {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR", "folder for zero-shot", NULL},
         LABEL_OPTIONS(job),
         TRIAL_OPTIONS(job),
-        {"zero-shot-limit", NULL, OPTION_INT, &job.limit, "N", "sounds for zero-shot (all)", NULL},
+        {"zero-shot-limit", NULL, OPTION_INT, &job.limit, "N",
+         "number of sounds for zero-shot classification (default: all)", NULL},
         MODEL_OPTIONS(job.models, true),
         REPORT_OPTIONS(job),
     };
     command_line line = {
         .usage = "eval ablation --with A,B,C --without D,E,F [--data DIR] [--judge F --sources DIR "
                  "--sounds DIR --biased DIR] ...",
-        .about = "Zero-shot and edits of two groups of audio encoders: means, 95 % intervals.",
+        .about =
+            "Compares two groups of audio encoders: means and 95 % intervals of their figures.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
@@ -455,10 +499,10 @@ int command_eval(int argc, char **argv) {
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
         .usage = "eval (zero-shot | edits | ablation) ...",
-        .about = "Measures models; `chladni eval zero-shot --help` and so on tell the flags."};
+        .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
-    return usage_error(&line, "say what to evaluate: zero-shot, edits or ablation");
+    return usage_error(&line, "give an evaluation: zero-shot, edits or ablation");
 }

@@ -23,7 +23,11 @@ static int latents_from_seeds(generate_job *job) {
     job->count = parse_seeds(job->seeds, NULL);
     int *seed = malloc(sizeof *seed * (size_t)job->count);
     job->w = malloc(sizeof(float) * (size_t)job->count * code_numbers(job));
-    int code = seed && job->w ? EXIT_OK : EXIT_RUN;
+    int code = EXIT_OK;
+    if (!seed || !job->w) {
+        command_fail(CHL_ERR_MEMORY, "out of memory for %d latents", job->count);
+        code = run_error();
+    }
     if (code == EXIT_OK) parse_seeds(job->seeds, seed);
     for (int i = 0; i < job->count && code == EXIT_OK; i++)
         if (chl_seed_latent(job->engine, (uint64_t)seed[i], job->truncation,
@@ -42,7 +46,7 @@ static int latents_from_file(generate_job *job) {
         job->count = rank == 3 ? (int)dim[0] : 1;
         return EXIT_OK;
     }
-    fprintf(stderr, "chladni: %s: should be %d x %d or N x %d x %d numbers\n", job->latent,
+    fprintf(stderr, "chladni: %s: the array must be %d x %d or N x %d x %d\n", job->latent,
             job->size.rows, job->size.latent, job->size.rows, job->size.latent);
     return EXIT_RUN;
 }
@@ -95,7 +99,7 @@ static int run(generate_job *job) {
     const size_t picture = 3 * (size_t)job->size.picture * (size_t)job->size.picture;
     job->pixels = malloc(sizeof(float) * (size_t)job->count * picture);
     if (!job->pixels) {
-        fputs("chladni: out of memory: fewer pictures at a time\n", stderr);
+        fputs("chladni: out of memory: generate fewer pictures at a time\n", stderr);
         return EXIT_RUN;
     }
     if (chl_generate(job->engine, job->count, job->w, job->pixels) != CHL_OK) return run_error();
@@ -108,30 +112,33 @@ static int check(const command_line *line, const generate_job *job) {
         return usage_error(line, "give one of --seeds, --latent");
     if (!job->out) return usage_error(line, "--out is missing");
     if (!ends_in(job->out, ".png") && !ends_in(job->out, ".npy"))
-        return usage_error(line, "--out %s: should end in .png or .npy", job->out);
+        return usage_error(line, "--out must end in .png or .npy, got %s", job->out);
     if (job->seeds && parse_seeds(job->seeds, NULL) < 0)
-        return usage_error(line, "--seeds %s: should be like 0-9 or 1,5,8 (at most %d)", job->seeds,
-                           MAX_PICTURES);
+        return usage_error(line, "--seeds must be like 0-9 or 1,5,8, at most %d seeds, got %s",
+                           MAX_PICTURES, job->seeds);
     return EXIT_OK;
 }
 
 int command_generate(int argc, char **argv) {
     generate_job job = {.models = {.size = sizeof job.models}, .truncation = 0.7f};
     const option options[] = {
-        {"seeds", "seed", OPTION_TEXT, &job.seeds, "0-9", "seed numbers", NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "W+ codes, L x 512 or N x L x 512",
-         NULL},
+        {"seeds", "seed", OPTION_TEXT, &job.seeds, "0-9", "seeds: 0-9 or 1,5,8", NULL},
+        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy",
+         "W+ codes, rows x latent or N x rows x latent", NULL},
         {"out", NULL, OPTION_TEXT, &job.out, "P.png|X.npy",
-         "pictures, or float32 N x 3 x H x W in [-1,1]", NULL},
+         "picture files, or one float32 array N x 3 x H x W in [-1,1]", NULL},
         MODEL_OPTIONS(job.models, false),
-        {"truncation", "trunc", OPTION_FLOAT, &job.truncation, "X", "towards the mean (0.7)", NULL},
+        {"truncation", "trunc", OPTION_FLOAT, &job.truncation, "X",
+         "truncation towards the mean of W (default 0.7; 1: none)", NULL},
         {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
-         "generator's clamp (0 = by its kind, -1 = none)", NULL},
+         "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
     };
-    command_line line = {.usage = "generate --generator F (--seeds 0-9 | --latent W.npy) --out P",
-                         .about = "The generator's pictures. Several to a .png: P-0000.png, ...",
-                         .options = options,
-                         .count = sizeof options / sizeof options[0]};
+    command_line line = {
+        .usage = "generate --generator F (--seeds 0-9 | --latent W.npy) --out P",
+        .about =
+            "Writes pictures of seeds or W+ codes. Several to P.png: P-0000.png, P-0001.png, ...",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = check(&line, &job);

@@ -4,10 +4,10 @@
 int command_info(int argc, char **argv) {
     bool json = false;
     const option options[] = {
-        {"json", NULL, OPTION_FLAG, &json, NULL, "as JSON on stdout", NULL},
+        {"json", NULL, OPTION_FLAG, &json, NULL, "print JSON on stdout", NULL},
     };
     command_line line = {.usage = "info [--json]",
-                         .about = "What this build is and what it runs on.",
+                         .about = "Prints the version, libraries and devices of this build.",
                          .options = options,
                          .count = sizeof options / sizeof options[0]};
     bool done;

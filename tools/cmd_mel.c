@@ -5,7 +5,7 @@
 
 /* Low bands at the bottom, 0 black, 1 white. */
 static chl_status write_as_picture(const char *path, int bands, int64_t frames, const float *mel) {
-    if (frames > 65500) frames = 65500; /* PNG readers give up far earlier; said below */
+    if (frames > 65500) frames = 65500; /* PNG readers stop far below; the caller warns */
     float *pixels = malloc(sizeof(float) * 3 * (size_t)bands * (size_t)frames);
     if (!pixels) return command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     for (int b = 0; b < bands; b++)
@@ -24,21 +24,23 @@ int command_mel(int argc, char **argv) {
     const option options[] = {
         {"sound", "audio-path", OPTION_TEXT, &sound, "S", "sound file", NULL},
         {"mode", NULL, OPTION_CHOICE, &mode, "auto|compatible|absolute",
-         "reference level: the clip's maximum, or full scale (auto = absolute)", NULL},
-        {"out", NULL, OPTION_TEXT, &out, "M.npy|M.png", "bands x frames in [0,1], or a picture",
+         "reference level: the file's maximum (compatible) or full scale (absolute, the default)",
          NULL},
+        {"out", NULL, OPTION_TEXT, &out, "M.npy|M.png",
+         "float32 array bands x frames in [0,1], or a picture", NULL},
     };
-    command_line line = {.usage = "mel --sound S [--mode compatible|absolute] --out M.npy|M.png",
-                         .about = "The log-mel picture of a whole sound (44.1 kHz, 128 bands).",
-                         .options = options,
-                         .count = sizeof options / sizeof options[0]};
+    command_line line = {
+        .usage = "mel --sound S [--mode compatible|absolute] --out M.npy|M.png",
+        .about = "Writes the log-mel spectrogram of a whole sound (44.1 kHz, 128 bands).",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;
     if (!sound) return usage_error(&line, "--sound is missing");
     const char *end = out ? strrchr(out, '.') : NULL;
     if (!end || (strcmp(end, ".npy") != 0 && strcmp(end, ".png") != 0))
-        return usage_error(&line, "--out: a name that ends in .npy or .png");
+        return usage_error(&line, "--out must end in .npy or .png, got %s", out ? out : "nothing");
     int bands;
     int64_t frames;
     float *mel;
@@ -47,7 +49,7 @@ int command_mel(int argc, char **argv) {
     const int64_t dim[] = {bands, frames};
     bool picture = strcmp(end, ".png") == 0;
     if (picture && frames > 65500)
-        fprintf(stderr, "chladni: warning: a picture shows the first 65500 of %lld frames\n",
+        fprintf(stderr, "chladni: warning: the picture shows the first 65500 of %lld frames\n",
                 (long long)frames);
     chl_status status =
         picture ? write_as_picture(out, bands, frames, mel) : chl_array_write(out, 2, dim, mel);

@@ -78,7 +78,7 @@ static int check(const command_line *line, train_job *job) {
     chl_train_options *o = &job->options;
     if (!o->data) return usage_error(line, "--data is missing");
     if (!o->out) return usage_error(line, "--out is missing");
-    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
     o->steps = job->steps;
     o->stop_after = job->stop_after;
     o->save_every = job->save_every;
@@ -98,50 +98,55 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
     chl_train_options *o = &job->options;
     const option options[] = {
         {"data", NULL, OPTION_TEXT, &o->data, "DIR", "folder with pairs.jsonl", NULL},
-        {"out", NULL, OPTION_TEXT, &o->out, "DIR", "run folder, made when it is not there", NULL},
-        {"resume", NULL, OPTION_FLAG, &job->resume, NULL, "go on from the checkpoint in --out",
+        {"out", NULL, OPTION_TEXT, &o->out, "DIR", "run folder; created if it does not exist",
          NULL},
-        {"sizes", NULL, OPTION_TEXT, &o->sizes, "K=N,...", "of the network: embed=48,depths=2-2-2",
+        {"resume", NULL, OPTION_FLAG, &job->resume, NULL, "continue from the checkpoint in --out",
          NULL},
-        {"steps", NULL, OPTION_INT, &job->steps, "N", "of the whole schedule", NULL},
+        {"sizes", NULL, OPTION_TEXT, &o->sizes, "K=N,...",
+         "sizes of the network, e.g. embed=48,depths=2-2-2", NULL},
+        {"steps", NULL, OPTION_INT, &job->steps, "N", "steps of the whole schedule", NULL},
         {"stop-after", NULL, OPTION_INT, &job->stop_after, "N",
-         "end after this step; the schedule stays", NULL},
+         "stop after this step, with the schedule of --steps", NULL},
         {"save-every", NULL, OPTION_INT, &job->save_every, "N", "steps between checkpoints", NULL},
-        {"batch", NULL, OPTION_INT, &o->batch, "N", "samples in a step", NULL},
+        {"batch", NULL, OPTION_INT, &o->batch, "N", "samples per step", NULL},
         {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "AdamW's peak learning rate", NULL},
-        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "of the cosine schedule", NULL},
-        {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X", "share of a cycle with a rising rate",
-         NULL},
-        {"beta1", NULL, OPTION_FLOAT, &o->beta1, "X", "Adam's decay of the mean", NULL},
-        {"beta2", NULL, OPTION_FLOAT, &o->beta2, "X", "Adam's decay of the squares", NULL},
-        {"weight-decay", "decay", OPTION_FLOAT, &o->decay, "X", "decoupled; not on biases", NULL},
+        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the cosine schedule", NULL},
+        {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X",
+         "share of a cycle with rising learning rate", NULL},
+        {"beta1", NULL, OPTION_FLOAT, &o->beta1, "X", "Adam's decay of the first moment", NULL},
+        {"beta2", NULL, OPTION_FLOAT, &o->beta2, "X", "Adam's decay of the second moment", NULL},
+        {"weight-decay", "decay", OPTION_FLOAT, &o->decay, "X",
+         "decoupled weight decay, not applied to biases", NULL},
         {"average", "ema", OPTION_FLOAT, &o->average, "X",
-         "decay of the averaged weights, which users get; 0 = none", NULL},
-        {"seed", NULL, OPTION_INT, &job->seed, "N", "of everything that is drawn", NULL},
+         "decay of the weights' moving average, which is what is saved for use; 0: none", NULL},
+        {"seed", NULL, OPTION_INT, &job->seed, "N", "seed of all random numbers", NULL},
         {"start", NULL, OPTION_TEXT, &o->start, "FILE",
-         "weights to begin with, where name and shape are the same", NULL},
-        {"clip", NULL, OPTION_TEXT, &o->clip, "FILE", "audio: the frozen CLIP pair", NULL},
+         "initial weights, for arrays of the same name and shape", NULL},
+        {"clip", NULL, OPTION_TEXT, &o->clip, "FILE", "audio: weights of the frozen CLIP pair",
+         NULL},
         {"vocab", NULL, OPTION_TEXT, &o->vocab, "FILE", "audio, clip: CLIP's BPE merges", NULL},
         {"generator", "ckpt", OPTION_TEXT, &o->generator, "FILE",
-         "clip: learn from its pictures too", NULL},
-        {"wordnet", NULL, OPTION_TEXT, &o->wordnet, "DIR", "audio: WordNet's files, for synonyms",
+         "clip: also learn from this generator's pictures", NULL},
+        {"wordnet", NULL, OPTION_TEXT, &o->wordnet, "DIR",
+         "audio: folder of WordNet's files, for synonyms", NULL},
+        {"weight-text", NULL, OPTION_FLOAT, &o->weight_text, "X", "weight of the sound-text loss",
          NULL},
-        {"weight-text", NULL, OPTION_FLOAT, &o->weight_text, "X", "of the sound-text loss", NULL},
-        {"weight-image", NULL, OPTION_FLOAT, &o->weight_image, "X", "of the sound-picture loss",
-         NULL},
-        {"weight-sound", NULL, OPTION_FLOAT, &o->weight_sound, "X", "of the sound-sound loss",
-         NULL},
+        {"weight-image", NULL, OPTION_FLOAT, &o->weight_image, "X",
+         "weight of the sound-picture loss", NULL},
+        {"weight-sound", NULL, OPTION_FLOAT, &o->weight_sound, "X",
+         "weight of the sound-sound loss", NULL},
         {"weight-weak-pair", NULL, OPTION_FLOAT, &o->weight_weak_pair, "X",
-         "of the weakly paired loss (Eq. 9-12)", NULL},
-        {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "its temperature", NULL},
+         "weight of the weak-pair loss L_kl (Eq. 9-12)", NULL},
+        {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "temperature of L_kl", NULL},
         {"adversary", NULL, OPTION_FLOAT, &o->adversary, "X",
-         "clip: move the generator's codes so far against it", NULL},
+         "clip: max. adversarial shift of the generator's codes (0: none)", NULL},
         {"measured-w", NULL, OPTION_FLAG, &job->measured_w, NULL,
-         "generator: w begins with attributes.npy's numbers", NULL},
+         "generator: the first components of w equal the attributes in attributes.npy", NULL},
         {"mask-bands", NULL, OPTION_FLOAT, &o->mask_bands, "X",
-         "SpecAugment: largest share of the bands in a mask", NULL},
-        {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X", "the same of the time", NULL},
-        {"json", NULL, OPTION_FLAG, &job->json, NULL, "report as JSON on stdout", NULL},
+         "SpecAugment: max. share of the bands in a mask", NULL},
+        {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
+         "SpecAugment: max. share of the frames in a mask", NULL},
+        {"json", NULL, OPTION_FLAG, &job->json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {.usage = usage,
                          .about = text,
@@ -151,7 +156,7 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
     return code != EXIT_OK || *done ? code : check(&line, job);
 }
 
-/* --help of a model tells its own defaults. */
+/* --help of a model lists its own defaults. */
 static void describe(const chl_train_options *o, char *text, size_t size) {
     snprintf(text, size,
              "%s\n\nDefaults of %s: %lld steps of %d samples, rate %g in %d cycle%s, warm-up %g,\n"
@@ -178,7 +183,7 @@ int command_train(int argc, char **argv) {
     const bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (!named && !help)
         return usage_error(&(command_line){.usage = usage},
-                           "say what to train: audio, clip, generator or judge");
+                           "give a model to train: audio, clip, generator or judge");
     const int code = parse(&job, text, argc - named, argv + named, &done);
     return code != EXIT_OK || done ? code : run(&job);
 }

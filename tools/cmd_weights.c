@@ -26,17 +26,20 @@ int command_weights(int argc, char **argv) {
     const char *word[2] = {NULL, NULL}, *out = NULL;
     int kind = -1, seed = 0, format = CHL_FLOAT32;
     const option options[] = {
-        {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "of convert and random", NULL},
-        {"format", NULL, OPTION_CHOICE, &format, "f32|f16", "numbers that convert writes (f32)",
+        {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "file that convert and random write",
          NULL},
-        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "of random", NULL},
-        {"seed", NULL, OPTION_INT, &seed, "N", "of random", NULL},
+        {"format", NULL, OPTION_CHOICE, &format, "f32|f16",
+         "number format that convert writes (default f32)", NULL},
+        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "model that random makes",
+         NULL},
+        {"seed", NULL, OPTION_INT, &seed, "N", "seed of random's numbers (default 0)", NULL},
     };
     static const char *const kinds[] = {"generator", "clip", "audio", "face"};
     command_line line = {
         .usage = "weights (inspect FILE | convert FILE --out F | random --kind K --out F)",
-        .about = "inspect: names and shapes. convert: to safetensors. random: a small\n"
-                 "untrained model, to try the machinery out. Nothing in a file is ever executed.",
+        .about =
+            "inspect: prints names and shapes. convert: writes safetensors. random: makes a small\n"
+            "untrained model for trying the program. Nothing in a file is ever executed.",
         .options = options,
         .count = sizeof options / sizeof options[0],
         .positional = word,
@@ -52,5 +55,6 @@ int command_weights(int argc, char **argv) {
     if (strcmp(action, "random") == 0 && kind >= 0 && out && seed >= 0)
         return chl_weights_random(kinds[kind], (uint64_t)seed, out) == CHL_OK ? EXIT_OK
                                                                               : run_error();
-    return usage_error(&line, "say what to do with which file");
+    return usage_error(&line, "give an action and its file: inspect FILE, convert FILE --out F, or "
+                              "random --kind K --out F");
 }

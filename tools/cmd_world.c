@@ -74,8 +74,8 @@ static int check(const command_line *line, const world_job *job) {
     if (single && (job->has_count || job->has_split || job->has_bias || job->has_min ||
                    job->has_second || job->no_sounds))
         return usage_error(line, "--count, --split, --bias, --min-strength, --second-event and "
-                                 "--no-sounds are for a folder");
-    if (job->seed < 0) return usage_error(line, "--seed must not be negative");
+                                 "--no-sounds apply to a folder only");
+    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
     return EXIT_OK;
 }
 
@@ -87,39 +87,45 @@ int command_world(int argc, char **argv) {
         {"count", NULL, OPTION_INT, &job.count, "N", "samples (1000)", &job.has_count},
         {"seed", NULL, OPTION_INT, &job.seed, "N", "of everything that is drawn (0)", NULL},
         {"split", NULL, OPTION_CHOICE, &job.split, "train|test|calm",
-         "train: with the planted bias; test: held-out synthesis, no bias; calm: no events",
+         "train: with the planted bias; test: held-out synthesis, no bias; calm: no events "
+         "(default "
+         "train)",
          &job.has_split},
-        {"size", NULL, OPTION_INT, &job.options.side, "N", "pixels on a side (128)", &job.has_side},
+        {"size", NULL, OPTION_INT, &job.options.side, "N", "pixels on a side (default 128)",
+         &job.has_side},
         {"seconds", NULL, OPTION_FLOAT, &job.options.seconds, "X",
-         "length of a sound, half to one and a half of it in a folder (6)", &job.has_seconds},
+         "length of a sound (default 6); in a folder the mean of lengths from half to 1.5 times",
+         &job.has_seconds},
         {"no-sounds", NULL, OPTION_FLAG, &job.no_sounds, NULL,
-         "pictures and latents only, a sixth of them calm", NULL},
+         "write pictures and latents only, a sixth of them without an event", NULL},
         {"bias", NULL, OPTION_FLOAT, &job.options.bias, "X",
-         "share of training samples at their kind's favourite time, season and house (0.8)",
+         "share of training samples with their kind's favourite time, season and house (default "
+         "0.8)",
          &job.has_bias},
         {"min-strength", "least-strength", OPTION_FLOAT, &job.options.min_strength, "X",
-         "of the events in a folder, 0 to 1 (0.25)", &job.has_min},
+         "min. strength of the events in a folder, 0 to 1 (default 0.25)", &job.has_min},
         {"second-event", NULL, OPTION_FLOAT, &job.options.second_event, "X",
-         "share of a folder's eventful pictures that show a second, weaker event; with --no-sounds "
-         "(0)",
+         "share of the pictures with an event that show a second, weaker one; needs --no-sounds "
+         "(default 0)",
          &job.has_second},
-        {"force", NULL, OPTION_FLAG, &job.force, NULL, "write into a folder that is not empty",
+        {"force", NULL, OPTION_FLAG, &job.force, NULL, "write to a folder that is not empty", NULL},
+        {"sound", NULL, OPTION_TEXT, &job.sound, "KIND", "write one sound of this kind to O.wav",
          NULL},
-        {"sound", NULL, OPTION_TEXT, &job.sound, "KIND", "one sound, to O.wav", NULL},
-        {"picture", NULL, OPTION_TEXT, &job.picture, "KIND|nothing", "one picture, to O.png", NULL},
-        {"strength", NULL, OPTION_FLOAT, &job.strength, "X", "of the one, 0 to 1 (0.8)", NULL},
+        {"picture", NULL, OPTION_TEXT, &job.picture, "KIND|nothing", "write one picture to O.png",
+         NULL},
+        {"strength", NULL, OPTION_FLOAT, &job.strength, "X",
+         "strength of the event of --sound or --picture, 0 to 1 (default 0.8)", NULL},
         {"algorithm", NULL, OPTION_INT, &job.algorithm, "N",
-         "way of synthesis of the one sound, 0 to 3; 3 is held out of training (0)", NULL},
+         "synthesis algorithm of --sound, 0 to 3; 3 is held out of training (default 0)", NULL},
         {"clean", NULL, OPTION_FLAG, &job.clean, NULL,
-         "the one sound without a recording's room, noise and microphone", NULL},
+         "--sound without the room, noise and microphone of a recording", NULL},
     };
     command_line line = {
         .usage = "world (--out DIR [--count N] [--split S] ... | --sound KIND --out O.wav | "
                  "--picture KIND --out O.png)",
-        .about =
-            "Sounds, pictures and words of a small procedural world, from seeds. Kinds: rain,\n"
-            "thunderstorm, wind, fire, birdsong, ocean waves, underwater bubbles, explosion,\n"
-            "crickets, church bell.",
+        .about = "Writes sounds, pictures and captions of a small procedural world. Kinds: rain,\n"
+                 "thunderstorm, wind, fire, birdsong, ocean waves, underwater bubbles, explosion,\n"
+                 "crickets, church bell.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;

@@ -1,4 +1,4 @@
-/* `edit`: what was asked for, and the optimisations that come of it. Every source is edited towards
+/* `edit`: what was asked for, and the arrays of the optimisations. Every source is edited towards
  * every target; a pair's number is source * targets + target. */
 #ifndef CHL_TOOLS_EDIT_JOB_H
 #define CHL_TOOLS_EDIT_JOB_H
@@ -55,23 +55,10 @@ int edit_results(const edit_job *job);
 /* NULL when it was not reached. */
 const float *edit_result(const edit_job *job, int source, int result);
 
-/* Engine, sources, targets and room for what comes. */
-int edit_prepare(edit_job *job);
-/* CHL_ERR_CANCELLED and CHL_ERR_NUMERIC leave what was reached. */
-chl_status edit_optimise(edit_job *job);
-void edit_release(edit_job *job);
-
-/* --- pictures: edit_pictures.c ---------------------------------------------------------------- */
+#define NAME_ROOM 256
 /* "rain" of "sounds/rain.wav", "text", "source", "seed 7": for files and reports */
 void edit_source_name(const edit_job *job, int source, char *name, size_t room);
 void edit_target_name(const edit_job *job, int target, char *name, size_t room);
 /* Usage error when two pictures would get the same name. */
 int edit_check_names(const command_line *line, const edit_job *job);
-int edit_write_results(edit_job *job);
-int edit_write_strip(edit_job *job);
-int edit_write_sheet(edit_job *job);
-/* out.png -> out-000050.png */
-chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress);
-/* cosine of a code's picture with an embedding */
-chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine);
 #endif

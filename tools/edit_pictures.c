@@ -1,5 +1,5 @@
 /* What `edit` writes: the edited pictures, strips and sheets. */
-#include "edit_job.h"
+#include "edit_pictures.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,47 +8,8 @@
 
 #define GAP 4 /* pixels between pictures of a sheet */
 #define PATH_ROOM 4096
-#define NAME_ROOM 256
 
-/* --- names ------------------------------------------------------------------------------------ */
-/* sounds/rain.wav -> rain */
-static int stem(const char *path, const char **begin) {
-    const char *slash = strrchr(path, '/');
-    *begin = slash ? slash + 1 : path;
-    const char *dot = strrchr(*begin, '.');
-    return dot && dot > *begin ? (int)(dot - *begin) : (int)strlen(*begin);
-}
-
-void edit_source_name(const edit_job *job, int source, char *name, size_t room) {
-    if (job->seeds)
-        snprintf(name, room, "seed%d", job->seed[source]);
-    else
-        snprintf(name, room, "source");
-}
-
-void edit_target_name(const edit_job *job, int target, char *name, size_t room) {
-    const char *begin;
-    if (job->text && target == 0) {
-        snprintf(name, room, "text");
-        return;
-    }
-    const int length = stem(job->sound.item[job->mix || edit_by_level(job) ? 0 : target], &begin);
-    snprintf(name, room, "%.*s", length, begin);
-}
-
-int edit_check_names(const command_line *line, const edit_job *job) {
-    if (job->mix || job->text) return EXIT_OK;
-    for (int i = 0; i < job->sound.count; i++)
-        for (int j = 0; j < i; j++) {
-            char a[NAME_ROOM], b[NAME_ROOM];
-            edit_target_name(job, i, a, sizeof a);
-            edit_target_name(job, j, b, sizeof b);
-            if (strcmp(a, b) == 0)
-                return usage_error(line, "two sounds are called %s: so would be their pictures", a);
-        }
-    return EXIT_OK;
-}
-
+/* --- results ---------------------------------------------------------------------------------- */
 /* Several pictures: files in a folder. */
 static void result_path(const edit_job *job, int source, int result, char *path) {
     if (job->sources * edit_results(job) == 1) {

@@ -9,6 +9,9 @@ static const struct {
     const char *field, *flag;
 } flags[] = {
     {"adam_eps", "--adam-eps"},
+    {"adversary", "--adversary"},
+    {"algorithm", "--algorithm"},
+    {"amount", "the amount of --mix"},
     {"audio", "--audio"},
     {"average", "--average"},
     {"batch", "--batch"},
@@ -30,6 +33,8 @@ static const struct {
     {"latent_weight_rise", "--latent-weight-rise"},
     {"level_step", "--level-step"},
     {"levels", "--levels"},
+    {"mask_bands", "--mask-bands"},
+    {"mask_frames", "--mask-frames"},
     {"mask_rate", "--mask-rate"},
     {"min_strength", "--min-strength"},
     {"neutral", "--neutral"},
@@ -48,9 +53,14 @@ static const struct {
     {"steps", "--steps"},
     {"stop_after", "--stop-after"},
     {"strength", "--strength"},
+    {"tau_weak_pair", "--tau-weak-pair"},
     {"truncation", "--truncation"},
     {"vocab", "--vocab"},
     {"warm_up", "--warm-up"},
+    {"weight_image", "--weight-image"},
+    {"weight_sound", "--weight-sound"},
+    {"weight_text", "--weight-text"},
+    {"weight_weak_pair", "--weight-weak-pair"},
 };
 
 static const char *find_flag(const char *word, size_t length) {

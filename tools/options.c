@@ -13,7 +13,7 @@ int usage_error(const command_line *line, const char *format, ...) {
     fputs("chladni: ", stderr);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nusage: chladni %s\n       --help says more\n", line->usage);
+    fprintf(stderr, "\nusage: chladni %s\n       --help lists the flags\n", line->usage);
     return EXIT_USAGE;
 }
 
@@ -125,7 +125,7 @@ static int parse_flag(command_line *line, int argc, char **argv, int *at) {
     const char *value = equals ? equals + 1 : *at + 1 < argc ? argv[*at + 1] : NULL;
     if (o && !value) return usage_error(line, "--%s needs %s", o->name, kind_text(o));
     if (o && !read_value(o, value))
-        return usage_error(line, "--%s %s: should be %s", o->name, value, kind_text(o));
+        return usage_error(line, "--%s must be %s, got %s", o->name, kind_text(o), value);
     if (!o) {
         char flag[64];
         snprintf(flag, sizeof flag, "%.*s", (int)length, name);
@@ -151,7 +151,7 @@ int parse_options(command_line *line, int argc, char **argv, bool *done) {
         } else if (line->positionals < line->max_positionals) {
             line->positional[line->positionals++] = argv[i];
         } else {
-            return usage_error(line, "what is \"%s\"? flags begin with --", argv[i]);
+            return usage_error(line, "unexpected argument \"%s\": flags begin with --", argv[i]);
         }
     }
     return EXIT_OK;

@@ -56,7 +56,7 @@ typedef struct command_line {
 } command_line;
 
 /* EXIT_OK to go on. Otherwise the program's exit code: --help was printed (`*done` set), or the
- * usage was wrong (said on stderr). */
+ * usage was wrong (the error is on stderr). */
 int parse_options(command_line *line, int argc, char **argv, bool *done);
 /* "chladni: text" and a hint at --help on stderr; returns EXIT_USAGE. */
 int usage_error(const command_line *line, const char *format, ...)

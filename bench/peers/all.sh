@@ -43,7 +43,7 @@ race() { # race NAME WORKLOAD ARGUMENTS...
 apart() { # apart NAME WORKLOAD ARGUMENTS...: ours with every call on its own, for what fusing saves on a GPU
   local out=$folder/apart-$1.json
   [ "$device" != cpu ] || return 0
-  [ -s "$out" ] || "$ours" "$2" "${@:3}" --bf16 --device "$device" --apart --json >"$out" ||
+  [ -s "$out" ] || "$ours" "$2" "${@:3}" --bf16 --device "$device" --no-fusion --json >"$out" ||
     { echo "peers: $1 with calls apart failed" >&2; rm -f "$out"; failed=1; }
 }
 if [ -n "$ours" ]; then

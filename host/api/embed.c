@@ -75,8 +75,8 @@ chl_status chl_embed_texts(chl_engine *engine, int64_t count, const char *const 
 
 /* --- pictures --------------------------------------------------------------------------------- */
 static chl_status check_pixels(int height, int width) {
-    if (height > 0 && width > 0) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "a picture of %d x %d pixels", width, height);
+    CHL_TRY(chl_check_int(height > 0, "height", "> 0", height));
+    return chl_check_int(width > 0, "width", "> 0", width);
 }
 
 typedef struct equal_pictures {

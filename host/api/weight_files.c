@@ -14,8 +14,7 @@ chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **dat
     CHL_TRY(chl_npy_read(path, &desc, &values));
     if (desc.dtype != CHL_F32) {
         free(values);
-        return chl_fail(CHL_ERR_FORMAT, "%s: whole numbers where floating-point ones are needed",
-                        path);
+        return chl_fail(CHL_ERR_FORMAT, "%s: the array must be float32, got whole numbers", path);
     }
     *rank = desc.rank;
     for (int i = 0; i < desc.rank; i++) dim[i] = desc.dim[i];
@@ -25,7 +24,8 @@ chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **dat
 
 chl_status chl_array_write(const char *path, int rank, const int64_t *dim, const float *data) {
     if (rank < 0 || rank > CHL_MAX_RANK)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s: an array of %d axes", path, rank);
+        return chl_fail(CHL_ERR_ARGUMENT, "%s: rank must be in [0, %d], got %d", path, CHL_MAX_RANK,
+                        rank);
     chl_desc desc = chl_make_desc(CHL_F32, rank, dim);
     return chl_npy_write(path, &desc, data);
 }

@@ -1,4 +1,5 @@
 /* Two edits as one (METHOD section 4). */
+#include "base/options.h"
 #include "models/engine.h"
 #include <chladni/edit.h>
 #include <math.h>
@@ -7,13 +8,14 @@ chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount, 
                            const float *sound, float *mixed) {
     CHL_TRY(chl_need(engine->generator, "generator", "mixing latents"));
     const int rows = engine->generator->sizes.rows, d = engine->generator->sizes.latent;
-    if (mix == CHL_MIX_LINEAR && !(amount >= 0 && amount <= 1))
-        return chl_fail(CHL_ERR_ARGUMENT, "a mix of %g parts text: should be 0 to 1", amount);
+    CHL_TRY(chl_check_enum((int)mix, CHL_MIX_ROWS + 1, "mix"));
+    if (mix == CHL_MIX_LINEAR)
+        CHL_TRY(chl_check_float(amount >= 0 && amount <= 1, "amount", "in [0, 1]", (double)amount));
     if (mix == CHL_MIX_ROWS && !(amount >= 0 && amount <= rows && amount == floorf(amount)))
-        return chl_fail(CHL_ERR_ARGUMENT, "%g rows from the sound: a code of %s has %d", amount,
-                        engine->generator->model.params->source, rows);
-    if (mix != CHL_MIX_LINEAR && mix != CHL_MIX_ROWS)
-        return chl_fail(CHL_ERR_ARGUMENT, "%d is no way to mix", (int)mix);
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "amount must be a whole number in [0, %d], the rows of a code of %s, got %g", rows,
+            engine->generator->model.params->source, (double)amount);
     for (int i = 0; i < rows * d; i++) {
         const float of_text = mix == CHL_MIX_LINEAR ? amount : i / d >= (int)amount;
         mixed[i] = of_text * text[i] + (1 - of_text) * sound[i];

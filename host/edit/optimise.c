@@ -39,13 +39,13 @@ static void check_sample(run *r, int index, int n, const float *values, int64_t 
 
 static chl_status explain(const run *r) {
     if (r->o->samples == 1)
-        return chl_fail(CHL_ERR_NUMERIC,
-                        "step %d: a loss is not finite any more: lower the learning rate",
+        return chl_fail(CHL_ERR_NUMERIC, "step %d: a loss is not finite: use a lower rate",
                         r->step + 1);
-    return chl_fail(CHL_ERR_NUMERIC,
-                    "%d of %d codes broke down, the first of them number %d in step %d, where a "
-                    "loss is not finite any more: lower the learning rate",
-                    r->o->samples - r->left, r->o->samples, r->first + 1, r->step + 1);
+    return chl_fail(
+        CHL_ERR_NUMERIC,
+        "the loss of %d of %d codes is not finite, first that of code number %d in step %d: use a "
+        "lower rate",
+        r->o->samples - r->left, r->o->samples, r->first + 1, r->step + 1);
 }
 
 /* --- a step ----------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 #include "models/audio_encoder.h"
+#include "base/options.h"
 #include "sound/mel.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@ static chl_status check_sizes(const chl_audio_encoder *encoder, int channels) {
         return chl_fail(CHL_ERR_SHAPE, "%s: takes pictures of %d channels, a mel picture has one",
                         source, channels);
     if (encoder->sizes.embedding > CHL_MAX_EMBEDDING)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: embeddings of %d numbers; at most %d are handled",
-                        source, encoder->sizes.embedding, CHL_MAX_EMBEDDING);
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: an embedding must have at most %d numbers, got %d", source,
+                        CHL_MAX_EMBEDDING, encoder->sizes.embedding);
     return CHL_OK;
 }
 
@@ -66,8 +68,7 @@ chl_status chl_audio_encoder_check(const chl_audio_encoder *encoder, int64_t cou
                                    const float *gain_db) {
     CHL_TRY(chl_need(encoder, "audio", "embedding a sound"));
     for (int64_t i = 0; gain_db && i < count; i++) {
-        if (!isfinite(gain_db[i]))
-            return chl_fail(CHL_ERR_ARGUMENT, "a gain of %g dB", (double)gain_db[i]);
+        CHL_TRY(chl_check_float(isfinite(gain_db[i]), "gain_db", "finite", (double)gain_db[i]));
         if (gain_db[i] != 0 && encoder->mel == CHL_MEL_COMPATIBLE)
             return chl_fail(
                 CHL_ERR_ARGUMENT,

@@ -24,8 +24,9 @@ static chl_status import(chl_clip *clip) {
     CHL_TRY(chl_clip_import(clip->model.params, &clip->config));
     CHL_TRY(chl_params_check_all_used(clip->model.params));
     if (clip->config.embed > CHL_MAX_EMBEDDING)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "%s: embeddings of %d numbers; at most %d are handled",
-                        clip->model.params->source, clip->config.embed, CHL_MAX_EMBEDDING);
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: an embedding must have at most %d numbers, got %d",
+                        clip->model.params->source, CHL_MAX_EMBEDDING, clip->config.embed);
     return CHL_OK;
 }
 

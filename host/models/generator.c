@@ -185,8 +185,8 @@ chl_status chl_generator_seed_code(chl_generator *generator, uint64_t seed, floa
                                    float *code) {
     CHL_TRY(chl_generator_need_mapping(generator, "a latent from a seed"));
     if (seed > UINT32_MAX)
-        return chl_fail(CHL_ERR_ARGUMENT, "seed %llu: seeds end at %u", (unsigned long long)seed,
-                        UINT32_MAX);
+        return chl_fail(CHL_ERR_ARGUMENT, "seed must be <= %u, got %llu", UINT32_MAX,
+                        (unsigned long long)seed);
     if (truncation != 1) CHL_TRY(chl_generator_average(generator));
     float *z = malloc(sizeof(float) * (size_t)generator->sizes.z);
     float *w = malloc(sizeof(float) * (size_t)generator->sizes.latent);

@@ -62,5 +62,6 @@ chl_status chl_small_model(const char *kind, uint64_t seed, chl_params **out) {
                   {"face", random_face}};
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
         if (strcmp(kind, makers[i].kind) == 0) return makers[i].make(seed, out);
-    return chl_fail(CHL_ERR_ARGUMENT, "%s: should be generator, clip, audio or face", kind);
+    return chl_fail(CHL_ERR_ARGUMENT, "kind must be generator, clip, audio or face, got \"%s\"",
+                    kind);
 }

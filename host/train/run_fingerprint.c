@@ -1,5 +1,6 @@
 /* What a run is: its options, and the content of the files they name. */
 #include "base/machine.h"
+#include "base/options.h"
 #include "io/file_map.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -194,25 +195,33 @@ static bool share(float x) {
 }
 
 chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
+    static const char below_one[] = "in [0, 1)";
     const struct {
-        bool right;
-        const char *text;
+        bool holds;
+        const char *field, *range;
+        double value;
     } rules[] = {
-        {o->out && *o->out, "out: the run folder is missing"},
-        {!training->need || (o->data && *o->data), "data: the folder of samples is missing"},
-        {o->steps >= 1, "steps must be 1 or more"},
-        {o->stop_after >= 0, "stop_after must not be negative"},
-        {o->save_every >= 0, "save_every must not be negative"},
-        {o->batch >= 1, "batch must be 1 or more"},
-        {o->rate > 0 && isfinite(o->rate), "rate must be above 0"},
-        {o->cycles >= 1 && o->cycles <= o->steps, "cycles must be from 1 to steps"},
-        {share(o->warm_up), "warm_up must be in [0, 1)"},
-        {share(o->beta1) && share(o->beta2), "beta1 and beta2 must be in [0, 1)"},
-        {o->decay >= 0 && isfinite(o->decay), "decay must not be negative"},
-        {share(o->average), "average must be in [0, 1)"},
+        {o->steps >= 1, "steps", ">= 1", (double)o->steps},
+        {o->stop_after >= 0, "stop_after", ">= 0", (double)o->stop_after},
+        {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
+        {o->batch >= 1, "batch", ">= 1", o->batch},
+        {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
+        {o->cycles >= 1 && o->cycles <= o->steps, "cycles", "in [1, steps]", o->cycles},
+        {share(o->warm_up), "warm_up", below_one, (double)o->warm_up},
+        {share(o->beta1), "beta1", below_one, (double)o->beta1},
+        {share(o->beta2), "beta2", below_one, (double)o->beta2},
+        {o->decay >= 0 && isfinite(o->decay), "decay", ">= 0", (double)o->decay},
+        {share(o->average), "average", below_one, (double)o->average},
     };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-        if (!rules[i].right)
-            return chl_fail(CHL_ERR_ARGUMENT, "training %s: %s", training->name, rules[i].text);
+    if (!o->out || !*o->out)
+        return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);
+    if (training->need && (!o->data || !*o->data))
+        return chl_fail(CHL_ERR_ARGUMENT, "training %s needs data, a folder of samples",
+                        training->name);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        const chl_status status =
+            chl_check_float(rules[i].holds, rules[i].field, rules[i].range, rules[i].value);
+        if (status != CHL_OK) return chl_fail_in(status, "training %s", training->name);
+    }
     return CHL_OK;
 }

@@ -3,6 +3,7 @@
  * A step: mel pictures of the batch -> Swin -> a; their SpecAugmented views -> Swin -> a'; texts,
  * paired pictures and weakly paired pictures come as embeddings (audio_targets.h), for CLIP is
  * frozen. A loss of weight 0 is not built, nor is what only it would look at. */
+#include "base/options.h"
 #include "losses/losses.h"
 #include "nets/swin.h"
 #include "train/audio_targets.h"
@@ -102,22 +103,30 @@ static void start_narrow(chl_params *params) {
 
 /* --- building --------------------------------------------------------------------------------- */
 static chl_status check_options(const chl_train_options *o) {
-    const float weight[] = {o->weight_text, o->weight_image, o->weight_sound, o->weight_weak_pair};
+    const struct {
+        const char *field;
+        float value;
+    } weight[] = {{"weight_text", o->weight_text},
+                  {"weight_image", o->weight_image},
+                  {"weight_sound", o->weight_sound},
+                  {"weight_weak_pair", o->weight_weak_pair}},
+      mask[] = {{"mask_bands", o->mask_bands}, {"mask_frames", o->mask_frames}};
     float sum = 0;
     for (int i = 0; i < 4; i++) {
-        if (!(weight[i] >= 0) || !isfinite(weight[i]))
-            return chl_fail(CHL_ERR_ARGUMENT, "a loss's weight is %g: none is below 0", weight[i]);
-        sum += weight[i];
+        const float value = weight[i].value;
+        CHL_TRY(
+            chl_check_float(value >= 0 && isfinite(value), weight[i].field, ">= 0", (double)value));
+        sum += value;
     }
-    if (sum == 0) return chl_fail(CHL_ERR_ARGUMENT, "all four losses have weight 0");
-    if (o->batch < 2)
-        return chl_fail(CHL_ERR_ARGUMENT, "a batch of %d: contrastive losses compare at least 2",
-                        o->batch);
-    if (o->weight_weak_pair > 0 && !(o->tau_weak_pair > 0))
-        return chl_fail(CHL_ERR_ARGUMENT, "the weak-pair temperature is %g, not above 0",
-                        o->tau_weak_pair);
-    if (!(o->mask_bands >= 0 && o->mask_bands <= 1 && o->mask_frames >= 0 && o->mask_frames <= 1))
-        return chl_fail(CHL_ERR_ARGUMENT, "SpecAugment's masks are shares, from 0 to 1");
+    if (sum == 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "one of the four losses must have a weight > 0, got 0");
+    CHL_TRY(chl_check_int(o->batch >= 2, "batch", ">= 2 for a contrastive loss", o->batch));
+    if (o->weight_weak_pair > 0)
+        CHL_TRY(chl_check_float(o->tau_weak_pair > 0, "tau_weak_pair", "> 0",
+                                (double)o->tau_weak_pair));
+    for (int i = 0; i < 2; i++)
+        CHL_TRY(chl_check_float(mask[i].value >= 0 && mask[i].value <= 1, mask[i].field,
+                                "in [0, 1]", (double)mask[i].value));
     return CHL_OK;
 }
 

@@ -4,6 +4,7 @@
  * Captions of a made-up world repeat: equal ones in a batch share the target's mass instead of
  * being each other's negatives. With a generator, half of each batch are its pictures
  * (generator_pool.h). */
+#include "base/options.h"
 #include "base/random.h"
 #include "io/picture.h"
 #include "losses/losses.h"
@@ -258,16 +259,13 @@ static void build_losses(chl_trainer *t, clip_training *own) {
 }
 
 static chl_status check_adversary(const chl_train_options *o) {
-    if (!(o->adversary >= 0) || !isfinite(o->adversary))
-        return chl_fail(CHL_ERR_ARGUMENT, "an adversary's reach of %g: 0 or more",
-                        (double)o->adversary);
-    if (o->adversary > 0 && !o->generator)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "an adversary moves a generator's codes: give a generator");
-    if (o->adversary > 0 && (o->batch < 4 || o->batch % 2))
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "a batch of %d: with an adversary an even number, 4 or more", o->batch);
-    return CHL_OK;
+    CHL_TRY(chl_check_float(o->adversary >= 0 && isfinite(o->adversary), "adversary", ">= 0",
+                            (double)o->adversary));
+    if (o->adversary == 0) return CHL_OK;
+    if (!o->generator)
+        return chl_fail(CHL_ERR_ARGUMENT, "an adversary needs generator: it moves its codes");
+    return chl_check_int(o->batch >= 4 && o->batch % 2 == 0, "batch",
+                         "even and >= 4 with an adversary", o->batch);
 }
 
 static chl_status build(chl_trainer *t) {

@@ -40,7 +40,7 @@ rain=$fixtures/sound/rain.wav
 ok "help" --help
 ok "version" --version
 for command in edit generate embed mel weights info world train eval; do ok "$command --help" $command --help; done
-bad "no command" 2 "no command \"fly\"" fly
+bad "no command" 2 "unknown command \"fly\"" fly
 "$program" >out 2>err; is "nothing at all is a usage error" test $? = 2
 
 # --- generate
@@ -52,9 +52,9 @@ ok "same seed, same bytes" generate $g --seeds 7 --out again.png
 is "deterministic" same seven.png again.png
 ok "underscores and equals signs" generate --generator=generator.safetensors --seeds=7 --truncation=0.7 --out=again2.png
 is "same again" same seven.png again2.png
-bad "reversed seeds" 2 "seeds 9-0" generate $g --seeds 9-0 --out x.png
+bad "reversed seeds" 2 "got 9-0" generate $g --seeds 9-0 --out x.png
 bad "no seeds" 2 "give one of --seeds, --latent" generate $g --out x.png
-bad "odd ending" 2 "should end in" generate $g --seeds 1 --out x.jpg
+bad "odd ending" 2 "must end in" generate $g --seeds 1 --out x.jpg
 bad "no generator" 2 "generator is missing" generate --seeds 1 --out x.png
 bad "generator that is none" 1 "clip.safetensors" generate --generator clip.safetensors --seeds 1 --out x.png
 bad "absent file" 1 "nowhere.pt" generate --generator nowhere.pt --seeds 1 --out x.png
@@ -103,15 +103,15 @@ ok "the sound's edit" edit $models --seed 7 --sound "$rain" --steps 2 --out soun
 is "indeed" same mix0.png sound.png
 ok "half the rows" edit $models --seed 7 $both --mix rows --steps 2 --out mix6.png
 is "are another" differ mix6.png sound.png
-bad "a mix of more than all" 1 "should be 0 to 1" edit $models --seed 7 $both --mix linear:1.5 --steps 2 --out x.png
-bad "more rows than there are" 1 "13 rows" edit $models --seed 7 $both --mix rows:13 --steps 2 --out x.png
+bad "a mix of more than all" 1 "amount of --mix must be in .0, 1., got 1.5" edit $models --seed 7 $both --mix linear:1.5 --steps 2 --out x.png
+bad "more rows than there are" 1 "whole number in .0, 12.*got 13" edit $models --seed 7 $both --mix rows:13 --steps 2 --out x.png
 bad "an unknown mix" 2 "linear:0.5, rows or rows:9" edit $models --seed 7 $both --mix half --out x.png
 bad "a mix of one" 2 "mix needs" edit $models --seed 7 --sound "$rain" --mix rows --out x.png
 size() { [ "$(head -c 24 "$1" | tail -c 8 | od -An -tx1 | tr -d ' \n')" = "$(printf %08x%08x "$2" "$3")" ]; }
 is "strip of four" size mix.png 524 128
 ok "strip" edit $models --seed 7 --sound "$rain" --steps 4 --strip strip.png --strip-steps 2
 is "is four wide" size strip.png 524 128
-bad "too long a strip" 2 "0 to 100" edit $models --seed 7 --sound "$rain" --strip x.png --strip-steps 101
+bad "too long a strip" 2 "in .0, 100." edit $models --seed 7 --sound "$rain" --strip x.png --strip-steps 101
 absolute="$models --mode absolute"
 ok "sheet" edit $absolute --seed 7,8 --sound "$rain" --steps 2 --sheet sheet.png --json
 is "has two rows of six" size sheet.png 788 260
@@ -121,7 +121,7 @@ ok "the edit alone" edit $absolute --seed 7 --sound "$rain" --steps 2 --out alon
 is "are the same" same full.png alone.png
 bad "sheet in compatible mode" 1 "absolute mode" edit $models --seed 7 --sound "$rain" --steps 2 --sheet x.png
 bad "levels that are none" 2 "sheet-levels" edit $absolute --seed 7 --sound "$rain" --sheet x.png --sheet-levels -12,loud
-bad "an edit that no level is" 2 "show 0 dB" edit $absolute --seed 7 --sound "$rain" --sheet x.png --sheet-levels -12 --out y.png
+bad "an edit that no level is" 2 "are of 0 dB" edit $absolute --seed 7 --sound "$rain" --sheet x.png --sheet-levels -12 --out y.png
 cp "$rain" drops.wav
 ok "seeds by sounds" edit $models --seed 7,9 --sound "$rain" --sound drops.wav --steps 2 --batch 3 --out all --latent-out all.npy --strip all.png --json
 is "a picture each" test -s all/seed7-rain.png -a -s all/seed7-drops.png -a -s all/seed9-rain.png -a -s all/seed9-drops.png
@@ -131,10 +131,10 @@ ok "a sheet of sounds" edit $models --seed 7,9 --sound "$rain" --sound drops.wav
 is "two rows of three" size sounds.png 392 260
 is "the same edits" same all.npy sheet.npy
 bad "a sheet of a mix" 2 "exclude each other" edit $models --seed 7 $both --mix rows --sheet x.png
-bad "sounds of one name" 2 "two sounds are called rain" edit $models --seed 7 --sound "$rain" --sound "$rain" --out all
+bad "sounds of one name" 2 "both be named rain" edit $models --seed 7 --sound "$rain" --sound "$rain" --out all
 bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 --sound "$rain" --steps 1 --out a.png
-bad "seeds that are none" 2 "should be like 7" edit $models --seed -7 --sound "$rain" --out x.png
-bad "snapshots of several" 2 "works on one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
+bad "seeds that are none" 2 "--seed must be like 7" edit $models --seed -7 --sound "$rain" --out x.png
+bad "snapshots of several" 2 "works for one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
 ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
 bad "a mask that forgets" 1 "--mask-rate must be >= 0, got -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
@@ -147,12 +147,12 @@ bad "no source" 2 "give one of --image, --seed, --latent" edit $models --sound "
 bad "two sources" 2 "give one of" edit $models --seed 1 --latent a.npy --sound "$rain" --out x.png
 bad "no target" 2 "give one of --sound, --text" edit $models --seed 1 --out x.png
 bad "text without vocab" 2 "vocab" edit $models --seed 1 --text rain --out x.png
-bad "not a number" 2 "steps ten: should be a whole number" edit $models --seed 1 --sound "$rain" --steps ten --out x.png
+bad "not a number" 2 "--steps must be a whole number, got ten" edit $models --seed 1 --sound "$rain" --steps ten --out x.png
 bad "not a choice" 2 "cosine\|hinge\|directional" edit $models --seed 1 --sound "$rain" --similarity l2 --out x.png
 bad "unknown flag" 2 "unknown flag --sped" edit $models --sped 3
 bad "flag without value" 2 "out needs" edit $models --out
 bad "no steps" 1 "--steps must be >= 1, got 0" edit $models --seed 1 --sound "$rain" --steps 0 --out x.png
-bad "infinite rate" 2 "lr inf" edit $models --seed 1 --sound "$rain" --lr inf --out x.png
+bad "infinite rate" 2 "--lr must be a number, got inf" edit $models --seed 1 --sound "$rain" --lr inf --out x.png
 bad "identity without face" 1 "needs --face" edit $models --seed 1 --sound "$rain" --lambda-identity 1 --out x.png
 bad "wrong latent" 1 "seven.npy" edit $models --latent seven.npy --sound "$rain" --out x.png
 bad "latent that is none" 1 "seven.png" edit $models --latent seven.png --sound "$rain" --out x.png
@@ -212,11 +212,11 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
 else
   is "a build without a world says so" has "CHLADNI_WORLD=ON" err
 fi
-bad "train what" 2 "say what to train" train
+bad "train what" 2 "give a model" train
 bad "train what is none" 2 "model must be audio, clip, generator or judge, got" train painter
 bad "train on nothing" 2 "data is missing" train judge --out new
 bad "train on no folder" 1 "nowhere/pairs.jsonl" train judge --data nowhere --out new
-bad "eval of what" 2 "say what to evaluate" eval
+bad "eval of what" 2 "give an evaluation" eval
 bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
 bad "labels missing" 2 "needs --labels" eval zero-shot --sound "$rain" --audio audio.safetensors --clip clip.safetensors $vocab
 bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetensors
@@ -231,7 +231,7 @@ bad "nothing to embed" 2 "give --sound" embed --clip clip.safetensors --out x.np
 bad "image without model" 2 "needs one of" embed --image a.png --audio audio.safetensors --out x.npy
 ok "mel" mel --sound "$rain" --out m.npy
 ok "mel as a picture" mel --sound "$rain" --mode compatible --out m.png
-bad "mel without an end" 2 "ends in" mel --sound "$rain" --out m
+bad "mel without an end" 2 "must end in .npy or .png" mel --sound "$rain" --out m
 ok "inspect" weights inspect audio.safetensors
 is "names are listed" has patch_embed.proj.weight out
 ok "convert" weights convert generator.safetensors --out g2.safetensors
@@ -240,7 +240,7 @@ is "equally" same seven.png again3.png
 ok "convert to half" weights convert generator.safetensors --format f16 --out half.safetensors
 ok "half works" generate --generator half.safetensors --seeds 7 --out half.png
 is "half is half" test "$(($(wc -c <half.safetensors) * 19 / 10))" -lt "$(wc -c <generator.safetensors)"
-bad "weights of what" 2 "say what to do" weights inspect
+bad "weights of what" 2 "give an action and its file" weights inspect
 ok "info" info --json
 is "info is json" has '"version"' out
 is "nothing was left behind" test -z "$(ls -A | grep -E '\.(tmp|part)|~$')"

@@ -476,8 +476,9 @@ static void impossible_options_are_refused(void **state) {
     }
     for (int i = 0; i < 7; i++) {
         chl_train_options o = options_of("", 5, &c);
-        static const char *const says[] = {"weight 0",    "below 0", "compare",     "needs clip",
-                                           "temperature", "shares",  "wordnet-base"};
+        static const char *const says[] = {"weight > 0",  "weight_sound",  "batch",
+                                           "needs clip",  "tau_weak_pair", "mask_bands",
+                                           "wordnet-base"};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;
         if (i == 2) o.batch = 1;

@@ -486,10 +486,10 @@ static void impossible_adversaries_are_refused(void **state) {
         int batch;
         bool generator;
         const char *text;
-    } bad[] = {{0.3f, 8, false, "give a generator"},
-               {-1, 8, true, "reach of -1"},
-               {INFINITY, 8, true, "reach of inf"},
-               {0.3f, 7, true, "an even number"}};
+    } bad[] = {{0.3f, 8, false, "needs generator"},
+               {-1, 8, true, "adversary must be >= 0, got -1"},
+               {INFINITY, 8, true, "adversary must be >= 0, got inf"},
+               {0.3f, 7, true, "batch must be even and >= 4 with an adversary, got 7"}};
     for (int i = 0; i < 4; i++) {
         curve c = {0};
         chl_train_options options = attacked_options(out, 1, &c, bad[i].adversary);

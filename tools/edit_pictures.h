@@ -1,0 +1,14 @@
+/* What `edit` writes: the edited pictures, strips and sheets. */
+#ifndef CHL_TOOLS_EDIT_PICTURES_H
+#define CHL_TOOLS_EDIT_PICTURES_H
+#include "edit_job.h"
+
+/* Exit codes; the error is printed. */
+int edit_write_results(edit_job *job);
+int edit_write_strip(edit_job *job);
+int edit_write_sheet(edit_job *job);
+/* out.png -> out-000050.png */
+chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress);
+/* cosine of a code's picture with an embedding */
+chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine);
+#endif

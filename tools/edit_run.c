@@ -1,0 +1,254 @@
+/* `edit`: sources and targets as codes and embeddings, then the optimisations. */
+#include "edit_run.h"
+#include "edit_pictures.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- sources ---------------------------------------------------------------------------------- */
+static int on_inversion(void *user, const chl_edit_progress *progress) {
+    edit_job *job = user;
+    progress_show(&job->line, progress);
+    return interrupted();
+}
+
+static chl_status invert_image(edit_job *job) {
+    float *pixels;
+    chl_status status = chl_picture_read_square(job->image, job->size.picture, &pixels);
+    if (status != CHL_OK) return status;
+    chl_invert_options options = chl_invert_defaults(job->engine);
+    if (job->invert_steps > 0) options.steps = job->invert_steps;
+    options.progress = on_inversion;
+    options.user = job;
+    job->line = progress_start("inverting", job->json);
+    status = chl_invert(job->engine, &options, pixels, job->source);
+    progress_end(&job->line);
+    chl_release(pixels);
+    return status;
+}
+
+static chl_status read_latent(edit_job *job) {
+    int rank;
+    int64_t dim[6], numbers = 1;
+    float *data;
+    chl_status status = chl_array_read(job->latent, &rank, dim, &data);
+    if (status != CHL_OK) return status;
+    for (int i = 0; i < rank; i++) numbers *= dim[i];
+    const bool fits = numbers == (int64_t)edit_code_numbers(job);
+    if (fits) memcpy(job->source, data, sizeof(float) * (size_t)numbers);
+    chl_release(data);
+    if (fits) return CHL_OK;
+    return command_fail(CHL_ERR_SHAPE, "%s: a latent must have %d x %d numbers, got %lld",
+                        job->latent, job->size.rows, job->size.latent, (long long)numbers);
+}
+
+static chl_status find_sources(edit_job *job) {
+    const size_t numbers = edit_code_numbers(job);
+    for (int s = 0; s < job->sources; s++) {
+        float *first = job->source + (size_t)s * (size_t)job->targets * numbers;
+        chl_status status = job->image    ? invert_image(job)
+                            : job->latent ? read_latent(job)
+                                          : chl_seed_latent(job->engine, (uint64_t)job->seed[s],
+                                                            job->truncation, first);
+        if (status != CHL_OK) return status;
+        for (int t = 1; t < job->targets; t++)
+            memcpy(first + (size_t)t * numbers, first, sizeof(float) * numbers);
+    }
+    return CHL_OK;
+}
+
+/* --- targets ---------------------------------------------------------------------------------- */
+static chl_status find_target(edit_job *job, int t, float *embedding) {
+    if (edit_by_level(job))
+        return chl_embed_sound_level(job->engine, job->sound.item[0], job->level[t], embedding);
+    if (job->text && t == 0) return chl_embed_text(job->engine, job->text, embedding);
+    return chl_embed_sound(job->engine, job->sound.item[job->mix ? 0 : t], embedding);
+}
+
+static chl_status find_targets(edit_job *job) {
+    const size_t width = (size_t)job->size.embedding;
+    chl_status status = CHL_OK;
+    if (job->neutral) status = chl_embed_text(job->engine, job->neutral, job->neutral_embedding);
+    for (int t = 0; t < job->targets && status == CHL_OK; t++)
+        status = find_target(job, t, job->target + (size_t)t * width);
+    for (int pair = job->targets; pair < job->pairs && status == CHL_OK; pair++)
+        memcpy(job->target + (size_t)pair * width,
+               job->target + (size_t)(pair % job->targets) * width, sizeof(float) * width);
+    return status;
+}
+
+/* --- the optimisations ------------------------------------------------------------------------ */
+static int trail_step(const edit_job *job, int between, int steps) {
+    return (int)((int64_t)steps * (between + 1) / (job->strip_steps + 1));
+}
+
+static void keep_trail(edit_job *job, const chl_edit_progress *progress, int count) {
+    const size_t numbers = edit_code_numbers(job);
+    for (int i = 0; i < job->strip_steps; i++)
+        if (trail_step(job, i, progress->steps) == progress->step)
+            memcpy(job->trail + ((size_t)i * (size_t)job->pairs + (size_t)job->at) * numbers,
+                   progress->w, sizeof(float) * (size_t)count * numbers);
+}
+
+static int batch_at(const edit_job *job) {
+    return job->pairs - job->at < job->batch ? job->pairs - job->at : job->batch;
+}
+
+static int on_progress(void *user, const chl_edit_progress *progress) {
+    edit_job *job = user;
+    progress_show(&job->line, progress);
+    job->last = *progress;
+    if (job->strip) keep_trail(job, progress, batch_at(job));
+    if (job->every > 0 && progress->step % job->every == 0) {
+        job->snapshot = edit_write_snapshot(job, progress);
+        if (job->snapshot != CHL_OK) { /* said now: stopping has an error text of its own */
+            progress_end(&job->line);
+            run_error();
+            return 1;
+        }
+    }
+    return interrupted();
+}
+
+static chl_edit_options edit_options(edit_job *job) {
+    chl_edit_options options = chl_edit_defaults(job->engine);
+    if (job->has_steps) options.steps = job->steps;
+    if (job->has_rate) options.rate = job->rate;
+    if (job->has_weight) options.latent_weight = job->latent_weight;
+    if (job->has_identity) options.identity_weight = job->identity_weight;
+    if (job->has_relative) {
+        options.latent_weight = job->latent_weight_relative;
+        options.latent_scale = 1;
+    }
+    options.space = (chl_space)job->space;
+    options.similarity = (chl_similarity)job->similarity;
+    options.margin = job->margin;
+    options.mask_rate = job->mask_rate;
+    options.adam_eps = job->adam_eps;
+    options.latent_weight_rise = job->latent_weight_rise;
+    options.adaptive_mask = !job->fixed;
+    options.neutral = job->neutral_embedding; /* zeros without --neutral: the direction is then the
+                                                 target itself */
+    options.progress = on_progress;
+    options.user = job;
+    return options;
+}
+
+static chl_status optimise_batch(edit_job *job, const chl_edit_options *options) {
+    const size_t numbers = edit_code_numbers(job), at = (size_t)job->at;
+    const int count = batch_at(job);
+    char what[64] = "editing";
+    if (job->pairs > job->batch)
+        snprintf(what, sizeof what, "editing %d-%d of %d", job->at + 1, job->at + count,
+                 job->pairs);
+    job->line = progress_start(what, job->json);
+    job->last = (chl_edit_progress){0};
+    chl_status status =
+        chl_edit_many(job->engine, options, count, job->source + at * numbers,
+                      job->target + at * (size_t)job->size.embedding, job->edited + at * numbers,
+                      job->mask + at * (size_t)job->size.rows);
+    progress_end(&job->line);
+    job->seconds += job->last.seconds;
+    for (int i = 0; i < count; i++) job->reached[job->at + i] = job->last.step;
+    return status;
+}
+
+static chl_status mix_edits(edit_job *job) {
+    const size_t numbers = edit_code_numbers(job);
+    float amount = job->mix_amount;
+    const int half_of_rows = job->size.rows / 2;
+    if (amount < 0) amount = job->mix_kind == CHL_MIX_ROWS ? (float)half_of_rows : 0.5f;
+    job->mix_amount = amount;
+    for (int s = 0; s < job->sources; s++) {
+        chl_status status = chl_mix_latents(
+            job->engine, job->mix_kind, amount, edit_code(job, job->edited, 2 * s),
+            edit_code(job, job->edited, 2 * s + 1), job->mixed + (size_t)s * numbers);
+        if (status != CHL_OK) return status;
+    }
+    return CHL_OK;
+}
+
+static void report_broken(const edit_job *job) {
+    char which[64];
+    snprintf(which, sizeof which, "edits %d-%d: ", job->at + 1, job->at + batch_at(job));
+    print_error(which);
+}
+
+chl_status edit_optimise(edit_job *job) {
+    chl_edit_options options = edit_options(job);
+    chl_status status = CHL_OK;
+    /* an amount that makes no sense is found here, not after the optimisation */
+    if (job->mix) status = mix_edits(job);
+    bool broken = false; /* some edits: the others are finished */
+    for (job->at = 0; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
+        status = optimise_batch(job, &options);
+        if (status != CHL_ERR_NUMERIC) continue;
+        if (job->at + job->batch < job->pairs) report_broken(job);
+        broken = true;
+        status = CHL_OK;
+    }
+    if (broken && status == CHL_OK) status = CHL_ERR_NUMERIC;
+    if (job->mix && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
+        chl_status mixed = mix_edits(job);
+        if (status == CHL_OK) status = mixed;
+    }
+    return status;
+}
+
+static int dry_run(edit_job *job) {
+    chl_edit_options options = edit_options(job);
+    chl_cost cost;
+    if (chl_edit_cost(job->engine, &options, &cost) != CHL_OK) return run_error();
+    if (job->json) {
+        print_json(json_pack("{s:I,s:I,s:I,s:f,s:f,s:i}", "weight_bytes",
+                             (json_int_t)cost.weight_bytes, "activation_bytes",
+                             (json_int_t)cost.activation_bytes, "state_bytes",
+                             (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
+                             "flops_step", cost.flops_step, "nodes", cost.nodes));
+        return EXIT_OK;
+    }
+    printf("weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
+           "setup        %8.2f GFLOP\na step       %8.2f GFLOP, %d nodes\n",
+           1e-6 * (double)cost.weight_bytes, 1e-6 * (double)cost.activation_bytes,
+           1e-6 * (double)cost.state_bytes, 1e-9 * cost.flops_setup, 1e-9 * cost.flops_step,
+           cost.nodes);
+    return EXIT_OK;
+}
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+static bool allocate(edit_job *job) {
+    const size_t code = sizeof(float) * edit_code_numbers(job), pairs = (size_t)job->pairs;
+    job->source = calloc(pairs, code + 1);
+    job->edited = calloc(pairs, code + 1);
+    job->mask = calloc(pairs, sizeof(float) * (size_t)job->size.rows + 1);
+    job->target = calloc(pairs, sizeof(float) * (size_t)job->size.embedding + 1);
+    job->mixed = calloc((size_t)job->sources, code + 1);
+    job->trail = calloc(pairs * (size_t)job->strip_steps + 1, code + 1);
+    job->reached = calloc(pairs, sizeof *job->reached);
+    job->seed = calloc((size_t)job->sources, sizeof *job->seed);
+    return job->source && job->edited && job->mask && job->target && job->mixed && job->trail &&
+           job->reached && job->seed;
+}
+
+int edit_prepare(edit_job *job) {
+    if (chl_engine_open(&job->models, &job->engine) != CHL_OK) return run_error();
+    job->size = chl_engine_get_sizes(job->engine);
+    if (!allocate(job)) {
+        fputs("chladni: out of memory\n", stderr);
+        return EXIT_RUN;
+    }
+    if (job->dry_run) return dry_run(job);
+    if (job->seeds) parse_seeds(job->seeds, job->seed);
+    chl_status status = find_targets(job); /* cheap and likelier to fail: before any inversion */
+    if (status == CHL_OK) status = find_sources(job);
+    if (status == CHL_ERR_CANCELLED) return interrupt_code();
+    if (status != CHL_OK) return run_error();
+    return EXIT_OK;
+}
+
+void edit_release(edit_job *job) {
+    void *all[] = {job->source, job->edited, job->mask,    job->target,    job->mixed,
+                   job->trail,  job->seed,   job->reached, job->sound.item};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    chl_engine_close(job->engine);
+}
