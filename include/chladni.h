@@ -1,35 +1,35 @@
 /* chladni: pictures edited by sound.
  *
- *     chl_engine_options options = {.size = sizeof options,
- *                                   .generator = "ffhq.pt", .clip = "ViT-B-32.pt",
- *                                   .audio = "swin-audio.pth"};
+ *     chl_engine_options models = {.size = sizeof models, .generator = "ffhq.pt",
+ *                                  .clip = "ViT-B-32.pt", .audio = "swin-audio.pth"};
  *     chl_engine *engine;
- *     if (chl_engine_open(&options, &engine) != CHL_OK) { fputs(chl_error(), stderr); return 1; }
- *     chl_engine_sizes size = chl_engine_get_sizes(engine);
- *     float *source = malloc(sizeof(float) * size.rows * size.latent);
- *     float *edited = malloc(sizeof(float) * size.rows * size.latent);
+ *     if (chl_engine_open(&models, &engine) != CHL_OK) return puts(chl_error());
+ *     const chl_engine_sizes size = chl_engine_get_sizes(engine);
+ *     const size_t code = sizeof(float) * (size_t)(size.rows * size.latent);
+ *     const size_t picture = sizeof(float) * (size_t)(size.picture * size.picture * 3);
+ *     float *source = malloc(code), *edited = malloc(code), *pixels = malloc(picture);
  *     float target[CHL_MAX_EMBEDDING];
- *     chl_seed_latent(engine, 7, 0.7f, source);                  a picture to start from
- *     chl_embed_sound(engine, "rain.wav", target);               what it should look like
- *     chl_edit_options edit = chl_edit_defaults(engine);
- *     chl_edit(engine, &edit, source, target, edited, NULL);     the paper's Eq. 14
- *     chl_generate(engine, 1, edited, pixels);
- *     chl_picture_write("out.png", size.picture, size.picture, pixels);
+ *     chl_edit_options options = chl_edit_defaults(engine);
+ *     if (chl_seed_latent(engine, 7, 0.7f, source) != CHL_OK ||     // the picture to edit
+ *         chl_embed_sound(engine, "rain.wav", target) != CHL_OK ||  // what the edit aims at
+ *         chl_edit(engine, &options, source, target, edited, NULL) != CHL_OK || // Eq. 14
+ *         chl_generate(engine, 1, edited, pixels) != CHL_OK ||
+ *         chl_picture_write("out.png", size.picture, size.picture, pixels) != CHL_OK)
+ *         puts(chl_error());
  *     chl_engine_close(engine);
  *
- * Every function that can fail returns a chl_status; the text is chl_error(), per thread.
- * Nothing prints, nothing exits: text goes to the log callback, progress to the progress callback.
- * Thread safety: an engine is used by one thread at a time; different engines are independent (they
- * share the machine's cores). Callbacks run on the calling thread. Log callback: process-wide.
- * Signals: a handler must not run on the stack of a thread that computes here or was created here,
- * because oneDNN's matrix products keep data below the stack pointer. Block the program's signals
- * before the first call and receive them with sigwait on a thread of their own (tools/interrupts.c
- * does so), or install handlers with SA_ONSTACK and sigaltstack.
- *
- * Pictures are float32 NHWC, RGB, in [-1, 1]. Latents are W+ codes: float32 [rows][latent],
- * rows = 2 log2(picture) - 2 [Karras et al. 2020]. Embeddings are float32, unit length.
+ * Errors: every function that can fail returns a chl_status; chl_error() is the text, per thread.
+ * Output: the library prints nothing and never exits. Log lines go to the log callback, progress to
+ * the progress callbacks.
+ * Threads: one thread at a time may use an engine; different engines are independent and share the
+ * machine's cores. Callbacks run on the calling thread. The log callback is process-wide.
+ * Pictures: float32, channels last, RGB, values in [-1, 1]; [height][width][3].
+ * Latents: W+ codes, float32 [rows][latent], rows = 2 log2(picture) - 2 [Karras et al. 2020].
+ * Embeddings: float32 of unit length, [embedding].
+ * Arguments: a pointer must not be NULL unless its description says so. Outputs are written on
+ * CHL_OK only, unless the description says so.
  * Paper: "Robust Sound-Guided Image Manipulation"; equation numbers are the paper's.
- * The header is plain C99 and C++. */
+ * Languages: the headers are C99 and C++. */
 #ifndef CHLADNI_H
 #define CHLADNI_H
 #include <chladni/edit.h>

@@ -21,29 +21,29 @@ CHL_API const chl_judge *chl_demo_judge(void);
  * (docs/training.md). Built with CHLADNI_WORLD=OFF every function here fails with
  * CHL_ERR_UNSUPPORTED; nothing else needs them. */
 typedef enum chl_world_split {
-    CHL_WORLD_TRAIN, /* sounds by all but the held-out way of synthesis; the planted bias */
-    CHL_WORLD_TEST,  /* the held-out way only, no bias */
-    CHL_WORLD_CALM   /* scenes without an event, no sounds: pictures to edit */
+    CHL_WORLD_TRAIN, /* all synthesis algorithms but the held-out one; with the planted bias */
+    CHL_WORLD_TEST,  /* the held-out synthesis algorithm only, no bias */
+    CHL_WORLD_CALM   /* scenes without an event and without sounds: pictures to edit */
 } chl_world_split;
-/* Non-zero stops: CHL_ERR_CANCELLED, and no pairs.jsonl. */
+/* A return value other than 0 stops with CHL_ERR_CANCELLED; pairs.jsonl is then not written. */
 typedef int (*chl_world_callback)(void *user, int64_t done, int64_t count);
 
 typedef struct chl_world_options {
     uint32_t size;
-    const char *out; /* folder; made when it is not there */
+    const char *out; /* folder; created if it does not exist */
     int64_t count;
-    uint64_t seed; /* splits of one seed share nothing */
+    uint64_t seed; /* the splits of one seed share no sample */
     chl_world_split split;
-    int side;      /* of a picture: 128 */
-    float seconds; /* mean length of a sound: 6 */
-    int no_sounds; /* 1: pictures and latents only, a sixth of them without an event */
+    int side;      /* pixels on a side: 128, in [32, 1024] */
+    float seconds; /* mean length of a sound: 6, in [0.1, 600] */
+    int no_sounds; /* 1: pictures and latents only; a sixth of them without an event */
     float bias;    /* 0.8: share of the training samples that have their kind's favourite time of
                       day, season and house */
     float min_strength; /* 0.25: strengths are drawn from here to 1. An edit of a calm scene passes
                            where an event is hardly seen: a generator may want to know that */
     float second_event; /* 0: share of the pictures with an event that show a weaker second one, and
                            have no label; only with no_sounds */
-    int force;          /* 1: into a folder that holds something already */
+    int force;          /* 1: write to a folder that is not empty */
     chl_world_callback progress;
     void *user;
 } chl_world_options;

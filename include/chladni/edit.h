@@ -13,15 +13,14 @@ typedef enum chl_similarity {
     CHL_DIRECTIONAL /* 1 - cos(V(G(w)) - V(G(w_s)), a - neutral); neutral: empty sound or "" text */
 } chl_similarity;
 
-/* What is optimised. WHITENED: u with w = w_s + C^(1/2) u, C the covariance of mapped codes. L_reg
- * is then counted in u (a Mahalanobis distance), so that directions which mapped codes never take
- * cost most and edits stay near what the generator was trained on. Needs the mapping network.
- * SHARED: one step d for all rows, w = w_s + d: W instead of W+. What such a code gives is nearer
- * to what mapped codes give (the trade of distortion for editability of [Tov et al. 2021]). */
+/* What is optimised. W: the W+ code w (the paper). WHITENED: u in w = w_s + C^(1/2) u, C the
+ * covariance of mapped codes; L_reg is |u|^2, a Mahalanobis distance, so that directions in which
+ * mapped codes do not vary cost most. Needs the generator's mapping network. SHARED: one offset d
+ * for all rows, w = w_s + d, W instead of W+: less exact and more editable [Tov et al. 2021]. */
 typedef enum chl_space { CHL_SPACE_W, CHL_SPACE_WHITENED, CHL_SPACE_SHARED } chl_space;
 
-/* One step of the optimisation, as told to the progress callback. Of several edits at once: means.
- */
+/* State after one step of the optimisation; of several edits at once the losses and the cosine are
+ * means. Later versions may add fields at the end. */
 typedef struct chl_edit_progress {
     int step, steps;       /* step counts from 1 */
     float similarity_loss; /* L_sim */
@@ -29,29 +28,28 @@ typedef struct chl_edit_progress {
     float identity_loss;   /* L_id, before its weight; 0 without a face encoder */
     float cosine;          /* <V(G(w)), a> */
     double seconds, seconds_left;
-    const float *w; /* [n][rows][latent] as it is now (n = 1: chl_edit); valid during the call */
+    const float *w; /* [n][rows][latent] current codes (n = 1: chl_edit); valid during the call */
 } chl_edit_progress;
-/* Non-zero stops: the call returns CHL_ERR_CANCELLED with the results so far. */
+/* A return value other than 0 stops: the call returns CHL_ERR_CANCELLED and the current results. */
 typedef int (*chl_progress_callback)(void *user, const chl_edit_progress *progress);
 
 typedef struct chl_edit_options {
     uint32_t size;
     int steps;  /* 300 */
     float rate; /* Adam's learning rate: 0.1; 0.05 with a face encoder */
-    /* Adam's epsilon: 1e-8 (the paper) makes every number of a code move by about the rate, however
-     * little it matters, and hundreds of them together find colours that please CLIP and show
-     * nothing. An epsilon above the gradients (0.01, with a rate of 0.5 to 1) is descent with
-     * momentum: what matters moves. */
+    /* Adam's epsilon. 1e-8 (the paper): every component of a code moves by about `rate` per step,
+     * however small its gradient, and many small moves raise the cosine without a visible event. An
+     * epsilon above the gradients' size (0.01 with a rate of 0.5 to 1) is close to descent with
+     * momentum: components move in proportion to their gradients. */
     float adam_eps;
     uint64_t seed;
     float latent_weight; /* lambda_sim of Eq. 14, the weight of L_reg: 0.008 faces, 0.002 scenes */
-    /* p > 0: L_reg's weight is latent_weight (share of the steps done)^p, so that an edit first
-     * finds what the sound says and then takes back what that does not need. 0: latent_weight
-     * throughout (the paper). */
+    /* p > 0: the weight of L_reg is latent_weight (step / steps)^p, so that an edit first
+     * approaches the target and then undoes changes that do not help. 0: constant (the paper). */
     float latent_weight_rise;
-    /* 0 (the paper): L_reg as it is. s > 0: L_reg times s over the mean squared distance of mapped
-     * codes from their centre, so that one weight means the same for every generator: with s = 1
-     * it is the price of moving one row as far as mapped codes usually lie from the centre. */
+    /* 0 (the paper): L_reg as defined. s > 0: L_reg s / E|w - mean|^2 over mapped codes, so that
+     * one weight suits every generator: with s = 1 a row that moves as far as mapped codes lie from
+     * their mean costs latent_weight. */
     float latent_scale;
     float identity_weight; /* lambda_ID, the weight of L_id: 0.005; only with a face encoder */
     chl_similarity similarity;
@@ -59,9 +57,9 @@ typedef struct chl_edit_options {
     const float *neutral; /* directional: [embedding] */
     chl_space space;      /* W (the paper) */
     int adaptive_mask;    /* 1: layer weights g are learned too (Eq. 16-17); 0: all equal */
-    /* Learning rate of the layer weights g, over that of w: 1 (the paper). Their gradient always
-     * favours the layer that moved least, so that at 1 it ends with nearly all the weight and L_reg
-     * holds the others no more; 0.05 leaves a preference. */
+    /* Learning rate of the layer weights g divided by that of w: 1 (the paper). The gradient of g
+     * always favours the layer that moved least; at 1 that layer ends with nearly all the weight
+     * and L_reg no longer constrains the others; at 0.05 all stay constrained. 0: g stays equal. */
     float mask_rate;
     chl_progress_callback progress;
     void *user;
@@ -74,37 +72,40 @@ static inline chl_edit_options chl_edit_defaults(const chl_engine *engine) {
     return options;
 }
 
-/* argmin_w L_sim + latent_weight L_reg + identity_weight L_id (Eq. 14) by Adam from `source`.
- * source, edited [rows][latent]; target [embedding]; mask NULL or [rows]: softmax(g) at the end.
- * CHL_ERR_NUMERIC when a loss stops being finite: `edited` then holds the last finite code. */
+/* argmin_w L_sim + latent_weight L_reg + identity_weight L_id (Eq. 14) by Adam, from `source`.
+ * source, edited [rows][latent]; target [embedding]; mask NULL or [rows], receives softmax(g).
+ * options NULL: the defaults. Needs generator and clip. CHL_ERR_NUMERIC when a loss is not finite:
+ * `edited` then holds the last finite code. CHL_ERR_CANCELLED: the code of the last step. */
 CHL_CHECKED chl_status chl_edit(chl_engine *engine, const chl_edit_options *options,
                                 const float *source, const float *target, float *edited,
                                 float *mask);
 
-/* n edits in one optimisation, each as chl_edit alone would do it up to rounding, for throughput:
- * source, edited [n][rows][latent]; target [n][embedding]; mask NULL or [n][rows]. Memory grows
- * with n. CHL_ERR_NUMERIC when a loss of any of them stops being finite: that one keeps its last
- * finite code (and a mask of zeros), the others are edited to the end. */
+/* n edits as one batch, for throughput; each equals chl_edit's result up to rounding. source,
+ * edited [n][rows][latent]; target [n][embedding]; mask NULL or [n][rows]. Memory is proportional
+ * to n. CHL_ERR_NUMERIC when the loss of some edits is not finite: those keep their last finite
+ * code (and a mask of zeros), the others are completed. */
 CHL_CHECKED chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
                                      const float *source, const float *target, float *edited,
                                      float *mask);
 
-/* Two edits of one source, by a text and by a sound, as one code. LINEAR: amount text +
- * (1 - amount) sound, amount in [0,1] (Eq. 19). ROWS: the first `amount` rows (coarse layers) from
- * the sound, the others from the text; the paper takes half. All codes [rows][latent]. */
+/* Mixes two edits of one source, by a text and by a sound, into one code. LINEAR: amount text +
+ * (1 - amount) sound, amount in [0, 1] (Eq. 19). ROWS: the first `amount` rows (coarse layers) from
+ * the sound, the others from the text, amount a whole number in [0, rows]; half in the paper. text,
+ * sound, mixed [rows][latent]. Needs generator. */
 typedef enum chl_mix { CHL_MIX_LINEAR, CHL_MIX_ROWS } chl_mix;
 CHL_CHECKED chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount,
                                        const float *text, const float *sound, float *mixed);
 
-/* The W+ code whose picture is nearest to the given one: pixel L2 + CLIP distance, Adam from the
- * mean w. pixels [picture][picture][3]. The progress callback sees pixel loss as latent_loss. */
+/* Inversion: the W+ code whose picture is nearest to a given one, by Adam from the mean of W on
+ * pixel_weight (pixel L2) + clip_weight (CLIP distance, if clip is loaded) + mean_weight |w -
+ * mean|^2. The progress callback gets the pixel loss as latent_loss. */
 typedef struct chl_invert_options {
     uint32_t size;
     int steps;          /* 300 */
     float rate;         /* 0.05 */
     float pixel_weight; /* 1 */
     float clip_weight;  /* 0.1 */
-    float mean_weight;  /* 0.0005: keeps near the mean w, where edits behave */
+    float mean_weight;  /* 0.0005: keeps w near the mean, where codes are editable */
     chl_progress_callback progress;
     void *user;
 } chl_invert_options;
@@ -115,14 +116,19 @@ static inline chl_invert_options chl_invert_defaults(const chl_engine *engine) {
     chl_invert_options_init(engine, sizeof options, &options);
     return options;
 }
+/* pixels [picture][picture][3] in [-1, 1]; w [rows][latent]. Needs generator. Errors as chl_edit.
+ */
 CHL_CHECKED chl_status chl_invert(chl_engine *engine, const chl_invert_options *options,
                                   const float *pixels, float *w);
 
-/* What an edit will need, without doing it. */
+/* Cost of an edit, planned without running it. Never changes its layout. */
 typedef struct chl_cost {
-    int64_t weight_bytes, activation_bytes, state_bytes;
-    double flops_setup, flops_step;
-    int nodes;
+    int64_t weight_bytes;     /* weights in the layouts of the kernels, and constants */
+    int64_t activation_bytes; /* values that live within a step */
+    int64_t state_bytes;      /* values that live across steps: codes, Adam's moments */
+    double flops_setup;       /* once */
+    double flops_step;        /* per step */
+    int nodes;                /* of the graph */
 } chl_cost;
 CHL_CHECKED chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options,
                                      chl_cost *cost);

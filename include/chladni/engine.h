@@ -1,4 +1,4 @@
-/* Opening models; pictures from latents; embeddings; files. */
+/* Models: opening them, pictures from latents, embeddings. Files: pictures, arrays, weights. */
 #ifndef CHLADNI_ENGINE_H
 #define CHLADNI_ENGINE_H
 #include <chladni/status.h>
@@ -9,22 +9,25 @@ extern "C" {
 /* --- opening models --------------------------------------------------------------------------- */
 typedef struct chl_engine chl_engine;
 
-/* How sound becomes the encoder's picture (docs/method.md). AUTO: compatible for files in an
- * upstream layout, absolute for encoders trained by this engine. */
+/* Reference level of the log-mel spectrogram that the audio encoder takes (docs/method.md).
+ * COMPATIBLE: the file's own maximum, as the paper's authors; loudness is lost. ABSOLUTE: full
+ * scale. AUTO: compatible for weights in an upstream layout, absolute for encoders trained by this
+ * library. */
 typedef enum chl_mel_mode { CHL_MEL_AUTO, CHL_MEL_COMPATIBLE, CHL_MEL_ABSOLUTE } chl_mel_mode;
 
-/* Of what networks compute between their input and their last pooling: AUTO is bf16 with float32
- * sums where the device has it (a GPU), float32 on the CPU; asking the CPU for bf16 is an error.
- * Styles, embeddings, losses, gradients of weights and Adam's state are float32 always. */
+/* Precision of activations between a network's input and its last pooling. BF16: bf16 with float32
+ * sums; CHL_ERR_UNSUPPORTED on the CPU. AUTO: bf16 on a GPU, float32 on the CPU. Styles,
+ * embeddings, losses, gradients of weights and Adam's state are always float32. */
 typedef enum chl_precision {
     CHL_PRECISION_AUTO,
     CHL_PRECISION_FLOAT32,
     CHL_PRECISION_BF16
 } chl_precision;
 
-/* Zero-initialise, set `size`, name the files you have; what is NULL is not loaded, and calls that
- * need it fail with a text that says so. Formats: safetensors, PyTorch .pt/.pth (zip, legacy,
- * TorchScript), NVIDIA .pkl; upstream names (docs/weights.md). Nothing in a file is executed. */
+/* The defaults are zeros. A file that is NULL is not loaded, and calls that need it fail with
+ * CHL_ERR_ARGUMENT ("an edit needs generator"). Formats: safetensors, PyTorch .pt/.pth (zip,
+ * legacy, TorchScript), NVIDIA .pkl, with upstream names (docs/weights.md). Nothing in a file is
+ * executed. */
 typedef struct chl_engine_options {
     uint32_t size;
     chl_precision precision;
@@ -36,39 +39,46 @@ typedef struct chl_engine_options {
     const char *device;    /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
     chl_mel_mode mel;
     int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
-    int clip_compatible; /* 1: the paper's authors' picture preprocessing (no mean, no deviation) */
+    int clip_compatible; /* 1: the paper authors' picture preprocessing (no mean, no deviation) */
     float conv_clamp; /* generator: 0 = by the file's kind (256 ada, none rosinality); < 0 none */
     chl_log_callback log; /* lines of this engine's work; NULL: to chl_log_to's callback */
     void *log_user;
 } chl_engine_options;
 
+/* Reads and checks the models, on the given device. *out is NULL on failure. CHL_ERR_IO, FORMAT,
+ * KEY and SHAPE name the file (and the weight); CHL_ERR_UNSUPPORTED for a device or precision that
+ * this machine lacks. */
 CHL_CHECKED chl_status chl_engine_open(const chl_engine_options *options, chl_engine **out);
-CHL_API void chl_engine_close(chl_engine *engine); /* NULL is fine */
+CHL_API void chl_engine_close(chl_engine *engine); /* engine may be NULL */
 
-/* 0 where the model is not loaded. */
+/* Sizes of the loaded models; 0 for a model that is not loaded. Never changes its layout. */
 typedef struct chl_engine_sizes {
-    int picture;   /* pixels on a side */
+    int picture;   /* pixels on a side of a generated picture */
     int rows;      /* of a W+ code */
-    int latent;    /* numbers in a row */
-    int z;         /* numbers in a z */
-    int embedding; /* of CLIP and the audio encoder */
-    int face;      /* of the face encoder */
+    int latent;    /* numbers per row of a W+ code */
+    int z;         /* numbers of the mapping network's input */
+    int embedding; /* numbers of an embedding by CLIP and the audio encoder */
+    int face;      /* numbers of an embedding by the face encoder */
 } chl_engine_sizes;
 CHL_API chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine);
-#define CHL_MAX_EMBEDDING 4096 /* no embedding is longer */
+#define CHL_MAX_EMBEDDING 4096 /* max. numbers of an embedding */
 
 /* --- generating ------------------------------------------------------------------------------- */
-/* z drawn from `seed` (the same on every machine), mapped, truncated towards the mean w by
- * `truncation` (1 = not, 0.7 usual). w [rows][latent]. */
+/* The W+ code w [rows][latent] of a seed in [0, 2^32): z from numpy's RandomState(seed), as
+ * stylegan2-ada-pytorch draws it, through the mapping network, then mean + truncation (w - mean);
+ * truncation 1: w itself, 0.7 is usual. CHL_ERR_UNSUPPORTED without a mapping network. */
 CHL_CHECKED chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation,
                                        float *w);
-/* w [count][rows][latent] -> pixels [count][picture][picture][3]; not clamped */
+/* Pictures of W+ codes: w [count][rows][latent] -> pixels [count][picture][picture][3], not clamped
+ * to [-1, 1]. */
 CHL_CHECKED chl_status chl_generate(chl_engine *engine, int count, const float *w, float *pixels);
 
 /* --- embedding -------------------------------------------------------------------------------- */
+/* Each writes one embedding of unit length, [embedding] numbers.
+ * A sound file (WAV, FLAC, OGG, MP3; mono mix at 44.1 kHz) by the audio encoder. */
 CHL_CHECKED chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding);
-/* The same sound made louder (or, below 0, quieter) by `gain_db` before the encoder hears it.
- * CHL_ERR_ARGUMENT in compatible mode, where a gain other than 0 would change nothing. */
+/* The same with the waveform amplified by gain_db decibels (negative: attenuated). CHL_ERR_ARGUMENT
+ * for a gain other than 0 in compatible mode, where it would change nothing. */
 CHL_CHECKED chl_status chl_embed_sound_level(chl_engine *engine, const char *path, float gain_db,
                                              float *embedding);
 /* Samples in memory instead of a file: samples [frames][channels], interleaved, full scale at -1
@@ -78,8 +88,9 @@ CHL_CHECKED chl_status chl_embed_sound_level(chl_engine *engine, const char *pat
 CHL_CHECKED chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int channels,
                                                int64_t frames, const float *samples, float gain_db,
                                                float *embedding);
+/* A text in UTF-8 by CLIP; needs vocab. */
 CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
-/* pixels [height][width][3] in [-1,1]: centre square, area resize, CLIP */
+/* pixels [height][width][3] in [-1, 1] by CLIP: centre square, area resize, image tower. */
 CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
                                          const float *pixels, float *embedding);
 /* Many in one call -> embeddings [count][embedding]: each row as the call for one gives it, up to
@@ -92,26 +103,30 @@ CHL_CHECKED chl_status chl_embed_texts(chl_engine *engine, int64_t count, const 
                                        float *embeddings);
 CHL_CHECKED chl_status chl_embed_pictures(chl_engine *engine, int64_t count, int height, int width,
                                           const float *pixels, float *embeddings);
-/* pixels as an aligned face (FFHQ's crop) -> [face] */
+/* pixels [height][width][3], an aligned face (FFHQ's crop), by ArcFace; writes [face] numbers. */
 CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
                                       const float *pixels, float *embedding);
 
 /* --- files ------------------------------------------------------------------------------------ */
-/* PNG or JPEG -> pixels [height][width][3] in [-1,1], to be released with chl_release. */
+/* Reads PNG or JPEG: pixels [height][width][3] in [-1, 1], to be freed with chl_release. */
 CHL_CHECKED chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels);
 /* The same from the file's bytes in memory. */
 CHL_CHECKED chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,
                                           float **pixels);
-/* A picture file, centre-cropped to a square and brought to side x side (antialiased bicubic). */
+/* A picture file, centre-cropped to a square and resized to [side][side][3] (antialiased bicubic).
+ */
 CHL_CHECKED chl_status chl_picture_read_square(const char *path, int side, float **pixels);
-/* 8-bit RGB PNG, values clamped; written beside and renamed into place. */
+/* Writes pixels [height][width][3], clamped to [-1, 1], as 8-bit RGB PNG: to a temporary file that
+ * is then renamed, so that `path` is never half written. */
 CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width,
                                          const float *pixels);
-/* A contact sheet: equal pictures in a grid, row by row, `gap` white pixels between neighbours, as
- * one PNG. pictures [rows * columns], each [height][width][3]; NULL leaves the cell white. */
+/* Writes a grid of pictures as one PNG, row by row, with `gap` white pixels between neighbours:
+ * pictures [rows * columns], each [height][width][3] or NULL for a white cell. A side of the PNG
+ * has at most 65535 pixels. */
 CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
                                         int width, int gap, const float *const *pictures);
-/* float32 .npy; `dim` has room for 6. Release with chl_release. */
+/* Arrays as .npy, float32, row-major. Read: dim [6] receives the first *rank sizes; *data is to be
+ * freed with chl_release; CHL_ERR_FORMAT for another type of number. */
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
                                        const float *data);
@@ -120,24 +135,27 @@ CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t
  * one channel) is what chl_embed_sound makes of the file. */
 CHL_CHECKED chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples,
                                         float **wave);
-/* A sound as the encoder sees it: log-mel of the whole file [bands][frames] in [0,1]. */
+/* Log-mel spectrogram of a whole sound file: *data [bands][frames] in [0, 1], low bands first, to
+ * be freed with chl_release. AUTO is ABSOLUTE here. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
                                         int64_t *frames, float **data);
+/* Frees memory that a function of this library allocated; memory may be NULL. */
 CHL_API void chl_release(void *memory);
 
 /* --- weights ---------------------------------------------------------------------------------- */
-/* One call per array of a weight file: its name, "f32" or "i32", shape. */
+/* Receives one array of a weight file: its name, "f32" or "i32", its shape dim [rank]. */
 typedef void (*chl_array_callback)(void *user, const char *name, const char *dtype, int rank,
                                    const int64_t *dim);
+/* Calls `callback` for every array of a weight file, in the order of the file. */
 CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback callback,
                                            void *user);
-/* Any readable file -> safetensors, names as stored. FLOAT16 rounds (half the size, three decimal
- * digits); CHL_ERR_NUMERIC for a value beyond its range, 65504. */
+/* Writes the arrays of any readable weight file as safetensors, with their names. FLOAT16 halves
+ * the file and rounds to 11 bits; CHL_ERR_NUMERIC for a value beyond its range, +-65504. */
 typedef enum chl_float_format { CHL_FLOAT32, CHL_FLOAT16 } chl_float_format;
 CHL_CHECKED chl_status chl_weights_convert(const char *from, chl_float_format format,
                                            const char *to);
-/* Small random models, for trying things out: kind is "generator", "clip", "audio" or "face". They
- * know nothing: an edit with them shows that the machinery runs, not what the method can do. */
+/* Writes a small model with random weights, for trying the library: kind is "generator", "clip",
+ * "audio" or "face". Untrained: an edit with them shows that the program works, not the method. */
 CHL_CHECKED chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to);
 
 #ifdef __cplusplus

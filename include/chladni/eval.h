@@ -8,27 +8,30 @@ extern "C" {
 #endif
 
 /* --- evaluation ------------------------------------------------------------------------------- */
-/* Reports are JSON texts (docs/evaluation.md); release them with chl_release. Everything is a
- * function of files, options and seeds. */
-/* Non-zero stops: CHL_ERR_CANCELLED. */
+/* Reports are JSON texts (docs/evaluation.md), to be freed with chl_release; NULL on failure. They
+ * depend on files, options and seeds only. */
+/* Receives the progress of a part, `what`: done of count. A return value other than 0 stops with
+ * CHL_ERR_CANCELLED. */
 typedef int (*chl_eval_callback)(void *user, const char *what, int64_t done, int64_t count);
 
-/* Zero-shot classification (Table 1): the label whose text embedding is nearest to the sound's. A
- * label's embedding is the mean over prompts, in which "{}" stands for the label. */
+/* Zero-shot classification (Table 1): the label whose text embedding has the largest cosine with
+ * the sound's. A label's embedding is the mean over prompts, in which "{}" stands for the label. */
 #define CHL_EVAL_PROMPTS "{}", "a {}"
 typedef struct chl_zero_shot_options {
     uint32_t size;
     int labels;
-    const char *const *label; /* may be missing with a folder: its kinds are the labels */
+    const char *const
+        *label; /* [labels]; with a folder labels may be 0: its kinds are the labels */
     int prompts;
-    const char *const *prompt; /* 0: CHL_EVAL_PROMPTS */
-    const char *sound;         /* one file: {"top1": ..., "scores": {label: cosine}} */
-    const char *data;          /* or a folder: pairs.jsonl with kinds, or LABEL/<sound files>:
-                                  accuracy, per label, confusion */
-    int64_t limit;             /* 0, or this many sounds, of all labels alike */
+    const char *const *prompt; /* [prompts]; prompts 0: CHL_EVAL_PROMPTS */
+    const char *sound;         /* one file; report: {"top1": ..., "scores": {label: cosine}} */
+    const char *data;          /* or a folder: pairs.jsonl with kinds, or LABEL/<sound files>;
+                                  report: accuracy, per label, confusion */
+    int64_t limit;             /* max. number of sounds, spread over the labels; 0: all */
     chl_eval_callback progress;
     void *user;
 } chl_zero_shot_options;
+/* Exactly one of sound and data is given. Needs audio, clip and vocab. */
 CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
                                               const chl_zero_shot_options *options, char **report);
 
@@ -41,22 +44,22 @@ typedef struct chl_trial_options {
                             the scenes of the gate */
     const char *biased;  /* NULL, or the folder that the audio encoder was trained on: what it
                             may have learnt beside the sound */
-    int scenes;          /* sources: the first 20 */
-    int batch;           /* edits at once: 10 */
-    float min_strength;  /* of the sounds: 0 = all of them */
+    int scenes;          /* max. number of sources: 20 */
+    int batch;           /* edits optimised at once: 10 */
+    float min_strength;  /* of the sounds that are used: 0 */
     int by_label;        /* 1: guided by the sounds' labels (the kind's name where there is none)
                             as texts instead: what is left is not the sound encoder's doing. No
                             louder and louder sounds then */
-    uint64_t seed;       /* which sound meets which source */
-    const chl_edit_options *edit; /* its callback is not used */
-    int gate;                     /* 200: pictures to check the judge on; 0 = none */
-    int intensity;                /* 5: sources per kind for louder and louder sounds; 0 = none */
-    const char *louder;           /* "rain,fire,wind" */
-    int levels;                   /* 7, from the quietest up to the sound as it is ... */
-    float level_step;             /* ... this many dB apart: 4 */
-    int directions;               /* sources that are also edited by text (Table 2): 0 */
-    const char *sheet; /* NULL, or a PNG: a row per source, the source and an edit per kind */
-    int sheet_rows;    /* at most: 20 */
+    uint64_t seed;       /* of the pairing of sounds and sources */
+    const chl_edit_options *edit; /* NULL: the defaults; its callback is not used */
+    int gate;                     /* 200: pictures to check the judge on; 0: none */
+    int intensity;      /* 5: sources per kind for edits by sounds of rising level; 0: none */
+    const char *louder; /* kinds for `intensity`: "rain,fire,wind" */
+    int levels;         /* 7, from the quietest up to the sound as it is ... */
+    float level_step;   /* ... this many dB apart: 4 */
+    int directions;     /* sources that are also edited by text (Table 2): 0 */
+    const char *sheet;  /* NULL, or a PNG: a row per source, the source and an edit per kind */
+    int sheet_rows;     /* at most: 20 */
     chl_eval_callback progress;
     void *user;
     const chl_judge *judged_by; /* what reads `judge` and classifies: chl_demo_judge() for the
@@ -71,21 +74,22 @@ static inline chl_trial_options chl_trial_defaults(void) {
 CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
                                           char **report);
 
-/* The same figures for groups of audio encoders that differ in one thing (trained with L_kl and
- * without; several seeds each): means and 95 % intervals. */
+/* Ablation: the same figures for groups of audio encoders that differ in one thing (trained with
+ * and without L_kl, several seeds each): means and 95 % intervals (Student's t). The layout of a
+ * group never changes. */
 typedef struct chl_ablation_group {
     const char *name;
     int encoders;
-    const char *const *audio; /* weight files */
-    int fixed_mask;           /* 1: edits with all layer weights equal */
+    const char *const *audio; /* [encoders] weight files */
+    int fixed_mask;           /* 1: edits with equal layer weights */
 } chl_ablation_group;
 typedef struct chl_ablation_options {
     uint32_t size;
-    const chl_engine_options *models; /* `audio` is not used */
+    const chl_engine_options *models; /* every encoder in turn takes the place of `audio` */
     int groups;
-    const chl_ablation_group *group;
-    const chl_zero_shot_options *zero_shot; /* of a folder; NULL, or data NULL = not measured */
-    const chl_trial_options *trial;         /* NULL, or sources NULL = not measured */
+    const chl_ablation_group *group;        /* [groups] */
+    const chl_zero_shot_options *zero_shot; /* of a folder; NULL or data NULL: not measured */
+    const chl_trial_options *trial;         /* NULL or sources NULL: not measured */
 } chl_ablation_options;
 CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
 

@@ -7,57 +7,63 @@ extern "C" {
 #endif
 
 /* --- training --------------------------------------------------------------------------------- */
-/* Trains one model on a folder of paired sounds, pictures and words (docs/training.md), writes a
- * run folder, and resumes it after a kill, bit for bit on the same threads and instruction set. */
+/* Trains one model on a folder of paired sounds, pictures and captions (docs/training.md) and
+ * writes a run folder. A run that was stopped or killed resumes from its checkpoint; on the same
+ * number of threads and instruction set the result is bit for bit that of an uninterrupted run. */
 typedef struct chl_train_progress {
     int64_t step, steps; /* step counts from 1 */
     float loss, rate;
     double seconds, seconds_left;
 } chl_train_progress;
+/* A return value other than 0 stops: a checkpoint is written, the call returns CHL_ERR_CANCELLED.
+ */
 typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress);
 
 typedef struct chl_train_options {
     uint32_t size;
     const char *model;  /* "audio", "clip", "generator"; with chladni/demo.h: "judge" */
     const char *data;   /* the folder */
-    const char *out;    /* run folder; made when it is not there */
-    int resume;         /* 1: go on from out's checkpoint; without one: start */
-    const char *sizes;  /* of the network, "embed=48,depths=2-2-2,..."; NULL: the model's default */
-    int64_t steps;      /* of the whole schedule */
-    int64_t stop_after; /* 0, or end (with a checkpoint) after this step: the schedule stays */
-    int64_t save_every; /* steps between checkpoints */
-    int batch;
-    float rate;                /* AdamW's peak learning rate; cosine cycle */
-    int cycles;                /* of the cosine, 1 = one fall to 0 */
-    float warm_up;             /* share of a cycle that rises linearly */
-    float beta1, beta2, decay; /* Adam; decoupled weight decay, not on biases and norms */
-    float average;             /* EMA of the weights; 0 = none */
+    const char *out;    /* run folder; created if it does not exist */
+    int resume;         /* 1: continue from out's checkpoint, or start if there is none */
+    const char *sizes;  /* of the network: "embed=48,depths=2-2-2,..."; NULL: the model's own */
+    int64_t steps;      /* of the whole schedule, >= 1 */
+    int64_t stop_after; /* stop with a checkpoint after this step of the schedule; 0: never */
+    int64_t save_every; /* steps between checkpoints; 0: at the end only */
+    int batch;          /* samples per step */
+    float rate;         /* AdamW's peak learning rate, > 0 */
+    int cycles;         /* of the cosine schedule; 1: one fall to 0 */
+    float warm_up;      /* share of a cycle with linearly rising rate, [0, 1) */
+    float beta1, beta2, decay; /* of Adam; decoupled weight decay, not on biases and norms */
+    float average;             /* decay of the moving average of the weights; 0: none */
     uint64_t seed;
-    const char *start; /* weights to begin with: arrays of the same name and shape; NULL: random */
+    const char *start; /* initial weights, for arrays of the same name and shape; NULL: random */
     const char *clip, *vocab; /* audio: the frozen CLIP pair and its merges; clip: merges */
     const char *generator;    /* clip: also learn from its pictures; may be NULL */
     const char *wordnet;      /* audio: folder of WordNet's data files, for synonyms; may be NULL */
     float weight_text, weight_image, weight_sound,
-        weight_weak_pair; /* Eq. 13: L_at L_av L_aa L_kl */
-    float tau_weak_pair;  /* of Eq. 9-12 */
-    /* clip, needs a generator: how far its codes are moved against the encoder before it learns
-     * from their pictures, at most; 1 = as far as mapped codes lie from their mean. 0: not */
+        weight_weak_pair; /* of Eq. 13's L_at, L_av, L_aa, L_kl */
+    float tau_weak_pair;  /* temperature of Eq. 9-12 */
+    /* clip, needs generator: max. distance by which the generator's codes are moved to raise the
+     * encoder's loss before it trains on their pictures; 1 is the distance of mapped codes from
+     * their mean. 0: none */
     float adversary;
-    /* generator, needs attributes.npy. 1: w itself begins with a picture's attributes and is 0
-     * behind them, so that W has their measure; 0: they are linear functions of w. With `start` the
-     * mapping is that model's: it has to be a measured one already */
+    /* generator, needs attributes.npy. 1: the first components of w equal the picture's attributes,
+     * the others are 0; 0: the attributes are linear functions of w. With `start` the mapping
+     * network is that model's, which must have been trained with 1 */
     int measured_w;
-    float mask_bands, mask_frames; /* SpecAugment: largest share of a mask, two of each */
-    chl_train_callback progress;   /* non-zero: checkpoint, then CHL_ERR_CANCELLED */
+    float mask_bands, mask_frames; /* SpecAugment: max. share of a mask, two masks of each */
+    chl_train_callback progress;
     void *user;
 } chl_train_options;
-/* CHL_ERR_ARGUMENT for an unknown model. */
+/* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,
                                               chl_train_options *options);
 CHL_MUST_CHECK static inline chl_status chl_train_defaults(const char *model,
                                                            chl_train_options *options) {
     return chl_train_options_init(model, sizeof *options, options);
 }
+/* Needs model, data and out. CHL_ERR_NUMERIC when a loss is not finite; the checkpoint before that
+ * step stays. */
 CHL_CHECKED chl_status chl_train(const chl_train_options *options);
 
 #ifdef __cplusplus

@@ -18,6 +18,12 @@ sanitizer=$(sed -n 's/^CHLADNI_SANITIZE:.*=//p' "$build/CMakeCache.txt")
 "$compiler" -std=c99 -pedantic -Wall -Wextra -Werror "$work/only.c" -o "$work/only" "${flags[@]}"
 "$compiler" -x c++ -Wall -Wextra -Werror -fsyntax-only "$work/only.c" "-I$work/usr/include"
 "$compiler" -std=c99 -Wall -Wextra -Werror "$source/docs/example.c" -o "$work/example" "${flags[@]}"
+# the example at the head of chladni.h is a program but for its frame
+{ printf '#include <chladni.h>\n#include <stdio.h>\n#include <stdlib.h>\nint main(void) {\n'
+  sed -n '/^ \*     /s/^ \*//p' "$work/usr/include/chladni.h"
+  printf '    return 0;\n}\n'; } >"$work/head.c"
+grep -q chl_edit "$work/head.c"
+"$compiler" -std=c99 -Wall -Wextra -Werror "$work/head.c" -o "$work/head" "${flags[@]}"
 LD_LIBRARY_PATH=$libraries "$work/only"
 # the demo is in a library of its own, which holds the other one too
 cat > "$work/demo.c" <<'C'
