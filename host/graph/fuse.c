@@ -1,67 +1,45 @@
-/* Which calls the backend runs as one (fusion_table.h), and the order that this needs.
+/* Fusion: sequences of calls that the backend runs as one.
  *
- * The calls of a fusion rarely follow one another: a style's gradient stands between. They are
- * brought together behind the first or before the last of them, where no node in between touches
- * what they read and write. To the plan they are one moment. */
+ * Idea: kernels/fusion_table.h lists sequences of ops and which of their tensors must be the same;
+ * a backend has a body for those it can run as one. Such a sequence is looked for in the list of
+ * nodes from the first node on, its other members behind it. The members rarely follow one another
+ * in the graph: in a generator's backward pass a style's gradient stands between. They are moved
+ * behind the first or before the last of them, if no node in between touches what they read and
+ * write; then the first node runs for all.
+ *
+ *     modconv_dx A   demodulate_backward   modconv_epilogue_backward B     0.dx=1.dy 0.x=1.y
+ *     ->  demodulate_backward   [A B]        if demodulate_backward writes nothing that A reads
+ *
+ * Guarantees: a fused call computes what its members would; the planner treats them as one node, so
+ * memory of one is not reused for another. A tensor that only the members see may get no memory at
+ * all ("elided"). A node belongs to one fusion at most; where several fit, the first in the table
+ * is taken. Members lie in one segment.
+ * Cost: quadratic in the number of nodes at worst, once, when the graph is compiled. */
+#include "graph/fusion_parse.h"
 #include "graph/graph_private.h"
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *ops, *same, *elided;
-} fusions[] = {
-#define CHL_FUSION(name, ops, same, elided) {#name, ops, same, elided},
-#include "fusion_table.h"
-#undef CHL_FUSION
-};
-
-const char *chl_fusion_name(chl_fusion fusion) {
-    return fusions[fusion].name;
-}
-
-/* --- the table's words ------------------------------------------------------------------------ */
-static chl_op op_named(const char *name, size_t length) {
-    for (int op = 0; op < CHL_OP_COUNT; op++)
-        if (!strncmp(chl_op_name((chl_op)op), name, length) && !chl_op_name((chl_op)op)[length])
-            return (chl_op)op;
-    return CHL_OP_COUNT;
-}
-
-static int ops_of(chl_fusion fusion, chl_op *op) {
-    int count = 0;
-    for (const char *at = fusions[fusion].ops; *at; at += strspn(at, " ")) {
-        const size_t length = strcspn(at, " ");
-        op[count++] = op_named(at, length);
-        at += length;
-    }
-    return count;
-}
-
-/* "1.dx" among the nodes that are known so far: where its tensor's storage begins. False: that call
- * is not known yet. CHL_NONE: absent. */
-static bool tensor_at(const chl_graph *graph, const int32_t *node, int known, const char *word,
+/* Where the storage of a slot's tensor begins, among the nodes that are known so far. False: that
+ * call is not known yet. CHL_NONE: absent. */
+static bool tensor_at(const chl_graph *graph, const int32_t *node, int known, chl_slot slot,
                       chl_tensor *out) {
-    const int call = word[0] - '0';
-    const size_t length = strcspn(word + 2, "= ");
-    if (call >= known) return false;
-    const chl_node *of = &graph->node[node[call]];
-    const int in = chl_input_slot(of->op, word + 2, length);
-    const int result = chl_output_slot(of->op, word + 2, length);
-    const chl_tensor t = in >= 0 ? of->in[in] : of->out[result];
+    if (slot.call >= known) return false;
+    const chl_node *of = &graph->node[node[slot.call]];
+    const chl_tensor t = slot.is_output ? of->out[slot.index] : of->in[slot.index];
     *out = t <= CHL_NONE ? CHL_NONE : graph->tensor[t].root;
     return true;
 }
 
 /* An absent tensor agrees with any. */
-static bool same_tensors(const chl_graph *graph, chl_fusion fusion, const int32_t *node,
+static bool same_tensors(const chl_graph *graph, const chl_fusion_line *line, const int32_t *node,
                          int known) {
-    for (const char *at = fusions[fusion].same; *at; at += strspn(at, " ")) {
-        const char *other = strchr(at, '=') + 1;
+    for (int i = 0; i < line->pairs; i++) {
         chl_tensor a, b;
-        if (tensor_at(graph, node, known, at, &a) && tensor_at(graph, node, known, other, &b) &&
-            a != CHL_NONE && b != CHL_NONE && a != b)
+        if (tensor_at(graph, node, known, line->same[i][0], &a) &&
+            tensor_at(graph, node, known, line->same[i][1], &b) && a != CHL_NONE && b != CHL_NONE &&
+            a != b)
             return false;
-        at = other + strcspn(other, " ");
     }
     return true;
 }
@@ -125,14 +103,15 @@ static bool private_to(const chl_graph *graph, const int32_t *node, int count, c
 typedef struct chl_match {
     const chl_fused_body *body;
     chl_fusion fusion;
+    const chl_fusion_line *line;
     int32_t node[CHL_MAX_FUSED], target;
     chl_tensor elided;
     int count;
 } match;
 
 static bool find_others(const chl_graph *graph, int32_t first, match *m) {
-    chl_op op[CHL_MAX_FUSED] = {0};
-    m->count = ops_of(m->fusion, op);
+    const chl_op *op = m->line->op;
+    m->count = m->line->count;
     m->node[0] = first;
     if (graph->node[first].op != op[0]) return false;
     for (int k = 1; k < m->count; k++) {
@@ -143,7 +122,7 @@ static bool find_others(const chl_graph *graph, int32_t first, match *m) {
             if (node->op != op[k] || node->is_constant || node->fused || node->fused_index)
                 continue;
             m->node[k] = n;
-            if (same_tensors(graph, m->fusion, m->node, k + 1)) break;
+            if (same_tensors(graph, m->line, m->node, k + 1)) break;
         }
         if (n == graph->nodes) return false;
     }
@@ -153,8 +132,8 @@ static bool find_others(const chl_graph *graph, int32_t first, match *m) {
 static bool fits(const chl_graph *graph, match *m) {
     chl_call call[CHL_MAX_FUSED];
     m->elided = CHL_NONE;
-    if (*fusions[m->fusion].elided) {
-        tensor_at(graph, m->node, m->count, fusions[m->fusion].elided, &m->elided);
+    if (m->line->elides) {
+        tensor_at(graph, m->node, m->count, m->line->elided, &m->elided);
         if (m->elided == CHL_NONE || !private_to(graph, m->node, m->count, m->elided)) return false;
     }
     for (int i = 0; i < m->count; i++) chl_describe_call(graph, &graph->node[m->node[i]], &call[i]);
@@ -167,9 +146,10 @@ static bool fits(const chl_graph *graph, match *m) {
     return false;
 }
 
-static bool find(const chl_graph *graph, int32_t first, match *m) {
+static bool find(const chl_graph *graph, const chl_fusion_line *lines, int32_t first, match *m) {
     for (int f = 0; f < CHL_FUSION_COUNT; f++) {
         m->fusion = (chl_fusion)f;
+        m->line = &lines[f];
         m->body = graph->device->backend->fused(m->fusion);
         if (m->body && find_others(graph, first, m) && fits(graph, m)) return true;
     }
@@ -198,12 +178,14 @@ static void bring_together(chl_graph *graph, const match *m, chl_node *room) {
 
 chl_status chl_fuse(chl_graph *graph) {
     if (!graph->device->backend->fused || graph->no_fusion) return CHL_OK;
+    chl_fusion_line lines[CHL_FUSION_COUNT];
+    CHL_TRY(chl_parse_fusion_table(lines));
     chl_node *room = malloc(((size_t)graph->nodes + 1) * sizeof *room);
     if (!room) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     for (int32_t n = 0; n < graph->nodes;) {
         const chl_node *node = &graph->node[n];
         match m;
-        if (node->is_constant || node->fused || node->fused_index || !find(graph, n, &m)) {
+        if (node->is_constant || node->fused || node->fused_index || !find(graph, lines, n, &m)) {
             n++;
             continue;
         }

@@ -1,7 +1,19 @@
 /* The memory plan: every transient tensor's life is known, so offsets in one arena are too.
  *
- * Greedy by size: the largest storage first, each at the lowest offset where no storage alive at
- * the same time lies. Workspaces take part as storages that live for one node. */
+ * Idea: in a static graph a tensor is alive from the first node that writes it to the last one that
+ * reads it. Tensors that are alive at the same time need different memory, others may share. This
+ * is packing of intervals; it is done greedily by size, largest first, each at the lowest offset
+ * where nothing alive at the same time lies [greedy by size, Pisarchyk
+ * & Lee 2020]. Before that an op that may work in place takes over its first input's memory.
+ *
+ *     node     0: a = f(x)   1: b = g(a)   2: c = h(b)          a lives 0-1, b 1-2, c from 2
+ *     arena    a at 0, b at |a|, c at 0 again
+ *
+ * Workspaces take part as storages that live for one node. Calls that were fused count as one.
+ *
+ * Guarantees: storages alive at the same time do not overlap (tests/graph); the plan is the same on
+ * every machine. What is kept, or read in another segment than the one that made it, has memory of
+ * its own. Limits: no smallest plan, a good one; the order of the nodes is not changed for it. */
 #include "graph/graph_private.h"
 #include <stdlib.h>
 

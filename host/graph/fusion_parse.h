@@ -1,0 +1,30 @@
+/* A line of kernels/fusion_table.h, parsed and checked. */
+#ifndef CHL_GRAPH_FUSION_PARSE_H
+#define CHL_GRAPH_FUSION_PARSE_H
+#include "graph/rule.h"
+
+#define CHL_MAX_PAIRS 8
+
+typedef struct chl_slot {
+    int call; /* which of the fusion's calls */
+    bool is_output;
+    int index;
+} chl_slot;
+
+typedef struct chl_fusion_line {
+    const char *name;
+    int count, pairs;
+    chl_op op[CHL_MAX_FUSED];
+    chl_slot same[CHL_MAX_PAIRS][2]; /* each pair is one tensor */
+    bool elides;
+    chl_slot elided;
+} chl_fusion_line;
+
+/* The three texts of a line as fusion_table.h describes them. CHL_ERR_INTERNAL names the line and
+ * the word that is wrong: an op or a slot that does not exist, a call that the line does not have,
+ * a pair without "=", or more of something than fits. */
+chl_status chl_parse_fusion(const char *name, const char *ops, const char *same, const char *elided,
+                            chl_fusion_line *line);
+/* All lines of the table, in its order. */
+chl_status chl_parse_fusion_table(chl_fusion_line line[CHL_FUSION_COUNT]);
+#endif
