@@ -19,14 +19,10 @@
 #ifndef CHL_CORE_GRAPH_H
 #define CHL_CORE_GRAPH_H
 #include "base/status.h"
+#include "graph/tensor.h"
 #include "ops.h"
 #include "runtime/backend.h"
 #include <stdbool.h>
-
-typedef struct chl_graph chl_graph;
-typedef int32_t chl_tensor;
-/* No tensor. A zero-initialised handle is one. */
-#define CHL_NONE ((chl_tensor)0)
 
 /* How a parameter lives. FROZEN: constant; nodes that depend on frozen tensors only run once, at
  * compile time. TRAINABLE: persistent, part of a checkpoint, may be asked for a gradient. */

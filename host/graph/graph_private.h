@@ -2,6 +2,7 @@
  * looked into by tests). */
 #ifndef CHL_CORE_GRAPH_PRIVATE_H
 #define CHL_CORE_GRAPH_PRIVATE_H
+#include "graph/graph.h"
 #include "graph/rule.h"
 
 typedef enum chl_kind {

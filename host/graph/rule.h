@@ -2,7 +2,9 @@
  * row of the op table, in host/graph/ops/<family>.c next to the builders of that family. */
 #ifndef CHL_CORE_RULE_H
 #define CHL_CORE_RULE_H
-#include "graph/graph.h"
+#include "base/status.h"
+#include "graph/tensor.h"
+#include <stdbool.h>
 
 /* A node that adds two contributions to one gradient (accumulate.c). */
 typedef enum chl_gradient_sum {
