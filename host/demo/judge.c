@@ -65,7 +65,7 @@ static void softmax(const float *logits, int classes, int *best, float *probabil
         probability[c] = (float)(exp((double)logits[c] - logits[*best]) / total);
 }
 
-/* Rows of the batch beyond `count` keep older pictures; nobody reads their logits. */
+/* Rows of the batch beyond `count` keep older pictures; their logits are not read. */
 static chl_status read_batch(chl_judge_reader *r, int count, const float *pixels,
                              chl_judge_answer *answer) {
     const chl_judge_config *config = r->config;

@@ -144,8 +144,7 @@ chl_status chl_judge_random(const chl_judge_config *config, uint64_t seed, chl_p
     return status;
 }
 
-/* --- the network
- * ---------------------------------------------------------------------------------- */
+/* --- the network ------------------------------------------------------------------------------ */
 
 void chl_judge_net(chl_net *net, const chl_judge_config *config, chl_tensor x,
                    chl_judge_statistics *statistics, chl_tensor logits[CHL_JUDGE_QUESTIONS]) {

@@ -49,9 +49,9 @@ static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
                                  .width = {24, 48, 96, 128, 128},
                                  .classes = {t->data->kinds, 4, 3, 2}};
     const chl_size_key keys[] = {
-        {"side", &config->side, .least = 8, .most = 1024},
-        {"widths", config->width, .room = CHL_JUDGE_STAGES, .given = &config->stages, .least = 1,
-         .most = 1024},
+        {"side", &config->side, .min = 8, .max = 1024},
+        {"widths", config->width, .room = CHL_JUDGE_STAGES, .given = &config->stages, .min = 1,
+         .max = 1024},
     };
     CHL_TRY(chl_sizes_read(t->options->sizes, keys, 2));
     if (t->data->kinds < 2 || t->data->kinds > CHL_JUDGE_CLASSES)

@@ -34,12 +34,12 @@ static int find_label(chl_corpus *c, const char *label) {
 
 static chl_status add(chl_corpus *c, const char *folder, const char *path, const char *label) {
     const int truth = find_label(c, label);
-    /* room doubles whenever the count is a power of two */
+    /* the capacity doubles when the count is a power of two */
     if ((c->count & (c->count - 1)) == 0) {
-        const size_t room = c->count ? 2 * (size_t)c->count : 1;
-        char **paths = realloc(c->path, sizeof *paths * room);
+        const size_t capacity = c->count ? 2 * (size_t)c->count : 1;
+        char **paths = realloc(c->path, sizeof *paths * capacity);
         if (paths) c->path = paths;
-        int *truths = realloc(c->truth, sizeof *truths * room);
+        int *truths = realloc(c->truth, sizeof *truths * capacity);
         if (truths) c->truth = truths;
         if (!paths || !truths) return no_memory(folder);
     }
@@ -62,9 +62,8 @@ static chl_status read_pairs(const char *folder, chl_corpus *c) {
         const char *label = s->kind ? s->kind : s->label;
         status = label ? add(c, folder, s->sound, label)
                        : chl_fail(CHL_ERR_KEY,
-                                  "%s/pairs.jsonl line %lld: neither \"kind\" nor \"label\" says "
-                                  "what the sound is",
-                                  folder, (long long)i + 1);
+                                  "%s/pairs.jsonl line %lld: \"kind\" or \"label\" is needed",
+                                  folder, (long long)s->line);
     }
     chl_dataset_free(data);
     return status;
@@ -85,7 +84,7 @@ static chl_status list(const char *folder, struct dirent ***entry, int *count) {
     if (*count >= 0) return CHL_OK;
     *count = 0;
     *entry = NULL;
-    return chl_fail(CHL_ERR_IO, "%s: is no folder that can be read: %s", folder, strerror(errno));
+    return chl_fail(CHL_ERR_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
 }
 
 static void free_list(struct dirent **entry, int count) {
@@ -130,13 +129,14 @@ static chl_status read_folders(const char *folder, chl_corpus *c) {
     }
     free_list(entry, count);
     if (status == CHL_OK && c->count == 0)
-        status =
-            chl_fail(CHL_ERR_FORMAT,
-                     "%s: neither pairs.jsonl nor folders of sounds named by their labels", folder);
+        status = chl_fail(CHL_ERR_FORMAT,
+                          "%s must hold pairs.jsonl, or folders of sounds named by their labels",
+                          folder);
     return status;
 }
 
-/* Round by round one sound of every label, so that a short test is a balanced one. */
+/* Keeps one sound of every label, then a second one of every label, and so on, so that a short test
+ * is balanced. */
 static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
     if (limit <= 0 || limit >= c->count) return CHL_OK;
     int64_t *round = calloc((size_t)c->labels, sizeof *round);

@@ -1,4 +1,4 @@
-/* A folder of sounds and what each of them is: pairs.jsonl, or a folder per label. */
+/* A folder of labelled sounds: pairs.jsonl, or a folder per label. */
 #ifndef CHL_EVAL_CORPUS_H
 #define CHL_EVAL_CORPUS_H
 #include "base/status.h"
@@ -11,9 +11,9 @@ typedef struct chl_corpus {
     char **label;
 } chl_corpus;
 
-/* pairs.jsonl: `kind`, or where there is none `label`. Otherwise every folder inside is a label and
- * every file in it (hidden ones apart) a sound, in the order of their names. limit: 0, or this
- * many, evenly spread over all. */
+/* With pairs.jsonl the label of a line is its `kind`, or its `label` where it has no kind.
+ * Otherwise every folder inside is a label and every file in it, except hidden ones, a sound, in
+ * the order of their names. limit: 0, or the maximum number of sounds, of all labels alike. */
 chl_status chl_corpus_open(const char *folder, int64_t limit, chl_corpus *out);
 void chl_corpus_free(chl_corpus *corpus);
 #endif

@@ -1,5 +1,5 @@
 /* Table 2: cosines between the codes of the source, of the edit by sound and of the edit by text,
- * and between the two directions that the edits took. */
+ * and between the two directions from source to edit. */
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* `chladni eval edits`: its parts one after another. */
+/* `chladni eval edits`: all parts, one after another. */
 #include "base/clock.h"
 #include "base/options.h"
 #include "eval/trials.h"
@@ -26,7 +26,7 @@ static const char *space_name(chl_space space) {
     }
 }
 
-/* What the figures below were made with. */
+/* The settings that the figures of the report depend on. */
 static json_t *describe_settings(const chl_trials *t) {
     const chl_edit_options *e = t->options->edit;
     return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
@@ -42,16 +42,16 @@ static json_t *describe_settings(const chl_trials *t) {
                      "adaptive_mask", e->adaptive_mask != 0);
 }
 
-/* Before hours are spent on the rest. */
+/* Checks at the start what later parts need: the first ones can take hours. */
 static chl_status check_later_parts(const chl_engine *engine, const chl_trial_options *o) {
     if (o->directions > 0 && o->by_label)
-        return chl_fail(CHL_ERR_ARGUMENT, "directions compare edits by sound with edits by text: "
-                                          "not with edits by label");
+        return chl_fail(CHL_ERR_ARGUMENT, "directions must be 0 with by_label: they compare edits "
+                                          "by sound with edits by text");
     if (o->directions > 0) CHL_TRY(chl_clip_need_texts(engine->clip, "directions guided by text"));
     if (o->intensity > 0 && engine->audio && engine->audio->mel == CHL_MEL_COMPATIBLE)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s hears every sound at its own maximum (compatible mode): louder and "
-                        "louder sounds (intensity) are the same to it",
+                        "intensity must be 0 for %s: it normalises every sound by its own maximum "
+                        "(compatible mode), so that levels make no difference",
                         engine->audio->model.params->source);
     return CHL_OK;
 }

@@ -38,10 +38,12 @@ chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, cons
 /* The prompt with the label in place of "{}". */
 static chl_status fill_in(const char *prompt, const char *label, char *text, size_t size) {
     const char *hole = strstr(prompt, "{}");
-    if (!hole) return chl_fail(CHL_ERR_ARGUMENT, "the prompt \"%s\" has no {}", prompt);
+    if (!hole) return chl_fail(CHL_ERR_ARGUMENT, "a prompt must contain {}, got \"%s\"", prompt);
     if ((size_t)snprintf(text, size, "%.*s%s%s", (int)(hole - prompt), prompt, label, hole + 2) >=
         size)
-        return chl_fail(CHL_ERR_ARGUMENT, "the label \"%.40s...\" is too long", label);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "a label in its prompt must be shorter than %zu bytes, got \"%.40s...\"",
+                        size, label);
     return CHL_OK;
 }
 

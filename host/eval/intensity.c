@@ -1,5 +1,5 @@
-/* Louder, stronger (Fig. 8): one sound, its level raised step by step, and how strongly the judge
- * and CLIP see the event. */
+/* Intensity (Fig. 8): one sound at levels that rise step by step, and how strongly the judge and
+ * CLIP see the event in each edit. */
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include <math.h>
@@ -8,7 +8,7 @@
 
 typedef struct intensity {
     int levels, sources;
-    double *level, *judged, *cosine; /* [levels]; of the run at hand */
+    double *level, *judged, *cosine; /* [levels], of one source */
     double *rho_judge, *rho_clip;    /* [sources] */
     double *curve;                   /* [levels], mean over the sources */
 } intensity;
@@ -43,16 +43,17 @@ static void summarise(const chl_trials *t, const chl_trial *trial, intensity *x)
     }
 }
 
-/* The strongest of all sounds of the kind, then the next: what is turned down must be heard. */
+/* The strongest sound of the kind for the first source, the next strongest for the second, and so
+ * on: sounds that are still audible at low levels. */
 static int64_t strong_sound(const chl_trials *t, int source, int kind) {
     const int64_t first = t->first[kind], count = t->first[kind + 1] - first;
     const int64_t rank = source % count;
     for (int64_t i = first; i < first + count; i++) {
         int64_t before = 0;
-        const float mine = t->sounds->sample[t->order[i]].strength;
+        const float own = t->sounds->sample[t->order[i]].strength;
         for (int64_t j = first; j < first + count; j++) {
             const float other = t->sounds->sample[t->order[j]].strength;
-            before += other > mine || (other == mine && j < i);
+            before += other > own || (other == own && j < i);
         }
         if (before == rank) return t->order[i];
     }
@@ -69,7 +70,7 @@ static void plan(const chl_trials *t, int kind, const intensity *x, chl_trial *t
                                                    .gain_db = -step * (float)(x->levels - 1 - l)};
 }
 
-/* Whether the comma-separated list has the kind. */
+/* Whether the comma-separated list contains the kind. */
 static bool listed(const char *list, const char *kind) {
     const size_t length = strlen(kind);
     for (const char *at = list; at; at = strchr(at, ',')) {
@@ -100,7 +101,7 @@ done:
     return status;
 }
 
-/* Embeddings of the kinds' names where there is a tokenizer; NULL otherwise. */
+/* Embeddings of the kinds' names, or NULL without a tokenizer. */
 static chl_status embed_kinds(const chl_trials *t, float **text) {
     *text = NULL;
     if (!t->engine->clip->tokenizer) return CHL_OK;
@@ -115,9 +116,9 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     intensity x = {.levels = o->levels,
                    .sources = o->intensity < t->sources ? o->intensity : t->sources};
     const size_t numbers = 4 * (size_t)x.levels + 2 * (size_t)x.sources;
-    double *room = calloc(numbers, sizeof *room);
-    if (!room) return chl_fail(CHL_ERR_MEMORY, "out of memory for levels");
-    x.level = room;
+    double *memory = calloc(numbers, sizeof *memory);
+    if (!memory) return chl_fail(CHL_ERR_MEMORY, "out of memory for levels");
+    x.level = memory;
     x.judged = x.level + x.levels;
     x.cosine = x.judged + x.levels;
     x.curve = x.cosine + x.levels;
@@ -129,6 +130,6 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     if (status == CHL_OK) status = measure(t, text, &x, found);
     json_object_set_new(report, "intensity", found);
     free(text);
-    free(room);
+    free(memory);
     return status;
 }

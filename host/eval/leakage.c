@@ -1,10 +1,11 @@
-/* Leakage: an encoder that learnt from biased pairs what the sound does not say (most rain at
- * night) moves other attributes towards the usual ones of its kind. L_kl is meant to prevent it. */
+/* Leakage: an encoder that learnt a bias of its training pairs (most rain at night) moves
+ * attributes that the sound does not determine towards the usual ones of its kind. L_kl is meant to
+ * prevent that. */
 #include "eval/trials.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Classes that are counted; a higher one is nobody's favourite. */
+/* Higher classes are not counted. */
 #define MAX_CLASSES 256
 
 static int most_frequent(const chl_dataset *d, const char *kind, const int *class) {

@@ -1,4 +1,4 @@
-/* JSON, as reports are built. */
+/* Helpers to build reports in JSON. */
 #ifndef CHL_EVAL_REPORT_H
 #define CHL_EVAL_REPORT_H
 #include "base/status.h"
@@ -8,8 +8,9 @@
 json_t *chl_report_number(double x);
 /* object[key] = number */
 void chl_report_set(json_t *object, const char *key, double x);
-/* share of hits, null without cases */
+/* hits / cases, or null without cases */
 json_t *chl_report_share(int64_t hits, int64_t cases);
-/* The text, and releases the tree; CHL_ERR_MEMORY for NULL. */
+/* Writes the tree as text, which the caller frees, and releases the tree. CHL_ERR_MEMORY where it
+ * is NULL. */
 chl_status chl_report_finish(json_t *report, char **text);
 #endif

@@ -1,5 +1,5 @@
-/* The statistics that reports need. Each says what it is a function of; NAN where it has no value
- * (a correlation with a constant, an interval of one number). */
+/* Statistics of samples, for reports. NAN where a value is not defined (a correlation with a
+ * constant, an interval of one number). */
 #ifndef CHL_EVAL_SAMPLE_STATISTICS_H
 #define CHL_EVAL_SAMPLE_STATISTICS_H
 

@@ -48,7 +48,7 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
 }
 
 /* --- a folder --------------------------------------------------------------------------------- */
-/* truth_label[t]: where the corpus' label t stands among the labels that are offered. */
+/* truth_label[t]: index of the corpus' label t among the labels to choose from. */
 static chl_status match_labels(const chl_corpus *c, int labels, const char *const *label,
                                int *truth_label) {
     for (int t = 0; t < c->labels; t++) {
@@ -56,9 +56,10 @@ static chl_status match_labels(const chl_corpus *c, int labels, const char *cons
         for (int k = 0; k < labels; k++)
             if (strcmp(c->label[t], label[k]) == 0) truth_label[t] = k;
         if (truth_label[t] < 0)
-            return chl_fail(CHL_ERR_ARGUMENT,
-                            "the folder has sounds of \"%s\", which is not among the %d labels",
-                            c->label[t], labels);
+            return chl_fail(
+                CHL_ERR_ARGUMENT,
+                "labels must include \"%s\", a label of the folder, which is not among the %d",
+                c->label[t], labels);
     }
     return CHL_OK;
 }
@@ -138,9 +139,9 @@ chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_option
     *report = NULL;
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_zero_shot_options"));
     if ((options->sound != NULL) == (options->data != NULL))
-        return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: give either one sound or a folder");
+        return chl_fail(CHL_ERR_ARGUMENT, "zero-shot needs sound or data, and not both");
     if (options->sound && options->labels < 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "zero-shot: one sound needs labels to choose from");
+        return chl_fail(CHL_ERR_ARGUMENT, "one sound needs labels to choose from");
     CHL_TRY(chl_need(engine->audio, "audio", "zero-shot classification"));
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, options->sound ? one_sound(engine, options, report)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PURPOSE 0x4c61626cu /* Philox key of the draws of wordings */
-#define EMBED_ALONE 512     /* METHOD section 2, where no CLIP tells the size */
+#define EMBED_ALONE 512     /* docs/method.md, section 2: without a CLIP that tells the size */
 
 /* Texts and pictures in one run of a tower. */
 #define BATCH 32
@@ -31,8 +31,7 @@ static chl_status label_of(const chl_dataset *data, int label, const char **text
     return chl_fail(CHL_ERR_INTERNAL, "%s: no sample has label number %d", data->folder, label);
 }
 
-/* The wordings of one label; equal ones are one row. The first is the label
- * itself. */
+/* The wordings of one label, of which equal ones share a row. The first is the label itself. */
 static chl_status word_label(const chl_text_augment *augment, uint64_t seed, int label,
                              const char *text, wordings *all, int64_t *row) {
     char other[CHL_TEXT_MAX_BYTES];
@@ -66,9 +65,9 @@ static chl_status word_labels(const chl_trainer *t, const chl_text_augment *augm
 
 static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *augment,
                                  chl_clip *clip, chl_audio_targets *targets) {
-    const size_t most = (size_t)t->data->labels * CHL_WORDINGS;
-    wordings all = {.text = calloc(most + 1, sizeof *all.text)};
-    targets->wording = calloc(most + 1, sizeof *targets->wording);
+    const size_t max_wordings = (size_t)t->data->labels * CHL_WORDINGS;
+    wordings all = {.text = calloc(max_wordings + 1, sizeof *all.text)};
+    targets->wording = calloc(max_wordings + 1, sizeof *targets->wording);
     chl_status status = CHL_OK;
     if (!all.text || !targets->wording)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for wordings"));
@@ -127,8 +126,8 @@ static chl_status check_samples(const chl_dataset *data, bool texts, bool pictur
                                                            : NULL;
         if (key)
             return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " has no \"%s\"; add it, or set the weights of "
-                            "the losses that need it to 0",
+                            "%s: sample %" PRId64 " has no \"%s\": add it, or set the weights of "
+                            "the losses that use it to 0",
                             data->folder, i + 1, key);
     }
     return CHL_OK;

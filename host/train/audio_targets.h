@@ -1,24 +1,24 @@
-/* What the sound encoder is trained towards, looked up by sample and step: CLIP's embeddings of the
- * labels in several wordings, of the pictures, and who is whose weak pair. */
+/* The targets of the sound encoder's training, by sample and step: CLIP's embeddings of the labels
+ * in several wordings, those of the pictures, and weak pairs. */
 #ifndef CHL_TRAIN_AUDIO_TARGETS_H
 #define CHL_TRAIN_AUDIO_TARGETS_H
 #include "train/trainer.h"
 #include "train/weak_pairs.h"
 
-/* Wordings of each label; a step draws one. The set is finite so that every text passes the frozen
- * tower once, at the start, instead of once a step. */
+/* Wordings of each label; a step draws one. The set is finite so that CLIP embeds every text once,
+ * at the start, and not in each step. */
 #define CHL_WORDINGS 16
 
 typedef struct chl_audio_targets {
     int embed;             /* numbers in an embedding */
-    float *text;           /* [different wordings][embed]; NULL where no loss looks at texts */
+    float *text;           /* [different wordings][embed]; NULL without a loss that uses texts */
     int64_t *wording;      /* [labels][CHL_WORDINGS] -> row of text */
-    float *picture;        /* [samples][embed]; NULL where no loss looks at pictures */
+    float *picture;        /* [samples][embed]; NULL without a loss that uses pictures */
     chl_weak_pairs *pairs; /* NULL without the weak-pair loss */
 } chl_audio_targets;
 
-/* Reads the data set's texts and pictures through the frozen pair that the options name, as far as
- * the losses' weights ask for them. Without any of them embed is 512. */
+/* Embeds the data set's texts and pictures by the frozen pair that the options name, as far as
+ * losses of a weight other than 0 use them. Where none does, embed is 512. */
 chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out);
 void chl_audio_targets_free(chl_audio_targets *targets);
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* What is drawn once a picture. */
+/* Drawn once per picture. */
 typedef struct drawn {
     float scale, x, y;        /* source = scale * target + x, in pixels */
     float gain, shift, noise; /* value = gain * value + shift + noise * normal */
@@ -72,8 +72,8 @@ static void blur(float weight, int side, float *out) {
     for (int64_t i = 0; i < row; i++) blur_line(weight, side, row, out + i);
 }
 
-/* SplitMix64 [Steele et al. 2014]: the noise needs many numbers of little quality. The sum of four
- * bytes is normal enough: its mean is 510, its variance (256^2 - 1) / 3. */
+/* SplitMix64 [Steele et al. 2014]: the noise needs many numbers and no high quality. The sum of
+ * four bytes is close to normal: its mean is 510, its variance (256^2 - 1) / 3. */
 static float noise_of(uint32_t word) {
     const uint32_t halves = (word & 0x00ff00ffu) + (word >> 8 & 0x00ff00ffu);
     return ((float)((halves & 0xffff) + (halves >> 16)) - 510) * (1 / 147.80f);

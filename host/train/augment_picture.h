@@ -1,6 +1,6 @@
-/* Small changes to training pictures that change nothing of what they show, so that an encoder
- * learns what is in them and not their pixels: an edit optimises pixels and finds whatever tiny
- * change an encoder overrates. A pure function of its arguments. */
+/* Small changes to training pictures that keep what they show, so that an encoder learns the
+ * content and not single pixels: an edit optimises pixels and would find any tiny change that an
+ * encoder overrates. A pure function of its arguments. */
 #ifndef CHL_TRAIN_AUGMENT_PICTURE_H
 #define CHL_TRAIN_AUGMENT_PICTURE_H
 #include <stdint.h>
@@ -13,7 +13,7 @@ typedef struct chl_picture_augment {
     float blur;       /* probability of a 3 x 3 blur of a random strength */
 } chl_picture_augment;
 
-/* What the engine trains with. */
+/* The settings of the engine's trainings. */
 #define CHL_PICTURE_AUGMENT                                                                        \
     ((chl_picture_augment){                                                                        \
         .zoom = 0.25f, .brightness = 0.1f, .contrast = 0.2f, .noise = 0.12f, .blur = 0.3f})

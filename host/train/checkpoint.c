@@ -38,7 +38,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     char sum[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, digest);
     json_t *run = json_pack("{s:I,s:s,s:o,s:O}", "step", (json_int_t)step, "digest", sum, "machine",
-                            chl_train_machine(), "identity", t->inside->identity);
+                            chl_train_machine(), "identity", t->inside->fingerprint);
     char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
@@ -62,7 +62,7 @@ chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
     CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
 done:
     if (status != CHL_OK && path)
-        status = chl_fail_in(status, "%s after step %" PRId64 " is not written", path, step);
+        status = chl_fail_in(status, "cannot write %s after step %" PRId64, path, step);
     chl_params_free(params);
     free(path);
     return status;
@@ -78,7 +78,7 @@ static chl_status read_file(const char *path, chl_params **out) {
     return status;
 }
 
-/* The JSON text, whose bytes the reader has made whole numbers of. */
+/* The JSON text of the run; the reader of weights has turned its bytes into whole numbers. */
 static chl_status read_run(const chl_params *params, json_t **run) {
     const chl_array *array = chl_params_find(params, RUN);
     *run = NULL;
@@ -93,8 +93,8 @@ static chl_status read_run(const chl_params *params, json_t **run) {
     }
     if (json_integer_value(json_object_get(*run, "step")) > 0) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT,
-                    "%s: \"" RUN "\" does not say which run and step it is of: no "
-                    "checkpoint of a training, or a damaged one",
+                    "%s: \"" RUN "\" must name a run and a step: it is no checkpoint of a "
+                    "training, or a damaged one",
                     params->source);
 }
 
@@ -108,23 +108,22 @@ static chl_status check_states(const chl_trainer *t, const chl_params *params, c
             return chl_fail(CHL_ERR_KEY, "%s: \"%s\" is missing", params->source, state->name);
         if (!chl_same_shape(&array->desc, desc)) {
             char have[96], want[96];
-            return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" is %s where this training has %s",
-                            params->source, state->name,
-                            chl_shape_text(&array->desc, have, sizeof have),
-                            chl_shape_text(desc, want, sizeof want));
+            return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" must be %s, got %s", params->source,
+                            state->name, chl_shape_text(desc, want, sizeof want),
+                            chl_shape_text(&array->desc, have, sizeof have));
         }
         digest = chl_digest(digest, array->data, (size_t)chl_bytes(desc));
     }
     if (params->count != t->inside->states + 1)
-        return chl_fail(CHL_ERR_KEY, "%s: it holds %" PRId64 " arrays, this training %" PRId64,
-                        params->source, params->count - 1, t->inside->states);
+        return chl_fail(CHL_ERR_KEY, "%s: it must hold %" PRId64 " arrays, got %" PRId64,
+                        params->source, t->inside->states, params->count - 1);
     char sum[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, digest);
     const char *noted = json_string_value(json_object_get(run, "digest"));
     if (!noted || strcmp(noted, sum) != 0)
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s: its numbers do not have the sum that was noted with them: the file "
-                        "is damaged",
+                        "%s: the digest of its arrays differs from the one stored with them: the "
+                        "file is damaged",
                         params->source);
     return CHL_OK;
 }
@@ -160,7 +159,7 @@ chl_status chl_checkpoint_read(chl_trainer *t, int64_t *step) {
     CHL_TRY_GOTO(read_file(path, &params));
     CHL_TRY_GOTO(read_run(params, &run));
     CHL_TRY_GOTO(
-        chl_train_same_identity(path, json_object_get(run, "identity"), t->inside->identity));
+        chl_run_check_fingerprint(path, json_object_get(run, "identity"), t->inside->fingerprint));
     CHL_TRY_GOTO(check_states(t, params, run));
     CHL_TRY_GOTO(upload(t, params));
     compare_machines(t, json_object_get(run, "machine"));

@@ -56,7 +56,7 @@ static chl_status read_strength(const reader *r, const json_t *line, float *to) 
     return CHL_OK;
 }
 
-/* A file named by the line: its whole path, and, where it will be needed, there it must be. */
+/* The whole path of a file that the line names. A file that is needed must exist. */
 static chl_status read_file_name(const reader *r, const json_t *line, const char *key,
                                  unsigned needed, const char **to) {
     const char *name = NULL;

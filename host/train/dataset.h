@@ -1,4 +1,5 @@
-/* A folder of paired sounds, pictures and words, as `chladni world` writes it and anybody can:
+/* A folder of paired sounds, pictures and words, in a format that `chladni world` writes and you
+ * can:
  *
  *     pairs.jsonl    one JSON object a line, one sample a line
  *     sounds, pictures  folders of .wav and .png, named in pairs.jsonl relative to this folder

@@ -10,11 +10,11 @@
 #define MAP_BATCH 256
 #define PAINT_BATCH 8
 
-/* Of mapped codes' deviation. Up to 0.3 a picture still shows its scene; from 1 on, on every row
- * for itself, no scene is left. */
+/* In standard deviations of mapped codes. Up to 0.3 a picture still shows its scene; from 1 on,
+ * drawn for each row separately, it shows none. */
 static const float near_jitter[] = {0, 0.1f, 0.3f};
 static const float far_jitter[] = {1, 2};
-/* All rows moved together: the same scale, but the rows go on agreeing, so it takes more. */
+/* The same with one draw for all rows: rows that agree need a larger change. */
 static const float far_shift[] = {2, 4};
 #define BROKEN_SHARE 0.1f
 
@@ -46,7 +46,7 @@ done:
     return status;
 }
 
-/* Returns the root of their squares' sum. */
+/* Fills in the deviation of each number; returns the root of the sum of their squares. */
 static float measure_deviation(painter *p) {
     const int64_t count = p->data->count, w_dim = p->generator->sizes.latent;
     double sum = 0;
@@ -71,7 +71,7 @@ static float normal(const painter *p, int64_t picture, int64_t element) {
     return radius * cosf(2 * (float)M_PI * chl_uniform(word.word[1]));
 }
 
-/* The code of picture `i` [rows][W]; returns whose it is. */
+/* Draws the code of picture `i` [rows][W]; returns its sample, or CHL_POOL_BROKEN. */
 static int64_t draw_code(const painter *p, int64_t i, float *code) {
     const int64_t w_dim = p->generator->sizes.latent, sample = i % p->data->count;
     const chl_philox word = chl_random(p->seed, POOL_PURPOSE, (uint64_t)i, 0);
@@ -106,7 +106,7 @@ done:
     return status;
 }
 
-/* Room for whole batches of codes: what is beyond `count` stays 0 and is painted for nothing. */
+/* codes has whole batches of rows: those beyond `count` are 0, and their pictures are not used. */
 static chl_status draw_codes(const painter *p, chl_generator_pool *pool) {
     const int64_t code = (int64_t)p->generator->sizes.rows * p->generator->sizes.latent;
     const int64_t rows = (pool->count + PAINT_BATCH - 1) / PAINT_BATCH * PAINT_BATCH;

@@ -1,9 +1,9 @@
 /* Pictures of a generator for an encoder to learn from, made once and kept in memory.
  *
- * While editing, the encoder looks at pictures of codes that no seed maps to, and the optimisation
- * finds whatever it overrates there: an encoder trained on renders alone accepts a destroyed
- * landscape as rain. So it is shown such pictures beforehand: at codes near mapped ones, which
- * still show what their sample says, and far off, where the picture is broken and nothing else. */
+ * An edit shows the encoder pictures of codes that no seed maps to, and the optimisation finds what
+ * the encoder overrates there: one that is trained on painted pictures alone takes a destroyed
+ * landscape for rain. So it learns from such pictures too: at codes near mapped ones, which still
+ * show what their sample says, and at distant codes, whose pictures are labelled as broken. */
 #ifndef CHL_TRAIN_GENERATOR_POOL_H
 #define CHL_TRAIN_GENERATOR_POOL_H
 #include "models/generator.h"
@@ -15,7 +15,7 @@ typedef struct chl_generator_pool {
     int64_t count;
     int side;
     uint8_t *pixels; /* [count][side][side][3]; NULL with side 0 */
-    int64_t *sample; /* [count] whose latent it came from; CHL_POOL_BROKEN */
+    int64_t *sample; /* [count] the sample whose latent it is from, or CHL_POOL_BROKEN */
     float *codes;    /* [count][rows][W] */
     float spread;    /* root of the mean squared distance of a mapped code from their mean */
     chl_generator *generator;

@@ -20,10 +20,10 @@ typedef struct start {
     const chl_dataset *data;
     chl_graph *graph;
     chl_tensor z, wanted, loss;
-    bool measured; /* w itself is wanted */
+    bool measured; /* w itself is the prediction */
     chl_tensor weight[MAX_ARRAYS];
     chl_array *array[MAX_ARRAYS];
-    int weights, numbers;  /* `numbers` are wanted: attributes, or all of w */
+    int weights, numbers;  /* `numbers` are predicted: attributes, or all of w */
     float *codes, *values; /* one batch; zeros behind the attributes */
 } start;
 
@@ -32,7 +32,7 @@ static chl_status list_weights(start *s, chl_net *net) {
         chl_array *array = &net->params->array[i];
         if (strncmp(array->name, "mapping.fc", 10) != 0) continue;
         if (s->weights == MAX_ARRAYS)
-            return chl_fail(CHL_ERR_UNSUPPORTED, "a mapping network of more than %d arrays",
+            return chl_fail(CHL_ERR_UNSUPPORTED, "a mapping network must have at most %d arrays",
                             MAX_ARRAYS);
         s->array[s->weights] = array;
         s->weight[s->weights++] = chl_weight(net, "%s", array->name);
@@ -40,7 +40,7 @@ static chl_status list_weights(start *s, chl_net *net) {
     return CHL_OK;
 }
 
-/* What should be the attributes: w itself, or a linear layer behind it that is thrown away. */
+/* The prediction of the attributes: w itself, or a linear layer after it that is discarded. */
 static chl_status build(start *s, chl_net *net, chl_net *head, const chl_stylegan2_config *config) {
     const chl_adam_settings slow = {.beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .rate_scale = 1};
     chl_adam_settings fast = slow;
@@ -49,13 +49,13 @@ static chl_status build(start *s, chl_net *net, chl_net *head, const chl_stylega
     s->z = chl_input(g, "z", chl_f32(2, BATCH, s->data->latent));
     s->wanted = chl_input(g, "attributes", chl_f32(2, BATCH, s->numbers));
     const chl_tensor w = chl_stylegan2_map(net, config, s->z);
-    chl_tensor layer[2] = {CHL_NONE, CHL_NONE}, said = w;
+    chl_tensor layer[2] = {CHL_NONE, CHL_NONE}, predicted = w;
     if (!s->measured) {
         layer[0] = chl_weight(head, "weight");
         layer[1] = chl_weight(head, "bias");
-        said = chl_linear(g, w, layer[0], layer[1]);
+        predicted = chl_linear(g, w, layer[0], layer[1]);
     }
-    s->loss = chl_keep(g, chl_mean(g, chl_pixel_loss(g, said, s->wanted, CHL_PIXEL_L2)));
+    s->loss = chl_keep(g, chl_mean(g, chl_pixel_loss(g, predicted, s->wanted, CHL_PIXEL_L2)));
     CHL_TRY(list_weights(s, net));
     chl_tensor wrt[MAX_ARRAYS + 2], gradient[MAX_ARRAYS + 2];
     memcpy(wrt, s->weight, sizeof s->weight);
@@ -100,8 +100,8 @@ static chl_status run(start *s, uint64_t seed) {
     return CHL_OK;
 }
 
-/* Numbers of w that hold no attribute become 0 for every z: the rows of the last layer that make
- * them are cleared. */
+/* Numbers of w that hold no attribute become 0 for every z: their rows of the last layer are set to
+ * 0. */
 static void clear_the_rest(chl_params *params, const chl_stylegan2_config *config, int attributes) {
     const size_t rest = (size_t)(config->w_dim - attributes);
     char name[32];
@@ -118,15 +118,17 @@ chl_status chl_mapping_start(chl_device *device, const chl_dataset *data,
                              chl_params *params) {
     if (!data->attributes || !data->latents) return CHL_OK;
     if (measured && data->attribute > config->w_dim)
-        return chl_fail(CHL_ERR_SHAPE,
-                        "%s/attributes.npy: %d numbers a picture, w has %d (sizes: w=)",
-                        data->folder, data->attribute, config->w_dim);
+        return chl_fail(
+            CHL_ERR_SHAPE,
+            "%s/attributes.npy: a row must have at most the %d numbers of w, got %d: set a "
+            "larger w in sizes",
+            data->folder, config->w_dim, data->attribute);
     start s = {
         .data = data, .measured = measured, .numbers = measured ? config->w_dim : data->attribute};
     chl_params *layer = NULL;
     chl_net net = {.params = params, .kind = CHL_TRAINABLE}, head = net;
     chl_status status;
-    CHL_TRY_GOTO(chl_params_new("the attributes' layer", &layer));
+    CHL_TRY_GOTO(chl_params_new("layer of attributes", &layer));
     head.params = layer;
     CHL_TRY_GOTO(chl_params_add_normal(layer, seed, 0, 0.1f,
                                        chl_f32(2, data->attribute, config->w_dim), "weight"));

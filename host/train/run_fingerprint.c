@@ -1,4 +1,5 @@
-/* What a run is: its options, and the content of the files they name. */
+/* The fingerprint of a run: its options, and the content of the files that they name. A checkpoint
+ * holds it under the key "identity". */
 #include "base/machine.h"
 #include "base/options.h"
 #include "io/file_map.h"
@@ -16,7 +17,7 @@ typedef struct field {
     const char *name;
     size_t offset;
     field_kind kind;
-    bool decides; /* another value makes another run */
+    bool decides; /* part of the fingerprint */
 } field;
 
 #define FIELD(name, kind, decides)                                                                 \
@@ -89,8 +90,8 @@ json_t *chl_train_machine(void) {
 }
 
 /* --- content ---------------------------------------------------------------------------------- */
-/* FNV-1a over words of eight bytes: every step is a bijection, so that no single changed word goes
- * unnoticed. */
+/* FNV-1a over words of eight bytes: every step is a bijection, so that a change of one word always
+ * changes the digest. */
 uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes) {
     const unsigned char *at = data;
     for (; bytes > 0; at += 8) {
@@ -138,7 +139,8 @@ static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
     return CHL_OK;
 }
 
-static chl_status field_identity(const chl_train_options *options, const field *f, json_t *into) {
+static chl_status field_fingerprint(const chl_train_options *options, const field *f,
+                                    json_t *into) {
     json_t *value = field_json(options, f);
     if (f->kind == FIELD_FILE && json_is_string(value)) {
         uint64_t digest = 0;
@@ -151,11 +153,11 @@ static chl_status field_identity(const chl_train_options *options, const field *
     return CHL_OK;
 }
 
-chl_status chl_train_identity(const chl_train_options *options, const chl_dataset *data,
-                              json_t **out) {
+chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
+                               json_t **out) {
     *out = json_object();
     for (int i = 0; i < FIELDS; i++)
-        if (fields[i].decides) CHL_TRY(field_identity(options, &fields[i], *out));
+        if (fields[i].decides) CHL_TRY(field_fingerprint(options, &fields[i], *out));
     json_object_set_new(*out, "wordnet", json_boolean(options->wordnet != NULL));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -171,7 +173,7 @@ static chl_status differs(const char *path, const char *key, const json_t *befor
     char *a = before ? json_dumps(before, flags) : NULL, *b = now ? json_dumps(now, flags) : NULL;
     const chl_status status =
         chl_fail(CHL_ERR_ARGUMENT,
-                 "%s: the run began with %s %s and is to go on with %s: give the same, or start "
+                 "%s: the run began with %s %s, got %s: resume with the same value, or start "
                  "another run in another folder",
                  path, key, a ? a : "unset", b ? b : "unset");
     free(a);
@@ -179,7 +181,7 @@ static chl_status differs(const char *path, const char *key, const json_t *befor
     return status;
 }
 
-chl_status chl_train_same_identity(const char *path, const json_t *before, const json_t *now) {
+chl_status chl_run_check_fingerprint(const char *path, const json_t *before, const json_t *now) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)now, key, value) {

@@ -1,5 +1,5 @@
-/* The files of a run: whatever is replaced appears whole or not at all, whatever grows is a line at
- * a time. */
+/* The files of a run. One that is replaced is replaced at once, by rename; one that grows gets
+ * whole lines. */
 #include "io/file_map.h"
 #include "train/trainer_private.h"
 #include <errno.h>
@@ -36,19 +36,19 @@ static chl_status make_folders(const char *path) {
     for (char *at = part + 1; *at; at++) {
         if (*at != '/') continue;
         *at = 0;
-        mkdir(part, 0777); /* the last one tells what went wrong */
+        mkdir(part, 0777); /* an error here shows below, at the last folder */
         *at = '/';
     }
     free(part);
     struct stat about;
     if ((mkdir(path, 0777) != 0 && errno != EEXIST) || stat(path, &about) != 0)
-        return chl_fail(CHL_ERR_IO, "%s: the run folder cannot be made: %s", path, strerror(errno));
+        return chl_fail(CHL_ERR_IO, "%s: cannot create the run folder: %s", path, strerror(errno));
     if (!S_ISDIR(about.st_mode))
-        return chl_fail(CHL_ERR_IO, "%s: a file, where a run folder should be", path);
+        return chl_fail(CHL_ERR_IO, "%s: the run folder must be a folder, got a file", path);
     return CHL_OK;
 }
 
-/* Half-written files that a kill left behind; nobody else writes here, since the lock is ours. */
+/* Removes half-written files of a killed process; the lock keeps other processes out. */
 static void sweep(const chl_run_folder *folder) {
     char *pattern;
     glob_t found;
@@ -107,7 +107,7 @@ void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, cons
 }
 
 /* --- stats.jsonl ------------------------------------------------------------------------------ */
-/* Which step a line is about; 0 for one that was cut short by a kill. */
+/* The step of a line; 0 for a line that a kill cut short. */
 static int64_t step_of(const char *text, size_t length) {
     if (length == 0 || text[length - 1] != '\n') return 0;
     json_error_t error;
@@ -117,7 +117,7 @@ static int64_t step_of(const char *text, size_t length) {
     return step;
 }
 
-/* Steps 1 to `step`, in order, each once: anything else is left out. */
+/* Copies the lines of steps 1 to `step`, in order, each once, and leaves out the others. */
 static int64_t copy_lines(FILE *from, FILE *to, int64_t step) {
     char *text = NULL;
     size_t size = 0;
@@ -165,8 +165,7 @@ chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line) {
         fputc('\n', folder->stats) != EOF && fflush(folder->stats) == 0;
     json_decref(line);
     if (written) return CHL_OK;
-    return chl_fail(CHL_ERR_IO, "%s/" STATS " cannot be written: %s", folder->path,
-                    strerror(errno));
+    return chl_fail(CHL_ERR_IO, "cannot write %s/" STATS ": %s", folder->path, strerror(errno));
 }
 
 chl_status chl_run_folder_json(const chl_run_folder *folder, const char *name,

@@ -19,16 +19,16 @@ static chl_status read_values(const char **at, const chl_size_key *key) {
     for (const char *p = *at;; p++) {
         char *end;
         errno = 0;
-        /* strtol would take blanks and signs */
+        /* strtol accepts blanks and signs */
         long value = isdigit((unsigned char)*p) ? strtol(p, &end, 10) : (end = (char *)p, 0);
         if (end == p || (*end && *end != ',' && *end != '-'))
-            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" is no whole number at \"%.20s\"",
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" must be a whole number, got \"%.20s\"",
                             key->name, p);
-        if (errno || value < key->least || value > key->most)
-            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" = %.*s is not from %d to %d",
-                            key->name, (int)(end - p), p, key->least, key->most);
+        if (errno || value < key->min || value > key->max)
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" must be %d to %d, got %.*s", key->name,
+                            key->min, key->max, (int)(end - p), p);
         if (given == room)
-            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" takes at most %d numbers", key->name,
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%s\" must be at most %d numbers", key->name,
                             room);
         key->value[given++] = (int)value;
         p = end;
@@ -50,8 +50,8 @@ chl_status chl_sizes_read(const char *text, const chl_size_key *keys, int count)
                 key = &keys[i];
         char names[256];
         if (!key || at[length] != '=')
-            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%.*s\" is %s; known are %s",
-                            (int)strcspn(at, ","), at, key ? "no key=value" : "not known",
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: \"%.*s\" is %s: the keys are %s",
+                            (int)strcspn(at, ","), at, key ? "no key=value" : "no known key",
                             known(keys, count, names, sizeof names));
         at += length + 1;
         CHL_TRY(read_values(&at, key));

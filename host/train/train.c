@@ -85,7 +85,8 @@ static chl_status save_all(chl_trainer *t, int64_t step) {
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
-/* Steps done before this process are not told apart from its own, but for the time. */
+/* `first`: the step that this process resumed from. Resumed steps count as steps, but not for the
+ * time that a step takes. */
 static bool wants_stop(const chl_trainer *t, int64_t step, int64_t first, int64_t last, float loss,
                        float rate, double seconds) {
     const chl_train_options *o = t->options;
@@ -125,14 +126,14 @@ static chl_status open_folder(chl_trainer *t, bool *resume) {
     *resume = chl_run_folder_has(folder, CHL_CHECKPOINT);
     if (!t->options->resume && (*resume || chl_run_folder_has(folder, CHL_MODEL)))
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s: it holds a run already: resume it, or give another folder",
+                        "%s: it holds a run: set resume to continue it, or give another folder",
                         t->options->out);
     return CHL_OK;
 }
 
 static chl_status build(chl_trainer *t) {
     if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
-    CHL_TRY(chl_train_identity(t->options, t->data, &t->inside->identity));
+    CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
     CHL_TRY(chl_graph_new(t->device, &t->graph));
     CHL_TRY(t->training->build(t));
     return chl_trainer_compile(t);

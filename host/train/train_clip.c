@@ -1,8 +1,8 @@
-/* A small CLIP pair from scratch on a folder's pictures and captions: image and text tower of
- * host/nets/clip.h, so that what comes out loads like any other CLIP.
+/* Trains a small CLIP pair from scratch on a folder's pictures and captions: image and text tower
+ * of host/nets/clip.h, so that its file loads like any other CLIP.
  *
- * Captions of a made-up world repeat: equal ones in a batch share the target's mass instead of
- * being each other's negatives. With a generator, half of each batch are its pictures
+ * Captions of a synthetic world repeat: equal ones in a batch share the target's probability and
+ * are not each other's negatives. With a generator, half of each batch are its pictures
  * (generator_pool.h). */
 #include "base/options.h"
 #include "base/random.h"
@@ -25,9 +25,8 @@
 enum { PURPOSE_PICTURE = 0x636c6970, PURPOSE_PAIR };
 
 #define MAX_MERGES 512
-/* Of the texts that go with a picture this share is the sound's label instead of its caption, for
- * labels are what it will be asked for, and this share nothing at all, so that "" (the neutral text
- * of directional edits) is a text it has seen. */
+/* Shares of pictures whose text is the sound's label and not the caption, because edits use labels,
+ * and whose text is empty, because "" is the neutral text of directional edits. */
 #define LABEL_SHARE 0.25f
 #define EMPTY_SHARE 0.03f
 static const char *const broken_text[] = {"a broken picture", "a damaged picture", "a blurred mess",
@@ -96,7 +95,7 @@ static chl_status learn_merges(const chl_dataset *data, const char *path) {
     return status;
 }
 
-/* The user's merges, or the run's own, learned when the run starts. */
+/* The merges that the options name, or those that the run learns at its start. */
 static chl_status open_tokenizer(const chl_trainer *t, chl_tokenizer **out) {
     if (t->options->vocab) return chl_tokenizer_open(t->options->vocab, out);
     char path[4096];
@@ -134,23 +133,24 @@ static chl_status read_sizes(const chl_train_options *options, chl_clip_config *
                                 .resolution = 128,
                                 .patch = 16,
                                 .context = 24};
-    const chl_size_key keys[] = {{"resolution", &config->resolution, .least = 8, .most = 1024},
-                                 {"patch", &config->patch, .least = 2, .most = 64},
-                                 {"width", &config->image.width, .least = 64, .most = 4096},
-                                 {"layers", &config->image.layers, .least = 1, .most = 64},
-                                 {"text_width", &config->text.width, .least = 64, .most = 4096},
-                                 {"text_layers", &config->text.layers, .least = 1, .most = 64},
-                                 {"context", &config->context, .least = 4, .most = 1024},
-                                 {"embed", &config->embed, .least = 1, .most = CHL_MAX_EMBEDDING},
-                                 {"pool", pool, .least = 1, .most = 1000000}};
+    const chl_size_key keys[] = {{"resolution", &config->resolution, .min = 8, .max = 1024},
+                                 {"patch", &config->patch, .min = 2, .max = 64},
+                                 {"width", &config->image.width, .min = 64, .max = 4096},
+                                 {"layers", &config->image.layers, .min = 1, .max = 64},
+                                 {"text_width", &config->text.width, .min = 64, .max = 4096},
+                                 {"text_layers", &config->text.layers, .min = 1, .max = 64},
+                                 {"context", &config->context, .min = 4, .max = 1024},
+                                 {"embed", &config->embed, .min = 1, .max = CHL_MAX_EMBEDDING},
+                                 {"pool", pool, .min = 1, .max = 1000000}};
     CHL_TRY(chl_sizes_read(options->sizes, keys, (int)(sizeof keys / sizeof keys[0])));
     if (config->resolution % config->patch)
-        return chl_fail(CHL_ERR_ARGUMENT, "sizes: patch=%d does not divide resolution=%d",
-                        config->patch, config->resolution);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "sizes: resolution must be a multiple of patch, got %d and %d",
+                        config->resolution, config->patch);
     chl_clip_tower *const towers[] = {&config->image, &config->text};
-    for (int i = 0; i < 2; i++) { /* who loads the file counts heads this way (chl_clip_import) */
+    for (int i = 0; i < 2; i++) { /* as a reader of the file computes the heads (chl_clip_import) */
         if (towers[i]->width % 64)
-            return chl_fail(CHL_ERR_ARGUMENT, "sizes: a width of %d is no multiple of 64",
+            return chl_fail(CHL_ERR_ARGUMENT, "sizes: widths must be multiples of 64, got %d",
                             towers[i]->width);
         towers[i]->heads = towers[i]->width / 64;
         towers[i]->mlp = 4 * towers[i]->width;
@@ -197,15 +197,15 @@ static chl_tensor half_of(chl_graph *g, chl_tensor x, int n, int d, int which) {
     return chl_reshape(g, x, chl_f32(2, n, d));
 }
 
-/* The generator's codes, moved to where the loss of their pictures is larger: along its gradient,
- * each as far as `reach` says (all of a sample's numbers are the same).
+/* The generator's codes, moved along the gradient of their pictures' loss, which becomes larger, by
+ * the distance `reach` (all of a sample's numbers are the same).
  *
- * An encoder that has only seen pictures as they are can be talked into anything by changes that
- * mean nothing, and an edit is made of such changes: of this CLIP pair trained without an adversary
- * a landscape with another tint had a larger cosine with "rain" than rain has. One that still has
- * to be right after the worst step finds its own gradients along what pictures show [Madry et al.
- * 2018; Santurkar et al. 2019, "Image synthesis with a single (robust) classifier"; one step: Wong
- * et al. 2020]. The step is taken in W+, since that is where edits move. */
+ * An encoder that was trained on unchanged pictures can be misled by small meaningless changes, and
+ * an edit finds such changes: for this CLIP pair, trained without an adversary, a landscape of
+ * another tint had a larger cosine with "rain" than rain has. For an encoder that has to be right
+ * after the worst step, gradients follow what pictures show [Madry et al. 2018; Santurkar et al.
+ * 2019, "Image synthesis with a single (robust) classifier"; one step: Wong et al. 2020]. The step
+ * is taken in W+, since that is where edits move. */
 static chl_tensor attacked(chl_graph *g, chl_tensor codes, chl_tensor reach, chl_tensor loss) {
     if (codes == CHL_NONE || loss == CHL_NONE) return CHL_NONE;
     const chl_desc desc = *chl_desc_of(g, codes);
@@ -289,7 +289,7 @@ static chl_status build(chl_trainer *t) {
 }
 
 /* --- a batch ---------------------------------------------------------------------------------- */
-/* Text of a picture of this sample, or of a broken one. */
+/* The text of a picture of this sample, or of a broken picture. */
 static int64_t draw_text(const chl_trainer *t, const clip_training *own, int64_t sample,
                          const chl_philox *word) {
     const int64_t count = t->data->count;

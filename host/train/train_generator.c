@@ -1,12 +1,11 @@
-/* A StyleGAN2 generator by regression: each picture of the data set comes with the latent z it was
- * made from, and G(z) is pulled towards it.
+/* Trains a StyleGAN2 generator by regression: each picture of the data set comes with the latent z
+ * that it was made from, and G(z) is fitted to it.
  *
- * This is not adversarial training. A GAN of this class sees more than a million pictures before it
- * is any good [Karras et al. 2020]; with z given, tens of thousands suffice. The price: z must be
- * known, and what z does not determine comes out as its median, blurred. Textures that look the
- * same in every picture (streaks of rain, turbulence) are therefore not left to the weights: the
- * data set brings them, and they become noise maps, which the network has at full resolution from
- * the start and only has to switch on and off.
+ * This is not adversarial training. A GAN of this class needs more than a million pictures
+ * [Karras et al. 2020]; with z given, tens of thousands suffice. In return z must be known, and
+ * what z does not determine becomes its median, blurred. Textures that are the same in every
+ * picture (streaks of rain, turbulence) are therefore not learned: the data set has them, and they
+ * become noise maps, which the network has at full resolution from the start and only scales.
  *
  * The loss is L1 and L2 of the pictures, and L1 of their differences between neighbours (twice, or
  * thin shapes stay grey for long) and of the pictures at a half, a quarter and an eighth. All are
@@ -25,16 +24,18 @@
 #define NAME_LENGTH 64
 #define MIN_TEXTURED 16 /* smaller blocks keep random noise maps */
 #define TEXTURE_STRENGTH 0.3f
-/* Weight of the squared difference, beside the absolute one. What stands at a place in one picture
- * of forty (a bell, a bolt of lightning) is far from the median, and only a square says so early
- * on. */
+/* Weight of the squared difference, beside the absolute one. A thing that one picture of forty has
+ * at a place (a bell, a flash) is far from the median, and early in training only the square has a
+ * gradient towards it. */
 #define SQUARES 3
-/* Weights of the mapping and of the styles are stored as large as a run-time gain makes them small
- * (equalised learning rate). A regression wants them to learn as fast as the rest: with factors of
- * 1 150 steps come 1.4 dB less far. The mapping has a start (mapping_start.h) and needs less. */
+/* Weights of the mapping and of the styles are stored times the inverse of a run-time gain
+ * (equalised learning rate). In a regression they should learn as fast as the others: with factors
+ * of 1 the pictures are 1.4 dB worse after 150 steps. The mapping has a start (mapping_start.h) and
+ * needs less. */
 #define MAPPING_RATE 30
-/* A measured W (mapping_start.h) is to keep its measure: at a rate of 10 a house came to a seventh
- * of its length within 11000 steps, and edits drew houses, which cost nothing. */
+/* Distances of a measured W (mapping_start.h) must not change much: at a rate of 10 the distance of
+ * a house fell to a seventh within 11000 steps, and edits drew houses, which then cost almost
+ * nothing. */
 #define MEASURED_MAPPING_RATE 1
 #define STYLE_RATE 10
 
@@ -68,16 +69,16 @@ static chl_status read_shape(const char *sizes, chl_stylegan2_shape *shape) {
                                    .w_dim = 128,
                                    .mapping_layers = 3};
     const chl_size_key keys[] = {
-        {"resolution", &shape->resolution, .least = 4, .most = 1024},
-        {"base", &shape->channel_base, .least = 1, .most = 65536},
-        {"max", &shape->channel_max, .least = 1, .most = 1024},
-        {"w", &shape->w_dim, .least = 1, .most = 4096},
-        {"mapping", &shape->mapping_layers, .least = 1, .most = 16},
+        {"resolution", &shape->resolution, .min = 4, .max = 1024},
+        {"base", &shape->channel_base, .min = 1, .max = 65536},
+        {"max", &shape->channel_max, .min = 1, .max = 1024},
+        {"w", &shape->w_dim, .min = 1, .max = 4096},
+        {"mapping", &shape->mapping_layers, .min = 1, .max = 16},
     };
     return chl_sizes_read(sizes, keys, sizeof keys / sizeof keys[0]);
 }
 
-/* The texture [side][side] at the size of the map, mean 0 and deviation 1 again. */
+/* The texture [side][side] reduced to map [size][size], with mean 0 and deviation 1. */
 static void shrink_texture(const float *texture, int side, int size, float *map) {
     const int bin = side / size, count = size * size;
     double mean = 0, square = 0;
@@ -94,8 +95,8 @@ static void shrink_texture(const float *texture, int side, int size, float *map)
         map[i] = square > 0 ? (float)((map[i] - mean) / sqrt(square)) : 0;
 }
 
-/* Textures 0 and 1 in the block of the full resolution, 2 and 3 in the next lower, then again from
- * the front. Without a texture a map keeps its noise and starts at strength 0, as StyleGAN2's do.
+/* Textures 0 and 1 go to the block of the full resolution, 2 and 3 to the next lower one, then 0
+ * and 1 again. A map without a texture keeps its noise and starts at strength 0, as in StyleGAN2.
  */
 static chl_status plant_textures(const chl_dataset *data, const chl_stylegan2_config *config,
                                  chl_params *params) {
@@ -109,8 +110,8 @@ static chl_status plant_textures(const chl_dataset *data, const chl_stylegan2_co
         if (size < MIN_TEXTURED || !data->textures) continue;
         if (data->texture_side % size)
             return chl_fail(CHL_ERR_SHAPE,
-                            "%s/textures.npy: %d pixels on a side are no multiple of the %d of a "
-                            "noise map",
+                            "%s/textures.npy: a side must be a multiple of a noise map's, got %d "
+                            "pixels and %d",
                             data->folder, data->texture_side, size);
         const int which = (2 * (config->blocks - 1 - block) + conv) % data->textures;
         const int64_t area = (int64_t)data->texture_side * data->texture_side;
@@ -129,7 +130,7 @@ static chl_tensor paint(chl_net *net, const chl_stylegan2_config *config, chl_te
     const int n = (int)chl_desc_of(g, z)->dim[0], w_dim = config->w_dim;
     chl_tensor w = chl_stylegan2_map(net, config, z);
     if (w == CHL_NONE) return CHL_NONE;
-    /* all rows of W+ are w: a column of one pixel made taller */
+    /* All rows of W+ are w: a column of one pixel, repeated. */
     w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
     w = chl_resize(g, w, CHL_FILTER_NEAREST, config->rows, 1);
     w = chl_reshape(g, w, chl_f32(3, n, config->rows, w_dim));
@@ -145,7 +146,7 @@ static chl_tensor magnitude(chl_graph *g, chl_tensor x) {
     return mean_of(g, x, CHL_PIXEL_L1);
 }
 
-/* of the differences between neighbours, `rows` down or `columns` to the right */
+/* Of the differences between neighbours, `rows` down or `columns` to the right. */
 static chl_tensor slope(chl_graph *g, chl_tensor x, int rows, int columns) {
     const int side = (int)chl_desc_of(g, x)->dim[1], h = side - rows, w = side - columns;
     const chl_tensor here = chl_resize_window(g, x, CHL_FILTER_NEAREST, h, w, 0, 0, h, w);
@@ -180,8 +181,8 @@ static void set_rates(chl_trainer *t, const chl_stylegan2_config *config) {
         }
 }
 
-/* Blocks that the start does not have add nothing at first: a generator that has learned the layout
- * at a low resolution grows [Karras et al. 2018], and what it knows is not disturbed. */
+/* Blocks that `start` does not have add nothing at first: a generator that has learned the layout
+ * at a low resolution grows [Karras et al. 2018] without a change of its pictures. */
 static void silence_colours(const chl_stylegan2_config *config, const chl_params *params) {
     for (int b = 0; b < config->blocks; b++) {
         char name[NAME_LENGTH];
@@ -191,9 +192,8 @@ static void silence_colours(const chl_stylegan2_config *config, const chl_params
     }
 }
 
-/* Styles that hear nothing yet: numbers of a measured w that are 0 for every z never get a gradient
- * and stay without effect. With the weights they are drawn with, an edit in W+ could break the
- * picture there and mean nothing. */
+/* Style weights of 0: numbers of a measured w that are 0 for every z never get a gradient and stay
+ * without effect. With random weights an edit in W+ could damage the picture through them. */
 static void clear_styles(const chl_params *params) {
     for (int64_t i = 0; i < params->count; i++)
         if (strstr(params->array[i].name, ".affine.weight"))
@@ -204,7 +204,7 @@ static chl_status build(chl_trainer *t) {
     const bool measured = t->options->measured_w != 0;
     if (measured && !t->data->attributes)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s has no attributes.npy: there is nothing to measure w by",
+                        "measured_w needs %s/attributes.npy, which does not exist",
                         t->data->folder);
     generator *own = calloc(1, sizeof *own);
     if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for the generator's training");
@@ -259,7 +259,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
 
 /* --- the model -------------------------------------------------------------------------------- */
 
-/* The centre of truncation: the mean over so many mapped codes, as the papers compute it. */
+/* The centre of truncation is the mean over this many mapped codes, as in the papers. */
 #define CENTRE_CODES 4096
 #define CENTRE_SEED 0
 

@@ -1,5 +1,5 @@
-/* From losses to updates: what a training says while it builds, and the nodes that follow from it.
- */
+/* From losses to updates: the functions that a training calls in its build, and the nodes that they
+ * lead to. */
 #include "io/weights.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 #define ADAM_EPS 1e-8f
 
-/* --- what trainings call while they build ----------------------------------------------------- */
+/* --- functions for a training's build ----------------------------------------------------- */
 static void out_of_memory(chl_trainer *t) {
     chl_graph_fail(t->graph, CHL_ERR_MEMORY, "training %s: out of memory", t->training->name);
 }
@@ -29,7 +29,7 @@ static chl_status begin_with(const chl_trainer *t, chl_params *params) {
     }
     chl_params_free(start);
     if (taken == 0)
-        return chl_fail(CHL_ERR_KEY, "%s: none of its arrays has the name and shape of one of %s",
+        return chl_fail(CHL_ERR_KEY, "start: %s has no array of a name and shape of %s",
                         t->options->start, t->training->name);
     chl_log(CHL_LOG_INFO, "%s: %lld of %lld arrays from %s", t->training->name, (long long)taken,
             (long long)params->count, t->options->start);
@@ -49,7 +49,7 @@ void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor
     if (weight == 0 || term == CHL_NONE || chl_graph_status(t->graph) != CHL_OK) return;
     if (p->terms == CHL_TRAINER_TERMS || chl_count(chl_desc_of(t->graph, term)) != 1) {
         chl_graph_fail(t->graph, CHL_ERR_SHAPE,
-                       "loss \"%s\": a loss is one number, and there are at most %d of them", name,
+                       "loss \"%s\" must be one number, and losses at most %d", name,
                        CHL_TRAINER_TERMS);
         return;
     }
@@ -80,7 +80,7 @@ void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float dec
     chl_ema(t->graph, state, x, decay, false);
 }
 
-/* --- what of the graph trains ----------------------------------------------------------------- */
+/* --- trainable arrays of the graph ------------------------------------------------------------ */
 static bool is_state(const chl_graph *g, chl_tensor x) {
     return chl_is_trainable(g, x) && chl_name_of(g, x); /* a reshape of one has no name */
 }
@@ -94,8 +94,8 @@ static float rate_scale(const chl_trainer *t, const char *name) {
     return scale;
 }
 
-/* Decay draws weights to 0, where that means "no influence": not so for gains, biases, positions
- * and temperatures [as Loshchilov & Hutter's followers: CLIP, Swin]. */
+/* Decay moves weights towards 0, which is right where 0 means "no influence": not for gains,
+ * biases, positions and temperatures [as in the trainings of CLIP and Swin]. */
 static bool decays(const char *name, const chl_desc *desc) {
     static const char *const exempt[] = {"logit_scale", "position", "pos_embed"};
     for (size_t i = 0; i < sizeof exempt / sizeof exempt[0]; i++)
@@ -188,10 +188,11 @@ static chl_status list_states(chl_trainer *t) {
     qsort(p->state, (size_t)p->states, sizeof *p->state, by_name);
     for (int64_t i = 0; i < p->states; i++) {
         if (i > 0 && strcmp(p->state[i].name, p->state[i - 1].name) == 0)
-            return chl_fail(CHL_ERR_KEY,
-                            "training %s: two trainable arrays are called \"%s\", so that a "
-                            "checkpoint could not tell them apart",
-                            t->training->name, p->state[i].name);
+            return chl_fail(
+                CHL_ERR_KEY,
+                "training %s: names of trainable arrays must differ in a checkpoint, got "
+                "\"%s\" twice",
+                t->training->name, p->state[i].name);
         char average[512];
         if (snprintf(average, sizeof average, "%s.average", p->state[i].name) <
             (int)sizeof average) {
@@ -260,6 +261,6 @@ void chl_trainer_release(chl_trainer *t) {
     free(p->rate);
     free(p->tracked);
     free(p->state);
-    json_decref(p->identity);
+    json_decref(p->fingerprint);
     chl_run_folder_close(&p->folder);
 }

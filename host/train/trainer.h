@@ -1,6 +1,6 @@
-/* The loop that all trainings share: what one of them has to say is its data, its forward pass and
- * its losses (train_<model>.c, one file each). Gradients, AdamW, the schedule, averaged weights,
- * checkpoints, resuming and the log are here.
+/* The loop that all trainings share. A training (train_<model>.c, one file each) defines its data,
+ * its forward pass and its losses; gradients, AdamW, the schedule, averaged weights, checkpoints,
+ * resuming and the log are here.
  *
  *     static chl_status build(chl_trainer *t) {
  *         ...
@@ -30,14 +30,14 @@ typedef struct chl_trainer chl_trainer;
 typedef struct chl_training {
     const char *name;
     unsigned need; /* CHL_NEED_*, of the dataset */
-    /* What differs from chl_train_defaults' general ones: batch, steps, rate, ... May be NULL. */
+    /* Sets the defaults that differ from the general ones: batch, steps, rate, ... May be NULL. */
     void (*defaults)(chl_train_options *options);
     /* Appends forward pass and losses to t->graph, keeps what it needs in t->own. */
     chl_status (*build)(chl_trainer *t);
     /* Writes the inputs of step `index` (from 0) with chl_write: a pure function of
      * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). */
     chl_status (*feed)(chl_trainer *t, int64_t index);
-    /* The model as users load it: adds to `out`, usually chl_trainer_export of each net. */
+    /* Adds to `out` the model as users load it, usually by chl_trainer_export of each net. */
     chl_status (*save)(chl_trainer *t, chl_params *out);
     void (*release)(chl_trainer *t); /* t->own; may be called after a failed build */
 } chl_training;
@@ -64,14 +64,14 @@ struct chl_trainer {
  * the caller's and must outlive the trainer's graph; release the net with chl_net_done after
  * building. */
 chl_net chl_trainer_net(chl_trainer *t, chl_params *params);
-/* loss += weight * term, term [1]; logged by this name. Weight 0: neither built into the loss nor
- * logged; what only it would have trained stays as it is. */
+/* loss += weight * term, term [1]; logged by this name. With weight 0 the term is neither part of
+ * the loss nor logged, and weights that only it depends on are not trained. */
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);
 /* Weights whose name starts with `prefix` learn at rate * scale. Call while building. */
 void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale);
-/* A running average of a tensor that is no weight (batch statistics), kept across steps:
- * state = decay * state + (1 - decay) * x, `state` a trainable tensor (it is saved, not optimised).
- */
+/* A running average of a tensor that is no weight (batch statistics) across steps:
+ * state = decay * state + (1 - decay) * x. `state` is a trainable tensor: it is saved, but not
+ * optimised. */
 void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float decay);
 /* Adds to `out` all arrays of `params`, trained ones with their averaged values (EMA). */
 chl_status chl_trainer_export(chl_trainer *t, const chl_params *params, chl_params *out);

@@ -25,8 +25,8 @@ static chl_status sort_into(const chl_dataset *data, bool kinds, groups *g) {
     g->first = calloc((size_t)count + 2, sizeof *g->first);
     g->member = malloc(sizeof *g->member * (size_t)(data->count + 1));
     if (!g->first || !g->member) return chl_fail(CHL_ERR_MEMORY, "out of memory for weak pairs");
-    /* sizes two places up, then their sums: filling moves each group's start one
-     * place down */
+    /* Counts are stored two places up and summed: filling a group moves its start, one place up, to
+     * its end, which is the start of the next group. */
     for (int64_t i = 0; i < data->count; i++) {
         int k = group_of(&data->sample[i], kinds);
         if (k >= 0) g->first[k + 2]++;
@@ -57,10 +57,9 @@ static chl_status check_partners(const chl_weak_pairs *pairs) {
         if (size_of(&pairs->label, s->label_id) > 1) continue;
         if (size_of(&pairs->kind, s->kind_id) < 2)
             return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " is the only one with the label \"%s\" and has "
-                            "no other of its kind, so there is no weak pair for it: "
-                            "add samples of "
-                            "that label, or set the loss's weight to 0",
+                            "%s: sample %" PRId64 " is the only one of the label \"%s\" and of its "
+                            "kind, so it has no weak pair: add samples of that label, or set "
+                            "weight_weak_pair to 0",
                             data->folder, i + 1, s->label);
         if (!alone++) first = s;
     }
@@ -106,6 +105,6 @@ int64_t chl_weak_pairs_draw(const chl_weak_pairs *pairs, uint64_t seed, int64_t 
     const int64_t *member = g->member + g->first[k], others = size_of(g, k) - 1;
     uint32_t word = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0];
     int64_t pick = chl_random_below(word, others);
-    /* one of all but the last, and the last in place of the sample itself */
+    /* drawn from all but the last; the last stands in for the sample itself */
     return member[pick] == sample ? member[others] : member[pick];
 }

@@ -1,12 +1,12 @@
-/* Who takes the picture's place in L_kl (Eq. 9-12): for each sample, the others that share its
- * label.
+/* Weak pairs: the samples whose pictures may take the place of a sample's own in L_kl (Eq. 9-12),
+ * which are those of the same label.
  *
  *     chl_weak_pairs *pairs;
  *     CHL_TRY(chl_weak_pairs_new(dataset, &pairs));
  *     partner = chl_weak_pairs_draw(pairs, seed, step, i, sample);
  *
- * A sample alone with its label is paired with others of its kind ("heavy rain" with "rain"), which
- * is logged once; alone with its kind too, it is an error. */
+ * A sample that is the only one of its label is paired with others of its kind ("heavy rain" with
+ * "rain"), and the log says so once. If it is the only one of its kind too, that is an error. */
 #ifndef CHL_TRAIN_WEAK_PAIRS_H
 #define CHL_TRAIN_WEAK_PAIRS_H
 #include "train/dataset.h"

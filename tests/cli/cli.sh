@@ -204,7 +204,7 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   ok "train the rest" $judge --steps 4 --out parts --resume
   is "a resumed run is never stopped" same run/model.safetensors parts/model.safetensors
   is "nor its state" same run/checkpoint.safetensors parts/checkpoint.safetensors
-  bad "a run twice" 1 "resume it" $judge --steps 4 --out run
+  bad "a run twice" 1 "set --resume to continue it" $judge --steps 4 --out run
   "$program" $judge --steps 1000000 --out long >out 2>err &
   for i in $(seq 300); do [ -s long/stats.jsonl ] && break; sleep 0.1; done
   kill -TERM $!; wait $!

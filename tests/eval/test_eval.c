@@ -505,7 +505,7 @@ static void edits_by_label_aim_at_the_texts_of_labels(void **unused) {
     chl_engine_close(other);
     o.directions = 1;
     assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "by label"));
+    assert_non_null(strstr(chl_error(), "by_label"));
 }
 
 static void impossible_trial_options_are_refused(void **unused) {

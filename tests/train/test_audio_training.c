@@ -464,8 +464,8 @@ static void impossible_options_are_refused(void **state) {
     curve c = {0};
     static const struct {
         const char *sizes, *says;
-    } sizes[] = {{"embed=10", "heads"},
-                 {"depths=1-1,heads=1", "stages"},
+    } sizes[] = {{"embed=10", "multiple of its heads"},
+                 {"depths=1-1,heads=1", "must have as many numbers as depths, 2, got 1"},
                  {"patch=7", "divisible"},
                  {"colour=3", "colour"},
                  {"depths=1-1-1-1,heads=1-1-1-1", "divisible"}};

@@ -504,9 +504,10 @@ static void impossible_sizes_are_refused(void **state) {
     (void)state;
     char out[128];
     snprintf(out, sizeof out, "%s/refused", folder);
-    static const char *const bad[][2] = {{"resolution=32,patch=7", "patch=7"},
-                                         {"width=96", "multiple of 64"},
-                                         {"breadth=3", "breadth"}};
+    static const char *const bad[][2] = {
+        {"resolution=32,patch=7", "multiple of patch, got 32 and 7"},
+        {"width=96", "multiples of 64"},
+        {"breadth=3", "breadth"}};
     for (int i = 0; i < 3; i++) {
         curve c = {0};
         chl_train_options options = options_of(out, 1, &c);

@@ -155,8 +155,7 @@ static void birds_calls(chl_synth *s) {
 
 chl_sound_family chl_sound_birds = {birds_chirps, birds_trills, birds_phrases, birds_calls};
 
-/* --- crickets
- * ------------------------------------------------------------------------------------- */
+/* --- crickets --------------------------------------------------------------------------------- */
 static int crickets(chl_synth *s) {
     return 1 + (int)(s->strength * 4) + chl_between_int(s->dice, 0, 1);
 }

@@ -114,8 +114,7 @@ static void fire_cascade(chl_synth *s) {
 
 chl_sound_family chl_sound_fire = {fire_bursts, fire_rattles, fire_wood, fire_cascade};
 
-/* --- explosion
- * ------------------------------------------------------------------------------------ */
+/* --- explosion -------------------------------------------------------------------------------- */
 static double pause_between_blasts(chl_synth *s) {
     return chl_between(s->dice, 1.5, 6) * (1.3 - 0.6 * s->strength);
 }

@@ -159,8 +159,7 @@ static void thunder_echoes(chl_synth *s) {
 chl_sound_family chl_sound_thunder = {thunder_rolling, thunder_pearls, thunder_fading,
                                       thunder_echoes};
 
-/* --- wind ---------------------------------------------------------------------------------------
- */
+/* --- wind ------------------------------------------------------------------------------------- */
 static double gust_period(chl_synth *s) {
     return chl_between_log(s->dice, 0.8, 3.5) * (1.3 - 0.6 * s->strength);
 }

@@ -113,8 +113,7 @@ static void waves_grains(chl_synth *s) {
 
 chl_sound_family chl_sound_waves = {waves_opening, waves_foam, waves_bands, waves_grains};
 
-/* --- bubbles
- * -------------------------------------------------------------------------------------- */
+/* --- bubbles ---------------------------------------------------------------------------------- */
 static void water(chl_synth *s, double decibels) {
     chl_bed(s, CHL_BROWN, 25, chl_between_log(s->dice, 120, 600), 8, decibels);
 }

@@ -37,8 +37,7 @@ double chl_first_event(chl_synth *s, double latest) {
     return chl_between(s->dice, 0, fmin(latest, 0.2 * s->seconds));
 }
 
-/* --- filters ------------------------------------------------------------------------------------
- */
+/* --- filters ---------------------------------------------------------------------------------- */
 static chl_biquad normalised(double b0, double b1, double b2, double a0, double a1, double a2) {
     return (chl_biquad){b0 / a0, b1 / a0, b2 / a0, a1 / a0, a2 / a0, 0, 0};
 }
@@ -80,8 +79,7 @@ void chl_svf_tune(chl_svf *f, double frequency, double q) {
     f->scale = 1 / (1 + f->g * (f->g + f->k));
 }
 
-/* --- the curve ----------------------------------------------------------------------------------
- */
+/* --- the curve -------------------------------------------------------------------------------- */
 static const double point_seconds = (double)CHL_CURVE_STEP / CHL_WORLD_RATE;
 
 void chl_curve_set(chl_synth *s, double value) {
@@ -149,8 +147,7 @@ double chl_curve_at(const chl_synth *s, double at) {
     return s->curve[point < s->points ? point : s->points - 1];
 }
 
-/* --- the layer: noise and filters
- * ----------------------------------------------------------------- */
+/* --- the layer: noise and filters ------------------------------------------------------------- */
 /* Kellet's "economy" pink filter and a leaky integrator; white is left as it is. Roughly RMS 1. */
 typedef struct colourer {
     double a, b, c;
@@ -257,8 +254,7 @@ void chl_bed(chl_synth *s, chl_colour colour, double low, double high, double sw
     chl_layer_mix(s, decibels);
 }
 
-/* --- the layer: events
- * ---------------------------------------------------------------------------- */
+/* --- the layer: events ------------------------------------------------------------------------ */
 /* 60 dB in nepers: where a decay is left. */
 #define INAUDIBLE 6.9
 
@@ -320,8 +316,7 @@ void chl_layer_burst(chl_synth *s, const chl_burst *burst) {
     *s->dice = dice;
 }
 
-/* --- level
- * ---------------------------------------------------------------------------------------- */
+/* --- level ------------------------------------------------------------------------------------ */
 #define BLOCK (CHL_WORLD_RATE / 20) /* ten blocks are half a second */
 
 static float bend(float x) {

@@ -154,8 +154,7 @@ double chl_level(const float *wave, int64_t samples);
  * 1. */
 void chl_set_level(float *wave, int64_t samples, double decibels);
 
-/* --- the algorithms ----------------------------------------------------------------------------
- */
+/* --- the algorithms --------------------------------------------------------------------------- */
 typedef void chl_sound_algorithm(chl_synth *s);
 typedef chl_sound_algorithm *const chl_sound_family[CHL_SOUND_ALGORITHMS];
 extern chl_sound_family chl_sound_rain, chl_sound_thunder, chl_sound_wind, chl_sound_fire,
@@ -165,8 +164,7 @@ extern chl_sound_family chl_sound_rain, chl_sound_thunder, chl_sound_wind, chl_s
 /* Time of the first event: in [0, latest], and early in the sound. */
 double chl_first_event(chl_synth *s, double latest);
 
-/* --- the recording ------------------------------------------------------------------------------
- */
+/* --- the recording ---------------------------------------------------------------------------- */
 /* Makes of the dry wave a recording of it: at the level of the strength, within 3 dB. recording.c
  */
 chl_status chl_recording_make(const chl_sound_recipe *recipe, float *wave, int64_t samples);
