@@ -45,7 +45,7 @@ typedef struct op_case {
     const char *name;  /* of the reference, e.g. "linear" */
     const char *label; /* what is special: "odd sizes", "one of everything" */
     /* Appends the op; returns the number of outputs put into out[] (<= CHL_MAX_OUT). Gradients flow
-     * from output 0 only. */
+     * from all of them. */
     int (*build)(chl_graph *g, const struct op_case *c, const chl_tensor *in, chl_tensor *out);
     void (*real)(const reference_call *call);
     void (*complex_)(const reference_call *call);

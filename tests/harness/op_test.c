@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Elements whose derivative is checked one by one, per input; larger inputs are sampled evenly. */
-#define CHECKED_ELEMENTS 40
+#define CHECKED_ELEMENTS 64
 #define STEP 1e-100
 /* the same for second derivatives */
 #define SECOND_ELEMENTS 8
@@ -139,7 +139,7 @@ typedef struct problem {
     values in[CHL_MAX_IN];
     chl_desc in_desc[CHL_MAX_IN], out_desc[CHL_MAX_OUT];
     int outputs;
-    double *seed; /* the cotangent of output 0 */
+    double *seed[CHL_MAX_OUT]; /* the cotangents of the outputs */
     double *out[CHL_MAX_OUT];
     double want[CHL_MAX_IN][CHECKED_ELEMENTS]; /* derivatives at evenly spaced elements */
     double largest;                            /* rms among the inputs' gradients */
@@ -159,7 +159,7 @@ static void reference_real(problem *p) {
     p->op->real(&call);
 }
 
-/* d(sum seed * output 0) / d(input[element]) */
+/* d(sum seed * output, over all outputs) / d(input[element]) */
 static double reference_derivative(problem *p, int input, int64_t element) {
     reference_call call = {.op = p->op, .in_desc = p->in_desc, .out_desc = p->out_desc};
     const void *in[CHL_MAX_IN] = {0};
@@ -173,8 +173,9 @@ static double reference_derivative(problem *p, int input, int64_t element) {
     p->op->complex_(&call);
     p->in[input].cplx[element] = p->in[input].real[element];
     double derivative = 0;
-    for (int64_t i = 0; i < chl_count(&p->out_desc[0]); i++)
-        derivative += p->seed[i] * cimag(((double complex *)out[0])[i]) / STEP;
+    for (int o = 0; o < p->outputs; o++)
+        for (int64_t i = 0; i < chl_count(&p->out_desc[o]); i++)
+            derivative += p->seed[o][i] * cimag(((double complex *)out[o])[i]) / STEP;
     for (int i = 0; i < p->outputs; i++) free(out[i]);
     return derivative;
 }
@@ -218,7 +219,6 @@ static void reference_gradients(problem *p) {
 /* Rows without a gradient rule. docs/adding-an-op.md says why. */
 static const chl_op open_rows[] = {CHL_OP_linear_pack,
                                    CHL_OP_conv_pack,
-                                   CHL_OP_batch_norm_train_backward,
                                    CHL_OP_max_pool_dx,
                                    CHL_OP_attention_backward,
                                    CHL_OP_window_attention_backward,
@@ -269,7 +269,7 @@ static double reference_slope(problem *p, int input, int64_t element) {
     double slope = 0;
     for (int64_t i = 0; i < chl_count(&p->out_desc[0]); i++) {
         const double complex y = ((double complex *)out[0])[i];
-        slope += (p->seed[i] + creal(y)) * cimag(y) / STEP;
+        slope += (p->seed[0][i] + creal(y)) * cimag(y) / STEP;
     }
     for (int i = 0; i < p->outputs; i++) free(out[i]);
     return slope;
@@ -304,8 +304,27 @@ typedef struct built {
     int outputs;
 } built;
 
-/* The loss is sum(output 0 * seed); with `twice` the op is built two times from the same inputs, so
- * that every gradient is written by one node and accumulated by another: twice the derivative. */
+/* sum(y * seed) of output `index` */
+static chl_tensor seeded(problem *p, chl_graph *g, int index, chl_tensor y, chl_tensor again) {
+    const int64_t n = chl_count(chl_desc_of(g, y));
+    const chl_desc flat = chl_f32(2, 1, (int)n);
+    if (!p->seed[index]) {
+        uint64_t state = 99 + (uint64_t)index;
+        p->seed[index] = malloc((size_t)n * sizeof *p->seed[index]);
+        for (int64_t i = 0; i < n; i++) p->seed[index][i] = (float)(2 * uniform(&state) - 1);
+    }
+    float *seed = malloc((size_t)n * sizeof *seed);
+    for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[index][i];
+    const chl_tensor s = chl_constant(g, "seed", flat, seed);
+    free(seed);
+    y = chl_reshape(g, y, flat);
+    if (again != CHL_NONE) y = chl_add(g, y, chl_reshape(g, chl_to_float32(g, again), flat));
+    return chl_row_dot(g, y, s);
+}
+
+/* The loss is sum(output * seed) over all outputs; with `twice` the op is built two times from the
+ * same inputs, so that every gradient is written by one node and accumulated by another: twice the
+ * derivative. */
 static bool record(problem *p, chl_device *device, bool twice, built *b) {
     const op_case *op = p->op;
     *b = (built){0};
@@ -330,25 +349,13 @@ static bool record(problem *p, chl_device *device, bool twice, built *b) {
     b->outputs = op->build(g, op, entered, b->out);
     for (int i = 0; i < b->outputs; i++) b->out[i] = chl_keep(g, chl_to_float32(g, b->out[i]));
     if (wanted && chl_graph_status(g) == CHL_OK) {
-        chl_desc flat = *chl_desc_of(g, b->out[0]);
-        int64_t n = chl_count(&flat);
-        flat = chl_f32(2, 1, (int)n);
-        if (!p->seed) {
-            uint64_t state = 99;
-            p->seed = malloc((size_t)n * sizeof *p->seed);
-            for (int64_t i = 0; i < n; i++) p->seed[i] = (float)(2 * uniform(&state) - 1);
+        chl_tensor again[CHL_MAX_OUT] = {CHL_NONE}, loss = CHL_NONE;
+        if (twice) op->build(g, op, entered, again);
+        for (int i = 0; i < b->outputs; i++) {
+            const chl_tensor part = seeded(p, g, i, b->out[i], again[i]);
+            loss = i ? chl_add(g, loss, part) : part;
         }
-        float *seed = malloc((size_t)n * sizeof *seed);
-        for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[i];
-        chl_tensor s = chl_constant(g, "seed", flat, seed);
-        free(seed);
-        chl_tensor y = chl_reshape(g, b->out[0], flat);
-        if (twice) {
-            chl_tensor again[CHL_MAX_OUT];
-            op->build(g, op, entered, again);
-            y = chl_add(g, y, chl_reshape(g, chl_to_float32(g, again[0]), flat));
-        }
-        chl_grad(g, chl_row_dot(g, y, s), wanted, wrt, gradient);
+        chl_grad(g, loss, wanted, wrt, gradient);
         for (int i = 0, k = 0; i < op->inputs; i++)
             if (has_gradient(op, i)) b->gradient[i] = chl_keep(g, gradient[k++]);
     }
@@ -430,7 +437,7 @@ bool op_test_possible(const op_case *op, chl_device *device) {
             possible = possible && device->backend->body(b.graph->node[n].op);
     chl_graph_free(b.graph);
     for (int i = 0; i < op->inputs; i++) free_values(&p.in[i]);
-    free(p.seed);
+    for (int i = 0; i < CHL_MAX_OUT; i++) free(p.seed[i]);
     return possible;
 }
 
@@ -471,7 +478,7 @@ static bool record_second(problem *p, built *b) {
     const int64_t n = chl_count(&flat);
     flat = chl_f32(2, 1, (int)n);
     float *seed = malloc((size_t)n * sizeof *seed);
-    for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[i];
+    for (int64_t i = 0; i < n; i++) seed[i] = (float)p->seed[0][i];
     const chl_tensor y = chl_reshape(g, b->out[0], flat), s = chl_constant(g, "seed", flat, seed);
     free(seed);
     chl_tensor wrt[CHL_MAX_IN], first[CHL_MAX_IN], second[CHL_MAX_IN], loss = CHL_NONE;
@@ -536,7 +543,7 @@ static bool make_problem(problem *p, const op_case *op) {
 static void free_problem(problem *p) {
     for (int i = 0; i < p->op->inputs; i++) free_values(&p->in[i]);
     for (int i = 0; i < p->outputs; i++) free(p->out[i]);
-    free(p->seed);
+    for (int i = 0; i < CHL_MAX_OUT; i++) free(p->seed[i]);
 }
 
 void op_test_second(const op_case *op, chl_device *device, op_coverage *coverage) {

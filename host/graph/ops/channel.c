@@ -216,11 +216,42 @@ static chl_status infer_batch_norm_train(chl_shapes *s) {
     s->out[1] = s->out[2] = s->in[1];
     return CHL_OK;
 }
-/* mean and var feed the running statistics, which carry no gradient */
+static double rows_of(const chl_graph *g, chl_tensor x) {
+    const chl_desc *d = chl_desc_of(g, x);
+    return (double)chl_count(d) / (double)chl_last_dim(d);
+}
+static chl_tensor channel_means(chl_graph *g, chl_tensor x) {
+    const chl_attributes attr = {.like = chl_vector(chl_last_dim(chl_desc_of(g, x)))};
+    const chl_tensor sums = chl_emit1(g, CHL_OP_add_bias_db, &attr, 1, &x);
+    return chl_scale(g, sums, (float)(1 / rows_of(g, x)));
+}
+/* y from the batch's own statistics, which are functions of x: their part of the derivative is in
+ * dx. */
+static void compose_batch_norm_train_backward(chl_gradient *c, const chl_tensor *in,
+                                              chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const int32_t from = chl_node_count(g);
+    const chl_tensor centred = chl_add_bias(g, in[1], chl_scale(g, channel_means(g, in[1]), -1));
+    const chl_tensor var = channel_means(g, chl_mul(g, centred, centred));
+    const chl_tensor scale = chl_inverse_root(g, var, c->node.attr.norm.eps);
+    const chl_tensor y = chl_scale_columns(g, centred, chl_mul(g, scale, in[2]));
+    const chl_attributes beta = {.like = *chl_desc_of(g, in[2])};
+    chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
+    out[2] = chl_emit1(g, CHL_OP_add_bias_db, &beta, 1, in);
+}
+static void gradient_batch_norm_train_backward(chl_gradient *c) {
+    chl_backprop_composed(c, compose_batch_norm_train_backward);
+}
+/* mean and var by themselves: dx = dmean / R + 2 (x - mean) dvar / R, R rows */
+static void compose_statistics(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    out[1] = channel_means(g, in[0]);
+    const chl_tensor centred = chl_add_bias(g, in[0], chl_scale(g, out[1], -1));
+    out[2] = channel_means(g, chl_mul(g, centred, centred));
+}
 static void gradient_batch_norm_train(chl_gradient *c) {
     if (c->dout[1] != CHL_NONE || c->dout[2] != CHL_NONE)
-        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
-                       "batch_norm_train: no gradient flows through the mean and variance outputs");
+        chl_backprop_composed(c, compose_statistics);
     if (c->dout[0] == CHL_NONE) return;
     const chl_tensor in[] = {c->dout[0], c->node.in[0], c->node.in[1], c->node.out[1],
                              c->node.out[2]};
@@ -232,8 +263,11 @@ const chl_rule chl_rule_batch_norm_train = {.infer = infer_batch_norm_train,
                                             .bf16_inputs = 1,
                                             .bf16_outputs = 1,
                                             .in_place = true};
-const chl_rule chl_rule_batch_norm_train_backward = {
-    .infer = infer_batch_norm_backward, .bf16_inputs = 3, .bf16_outputs = 1, .in_place = true};
+const chl_rule chl_rule_batch_norm_train_backward = {.infer = infer_batch_norm_backward,
+                                                     .gradient = gradient_batch_norm_train_backward,
+                                                     .bf16_inputs = 3,
+                                                     .bf16_outputs = 1,
+                                                     .in_place = true};
 
 chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                                 float eps, chl_tensor *mean, chl_tensor *var) {
