@@ -32,6 +32,9 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_unit_end] = {.fits = chl_unit_end_fits}};
     return &bodies[fusion];
 }
+static bool paper_packs_linear(const chl_call *linear) { /* as kernels/cuda/ops/linear.cu */
+    return linear->in_desc[0].dtype == CHL_BF16;
+}
 static void release(chl_device *device, void *memory) {
     (void)device;
     free(memory);
@@ -43,6 +46,7 @@ chl_device *bench_paper(void) {
                                         .bf16 = true,
                                         .body = paper_body,
                                         .fused = paper_fused,
+                                        .packs_linear = paper_packs_linear,
                                         .release = release};
     static chl_device device = {.backend = &backend, .name = "paper"};
     return &device;

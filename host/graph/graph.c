@@ -490,3 +490,12 @@ void chl_number_producers(chl_graph *graph) {
                 graph->tensor[t].producer = n;
         }
 }
+
+bool chl_packs_linear(const chl_graph *graph, chl_tensor x, chl_tensor w) {
+    const chl_backend *backend = graph->device->backend;
+    if (!backend->packs_linear || graph->status != CHL_OK) return false;
+    const chl_node node = {.op = CHL_OP_linear, .inputs = 2, .in = {x, w}};
+    chl_call call;
+    chl_describe_call(graph, &node, &call);
+    return backend->packs_linear(&call);
+}

@@ -67,6 +67,9 @@ chl_tensor chl_emit1(chl_graph *graph, chl_op op, const chl_attributes *attr, in
 void chl_emit_update(chl_graph *graph, chl_op op, const chl_attributes *attr, int inputs,
                      const chl_tensor *in, int outputs, const chl_tensor *out);
 
+/* Whether the graph's backend wants the frozen weight w of `linear` packed (chl_backend). */
+bool chl_packs_linear(const chl_graph *graph, chl_tensor x, chl_tensor w);
+
 /* --- for gradient rules ----------------------------------------------------------------------- */
 struct chl_gradient {
     chl_graph *graph;

@@ -60,6 +60,9 @@ struct chl_backend {
     const chl_body *(*body)(chl_op op);
     /* NULL, or NULL for a fusion, where this backend runs the calls one by one. */
     const chl_fused_body *(*fused)(chl_fusion fusion);
+    /* Whether `linear` on a frozen weight takes a packed copy of it (linear_pack): faster, or
+     * needed, at the cost of the copy's memory. Sees shapes and types only. NULL: never. */
+    bool (*packs_linear)(const chl_call *linear);
     /* Makes the device the one that bodies and their hooks called by this thread work on; NULL
      * where they need none. chl_device_bind calls it. The other functions here bind by
      * themselves. */

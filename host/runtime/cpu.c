@@ -97,6 +97,7 @@ chl_device *chl_device_cpu(void) {
         .alignment = ALIGNMENT,
         .host_memory = true,
         .body = chl_cpu_body,
+        .packs_linear = chl_cpu_packs_linear,
         .close = close_device,
         .allocate = allocate,
         .release = release,

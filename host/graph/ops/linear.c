@@ -113,12 +113,6 @@ const chl_rule chl_rule_linear_dw = {.infer = infer_linear_dw,
                                      .bf16_inputs = 3};
 
 /* --- builders --------------------------------------------------------------------------------- */
-/* Between these a frozen weight is packed: a single row streams w once either way, and from the
- * upper one on the kernel's own copy of w costs little (kernels/cpu/ops/linear.c). Beside bf16
- * activations a copy is needed whatever the rows. */
-#define PACK_FROM_ROWS 16
-#define PACK_TO_ROWS 1024
-
 chl_tensor chl_linear_packed(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,
                              float bias_gain) {
     chl_attributes attr = {.linear = {.gain = gain, .bias_gain = bias_gain}};
@@ -132,10 +126,7 @@ chl_tensor chl_linear_gain(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor 
     chl_attributes attr = {.linear = {.gain = gain, .bias_gain = bias_gain}};
     const chl_tensor in[3] = {x, w, b};
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;
-    const double rows = rows_of(chl_desc_of(g, x));
-    const bool half = chl_desc_of(g, x)->dtype == CHL_BF16;
-    if (chl_is_constant(g, w) && (half || (rows >= PACK_FROM_ROWS && rows < PACK_TO_ROWS)) &&
-        chl_desc_of(g, w)->rank == 2)
+    if (chl_is_constant(g, w) && chl_desc_of(g, w)->rank == 2 && chl_packs_linear(g, x, w))
         return chl_linear_packed(g, x, w, b, gain, bias_gain);
     return chl_emit1(g, CHL_OP_linear, &attr, b == CHL_NONE ? 2 : 3, in);
 }

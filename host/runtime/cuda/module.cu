@@ -10,6 +10,7 @@
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
 extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
+extern "C" bool chl_cuda_packs_linear(const chl_call *linear);
 
 namespace {
 constexpr size_t ALIGNMENT = 256; // of cudaMalloc, and what cuBLASLt asks of a workspace
@@ -256,6 +257,7 @@ const chl_backend *table() {
         b.alignment = ALIGNMENT;
         b.bf16 = true;
         b.body = chl_cuda_body;
+        b.packs_linear = chl_cuda_packs_linear;
         b.fused = chl_cuda_fused;
         b.bind = bind;
         b.close = close_device;

@@ -10,6 +10,10 @@
 #include "op_table.h"
 #undef CHL_OP
 const chl_body *chl_cpu_body(chl_op op);
+/* Whether a `linear` call on a frozen weight is faster with the weight packed; chl_linear_packs is
+ * the rule itself, beside the op's body. */
+bool chl_cpu_packs_linear(const chl_call *linear);
+bool chl_linear_packs(const chl_call *linear);
 
 #define CHL_LANES 16
 typedef float chl_vec __attribute__((vector_size(64), aligned(4), may_alias));

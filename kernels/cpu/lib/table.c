@@ -10,3 +10,7 @@ static const chl_body *const bodies[CHL_OP_COUNT] = {
 const chl_body *chl_cpu_body(chl_op op) {
     return bodies[op];
 }
+
+bool chl_cpu_packs_linear(const chl_call *linear) {
+    return chl_linear_packs(linear);
+}

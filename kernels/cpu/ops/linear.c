@@ -236,6 +236,16 @@ static chl_kernel_status backward_w(const chl_call *call) {
     return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
+/* Rows between which a packed weight pays: a single row streams w once either way, and from the
+ * upper bound on the kernel's own copy of w costs little. */
+#define PACK_FROM_ROWS 16
+#define PACK_BELOW_ROWS 1024
+bool chl_linear_packs(const chl_call *linear) {
+    const chl_desc *x = &linear->in_desc[0];
+    const int64_t rows = chl_count(x) / x->dim[x->rank - 1];
+    return rows >= PACK_FROM_ROWS && rows < PACK_BELOW_ROWS;
+}
+
 const chl_body chl_cpu_linear_pack = {pack, NULL, packed_bytes};
 const chl_body chl_cpu_linear = {forward, forward_workspace, NULL};
 const chl_body chl_cpu_linear_dx = {backward_x, NULL, NULL};

@@ -154,6 +154,11 @@ size_t backward_w_workspace(const chl_call *call) {
 }
 } // namespace
 
+// beside bf16 activations the product needs w in bf16: a packed copy saves making one in every run
+extern "C" bool chl_cuda_packs_linear(const chl_call *linear) {
+    return linear->in_desc[0].dtype == CHL_BF16;
+}
+
 const chl_body chl_cuda_linear_pack = {pack, nullptr, packed_bytes};
 const chl_body chl_cuda_linear = {forward, forward_workspace, nullptr};
 const chl_body chl_cuda_linear_dx = {backward_x, backward_x_workspace, nullptr};
