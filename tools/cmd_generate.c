@@ -23,18 +23,16 @@ static int latents_from_seeds(generate_job *job) {
     job->count = parse_seeds(job->seeds, NULL);
     int *seed = malloc(sizeof *seed * (size_t)job->count);
     job->w = malloc(sizeof(float) * (size_t)job->count * code_numbers(job));
-    int code = EXIT_OK;
-    if (!seed || !job->w) {
-        command_fail(CHL_ERR_MEMORY, "out of memory for %d latents", job->count);
-        code = run_error();
-    }
-    if (code == EXIT_OK) parse_seeds(job->seeds, seed);
-    for (int i = 0; i < job->count && code == EXIT_OK; i++)
-        if (chl_seed_latent(job->engine, (uint64_t)seed[i], job->truncation,
-                            job->w + (size_t)i * code_numbers(job)) != CHL_OK)
-            code = run_error();
+    chl_status status = CHL_OK;
+    if (!seed || !job->w)
+        status = command_fail(CHL_ERR_MEMORY, "out of memory for %d latents", job->count);
+    else
+        parse_seeds(job->seeds, seed);
+    for (int i = 0; i < job->count && status == CHL_OK; i++)
+        status = chl_seed_latent(job->engine, (uint64_t)seed[i], job->truncation,
+                                 job->w + (size_t)i * code_numbers(job));
     free(seed);
-    return code;
+    return status == CHL_OK ? EXIT_OK : run_error();
 }
 
 static int latents_from_file(generate_job *job) {

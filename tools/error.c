@@ -94,7 +94,7 @@ static void print_with_flags(FILE *to, const char *text) {
 
 static char own_error[1024]; /* empty: the library failed, not the program */
 
-chl_status command_fail(chl_status code, const char *format, ...) {
+chl_status(command_fail)(chl_status code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(own_error, sizeof own_error, format, arguments);

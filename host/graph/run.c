@@ -171,18 +171,18 @@ static chl_status run_recorded(chl_graph *graph, int segment) {
     return report(graph, backend->replay(device, device->queue, *recording), "a recorded step");
 }
 
-chl_status chl_run(chl_graph *graph, chl_segment wanted) {
-    const int segment = wanted - CHL_FIRST_SEGMENT;
+chl_status chl_run(chl_graph *graph, chl_segment segment) {
+    const int index = segment - CHL_FIRST_SEGMENT;
     if (!graph->compiled) return chl_fail(CHL_ERR_ARGUMENT, "chl_run before chl_compile");
-    if (segment < 0 || segment >= graph->segments)
+    if (index < 0 || index >= graph->segments)
         return chl_fail(CHL_ERR_ARGUMENT, "segment must be %d to %d, got %d", CHL_FIRST_SEGMENT,
-                        graph->segments, wanted);
+                        graph->segments, segment);
     chl_device_bind(graph->device);
-    if (graph->device->backend->begin_capture && graph->has_run[segment] && !graph->seconds)
-        CHL_TRY(run_recorded(graph, segment));
+    if (graph->device->backend->begin_capture && graph->has_run[index] && !graph->seconds)
+        CHL_TRY(run_recorded(graph, index));
     else
-        CHL_TRY(run_segment(graph, segment));
-    graph->has_run[segment] = true;
+        CHL_TRY(run_segment(graph, index));
+    graph->has_run[index] = true;
     graph->runs++;
     return CHL_OK;
 }

@@ -65,8 +65,7 @@ chl_status chl_clip_need_pictures(const chl_clip *clip, const char *why) {
 }
 
 chl_status chl_clip_need_texts(const chl_clip *clip, const char *why) {
-    CHL_TRY(
-        chl_need(clip && clip->config.text.layers ? clip : NULL, "clip with a text tower", why));
+    if (!clip || !clip->config.text.layers) return chl_need(NULL, "clip with a text tower", why);
     CHL_TRY(chl_need(clip->tokenizer, "vocab", why));
     const int merges = chl_tokenizer_vocabulary(clip->tokenizer), known = clip->config.vocabulary;
     if (merges <= known) return CHL_OK;

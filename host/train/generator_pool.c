@@ -135,7 +135,7 @@ static chl_status open_painter(chl_device *device, painter *p, const char *gener
         return chl_fail(CHL_ERR_SHAPE, "%s maps latents of %d numbers, %s/latents.npy has %d",
                         generator, p->generator->sizes.z, data->folder, data->latent);
     const size_t w_dim = (size_t)p->generator->sizes.latent;
-    p->w = malloc((size_t)data->count * w_dim * sizeof *p->w);
+    p->w = calloc((size_t)data->count * w_dim, sizeof *p->w);
     p->deviation = malloc(w_dim * sizeof *p->deviation);
     if (!p->w || !p->deviation) return chl_fail(CHL_ERR_MEMORY, "out of memory for latents");
     return CHL_OK;

@@ -194,13 +194,13 @@ static chl_train_options defaults_of(const chl_training *training) {
     return options;
 }
 
-chl_status chl_trainer_run(const chl_training *training, const chl_train_options *theirs) {
-    chl_train_options options = defaults_of(training);
-    CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_train_options"));
-    CHL_TRY(chl_train_check(training, &options));
+chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
+    chl_train_options own = defaults_of(training);
+    CHL_TRY(chl_options_take(&own, sizeof own, options, "chl_train_options"));
+    CHL_TRY(chl_train_check(training, &own));
     struct chl_trainer_private inside = {0};
     chl_trainer t = {
-        .training = training, .options = &options, .device = chl_device_cpu(), .inside = &inside};
+        .training = training, .options = &own, .device = chl_device_cpu(), .inside = &inside};
     chl_status status = run(&t);
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
