@@ -219,7 +219,7 @@ static void multiply(const Product &p, float *value, unsigned t) {
     const int first = static_cast<int>(t / 32 * 16 + t % 32 / 4);
     for (int half = 0; half < 2; half++)
         if (p.held)
-            std::copy_n(p.rows->data() + (first + half * 8) * 16, 16, a[half]);
+            std::copy_n(p.rows[half], 16, a[half]);
         else
             load_row(p.a, first + half * 8, a[half], t % 4 == 0);
     for (int column = 0; column < p.n; column++) {
@@ -240,16 +240,20 @@ static void same_operands(void **argument) {
             thread(i)->n != thread(0)->n || !thread(i)->held != !thread(0)->held)
             die("wgmma: the threads of a warpgroup name different operands");
     if (!thread(0)->held) return;
-    const auto rows = std::make_shared<Rows>(64 * 16);
-    for (int t = 0; t < 128; t++) {
+    // A copy for each thread: memory that they shared would be freed by the last, which
+    // ThreadSanitizer takes for a race of the kernel.
+    float rows[64][16];
+    for (int t = 0; t < 128; t++)
         for (int i = 0; i < 8; i++) {
             const int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8;
             const int k = i / 4 * 8 + t % 4 * 2 + i % 2;
-            (*rows)[static_cast<size_t>(row * 16 + k)] =
+            rows[row][k] =
                 from_bf16(static_cast<uint16_t>(thread(t)->as_issued[i / 2] >> (i % 2 ? 16 : 0)));
         }
-        thread(t)->rows = rows;
-    }
+    for (int t = 0; t < 128; t++)
+        for (int half = 0; half < 2; half++)
+            for (int k = 0; k < 16; k++)
+                thread(t)->rows[half][k] = rows[t / 32 * 16 + t % 32 / 4 + half * 8][k];
 }
 void wgmma(float *d, int n, const uint32_t *held, uint64_t a, uint64_t b, bool turned, Where here) {
     need_sm(90, "wgmma");

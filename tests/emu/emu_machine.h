@@ -42,7 +42,6 @@ struct Groups { // work in flight of one kind, in the order of commits
     std::vector<size_t> end;
 };
 
-using Rows = std::vector<float>; // [64,16]
 struct Product { // one wgmma of one thread in flight: its accumulators change when it lands
     float *d;
     int n;
@@ -51,8 +50,8 @@ struct Product { // one wgmma of one thread in flight: its accumulators change w
     const uint32_t *held;  // this thread's share of a, where a comes from registers
     uint32_t as_issued[4]; // what was in it
     Where where;
-    std::shared_ptr<Rows> rows; // all threads' shares
-    std::vector<float> value;   // of the accumulators; empty while an earlier product holds them
+    float rows[2][16];        // held: the rows of a that this thread multiplies by
+    std::vector<float> value; // of the accumulators; empty while an earlier product holds them
 };
 
 struct Fiber {
