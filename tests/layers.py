@@ -30,7 +30,7 @@ ROOMS = {  # a room: what it may use
 KERNELS = {  # a folder of kernels/: what it may use beside the contract
     "cpu/lib": "", "cpu/conv": "cpu/lib", "cpu/ops": "cpu/lib cpu/conv",
     "cuda/lib": "", "cuda/modconv": "cuda/lib", "cuda/ops": "cuda/lib"}
-CONTRACT = {"ops.h", "op_table.h", "attributes.h", "fusion.h", "fusion_table.h", "philox.h"}
+CONTRACT = {"ops.h", "collectives.h", "op_table.h", "attributes.h", "fusion.h", "fusion_table.h", "philox.h"}
 PUBLIC = {  # rooms that take more than status.h, and what; the others: status.h
     "sound": "engine.h", "train": "engine.h train.h", "models": "*", "edit": "*", "demo": "*", "eval": "*", "api": "*"}
 DOORS = {  # single files that look where their room does not

@@ -1,0 +1,97 @@
+/* Communicators by their meeting place, and the one of a process alone. */
+#include "runtime/comm.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Thread_local char reason[512];
+
+/* --- self ------------------------------------------------------------------------------------- */
+static void copy(void *to, const void *from, size_t bytes) {
+    if (to != from) memcpy(to, from, bytes);
+}
+static chl_kernel_status self_gather(chl_comm *comm, const void *from, void *to, size_t bytes,
+                                     void *stream) {
+    (void)comm;
+    (void)stream;
+    copy(to, from, bytes);
+    return CHL_KERNEL_OK;
+}
+static chl_kernel_status self_sum(chl_comm *comm, const float *from, float *to, size_t count,
+                                  void *stream) {
+    return self_gather(comm, from, to, count * sizeof *from, stream);
+}
+static chl_kernel_status self_broadcast(chl_comm *comm, void *data, size_t bytes, int root,
+                                        void *stream) {
+    (void)comm;
+    (void)data;
+    (void)bytes;
+    (void)stream;
+    return root == 0 ? CHL_KERNEL_OK : CHL_KERNEL_BAD_INPUT;
+}
+static chl_kernel_status self_barrier(chl_comm *comm) {
+    (void)comm;
+    return CHL_KERNEL_OK;
+}
+static void self_abort(chl_comm *comm, const char *why) {
+    (void)comm;
+    (void)why; /* nobody waits */
+}
+static const char *self_error(chl_comm *comm) {
+    (void)comm;
+    return NULL;
+}
+static void self_close(chl_comm *comm) {
+    (void)comm;
+}
+
+chl_comm *chl_comm_self(void) {
+    static const chl_comm_kind kind = {.name = "self",
+                                       .host_memory = true,
+                                       .all_gather = self_gather,
+                                       .all_reduce = self_sum,
+                                       .reduce_scatter = self_sum,
+                                       .broadcast = self_broadcast,
+                                       .barrier = self_barrier,
+                                       .abort = self_abort,
+                                       .last_error = self_error,
+                                       .close = self_close};
+    static chl_comm comm = {.kind = &kind, .rank = 0, .ranks = 1};
+    return &comm;
+}
+
+/* --- by meeting place ------------------------------------------------------------------------- */
+static chl_comm *open_file(const chl_comm_place *place, const char *path) {
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        snprintf(reason, sizeof reason, "%.256s, where the ranks meet, cannot be opened: %s", path,
+                 strerror(errno));
+        return NULL;
+    }
+    chl_comm *comm = chl_comm_open_local(place, file, reason, sizeof reason);
+    close(file); /* its memory stays mapped */
+    return comm;
+}
+
+chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
+    const char *meeting = place->meeting ? place->meeting : "";
+    int file = -1;
+    char rest = 0;
+    *why = reason;
+    reason[0] = 0;
+    if (place->ranks < 1 || place->rank < 0 || place->rank >= place->ranks) {
+        snprintf(reason, sizeof reason, "rank must be 0 to ranks - 1, got rank %d of %d ranks",
+                 place->rank, place->ranks);
+        return NULL;
+    }
+    if (strncmp(meeting, "file:", 5) == 0) return open_file(place, meeting + 5);
+    if (sscanf(meeting, "fd:%d%c", &file, &rest) == 1 && file >= 0)
+        return chl_comm_open_local(place, file, reason, sizeof reason);
+    if (!*meeting && place->ranks == 1) return chl_comm_self();
+    snprintf(reason, sizeof reason,
+             "the meeting place of %d ranks must be fd:N or file:PATH, got \"%.64s\"", place->ranks,
+             meeting);
+    return NULL;
+}

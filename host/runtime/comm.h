@@ -1,0 +1,39 @@
+/* Communicators: how the ranks of one job exchange arrays. kernels/collectives.h has the functions.
+ *
+ *     kind    ranks are                               memory   found
+ *     self    this process alone                      host     always
+ *     local   processes or threads of one machine     host     always (shared memory)
+ *
+ *     const char *why;
+ *     chl_comm *comm = chl_comm_open(&(chl_comm_place){.rank = 1, .ranks = 4, .meeting = "fd:7"},
+ * &why); comm->kind->all_reduce(comm, gradient, gradient, count, NULL); comm->kind->close(comm);
+ *
+ * Threads: a communicator belongs to one rank and is used by one thread at a time. */
+#ifndef CHL_RUNTIME_COMM_H
+#define CHL_RUNTIME_COMM_H
+#include "collectives.h"
+
+#define CHL_COMM_LOCAL_RANKS 64 /* max. number of ranks of the kind local */
+
+typedef struct chl_comm_place {
+    int rank, ranks; /* 0 <= rank < ranks */
+    /* Where the ranks find each other.
+     *     NULL        one rank needs no place
+     *     fd:N        shared memory in the file that is open as number N, in every rank; an empty
+     *                 file (memfd_create) at first, of one job only
+     *     file:PATH   the same in a file that every rank can open; the first one makes it */
+    const char *meeting;
+    /* A rank that a debugger or SIGSTOP holds for so many seconds ends the job; 0: 30. */
+    int patience;
+} chl_comm_place;
+
+/* Returns when this rank is ready, without waiting for the others. On failure NULL, and *why says
+ * what is missing; the text stays valid until this thread's next call. */
+chl_comm *chl_comm_open(const chl_comm_place *place, const char **why);
+/* The kind of one rank; always there, close does nothing. */
+chl_comm *chl_comm_self(void);
+
+/* --- for chl_comm_open: one function per kind, in a file of its own --------------------------- */
+/* `file` stays the caller's. */
+chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, size_t size);
+#endif

@@ -1,0 +1,397 @@
+/* What every kind of communicator promises (kernels/collectives.h): `self`, and `local` with threads and
+ * with processes as ranks. */
+#include "runtime/comm.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define MOST 4
+/* more than a box of the kind local, and no multiple of anything */
+#define LARGE 200003
+#define TEXT 320
+
+/* A rank's part of a test: false is a failure, of which error_text speaks. Asserting is for the
+ * thread that runs the tests. */
+typedef bool (*part)(chl_comm *comm);
+
+typedef struct job {
+    part run;
+    const char *meeting;
+    int rank, ranks, patience;
+    bool good;
+} job;
+
+static _Thread_local char said[TEXT];
+
+static bool take_part(const job *j) {
+    const char *why;
+    const chl_comm_place place = {
+        .rank = j->rank, .ranks = j->ranks, .meeting = j->meeting, .patience = j->patience};
+    chl_comm *comm = chl_comm_open(&place, &why);
+    if (!comm) {
+        fprintf(stderr, "rank %d: %s\n", j->rank, why);
+        return false;
+    }
+    const bool good = j->run(comm);
+    comm->kind->close(comm);
+    return good;
+}
+
+static void *thread_of_rank(void *of) {
+    job *j = of;
+    j->good = take_part(j);
+    return NULL;
+}
+
+static void meeting_place(char *text, size_t size, int *file) {
+    *file = memfd_create("ranks", 0);
+    assert_true(*file >= 0);
+    snprintf(text, size, "fd:%d", *file);
+}
+
+static void with_threads(part run, int ranks) {
+    pthread_t thread[MOST];
+    job jobs[MOST];
+    char place[32];
+    int file;
+    meeting_place(place, sizeof place, &file);
+    for (int r = 0; r < ranks; r++) {
+        jobs[r] = (job){.run = run, .meeting = place, .rank = r, .ranks = ranks};
+        assert_int_equal(pthread_create(&thread[r], NULL, thread_of_rank, &jobs[r]), 0);
+    }
+    for (int r = 0; r < ranks; r++) {
+        pthread_join(thread[r], NULL);
+        if (!jobs[r].good) fail_msg("rank %d of %d threads fails", r, ranks);
+    }
+    close(file);
+}
+
+static pid_t start_process(const job *j) {
+    const pid_t child = fork();
+    if (child == 0) _exit(take_part(j) ? 0 : 1);
+    assert_true(child > 0);
+    return child;
+}
+
+static void with_processes(part run, int ranks) {
+    pid_t child[MOST];
+    char place[32];
+    int file;
+    meeting_place(place, sizeof place, &file);
+    for (int r = 0; r < ranks; r++)
+        child[r] = start_process(
+            &(job){.run = run, .meeting = place, .rank = r, .ranks = ranks, .patience = 1});
+    for (int r = 0; r < ranks; r++) {
+        int status;
+        assert_int_equal(waitpid(child[r], &status, 0), child[r]);
+        if (status != 0) fail_msg("rank %d of %d processes fails", r, ranks);
+    }
+    close(file);
+}
+
+static void alone(part run) {
+    const char *why;
+    chl_comm *comm = chl_comm_open(&(chl_comm_place){.ranks = 1}, &why);
+    assert_non_null(comm);
+    assert_string_equal(comm->kind->name, "self");
+    assert_true(run(comm));
+    comm->kind->close(comm);
+}
+
+static void with_every_kind(part run) {
+    alone(run);
+    for (int ranks = 1; ranks <= MOST; ranks++) {
+        with_threads(run, ranks);
+        with_processes(run, ranks);
+    }
+}
+
+/* --- data whose sums are exact -----------------------------------------------------------------
+ */
+static float number(int rank, size_t i) {
+    return (float)(rank + 1) * (float)(1 + i % 1000);
+}
+static float sum_of_numbers(int ranks, size_t i) {
+    return (float)(ranks * (ranks + 1) / 2) * (float)(1 + i % 1000);
+}
+static const size_t counts[] = {1, 7, 65536, LARGE};
+
+static bool good(chl_comm *comm, chl_kernel_status status) {
+    if (status == CHL_KERNEL_OK) return true;
+    const char *text = comm->kind->last_error(comm);
+    snprintf(said, sizeof said, "%s", text ? text : "no reason given");
+    return false;
+}
+
+/* --- collectives ------------------------------------------------------------------------------ */
+static bool gather(chl_comm *comm) {
+    bool same = true;
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0] && same; c++) {
+        const size_t count = counts[c], ranks = (size_t)comm->ranks;
+        float *from = malloc(count * sizeof *from), *to = malloc(ranks * count * sizeof *to);
+        for (size_t i = 0; i < count; i++) from[i] = number(comm->rank, i);
+        same = good(comm, comm->kind->all_gather(comm, from, to, count * sizeof *from, NULL));
+        for (size_t r = 0; r < ranks && same; r++)
+            for (size_t i = 0; i < count; i++)
+                same = same && to[r * count + i] == number((int)r, i);
+        free(from);
+        free(to);
+    }
+    return same;
+}
+static void gathered_parts_stand_in_the_order_of_ranks(void **state) {
+    (void)state;
+    with_every_kind(gather);
+}
+
+static bool reduce(chl_comm *comm) {
+    bool same = true;
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0] && same; c++) {
+        const size_t count = counts[c];
+        float *from = malloc(count * sizeof *from), *to = malloc(count * sizeof *to);
+        for (size_t i = 0; i < count; i++) from[i] = number(comm->rank, i);
+        same = good(comm, comm->kind->all_reduce(comm, from, to, count, NULL));
+        for (size_t i = 0; i < count; i++)
+            same =
+                same && to[i] == sum_of_numbers(comm->ranks, i) && from[i] == number(comm->rank, i);
+        same = same && good(comm, comm->kind->all_reduce(comm, from, from, count, NULL)) &&
+               memcmp(from, to, count * sizeof *to) == 0;
+        free(from);
+        free(to);
+    }
+    return same;
+}
+static void every_rank_gets_the_sum_in_place_too(void **state) {
+    (void)state;
+    with_every_kind(reduce);
+}
+
+static bool scatter(chl_comm *comm) {
+    bool same = true;
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0] && same; c++) {
+        const size_t count = counts[c], all = count * (size_t)comm->ranks;
+        float *from = malloc(all * sizeof *from), *to = malloc(count * sizeof *to);
+        for (size_t i = 0; i < all; i++) from[i] = number(comm->rank, i);
+        same = good(comm, comm->kind->reduce_scatter(comm, from, to, count, NULL));
+        for (size_t i = 0; i < count; i++)
+            same = same && to[i] == sum_of_numbers(comm->ranks, i + (size_t)comm->rank * count);
+        free(from);
+        free(to);
+    }
+    return same;
+}
+static void a_rank_gets_the_sum_of_its_row(void **state) {
+    (void)state;
+    with_every_kind(scatter);
+}
+
+static bool spread(chl_comm *comm) {
+    bool same = true;
+    float *data = malloc(LARGE * sizeof *data);
+    for (int root = 0; root < comm->ranks && same; root++) {
+        for (size_t i = 0; i < LARGE; i++) data[i] = number(comm->rank, i);
+        same = good(comm, comm->kind->broadcast(comm, data, LARGE * sizeof *data, root, NULL));
+        for (size_t i = 0; i < LARGE; i++) same = same && data[i] == number(root, i);
+    }
+    free(data);
+    return same && comm->kind->broadcast(comm, NULL, 0, comm->ranks, NULL) == CHL_KERNEL_BAD_INPUT;
+}
+static void all_get_the_data_of_the_root(void **state) {
+    (void)state;
+    with_every_kind(spread);
+}
+
+/* Numbers of very different sizes: another order gives other bits. */
+static bool reduce_rounded(chl_comm *comm) {
+    enum { COUNT = 5000 };
+    static const float size[MOST] = {1e8f, 1, -1e8f, 3e-4f};
+    float from[COUNT], to[COUNT], row[COUNT * MOST], mine[COUNT];
+    bool same = true;
+    for (int i = 0; i < COUNT; i++) from[i] = size[comm->rank] * (float)(1 + i % 7);
+    for (int i = 0; i < COUNT * comm->ranks; i++) row[i] = from[i % COUNT];
+    for (int again = 0; again < 20 && same; again++) {
+        same = good(comm, comm->kind->all_reduce(comm, from, to, COUNT, NULL)) &&
+               good(comm, comm->kind->reduce_scatter(comm, row, mine, COUNT, NULL));
+        for (int i = 0; i < COUNT && same; i++) {
+            float sum = size[0] * (float)(1 + i % 7);
+            for (int r = 1; r < comm->ranks; r++) sum += size[r] * (float)(1 + i % 7);
+            same = to[i] == sum && mine[i] == sum;
+        }
+    }
+    return same;
+}
+static void sums_begin_with_rank_0_in_every_run(void **state) {
+    (void)state;
+    with_every_kind(reduce_rounded);
+}
+
+static bool meet_often(chl_comm *comm) {
+    float mine[3] = {0, 0, 0}, all[3 * MOST];
+    bool same = true;
+    for (int i = 0; i < 2000 && same; i++) {
+        if (i % 7 == comm->rank) usleep(20);
+        mine[0] = (float)(i * MOST + comm->rank);
+        same = good(comm, comm->kind->barrier(comm)) &&
+               good(comm, comm->kind->all_gather(comm, mine, all, sizeof mine, NULL));
+        for (int r = 0; r < comm->ranks; r++) same = same && all[3 * r] == (float)(i * MOST + r);
+    }
+    return same;
+}
+static void nobody_is_a_step_ahead(void **state) {
+    (void)state;
+    with_every_kind(meet_often);
+}
+
+/* --- faults ----------------------------------------------------------------------------------- */
+/* Ranks call barrier until it fails, and hold its text. */
+static bool fails_with(chl_comm *comm, const char *text) {
+    while (good(comm, comm->kind->barrier(comm))) usleep(1000);
+    if (strstr(said, text)) {
+        const char *again = comm->kind->last_error(comm);
+        return again == NULL && !good(comm, comm->kind->barrier(comm)) && strstr(said, text);
+    }
+    fprintf(stderr, "rank %d: expected \"%s\", got \"%s\"\n", (int)comm->rank, text, said);
+    return false;
+}
+
+static bool one_aborts(chl_comm *comm) {
+    if (comm->rank == 1) comm->kind->abort(comm, "its disk is full");
+    return fails_with(comm, "rank 1: its disk is full");
+}
+static bool one_leaves(chl_comm *comm) {
+    return comm->rank == 1 || fails_with(comm, "rank 1 has left the job");
+}
+static bool one_differs(chl_comm *comm) {
+    float x[2] = {1, 2};
+    if (comm->rank == 1) {
+        const bool first = good(comm, comm->kind->all_reduce(comm, x, x, 2, NULL));
+        return !first && strstr(said, "all must call the same") != NULL;
+    }
+    const bool first = good(comm, comm->kind->all_reduce(comm, x, x, 1, NULL));
+    return !first && strstr(said, "all_reduce of 8") != NULL;
+}
+static void who_gives_up_ends_the_job_and_is_named(void **state) {
+    (void)state;
+    for (int ranks = 2; ranks <= MOST; ranks++) {
+        with_threads(one_aborts, ranks);
+        with_processes(one_aborts, ranks);
+    }
+}
+static void who_leaves_ends_the_job_and_is_named(void **state) {
+    (void)state;
+    with_threads(one_leaves, MOST);
+    with_processes(one_leaves, MOST);
+}
+static void a_call_of_another_size_is_no_wrong_sum(void **state) {
+    (void)state;
+    with_threads(one_differs, 2);
+    with_processes(one_differs, 3);
+}
+
+static bool waits_for_a_dead_one(chl_comm *comm) {
+    return fails_with(comm, "rank 1 has died");
+}
+static bool waits_for_a_stopped_one(chl_comm *comm) {
+    return fails_with(comm, "has been stopped for 1 s");
+}
+/* Rank 1 gets `signal`; rank 0 must end well. */
+static void lose_a_process(part run, int signal) {
+    char place[32];
+    int file, status;
+    meeting_place(place, sizeof place, &file);
+    pid_t child[2];
+    for (int r = 0; r < 2; r++)
+        child[r] = start_process(
+            &(job){.run = run, .meeting = place, .rank = r, .ranks = 2, .patience = 1});
+    usleep(100000);
+    assert_int_equal(kill(child[1], signal), 0);
+    assert_int_equal(waitpid(child[0], &status, 0), child[0]);
+    assert_int_equal(status, 0);
+    kill(child[1], SIGKILL);
+    assert_int_equal(waitpid(child[1], &status, 0), child[1]);
+    close(file);
+}
+static void who_dies_or_stands_ends_the_job_and_is_named(void **state) {
+    (void)state;
+    lose_a_process(waits_for_a_dead_one, SIGKILL);
+    lose_a_process(waits_for_a_stopped_one, SIGSTOP);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+static void refuse(const chl_comm_place *place, const char *text) {
+    const char *why;
+    assert_null(chl_comm_open(place, &why));
+    if (!strstr(why, text)) fail_msg("expected \"%s\", got \"%s\"", text, why);
+}
+
+static void wrong_places_are_refused(void **state) {
+    (void)state;
+    const char *why;
+    char place[32];
+    int file;
+    refuse(&(chl_comm_place){.rank = 2, .ranks = 2, .meeting = "fd:3"}, "rank 2 of 2");
+    refuse(&(chl_comm_place){.rank = -1, .ranks = 2}, "rank -1 of 2");
+    refuse(&(chl_comm_place){.ranks = 0}, "of 0 ranks");
+    refuse(&(chl_comm_place){.ranks = 2}, "must be fd:N or file:PATH, got \"\"");
+    refuse(&(chl_comm_place){.ranks = 2, .meeting = "tcp:a"}, "got \"tcp:a\"");
+    refuse(&(chl_comm_place){.ranks = 2, .meeting = "fd:99"}, "cannot be had");
+    refuse(&(chl_comm_place){.ranks = 2, .meeting = "file:/nowhere/at/all"}, "/nowhere/at/all");
+    meeting_place(place, sizeof place, &file);
+    refuse(&(chl_comm_place){.ranks = 65, .meeting = place}, "at most 64, got 65");
+    chl_comm *first = chl_comm_open(&(chl_comm_place){.ranks = 2, .meeting = place}, &why);
+    assert_non_null(first);
+    refuse(&(chl_comm_place){.ranks = 2, .meeting = place}, "rank 0 is taken");
+    refuse(&(chl_comm_place){.rank = 1, .ranks = 3, .meeting = place}, "one of 3, others");
+    first->kind->close(first);
+    close(file);
+}
+
+static bool meets_in_a_file(chl_comm *comm) {
+    return good(comm, comm->kind->barrier(comm));
+}
+static void ranks_meet_in_a_file(void **state) {
+    (void)state;
+    char name[] = "/tmp/chladni-comm-XXXXXX", place[64];
+    const int file = mkstemp(name);
+    assert_true(file >= 0);
+    close(file);
+    snprintf(place, sizeof place, "file:%s", name);
+    pid_t child[2];
+    for (int r = 0; r < 2; r++)
+        child[r] =
+            start_process(&(job){.run = meets_in_a_file, .meeting = place, .rank = r, .ranks = 2});
+    for (int r = 0; r < 2; r++) {
+        int status;
+        assert_int_equal(waitpid(child[r], &status, 0), child[r]);
+        assert_int_equal(status, 0);
+    }
+    unlink(name);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gathered_parts_stand_in_the_order_of_ranks),
+        cmocka_unit_test(every_rank_gets_the_sum_in_place_too),
+        cmocka_unit_test(a_rank_gets_the_sum_of_its_row),
+        cmocka_unit_test(all_get_the_data_of_the_root),
+        cmocka_unit_test(sums_begin_with_rank_0_in_every_run),
+        cmocka_unit_test(nobody_is_a_step_ahead),
+        cmocka_unit_test(who_gives_up_ends_the_job_and_is_named),
+        cmocka_unit_test(who_leaves_ends_the_job_and_is_named),
+        cmocka_unit_test(a_call_of_another_size_is_no_wrong_sum),
+        cmocka_unit_test(who_dies_or_stands_ends_the_job_and_is_named),
+        cmocka_unit_test(wrong_places_are_refused),
+        cmocka_unit_test(ranks_meet_in_a_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
