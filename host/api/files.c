@@ -1,5 +1,6 @@
 /* The public header's files: thin covers over host/io and host/sound. */
 #include "base/options.h"
+#include "io/new_file.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "models/centre_square.h"
@@ -54,6 +55,21 @@ chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
         *pixels = NULL;
     }
     return status;
+}
+
+chl_status chl_file_check(const char *path, char **target) {
+    if (target) *target = NULL;
+    CHL_TRY(chl_check_pointer(path, "path"));
+    return chl_new_file_check(path, target);
+}
+
+chl_status chl_file_write(const char *path, const void *data, size_t size) {
+    chl_new_file file;
+    CHL_TRY(chl_check_pointer(path, "path"));
+    if (size > 0) CHL_TRY(chl_check_pointer(data, "data"));
+    CHL_TRY(chl_new_file_begin(path, &file));
+    fwrite(data, 1, size, file.stream);
+    return chl_new_file_commit(&file);
 }
 
 chl_status chl_picture_write(const char *path, int height, int width, const float *pixels) {

@@ -13,6 +13,7 @@
 #include "io/npy.h"
 #include "io/element.h"
 #include "io/file_map.h"
+#include "io/new_file.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,7 @@
  * cover the data exactly, and duplicate keys (which JSON readers resolve differently) are errors.
  */
 #include "io/safetensors.h"
-#include "io/file_map.h"
+#include "io/new_file.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

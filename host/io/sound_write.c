@@ -1,7 +1,7 @@
 #include "io/sound.h"
 
 #ifdef CHLADNI_MEDIA
-#include "io/file_map.h"
+#include "io/new_file.h"
 #include <math.h>
 #include <sndfile.h>
 #include <stdbool.h>

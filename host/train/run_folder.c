@@ -1,6 +1,6 @@
 /* The files of a run. One that is replaced is replaced at once, by rename; one that grows gets
  * whole lines. */
-#include "io/file_map.h"
+#include "io/new_file.h"
 #include "train/trainer_private.h"
 #include <errno.h>
 #include <glob.h>

@@ -116,8 +116,16 @@ CHL_CHECKED chl_status chl_picture_decode(const void *data, size_t size, int *he
 /* A picture file, centre-cropped to a square and resized to [side][side][3] (antialiased bicubic).
  */
 CHL_CHECKED chl_status chl_picture_read_square(const char *path, int side, float **pixels);
-/* Writes pixels [height][width][3], clamped to [-1, 1], as 8-bit RGB PNG: to a temporary file that
- * is then renamed, so that `path` is never half written. */
+/* Whether a file can be written at `path`, as all functions that write one check when they begin:
+ * CHL_ERR_IO where the folder does not exist or is not writable, or where a folder, or a file
+ * without write permission is already. Links are followed and stay. Files are replaced at once, by
+ * a temporary file in the same folder and rename, and keep their mode; pipes and devices
+ * (/dev/null) get the bytes. *target, unless NULL, receives the absolute path of the file that
+ * would be replaced or created, to be freed with chl_release; NULL for pipes and devices. */
+CHL_CHECKED chl_status chl_file_check(const char *path, char **target);
+/* Writes a file of `size` bytes. */
+CHL_CHECKED chl_status chl_file_write(const char *path, const void *data, size_t size);
+/* Writes pixels [height][width][3], clamped to [-1, 1], as 8-bit RGB PNG. */
 CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width,
                                          const float *pixels);
 /* Writes a grid of pictures as one PNG, row by row, with `gap` white pixels between neighbours:
@@ -126,7 +134,8 @@ CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width
 CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
                                         int width, int gap, const float *const *pictures);
 /* Arrays as .npy, float32, row-major. Read: dim [6] receives the first *rank sizes; *data is to be
- * freed with chl_release; CHL_ERR_FORMAT for another type of number. */
+ * freed with chl_release; CHL_ERR_FORMAT for another type of number. Written: at most 6 sizes, none
+ * of them negative (CHL_ERR_SHAPE). */
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
                                        const float *data);

@@ -54,6 +54,12 @@ typedef void (*chl_log_callback)(void *user, chl_log_level level, const char *li
  * Call it before other threads use the library. */
 CHL_API void chl_log_to(chl_log_callback callback, void *user);
 
+/* A copy of `text` in which every byte that is not UTF-8 is written as \xNN; with `controls` also
+ * control characters, which a terminal would obey (U+0000 to U+001F, U+007F to U+009F). Names of
+ * files are any bytes: this makes them fit for JSON (controls 0, JSON escapes those itself) and for
+ * a terminal (1). Freed with free; NULL without memory. */
+CHL_API char *chl_text_escape(const char *text, int controls);
+
 /* --- option structs --------------------------------------------------------------------------- */
 /* Every option struct begins with `uint32_t size`, which the caller sets to its sizeof; functions
  * named chl_..._defaults do that and fill in the defaults. A function that takes options accepts

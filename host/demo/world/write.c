@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include "demo/world/world.h"
 #include "graph/graph.h"
-#include "io/file_map.h"
+#include "io/new_file.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"

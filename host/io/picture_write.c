@@ -1,0 +1,79 @@
+/* Pictures as 8-bit RGB PNG. */
+#include "io/picture.h"
+
+#ifdef CHLADNI_MEDIA
+#include "io/new_file.h"
+#include <errno.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct png_writer {
+    const char *path;
+    FILE *file;
+    png_structp png;
+    png_infop info;
+    jmp_buf escape;
+    chl_status status;
+} png_writer;
+
+static void on_write_error(png_structp png, png_const_charp text) {
+    png_writer *w = png_get_error_ptr(png);
+    w->status =
+        chl_fail(CHL_ERR_IO, "%s: cannot be written: %s (%s)", w->path, text, strerror(errno));
+    longjmp(w->escape, 1);
+}
+
+static void on_write_warning(png_structp png, png_const_charp text) {
+    (void)png, (void)text;
+}
+
+static void encode_png(png_writer *w, int32_t height, int32_t width, const uint8_t *rgb) {
+    if (setjmp(w->escape)) return;
+    png_init_io(w->png, w->file);
+    png_set_IHDR(w->png, w->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(w->png, w->info);
+    for (int32_t y = 0; y < height; y++) png_write_row(w->png, rgb + (int64_t)y * width * 3);
+    png_write_end(w->png, w->info);
+}
+
+static chl_status write_png(const char *path, FILE *file, int32_t height, int32_t width,
+                            const uint8_t *rgb) {
+    png_writer w = {.path = path, .file = file};
+    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_write_warning);
+    if (w.png) w.info = png_create_info_struct(w.png);
+    if (!w.info) {
+        png_destroy_write_struct(&w.png, NULL);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    encode_png(&w, height, width, rgb);
+    png_destroy_write_struct(&w.png, &w.info);
+    return w.status;
+}
+
+chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
+                                const uint8_t *rgb) {
+    if (height < 1 || width < 1)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: the picture has %d x %d pixels, expected at least 1 x 1", path, width,
+                        height);
+    chl_new_file file;
+    CHL_TRY(chl_new_file_begin(path, &file));
+    chl_status status = write_png(path, file.stream, height, width, rgb);
+    if (status == CHL_OK) return chl_new_file_commit(&file);
+    chl_new_file_abandon(&file);
+    return status;
+}
+
+#else /* CHLADNI_MEDIA */
+chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
+                                const uint8_t *rgb) {
+    (void)height, (void)width, (void)rgb;
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: this build writes no pictures: rebuild with -DCHLADNI_MEDIA=ON (needs "
+                    "libpng)",
+                    path);
+}
+#endif
