@@ -146,6 +146,12 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "SpecAugment: max. share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
          "SpecAugment: max. share of the frames in a mask", NULL},
+        {"device", NULL, OPTION_TEXT, &o->device, "cpu|cuda|cuda:N|auto",
+         "device that computes (default auto: a GPU if there is one)", NULL},
+        {"precision", NULL, OPTION_CHOICE, &o->precision, "auto|float32|bf16",
+         "of activations (default float32; auto: bf16 on a GPU, float32 on the CPU)", NULL},
+        {"ahead", NULL, OPTION_INT, &o->ahead, "N",
+         "max. batches made ahead of the step (default: 1 on a GPU, 0 on the CPU)", NULL},
         {"json", NULL, OPTION_FLAG, &job->json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {.usage = usage,

@@ -150,6 +150,7 @@ void chl_judge_net(chl_net *net, const chl_judge_config *config, chl_tensor x,
                    chl_judge_statistics *statistics, chl_tensor logits[CHL_JUDGE_QUESTIONS]) {
     chl_graph *g = net->graph;
     int in = 3;
+    x = chl_to_compute_type(g, x);
     for (int i = 0; i < config->stages; i++) {
         const chl_desc vector = chl_f32(1, config->width[i]);
         const chl_tensor w =
@@ -168,7 +169,7 @@ void chl_judge_net(chl_net *net, const chl_judge_config *config, chl_tensor x,
         x = chl_activate(g, x, CHL_LEAKY_RELU, 0);
         in = config->width[i];
     }
-    x = chl_mean_pool(g, x);
+    x = chl_to_float32(g, chl_mean_pool(g, x));
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const char *name = chl_judge_question_name(q);
         const chl_tensor w =

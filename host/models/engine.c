@@ -2,19 +2,6 @@
 #include "runtime/open.h"
 #include <stdlib.h>
 
-static chl_status choose_place(const chl_engine_options *options, chl_model_place *place) {
-    const char *why;
-    place->device = chl_device_open(options->device, &why);
-    if (!place->device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
-    const bool wanted = options->precision == CHL_PRECISION_BF16;
-    const bool has = place->device->backend->bf16;
-    if (wanted && !has)
-        return chl_fail(CHL_ERR_UNSUPPORTED, "device %s computes in float32, not in bf16",
-                        place->device->name);
-    place->precision = has && options->precision != CHL_PRECISION_FLOAT32 ? CHL_BF16 : CHL_F32;
-    return CHL_OK;
-}
-
 /* Merges without a CLIP are of no use, but a file that cannot be read is an error all the same. */
 static chl_status try_merges(const char *vocab) {
     chl_tokenizer *tokenizer;
@@ -55,7 +42,7 @@ static chl_status open_face(chl_engine *engine, const chl_engine_options *option
 }
 
 static chl_status open_all(chl_engine *engine, const chl_engine_options *options) {
-    CHL_TRY(choose_place(options, &engine->place));
+    CHL_TRY(chl_model_place_open(options->device, options->precision, &engine->place));
     CHL_TRY(open_generator(engine, options));
     CHL_TRY(open_clip(engine, options));
     CHL_TRY(open_audio(engine, options));

@@ -1,5 +1,20 @@
 #include "models/model.h"
 #include "io/weights.h"
+#include "runtime/open.h"
+
+chl_status chl_model_place_open(const char *device, chl_precision precision, chl_model_place *out) {
+    const char *why;
+    *out = (chl_model_place){.device = chl_device_open(device, &why)};
+    if (!out->device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    const bool has = out->device->backend->bf16;
+    out->precision = has && precision != CHL_PRECISION_FLOAT32 ? CHL_BF16 : CHL_F32;
+    if (precision != CHL_PRECISION_BF16 || has) return CHL_OK;
+    const chl_status status = chl_fail(
+        CHL_ERR_UNSUPPORTED, "device %s computes in float32, not in bf16", out->device->name);
+    chl_device_close(out->device);
+    out->device = NULL;
+    return status;
+}
 
 chl_status chl_need(const void *model, const char *field, const char *why) {
     if (model) return CHL_OK;

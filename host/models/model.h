@@ -18,6 +18,7 @@
 #define CHL_MODELS_MODEL_H
 #include "graph/graph.h"
 #include "nets/net.h"
+#include <chladni/engine.h>
 
 typedef enum chl_model_role {
     CHL_ROLE_GENERATOR,
@@ -40,6 +41,11 @@ typedef struct chl_model_place {
     chl_device *device;
     chl_dtype precision; /* of activations: CHL_F32 or CHL_BF16 */
 } chl_model_place;
+
+/* Opens the device of this name (runtime/open.h) and settles the precision: AUTO is bf16 where the
+ * device computes in it. CHL_ERR_UNSUPPORTED for a device or a precision that this machine lacks.
+ * chl_device_close(out->device) after models and graphs. */
+chl_status chl_model_place_open(const char *device, chl_precision precision, chl_model_place *out);
 
 /* What a graph is for: a number of its model's own, then shapes (0 where they do not matter). */
 typedef struct chl_graph_key {

@@ -38,7 +38,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     char sum[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, digest);
     json_t *run = json_pack("{s:I,s:s,s:o,s:O}", "step", (json_int_t)step, "digest", sum, "machine",
-                            chl_train_machine(), "identity", t->inside->fingerprint);
+                            chl_train_machine(t), "identity", t->inside->fingerprint);
     char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
@@ -129,7 +129,7 @@ static chl_status check_states(const chl_trainer *t, const chl_params *params, c
 }
 
 static void compare_machines(const chl_trainer *t, const json_t *before) {
-    json_t *now = chl_train_machine();
+    json_t *now = chl_train_machine(t);
     if (!json_equal(before, now)) {
         char *a = json_dumps(before, JSON_COMPACT), *b = json_dumps(now, JSON_COMPACT);
         chl_run_folder_note(&t->inside->folder, CHL_LOG_WARN,

@@ -53,6 +53,9 @@ static const field fields[] = {
     FIELD(measured_w, INT, true),
     FIELD(mask_bands, FLOAT, true),
     FIELD(mask_frames, FLOAT, true),
+    FIELD(device, TEXT, false),
+    FIELD(precision, INT, false),
+    FIELD(ahead, INT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -83,10 +86,16 @@ json_t *chl_train_options_json(const chl_train_options *options) {
     return all;
 }
 
-json_t *chl_train_machine(void) {
-    return json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads",
-                     omp_get_max_threads(), "compiled_for", chl_instruction_set(), "processor",
-                     chl_processor());
+json_t *chl_train_machine(const chl_trainer *t) {
+    json_t *machine =
+        json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads", omp_get_max_threads(),
+                  "compiled_for", chl_instruction_set(), "processor", chl_processor());
+    if (!t->device->backend->host_memory) { /* else the processor is the device */
+        json_object_set_new(machine, "device", json_string(t->device->name));
+        json_object_set_new(machine, "activations",
+                            json_string(t->precision == CHL_BF16 ? "bf16" : "float32"));
+    }
+    return machine;
 }
 
 /* --- content ---------------------------------------------------------------------------------- */
@@ -214,6 +223,9 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {share(o->beta2), "beta2", below_one, (double)o->beta2},
         {o->decay >= 0 && isfinite(o->decay), "decay", ">= 0", (double)o->decay},
         {share(o->average), "average", below_one, (double)o->average},
+        {o->precision >= CHL_PRECISION_AUTO && o->precision <= CHL_PRECISION_BF16, "precision",
+         "in [0, 2]", (double)o->precision},
+        {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "io/safetensors.h"
+#include "runtime/open.h"
 #include "train/schedule.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -135,6 +136,7 @@ static chl_status build(chl_trainer *t) {
     if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
     CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
     CHL_TRY(chl_graph_new(t->device, &t->graph));
+    chl_graph_precision(t->graph, t->precision);
     CHL_TRY(t->training->build(t));
     return chl_trainer_compile(t);
 }
@@ -155,10 +157,13 @@ static chl_status run(chl_trainer *t) {
     }
     CHL_TRY(chl_run_folder_stats(folder, step));
     json_t *options = chl_train_options_json(t->options);
-    json_object_set_new(options, "machine", chl_train_machine());
+    json_object_set_new(options, "machine", chl_train_machine(t));
     chl_status status = chl_run_folder_json(folder, "options.json", options);
     json_decref(options);
     CHL_TRY(status);
+    if (!t->device->backend->host_memory)
+        chl_run_folder_note(folder, CHL_LOG_INFO, "%s: on %s, activations in %s", t->training->name,
+                            t->device->name, t->precision == CHL_BF16 ? "bf16" : "float32");
     chl_run_folder_note(folder, CHL_LOG_INFO,
                         "%s: from step %" PRId64 " to %" PRId64 " of %" PRId64, t->training->name,
                         step + 1, last, steps);
@@ -185,7 +190,8 @@ static chl_train_options general_defaults(const char *model) {
                                .weight_weak_pair = 1,
                                .tau_weak_pair = 0.07f,
                                .mask_bands = 0.15f,
-                               .mask_frames = 0.15f};
+                               .mask_frames = 0.15f,
+                               .precision = CHL_PRECISION_FLOAT32};
 }
 
 static chl_train_options defaults_of(const chl_training *training) {
@@ -194,19 +200,45 @@ static chl_train_options defaults_of(const chl_training *training) {
     return options;
 }
 
-chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
-    chl_train_options own = defaults_of(training);
-    CHL_TRY(chl_options_take(&own, sizeof own, options, "chl_train_options"));
-    CHL_TRY(chl_train_check(training, &own));
+/* `own`: complete and checked. */
+static chl_status run_at(const chl_training *training, const chl_train_options *own,
+                         const chl_model_place *place) {
     struct chl_trainer_private inside = {0};
-    chl_trainer t = {
-        .training = training, .options = &own, .device = chl_device_cpu(), .inside = &inside};
+    chl_trainer t = {.training = training,
+                     .options = own,
+                     .device = place->device,
+                     .precision = place->precision,
+                     .inside = &inside};
     chl_status status = run(&t);
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
     chl_trainer_release(&t);
     if (training->release) training->release(&t); /* weights outlive the graph that uses them */
     chl_dataset_free(t.data);
+    return status;
+}
+
+static chl_status complete_options(const chl_training *training, const chl_train_options *theirs,
+                                   chl_train_options *own) {
+    *own = defaults_of(training);
+    CHL_TRY(chl_options_take(own, sizeof *own, theirs, "chl_train_options"));
+    return chl_train_check(training, own);
+}
+
+chl_status chl_trainer_run_at(const chl_training *training, const chl_train_options *options,
+                              const chl_model_place *place) {
+    chl_train_options own;
+    CHL_TRY(complete_options(training, options, &own));
+    return run_at(training, &own, place);
+}
+
+chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
+    chl_train_options own;
+    chl_model_place place;
+    CHL_TRY(complete_options(training, options, &own));
+    CHL_TRY(chl_model_place_open(own.device, own.precision, &place));
+    const chl_status status = run_at(training, &own, &place);
+    chl_device_close(place.device);
     return status;
 }
 

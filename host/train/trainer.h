@@ -18,11 +18,12 @@
 #define CHL_TRAIN_TRAINER_H
 #include "base/params.h"
 #include "graph/build.h"
-#include "nets/net.h"
+#include "models/model.h"
 #include "train/dataset.h"
 #include <chladni/train.h>
 
 #define CHL_TRAINER_TERMS 8
+#define CHL_MAX_AHEAD 16
 
 typedef struct chl_trainer chl_trainer;
 
@@ -48,11 +49,16 @@ extern const chl_training chl_training_audio, chl_training_clip, chl_training_ge
 chl_status chl_train_register(const chl_training *training);
 /* chl_train of a kind that need not be registered. */
 chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options);
+/* The same on an opened device, which stays the caller's; the options' device and precision are not
+ * looked at. */
+chl_status chl_trainer_run_at(const chl_training *training, const chl_train_options *options,
+                              const chl_model_place *place);
 
 struct chl_trainer {
     const chl_training *training;
     const chl_train_options *options; /* chladni.h; defaults of the kind filled in */
     chl_device *device;
+    chl_dtype precision; /* of activations; the graph's */
     chl_dataset *data;
     chl_graph *graph;
     void *own;

@@ -74,8 +74,9 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
                                json_t **out);
 /* CHL_ERR_ARGUMENT with the first option that differs; `path` is of the checkpoint. */
 chl_status chl_run_check_fingerprint(const char *path, const json_t *before, const json_t *now);
-/* What may differ, but changes the last bits: version, threads, instruction set, processor. */
-json_t *chl_train_machine(void);
+/* What may differ, but changes the last bits: version, threads, instruction set, processor; of
+ * another device than the CPU its name and the precision of activations too. */
+json_t *chl_train_machine(const chl_trainer *t);
 uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes);
 #define CHL_DIGEST_START 0xcbf29ce484222325u
 

@@ -1,7 +1,7 @@
 /* Training the models. */
 #ifndef CHLADNI_TRAIN_H
 #define CHLADNI_TRAIN_H
-#include <chladni/status.h>
+#include <chladni/engine.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -54,6 +54,13 @@ typedef struct chl_train_options {
     float mask_bands, mask_frames; /* SpecAugment: max. share of a mask, two masks of each */
     chl_train_callback progress;
     void *user;
+    const char *device; /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
+    /* Of activations; the default is float32. Weights, their gradients, Adam's moments, averages
+     * and losses are always float32. CHL_ERR_UNSUPPORTED for bf16 on the CPU */
+    chl_precision precision;
+    /* Max. batches that a thread of their own makes ahead of the step, at most 16. 0: one on a GPU,
+     * none on the CPU, whose threads all compute the step already. Changes no number */
+    int ahead;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

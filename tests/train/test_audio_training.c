@@ -262,6 +262,7 @@ static chl_train_options options_of(const char *run, int64_t steps, curve *c) {
     options.steps = steps;
     options.rate = 3e-3f;
     options.average = 0.9f;
+    options.device = "cpu";
     options.progress = watch;
     options.user = c;
     return options;

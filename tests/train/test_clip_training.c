@@ -146,6 +146,7 @@ static chl_train_options options_of(const char *out, int64_t steps, curve *c) {
     options.save_every = steps;
     options.rate = 3e-3f;
     options.average = 0.9f;
+    options.device = "cpu";
     options.progress = watch;
     options.user = c;
     return options;

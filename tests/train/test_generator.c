@@ -73,6 +73,7 @@ static chl_train_options tiny(const char *out) {
     o.average = 0;
     o.rate = 1e-2f;
     o.warm_up = 0;
+    o.device = "cpu";
     return o;
 }
 

@@ -181,7 +181,8 @@ chl_train_options toy_options(const place *p, const char *out) {
                                .beta2 = 0.99f,
                                .decay = 0.125f,
                                .average = AVERAGE,
-                               .seed = 3};
+                               .seed = 3,
+                               .device = "cpu"};
 }
 
 char *whole_run(const place *p, const char *name) {

@@ -1,0 +1,248 @@
+/* All four trainings on the emulated GPU against the CPU: three steps of small networks, with the
+ * frozen models that each needs, in float32 (losses and weights to 1e-4) and in bf16 (to a few per
+ * cent); and a run on the GPU that is stopped and resumed writes the bits of one that was not. */
+#include "backend_emu.h"
+#include "demo/train_judge.h"
+#include "io/npy.h"
+#include "io/picture.h"
+#include "io/sound.h"
+#include "io/weights.h"
+#include "train/trainer.h"
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the ones above first */
+#include <cmocka.h>
+/* which needs cmocka's assertions */
+#include "train/temporary.h"
+
+#define MUST(call)                                                                                 \
+    do {                                                                                           \
+        if ((call) != CHL_OK) fail_msg("%s", chl_error());                                         \
+    } while (0)
+
+enum { SAMPLES = 4, SIDE = 16, LATENT = 6, STEPS = 3, WAVE = 22050 };
+
+static char *root, *data;
+
+/* --- four samples with everything that a training needs ------------------------------------------
+ */
+static void write_sample(int i) {
+    float wave[WAVE];
+    uint8_t pixels[3 * SIDE * SIDE];
+    char name[32];
+    for (int k = 0; k < WAVE; k++)
+        wave[k] = 0.4f * sinf(0.02f * (float)(i + 1) * (float)k) * expf(-1e-4f * (float)k);
+    for (int k = 0; k < 3 * SIDE * SIDE; k++)
+        pixels[k] = (uint8_t)(127 + 100 * sin(0.07 * k * (i + 1) + i));
+    snprintf(name, sizeof name, "%d.wav", i);
+    char *path = in_folder(data, name);
+    MUST(chl_sound_write(path, wave, WAVE));
+    free(path);
+    snprintf(name, sizeof name, "%d.png", i);
+    path = in_folder(data, name);
+    MUST(chl_raster_write_png(path, SIDE, SIDE, pixels));
+    free(path);
+}
+
+static int write_data(void **state) {
+    (void)state;
+    static const char *const labels[SAMPLES] = {"rain", "rain", "bell", "bell"};
+    float latents[SAMPLES * LATENT];
+    char lines[SAMPLES * 256] = "", line[256];
+    root = make_temporary();
+    data = in_folder(root, "data");
+    mkdir(data, 0777);
+    for (int i = 0; i < SAMPLES; i++) {
+        write_sample(i);
+        snprintf(line, sizeof line,
+                 "{\"sound\":\"%d.wav\",\"picture\":\"%d.png\",\"label\":\"%s\",\"kind\":\"%s\","
+                 "\"caption\":\"%s over hills %d\",\"time\":%d,\"season\":%d,\"house\":%d}\n",
+                 i, i, labels[i], labels[i], labels[i], i, i, i % 3, i % 2);
+        strcat(lines, line);
+    }
+    for (int i = 0; i < SAMPLES * LATENT; i++) latents[i] = sinf(1.3f * (float)i);
+    put_file(data, "pairs.jsonl", lines, strlen(lines));
+    char *path = in_folder(data, "latents.npy");
+    const chl_desc desc = chl_f32(2, SAMPLES, LATENT);
+    MUST(chl_npy_write(path, &desc, latents));
+    free(path);
+    return 0;
+}
+
+static int remove_data(void **state) {
+    (void)state;
+    remove_folder(root);
+    free(data);
+    free(root);
+    return 0;
+}
+
+/* --- runs ---------------------------------------------------------------------------------------
+ */
+static chl_model_place place_of(const char *name) {
+    const bool cpu = strcmp(name, "cpu") == 0;
+    return (chl_model_place){.device = cpu ? chl_device_cpu() : chl_device_emu(),
+                             .precision = strcmp(name, "bf16") == 0 ? CHL_BF16 : CHL_F32};
+}
+
+static chl_train_options options_of(const chl_training *training, const char *sizes) {
+    chl_train_options o = {.size = sizeof o, .model = training->name, .cycles = 1, .seed = 5};
+    training->defaults(&o);
+    o.data = data;
+    o.sizes = sizes;
+    o.steps = STEPS;
+    o.batch = SAMPLES;
+    o.warm_up = 0;
+    o.rate = 3e-4f; /* signs of gradients that are noise count less */
+    return o;
+}
+
+/* root/training-name, whose name the caller frees */
+static char *run_on(const chl_training *training, chl_train_options o, const char *name) {
+    char folder[64];
+    snprintf(folder, sizeof folder, "%s-%s", training->name, name);
+    char *out = in_folder(root, folder);
+    const chl_model_place place = place_of(name);
+    o.out = out;
+    MUST(chl_trainer_run_at(training, &o, &place));
+    return out;
+}
+
+static void read_losses(const char *run, double loss[STEPS]) {
+    size_t size;
+    char *text = get_file(run, "stats.jsonl", &size), *at = text;
+    for (int i = 0; i < STEPS; i++) {
+        json_t *line = json_loads(at, JSON_DISABLE_EOF_CHECK, NULL);
+        assert_non_null(line);
+        loss[i] = json_number_value(json_object_get(line, "loss"));
+        json_decref(line);
+        at = strchr(at, '\n') + 1;
+    }
+    assert_int_equal(*at, 0);
+    free(text);
+}
+
+static chl_params *read_weights(const char *run, const char *file) {
+    char *path = in_folder(run, file);
+    chl_params *params;
+    MUST(chl_weights_read(path, &params));
+    free(path);
+    return params;
+}
+
+/* The Euclidean length of the difference over that of what it should be, over all weights: Adam's
+ * first steps are signs, so that single weights of almost no gradient may go the other way. */
+static double weights_apart(const char *run, const char *reference) {
+    chl_params *got = read_weights(run, "model.safetensors");
+    chl_params *want = read_weights(reference, "model.safetensors");
+    double difference = 0, square = 0;
+    assert_int_equal(got->count, want->count);
+    for (int64_t i = 0; i < want->count; i++) {
+        const chl_array *a = chl_params_find(got, want->array[i].name), *b = &want->array[i];
+        assert_non_null(a);
+        if (b->desc.dtype != CHL_F32) continue;
+        for (int64_t k = 0; k < chl_count(&b->desc); k++) {
+            const double x = (double)((float *)a->data)[k], y = (double)((float *)b->data)[k];
+            difference += (x - y) * (x - y);
+            square += y * y;
+        }
+    }
+    chl_params_free(got);
+    chl_params_free(want);
+    return sqrt(difference / square);
+}
+
+static double assert_near(const char *run, const char *reference, double loss_allowed,
+                          double weights_allowed) {
+    double got[STEPS], want[STEPS], worst = 0;
+    read_losses(run, got);
+    read_losses(reference, want);
+    for (int i = 0; i < STEPS; i++) worst = fmax(worst, fabs(got[i] - want[i]) / fabs(want[i]));
+    const double weights = weights_apart(run, reference);
+    print_message("%s: losses %.6f %.6f %.6f, apart %.1e; weights %.1e\n", strrchr(run, '/') + 1,
+                  got[0], got[1], got[2], worst, weights);
+    assert_true(worst <= loss_allowed);
+    assert_true(weights <= weights_allowed);
+    assert_true(weights > 0); /* it is another device's run */
+    return worst;
+}
+
+static void assert_resumes(const chl_training *training, chl_train_options o, const char *whole) {
+    char *out = in_folder(root, "resumed");
+    const chl_model_place place = place_of("emu");
+    o.out = out;
+    o.resume = 1;
+    for (o.stop_after = 2; o.stop_after <= STEPS; o.stop_after++)
+        MUST(chl_trainer_run_at(training, &o, &place));
+    assert_true(same_file(whole, out, "model.safetensors"));
+    assert_true(same_file(whole, out, "checkpoint.safetensors"));
+    remove_folder(out);
+    free(out);
+}
+
+/* The CPU's run stays for the trainings that need its model; the caller frees its name. */
+static char *compare(const chl_training *training, chl_train_options o) {
+    char *cpu = run_on(training, o, "cpu"), *emu = run_on(training, o, "emu");
+    char *bf16 = run_on(training, o, "bf16");
+    assert_near(emu, cpu, 1e-4, 1e-4);
+    assert_true(assert_near(bf16, cpu, 4e-2, 2e-2) > 1e-4); /* it computes in bf16 */
+    assert_resumes(training, o, emu);
+    free(emu);
+    free(bf16);
+    return cpu;
+}
+
+static char *generator_model, *clip_model, *merges; /* what later trainings take */
+
+static void judge_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    free(compare(&chl_training_judge, options_of(&chl_training_judge, "side=16,widths=8-16")));
+}
+
+static void generator_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    const chl_train_options o =
+        options_of(&chl_training_generator, "resolution=16,base=128,max=8,w=8,mapping=2");
+    char *run = compare(&chl_training_generator, o);
+    generator_model = in_folder(run, "model.safetensors");
+    free(run);
+}
+
+static void clip_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    chl_train_options o =
+        options_of(&chl_training_clip, "resolution=16,patch=8,width=64,layers=1,text_width=64,"
+                                       "text_layers=1,context=8,embed=16,pool=8");
+    o.generator = generator_model;
+    o.adversary = 0.1f;
+    char *run = compare(&chl_training_clip, o);
+    clip_model = in_folder(run, "model.safetensors");
+    merges = in_folder(run, "merges.txt");
+    free(run);
+}
+
+static void audio_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    chl_train_options o =
+        options_of(&chl_training_audio, "patch=32,embed=16,depths=2,heads=2,window=7");
+    o.clip = clip_model;
+    o.vocab = merges;
+    o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 1;
+    free(compare(&chl_training_audio, o));
+    free(generator_model);
+    free(clip_model);
+    free(merges);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(judge_trains_on_the_gpu_as_on_the_cpu),
+                                       cmocka_unit_test(generator_trains_on_the_gpu_as_on_the_cpu),
+                                       cmocka_unit_test(clip_trains_on_the_gpu_as_on_the_cpu),
+                                       cmocka_unit_test(audio_trains_on_the_gpu_as_on_the_cpu)};
+    return cmocka_run_group_tests(tests, write_data, remove_data);
+}
