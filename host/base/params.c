@@ -107,6 +107,11 @@ void chl_params_free(chl_params *p) {
         free(p->array[i].name);
         free(p->array[i].data);
     }
+    for (int64_t i = 0; i < p->facts; i++) {
+        free(p->fact[i].name);
+        free(p->fact[i].value);
+    }
+    free(p->fact);
     free(p->array);
     free(p->slot);
     free(p->source);
@@ -253,6 +258,16 @@ void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
     }
 }
 
+chl_status chl_params_check_facts(const chl_params *params) {
+    for (int64_t i = 0; i < params->facts; i++)
+        if (!params->fact[i].used)
+            return chl_fail(CHL_ERR_UNSUPPORTED,
+                            "%s: states \"%s\" = %s, which is unknown: the network may compute "
+                            "something else than it was trained to",
+                            params->source, params->fact[i].name, params->fact[i].value);
+    return CHL_OK;
+}
+
 chl_status chl_params_check_all_used(const chl_params *p) {
     char list[512];
     size_t length = 0;
@@ -264,7 +279,7 @@ chl_status chl_params_check_all_used(const chl_params *p) {
                                length ? ", " : "", p->array[i].name);
         if (written > 0) length += (size_t)written < sizeof list - length ? (size_t)written : 0;
     }
-    if (!unused) return CHL_OK;
+    if (!unused) return chl_params_check_facts(p);
     return chl_fail(CHL_ERR_KEY,
                     "%s: %lld of %lld keys are unknown to this network (%s%s): check that the file "
                     "holds this network and no other, or remove these keys",

@@ -23,12 +23,20 @@ typedef struct chl_array {
     bool used;  /* a builder looked it up, or it was ignored on purpose */
 } chl_array;
 
+/* What a file states about the network beside its arrays (base/facts.h). */
+typedef struct chl_fact {
+    char *name, *value;
+    bool used; /* a reader obeyed it, or knows that it does not matter */
+} chl_fact;
+
 typedef struct chl_params {
     char *source; /* the file, for error texts */
     chl_array *array;
     int64_t count, capacity;
     int64_t *slot; /* open-addressing hash index over names */
     int64_t slots;
+    chl_fact *fact; /* in the order of the file */
+    int64_t facts, fact_capacity;
 } chl_params;
 
 chl_status chl_params_new(const char *source, chl_params **out);
@@ -52,7 +60,9 @@ chl_status chl_params_strip(chl_params *params, const char *prefix);
 void chl_params_drop(chl_params *params, const char *name);
 /* Marks every array whose name ends in `suffix` used: known, and not needed. */
 void chl_params_ignore_suffix(chl_params *params, const char *suffix);
-/* CHL_OK when every array was used, otherwise CHL_ERR_KEY with the file, the number of unused keys
- * and the first few of them. */
+/* CHL_OK when every array and every fact was used, otherwise CHL_ERR_KEY with the file, the number
+ * of unused keys and the first few of them; CHL_ERR_UNSUPPORTED for a fact. */
 chl_status chl_params_check_all_used(const chl_params *params);
+/* The facts alone, with the name and the value of the first that was not used. */
+chl_status chl_params_check_facts(const chl_params *params);
 #endif

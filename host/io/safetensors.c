@@ -10,6 +10,7 @@
  * cover the data exactly, and duplicate keys (which JSON readers resolve differently) are errors.
  */
 #include "io/safetensors.h"
+#include "base/facts.h"
 #include "io/new_file.h"
 #include <math.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ typedef struct row {
 
 typedef struct reader {
     const char *file;
+    chl_params *into;
     const uint8_t *data, *at, *end; /* the file; the cursor in the header, and the header's end */
     row *rows;
     int64_t count, capacity;
@@ -195,14 +197,44 @@ static chl_status read_row(reader *r, row *to) {
     return CHL_OK;
 }
 
-/* Checks that "__metadata__" maps strings to strings, and ignores them. */
-static chl_status skip_metadata(reader *r) {
-    size_t size;
+/* Facts of another container are written as metadata with this prefix, and read back. */
+#define FACT "chladni "
+#define FACT_LENGTH (sizeof FACT - 1)
+#define MAX_NOTE 1400 /* bytes of a fact's name */
+
+/* "format" says for which framework the arrays were laid out; what else the metadata says
+ * (licences, merge recipes) is not about the network. */
+static chl_status take_note(reader *r, const char *key, const char *value) {
+    static const char *const other[] = {"tf", "flax", "jax", "mlx"};
+    if (strncmp(key, FACT, FACT_LENGTH) == 0)
+        return chl_params_state(r->into, key + FACT_LENGTH, value);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (strcmp(key, "format") == 0 && strcmp(value, other[i]) == 0)
+            return chl_fail(CHL_ERR_UNSUPPORTED,
+                            "%s: its arrays are laid out for %s, expected PyTorch's layout: "
+                            "convert the file with that framework",
+                            r->file, value);
+    if (strcmp(key, "format") != 0)
+        chl_log(CHL_LOG_DEBUG, "%s: the metadata \"%.80s\" is not used", r->file, key);
+    return CHL_OK;
+}
+
+/* "__metadata__" maps strings to strings. Long ones are texts for people. */
+static chl_status read_metadata(reader *r) {
+    uint8_t key[MAX_NOTE + 1], value[256];
+    size_t size, length;
     if (!eat(r, '{')) return damaged(r, "__metadata__ is not an object");
     if (eat(r, '}')) return CHL_OK;
     do {
-        if (!eat_string(r, NULL, 0, &size) || !eat(r, ':') || !eat_string(r, NULL, 0, &size))
+        if (!eat_string(r, key, sizeof key, &size) || !eat(r, ':') ||
+            !eat_string(r, value, sizeof value, &length))
             return damaged(r, "__metadata__ has a value that is not a string");
+        if (size >= sizeof key || length >= sizeof value) {
+            if (memcmp(key, FACT, FACT_LENGTH) == 0) return damaged(r, "a setting is too long");
+            continue;
+        }
+        key[size] = value[length] = '\0';
+        CHL_TRY(take_note(r, (const char *)key, (const char *)value));
     } while (eat(r, ','));
     return eat(r, '}') ? CHL_OK : damaged(r, "__metadata__ does not end");
 }
@@ -217,7 +249,7 @@ static chl_status read_entry(reader *r, bool *metadata) {
     if (strcmp(key, "__metadata__") == 0) {
         if (*metadata) return damaged(r, "__metadata__ occurs twice");
         *metadata = true;
-        return skip_metadata(r);
+        return read_metadata(r);
     }
     if (r->count == r->capacity) {
         int64_t capacity = r->capacity ? 2 * r->capacity : 64;
@@ -289,7 +321,7 @@ static chl_status place_rows(reader *r, uint64_t available) {
 chl_status chl_safetensors_parse(const uint8_t *data, size_t size, const char *name,
                                  chl_params *into) {
     chl_status status;
-    reader r = {.file = name, .data = data};
+    reader r = {.file = name, .into = into, .data = data};
     const uint64_t length = size < LENGTH_BYTES ? 0 : chl_little(data, LENGTH_BYTES);
     if (size < LENGTH_BYTES || length > MAX_HEADER || length > size - LENGTH_BYTES)
         return chl_fail(
@@ -344,12 +376,25 @@ static void write_string(FILE *to, const char *text) {
     fputc('"', to);
 }
 
+static void write_facts(const chl_params *params, FILE *to) {
+    for (int64_t i = 0; i < params->facts; i++) {
+        char key[MAX_NOTE + 1];
+        snprintf(key, sizeof key, FACT "%s", params->fact[i].name);
+        fputs(i ? "," : "\"__metadata__\":{", to);
+        write_string(to, key);
+        fputc(':', to);
+        write_string(to, params->fact[i].value);
+    }
+    if (params->facts) fputc('}', to);
+}
+
 static void write_header(const chl_params *params, chl_element floats, FILE *to) {
     uint64_t offset = 0;
     fputc('{', to);
+    write_facts(params, to);
     for (int64_t i = 0; i < params->count; i++) {
         const chl_array *array = &params->array[i];
-        if (i) fputc(',', to);
+        if (i || params->facts) fputc(',', to);
         write_string(to, array->name);
         fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(array->desc.dtype, floats));
         for (int32_t k = 0; k < array->desc.rank; k++)

@@ -8,6 +8,7 @@
  * The objects may be hostile: references may be shared (the number of paths is then exponential in
  * the size of the file) or cyclic. Depth, visited entries and the bytes of all arrays are limited,
  * far above what any network needs. */
+#include "io/torch_facts.h"
 #include "io/torch_tensor.h"
 #include <string.h>
 
@@ -35,13 +36,18 @@ typedef chl_pickle_value value;
 
 static chl_status walk(walker *w, value *v, bool numbers);
 
+static bool is_persistent(const value *v) {
+    return v->kind == CHL_PICKLE_OBJECT &&
+           chl_pickle_is_global(v->object.callee, "torch_utils.persistence",
+                                "_reconstruct_persistent_obj");
+}
+
 /* The attributes of an instance, whichever way it was pickled: BUILD with a dict, with (dict,
  * slots), or NVIDIA's persistence wrapper, whose only argument is a dict with the key "state". */
 static value *attributes(const value *v) {
     if (v->kind != CHL_PICKLE_OBJECT) return NULL;
     value *state = v->object.state;
-    if (!state && chl_pickle_is_global(v->object.callee, "torch_utils.persistence",
-                                       "_reconstruct_persistent_obj")) {
+    if (!state && is_persistent(v)) {
         const value *meta = chl_pickle_argument(v, 0);
         if (meta && meta->kind == CHL_PICKLE_DICT && meta->list.count <= MAX_META)
             state = chl_pickle_get(meta, "state");
@@ -153,7 +159,9 @@ static const value *part_of(const value *state, const char *name) {
     return part ? dict_of(part) : NULL;
 }
 
-static chl_status walk_module(walker *w, const value *state) {
+static chl_status walk_module(walker *w, const value *v) {
+    const value *state = attributes(v);
+    if (is_persistent(v)) CHL_TRY(chl_torch_state_facts(state, w->key, w->into));
     CHL_TRY(walk_dict(w, part_of(state, "_parameters"), NULL, false));
     CHL_TRY(walk_dict(w, part_of(state, "_buffers"), unsaved_buffers(state), false));
     return walk_dict(w, part_of(state, "_modules"), NULL, false);
@@ -170,7 +178,7 @@ static chl_status walk(walker *w, value *v, bool numbers) {
                             "%s: \"%.80s\" is nested deeper than %d: not a checkpoint",
                             w->into->source, w->key, MAX_DEPTH);
         w->depth++;
-        chl_status status = is_module(v)   ? walk_module(w, state)
+        chl_status status = is_module(v)   ? walk_module(w, v)
                             : is_script(v) ? walk_dict(w, state, NULL, false)
                                            : walk_dict(w, dict_of(v), NULL, numbers);
         w->depth--;

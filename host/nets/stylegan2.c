@@ -8,8 +8,6 @@
 #define ACT_GAIN 1.41421356f /* sqrt(2), restores the variance lost to the leaky ReLU */
 #define DEMODULATION_EPS 1e-8f
 #define NORMALISATION_EPS 1e-8f
-/* learning-rate multiplier of the mapping, part of its run-time scale */
-#define MAPPING_RATE 0.01f
 #define NAME_LENGTH 64
 
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
@@ -25,8 +23,9 @@ chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, c
         if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
         /* the gain is applied before the leaky ReLU, which is homogeneous: same result, one pass
          * less */
-        float gain = ACT_GAIN * MAPPING_RATE / sqrtf((float)chl_desc_of(g, w)->dim[1]);
-        x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * MAPPING_RATE);
+        const float rate = config->mapping_rate;
+        float gain = ACT_GAIN * rate / sqrtf((float)chl_desc_of(g, w)->dim[1]);
+        x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * rate);
         x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
     }
     return x;

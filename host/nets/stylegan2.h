@@ -31,13 +31,18 @@ typedef struct chl_stylegan2_config {
     int channels[CHL_STYLEGAN2_BLOCKS]; /* of block 4 << b */
     int z_dim, w_dim, mapping_layers;   /* z_dim and mapping_layers are 0 without a mapping */
     int rows;                           /* of W+: 2 log2(resolution) - 2 */
-    float conv_clamp; /* 0: none. Not stored: 256 for ada's names, none for rosinality's */
-    bool noise;       /* add the stored noise maps */
+    float conv_clamp;   /* 0: none. As the file states; else 256 for ada's names, none for others */
+    bool noise;         /* add the stored noise maps */
+    float mapping_rate; /* the mapping's learning-rate multiplier, part of its run-time scale */
 } chl_stylegan2_config;
 
 /* Recognises the project by the names, renames the arrays to ours, checks that the resampling
- * kernels are the ones the engine has, and reads all sizes off the shapes. */
+ * kernels are the ones the engine has, reads all sizes off the shapes, and obeys what else the file
+ * states (base/facts.h). */
 chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config);
+/* The last part of it: sets conv_clamp, noise and mapping_rate (0 where nothing is stated);
+ * CHL_ERR_UNSUPPORTED for a setting that is unknown, or that the network here does not have. */
+chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *config);
 
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define NAME_LENGTH 128
-#define ADA_CLAMP 256 /* conv_clamp of every published stylegan2-ada-pytorch configuration */
+#define ADA_CLAMP 256      /* conv_clamp of every published stylegan2-ada-pytorch configuration */
+#define MAPPING_RATE 0.01f /* of every published configuration */
 #define MISSING_NOISE_SEED 0
 
 static void set_name(char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -283,5 +284,7 @@ chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config
     CHL_TRY(check_filters(params, config->flavour));
     CHL_TRY(infer_blocks(params, config));
     CHL_TRY(infer_mapping(params, config));
+    CHL_TRY(chl_stylegan2_obey_facts(params, config));
+    if (config->mapping_rate == 0) config->mapping_rate = MAPPING_RATE;
     return draw_missing_noise(params, config);
 }

@@ -1,0 +1,48 @@
+#include "base/facts.h"
+#include <stdlib.h>
+#include <string.h>
+
+static chl_status no_memory(const chl_params *params) {
+    return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its settings", params->source);
+}
+
+/* Files state a few hundred facts: a search through all of them is quick enough, and a file that
+ * states more than MAX_FACTS is hostile. */
+#define MAX_FACTS 8192
+
+chl_status chl_params_state(chl_params *params, const char *name, const char *value) {
+    for (int64_t i = params->facts - 1; i >= 0; i--) {
+        if (strcmp(params->fact[i].name, name) != 0) continue;
+        if (strcmp(params->fact[i].value, value) == 0) return CHL_OK;
+        return chl_fail(CHL_ERR_FORMAT, "%s: says both that \"%s\" is %s and that it is %s",
+                        params->source, name, params->fact[i].value, value);
+    }
+    if (params->facts == MAX_FACTS)
+        return chl_fail(CHL_ERR_FORMAT, "%s: states more than %d settings: not a checkpoint",
+                        params->source, MAX_FACTS);
+    if (params->facts == params->fact_capacity) {
+        const int64_t capacity = params->fact_capacity ? 2 * params->fact_capacity : 64;
+        chl_fact *larger = realloc(params->fact, (size_t)capacity * sizeof *larger);
+        if (!larger) return no_memory(params);
+        params->fact = larger;
+        params->fact_capacity = capacity;
+    }
+    chl_fact fact = {.name = strdup(name), .value = strdup(value)};
+    if (!fact.name || !fact.value) {
+        free(fact.name);
+        free(fact.value);
+        return no_memory(params);
+    }
+    params->fact[params->facts++] = fact;
+    return CHL_OK;
+}
+
+bool chl_fact_number(const chl_fact *fact, double *number) {
+    char *end;
+    if (strcmp(fact->value, "True") == 0 || strcmp(fact->value, "False") == 0) {
+        *number = fact->value[0] == 'T';
+        return true;
+    }
+    *number = strtod(fact->value, &end);
+    return end != fact->value && !*end;
+}

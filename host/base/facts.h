@@ -1,0 +1,21 @@
+/* Facts: what a weight file states about its network beside the arrays, such as the arguments that
+ * NVIDIA's pickles store with each module. A reader of a network obeys a fact or refuses the file;
+ * it never ignores one, because a network that is computed with other settings gives other numbers
+ * without an error.
+ *
+ *     name                              value
+ *     :synthesis_kwargs.conv_clamp      256           argument of the whole network
+ *     synthesis.b8.conv0:up             2             of the module synthesis.b8.conv0
+ *     synthesis.b8.conv0:[0]            512           an argument without a name, the first
+ *
+ * The name is the module, a colon, the argument. The value is written as Python prints it: None,
+ * True, 256, 0.01, 'lrelu', [1, 3, 3, 1]; <object> for what cannot be read. */
+#ifndef CHL_BASE_FACTS_H
+#define CHL_BASE_FACTS_H
+#include "base/params.h"
+
+/* Adds a fact. One that is stated twice must be stated alike, else CHL_ERR_FORMAT. */
+chl_status chl_params_state(chl_params *params, const char *name, const char *value);
+/* True for a number or a truth value (then 0 or 1). */
+bool chl_fact_number(const chl_fact *fact, double *number);
+#endif

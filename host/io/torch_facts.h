@@ -1,0 +1,11 @@
+/* The settings of a pickled module. For host/io/torch_*.c, this room only. */
+#ifndef CHL_IO_TORCH_FACTS_H
+#define CHL_IO_TORCH_FACTS_H
+#include "base/params.h"
+#include "io/pickle_value.h"
+
+/* Adds what `attributes`, the DICT of an instance of one of NVIDIA's persistent classes, says about
+ * how `module` ("" for the whole network) was made. */
+chl_status chl_torch_state_facts(const chl_pickle_value *attributes, const char *module,
+                                 chl_params *into);
+#endif

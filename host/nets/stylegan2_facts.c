@@ -1,0 +1,148 @@
+/* The arguments that stylegan2-ada-pytorch and its successors store with each module of a
+ * generator: obeyed, known to be without effect on a finished network, or refused. */
+#include "base/facts.h"
+#include "nets/stylegan2.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Sizes, which the arrays' shapes tell; storage and training; the class's own name. */
+static const char *const without_effect[] = {
+    "z_dim",
+    "c_dim",
+    "w_dim",
+    "img_resolution",
+    "img_channels",
+    "num_ws",
+    "num_layers",
+    "in_channels",
+    "out_channels",
+    "resolution",
+    "kernel_size",
+    "channel_base",
+    "channel_max",
+    "is_last",
+    "embed_features",
+    "layer_features",
+    "in_features",
+    "out_features",
+    "bias",
+    /* precision: this engine has its own */
+    "num_fp16_res",
+    "use_fp16",
+    "fp16_channels_last",
+    "channels_last",
+    /* initial values and training */
+    "bias_init",
+    "weight_init",
+    "w_avg_beta",
+    /* two ways to the same numbers */
+    "fused_modconv_default",
+    "class_name",
+};
+
+static bool is_without_effect(const char *argument) {
+    for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
+        if (strcmp(argument, without_effect[i]) == 0) return true;
+    return false;
+}
+
+static chl_status refuse(const chl_params *params, const chl_fact *fact, const char *expected) {
+    return chl_fail(CHL_ERR_UNSUPPORTED, "%s: states \"%s\" = %s, expected %s", params->source,
+                    fact->name, fact->value, expected);
+}
+
+static chl_status need(const chl_params *params, const chl_fact *fact, const char *expected) {
+    return strcmp(fact->value, expected) == 0 ? CHL_OK : refuse(params, fact, expected);
+}
+
+static bool names_layer(const char *module, size_t length, const char *layer) {
+    const size_t n = strlen(layer);
+    return length >= n && strncmp(module + length - n, layer, n) == 0;
+}
+
+/* What the facts say so far. */
+typedef struct stated {
+    const chl_fact *clamp, *noise;
+} stated;
+
+/* The same value wherever the setting is stated. */
+static chl_status agree(const chl_params *params, const chl_fact **first, const chl_fact *fact) {
+    if (!*first) *first = fact;
+    if (strcmp((*first)->value, fact->value) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: states \"%s\" = %s and \"%s\" = %s, expected the same for all layers",
+                    params->source, (*first)->name, (*first)->value, fact->name, fact->value);
+}
+
+static chl_status obey_clamp(const chl_params *params, stated *so_far, const chl_fact *fact,
+                             chl_stylegan2_config *config) {
+    double clamp = 0;
+    if (strcmp(fact->value, "None") != 0 && (!chl_fact_number(fact, &clamp) || clamp <= 0))
+        return refuse(params, fact, "None or a number above 0");
+    CHL_TRY(agree(params, &so_far->clamp, fact));
+    config->conv_clamp = (float)clamp;
+    return CHL_OK;
+}
+
+static chl_status obey_noise(const chl_params *params, stated *so_far, const chl_fact *fact,
+                             chl_stylegan2_config *config) {
+    double noise;
+    if (!chl_fact_number(fact, &noise)) return refuse(params, fact, "True or False");
+    CHL_TRY(agree(params, &so_far->noise, fact));
+    config->noise = noise != 0;
+    return CHL_OK;
+}
+
+static chl_status obey_rate(const chl_params *params, const chl_fact *fact, bool mapping,
+                            chl_stylegan2_config *config) {
+    double rate;
+    if (!chl_fact_number(fact, &rate) || rate <= 0) return refuse(params, fact, "a number above 0");
+    if (!mapping) return rate == 1 ? CHL_OK : refuse(params, fact, "1");
+    if (config->mapping_rate != 0 && config->mapping_rate != (float)rate)
+        return refuse(params, fact, "the same for all layers of the mapping network");
+    config->mapping_rate = (float)rate;
+    return CHL_OK;
+}
+
+/* Arguments without a name are the sizes of a layer, or the options of the whole network, whose
+ * names are known. */
+static chl_status check_unnamed(const chl_params *params, const chl_fact *fact) {
+    double size;
+    return chl_fact_number(fact, &size) ? CHL_OK : refuse(params, fact, "a size");
+}
+
+static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
+                       chl_stylegan2_config *config) {
+    const char *colon = strrchr(fact->name, ':'), *dot = strrchr(fact->name, '.');
+    const char *argument = dot > colon ? dot + 1 : colon + 1;
+    const size_t module = (size_t)(colon - fact->name);
+    const bool linear =
+        names_layer(fact->name, module, ".affine") || names_layer(fact->name, module, ".embed");
+    const bool mapping = !linear && (strncmp(fact->name, "mapping", 7) == 0 ||
+                                     strncmp(fact->name, ":mapping_kwargs.", 16) == 0);
+    if (is_without_effect(argument)) return CHL_OK;
+    if (argument[0] == '[') return check_unnamed(params, fact);
+    if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
+    if (strcmp(argument, "use_noise") == 0) return obey_noise(params, so_far, fact, config);
+    if (strcmp(argument, "lr_multiplier") == 0) return obey_rate(params, fact, mapping, config);
+    if (strcmp(argument, "activation") == 0)
+        return need(params, fact, linear ? "'linear'" : "'lrelu'");
+    if (strcmp(argument, "architecture") == 0) return need(params, fact, "'skip'");
+    if (strcmp(argument, "resample_filter") == 0) return need(params, fact, "[1, 3, 3, 1]");
+    if (strcmp(argument, "up") == 0)
+        return need(params, fact, names_layer(fact->name, module, ".conv0") ? "2" : "1");
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: states \"%s\" = %s, which is unknown: the network may compute something "
+                    "else than StyleGAN2",
+                    params->source, fact->name, fact->value);
+}
+
+chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *config) {
+    stated so_far = {0};
+    for (int64_t i = 0; i < params->facts; i++) {
+        if (!strchr(params->fact[i].name, ':')) continue; /* refused by chl_params_check_facts */
+        CHL_TRY(obey(params, &so_far, &params->fact[i], config));
+        params->fact[i].used = true;
+    }
+    return CHL_OK;
+}
