@@ -1,5 +1,5 @@
 /* checkpoint.safetensors: all trainable arrays, and "chladni.run", a JSON text as bytes that says
- * which run and which step they belong to. */
+ * which run and which step they belong to, and what the other files of the folder hold. */
 #include "io/file_map.h"
 #include "io/safetensors.h"
 #include "train/trainer_private.h"
@@ -35,10 +35,15 @@ static chl_status add_states(chl_trainer *t, chl_params *into, uint64_t *digest)
 }
 
 static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_params *into) {
-    char sum[24];
-    snprintf(sum, sizeof sum, "%016" PRIx64, digest);
-    json_t *run = json_pack("{s:I,s:s,s:o,s:O}", "step", (json_int_t)step, "digest", sum, "machine",
-                            chl_train_machine(t), "identity", t->inside->fingerprint);
+    json_t *files = NULL;
+    const chl_status listed = chl_run_files_json(t, &files);
+    if (listed != CHL_OK) {
+        json_decref(files);
+        return listed;
+    }
+    json_t *run = json_pack("{s:I,s:o,s:o,s:O,s:o}", "step", (json_int_t)step, "digest",
+                            chl_digest_json(digest), "machine", chl_train_machine(t), "identity",
+                            t->inside->fingerprint, "files", files);
     char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
@@ -150,23 +155,38 @@ static chl_status upload(chl_trainer *t, const chl_params *params) {
     return CHL_OK;
 }
 
-chl_status chl_checkpoint_read(chl_trainer *t, int64_t *step) {
-    char *path = NULL;
-    chl_params *params = NULL;
-    json_t *run = NULL;
+chl_status chl_checkpoint_read(chl_trainer *t) {
+    chl_checkpoint *from = &t->inside->from;
+    char *path;
     chl_status status;
-    CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_CHECKPOINT, &path));
-    CHL_TRY_GOTO(read_file(path, &params));
-    CHL_TRY_GOTO(read_run(params, &run));
-    CHL_TRY_GOTO(
-        chl_run_check_fingerprint(path, json_object_get(run, "identity"), t->inside->fingerprint));
-    CHL_TRY_GOTO(check_states(t, params, run));
-    CHL_TRY_GOTO(upload(t, params));
-    compare_machines(t, json_object_get(run, "machine"));
-    *step = json_integer_value(json_object_get(run, "step"));
+    CHL_TRY(chl_run_folder_file(&t->inside->folder, CHL_CHECKPOINT, &path));
+    CHL_TRY_GOTO(read_file(path, &from->params));
+    CHL_TRY_GOTO(read_run(from->params, &from->run));
+    CHL_TRY_GOTO(chl_run_files_check(from->params, from->run));
 done:
-    json_decref(run);
-    chl_params_free(params);
     free(path);
     return status;
+}
+
+chl_status chl_checkpoint_check(const chl_trainer *t) {
+    const chl_checkpoint *from = &t->inside->from;
+    return chl_run_check_fingerprint(from->params->source, json_object_get(from->run, "identity"),
+                                     t->inside->fingerprint);
+}
+
+chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step) {
+    chl_checkpoint *from = &t->inside->from;
+    CHL_TRY(check_states(t, from->params, from->run));
+    CHL_TRY(upload(t, from->params));
+    compare_machines(t, json_object_get(from->run, "machine"));
+    *step = json_integer_value(json_object_get(from->run, "step"));
+    chl_params_free(from->params); /* the arrays; the graph has them */
+    from->params = NULL;
+    return CHL_OK;
+}
+
+void chl_checkpoint_forget(chl_checkpoint *checkpoint) {
+    chl_params_free(checkpoint->params);
+    json_decref(checkpoint->run);
+    *checkpoint = (chl_checkpoint){0};
 }

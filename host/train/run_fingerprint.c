@@ -59,12 +59,39 @@ static const field fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
+/* A path need not be UTF-8, which JSON must be: its bytes are then noted as Latin-1. */
 static json_t *text_json(const char *text) {
-    return text ? json_string(text) : json_null();
+    if (!text) return json_null();
+    json_t *value = json_string(text);
+    if (value) return value;
+    const size_t length = strlen(text);
+    char *wide = malloc(2 * length + 1), *at = wide;
+    if (!wide) return NULL;
+    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+        if (*byte >= 0x80) *at++ = (char)(0xc0 | *byte >> 6);
+        *at++ = (char)(*byte >= 0x80 ? 0x80 | (*byte & 0x3f) : *byte);
+    }
+    value = json_stringn(wide, (size_t)(at - wide));
+    free(wide);
+    return value;
+}
+
+/* JSON has no NaN and no infinity; a training that does not take them says so later. */
+static json_t *float_json(double value) {
+    return isfinite(value) ? json_real(value) : json_string("not finite");
+}
+
+chl_status chl_json_put(json_t *into, const char *key, json_t *value) {
+    if (json_object_set_new(into, key, value) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_MEMORY, "out of memory for \"%s\"", key);
+}
+
+static const void *at_field(const chl_train_options *options, const field *f) {
+    return (const char *)options + f->offset;
 }
 
 static json_t *field_json(const chl_train_options *options, const field *f) {
-    const void *at = (const char *)options + f->offset;
+    const void *at = at_field(options, f);
     switch (f->kind) {
     case FIELD_TEXT:
     case FIELD_FILE:
@@ -74,16 +101,16 @@ static json_t *field_json(const chl_train_options *options, const field *f) {
     case FIELD_LONG:
         return json_integer((json_int_t)(*(const int64_t *)at));
     case FIELD_FLOAT:
-        return json_real((double)*(const float *)at);
+        return float_json((double)*(const float *)at);
     }
     return json_null();
 }
 
-json_t *chl_train_options_json(const chl_train_options *options) {
-    json_t *all = json_object();
+chl_status chl_train_options_json(const chl_train_options *options, json_t **out) {
+    *out = json_object();
     for (int i = 0; i < FIELDS; i++)
-        json_object_set_new(all, fields[i].name, field_json(options, &fields[i]));
-    return all;
+        CHL_TRY(chl_json_put(*out, fields[i].name, field_json(options, &fields[i])));
+    return CHL_OK;
 }
 
 json_t *chl_train_machine(const chl_trainer *t) {
@@ -113,7 +140,7 @@ uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes) {
     return digest;
 }
 
-static chl_status file_digest(const char *path, uint64_t *digest) {
+chl_status chl_file_digest(const char *path, uint64_t *digest) {
     *digest = 0;
     chl_file_map map;
     CHL_TRY(chl_file_map_open(path, &map));
@@ -122,7 +149,7 @@ static chl_status file_digest(const char *path, uint64_t *digest) {
     return CHL_OK;
 }
 
-static json_t *digest_json(uint64_t digest) {
+json_t *chl_digest_json(uint64_t digest) {
     char text[24];
     snprintf(text, sizeof text, "%016" PRIx64, digest);
     return json_string(text);
@@ -132,7 +159,7 @@ static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
     char *path;
     if (asprintf(&path, "%s/pairs.jsonl", data->folder) < 0)
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", data->folder);
-    chl_status status = file_digest(path, digest);
+    chl_status status = chl_file_digest(path, digest);
     free(path);
     CHL_TRY(status);
     if (data->latents)
@@ -150,16 +177,11 @@ static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
 
 static chl_status field_fingerprint(const chl_train_options *options, const field *f,
                                     json_t *into) {
-    json_t *value = field_json(options, f);
-    if (f->kind == FIELD_FILE && json_is_string(value)) {
-        uint64_t digest = 0;
-        chl_status status = file_digest(json_string_value(value), &digest);
-        json_decref(value);
-        CHL_TRY(status);
-        value = digest_json(digest);
-    }
-    json_object_set_new(into, f->name, value);
-    return CHL_OK;
+    const char *file = f->kind == FIELD_FILE ? *(const char *const *)at_field(options, f) : NULL;
+    if (!file) return chl_json_put(into, f->name, field_json(options, f));
+    uint64_t digest;
+    CHL_TRY(chl_file_digest(file, &digest));
+    return chl_json_put(into, f->name, chl_digest_json(digest));
 }
 
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
@@ -167,13 +189,12 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     *out = json_object();
     for (int i = 0; i < FIELDS; i++)
         if (fields[i].decides) CHL_TRY(field_fingerprint(options, &fields[i], *out));
-    json_object_set_new(*out, "wordnet", json_boolean(options->wordnet != NULL));
+    CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
     CHL_TRY(data_digest(data, &digest));
-    json_object_set_new(*out, "samples", json_integer((json_int_t)data->count));
-    json_object_set_new(*out, "data", digest_json(digest));
-    return CHL_OK;
+    CHL_TRY(chl_json_put(*out, "samples", json_integer((json_int_t)data->count)));
+    return chl_json_put(*out, "data", chl_digest_json(digest));
 }
 
 static chl_status differs(const char *path, const char *key, const json_t *before,

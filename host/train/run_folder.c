@@ -3,6 +3,7 @@
 #include "io/new_file.h"
 #include "train/trainer_private.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define STATS "stats.jsonl"
+#define LOG "log.txt"
 
 chl_status chl_run_folder_file(const chl_run_folder *folder, const char *file, char **path) {
     *path = NULL;
@@ -22,12 +24,27 @@ chl_status chl_run_folder_file(const chl_run_folder *folder, const char *file, c
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", folder->path);
 }
 
-bool chl_run_folder_has(const chl_run_folder *folder, const char *file) {
+chl_status chl_run_folder_has(const chl_run_folder *folder, const char *file, bool *there) {
     char *path;
-    if (chl_run_folder_file(folder, file, &path) != CHL_OK) return false;
-    const bool there = access(path, F_OK) == 0;
+    struct stat about;
+    chl_status status = CHL_OK;
+    CHL_TRY(chl_run_folder_file(folder, file, &path));
+    *there = stat(path, &about) == 0;
+    if (!*there && errno != ENOENT) /* a file that cannot be seen is not a file that is missing */
+        status = chl_fail(CHL_ERR_IO, "%s: cannot be examined (%s)", path, strerror(errno));
     free(path);
-    return there;
+    return status;
+}
+
+chl_status chl_run_folder_sync(const chl_run_folder *folder) {
+    const int descriptor = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int reason = descriptor < 0 ? errno : 0;
+    /* EINVAL: this kind of file system has no such call */
+    if (descriptor >= 0 && fsync(descriptor) != 0 && errno != EINVAL) reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    if (reason == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_IO, "%s: the folder cannot be written to the disk (%s)", folder->path,
+                    strerror(reason));
 }
 
 static chl_status make_folders(const char *path) {
@@ -56,7 +73,8 @@ static void sweep(const chl_run_folder *folder) {
     if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-            const char *own[] = {CHL_CHECKPOINT ".", CHL_MODEL ".", STATS ".", "options.json."};
+            const char *own[] = {CHL_CHECKPOINT ".", CHL_MODEL ".", STATS ".", CHL_OPTIONS ".",
+                                 "merges.txt."};
             for (size_t k = 0; k < sizeof own / sizeof own[0]; k++)
                 if (strncmp(name, own[k], strlen(own[k])) == 0) unlink(found.gl_pathv[i]);
         }
@@ -69,7 +87,7 @@ chl_status chl_run_folder_open(const char *path, chl_run_folder *out) {
     *out = (chl_run_folder){.path = path};
     CHL_TRY(make_folders(path));
     char *log;
-    CHL_TRY(chl_run_folder_file(out, "log.txt", &log));
+    CHL_TRY(chl_run_folder_file(out, LOG, &log));
     out->log = fopen(log, "ae");
     chl_status status = CHL_OK;
     if (!out->log)
@@ -117,27 +135,44 @@ static int64_t step_of(const char *text, size_t length) {
     return step;
 }
 
-/* Copies the lines of steps 1 to `step`, in order, each once, and leaves out the others. */
-static int64_t copy_lines(FILE *from, FILE *to, int64_t step) {
+/* Copies the first line of each step from 1 to `step`, in the order of the file, and leaves out the
+ * other lines. A missing or damaged line costs no other one. */
+static chl_status copy_lines(FILE *from, FILE *to, int64_t step, int64_t *copied) {
     char *text = NULL;
     size_t size = 0;
-    int64_t copied = 0;
-    for (ssize_t length; copied < step && (length = getline(&text, &size, from)) >= 0;) {
-        if (step_of(text, (size_t)length) != copied + 1) continue;
+    bool *seen = calloc((size_t)step + 1, sizeof *seen);
+    if (!seen) return chl_fail(CHL_ERR_MEMORY, "out of memory for the steps of " STATS);
+    errno = 0;
+    for (ssize_t length; (length = getline(&text, &size, from)) >= 0;) {
+        const int64_t at = step_of(text, (size_t)length);
+        if (at < 1 || at > step || seen[at]) continue;
         fwrite(text, 1, (size_t)length, to);
-        copied++;
+        seen[at] = true;
+        ++*copied;
     }
     free(text);
-    return copied;
+    free(seen);
+    if (feof(from)) return CHL_OK; /* else memory, or the disk */
+    return chl_fail(CHL_ERR_IO, "cannot be read to its end (%s)", strerror(errno));
 }
 
 static chl_status cut(const chl_run_folder *folder, const char *path, int64_t step) {
     chl_new_file file;
-    CHL_TRY(chl_new_file_begin(path, &file));
+    int64_t copied = 0;
     FILE *old = fopen(path, "re");
-    const int64_t copied = old ? copy_lines(old, file.stream, step) : 0;
+    if (!old && errno != ENOENT)
+        return chl_fail(CHL_ERR_IO, "%s: cannot be read (%s)", path, strerror(errno));
+    chl_status status = chl_new_file_begin(path, &file);
+    if (status == CHL_OK) {
+        if (old) status = copy_lines(old, file.stream, step, &copied);
+        if (status != CHL_OK) {
+            status = chl_fail_in(status, "%s", path);
+            chl_new_file_abandon(&file);
+        } else
+            status = chl_new_file_commit(&file);
+    }
     if (old) fclose(old);
-    CHL_TRY(chl_new_file_commit(&file));
+    CHL_TRY(status);
     if (copied < step)
         chl_run_folder_note(folder, CHL_LOG_WARN,
                             "%s has lines for %" PRId64 " of the %" PRId64
@@ -168,15 +203,29 @@ chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line) {
     return chl_fail(CHL_ERR_IO, "cannot write %s/" STATS ": %s", folder->path, strerror(errno));
 }
 
-chl_status chl_run_folder_json(const chl_run_folder *folder, const char *name,
-                               const json_t *value) {
+chl_status chl_run_folder_flush(const chl_run_folder *folder) {
+    if (fflush(folder->stats) != 0 || fsync(fileno(folder->stats)) != 0)
+        return chl_fail(CHL_ERR_IO, "cannot write %s/" STATS ": %s", folder->path, strerror(errno));
+    return CHL_OK;
+}
+
+chl_status chl_run_folder_check_log(const chl_run_folder *folder) {
+    if (!ferror(folder->log)) return CHL_OK;
+    return chl_fail(CHL_ERR_IO,
+                    "%s/" LOG ": a line could not be written: check the free space; the "
+                    "checkpoint is complete",
+                    folder->path);
+}
+
+/* --- files that are replaced ------------------------------------------------------------------ */
+chl_status chl_run_folder_text(const chl_run_folder *folder, const char *name, const char *text,
+                               size_t size) {
     char *path;
     chl_new_file file;
     CHL_TRY(chl_run_folder_file(folder, name, &path));
     chl_status status = chl_new_file_begin(path, &file);
     if (status == CHL_OK) {
-        json_dumpf(value, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-        fputc('\n', file.stream);
+        fwrite(text, 1, size, file.stream);
         status = chl_new_file_commit(&file);
     }
     free(path);

@@ -1,7 +1,6 @@
 /* chl_train: one run from its options to its end. */
 #include "base/clock.h"
 #include "base/options.h"
-#include "io/safetensors.h"
 #include "runtime/open.h"
 #include "train/schedule.h"
 #include "train/trainer_private.h"
@@ -37,7 +36,7 @@ static chl_status read_losses(chl_trainer *t, int64_t step, json_t *terms, float
                             "; the checkpoint before it is kept: go on from there with other "
                             "options in a copy of the folder, e.g. a smaller rate",
                             t->training->name, p->term[i].name, (double)value, step);
-        json_object_set_new(terms, p->term[i].name, json_real((double)value));
+        CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)value)));
     }
     CHL_TRY(chl_read(t->graph, p->loss, loss));
     if (isfinite(*loss)) return CHL_OK;
@@ -64,25 +63,16 @@ static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *los
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
-static chl_status save_model(chl_trainer *t) {
-    char *path = NULL;
-    chl_params *params = NULL;
-    chl_status status;
-    CHL_TRY_GOTO(chl_run_folder_file(&t->inside->folder, CHL_MODEL, &path));
-    CHL_TRY_GOTO(chl_params_new(path, &params));
-    CHL_TRY_GOTO(t->training->save(t, params));
-    CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
-done:
-    chl_params_free(params);
-    free(path);
-    return status;
-}
-
+/* Everything that stands for a step, the checkpoint last: the order of run_files.c. */
 static chl_status save_all(chl_trainer *t, int64_t step) {
+    const chl_run_folder *folder = &t->inside->folder;
+    CHL_TRY(chl_run_folder_flush(folder));
+    CHL_TRY(chl_run_files_model(t));
+    CHL_TRY(chl_run_folder_sync(folder));
     CHL_TRY(chl_checkpoint_write(t, step));
-    CHL_TRY(save_model(t));
-    chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
-    return CHL_OK;
+    CHL_TRY(chl_run_folder_sync(folder));
+    chl_run_folder_note(folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
+    return chl_run_folder_check_log(folder);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -124,8 +114,10 @@ static chl_status run_steps(chl_trainer *t, int64_t first, int64_t last) {
 static chl_status open_folder(chl_trainer *t, bool *resume) {
     chl_run_folder *folder = &t->inside->folder;
     CHL_TRY(chl_run_folder_open(t->options->out, folder));
-    *resume = chl_run_folder_has(folder, CHL_CHECKPOINT);
-    if (!t->options->resume && (*resume || chl_run_folder_has(folder, CHL_MODEL)))
+    bool model;
+    CHL_TRY(chl_run_folder_has(folder, CHL_CHECKPOINT, resume));
+    CHL_TRY(chl_run_folder_has(folder, CHL_MODEL, &model));
+    if (!t->options->resume && (*resume || model))
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s: it holds a run: set resume to continue it, or give another folder",
                         t->options->out);
@@ -135,6 +127,7 @@ static chl_status open_folder(chl_trainer *t, bool *resume) {
 static chl_status build(chl_trainer *t) {
     if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
     CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
+    if (t->inside->from.run) CHL_TRY(chl_checkpoint_check(t));
     CHL_TRY(chl_graph_new(t->device, &t->graph));
     chl_graph_precision(t->graph, t->precision);
     CHL_TRY(t->training->build(t));
@@ -145,22 +138,22 @@ static chl_status run(chl_trainer *t) {
     bool resume;
     int64_t step = 0;
     CHL_TRY(open_folder(t, &resume));
+    if (resume) CHL_TRY(chl_checkpoint_read(t));
     CHL_TRY(build(t));
-    if (resume) CHL_TRY(chl_checkpoint_read(t, &step));
+    if (resume) {
+        CHL_TRY(chl_checkpoint_apply(t, &step));
+        CHL_TRY(chl_run_files_repair(t, step));
+    }
     chl_run_folder *folder = &t->inside->folder;
+    CHL_TRY(chl_run_files_options(t));
     const int64_t stop = t->options->stop_after, steps = t->options->steps;
     const int64_t last = stop > 0 && stop < steps ? stop : steps;
     if (step >= last) {
         chl_run_folder_note(folder, CHL_LOG_INFO, "%s: step %" PRId64 " is reached already",
                             folder->path, last);
-        return CHL_OK;
+        return chl_run_folder_check_log(folder);
     }
     CHL_TRY(chl_run_folder_stats(folder, step));
-    json_t *options = chl_train_options_json(t->options);
-    json_object_set_new(options, "machine", chl_train_machine(t));
-    chl_status status = chl_run_folder_json(folder, "options.json", options);
-    json_decref(options);
-    CHL_TRY(status);
     if (!t->device->backend->host_memory)
         chl_run_folder_note(folder, CHL_LOG_INFO, "%s: on %s, activations in %s", t->training->name,
                             t->device->name, t->precision == CHL_BF16 ? "bf16" : "float32");

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PURPOSE_PICTURE = 0x636c6970, PURPOSE_PAIR };
 
@@ -74,37 +73,29 @@ static int64_t texts_of(const chl_dataset *data) {
     return 2 * data->count + BROKEN_TEXTS + 1;
 }
 
-static chl_status write_file(const char *path, const char *text, size_t size) {
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(text, 1, size, file) != size || fclose(file) != 0)
-        return chl_fail(CHL_ERR_IO, "%s: cannot be written", path);
-    return CHL_OK;
-}
-
-static chl_status learn_merges(const chl_dataset *data, const char *path) {
+static chl_status learn_merges(const chl_trainer *t, char **file, size_t *size) {
+    const chl_dataset *data = t->data;
     const int64_t texts = texts_of(data);
     const char **text = malloc((size_t)texts * sizeof *text);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for captions");
     for (int64_t i = 0; i < texts; i++) text[i] = text_of(data, i) ? text_of(data, i) : "";
-    char *file = NULL;
-    size_t size = 0;
-    chl_status status = chl_learn_merges(texts, text, MAX_MERGES, &file, &size);
-    if (status == CHL_OK) status = write_file(path, file, size);
+    chl_status status = chl_learn_merges(texts, text, MAX_MERGES, file, size);
     free(text);
-    free(file);
     return status;
 }
 
 /* The merges that the options name, or those that the run learns at its start. */
-static chl_status open_tokenizer(const chl_trainer *t, chl_tokenizer **out) {
+static chl_status open_tokenizer(chl_trainer *t, chl_tokenizer **out) {
     if (t->options->vocab) return chl_tokenizer_open(t->options->vocab, out);
-    char path[4096];
-    snprintf(path, sizeof path, "%s/merges.txt", t->options->out);
-    if (!t->options->resume || access(path, R_OK) != 0) CHL_TRY(learn_merges(t->data, path));
-    return chl_tokenizer_open(path, out);
+    char *merges;
+    size_t size;
+    CHL_TRY(chl_trainer_text(t, "merges.txt", learn_merges, &merges, &size));
+    chl_status status = chl_tokenizer_open_memory(merges, size, "merges.txt", out);
+    free(merges);
+    return status;
 }
 
-static chl_status encode_texts(const chl_trainer *t, clip_training *own) {
+static chl_status encode_texts(chl_trainer *t, clip_training *own) {
     const int64_t texts = texts_of(t->data);
     const int context = own->config.context;
     own->ids = calloc((size_t)(texts * context), sizeof *own->ids);

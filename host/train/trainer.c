@@ -262,5 +262,7 @@ void chl_trainer_release(chl_trainer *t) {
     free(p->tracked);
     free(p->state);
     json_decref(p->fingerprint);
+    json_decref(p->texts);
+    chl_checkpoint_forget(&p->from);
     chl_run_folder_close(&p->folder);
 }

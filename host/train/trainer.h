@@ -81,6 +81,13 @@ void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale);
 void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float decay);
 /* Adds to `out` all arrays of `params`, trained ones with their averaged values (EMA). */
 chl_status chl_trainer_export(chl_trainer *t, const chl_params *params, chl_params *out);
+/* A text file of the run folder that the build depends on: as the checkpoint keeps it that the run
+ * resumes from; or as it lies in the folder, where an older version wrote the checkpoint; else
+ * `make` makes it, UTF-8. It is written to the folder, and every checkpoint keeps it. The caller
+ * frees *text. */
+typedef chl_status (*chl_make_text)(const chl_trainer *t, char **text, size_t *size);
+chl_status chl_trainer_text(chl_trainer *t, const char *file, chl_make_text make, char **text,
+                            size_t *size);
 /* The averaged or current value of one trained array, by name. */
 chl_status chl_trainer_read(chl_trainer *t, const char *name, bool averaged, float *out);
 #endif

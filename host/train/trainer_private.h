@@ -1,4 +1,4 @@
-/* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c,
+/* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c, run_files.c,
  * run_fingerprint.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
@@ -8,6 +8,7 @@
 
 #define CHL_CHECKPOINT "checkpoint.safetensors"
 #define CHL_MODEL "model.safetensors"
+#define CHL_OPTIONS "options.json"
 
 typedef struct chl_loss_term {
     char *name;
@@ -32,6 +33,12 @@ typedef struct chl_run_folder {
     FILE *log, *stats;
 } chl_run_folder;
 
+/* A checkpoint that was read and not yet put into the graph. */
+typedef struct chl_checkpoint {
+    chl_params *params; /* NULL: none */
+    json_t *run;        /* which run and step, and the other files of the folder */
+} chl_checkpoint;
+
 struct chl_trainer_private {
     chl_loss_term term[CHL_TRAINER_TERMS];
     int terms;
@@ -44,13 +51,17 @@ struct chl_trainer_private {
     int64_t states;
     chl_run_folder folder;
     json_t *fingerprint; /* of this run: run_fingerprint.c */
+    chl_checkpoint from; /* while a run that resumes is built */
+    json_t *texts;       /* {file: text} of the run folder: run_files.c */
 };
 
 /* --- run_folder.c ----------------------------------------------------------------------------- */
 /* Creates and locks the folder (CHL_ERR_IO where another process has it) and opens its log. */
 chl_status chl_run_folder_open(const char *path, chl_run_folder *out);
 void chl_run_folder_close(chl_run_folder *folder);
-bool chl_run_folder_has(const chl_run_folder *folder, const char *file);
+chl_status chl_run_folder_has(const chl_run_folder *folder, const char *file, bool *there);
+/* Returns when the names of the folder's files, as renamed so far, are on the disk. */
+chl_status chl_run_folder_sync(const chl_run_folder *folder);
 /* "folder/file"; the caller frees it. */
 chl_status chl_run_folder_file(const chl_run_folder *folder, const char *file, char **path);
 /* A line for log.txt and for the process's log. */
@@ -61,13 +72,31 @@ void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, cons
 chl_status chl_run_folder_stats(chl_run_folder *folder, int64_t step);
 /* Adds a line and releases it. */
 chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line);
-chl_status chl_run_folder_json(const chl_run_folder *folder, const char *name, const json_t *value);
+/* Returns when the lines so far are on the disk. */
+chl_status chl_run_folder_flush(const chl_run_folder *folder);
+/* CHL_ERR_IO if a line of log.txt was lost. */
+chl_status chl_run_folder_check_log(const chl_run_folder *folder);
+/* Replaces a file at once. */
+chl_status chl_run_folder_text(const chl_run_folder *folder, const char *name, const char *text,
+                               size_t size);
+
+/* --- run_files.c ------------------------------------------------------------------------------ */
+/* Writes the model of the current step. */
+chl_status chl_run_files_model(chl_trainer *t);
+chl_status chl_run_files_options(const chl_trainer *t);
+/* Makes every file of the folder what the checkpoint says that it is, after the checkpoint of
+ * `step` was put into the graph. */
+chl_status chl_run_files_repair(chl_trainer *t, int64_t step);
+/* "files" of a checkpoint: the texts, and the model's digest. */
+chl_status chl_run_files_json(const chl_trainer *t, json_t **out);
+/* CHL_ERR_FORMAT where a text differs from its digest. */
+chl_status chl_run_files_check(const chl_params *params, const json_t *run);
 
 /* --- run_fingerprint.c ------------------------------------------------------------------------ */
 /* CHL_ERR_ARGUMENT with the first option outside its range. */
 chl_status chl_train_check(const chl_training *training, const chl_train_options *options);
 /* All options, for options.json. */
-json_t *chl_train_options_json(const chl_train_options *options);
+chl_status chl_train_options_json(const chl_train_options *options, json_t **out);
 /* What a run must have in common with a checkpoint to resume it: options, and files by their
  * content. */
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
@@ -78,12 +107,21 @@ chl_status chl_run_check_fingerprint(const char *path, const json_t *before, con
  * another device than the CPU its name and the precision of activations too. */
 json_t *chl_train_machine(const chl_trainer *t);
 uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes);
+chl_status chl_file_digest(const char *path, uint64_t *digest);
+json_t *chl_digest_json(uint64_t digest);
+/* Takes `value`, which may be NULL: CHL_ERR_MEMORY. */
+chl_status chl_json_put(json_t *into, const char *key, json_t *value);
 #define CHL_DIGEST_START 0xcbf29ce484222325u
 
 /* --- checkpoint.c ----------------------------------------------------------------------------- */
 chl_status chl_checkpoint_write(chl_trainer *t, int64_t step);
-/* Reads the folder's checkpoint into the graph; on failure nothing has changed. */
-chl_status chl_checkpoint_read(chl_trainer *t, int64_t *step);
+/* Reads the folder's checkpoint into t->inside->from, for the build to look at. */
+chl_status chl_checkpoint_read(chl_trainer *t);
+/* CHL_ERR_ARGUMENT where it belongs to another run than t->inside->fingerprint. */
+chl_status chl_checkpoint_check(const chl_trainer *t);
+/* Puts it into the compiled graph and forgets it; on failure nothing has changed. */
+chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step);
+void chl_checkpoint_forget(chl_checkpoint *checkpoint);
 
 /* --- trainer.c -------------------------------------------------------------------------------- */
 /* Appends the sum of the losses, gradients and updates, and compiles the graph. */

@@ -90,6 +90,113 @@ static void cancelled_run_keeps_its_last_step(void **state) {
     free(out);
 }
 
+/* --- the files of a run folder are one whole ---------------------------------------------------
+ */
+static const char *const files_of_a_run[] = {"model.safetensors", "words.txt", "options.json"};
+
+/* Damages one file of a complete run in all ways that a crash or a hand may: absent, empty, cut,
+ * another. Resuming has nothing to train, and makes the folder whole again. */
+static void resuming_repairs_every_file(void **state) {
+    const place *p = *state;
+    seen.text = "these words decide\nthe network \xc3\xa9\n";
+    char *whole = whole_run(p, "whole"), *out = whole_run(p, "out");
+    chl_train_options options = toy_options(p, out);
+    options.resume = 1;
+    for (size_t i = 0; i < sizeof files_of_a_run / sizeof *files_of_a_run; i++) {
+        const char *name = files_of_a_run[i];
+        size_t size, now;
+        char *good = get_file(out, name, &size), *path = in_folder(out, name);
+        for (int way = 0; way < 4; way++) {
+            unlink(path);
+            if (way > 0) put_file(out, name, good, way == 1 ? 0 : size - (way == 2));
+            if (way == 3) put_file(out, name, "x", 1);
+            seen.text = "other words\n"; /* what is made now must not replace what the run has */
+            assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+            char *again = get_file(out, name, &now);
+            assert_int_equal(now, size);
+            assert_memory_equal(again, good, size);
+            free(again);
+            assert_same_run(whole, out);
+        }
+        free(good);
+        free(path);
+    }
+    free(whole);
+    free(out);
+}
+
+/* A kill between the model and its checkpoint: the model is newer. */
+static void newer_model_is_replaced_by_the_checkpoints(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole"), *early = in_folder(p->root, "early");
+    chl_train_options options = toy_options(p, early);
+    options.stop_after = 5;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    char *out = in_folder(p->root, "out");
+    mkdir(out, 0777);
+    copy_file(early, out, "checkpoint.safetensors");
+    copy_file(early, out, "stats.jsonl");
+    copy_file(whole, out, "model.safetensors");
+    options.out = out;
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_true(same_file(early, out, "model.safetensors"));
+    options.stop_after = 0;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    free(whole);
+    free(early);
+    free(out);
+}
+
+/* Before the first checkpoint a text of the folder means nothing: it is made again. */
+static void text_without_checkpoint_is_made_again(void **state) {
+    const place *p = *state;
+    seen.text = "right words\n";
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "out");
+    mkdir(out, 0777);
+    put_file(out, "words.txt", "right", 5);
+    chl_train_options options = toy_options(p, out);
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    assert_true(same_file(whole, out, "words.txt"));
+    free(whole);
+    free(out);
+}
+
+/* Line 4 is lost, line 6 is damaged: the others up to the checkpoint's step stay. */
+static void gap_in_the_log_costs_no_other_line(void **state) {
+    const place *p = *state;
+    chl_train_options options = toy_options(p, NULL);
+    char *out = in_folder(p->root, "out");
+    options.out = out;
+    options.stop_after = 10;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    size_t size;
+    char *text = get_file(out, "stats.jsonl", &size), *kept = calloc(1, size + 1), *at = text;
+    for (int line = 1; line <= 10; line++) {
+        const size_t length = (size_t)(strchr(at, '\n') + 1 - at);
+        if (line == 6) at[0] = '#';
+        if (line != 4) strncat(kept, at, length);
+        at += length;
+    }
+    put_file(out, "stats.jsonl", kept, strlen(kept));
+    options.stop_after = 11;
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    static const int expected[] = {1, 2, 3, 5, 7, 8, 9, 10, 11};
+    for (int i = 0; i < 9; i++) {
+        json_t *line = stats_line(out, i + 1);
+        assert_int_equal(json_integer_value(json_object_get(line, "step")), expected[i]);
+        json_decref(line);
+    }
+    assert_null(stats_line(out, 10));
+    free(kept);
+    free(text);
+    free(out);
+}
+
 /* Runs with `options` on a copy of a stopped run: refused, naming `what`, and nothing has changed.
  */
 static void assert_refused(const place *p, const char *base, chl_train_options options,
@@ -155,7 +262,7 @@ static void damaged_checkpoint_loses_nothing(void **state) {
     size_t size;
     char *good = get_file(out, "checkpoint.safetensors", &size);
     char *bad = malloc(size);
-    const size_t spots[] = {size - 1, size / 2, size / 3};
+    const size_t spots[] = {size - 1, size / 2, size / 4 * 3};
     for (size_t i = 0; i < 3; i++) {
         memcpy(bad, good, size);
         bad[spots[i]] ^= 4;
@@ -198,6 +305,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(other_options_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_checkpoint_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loss_that_is_no_number_ends_the_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(resuming_repairs_every_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(newer_model_is_replaced_by_the_checkpoints, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(text_without_checkpoint_is_made_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(gap_in_the_log_costs_no_other_line, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

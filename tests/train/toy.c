@@ -22,9 +22,22 @@ void fill(chl_params *params, const char *name, chl_desc desc, uint32_t purpose)
             chl_uniform(chl_random(5, purpose, 0, (uint64_t)i).word[0]) - (purpose ? 0.5f : 0);
 }
 
+static chl_status make_text(const chl_trainer *t, char **text, size_t *size) {
+    (void)t;
+    *text = strdup(seen.text);
+    *size = strlen(seen.text);
+    return CHL_OK;
+}
+
 static chl_status toy_build(chl_trainer *t) {
     toy *own = calloc(1, sizeof *own);
     t->own = own;
+    if (seen.text) {
+        char *text;
+        size_t size;
+        CHL_TRY(chl_trainer_text(t, "words.txt", make_text, &text, &size));
+        free(text);
+    }
     CHL_TRY(chl_params_new("toy", &own->params));
     fill(own->params, "body.weight", chl_f32(2, HIDDEN, LATENT), 1);
     fill(own->params, "body.bias", chl_f32(1, HIDDEN), 2);

@@ -21,7 +21,8 @@ extern const chl_training toy_training;
 
 /* What the tests look at from inside a run. */
 typedef struct chl_toy_seen {
-    int nan_at; /* step whose target is NaN; 0 = never */
+    int nan_at;       /* step whose target is NaN; 0 = never */
+    const char *text; /* what a new run writes to its words.txt; NULL: no such file */
     float weight_spare;
     double average[HIDDEN * LATENT], mean; /* followed in double precision */
     int64_t followed;                      /* steps that are in `average` */
