@@ -1,26 +1,15 @@
 /* conv, conv_dx, conv_dw: plain convolution and its gradients. */
-#include "cpu/conv/conv_rule.h"
-#include "cpu/conv/winograd.h"
+#include "cpu/conv/conv_algorithm.h"
 
 /* --- conv: x w packed b? -> y --- */
 
 static size_t forward_workspace(const chl_call *call) {
-    chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
-    return chl_conv_path_of(&call->attr.conv) == CHL_PATH_WINOGRAD ? chl_winograd_workspace(&job)
-                                                                   : chl_direct_workspace(&job);
-}
-
-static void run_job(chl_conv_path path, const chl_conv_job *job, const chl_epilogue *epilogue,
-                    void *workspace) {
-    if (path == CHL_PATH_WINOGRAD)
-        chl_winograd(job, epilogue, workspace);
-    else
-        chl_direct(job, epilogue, workspace);
+    return chl_conv_workspace(&call->attr.conv);
 }
 
 static chl_kernel_status forward(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_job job = chl_conv_forward_job(a);
+    chl_conv_job job = chl_conv_job_of(a);
     job.x = call->in[0];
     job.packed = call->in[2];
     chl_epilogue epilogue = {
@@ -28,36 +17,23 @@ static chl_kernel_status forward(const chl_call *call) {
     epilogue.y = call->out[0];
     epilogue.accumulate = chl_accumulates(call, 0);
     epilogue.bias = call->in[3];
-    run_job(chl_conv_path_of(a), &job, &epilogue, call->workspace);
+    chl_conv_run(a, &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
 /* --- conv_dx: dy w packed -> dx --- */
 
-static chl_conv_attributes backward_attributes(const chl_call *call) {
-    chl_conv_attributes a = call->attr.conv;
-    a.backward = 1;
-    return a;
-}
-
 static size_t dx_workspace(const chl_call *call) {
-    chl_conv_attributes a = backward_attributes(call);
-    chl_conv_path path = chl_conv_path_of(&a);
-    chl_conv_job job =
-        path == CHL_PATH_SCATTER ? chl_conv_forward_job(&a) : chl_conv_backward_job(&a);
-    return path == CHL_PATH_SCATTER    ? chl_scatter_workspace(&job)
-           : path == CHL_PATH_WINOGRAD ? chl_winograd_workspace(&job)
-                                       : chl_direct_workspace(&job);
+    const chl_conv_attributes a = chl_conv_backward_of(call);
+    return chl_conv_workspace(&a);
 }
 
 static chl_kernel_status dx(const chl_call *call) {
-    chl_conv_attributes a = backward_attributes(call);
-    chl_conv_path path = chl_conv_path_of(&a);
-    chl_conv_job job =
-        path == CHL_PATH_SCATTER ? chl_conv_forward_job(&a) : chl_conv_backward_job(&a);
+    const chl_conv_attributes a = chl_conv_backward_of(call);
+    chl_conv_job job = chl_conv_job_of(&a);
     job.x = call->in[0];
     job.packed = call->in[2];
-    if (path == CHL_PATH_SCATTER) {
+    if (chl_conv_path_of(&a) == CHL_PATH_SCATTER) {
         chl_scatter(&job, call->out[0], chl_accumulates(call, 0), call->workspace);
         return CHL_KERNEL_OK;
     }
@@ -65,17 +41,14 @@ static chl_kernel_status dx(const chl_call *call) {
         .kind = CHL_EPILOGUE_PLAIN, .pixels = job.out_h * job.out_w, .channels = a.i};
     epilogue.y = call->out[0];
     epilogue.accumulate = chl_accumulates(call, 0);
-    run_job(path, &job, &epilogue, call->workspace);
+    chl_conv_run(&a, &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
 /* --- conv_dw: dy x -> dw db --- */
 
 static size_t dw_workspace(const chl_call *call) {
-    chl_conv_job job = chl_conv_forward_job(&call->attr.conv);
-    return chl_conv_dw_path_of(&call->attr.conv) == CHL_PATH_WINOGRAD
-               ? chl_winograd_dw_workspace(&job)
-               : chl_weight_gradient_workspace(&job);
+    return chl_conv_dw_workspace(&call->attr.conv);
 }
 
 static void bias_gradient(const float *dy, int64_t pixels, int64_t channels, float *db,
@@ -94,13 +67,8 @@ static chl_kernel_status dw(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[1];
-    bool ok = true;
-    if (call->out[0] && chl_conv_dw_path_of(a) == CHL_PATH_WINOGRAD)
-        chl_winograd_dw(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
-                        call->workspace);
-    else if (call->out[0])
-        ok = chl_weight_gradient(&job, call->in[0], a->gain, call->out[0], chl_accumulates(call, 0),
-                                 call->workspace);
+    const bool ok = !call->out[0] || chl_conv_dw(a, &job, call->in[0], call->out[0],
+                                                 chl_accumulates(call, 0), call->workspace);
     if (call->out[1])
         bias_gradient(call->in[0], job.n * job.out_h * job.out_w, a->o, call->out[1],
                       chl_accumulates(call, 1));

@@ -1,0 +1,58 @@
+#include "cpu/conv/conv_algorithm.h"
+#include "cpu/conv/conv_up_tiles.h"
+#include "cpu/conv/winograd.h"
+
+static const struct algorithm {
+    size_t (*workspace)(const chl_conv_job *job);
+    void (*run)(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace);
+} algorithms[] = {
+    [CHL_PATH_DIRECT] = {chl_direct_workspace, chl_direct},
+    [CHL_PATH_SCATTER] = {chl_scatter_workspace, NULL},
+    [CHL_PATH_WINOGRAD] = {chl_winograd_workspace, chl_winograd},
+    [CHL_PATH_UP] = {chl_up_workspace, chl_up},
+    [CHL_PATH_UP_BACKWARD] = {chl_up_backward_workspace, chl_up_backward},
+    [CHL_PATH_UP_TILES] = {chl_up_tiles_workspace, chl_up_tiles},
+    [CHL_PATH_UP_TILES_BACKWARD] = {chl_up_tiles_backward_workspace, chl_up_tiles_backward},
+};
+
+/* Only the gradient of a stride-1 convolution is computed as a convolution of dy. */
+chl_conv_job chl_conv_job_of(const chl_conv_attributes *a) {
+    const bool rotated = a->backward && !a->up && chl_conv_path_of(a) != CHL_PATH_SCATTER;
+    return rotated ? chl_conv_backward_job(a) : chl_conv_forward_job(a);
+}
+
+size_t chl_conv_workspace(const chl_conv_attributes *a) {
+    const chl_conv_job job = chl_conv_job_of(a);
+    return algorithms[chl_conv_path_of(a)].workspace(&job);
+}
+
+void chl_conv_run(const chl_conv_attributes *a, const chl_conv_job *job,
+                  const chl_epilogue *epilogue, float *workspace) {
+    algorithms[chl_conv_path_of(a)].run(job, epilogue, workspace);
+}
+
+size_t chl_conv_dw_workspace(const chl_conv_attributes *a) {
+    const chl_conv_job job = chl_conv_forward_job(a);
+    switch (chl_conv_dw_path_of(a)) {
+    case CHL_PATH_UP:
+        return chl_up_weight_gradient_workspace(&job);
+    case CHL_PATH_WINOGRAD:
+        return chl_winograd_dw_workspace(&job);
+    default:
+        return chl_weight_gradient_workspace(&job);
+    }
+}
+
+bool chl_conv_dw(const chl_conv_attributes *a, const chl_conv_job *job, const float *dy, float *dw,
+                 bool accumulate, float *workspace) {
+    switch (chl_conv_dw_path_of(a)) {
+    case CHL_PATH_UP:
+        chl_up_weight_gradient(job, dy, a->gain, dw, accumulate, workspace);
+        return true;
+    case CHL_PATH_WINOGRAD:
+        chl_winograd_dw(job, dy, a->gain, dw, accumulate, workspace);
+        return true;
+    default:
+        return chl_weight_gradient(job, dy, a->gain, dw, accumulate, workspace);
+    }
+}

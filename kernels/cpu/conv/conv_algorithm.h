@@ -1,0 +1,25 @@
+/* Runs the algorithm that the rule (conv_rule.h) chooses for `a`: for the forward map, or for the
+ * data gradient where a->backward is set. */
+#ifndef CHL_CPU_CONV_ALGORITHM_H
+#define CHL_CPU_CONV_ALGORITHM_H
+#include "cpu/conv/conv_rule.h"
+
+/* The data gradient of the call's convolution. */
+static inline chl_conv_attributes chl_conv_backward_of(const chl_call *call) {
+    chl_conv_attributes a = call->attr.conv;
+    a.backward = 1;
+    return a;
+}
+
+/* The sizes; the caller sets x, weights and style. */
+chl_conv_job chl_conv_job_of(const chl_conv_attributes *a);
+size_t chl_conv_workspace(const chl_conv_attributes *a);
+/* Any path but CHL_PATH_SCATTER, which has no epilogue. */
+void chl_conv_run(const chl_conv_attributes *a, const chl_conv_job *job,
+                  const chl_epilogue *epilogue, float *workspace);
+
+/* The weight gradient, as chl_weight_gradient: the job is the forward's. */
+size_t chl_conv_dw_workspace(const chl_conv_attributes *a);
+bool chl_conv_dw(const chl_conv_attributes *a, const chl_conv_job *job, const float *dy, float *dw,
+                 bool accumulate, float *workspace) __attribute__((warn_unused_result));
+#endif
