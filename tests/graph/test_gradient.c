@@ -149,10 +149,27 @@ static void a_missing_rule_is_an_error_that_names_the_op(void **state) {
     (void)state;
     chl_tensor x;
     chl_graph *g = new_graph(&x);
-    const chl_tensor map = chl_reshape(g, x, chl_f32(4, 1, 2, 2, 1));
-    const chl_tensor pooled = chl_max_pool(g, chl_mul(g, map, map), 2, 2, 0);
-    gradient_of(g, total(g, gradient_of(g, chl_mean(g, chl_mul(g, pooled, pooled)), x)), x);
-    expect_refusal(g, "max_pool_dx");
+    const chl_mel_settings mel = {.rate = 8000, .fft = 16, .hop = 4, .bands = 2, .min_power = 1};
+    const chl_tensor wave = chl_reshape(g, x, chl_f32(2, 1, COUNT));
+    gradient_of(g, chl_mean(g, chl_log_mel(g, wave, &mel)), x);
+    expect_refusal(g, "log_mel has no gradient rule");
+}
+
+/* As the first gradient: the first of equal ones. L = y^2 / 2 and v = 3 x give <v, dL/dx> = 3 y x.
+ */
+static void the_first_of_equal_maxima_has_the_second_derivative(void **state) {
+    (void)state;
+    const float equal[COUNT] = {1, 5, 5, 5}, want[COUNT] = {0, 30, 0, 0};
+    chl_graph *g;
+    assert_int_equal(chl_graph_new(chl_device_cpu(), &g), CHL_OK);
+    const chl_tensor x = chl_param(g, "x", chl_f32(4, 1, 2, 2, 1), equal, CHL_TRAINABLE);
+    const chl_tensor y = chl_max_pool(g, x, 2, 2, 0);
+    const chl_tensor dx = gradient_of(g, chl_scale(g, chl_mean(g, chl_mul(g, y, y)), 0.5f), x);
+    const chl_tensor along = total(g, chl_mul(g, dx, chl_scale(g, x, 3)));
+    const chl_tensor d2 = chl_keep(g, gradient_of(g, along, x));
+    assert_int_equal(chl_compile(g), CHL_OK);
+    expect(g, d2, want);
+    chl_graph_free(g);
 }
 
 /* What an optimiser changed is no function of the old value that the graph could differentiate. */
@@ -193,6 +210,7 @@ int main(void) {
         cmocka_unit_test(sums_of_gradients_become_additions_in_place),
         cmocka_unit_test(additions_stay_inside_their_segment),
         cmocka_unit_test(a_missing_rule_is_an_error_that_names_the_op),
+        cmocka_unit_test(the_first_of_equal_maxima_has_the_second_derivative),
         cmocka_unit_test(a_gradient_through_an_update_is_an_error_that_names_it),
         cmocka_unit_test(a_stopped_tensor_may_be_asked_for_its_gradient),
     };

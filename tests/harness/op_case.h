@@ -55,7 +55,6 @@ typedef struct op_case {
     double tolerance;          /* max |error| / rms(reference); 0 = 2e-5 */
     double gradient_tolerance; /* the same for gradients; 0 = 5e-5 */
     double second_tolerance;   /* the same for second derivatives; 0 = 1e-4 */
-    bool no_second;            /* its settings have no second derivative */
     double half_tolerance;     /* of outputs and gradients in bf16; 0 = 0.02 */
 } op_case;
 

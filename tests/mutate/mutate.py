@@ -109,7 +109,7 @@ def runs(m, all_orders):
     if m.list == "fusion":
         return [([], m.family.replace(",", " "))]
     if m.list == "ops":
-        return [([m.family, "--first"], None)]
+        return [([*m.family.split(), "--first"], None)]
     family, _, fill = m.family.partition("@")  # FAMILY@A,B: with EMU_FILL="A B", for tensor cores
     arguments = [family, "--first", "--pending", PENDING]
     found = [(arguments + ["--bf16"], fill.replace(",", " ") or None)]

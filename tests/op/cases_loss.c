@@ -69,7 +69,7 @@ static const chl_attributes l2 = {.loss = {.pixel = CHL_PIXEL_L2}};
 #define LATENT(label_, mask, n, l, d)                                                              \
     {                                                                                              \
         .name = "latent_distance", .label = label_, .build = build_latent,                         \
-        REFERENCE_OF(latent_distance), .no_second = (mask) != FILL_ABSENT, .inputs = 3, .in = {    \
+        REFERENCE_OF(latent_distance), .inputs = 3, .in = {                                        \
             VALUES(true, 3, {n, l, d}),                                                            \
             VALUES(false, 3, {n, l, d}),                                                           \
             {.desc = {CHL_F32, 2, {n, l}}, .fill = mask, .gradient = true},                        \

@@ -18,6 +18,7 @@ static const chl_attributes resnet = {.pool = {.kernel = 3, .stride = 2, .pad = 
 static const chl_attributes halves = {.pool = {.kernel = 2, .stride = 2}};
 static const chl_attributes every_second = {.pool = {.kernel = 1, .stride = 2}};
 static const chl_attributes overlapping = {.pool = {.kernel = 3, .stride = 1, .pad = 1}};
+static const chl_attributes covering = {.pool = {.kernel = 14, .stride = 14, .pad = 7}};
 static const chl_attributes identity = {.pool = {.kernel = 1, .stride = 1}};
 
 #define MEAN(label_, ...)                                                                          \
@@ -51,6 +52,7 @@ static const op_case cases[] = {
     MAX("sub-sampling an even map", every_second, 1, 8, 6, 16),
     MAX("every pixel in nine windows", overlapping, 1, 5, 6, 3),
     MAX("nine windows, whole vectors", overlapping, 2, 4, 5, 24),
+    MAX("a window that covers the map from beyond its corner", covering, 3, 7, 1, 5),
     MAX("one of everything", identity, 1, 1, 1, 1),
 };
 OP_CASES(pool, cases)

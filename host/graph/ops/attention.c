@@ -1,5 +1,6 @@
 /* Self-attention over sequences and over Swin's windows: rules and builders. */
 #include "graph/build.h"
+#include "graph/ops/attention_second.h"
 #include "graph/rule.h"
 
 static chl_desc desc(int rank, int64_t a, int64_t b, int64_t c, int64_t d) {
@@ -52,6 +53,7 @@ const chl_rule chl_rule_attention = {.infer = infer_attention,
                                      .bf16_inputs = 1,
                                      .bf16_outputs = 1};
 const chl_rule chl_rule_attention_backward = {.infer = infer_attention_backward,
+                                              .gradient = chl_gradient_attention_backward,
                                               .flops = flops_attention_backward,
                                               .bf16_inputs = 7,
                                               .bf16_outputs = 1};
@@ -117,6 +119,8 @@ const chl_rule chl_rule_window_attention = {.infer = infer_window_attention,
                                             .bf16_inputs = 1,
                                             .bf16_outputs = 1};
 const chl_rule chl_rule_window_attention_backward = {.infer = infer_window_attention_backward,
+                                                     .gradient =
+                                                         chl_gradient_window_attention_backward,
                                                      .flops = flops_window_attention_backward,
                                                      .bf16_inputs = 11,
                                                      .bf16_outputs = 1};

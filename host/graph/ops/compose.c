@@ -91,11 +91,8 @@ static chl_tensor as_map(chl_graph *g, chl_tensor x, int64_t width) {
     return chl_reshape(g, x, shape(3, chl_count(chl_desc_of(g, x)) / width, width, 1));
 }
 chl_tensor chl_row_sums(chl_graph *g, chl_tensor x) {
-    const int64_t width = width_of(g, x);
-    const chl_tensor mean =
-        row(g, CHL_OP_mean_pool, (chl_attributes){0}, as_map(g, x, width), CHL_NONE);
-    return scale(g, chl_reshape(g, mean, shape(1, chl_count(chl_desc_of(g, mean)), 0, 0)),
-                 (float)width);
+    const chl_tensor sums = chl_group_sums(g, as_map(g, x, width_of(g, x)));
+    return chl_reshape(g, sums, shape(1, chl_count(chl_desc_of(g, sums)), 0, 0));
 }
 chl_tensor chl_scale_rows(chl_graph *g, chl_tensor x, chl_tensor rows) {
     const chl_desc desc = *chl_desc_of(g, x);
@@ -143,4 +140,57 @@ chl_tensor chl_at_most(chl_graph *g, chl_tensor v, float most) {
 }
 chl_tensor chl_combine(chl_graph *g, float ca, chl_tensor a, float cb, chl_tensor b) {
     return row(g, CHL_OP_sum, (chl_attributes){.sum = {.c = {ca, cb}}}, a, b);
+}
+
+/* --- groups and rows -------------------------------------------------------------------------- */
+chl_tensor chl_group_sums(chl_graph *g, chl_tensor x) {
+    const chl_tensor mean = row(g, CHL_OP_mean_pool, (chl_attributes){0}, x, CHL_NONE);
+    return scale(g, mean, (float)chl_desc_of(g, x)->dim[1]);
+}
+/* A square window that covers the map of K x 1 whatever its corner. */
+chl_tensor chl_group_largest(chl_graph *g, chl_tensor x) {
+    const chl_desc d = *chl_desc_of(g, x);
+    const int32_t all = 2 * (int32_t)d.dim[1];
+    const chl_attributes attr = {.pool = {.kernel = all, .stride = all, .pad = all / 2}};
+    const chl_desc map = chl_make_desc(CHL_F32, 4, (int64_t[]){d.dim[0], d.dim[1], 1, d.dim[2]});
+    const chl_tensor largest = row(g, CHL_OP_max_pool, attr, chl_reshape(g, x, map), CHL_NONE);
+    return chl_stop_gradient(g, chl_reshape(g, largest, shape(2, d.dim[0], d.dim[2], 0)));
+}
+/* exp(x - m) / sum exp(x - m), m the row's largest: the same for all m, so no gradient flows into m
+ */
+chl_tensor chl_softmax(chl_graph *g, chl_tensor x) {
+    const chl_desc desc = *chl_desc_of(g, x);
+    const int64_t width = width_of(g, x);
+    const chl_tensor largest = chl_group_largest(g, as_map(g, x, width));
+    const chl_tensor wide = chl_reshape(g, chl_spread_rows(g, largest, width), desc);
+    const chl_tensor e = chl_exponential(g, chl_combine(g, 1, x, -1, wide));
+    return chl_scale_rows(g, e, chl_inverse(g, chl_row_sums(g, e)));
+}
+/* embedding and embedding_dw */
+static chl_tensor ids_of(chl_graph *g, int64_t count, int32_t *ids) {
+    if (!ids) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
+    const chl_tensor t =
+        chl_constant(g, NULL, chl_make_desc(CHL_I32, 2, (int64_t[]){1, count}), ids);
+    free(ids);
+    return t;
+}
+chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, int32_t *ids) {
+    const chl_tensor named = ids_of(g, count, ids);
+    if (x == CHL_NONE || named == CHL_NONE) return CHL_NONE;
+    const int64_t rows = chl_count(chl_desc_of(g, x)) / width;
+    const chl_tensor table = chl_reshape(g, x, shape(2, rows, width, 0));
+    return chl_reshape(g, row(g, CHL_OP_embedding, (chl_attributes){0}, named, table),
+                       shape(2, count, width, 0));
+}
+chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, int32_t *ids) {
+    const int64_t width = width_of(g, rows), count = chl_count(chl_desc_of(g, rows)) / width;
+    const chl_tensor named = ids_of(g, count, ids);
+    if (rows == CHL_NONE || named == CHL_NONE) return CHL_NONE;
+    const chl_attributes attr = {.like = shape(2, chl_count(&desc) / width, width, 0)};
+    return chl_reshape(g, row(g, CHL_OP_embedding_dw, attr, rows, named), desc);
+}
+/* the ReLU's slope times v */
+chl_tensor chl_where_positive(chl_graph *g, chl_tensor v, chl_tensor t) {
+    const chl_attributes relu = {.activation = {.kind = CHL_LEAKY_RELU}};
+    return row(g, CHL_OP_activation_dx, relu, v, t);
 }

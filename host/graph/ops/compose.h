@@ -33,8 +33,20 @@ chl_tensor chl_scale_rows(chl_graph *g, chl_tensor x, chl_tensor rows);
 chl_tensor chl_spread_rows(chl_graph *g, chl_tensor rows, int64_t width);
 /* x [...,C] times c [C] */
 chl_tensor chl_scale_columns(chl_graph *g, chl_tensor x, chl_tensor c);
-/* 1/sqrt(v + eps), v >= 0; 1/v, v > 0; exp(t), |t| < 80; the smaller of v and `most`. Each number
- * by itself, in v's shape. */
+/* x [r,K,C] -> [r,C]: over the middle axis. The largest has no gradient. */
+chl_tensor chl_group_sums(chl_graph *g, chl_tensor x);
+chl_tensor chl_group_largest(chl_graph *g, chl_tensor x);
+/* softmax of each row of x [...,C] */
+chl_tensor chl_softmax(chl_graph *g, chl_tensor x);
+/* `count` rows of `width` numbers each, x's rows ids[i] -> [count,width]; and back, each added to
+ * the row that it came from, for x of shape `desc`. Frees ids, which malloc gave: NULL is the error
+ * that memory is short. */
+chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, int32_t *ids);
+chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, int32_t *ids);
+/* v where t > 0, otherwise 0; one shape. No gradient into t. */
+chl_tensor chl_where_positive(chl_graph *g, chl_tensor v, chl_tensor t);
+/* 1/sqrt(v + eps), v >= 0; 1/v, v > 0; exp(t), t < 80; the smaller of v and `most`. Each number by
+ * itself, in v's shape. */
 chl_tensor chl_inverse_root(chl_graph *g, chl_tensor v, float eps);
 chl_tensor chl_inverse(chl_graph *g, chl_tensor v);
 chl_tensor chl_exponential(chl_graph *g, chl_tensor t);

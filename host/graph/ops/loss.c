@@ -100,7 +100,20 @@ static void gradient_kl(chl_gradient *c) {
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 1, (int[]){1}, NULL);
 }
 const chl_rule chl_rule_kl_divergence = {.infer = infer_kl, .gradient = gradient_kl};
-const chl_rule chl_rule_kl_divergence_dq = {.infer = infer_kl_dq};
+/* dq = dloss (softmax(q / tau) - softmax(p / tau)) / (N tau) */
+static void compose_kl_dq(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+    chl_graph *g = c->graph;
+    const chl_desc d = *chl_desc_of(g, in[2]);
+    const float sharp = 1 / c->node.attr.loss.tau, share = sharp / (float)d.dim[0];
+    const chl_tensor p = chl_softmax(g, chl_scale(g, in[1], sharp));
+    const chl_tensor q = chl_softmax(g, chl_scale(g, in[2], sharp));
+    out[0] = chl_mul(g, chl_spread(g, in[0], d), chl_combine(g, share, q, -share, p));
+}
+static void gradient_kl_dq(chl_gradient *c) {
+    refuse(c, 1, "p");
+    chl_backprop_composed(c, compose_kl_dq);
+}
+const chl_rule chl_rule_kl_divergence_dq = {.infer = infer_kl_dq, .gradient = gradient_kl_dq};
 
 chl_tensor chl_kl_divergence(chl_graph *g, chl_tensor p, chl_tensor q, float tau) {
     const chl_attributes attr = {.loss = {.tau = tau}};
@@ -175,19 +188,24 @@ static void gradient_latent(chl_gradient *c) {
     chl_backprop(c, CHL_OP_latent_distance_backward, NULL, 4, in, 2, (int[]){0, 2}, NULL);
 }
 const chl_rule chl_rule_latent_distance = {.infer = infer_latent, .gradient = gradient_latent};
-/* Without a mask: dw = 2 dloss (w - source). */
+/* the loss with its weights L softmax(g), or 1 without a mask, and its gradients */
 static void compose_latent_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
-    const chl_tensor apart = chl_combine(g, 2, in[1], -2, in[2]);
-    out[0] = chl_scale_rows(g, apart, in[0]);
+    const int32_t from = chl_node_count(g);
+    const bool masked = in[3] != CHL_NONE;
+    const chl_desc layers = chl_make_desc(CHL_F32, 2, chl_desc_of(g, in[1])->dim);
+    const chl_tensor wrt[2] = {in[1], in[3]}, apart = chl_combine(g, 1, in[1], -1, in[2]);
+    chl_tensor distance = chl_reshape(g, chl_row_sums(g, chl_mul(g, apart, apart)), layers);
+    if (masked) {
+        const chl_tensor weight = chl_scale(g, chl_softmax(g, in[3]), (float)layers.dim[1]);
+        distance = chl_mul(g, weight, distance);
+    }
+    const chl_tensor loss = chl_row_sums(g, distance);
+    chl_pull_back(g, from, 1, &loss, in, masked ? 2 : 1, wrt, out);
 }
 static void gradient_latent_backward(chl_gradient *c) {
     refuse(c, 2, "source");
-    if (c->node.in[3] != CHL_NONE)
-        chl_graph_fail(c->graph, CHL_ERR_UNSUPPORTED,
-                       "latent_distance_backward has no gradient rule with a mask");
-    else
-        chl_backprop_composed(c, compose_latent_backward);
+    chl_backprop_composed(c, compose_latent_backward);
 }
 const chl_rule chl_rule_latent_distance_backward = {.infer = infer_latent_backward,
                                                     .gradient = gradient_latent_backward};
