@@ -124,9 +124,9 @@ static chl_status feed(chl_trainer *t, int64_t index) {
         memset(own->answers, 0, (size_t)(n * classes) * sizeof *own->answers);
         for (int i = 0; i < n; i++)
             own->answers[i * classes + class_of(t, q, own->chosen[i])] = TRUE_LOGIT;
-        CHL_TRY(chl_write(t->graph, own->answer[q], own->answers));
+        CHL_TRY(chl_trainer_write(t, own->answer[q], own->answers));
     }
-    return chl_write(t->graph, own->picture, own->pixels);
+    return chl_trainer_write(t, own->picture, own->pixels);
 }
 
 static chl_status save(chl_trainer *t, chl_params *out) {

@@ -234,6 +234,11 @@ bool chl_is_trainable(const chl_graph *graph, chl_tensor x) {
     return x != CHL_NONE && graph->tensor[x].kind == KIND_TRAINABLE;
 }
 
+bool chl_is_input(const chl_graph *graph, chl_tensor x) {
+    return x != CHL_NONE && graph->tensor[x].kind == KIND_INPUT &&
+           graph->tensor[x].view_of == CHL_NONE;
+}
+
 int32_t chl_tensor_count(const chl_graph *graph) {
     return graph->tensors;
 }

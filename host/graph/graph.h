@@ -73,6 +73,7 @@ const chl_desc *chl_desc_of(const chl_graph *graph, chl_tensor x);
 /* NULL for the results of nodes. Stays where it is while the graph lives. */
 const char *chl_name_of(const chl_graph *graph, chl_tensor x);
 bool chl_is_trainable(const chl_graph *graph, chl_tensor x);
+bool chl_is_input(const chl_graph *graph, chl_tensor x);
 /* Tensors so far are numbered from 1 to below this; reshapes are among them and have no name. */
 int32_t chl_tensor_count(const chl_graph *graph);
 /* Known for good after chl_compile: frozen, constant, or computed from such tensors only. */
@@ -108,6 +109,10 @@ chl_status chl_set_step(chl_graph *graph, chl_step step);
 /* Whole-tensor copies between host and device. Reading a transient tensor not kept is an error. */
 chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data);
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data);
+/* The same copies, queued behind what was run: they return while the device works. `pinned` is of
+ * the device's pinned_allocate and is left alone until an event behind the copy was waited for. */
+chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned);
+chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned);
 
 /* Seconds per op of the runs since profiling was switched on, largest first, through chl_log. */
 void chl_profile(chl_graph *graph, bool on);

@@ -198,25 +198,61 @@ static const char *label(const chl_graph *graph, chl_tensor x) {
     return name ? name : "(a result)";
 }
 
-chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
+static chl_status find_writable(const chl_graph *graph, chl_tensor x, const char *what,
+                                const chl_tensor_info **out) {
+    *out = NULL;
     if (!graph->compiled || x == CHL_NONE)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_write needs a compiled graph and a tensor");
-    const chl_tensor_info *info = chl_info(graph, x);
-    if (info->kind != KIND_INPUT && info->kind != KIND_TRAINABLE)
-        return chl_fail(CHL_ERR_ARGUMENT, "%s is neither an input nor trainable: not writable",
-                        label(graph, x));
+        return chl_fail(CHL_ERR_ARGUMENT, "%s needs a compiled graph and a tensor", what);
+    *out = chl_info(graph, x);
+    if ((*out)->kind == KIND_INPUT || (*out)->kind == KIND_TRAINABLE) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s is neither an input nor trainable: not writable",
+                    label(graph, x));
+}
+
+chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
+    const chl_tensor_info *info;
+    CHL_TRY(find_writable(graph, x, "chl_write", &info));
     return upload(graph, info->data, data, (size_t)chl_bytes(&info->desc));
 }
 
-chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
+chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned) {
+    const chl_tensor_info *info;
+    chl_device *device = graph->device;
+    CHL_TRY(find_writable(graph, x, "chl_write_pinned", &info));
+    return report(graph,
+                  device->backend->upload_async(device, device->queue, info->data, pinned,
+                                                (size_t)chl_bytes(&info->desc)),
+                  "copying to the device");
+}
+
+static chl_status find_readable(const chl_graph *graph, chl_tensor x, const char *what,
+                                const chl_tensor_info **out) {
+    *out = NULL;
     if (!graph->compiled || x == CHL_NONE)
-        return chl_fail(CHL_ERR_ARGUMENT, "chl_read needs a compiled graph and a tensor");
+        return chl_fail(CHL_ERR_ARGUMENT, "%s needs a compiled graph and a tensor", what);
     const chl_tensor_info *info = chl_info(graph, x), *root = chl_info(graph, info->root);
     if (root->kind == KIND_NODE && !root->is_constant && !root->keep)
         return chl_fail(CHL_ERR_ARGUMENT, "this tensor's memory is reused: chl_keep it");
     if (!info->data) return chl_fail(CHL_ERR_ARGUMENT, "%s is never computed", label(graph, x));
+    *out = info;
+    return CHL_OK;
+}
+
+chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
+    const chl_tensor_info *info;
+    CHL_TRY(find_readable(graph, x, "chl_read", &info));
     const size_t bytes = (size_t)chl_bytes(&info->desc);
     return report(graph, graph->device->backend->download(graph->device, data, info->data, bytes),
+                  "copying from the device");
+}
+
+chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned) {
+    const chl_tensor_info *info;
+    chl_device *device = graph->device;
+    CHL_TRY(find_readable(graph, x, "chl_read_pinned", &info));
+    return report(graph,
+                  device->backend->download_async(device, device->queue, pinned, info->data,
+                                                  (size_t)chl_bytes(&info->desc)),
                   "copying from the device");
 }
 

@@ -1,11 +1,8 @@
 /* chl_train: one run from its options to its end. */
-#include "base/clock.h"
 #include "base/options.h"
 #include "runtime/open.h"
-#include "train/schedule.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,100 +12,6 @@
 static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl_training_clip,
                                                        &chl_training_generator};
 static int training_count = 3;
-
-/* --- one step --------------------------------------------------------------------------------- */
-static float rate_of(const chl_trainer *t, int64_t index) {
-    const chl_train_options *o = t->options;
-    const chl_schedule schedule = {
-        .steps = o->steps, .cycles = o->cycles, .warm_up = o->warm_up, .peak = o->rate};
-    return chl_schedule_rate(&schedule, index);
-}
-
-/* Reads and checks the losses; adds them to `terms`. */
-static chl_status read_losses(chl_trainer *t, int64_t step, json_t *terms, float *loss) {
-    const struct chl_trainer_private *p = t->inside;
-    for (int i = 0; i < p->terms; i++) {
-        float value;
-        CHL_TRY(chl_read(t->graph, p->term[i].value, &value));
-        if (!isfinite(value))
-            return chl_fail(CHL_ERR_NUMERIC,
-                            "training %s: the loss \"%s\" is %g at step %" PRId64
-                            "; the checkpoint before it is kept: go on from there with other "
-                            "options in a copy of the folder, e.g. a smaller rate",
-                            t->training->name, p->term[i].name, (double)value, step);
-        CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)value)));
-    }
-    CHL_TRY(chl_read(t->graph, p->loss, loss));
-    if (isfinite(*loss)) return CHL_OK;
-    return chl_fail(CHL_ERR_NUMERIC, "training %s: the sum of the losses is %g at step %" PRId64,
-                    t->training->name, (double)*loss, step);
-}
-
-static chl_status run_step(chl_trainer *t, int64_t index, float rate, float *loss) {
-    const double start = chl_seconds_now();
-    const chl_step step = {.seed = t->options->seed, .index = index, .rate = rate};
-    CHL_TRY(chl_set_step(t->graph, step));
-    CHL_TRY(t->training->feed(t, index));
-    CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
-    json_t *terms = json_object();
-    chl_status status = read_losses(t, index + 1, terms, loss);
-    if (status != CHL_OK) {
-        json_decref(terms);
-        return status;
-    }
-    return chl_run_folder_add(&t->inside->folder,
-                              json_pack("{s:I,s:f,s:o,s:f,s:f}", "step", (json_int_t)index + 1,
-                                        "loss", (double)*loss, "terms", terms, "rate", (double)rate,
-                                        "seconds", chl_seconds_now() - start));
-}
-
-/* --- saving ----------------------------------------------------------------------------------- */
-/* Everything that stands for a step, the checkpoint last: the order of run_files.c. */
-static chl_status save_all(chl_trainer *t, int64_t step) {
-    const chl_run_folder *folder = &t->inside->folder;
-    CHL_TRY(chl_run_folder_flush(folder));
-    CHL_TRY(chl_run_files_model(t));
-    CHL_TRY(chl_run_folder_sync(folder));
-    CHL_TRY(chl_checkpoint_write(t, step));
-    CHL_TRY(chl_run_folder_sync(folder));
-    chl_run_folder_note(folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
-    return chl_run_folder_check_log(folder);
-}
-
-/* --- the loop --------------------------------------------------------------------------------- */
-/* `first`: the step that this process resumed from. Resumed steps count as steps, but not for the
- * time that a step takes. */
-static bool wants_stop(const chl_trainer *t, int64_t step, int64_t first, int64_t last, float loss,
-                       float rate, double seconds) {
-    const chl_train_options *o = t->options;
-    if (!o->progress) return false;
-    const double each = seconds / (double)(step - first);
-    const chl_train_progress progress = {.step = step,
-                                         .steps = o->steps,
-                                         .loss = loss,
-                                         .rate = rate,
-                                         .seconds = seconds,
-                                         .seconds_left = each * (double)(last - step)};
-    return o->progress(o->user, &progress) != 0;
-}
-
-static chl_status run_steps(chl_trainer *t, int64_t first, int64_t last) {
-    const int64_t every = t->options->save_every;
-    const double start = chl_seconds_now();
-    for (int64_t step = first + 1; step <= last; step++) {
-        const float rate = rate_of(t, step - 1);
-        float loss;
-        CHL_TRY(run_step(t, step - 1, rate, &loss));
-        const bool stop = wants_stop(t, step, first, last, loss, rate, chl_seconds_now() - start);
-        if (stop || step == last || (every > 0 && step % every == 0)) CHL_TRY(save_all(t, step));
-        if (stop && step < last)
-            return chl_fail(CHL_ERR_CANCELLED,
-                            "training %s: stopped after step %" PRId64 " of %" PRId64
-                            "; resume goes on from there",
-                            t->training->name, step, t->options->steps);
-    }
-    return CHL_OK;
-}
 
 /* --- a run ------------------------------------------------------------------------------------ */
 static chl_status open_folder(chl_trainer *t, bool *resume) {
@@ -160,7 +63,7 @@ static chl_status run(chl_trainer *t) {
     chl_run_folder_note(folder, CHL_LOG_INFO,
                         "%s: from step %" PRId64 " to %" PRId64 " of %" PRId64, t->training->name,
                         step + 1, last, steps);
-    return run_steps(t, step, last);
+    return chl_trainer_steps(t, step, last);
 }
 
 static chl_train_options general_defaults(const char *model) {

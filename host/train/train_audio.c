@@ -260,7 +260,7 @@ static void draw_targets(const chl_trainer *t, int64_t step) {
 }
 
 static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) {
-    return input == CHL_NONE ? CHL_OK : chl_write(t->graph, input, data);
+    return input == CHL_NONE ? CHL_OK : chl_trainer_write(t, input, data);
 }
 
 static chl_status audio_feed(chl_trainer *t, int64_t index) {

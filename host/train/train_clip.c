@@ -338,9 +338,9 @@ static void compare_texts(clip_training *own, int from, int n) {
 
 static chl_status write_codes(chl_trainer *t, clip_training *own) {
     compare_texts(own, t->options->batch / 2, t->options->batch / 2);
-    CHL_TRY(chl_write(t->graph, own->same_painted, own->same_data));
-    CHL_TRY(chl_write(t->graph, own->codes, own->code_data));
-    return chl_write(t->graph, own->reach, own->reach_data);
+    CHL_TRY(chl_trainer_write(t, own->same_painted, own->same_data));
+    CHL_TRY(chl_trainer_write(t, own->codes, own->code_data));
+    return chl_trainer_write(t, own->reach, own->reach_data);
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
@@ -355,12 +355,12 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     for (int b = 0; b < pictures; b++)
         chl_augment_picture(&how, t->options->seed, PURPOSE_PICTURE, index, b, side, own->pixels[b],
                             own->picture_data + 3 * (int64_t)side * side * b);
-    CHL_TRY(chl_write(t->graph, own->picture, own->picture_data));
-    CHL_TRY(chl_write(t->graph, own->text, own->text_data));
-    CHL_TRY(chl_write(t->graph, own->text_end, own->end_data));
+    CHL_TRY(chl_trainer_write(t, own->picture, own->picture_data));
+    CHL_TRY(chl_trainer_write(t, own->text, own->text_data));
+    CHL_TRY(chl_trainer_write(t, own->text_end, own->end_data));
     if (pictures < batch) CHL_TRY(write_codes(t, own));
     compare_texts(own, 0, pictures);
-    return chl_write(t->graph, own->same, own->same_data);
+    return chl_trainer_write(t, own->same, own->same_data);
 }
 
 static chl_status save(chl_trainer *t, chl_params *out) {

@@ -253,8 +253,8 @@ static chl_status feed(chl_trainer *t, int64_t index) {
         memcpy(own->codes + (int64_t)i * data->latent,
                data->latents + own->chosen[i] * data->latent, (size_t)data->latent * sizeof(float));
     }
-    CHL_TRY(chl_write(t->graph, own->z, own->codes));
-    return chl_write(t->graph, own->wanted, own->pixels);
+    CHL_TRY(chl_trainer_write(t, own->z, own->codes));
+    return chl_trainer_write(t, own->wanted, own->pixels);
 }
 
 /* --- the model -------------------------------------------------------------------------------- */

@@ -35,8 +35,10 @@ typedef struct chl_training {
     void (*defaults)(chl_train_options *options);
     /* Appends forward pass and losses to t->graph, keeps what it needs in t->own. */
     chl_status (*build)(chl_trainer *t);
-    /* Writes the inputs of step `index` (from 0) with chl_write: a pure function of
-     * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). */
+    /* Writes the inputs of step `index` (from 0) with chl_trainer_write: a pure function of
+     * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). It may run
+     * in a thread of its own, ahead of the step, and uses nothing that changes after the build but
+     * t->data and buffers that only it uses. */
     chl_status (*feed)(chl_trainer *t, int64_t index);
     /* Adds to `out` the model as users load it, usually by chl_trainer_export of each net. */
     chl_status (*save)(chl_trainer *t, chl_params *out);
@@ -75,6 +77,8 @@ chl_net chl_trainer_net(chl_trainer *t, chl_params *params);
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);
 /* Weights whose name starts with `prefix` learn at rate * scale. Call while building. */
 void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale);
+/* Sets an input of the step that is being fed; `data` may change when it returns. For feed only. */
+chl_status chl_trainer_write(chl_trainer *t, chl_tensor input, const void *data);
 /* A running average of a tensor that is no weight (batch statistics) across steps:
  * state = decay * state + (1 - decay) * x. `state` is a trainable tensor: it is saved, but not
  * optimised. */

@@ -1,5 +1,5 @@
 /* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c, run_files.c,
- * run_fingerprint.c. */
+ * run_fingerprint.c, steps.c, feeder.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "train/trainer.h"
@@ -50,9 +50,10 @@ struct chl_trainer_private {
     chl_state *state; /* sorted by name */
     int64_t states;
     chl_run_folder folder;
-    json_t *fingerprint; /* of this run: run_fingerprint.c */
-    chl_checkpoint from; /* while a run that resumes is built */
-    json_t *texts;       /* {file: text} of the run folder: run_files.c */
+    json_t *fingerprint;       /* of this run: run_fingerprint.c */
+    chl_checkpoint from;       /* while a run that resumes is built */
+    json_t *texts;             /* {file: text} of the run folder: run_files.c */
+    struct chl_feeder *feeder; /* while steps run */
 };
 
 /* --- run_folder.c ----------------------------------------------------------------------------- */
@@ -122,6 +123,11 @@ chl_status chl_checkpoint_check(const chl_trainer *t);
 /* Puts it into the compiled graph and forgets it; on failure nothing has changed. */
 chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step);
 void chl_checkpoint_forget(chl_checkpoint *checkpoint);
+
+/* --- steps.c ---------------------------------------------------------------------------------- */
+/* Runs steps first + 1 to last, logs and saves. CHL_ERR_CANCELLED where the progress callback stops
+ * it, with a checkpoint. */
+chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last);
 
 /* --- trainer.c -------------------------------------------------------------------------------- */
 /* Appends the sum of the losses, gradients and updates, and compiles the graph. */

@@ -185,6 +185,20 @@ static void assert_resumes(const chl_training *training, chl_train_options o, co
     free(out);
 }
 
+/* Batches made ahead by a thread are those that the step makes itself. */
+static void assert_ahead_changes_nothing(const chl_training *training, chl_train_options o,
+                                         const char *whole) {
+    char *out = in_folder(root, "ahead");
+    const chl_model_place cpu = place_of("cpu");
+    o.out = out;
+    o.ahead = 2;
+    MUST(chl_trainer_run_at(training, &o, &cpu));
+    assert_true(same_file(whole, out, "model.safetensors"));
+    assert_true(same_file(whole, out, "checkpoint.safetensors"));
+    remove_folder(out);
+    free(out);
+}
+
 /* The CPU's run stays for the trainings that need its model; the caller frees its name. */
 static char *compare(const chl_training *training, chl_train_options o) {
     char *cpu = run_on(training, o, "cpu"), *emu = run_on(training, o, "emu");
@@ -192,6 +206,7 @@ static char *compare(const chl_training *training, chl_train_options o) {
     assert_near(emu, cpu, 1e-4, 1e-4);
     assert_true(assert_near(bf16, cpu, 4e-2, 2e-2) > 1e-4); /* it computes in bf16 */
     assert_resumes(training, o, emu);
+    assert_ahead_changes_nothing(training, o, cpu);
     free(emu);
     free(bf16);
     return cpu;
@@ -239,10 +254,87 @@ static void audio_trains_on_the_gpu_as_on_the_cpu(void **state) {
     free(merges);
 }
 
+/* --- a judge whose run ends early ---------------------------------------------------------------
+ */
+static chl_status judge_on(const char *name, const char *folder, chl_train_options o) {
+    char *out = in_folder(root, folder);
+    const chl_model_place place = place_of(name);
+    o.out = out;
+    const chl_status status = chl_trainer_run_at(&chl_training_judge, &o, &place);
+    free(out);
+    return status;
+}
+
+/* The GPU has the next step queued by then: it is part of the checkpoint. */
+static int stop_at_2(void *user, const chl_train_progress *progress) {
+    *(int *)user = (int)progress->step;
+    return progress->step == 2;
+}
+
+static void a_run_on_the_gpu_that_is_told_to_stop_resumes(void **state) {
+    (void)state;
+    int seen = 0;
+    chl_train_options o = options_of(&chl_training_judge, "side=16,widths=8-16");
+    o.steps = 6;
+    MUST(judge_on("emu", "unstopped", o));
+    o.progress = stop_at_2;
+    o.user = &seen;
+    assert_int_equal(judge_on("emu", "stopped", o), CHL_ERR_CANCELLED);
+    assert_non_null(strstr(chl_error(), "stopped after step 3 of 6"));
+    assert_int_equal(seen, 3);
+    o.progress = NULL;
+    o.resume = 1;
+    MUST(judge_on("emu", "stopped", o));
+    char *whole = in_folder(root, "unstopped"), *out = in_folder(root, "stopped");
+    assert_true(same_file(whole, out, "checkpoint.safetensors"));
+    free(whole);
+    free(out);
+}
+
+static void a_loss_that_is_no_number_is_found_at_its_step(void **state) {
+    (void)state;
+    chl_train_options o = options_of(&chl_training_judge, "side=16,widths=8-16");
+    o.steps = 9;
+    o.rate = 1e30f;
+    static const char *const names[] = {"cpu", "emu"};
+    for (int i = 0; i < 2; i++) {
+        char folder[32];
+        snprintf(folder, sizeof folder, "broken-%s", names[i]);
+        assert_int_equal(judge_on(names[i], folder, o), CHL_ERR_NUMERIC);
+        assert_non_null(strstr(chl_error(), "at step 2"));
+    }
+}
+
+/* By the thread that makes batches, of a batch that is not the first. */
+static void a_picture_that_cannot_be_read_is_named(void **state) {
+    (void)state;
+    char *folder = in_folder(root, "unreadable"), lines[1024] = "", line[256];
+    mkdir(folder, 0777);
+    for (int i = 0; i < SAMPLES; i++) {
+        snprintf(line, sizeof line,
+                 "{\"picture\":\"../data/%d.png\",\"kind\":\"%s\",\"time\":0,\"season\":0,"
+                 "\"house\":0}\n",
+                 i < SAMPLES - 1 ? i : 99, i % 2 ? "rain" : "bell");
+        strcat(lines, line);
+    }
+    put_file(folder, "pairs.jsonl", lines, strlen(lines));
+    chl_train_options o = options_of(&chl_training_judge, "side=16,widths=8-16");
+    o.data = folder;
+    o.batch = 1;
+    o.steps = SAMPLES;
+    assert_int_equal(judge_on("emu", "unread", o), CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "99.png"));
+    free(folder);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(judge_trains_on_the_gpu_as_on_the_cpu),
-                                       cmocka_unit_test(generator_trains_on_the_gpu_as_on_the_cpu),
-                                       cmocka_unit_test(clip_trains_on_the_gpu_as_on_the_cpu),
-                                       cmocka_unit_test(audio_trains_on_the_gpu_as_on_the_cpu)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judge_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(generator_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(clip_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(audio_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(a_run_on_the_gpu_that_is_told_to_stop_resumes),
+        cmocka_unit_test(a_loss_that_is_no_number_is_found_at_its_step),
+        cmocka_unit_test(a_picture_that_cannot_be_read_is_named)};
     return cmocka_run_group_tests(tests, write_data, remove_data);
 }

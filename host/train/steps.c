@@ -1,0 +1,217 @@
+/* The steps of a run.
+ *
+ * A device that works beside the host has a step queued while it computes the one before: then the
+ * host reads that one's losses, so that neither waits for the other. Every value is read, checked
+ * and logged as if it had been read at once; before a checkpoint nothing is left unread. Where all
+ * work is done while the caller waits (device->queue is NULL), losses are read at once. */
+#include "base/clock.h"
+#include "train/feeder.h"
+#include "train/schedule.h"
+#include "train/trainer_private.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define VALUES (CHL_TRAINER_TERMS + 1) /* the losses, then their sum */
+
+/* A step that was queued and whose losses were not read. */
+typedef struct queued {
+    float rate;
+    double begin, waited; /* seconds */
+    float *value;         /* pinned [VALUES] */
+    chl_event *done;
+} queued;
+
+typedef struct steps {
+    chl_trainer *t;
+    chl_feeder *feeder;
+    float *values;    /* of both below */
+    queued queued[2]; /* by step % 2 */
+    int64_t first, last, finished;
+    double start, end; /* when the run began, when a step was finished last */
+    int64_t waits;     /* steps whose inputs were not ready */
+    double waited;
+    bool stop; /* somebody wants it */
+} steps;
+
+static chl_status check(const steps *s, chl_status status, const char *what) {
+    chl_device *device = s->t->device;
+    if (status == CHL_OK) return CHL_OK;
+    return chl_fail(status, "%s failed on %s: %s", what, device->name, chl_device_error(device));
+}
+
+/* --- queueing a step -------------------------------------------------------------------------- */
+static float rate_of(const chl_trainer *t, int64_t index) {
+    const chl_train_options *o = t->options;
+    const chl_schedule schedule = {
+        .steps = o->steps, .cycles = o->cycles, .warm_up = o->warm_up, .peak = o->rate};
+    return chl_schedule_rate(&schedule, index);
+}
+
+static chl_status queue_step(steps *s, int64_t step) {
+    chl_trainer *t = s->t;
+    const struct chl_trainer_private *p = t->inside;
+    queued *q = &s->queued[step % 2];
+    q->begin = chl_seconds_now();
+    q->rate = rate_of(t, step - 1);
+    const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
+    CHL_TRY(chl_set_step(t->graph, state));
+    CHL_TRY(chl_feeder_take(s->feeder, step - 1, &q->waited));
+    CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
+    for (int i = 0; i < p->terms; i++)
+        CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
+    CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
+    return check(s, t->device->backend->event_record(t->device, q->done, t->device->queue),
+                 "recording an event");
+}
+
+/* --- finishing it ----------------------------------------------------------------------------- */
+static chl_status check_losses(const chl_trainer *t, int64_t step, const float *value) {
+    const struct chl_trainer_private *p = t->inside;
+    for (int i = 0; i < p->terms; i++)
+        if (!isfinite(value[i]))
+            return chl_fail(CHL_ERR_NUMERIC,
+                            "training %s: the loss \"%s\" is %g at step %" PRId64
+                            "; the checkpoint before it is kept: go on from there with other "
+                            "options in a copy of the folder, e.g. a smaller rate",
+                            t->training->name, p->term[i].name, (double)value[i], step);
+    if (isfinite(value[p->terms])) return CHL_OK;
+    return chl_fail(CHL_ERR_NUMERIC, "training %s: the sum of the losses is %g at step %" PRId64,
+                    t->training->name, (double)value[p->terms], step);
+}
+
+static chl_status list_terms(const struct chl_trainer_private *p, const float *value,
+                             json_t *terms) {
+    for (int i = 0; i < p->terms; i++)
+        CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)value[i])));
+    return CHL_OK;
+}
+
+static chl_status add_line(const steps *s, int64_t step, double seconds) {
+    const struct chl_trainer_private *p = s->t->inside;
+    const queued *q = &s->queued[step % 2];
+    json_t *terms = json_object();
+    const chl_status status = list_terms(p, q->value, terms);
+    if (status != CHL_OK) {
+        json_decref(terms);
+        return status;
+    }
+    return chl_run_folder_add(&p->folder,
+                              json_pack("{s:I,s:f,s:o,s:f,s:f,s:f}", "step", (json_int_t)step,
+                                        "loss", (double)q->value[p->terms], "terms", terms, "rate",
+                                        (double)q->rate, "seconds", seconds, "waited", q->waited));
+}
+
+/* Resumed steps count as steps, but not for the time that a step takes. */
+static bool wants_stop(const steps *s, int64_t step) {
+    const chl_train_options *o = s->t->options;
+    if (!o->progress) return false;
+    const queued *q = &s->queued[step % 2];
+    const double seconds = s->end - s->start, each = seconds / (double)(step - s->first);
+    const chl_train_progress progress = {.step = step,
+                                         .steps = o->steps,
+                                         .loss = q->value[s->t->inside->terms],
+                                         .rate = q->rate,
+                                         .seconds = seconds,
+                                         .seconds_left = each * (double)(s->last - step)};
+    return o->progress(o->user, &progress) != 0;
+}
+
+static chl_status finish_step(steps *s, int64_t step) {
+    chl_device *device = s->t->device;
+    const queued *q = &s->queued[step % 2];
+    CHL_TRY(check(s, device->backend->event_synchronise(device, q->done), "a step"));
+    chl_feeder_give_back(s->feeder, step - 1);
+    CHL_TRY(check_losses(s->t, step, q->value));
+    const double now = chl_seconds_now();
+    CHL_TRY(add_line(s, step, now - fmax(q->begin, s->end)));
+    s->end = now;
+    s->finished = step;
+    s->waits += q->waited > 0;
+    s->waited += q->waited;
+    s->stop = wants_stop(s, step) || s->stop;
+    return CHL_OK;
+}
+
+static chl_status finish_up_to(steps *s, int64_t step) {
+    while (s->finished < step) CHL_TRY(finish_step(s, s->finished + 1));
+    return CHL_OK;
+}
+
+/* Where a step cannot be queued, the one before it is finished all the same; what fails there comes
+ * first. */
+static chl_status queue_or_finish(steps *s, int64_t step) {
+    const chl_status status = queue_step(s, step);
+    if (status == CHL_OK) return CHL_OK;
+    CHL_TRY(finish_up_to(s, step - 1));
+    return status;
+}
+
+static chl_status save(const steps *s, int64_t step) {
+    chl_trainer *t = s->t;
+    const chl_run_folder *folder = &t->inside->folder;
+    CHL_TRY(chl_run_folder_flush(folder));
+    CHL_TRY(chl_run_files_model(t));
+    CHL_TRY(chl_run_folder_sync(folder));
+    CHL_TRY(chl_checkpoint_write(t, step));
+    CHL_TRY(chl_run_folder_sync(folder));
+    chl_run_folder_note(folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
+    return chl_run_folder_check_log(folder);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+static chl_status run_all(steps *s) {
+    const int64_t every = s->t->options->save_every;
+    const int behind = s->t->device->queue != NULL;
+    for (int64_t step = s->first + 1; step <= s->last; step++) {
+        CHL_TRY(queue_or_finish(s, step));
+        const bool saves = step == s->last || (every > 0 && step % every == 0);
+        CHL_TRY(finish_up_to(s, saves ? step : step - behind));
+        if (s->stop) CHL_TRY(finish_up_to(s, step));
+        if (saves || s->stop) CHL_TRY(save(s, step));
+        if (s->stop && step < s->last)
+            return chl_fail(CHL_ERR_CANCELLED,
+                            "training %s: stopped after step %" PRId64 " of %" PRId64
+                            "; resume goes on from there",
+                            s->t->training->name, step, s->t->options->steps);
+    }
+    return CHL_OK;
+}
+
+static chl_status begin(steps *s) {
+    chl_trainer *t = s->t;
+    const chl_backend *backend = t->device->backend;
+    if (backend->pinned_allocate(t->device, 2 * VALUES * sizeof(float), (void **)&s->values) !=
+        CHL_OK)
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for losses");
+    for (int i = 0; i < 2; i++) {
+        s->queued[i].value = s->values + i * VALUES;
+        CHL_TRY(check(s, backend->event_new(t->device, &s->queued[i].done), "making an event"));
+    }
+    return chl_feeder_new(t, s->first, s->last, &s->feeder);
+}
+
+/* Waits for what is queued, whatever came before: it reads and writes the memory freed here. */
+static chl_status end(steps *s, chl_status status) {
+    chl_device *device = s->t->device;
+    const chl_backend *backend = device->backend;
+    const chl_status idle = backend->queue_synchronise(device, device->queue);
+    if (status == CHL_OK) status = check(s, idle, "a step");
+    chl_feeder_free(s->feeder);
+    for (int i = 0; i < 2; i++)
+        if (s->queued[i].done) backend->event_free(device, s->queued[i].done);
+    if (s->values) backend->pinned_release(device, s->values);
+    return status;
+}
+
+chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last) {
+    const double now = chl_seconds_now();
+    steps s = {.t = t, .first = first, .last = last, .finished = first, .start = now, .end = now};
+    chl_status status = begin(&s);
+    if (status == CHL_OK) status = run_all(&s);
+    if (s.feeder && chl_feeder_runs_ahead(s.feeder))
+        chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO,
+                            "%" PRId64 " of %" PRId64 " steps waited for their data, %.2f s in all",
+                            s.waits, s.finished - first, s.waited);
+    return end(&s, status);
+}
