@@ -25,7 +25,9 @@ static const struct {
 static void log_line(void *user, chl_log_level level, const char *line) {
     (void)user;
     if (level == CHL_LOG_DEBUG && !getenv("CHLADNI_DEBUG")) return;
-    fprintf(stderr, "chladni: %s%s\n", level == CHL_LOG_WARN ? "warning: " : "", line);
+    fprintf(stderr, "chladni: %s", level == CHL_LOG_WARN ? "warning: " : "");
+    print_with_flags(stderr, line);
+    fputc('\n', stderr);
 }
 
 static void print_commands(FILE *to) {

@@ -181,6 +181,8 @@ static chl_status find_neutral(eval_job *job) {
                                  .clip = job->models.clip,
                                  .vocab = job->models.vocab,
                                  .clip_exact_gelu = job->models.clip_exact_gelu,
+                                 .clip_image_heads = job->models.clip_image_heads,
+                                 .clip_text_heads = job->models.clip_text_heads,
                                  .clip_compatible = job->models.clip_compatible};
     chl_engine *engine;
     chl_status status = chl_engine_open(&models, &engine);

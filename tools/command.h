@@ -22,6 +22,8 @@ int command_info(int argc, char **argv);
 int run_error(void);
 /* The same with `before` in front of the text, e.g. "edits 1-4: ". */
 void print_error(const char *before);
+/* A text of the library, with flags in place of the fields that it names. */
+void print_with_flags(FILE *to, const char *text);
 /* Stores the text of a failure of the program's own, which the next run_error prints instead of
  * chl_error(); returns `code`. */
 chl_status command_fail(chl_status code, const char *format, ...)
@@ -41,50 +43,67 @@ double seconds_now(void);
 int parse_seeds(const char *text, int *seed);
 
 /* The flags that name models. */
-#define MODEL_OPTIONS(o, with_vocab)                                                                 \
-    {"generator", "ckpt",                                                                            \
-     OPTION_TEXT, &(o).generator,                                                                    \
-     "FILE",      "StyleGAN2 weights (stylegan2-ada-pytorch or rosinality)",                         \
-     NULL},                                                                                          \
-        {"clip", NULL, OPTION_TEXT, &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF)",       \
-         NULL},                                                                                      \
-        {"vocab",    NULL,   OPTION_TEXT,                                                            \
-         &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",          \
-         NULL},                                                                                      \
-        {"audio",    NULL,   OPTION_TEXT,                                                            \
-         &(o).audio, "FILE", "audio encoder (Swin, or the predecessor's ResNet-18)",                 \
-         NULL},                                                                                      \
-        {"face",    NULL,   OPTION_TEXT,                                                             \
-         &(o).face, "FILE", "ArcFace IR-SE50 weights, for the identity loss",                        \
-         NULL},                                                                                      \
-        {"mode",                                                                                     \
-         NULL,                                                                                       \
-         OPTION_CHOICE,                                                                              \
-         &(o).mel,                                                                                   \
-         "auto|compatible|absolute",                                                                 \
-         "reference level of the log-mel spectrogram (default auto: as the encoder was trained)",    \
-         NULL},                                                                                      \
-        {"precision",                                                                                \
-         NULL,                                                                                       \
-         OPTION_CHOICE,                                                                              \
-         &(o).precision,                                                                             \
-         "auto|float32|bf16",                                                                        \
-         "of activations (default auto: bf16 on a GPU, float32 on the CPU)",                         \
-         NULL},                                                                                      \
-        {"clip-gelu",   NULL,                                                                        \
-         OPTION_CHOICE, &(o).clip_exact_gelu,                                                        \
-         "quick|exact", "CLIP's activation function: QuickGELU (OpenAI's weights, default) or GELU", \
-         NULL},                                                                                      \
-        {"clip-view",                                                                                \
-         NULL,                                                                                       \
-         OPTION_CHOICE,                                                                              \
-         &(o).clip_compatible,                                                                       \
-         "clip|compatible",                                                                          \
-         "preprocessing of pictures for CLIP: CLIP's own (default) or the paper authors'",           \
-         NULL},                                                                                      \
-    {                                                                                                \
-        "device", NULL, OPTION_TEXT, &(o).device, "cpu|cuda|cuda:N|auto",                            \
-            "device that computes (default auto: a GPU if there is one)", NULL                       \
+#define MODEL_OPTIONS(o, with_vocab)                                                               \
+    {"generator", "ckpt",                                                                          \
+     OPTION_TEXT, &(o).generator,                                                                  \
+     "FILE",      "StyleGAN2 weights (stylegan2-ada-pytorch or rosinality)",                       \
+     NULL},                                                                                        \
+        {"clip", NULL, OPTION_TEXT, &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF)",     \
+         NULL},                                                                                    \
+        {"vocab",    NULL,   OPTION_TEXT,                                                          \
+         &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",        \
+         NULL},                                                                                    \
+        {"audio",    NULL,   OPTION_TEXT,                                                          \
+         &(o).audio, "FILE", "audio encoder (Swin, or the predecessor's ResNet-18)",               \
+         NULL},                                                                                    \
+        {"face",    NULL,   OPTION_TEXT,                                                           \
+         &(o).face, "FILE", "ArcFace IR-SE50 weights, for the identity loss",                      \
+         NULL},                                                                                    \
+        {"mode",                                                                                   \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).mel,                                                                                 \
+         "auto|compatible|absolute",                                                               \
+         "reference level of the log-mel spectrogram (default auto: as the encoder was trained)",  \
+         NULL},                                                                                    \
+        {"precision",                                                                              \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).precision,                                                                           \
+         "auto|float32|bf16",                                                                      \
+         "of activations (default auto: bf16 on a GPU, float32 on the CPU)",                       \
+         NULL},                                                                                    \
+        {"clip-gelu",                                                                              \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).clip_exact_gelu,                                                                     \
+         "auto|exact|quick",                                                                       \
+         "CLIP's activation function: GELU, QuickGELU (OpenAI) or as the file says (default)",     \
+         NULL},                                                                                    \
+        {"clip-heads",                                                                             \
+         NULL,                                                                                     \
+         OPTION_INT,                                                                               \
+         &(o).clip_image_heads,                                                                    \
+         "N",                                                                                      \
+         "attention heads of CLIP's image tower (default 0: as the file says, or by the width)",   \
+         NULL},                                                                                    \
+        {"clip-text-heads",                                                                        \
+         NULL,                                                                                     \
+         OPTION_INT,                                                                               \
+         &(o).clip_text_heads,                                                                     \
+         "N",                                                                                      \
+         "attention heads of CLIP's text tower",                                                   \
+         NULL},                                                                                    \
+        {"clip-view",                                                                              \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).clip_compatible,                                                                     \
+         "clip|compatible",                                                                        \
+         "preprocessing of pictures for CLIP: CLIP's own (default) or the paper authors'",         \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "device", NULL, OPTION_TEXT, &(o).device, "cpu|cuda|cuda:N|auto",                          \
+            "device that computes (default auto: a GPU if there is one)", NULL                     \
     }
 
 /* Prints JSON on stdout, one line, and releases it. */

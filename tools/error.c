@@ -20,6 +20,9 @@ static const struct {
     {"beta2", "--beta2"},
     {"bias", "--bias"},
     {"clip", "--clip"},
+    {"clip_exact_gelu", "--clip-gelu"},
+    {"clip_image_heads", "--clip-heads"},
+    {"clip_text_heads", "--clip-text-heads"},
     {"count", "--count"},
     {"cycles", "--cycles"},
     {"data", "--data"},
@@ -79,7 +82,7 @@ static bool follows(const char *text, const char *at, const char *word) {
 
 /* Texts have a field in three places: "X needs FIELD", "set FIELD" and "FIELD must be". The same
  * word elsewhere ("the generator", a path) is a word. */
-static void print_with_flags(FILE *to, const char *text) {
+void print_with_flags(FILE *to, const char *text) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     for (const char *at = text; *at;) {
         const size_t length = strspn(at, letters);

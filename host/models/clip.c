@@ -1,5 +1,7 @@
 #include "models/clip.h"
+#include "base/options.h"
 #include "io/picture.h"
+#include "models/clip_stated.h"
 #include <chladni/engine.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +22,59 @@ static bool recognises(const chl_params *params) {
 
 const chl_model_kind chl_kind_clip = {"a CLIP pair", CHL_ROLE_CLIP, recognises};
 
-static chl_status import(chl_clip *clip) {
+/* Presets what no array's shape tells. What the caller says comes first, then the file. */
+static chl_status preset(chl_clip *clip, const chl_clip_settings *settings,
+                         const chl_clip_stated *stated) {
+    chl_clip_config *config = &clip->config;
+    CHL_TRY(chl_check_int(settings->image_heads >= 0, "clip_image_heads", ">= 0",
+                          settings->image_heads));
+    CHL_TRY(
+        chl_check_int(settings->text_heads >= 0, "clip_text_heads", ">= 0", settings->text_heads));
+    config->image.heads = settings->image_heads ? settings->image_heads : stated->image_heads;
+    config->text.heads = settings->text_heads ? settings->text_heads : stated->text_heads;
+    config->exact_gelu = settings->gelu == CHL_CLIP_GELU_AUTO
+                             ? stated->exact_gelu
+                             : settings->gelu == CHL_CLIP_GELU_EXACT;
+    return CHL_OK;
+}
+
+static chl_status import(chl_clip *clip, const chl_clip_settings *settings) {
+    chl_clip_stated stated;
+    CHL_TRY(chl_clip_read_stated(clip->model.params->source, &stated));
+    CHL_TRY(preset(clip, settings, &stated));
     CHL_TRY(chl_clip_import(clip->model.params, &clip->config));
+    if (settings->gelu == CHL_CLIP_GELU_AUTO && !stated.found &&
+        clip->config.origin == CHL_CLIP_UNKNOWN)
+        chl_log(CHL_LOG_WARN,
+                "%s: does not tell whether it was trained with QuickGELU (OpenAI, DFN) or GELU "
+                "(LAION, DataComp): QuickGELU is used; set clip_exact_gelu to choose",
+                clip->model.params->source);
     CHL_TRY(chl_params_check_all_used(clip->model.params));
     if (clip->config.embed > CHL_MAX_EMBEDDING)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: an embedding must have at most %d numbers, got %d",
                         clip->model.params->source, CHL_MAX_EMBEDDING, clip->config.embed);
     return CHL_OK;
+}
+
+/* The text tower has a row for each token. Merges of as many tokens in another order would fit, and
+ * give other embeddings without a word: a tower of OpenAI's size needs OpenAI's, unless this engine
+ * made it. */
+static chl_status check_merges(const chl_clip *clip) {
+    if (!clip->config.text.layers || !clip->tokenizer) return CHL_OK;
+    const int tokens = chl_tokenizer_vocabulary(clip->tokenizer), rows = clip->config.vocabulary;
+    if (tokens != rows)
+        return chl_fail(CHL_ERR_SHAPE,
+                        "vocab: the merges make %d tokens, the text tower of %s has %d: they do "
+                        "not belong together",
+                        tokens, clip->model.params->source, rows);
+    if (rows != CHL_TEXT_OPENAI || clip->config.origin == CHL_CLIP_OURS ||
+        chl_tokenizer_is_openais(clip->tokenizer))
+        return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "vocab: its merges are not those of OpenAI's CLIP, with which %s was trained: "
+                    "expected bpe_simple_vocab_16e6.txt.gz or the merges.txt of that model",
+                    clip->model.params->source);
 }
 
 chl_status chl_clip_new(const chl_model *model, const char *merges,
@@ -40,11 +87,11 @@ chl_status chl_clip_new(const chl_model *model, const char *merges,
         return chl_fail(CHL_ERR_MEMORY, "out of memory for CLIP");
     }
     clip->model = taken;
-    clip->config.exact_gelu = settings->exact_gelu;
     clip->resize = settings->resize;
     chl_status status;
-    CHL_TRY_GOTO(import(clip));
+    CHL_TRY_GOTO(import(clip, settings));
     if (merges) CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));
+    CHL_TRY_GOTO(check_merges(clip));
     *out = clip;
     return CHL_OK;
 done:
@@ -66,13 +113,7 @@ chl_status chl_clip_need_pictures(const chl_clip *clip, const char *why) {
 
 chl_status chl_clip_need_texts(const chl_clip *clip, const char *why) {
     if (!clip || !clip->config.text.layers) return chl_need(NULL, "clip with a text tower", why);
-    CHL_TRY(chl_need(clip->tokenizer, "vocab", why));
-    const int merges = chl_tokenizer_vocabulary(clip->tokenizer), known = clip->config.vocabulary;
-    if (merges <= known) return CHL_OK;
-    return chl_fail(CHL_ERR_SHAPE,
-                    "the merges make %d tokens, the text tower of %s knows %d: they do not "
-                    "belong together",
-                    merges, clip->model.params->source, known);
+    return chl_need(clip->tokenizer, "vocab", why);
 }
 
 /* --- nodes ------------------------------------------------------------------------------------ */

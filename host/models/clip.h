@@ -22,9 +22,18 @@
 #include "nets/clip.h"
 #include "text/tokenizer.h"
 
+/* The activation function. AUTO: as a settings file beside the weights says (clip_stated.h), else
+ * QuickGELU, with a warning where the weights may be of another origin than OpenAI. */
+typedef enum chl_clip_gelu {
+    CHL_CLIP_GELU_AUTO,
+    CHL_CLIP_GELU_EXACT,
+    CHL_CLIP_GELU_QUICK
+} chl_clip_gelu;
+
 typedef struct chl_clip_settings {
-    bool exact_gelu; /* the file was trained with GELU, not QuickGELU */
+    chl_clip_gelu gelu;
     chl_clip_resize resize;
+    int image_heads, text_heads; /* 0: as the settings file says, else by the width */
 } chl_clip_settings;
 
 typedef struct chl_clip {

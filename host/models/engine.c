@@ -18,7 +18,9 @@ static chl_status open_generator(chl_engine *engine, const chl_engine_options *o
 
 static chl_status open_clip(chl_engine *engine, const chl_engine_options *options) {
     if (!options->clip) return options->vocab ? try_merges(options->vocab) : CHL_OK;
-    const chl_clip_settings settings = {.exact_gelu = options->clip_exact_gelu != 0,
+    const chl_clip_settings settings = {.gelu = (chl_clip_gelu)options->clip_exact_gelu,
+                                        .image_heads = options->clip_image_heads,
+                                        .text_heads = options->clip_text_heads,
                                         .resize = options->clip_compatible ? CHL_CLIP_COMPATIBLE
                                                                            : CHL_CLIP_AREA};
     return chl_clip_open(&engine->place, options->clip, options->vocab, &settings, &engine->clip);

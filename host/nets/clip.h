@@ -20,10 +20,18 @@ typedef struct chl_clip_tower {
     int layers, width, heads, mlp; /* layers 0: the file has no such tower */
 } chl_clip_tower;
 
+/* Who wrote a file, as far as its names tell. */
+typedef enum chl_clip_origin {
+    CHL_CLIP_UNKNOWN, /* open_clip's and Hugging Face's names, which files of all origins have */
+    CHL_CLIP_OPENAI,  /* OpenAI's own archives: QuickGELU */
+    CHL_CLIP_OURS     /* this engine: QuickGELU, heads of 64 channels */
+} chl_clip_origin;
+
 /* Set to zero, or preset what no shape determines (heads, exact_gelu); chl_clip_import fills in the
  * rest. */
 typedef struct chl_clip_config {
-    chl_clip_tower image, text; /* heads: 0 = width / 64, OpenAI's head width */
+    chl_clip_origin origin;
+    chl_clip_tower image, text; /* heads: 0 = as the published CLIPs of that width have */
     bool exact_gelu;            /* false: x * sigmoid(1.702 x), which OpenAI trained with */
     int embed;                  /* size of the joint embedding */
     int resolution, patch;
@@ -33,7 +41,8 @@ typedef struct chl_clip_config {
 /* Renames OpenAI's, open_clip's or Hugging Face's keys in place, transposes and concatenates arrays
  * where the layouts differ, reads every size off the shapes. A file may have one tower only. Marks
  * all keys of the towers used, so that chl_params_check_all_used lists the unknown ones; a missing
- * key is CHL_ERR_KEY. */
+ * key is CHL_ERR_KEY. CHL_ERR_ARGUMENT for a width of which no published CLIP has a number of heads
+ * that is known here, unless the heads are preset. */
 chl_status chl_clip_import(chl_params *params, chl_clip_config *config);
 
 /* Random weights of that size under our names (OpenAI's initialisation). */

@@ -85,6 +85,43 @@ static chl_status to_our_names(chl_params *params) {
     return transpose_projection(params, "text_projection", "text_projection.weight");
 }
 
+/* Heads of the published CLIPs, by the width of the tower [OpenAI; open_clip's model_configs]: 64
+ * channels each up to a width of 1024, beyond it as listed. 0: no such model is known. */
+static int published_heads(int width, bool image) {
+    static const struct {
+        int width, image, text;
+    } wide[] = {
+        {1280, 16, 20}, /* image: ViT-H; text: ViT-bigG, ViT-e */
+        {1408, 16, 0},  /* ViT-g */
+        {1664, 16, 0},  /* ViT-bigG */
+        {1792, 16, 0},  /* ViT-e */
+    };
+    if (width % 64 == 0 && width <= 1024) return width / 64;
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
+        if (wide[i].width == width) return image ? wide[i].image : wide[i].text;
+    return 0;
+}
+
+/* Sets the heads where they are not preset. */
+static chl_status find_heads(const chl_params *params, bool image, chl_clip_origin origin,
+                             chl_clip_tower *tower) {
+    const char *field = image ? "clip_image_heads" : "clip_text_heads";
+    const bool preset = tower->heads != 0;
+    if (!preset && origin == CHL_CLIP_OURS && tower->width % 64 == 0)
+        tower->heads = tower->width / 64;
+    else if (!preset)
+        tower->heads = published_heads(tower->width, image);
+    if (tower->heads > 0 && tower->width % tower->heads == 0) return CHL_OK;
+    if (preset)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: %s must be a divisor of the tower's width, %d, got %d", params->source,
+                        field, tower->width, tower->heads);
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "%s: the %s tower has a width of %d, of which no published CLIP is known, and "
+                    "the number of attention heads does not show in the arrays: set %s",
+                    params->source, image ? "image" : "text", tower->width, field);
+}
+
 /* Reads the sizes of the blocks `prefix`{0...}; every key must be present. */
 static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_tower *tower) {
     static const struct {
@@ -109,11 +146,6 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
     CHL_TRY(chl_params_require(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
     tower->mlp = (int)fc->desc.dim[0];
     tower->width = (int)fc->desc.dim[1];
-    if (!tower->heads) tower->heads = tower->width / 64;
-    if (tower->heads < 1 || tower->width % tower->heads)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s: the width %d is not divisible by %d heads: set the number of heads",
-                        params->source, tower->width, tower->heads);
     return CHL_OK;
 }
 
@@ -125,6 +157,7 @@ static chl_status read_image(chl_params *params, chl_clip_config *config) {
     CHL_TRY(chl_params_use(params, 2, NULL, "visual.positional_embedding"));
     CHL_TRY(chl_params_use(params, 2, NULL, "visual_projection.weight"));
     CHL_TRY(read_tower(params, "visual.transformer.resblocks.", &config->image));
+    CHL_TRY(find_heads(params, true, config->origin, &config->image));
     config->patch = (int)chl_params_find(params, "visual.conv1.weight")->desc.dim[2];
     config->embed = (int)chl_params_find(params, "visual_projection.weight")->desc.dim[0];
     int tokens = (int)chl_params_find(params, "visual.positional_embedding")->desc.dim[0];
@@ -145,6 +178,7 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
     CHL_TRY(chl_params_use(params, 2, NULL, "positional_embedding"));
     CHL_TRY(chl_params_use(params, 2, NULL, "text_projection.weight"));
     CHL_TRY(read_tower(params, "transformer.resblocks.", &config->text));
+    CHL_TRY(find_heads(params, false, config->origin, &config->text));
     config->context = (int)chl_params_find(params, "positional_embedding")->desc.dim[0];
     config->vocabulary = (int)chl_params_find(params, "token_embedding.weight")->desc.dim[0];
     int embed = (int)chl_params_find(params, "text_projection.weight")->desc.dim[0];
@@ -156,7 +190,19 @@ static chl_status read_text(chl_params *params, chl_clip_config *config) {
     return CHL_OK;
 }
 
+/* Before anything is renamed. Our names are OpenAI's but for the projections. */
+static chl_clip_origin find_origin(const chl_params *params) {
+    if (chl_params_has(params, "input_resolution") && chl_params_has(params, "context_length"))
+        return CHL_CLIP_OPENAI;
+    const bool image = chl_params_has(params, "visual.conv1.weight") &&
+                       chl_params_has(params, "visual_projection.weight");
+    const bool text = chl_params_has(params, "ln_final.weight") &&
+                      chl_params_has(params, "text_projection.weight");
+    return image || text ? CHL_CLIP_OURS : CHL_CLIP_UNKNOWN;
+}
+
 chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
+    config->origin = find_origin(params);
     if (chl_params_has(params, "visual.layer1.0.conv1.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: this CLIP's image tower is a ResNet, expected a vision transformer "
@@ -178,7 +224,7 @@ chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
     /* used in contrastive training only, or present in OpenAI's archives and old Hugging Face files
      * without a use */
     static const char *const harmless[] = {"logit_scale", "input_resolution", "context_length",
-                                           "vocab_size", "position_ids"};
-    for (int i = 0; i < 5; i++) chl_params_ignore_suffix(params, harmless[i]);
+                                           "vocab_size",  "position_ids",     "logit_bias"};
+    for (int i = 0; i < 6; i++) chl_params_ignore_suffix(params, harmless[i]);
     return CHL_OK;
 }

@@ -6,6 +6,8 @@
 /* OpenAI's file has more merges than its vocabulary uses. CLIP reads 49152 - 256 - 2 of them: 49152
  * tokens less 256 bytes and 2 special tokens (the 256 bytes that end a word are not subtracted). */
 #define MAX_MERGES (49152 - 256 - 2)
+/* How the alphabet shows the byte of a space: U+0120. */
+#define BYTE_SPACE "\xC4\xA0"
 
 static uint32_t hash_text(const char *text, size_t length) {
     uint32_t hash = 2166136261u; /* FNV-1a */
@@ -101,6 +103,12 @@ static chl_status bad_line(const char *name, int64_t line, const char *what) {
                     (long long)line, what);
 }
 
+static void add_to_hash(chl_merges *m, const char *line, size_t length) {
+    if (!m->count) m->hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i <= length; i++)
+        m->hash = (m->hash ^ (i < length ? (unsigned char)line[i] : '\n')) * 0x100000001b3u;
+}
+
 /* A line "left right": the joined symbol gets the next id. */
 static chl_status add_merge(chl_merges *m, const char *line, size_t length, const char *name,
                             int64_t number) {
@@ -109,6 +117,12 @@ static chl_status add_merge(chl_merges *m, const char *line, size_t length, cons
         memchr(space + 1, ' ', (size_t)(line + length - space - 1)))
         return bad_line(name, number, "is not two symbols with one space between them");
     if (length > 1024) return bad_line(name, number, "has more than 1024 bytes");
+    if (memmem(line, length, BYTE_SPACE, sizeof BYTE_SPACE - 1))
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: line %lld merges a space, which CLIP's words never hold: this is the "
+                        "merges file of another tokenizer (GPT-2, RoBERTa, ...), expected CLIP's, "
+                        "bpe_simple_vocab_16e6.txt.gz",
+                        name, (long long)number);
     size_t left = (size_t)(space - line), right = length - left - 1;
     int32_t first = m->symbol_slot[slot_of(m, line, left)];
     int32_t second = m->symbol_slot[slot_of(m, space + 1, right)];
@@ -120,6 +134,7 @@ static chl_status add_merge(chl_merges *m, const char *line, size_t length, cons
     char joined[1024];
     memcpy(joined, line, left);
     memcpy(joined + left, space + 1, right);
+    add_to_hash(m, line, length);
     int32_t symbol;
     CHL_TRY(add_symbol(m, joined, left + right, 512 + m->count, &symbol));
     *merge = (chl_merge){.left = first, .right = second, .joined = symbol, .rank = m->count++};

@@ -30,10 +30,13 @@ typedef struct chl_merges {
     chl_merge *merge;                  /* hash of (left, right) */
     uint32_t slots;                    /* of both hashes, a power of two */
     int32_t count;                     /* of merges */
+    uint64_t hash;                     /* of the merges in their order: FNV-1a of the lines */
     int32_t byte[256], last_byte[256]; /* symbols of a byte within and at the end of a word */
 } chl_merges;
 
-/* Reads the text of a merges file; `merges` must be zero. After an error too, chl_merges_free. */
+/* Reads the text of a merges file; `merges` must be zero. After an error too, chl_merges_free. The
+ * merges of a tokenizer that keeps spaces (GPT-2, RoBERTa, BART) are CHL_ERR_FORMAT: CLIP's words
+ * hold none. */
 chl_status chl_merges_read(chl_merges *merges, const char *text, size_t size, const char *name);
 void chl_merges_free(chl_merges *merges);
 /* The merge of two neighbouring symbols; NULL when there is none. */

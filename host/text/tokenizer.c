@@ -131,6 +131,11 @@ int32_t chl_tokenizer_vocabulary(const chl_tokenizer *t) {
     return 512 + t->merges.count + 2;
 }
 
+bool chl_tokenizer_is_openais(const chl_tokenizer *t) {
+    const uint64_t published = 0x84ddd99cc594e5a6u; /* bpe_simple_vocab_16e6.txt.gz */
+    return chl_tokenizer_vocabulary(t) == CHL_TEXT_OPENAI && t->merges.hash == published;
+}
+
 /* --- encoding a text -------------------------------------------------------------------------- */
 /* Merges all neighbours whose merge has the lowest rank, until no neighbours have one. word
  * [length] symbols; returns their new number. */

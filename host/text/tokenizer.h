@@ -18,6 +18,7 @@
 #ifndef CHL_TEXT_TOKENIZER_H
 #define CHL_TEXT_TOKENIZER_H
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,10 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
 void chl_tokenizer_free(chl_tokenizer *tokenizer);
 /* The number of ids; start is the last but one, end the last. */
 int32_t chl_tokenizer_vocabulary(const chl_tokenizer *tokenizer);
+/* True for the merges of OpenAI's CLIP, in their order; every published CLIP with CHL_TEXT_OPENAI
+ * tokens was trained with them. */
+bool chl_tokenizer_is_openais(const chl_tokenizer *tokenizer);
+#define CHL_TEXT_OPENAI 49408
 
 /* ids [context], context >= 2: start, the text's tokens, end, zeros. end_index (may be NULL) is the
  * position of the end token, where CLIP's text encoder reads its result. A longer text is

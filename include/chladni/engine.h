@@ -38,11 +38,16 @@ typedef struct chl_engine_options {
     const char *face;      /* ArcFace IR-SE50 */
     const char *device;    /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
     chl_mel_mode mel;
-    int clip_exact_gelu; /* 1: the CLIP file was trained with GELU, not QuickGELU */
+    /* CLIP's activation. 0: as OpenAI's archives, or config.json or open_clip_config.json beside
+     * the weights, say; else QuickGELU, with a warning. 1: GELU (LAION). 2: QuickGELU (OpenAI). */
+    int clip_exact_gelu;
     int clip_compatible; /* 1: the paper authors' picture preprocessing (no mean, no deviation) */
     float conv_clamp; /* generator: 0 = by the file's kind (256 ada, none rosinality); < 0 none */
     chl_log_callback log; /* lines of this engine's work; NULL: to chl_log_to's callback */
     void *log_user;
+    /* Attention heads of CLIP's towers. 0: as a settings file beside the weights says, else those
+     * of the published CLIPs of that width. A width of which none is known needs them. */
+    int clip_image_heads, clip_text_heads;
 } chl_engine_options;
 
 /* Reads and checks the models, on the given device. *out is NULL on failure. CHL_ERR_IO, FORMAT,

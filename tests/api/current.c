@@ -41,11 +41,14 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
      offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type))
 
 int current_padded_struct(void) {
-    const int fine[] = {
-        ENDS_WITH(chl_engine_options, log_user), ENDS_WITH(chl_edit_options, user),
-        ENDS_WITH(chl_invert_options, user),     ENDS_WITH(chl_zero_shot_options, user),
-        ENDS_WITH(chl_trial_options, judged_by), ENDS_WITH(chl_ablation_options, trial),
-        ENDS_WITH(chl_train_options, ahead),     ENDS_WITH(chl_world_options, user)};
+    const int fine[] = {ENDS_WITH(chl_engine_options, clip_text_heads),
+                        ENDS_WITH(chl_edit_options, user),
+                        ENDS_WITH(chl_invert_options, user),
+                        ENDS_WITH(chl_zero_shot_options, user),
+                        ENDS_WITH(chl_trial_options, judged_by),
+                        ENDS_WITH(chl_ablation_options, trial),
+                        ENDS_WITH(chl_train_options, ahead),
+                        ENDS_WITH(chl_world_options, user)};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         if (!fine[i]) return (int)i + 1;
     return 0;

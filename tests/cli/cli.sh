@@ -85,12 +85,19 @@ ok "peers' spelling" edit --ckpt generator.safetensors --clip clip.safetensors -
    --audio_path "$rain" --step 2 --lambda_similarity 0.002 --out p.png
 ok "dry run" edit $models --seed 7 --sound "$rain" --dry-run
 is "tells FLOPs" has GFLOP out
-vocab="--vocab $fixtures/text/merges.txt"
+# as many merges as the random CLIP has tokens for: the fixture's, then of characters that no text here has
+{ cat "$fixtures/text/merges.txt"; LC_ALL=C awk 'BEGIN {
+    for (c = 161; c < 324; c++) if (c != 173 && c != 288) s[n++] = sprintf("%c%c", 192 + int(c / 64), 128 + c % 64)
+    for (e = 0; e < 2; e++) for (i = 0; i < n; i++) for (k = 0; k < n; k++) print s[i] " " s[k] (e ? "</w>" : "") }'; } |
+  head -n 48895 >merges.txt
+vocab="--vocab merges.txt"
 ok "by text" edit $models $vocab --seed 7 --text "heavy rain" --steps 2 --out t.png
 ok "from a neutral text" edit $models $vocab --seed 7 --text rain --neutral "a photo" --similarity directional --steps 2 --out u.png
 ok "embed texts in order" embed --clip clip.safetensors $vocab --text rain --text "heavy rain" --out t.npy --json
 is "both of them" has '"count":2' out
 bad "text that is not UTF-8" 1 "UTF-8" embed --clip clip.safetensors $vocab --text "$(printf '\377')" --out x.npy
+bad "merges of another model" 1 "714 tokens, the text tower of clip.safetensors has 49408" embed --clip clip.safetensors \
+  --vocab "$fixtures/text/merges.txt" --text rain --out x.npy
 bad "merges that are none" 1 "seven.png" embed --clip clip.safetensors --vocab seven.png --text rain --out x.npy
 both="--sound $rain --text rain $vocab"
 bad "sound and text without a mix" 2 "together need --mix" edit $models --seed 7 $both --out x.png

@@ -54,7 +54,7 @@ static void make_models(void) {
                                   .resolution = 32,
                                   .patch = 16,
                                   .context = 16,
-                                  .vocabulary = 1024};
+                                  .vocabulary = 714};
     const chl_swin_config audio = {.resolution = 224,
                                    .channels = 1,
                                    .patch = 4,

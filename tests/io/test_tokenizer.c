@@ -144,10 +144,12 @@ static void broken_merges_are_refused_with_the_line(void **state) {
     REFUSED("#version: 0.2\na bc\n", "no earlier line");
     REFUSED("#version: 0.2\na b\na b\n", "an earlier line merges");
     REFUSED("#version: 0.2\na b\n\nb c\n", "line 3");
+    REFUSED("#version: 0.2\na b\n\xC4\xA0 t\n", "line 3 merges a space"); /* GPT-2's first merge */
     MUST(chl_tokenizer_open_memory("#version: 0.2\r\na b</w>\r\n", 24, "m.txt", &t));
     int32_t ids[4];
     MUST(chl_tokenizer_encode(t, "ab", 4, ids, NULL)); /* 512 bytes come first */
     assert_int_equal(ids[1], 512);
+    assert_false(chl_tokenizer_is_openais(t));
     chl_tokenizer_free(t);
 
     static bytes file;

@@ -1,5 +1,6 @@
 /* Opened models: which kind a file is, graphs that are kept, one or many, from files or memory. On
  * small random models: they know nothing, but their bits can be compared. */
+#include "harness/full_merges.h"
 #include "harness/parity.h"
 #include "io/weights.h"
 #include "models/engine.h"
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MERGES CHLADNI_FIXTURES "/text/merges.txt"
+#define MERGES "m.txt"
 #define SOUND CHLADNI_FIXTURES "/sound/rain.wav"
 enum { EMBED = 128 };
 
@@ -26,6 +27,7 @@ static int open_models(void **state) {
     MUST(chl_weights_random("clip", 2, "c.safetensors"));
     MUST(chl_weights_random("audio", 3, "a.safetensors"));
     MUST(chl_weights_random("face", 4, "f.safetensors"));
+    write_full_merges(CHLADNI_FIXTURES "/text/merges.txt", MERGES);
     const chl_engine_options options = {.size = sizeof options,
                                         .generator = "g.safetensors",
                                         .clip = "c.safetensors",
@@ -42,7 +44,8 @@ static int close_models(void **state) {
     (void)state;
     chl_engine_close(engine);
     static const char *const files[] = {"g.safetensors", "c.safetensors", "a.safetensors",
-                                        "f.safetensors", "p.png",         "s.wav"};
+                                        "f.safetensors", "p.png",         "s.wav",
+                                        MERGES};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
     return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
 }

@@ -195,7 +195,7 @@ static chl_status write_clip(void) {
                                     .resolution = 16,
                                     .patch = 8,
                                     .context = 16,
-                                    .vocabulary = 1024};
+                                    .vocabulary = 714};
     chl_params *params;
     CHL_TRY(chl_clip_random(&config, 3, &params));
     chl_status status = chl_weights_write_safetensors(params, clip_path);
