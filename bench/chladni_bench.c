@@ -6,6 +6,7 @@
 #include "floors.h"
 #include "io/npy.h"
 #include "runtime/open.h"
+#include "train_steps.h"
 #include <getopt.h>
 #include <omp.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ static void usage(FILE *to) {
     fprintf(to, "usage: chladni-bench WORKLOAD [options]\n\n");
     for (int i = 0; i < WORKLOADS; i++)
         fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->what);
+    fprintf(to, "  %-10s whole steps of a training: chladni-bench train --help\n", "train");
     fprintf(to, "\n  --batch N       samples per run (1)\n"
                 "  --size N        picture of the generator, pixels a side (256)\n"
                 "  --device NAME   cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
@@ -329,6 +331,7 @@ static void release(program *p) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "train") == 0) return bench_train(argc - 1, argv + 1);
     program p;
     parse(argc, argv, &p);
     omp_set_num_threads(p.options.threads);

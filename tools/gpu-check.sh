@@ -5,7 +5,7 @@
 #     tools/gpu-check.sh [--quick] [--device cuda:N]     --quick: no compute-sanitizer, few timed runs
 #
 # Needs a C and C++ compiler, CMake, ninja or make, the CUDA toolkit and its driver, and what tools/setup.sh
-# installs besides sound, pictures and oneDNN. Every step says what it does; the first that fails ends it.
+# installs besides oneDNN; without the sound and picture libraries the trainings are left out. Every step says what it does; the first that fails ends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 device=cuda:0 quick=
@@ -44,9 +44,11 @@ step "build"
 generator=()
 mkdir -p "$build"
 command -v ninja >/dev/null && generator=(-G Ninja)
-cmake "${generator[@]}" -S . -B "$build" -DCHLADNI_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCHLADNI_ONEDNN=OFF -DCHLADNI_MEDIA=OFF \
+media=OFF trainings=() # which read sounds and pictures
+if pkg-config --exists sndfile soxr libpng libturbojpeg; then media=ON trainings=(train_on_device chladni-bench); fi
+cmake "${generator[@]}" -S . -B "$build" -DCHLADNI_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCHLADNI_ONEDNN=OFF -DCHLADNI_MEDIA=$media \
   -DCHLADNI_CUDA_ARCHITECTURES="$architecture-real" >"$log" 2>&1 || { tail -n 30 "$log"; fail "CMake failed ($log)"; }
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_backend test_ops test_fusion bench_ops >>"$log" 2>&1 ||
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target chladni_cuda test_backend test_ops test_fusion bench_ops "${trainings[@]}" >>"$log" 2>&1 ||
   { tail -n 30 "$log"; fail "the build failed ($log)"; }
 export CHLADNI_CUDA_MODULE=$PWD/$build/libchladni_cuda.so
 ops=("$build/tests/test_ops" --device "$device" --pending kernels/cuda/PENDING)
@@ -80,6 +82,14 @@ for fill in "" 1 3; do
   env ${fill:+CHLADNI_CUDA_FILL=$fill} "${fusion[@]}" >"$build/fusion.log" 2>&1 || { cat "$build/fusion.log"; fail "${fusion[*]} failed"; }
 done
 
+if [ $media = ON ]; then
+  step "three steps of each training, against the CPU"
+  "$build/tests/train_on_device" --device "$device" >"$build/train.log" 2>&1 || { cat "$build/train.log"; fail "train_on_device failed"; }
+  grep -E 'apart' "$build/train.log"
+else
+  step "trainings: not run, for sndfile, soxr, libpng or libturbojpeg is missing (tools/setup.sh)"
+fi
+
 sanitized="not run"
 if [ -z "$quick" ]; then
   sanitizer=$(command -v compute-sanitizer || echo "$(dirname "$nvcc")/compute-sanitizer")
@@ -103,6 +113,12 @@ mkdir -p bench/results
 runs=51; [ -z "$quick" ] || runs=11
 "$build/bench/bench_ops" --device "$device" --runs $runs >"$build/times"
 "$build/bench/bench_ops" --device "$device" --runs $runs --bf16 >>"$build/times"
+
+if [ $media = ON ]; then # a step as users run it
+  for model in audio clip generator judge; do
+    for flag in "" --bf16; do "$build/bench/chladni-bench" train $model --device "$device" $flag --json; done
+  done | tee "$build/train-times.jsonl"
+fi
 
 slug=$(echo "$name" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
 for batch in 1 8; do # for bench/peers/layers.py --table

@@ -28,6 +28,7 @@ typedef struct judge {
     chl_tensor picture, answer[CHL_JUDGE_QUESTIONS];
     /* of one batch */
     int64_t *chosen;
+    const uint8_t **bytes; /* [batch] */
     float *pixels, *answers;
 } judge;
 
@@ -85,9 +86,10 @@ static chl_status build(chl_trainer *t) {
     chl_graph *g = t->graph;
     const int n = t->options->batch, side = own->config.side;
     own->chosen = malloc((size_t)n * sizeof *own->chosen);
+    own->bytes = malloc((size_t)n * sizeof *own->bytes);
     own->pixels = malloc((size_t)n * (size_t)(side * side * 3) * sizeof *own->pixels);
     own->answers = malloc((size_t)n * CHL_JUDGE_CLASSES * sizeof *own->answers);
-    if (!own->chosen || !own->pixels || !own->answers)
+    if (!own->chosen || !own->bytes || !own->pixels || !own->answers)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d pictures", n);
     own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
     chl_net net = chl_trainer_net(t, own->params);
@@ -113,12 +115,12 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     judge *own = t->own;
     const int n = t->options->batch, side = own->config.side;
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, n, own->chosen));
-    for (int i = 0; i < n; i++) {
-        const uint8_t *bytes;
-        CHL_TRY(chl_dataset_picture(t->data, own->chosen[i], side, &bytes));
-        chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, i, side, bytes,
-                            own->pixels + (int64_t)i * side * side * 3);
-    }
+    for (int i = 0; i < n; i++)
+        CHL_TRY(chl_dataset_picture(t->data, own->chosen[i], side, &own->bytes[i]));
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < n; i++)
+        chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, i, side,
+                            own->bytes[i], own->pixels + (int64_t)i * side * side * 3);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const int classes = own->config.classes[q];
         memset(own->answers, 0, (size_t)(n * classes) * sizeof *own->answers);
@@ -139,6 +141,7 @@ static void release(chl_trainer *t) {
     if (!own) return;
     chl_params_free(own->params);
     free(own->chosen);
+    free(own->bytes);
     free(own->pixels);
     free(own->answers);
     free(own);

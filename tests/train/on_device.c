@@ -1,12 +1,14 @@
-/* All four trainings on the emulated GPU against the CPU: three steps of small networks, with the
- * frozen models that each needs, in float32 (losses and weights to 1e-4) and in bf16 (to a few per
- * cent); and a run on the GPU that is stopped and resumed writes the bits of one that was not. */
-#include "backend_emu.h"
+/* All four trainings on a GPU against the CPU: three steps of small networks, with the frozen
+ * models that each needs, in float32 (losses and weights to 1e-4) and in bf16 (to a few per cent);
+ * and a run on the GPU that is stopped and resumed writes the bits of one that was not.
+ *
+ *     train_on_device --device NAME     tests/emu runs it on the emulated GPU */
 #include "demo/train_judge.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "io/weights.h"
+#include "runtime/open.h"
 #include "train/trainer.h"
 #include <jansson.h>
 #include <math.h>
@@ -19,6 +21,9 @@
 #include <cmocka.h>
 /* which needs cmocka's assertions */
 #include "train/temporary.h"
+#ifdef TEST_BACKEND_EMU
+#include "emu/backend_emu.h"
+#endif
 
 #define MUST(call)                                                                                 \
     do {                                                                                           \
@@ -27,6 +32,7 @@
 
 enum { SAMPLES = 4, SIDE = 16, LATENT = 6, STEPS = 3, WAVE = 22050 };
 
+static chl_device *gpu;
 static char *root, *data;
 
 /* --- four samples with everything that a training needs ------------------------------------------
@@ -86,7 +92,7 @@ static int remove_data(void **state) {
  */
 static chl_model_place place_of(const char *name) {
     const bool cpu = strcmp(name, "cpu") == 0;
-    return (chl_model_place){.device = cpu ? chl_device_cpu() : chl_device_emu(),
+    return (chl_model_place){.device = cpu ? chl_device_cpu() : gpu,
                              .precision = strcmp(name, "bf16") == 0 ? CHL_BF16 : CHL_F32};
 }
 
@@ -174,7 +180,7 @@ static double assert_near(const char *run, const char *reference, double loss_al
 
 static void assert_resumes(const chl_training *training, chl_train_options o, const char *whole) {
     char *out = in_folder(root, "resumed");
-    const chl_model_place place = place_of("emu");
+    const chl_model_place place = place_of("gpu");
     o.out = out;
     o.resume = 1;
     for (o.stop_after = 2; o.stop_after <= STEPS; o.stop_after++)
@@ -201,13 +207,13 @@ static void assert_ahead_changes_nothing(const chl_training *training, chl_train
 
 /* The CPU's run stays for the trainings that need its model; the caller frees its name. */
 static char *compare(const chl_training *training, chl_train_options o) {
-    char *cpu = run_on(training, o, "cpu"), *emu = run_on(training, o, "emu");
+    char *cpu = run_on(training, o, "cpu"), *on_gpu = run_on(training, o, "gpu");
     char *bf16 = run_on(training, o, "bf16");
-    assert_near(emu, cpu, 1e-4, 1e-4);
+    assert_near(on_gpu, cpu, 1e-4, 1e-4);
     assert_true(assert_near(bf16, cpu, 4e-2, 2e-2) > 1e-4); /* it computes in bf16 */
-    assert_resumes(training, o, emu);
+    assert_resumes(training, o, on_gpu);
     assert_ahead_changes_nothing(training, o, cpu);
-    free(emu);
+    free(on_gpu);
     free(bf16);
     return cpu;
 }
@@ -276,15 +282,15 @@ static void a_run_on_the_gpu_that_is_told_to_stop_resumes(void **state) {
     int seen = 0;
     chl_train_options o = options_of(&chl_training_judge, "side=16,widths=8-16");
     o.steps = 6;
-    MUST(judge_on("emu", "unstopped", o));
+    MUST(judge_on("gpu", "unstopped", o));
     o.progress = stop_at_2;
     o.user = &seen;
-    assert_int_equal(judge_on("emu", "stopped", o), CHL_ERR_CANCELLED);
+    assert_int_equal(judge_on("gpu", "stopped", o), CHL_ERR_CANCELLED);
     assert_non_null(strstr(chl_error(), "stopped after step 3 of 6"));
     assert_int_equal(seen, 3);
     o.progress = NULL;
     o.resume = 1;
-    MUST(judge_on("emu", "stopped", o));
+    MUST(judge_on("gpu", "stopped", o));
     char *whole = in_folder(root, "unstopped"), *out = in_folder(root, "stopped");
     assert_true(same_file(whole, out, "checkpoint.safetensors"));
     free(whole);
@@ -296,7 +302,7 @@ static void a_loss_that_is_no_number_is_found_at_its_step(void **state) {
     chl_train_options o = options_of(&chl_training_judge, "side=16,widths=8-16");
     o.steps = 9;
     o.rate = 1e30f;
-    static const char *const names[] = {"cpu", "emu"};
+    static const char *const names[] = {"cpu", "gpu"};
     for (int i = 0; i < 2; i++) {
         char folder[32];
         snprintf(folder, sizeof folder, "broken-%s", names[i]);
@@ -322,12 +328,29 @@ static void a_picture_that_cannot_be_read_is_named(void **state) {
     o.data = folder;
     o.batch = 1;
     o.steps = SAMPLES;
-    assert_int_equal(judge_on("emu", "unread", o), CHL_ERR_IO);
+    assert_int_equal(judge_on("gpu", "unread", o), CHL_ERR_IO);
     assert_non_null(strstr(chl_error(), "99.png"));
     free(folder);
 }
 
-int main(void) {
+#ifdef TEST_BACKEND_EMU
+static bool open_gpu(int argc, char **argv) {
+    (void)argc;
+    (void)argv;
+    gpu = chl_device_emu();
+    return true;
+}
+#else
+static bool open_gpu(int argc, char **argv) {
+    const char *why = "usage: train_on_device --device NAME";
+    if (argc == 3 && !strcmp(argv[1], "--device")) gpu = chl_device_open(argv[2], &why);
+    if (!gpu) fprintf(stderr, "train_on_device: %s\n", why);
+    return gpu != NULL;
+}
+#endif
+
+int main(int argc, char **argv) {
+    if (!open_gpu(argc, argv)) return 2;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judge_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(generator_trains_on_the_gpu_as_on_the_cpu),
@@ -336,5 +359,7 @@ int main(void) {
         cmocka_unit_test(a_run_on_the_gpu_that_is_told_to_stop_resumes),
         cmocka_unit_test(a_loss_that_is_no_number_is_found_at_its_step),
         cmocka_unit_test(a_picture_that_cannot_be_read_is_named)};
-    return cmocka_run_group_tests(tests, write_data, remove_data);
+    const int failed = cmocka_run_group_tests(tests, write_data, remove_data);
+    chl_device_close(gpu);
+    return failed;
 }

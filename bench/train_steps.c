@@ -1,0 +1,259 @@
+/* chladni-bench train MODEL: seconds of a training's whole steps - batches, copies, forward and
+ * backward pass, updates, log - on a folder of the demo's world, as `chladni train` runs them. */
+#include "train_steps.h"
+#include "base/status.h"
+#include <chladni/demo.h>
+#include <chladni/train.h>
+#include <dirent.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <omp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_ROOM 512
+#define SAMPLES 40 /* at least: several of each kind */
+#define WARM 3     /* steps that do not count: decoding, first use of libraries, recording */
+
+typedef struct training {
+    const char *model, *device, *sizes;
+    int batch, runs, threads, ahead;
+    bool half, json;
+    char folder[64]; /* temporary: data, runs */
+    double *seconds; /* [WARM + runs] of the steps */
+    double before;   /* when the step before ended */
+    int done;
+} training;
+
+static void usage(FILE *to) {
+    fprintf(to, "usage: chladni-bench train (audio | clip | generator | judge) [options]\n\n"
+                "Times whole steps on a folder of the demo's world that it writes and removes.\n\n"
+                "  --batch N      samples per step (the training's default)\n"
+                "  --sizes K=N    of the network, as in `chladni train`\n"
+                "  --device NAME  cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
+                "  --bf16         activations in bf16, on a GPU\n"
+                "  --ahead N      batches made ahead (1 on a GPU, 0 on the CPU)\n"
+                "  --threads N    of the CPU (all cores)\n"
+                "  --runs N       timed steps (20)\n"
+                "  --json         one line of JSON on stdout instead of text\n");
+}
+
+/* A flag's whole number >= min, or an exit. */
+static int number(const char *text, const char *flag, int min) {
+    char *end;
+    const long value = strtol(text, &end, 10);
+    if (!*text || *end || value < min || value > 1 << 20) {
+        fprintf(stderr, "chladni-bench: --%s takes a whole number from %d, not \"%s\"\n", flag, min,
+                text);
+        exit(2);
+    }
+    return (int)value;
+}
+
+static void parse(int argc, char **argv, training *t) {
+    enum { BATCH = 256, SIZES, DEVICE, HALF, AHEAD, THREADS, RUNS, JSON, HELP };
+    static const struct option flags[] = {
+        {"batch", 1, NULL, BATCH},   {"sizes", 1, NULL, SIZES},
+        {"device", 1, NULL, DEVICE}, {"bf16", 0, NULL, HALF},
+        {"ahead", 1, NULL, AHEAD},   {"threads", 1, NULL, THREADS},
+        {"runs", 1, NULL, RUNS},     {"json", 0, NULL, JSON},
+        {"help", 0, NULL, HELP},     {0}};
+    *t = (training){.runs = 20, .threads = omp_get_num_procs()};
+    for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
+        case BATCH:
+            t->batch = number(optarg, flags[index].name, 1);
+            break;
+        case SIZES:
+            t->sizes = optarg;
+            break;
+        case DEVICE:
+            t->device = optarg;
+            break;
+        case HALF:
+            t->half = true;
+            break;
+        case AHEAD:
+            t->ahead = number(optarg, flags[index].name, 0);
+            break;
+        case THREADS:
+            t->threads = number(optarg, flags[index].name, 1);
+            break;
+        case RUNS:
+            t->runs = number(optarg, flags[index].name, 1);
+            break;
+        case JSON:
+            t->json = true;
+            break;
+        case HELP:
+            usage(stdout);
+            exit(0);
+        default:
+            usage(stderr);
+            exit(2);
+        }
+    if (optind + 1 != argc) {
+        usage(stderr);
+        exit(2);
+    }
+    t->model = argv[optind];
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+static const char *inside(const training *t, const char *name, char *path) {
+    snprintf(path, PATH_ROOM, "%s/%s", t->folder, name);
+    return path;
+}
+
+static void remove_all(const char *path) {
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        char inner[PATH_ROOM];
+        struct stat about;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        if (snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name) >= (int)sizeof inner)
+            continue;
+        if (lstat(inner, &about) == 0 && S_ISDIR(about.st_mode))
+            remove_all(inner);
+        else
+            unlink(inner);
+    }
+    if (folder) closedir(folder);
+    rmdir(path);
+}
+
+static chl_status write_data(const training *t, int samples) {
+    char path[PATH_ROOM];
+    chl_world_options world = chl_world_defaults();
+    world.out = inside(t, "data", path);
+    world.count = samples;
+    return chl_world_write(&world);
+}
+
+/* A CLIP pair for the sounds to be trained towards: one step of its own training. */
+static chl_status make_clip(const training *t) {
+    char data[PATH_ROOM], out[PATH_ROOM];
+    chl_train_options options = {.size = sizeof options};
+    CHL_TRY(chl_train_defaults("clip", &options));
+    options.data = inside(t, "data", data);
+    options.out = inside(t, "clip", out);
+    options.sizes = "resolution=32,width=64,layers=1,text_width=64,text_layers=1";
+    options.steps = 1;
+    options.batch = 2;
+    options.device = "cpu";
+    return chl_train(&options);
+}
+
+/* --- the steps -------------------------------------------------------------------------------- */
+static int note_step(void *user, const chl_train_progress *progress) {
+    training *t = user;
+    t->seconds[t->done++] = progress->seconds - t->before;
+    t->before = progress->seconds;
+    return 0;
+}
+
+static chl_status run_steps(training *t, chl_train_options *options) {
+    char data[PATH_ROOM], out[PATH_ROOM], clip[PATH_ROOM], vocab[PATH_ROOM];
+    options->data = inside(t, "data", data);
+    options->out = inside(t, "run", out);
+    options->steps = WARM + t->runs;
+    options->save_every = 0;
+    options->sizes = t->sizes;
+    options->device = t->device;
+    options->precision = t->half ? CHL_PRECISION_BF16 : CHL_PRECISION_FLOAT32;
+    options->ahead = t->ahead;
+    options->progress = note_step;
+    options->user = t;
+    if (strcmp(t->model, "audio") == 0) {
+        CHL_TRY(make_clip(t));
+        options->clip = inside(t, "clip/model.safetensors", clip);
+        options->vocab = inside(t, "clip/merges.txt", vocab);
+    }
+    return chl_train(options);
+}
+
+/* --- the report ------------------------------------------------------------------------------- */
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What the run says that it computed on; "cpu" where it says nothing. */
+static json_t *read_device(const training *t) {
+    char path[PATH_ROOM];
+    json_t *options = json_load_file(inside(t, "run/options.json", path), 0, NULL);
+    json_t *device = json_object_get(json_object_get(options, "machine"), "device");
+    device = json_is_string(device) ? json_incref(device) : json_string("cpu");
+    json_decref(options);
+    return device;
+}
+
+/* Seconds that the timed steps waited for their batches. */
+static double read_waited(const training *t) {
+    char path[PATH_ROOM], line[4096];
+    double waited = 0;
+    FILE *stats = fopen(inside(t, "run/stats.jsonl", path), "r");
+    for (int i = 0; stats && fgets(line, sizeof line, stats); i++) {
+        json_t *step = json_loads(line, 0, NULL);
+        if (i >= WARM) waited += json_number_value(json_object_get(step, "waited"));
+        json_decref(step);
+    }
+    if (stats) fclose(stats);
+    return waited;
+}
+
+static void report(training *t, const chl_train_options *options) {
+    const int n = t->runs;
+    double *sorted = t->seconds + WARM, total = 0;
+    for (int i = 0; i < n; i++) total += sorted[i];
+    const double waited = read_waited(t) / total;
+    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+    const double median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
+    json_t *on = read_device(t);
+    const char *precision = t->half ? "bf16" : "float", *device = json_string_value(on);
+    if (t->json)
+        printf("{\"workload\": \"train %s\", \"device\": \"%s\", \"precision\": \"%s\", \"batch\": "
+               "%d, \"threads\": %d, \"median\": %.9f, \"quartiles\": [%.9f, %.9f], \"waited\": "
+               "%.4f}\n",
+               t->model, device, precision, options->batch, t->threads, median, sorted[n / 4],
+               sorted[n - 1 - n / 4], waited);
+    else
+        printf("train %s on %s in %s, batch %d, %d threads: a step: median %.1f ms, quartiles %.1f "
+               "- %.1f, %.0f samples/s, %.1f %% of the time waiting for data\n",
+               t->model, device, precision, options->batch, t->threads, 1e3 * median,
+               1e3 * sorted[n / 4], 1e3 * sorted[n - 1 - n / 4], options->batch / median,
+               100 * waited);
+    json_decref(on);
+}
+
+static chl_status measure(training *t) {
+    chl_train_options options = {.size = sizeof options};
+    CHL_TRY(chl_demo_register());
+    CHL_TRY(chl_train_defaults(t->model, &options));
+    if (t->batch) options.batch = t->batch;
+    t->seconds = calloc((size_t)(WARM + t->runs), sizeof *t->seconds);
+    if (!t->seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", t->runs);
+    CHL_TRY(write_data(t, options.batch < SAMPLES ? SAMPLES : options.batch));
+    CHL_TRY(run_steps(t, &options));
+    report(t, &options);
+    return CHL_OK;
+}
+
+int bench_train(int argc, char **argv) {
+    training t;
+    parse(argc, argv, &t);
+    omp_set_num_threads(t.threads);
+    snprintf(t.folder, sizeof t.folder, "/tmp/chladni-bench-XXXXXX");
+    if (!mkdtemp(t.folder)) {
+        perror("chladni-bench: /tmp");
+        return 1;
+    }
+    const chl_status status = measure(&t);
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    remove_all(t.folder);
+    free(t.seconds);
+    return status != CHL_OK;
+}
