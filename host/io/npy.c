@@ -11,8 +11,8 @@
  * any order, and nothing else: no structured types, no objects (which numpy would unpickle), at
  * most CHL_MAX_RANK dimensions. */
 #include "io/npy.h"
+#include "base/file_bytes.h"
 #include "io/element.h"
-#include "io/file_map.h"
 #include "io/new_file.h"
 #include <stdlib.h>
 #include <string.h>
@@ -162,18 +162,18 @@ chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl
 
 chl_status chl_npy_read(const char *path, chl_desc *desc, void **data) {
     chl_status status;
-    chl_file_map map = {0};
+    chl_file_bytes file = {0};
     chl_params *params = NULL;
     *data = NULL;
-    CHL_TRY_GOTO(chl_file_map_open(path, &map));
+    CHL_TRY_GOTO(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
     CHL_TRY_GOTO(chl_params_new(path, &params));
-    CHL_TRY_GOTO(chl_npy_parse(map.data, map.size, path, params));
+    CHL_TRY_GOTO(chl_npy_parse(file.data, file.size, path, params));
     *desc = params->array[0].desc;
     *data = params->array[0].data;
     params->array[0].data = NULL;
 done:
     chl_params_free(params);
-    chl_file_map_close(&map);
+    chl_file_bytes_free(&file);
     return status;
 }
 

@@ -25,6 +25,7 @@ void chl_raster_free(chl_raster *raster) {
 }
 
 #ifdef CHLADNI_MEDIA
+#include "base/file_bytes.h"
 #include "io/jpeg_markers.h"
 #include <errno.h>
 #include <png.h>
@@ -33,11 +34,10 @@ void chl_raster_free(chl_raster *raster) {
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <turbojpeg.h>
 #include <unistd.h>
 
-#define MAX_BYTES ((long long)512 << 20) /* of a picture file */
+#define MAX_BYTES ((int64_t)512 << 20) /* of a picture file, or what comes through a pipe */
 
 /* Allocates the raster, once its size is known and allowed. */
 static chl_status raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
@@ -239,39 +239,13 @@ chl_status chl_raster_read_memory(const void *data, size_t size, const char *nam
     return status;
 }
 
-static chl_status read_bytes(const char *path, uint8_t **data, size_t *size) {
-    struct stat about;
-    FILE *file = fopen(path, "rb");
-    if (!file || fstat(fileno(file), &about)) {
-        int reason = errno;
-        if (file) fclose(file);
-        return chl_fail(CHL_ERR_IO, "%s: cannot be opened: %s", path, strerror(reason));
-    }
-    chl_status status = CHL_OK;
-    if (!S_ISREG(about.st_mode))
-        status = chl_fail(CHL_ERR_IO, "%s: is not a regular file", path);
-    else if (about.st_size > MAX_BYTES)
-        status = chl_fail(CHL_ERR_UNSUPPORTED,
-                          "%s: has %lld bytes, expected at most %lld in a picture file", path,
-                          (long long)about.st_size, MAX_BYTES);
-    else if (!(*data = malloc((size_t)about.st_size + 1)))
-        status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
-    if (status == CHL_OK) {
-        *size = fread(*data, 1, (size_t)about.st_size, file);
-        if (ferror(file))
-            status = chl_fail(CHL_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    }
-    fclose(file);
-    return status;
-}
-
 chl_status chl_raster_read(const char *path, chl_raster *out) {
-    uint8_t *data = NULL;
-    size_t size = 0;
+    const chl_file_rules rules = {.max_bytes = MAX_BYTES, .pipes = true};
+    chl_file_bytes file;
     *out = (chl_raster){0};
-    chl_status status = read_bytes(path, &data, &size);
-    if (status == CHL_OK) status = chl_raster_read_memory(data, size, path, out);
-    free(data);
+    CHL_TRY(chl_file_bytes_read(path, &rules, &file));
+    const chl_status status = chl_raster_read_memory(file.data, file.size, path, out);
+    chl_file_bytes_free(&file);
     return status;
 }
 

@@ -10,8 +10,18 @@
  *
  * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate). Integer samples are
  * scaled to [-1, 1), float samples are kept as stored; a NaN or infinite sample is CHL_ERR_NUMERIC,
- * naming the second and the channel. A file that is shorter or longer than its header says is read
- * to its real end, with a warning in the log.
+ * naming the second and the channel.
+ *
+ * A file is decoded to its true end, whatever length its header claims or the first frames suggest:
+ * MP3 of variable bit rate without a Xing header, concatenated MP3 and OGG files, FLAC behind its
+ * claimed end, WAV, RF64 and CAF with an unknown size (0, all ones), as programs write to a pipe. A
+ * file that breaks off is used as far as it goes, with a warning in the log; CHL_ERR_FORMAT where
+ * the decoder finds damage. A read error, or a file that becomes shorter while it is read, is
+ * CHL_ERR_IO.
+ *
+ * A path may name a pipe (FIFO, /dev/stdin): it is read into memory first, up to
+ * CHL_SOUND_MAX_PIPE_BYTES, and waits a minute for bytes (base/file_bytes.h). Directories, sockets
+ * and devices are refused.
  *
  * In a build without CHLADNI_MEDIA every call is CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_SOUND_H
@@ -21,6 +31,8 @@
 #include <stdint.h>
 
 #define CHL_SOUND_RATE 44100
+/* What comes through a pipe is kept in memory: 3 h 22 min of CD sound. More is an error. */
+#define CHL_SOUND_MAX_PIPE_BYTES ((int64_t)2 << 30)
 
 typedef struct chl_sound chl_sound;
 
@@ -34,7 +46,7 @@ chl_status chl_sound_open_memory(const void *data, size_t size, const char *name
 chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const float *samples,
                                   const char *name, chl_sound **out);
 void chl_sound_close(chl_sound *sound);
-/* Length at 44 100 Hz, as the header claims it. */
+/* Length at 44 100 Hz, as the header claims it; MP3s are counted. */
 int64_t chl_sound_samples(const chl_sound *sound);
 /* Reads up to `want` samples into out; fewer only at the end. `sound` is a chl_sound *: the void
  * pointer makes both functions fit chl_wave_source (sound/mel.h). */

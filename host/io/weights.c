@@ -1,5 +1,5 @@
 #include "io/weights.h"
-#include "io/file_map.h"
+#include "base/file_bytes.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/torch.h"
@@ -63,17 +63,17 @@ chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name,
 
 chl_status chl_weights_read(const char *path, chl_params **out) {
     chl_status status;
-    chl_file_map map = {0};
+    chl_file_bytes file = {0};
     chl_params *params = NULL;
     *out = NULL;
-    CHL_TRY_GOTO(chl_file_map_open(path, &map));
+    CHL_TRY_GOTO(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
     CHL_TRY_GOTO(chl_params_new(path, &params));
-    CHL_TRY_GOTO(chl_weights_parse(map.data, map.size, path, params));
+    CHL_TRY_GOTO(chl_weights_parse(file.data, file.size, path, params));
     *out = params;
     params = NULL;
 done:
     chl_params_free(params);
-    chl_file_map_close(&map);
+    chl_file_bytes_free(&file);
     return status;
 }
 

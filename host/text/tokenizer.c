@@ -1,9 +1,8 @@
 #include "text/tokenizer.h"
+#include "base/file_bytes.h"
 #include "text/characters.h"
 #include "text/merges.h"
-#include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -98,25 +97,11 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
 
 chl_status chl_tokenizer_open(const char *path, chl_tokenizer **out) {
     *out = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file) return chl_fail(CHL_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    size_t capacity = 1 << 20, size = 0;
-    char *data = malloc(capacity);
-    while (data) {
-        size += fread(data + size, 1, capacity - size, file);
-        if (size < capacity || size > MAX_FILE_BYTES) break;
-        char *larger = realloc(data, capacity *= 2);
-        if (!larger) free(data);
-        data = larger;
-    }
-    chl_status status = CHL_OK;
-    if (!data)
-        status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
-    else if (ferror(file))
-        status = chl_fail(CHL_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    fclose(file);
-    if (status == CHL_OK) status = chl_tokenizer_open_memory(data, size, path, out);
-    free(data);
+    const chl_file_rules rules = {.max_bytes = MAX_FILE_BYTES, .pipes = true};
+    chl_file_bytes file;
+    CHL_TRY(chl_file_bytes_read(path, &rules, &file));
+    const chl_status status = chl_tokenizer_open_memory(file.data, file.size, path, out);
+    chl_file_bytes_free(&file);
     return status;
 }
 

@@ -11,8 +11,8 @@
  * WordNet's tagged texts. Both files are kept in memory as they are; nothing is parsed until a word
  * is looked up, and every field is then checked. */
 #include "text/wordnet.h"
+#include "base/file_bytes.h"
 #include <ctype.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,34 +55,19 @@ static chl_status copy_text(const char *from, size_t size, text *out) {
     return CHL_OK;
 }
 
-static chl_status read_stream(FILE *file, text *out) {
-    if (fseek(file, 0, SEEK_END)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
-    long size = ftell(file);
-    if (size < 0 || fseek(file, 0, SEEK_SET)) return chl_fail(CHL_ERR_IO, "%s", strerror(errno));
-    if ((size_t)size > MAX_FILE)
-        return chl_fail(CHL_ERR_FORMAT, "has %ld bytes, expected at most %zu", size, MAX_FILE);
-    out->data = malloc((size_t)size + 1);
-    if (!out->data) return chl_fail(CHL_ERR_MEMORY, "out of memory");
-    out->size = (size_t)size;
-    if (fread(out->data, 1, out->size, file) != out->size)
-        return chl_fail(CHL_ERR_IO, "cannot be read to its end");
-    out->data[out->size] = '\n';
-    return CHL_OK;
-}
-
 static chl_status read_file(const char *folder, const char *kind, const char *name, text *out) {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/%s.%s", folder, kind, name) >= (int)sizeof path)
         return chl_fail(CHL_ERR_ARGUMENT, "the path of WordNet's folder is too long");
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return chl_fail(
-            CHL_ERR_IO,
-            "%s: cannot be opened: %s; synonyms need WordNet's data files: install the "
-            "package wordnet-base and name its folder (/usr/share/wordnet), or name none",
-            path, strerror(errno));
-    chl_status status = read_stream(file, out);
-    fclose(file);
+    const chl_file_rules rules = {.max_bytes = MAX_FILE};
+    chl_file_bytes file;
+    chl_status status = chl_file_bytes_read(path, &rules, &file);
+    if (status != CHL_OK)
+        return chl_fail_in(
+            status, "synonyms need WordNet's data files: install the package wordnet-base and "
+                    "name its folder (/usr/share/wordnet), or name none");
+    status = copy_text((const char *)file.data, file.size, out);
+    chl_file_bytes_free(&file);
     return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", path);
 }
 

@@ -1,6 +1,6 @@
 /* checkpoint.safetensors: all trainable arrays, and "chladni.run", a JSON text as bytes that says
  * which run and which step they belong to, and what the other files of the folder hold. */
-#include "io/file_map.h"
+#include "base/file_bytes.h"
 #include "io/safetensors.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -75,11 +75,11 @@ done:
 
 /* --- reading ---------------------------------------------------------------------------------- */
 static chl_status read_file(const char *path, chl_params **out) {
-    chl_file_map map;
+    chl_file_bytes file;
     CHL_TRY(chl_params_new(path, out));
-    CHL_TRY(chl_file_map_open(path, &map));
-    chl_status status = chl_safetensors_parse(map.data, map.size, path, *out);
-    chl_file_map_close(&map);
+    CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
+    chl_status status = chl_safetensors_parse(file.data, file.size, path, *out);
+    chl_file_bytes_free(&file);
     return status;
 }
 

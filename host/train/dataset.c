@@ -1,5 +1,6 @@
 /* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
 #include "train/dataset.h"
+#include "base/file_bytes.h"
 #include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
@@ -156,11 +157,15 @@ static chl_status read_line(reader *r, const char *text, size_t length) {
 }
 
 static chl_status read_lines(reader *r) {
-    FILE *file = fopen(r->path, "r");
-    if (!file)
-        return chl_fail(CHL_ERR_IO,
-                        "%s: %s: a data folder has a file pairs.jsonl, one JSON object a line",
-                        r->path, strerror(errno));
+    chl_open_file opened;
+    const chl_status there = chl_file_open(r->path, false, &opened);
+    if (there != CHL_OK)
+        return chl_fail_in(there, "a data folder has a file pairs.jsonl, one JSON object a line");
+    FILE *file = fdopen(opened.descriptor, "r");
+    if (!file) {
+        close(opened.descriptor);
+        return chl_fail(CHL_ERR_MEMORY, "%s: %s", r->path, strerror(errno));
+    }
     char *text = NULL;
     size_t size = 0;
     chl_status status = CHL_OK;

@@ -12,7 +12,7 @@
  * What must be on the disk before what, so that a power failure is no worse than a kill: the bytes
  * of a file before its name (chl_new_file_commit: fsync, then rename); stats.jsonl and the names of
  * all files before the checkpoint's name; the checkpoint's name before "saved" is said. */
-#include "io/file_map.h"
+#include "base/file_bytes.h"
 #include "io/safetensors.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -99,13 +99,13 @@ static chl_status copy_text(const void *data, size_t size, char **text) {
 
 static chl_status read_text(const chl_trainer *t, const char *file, char **text, size_t *size) {
     char *path;
-    chl_file_map map;
+    chl_file_bytes bytes;
     CHL_TRY(chl_run_folder_file(&t->inside->folder, file, &path));
-    chl_status status = chl_file_map_open(path, &map);
+    chl_status status = chl_file_bytes_read(path, &(chl_file_rules){0}, &bytes);
     if (status == CHL_OK) {
-        *size = map.size;
-        status = copy_text(map.data, map.size, text);
-        chl_file_map_close(&map);
+        *size = bytes.size;
+        status = copy_text(bytes.data, bytes.size, text);
+        chl_file_bytes_free(&bytes);
     }
     free(path);
     return status;

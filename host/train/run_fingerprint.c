@@ -1,8 +1,8 @@
 /* The fingerprint of a run: its options, and the content of the files that they name. A checkpoint
  * holds it under the key "identity". */
+#include "base/file_bytes.h"
 #include "base/machine.h"
 #include "base/options.h"
-#include "io/file_map.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <math.h>
@@ -142,10 +142,10 @@ uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes) {
 
 chl_status chl_file_digest(const char *path, uint64_t *digest) {
     *digest = 0;
-    chl_file_map map;
-    CHL_TRY(chl_file_map_open(path, &map));
-    *digest = chl_digest(CHL_DIGEST_START ^ map.size, map.data, map.size);
-    chl_file_map_close(&map);
+    chl_file_bytes file;
+    CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
+    *digest = chl_digest(CHL_DIGEST_START ^ file.size, file.data, file.size);
+    chl_file_bytes_free(&file);
     return CHL_OK;
 }
 

@@ -80,7 +80,10 @@ CHL_CHECKED chl_status chl_generate(chl_engine *engine, int count, const float *
 
 /* --- embedding -------------------------------------------------------------------------------- */
 /* Each writes one embedding of unit length, [embedding] numbers.
- * A sound file (WAV, FLAC, OGG, MP3; mono mix at 44.1 kHz) by the audio encoder. */
+ * A sound file (WAV, FLAC, OGG, MP3, AIFF; mono mix at 44.1 kHz) by the audio encoder. It is heard
+ * to its true end, whatever its header claims; a file that breaks off costs a warning in the log, a
+ * read error is CHL_ERR_IO. path may name a pipe (/dev/stdin): up to 2 GiB, and CHL_ERR_IO after a
+ * minute without bytes. */
 CHL_CHECKED chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding);
 /* The same with the waveform amplified by gain_db decibels (negative: attenuated). CHL_ERR_ARGUMENT
  * for a gain other than 0 in compatible mode, where it would change nothing. */
@@ -113,7 +116,8 @@ CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
                                       const float *pixels, float *embedding);
 
 /* --- files ------------------------------------------------------------------------------------ */
-/* Reads PNG or JPEG: pixels [height][width][3] in [-1, 1], to be freed with chl_release. */
+/* Reads PNG or JPEG, from a file or a pipe: pixels [height][width][3] in [-1, 1], to be freed with
+ * chl_release. */
 CHL_CHECKED chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels);
 /* The same from the file's bytes in memory. */
 CHL_CHECKED chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,

@@ -1,0 +1,39 @@
+/* What decodes a sound file: frames of interleaved floats, front to back; this room only. */
+#ifndef CHL_IO_SOUND_DECODER_H
+#define CHL_IO_SOUND_DECODER_H
+#include "io/sound_bytes.h"
+
+/* libsndfile reports INT64_MAX for a header without a length; this value can still be multiplied by
+ * a rate. */
+#define CHL_SOUND_UNKNOWN_LENGTH (INT64_MAX / 65536)
+
+typedef struct chl_sound_decoder {
+    const char *name;
+    int rate, channels;
+    int64_t frames; /* as the header claims; CHL_SOUND_UNKNOWN_LENGTH where it does not */
+    bool warned;    /* the user knows already that the file is not what its header says */
+    bool cut;       /* the length is unknown because the file ends in the middle */
+    void *state;
+    /* Up to `want` frames -> out [want][channels]; 0 only at the sound's true end. */
+    chl_status (*read)(struct chl_sound_decoder *decoder, float *out, int64_t want, int64_t *got);
+    chl_status (*rewind)(struct chl_sound_decoder *decoder);
+    void (*close)(struct chl_sound_decoder *decoder);
+} chl_sound_decoder;
+
+/* How libsndfile failed to open a file. */
+typedef enum chl_sndfile_verdict {
+    CHL_SNDFILE_OPENED,
+    CHL_SNDFILE_MP3,     /* which libmpg123 reads better: not opened */
+    CHL_SNDFILE_UNKNOWN, /* another container or encoding */
+    CHL_SNDFILE_FAILED
+} chl_sndfile_verdict;
+
+/* `out` has its name; after CHL_OK with CHL_SNDFILE_OPENED it is to be closed. CHL_SNDFILE_UNKNOWN
+ * leaves the reason in `why`, which has room for 128 bytes. */
+chl_status chl_sndfile_open(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,
+                            chl_sound_decoder *out);
+/* CHL_ERR_UNSUPPORTED in a build without libmpg123. */
+chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *out);
+/* Whether this build has libmpg123. */
+bool chl_mpg123_is_there(void);
+#endif
