@@ -26,6 +26,7 @@ void chl_raster_free(chl_raster *raster) {
 
 #ifdef CHLADNI_MEDIA
 #include "base/file_bytes.h"
+#include "io/exif.h"
 #include "io/jpeg_markers.h"
 #include <errno.h>
 #include <png.h>
@@ -59,6 +60,30 @@ static chl_status raster_new(const char *name, int64_t height, int64_t width, ch
     return CHL_OK;
 }
 
+/* Turns and mirrors the picture so that an orientation-1 viewer shows it upright. */
+static chl_status orient(chl_raster *raster, int orientation) {
+    if (orientation <= 1 || orientation > 8) return CHL_OK;
+    bool swap = orientation >= 5; /* rows of the result are columns of the source */
+    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    int64_t from_h = raster->height, from_w = raster->width;
+    int64_t height = swap ? from_w : from_h, width = swap ? from_h : from_w;
+    uint8_t *turned = malloc((size_t)(height * width * 3));
+    if (!turned)
+        return chl_fail(CHL_ERR_MEMORY,
+                        "out of memory to rotate a picture as its EXIF orientation says");
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) {
+            int64_t sy = swap ? x : y, sx = swap ? y : x;
+            if (flip_y) sy = from_h - 1 - sy;
+            if (flip_x) sx = from_w - 1 - sx;
+            memcpy(turned + (y * width + x) * 3, raster->rgb + (sy * from_w + sx) * 3, 3);
+        }
+    free(raster->rgb);
+    *raster = (chl_raster){.height = (int32_t)height, .width = (int32_t)width, .rgb = turned};
+    return CHL_OK;
+}
+
 /* --- reading PNG ------------------------------------------------------------------------------ */
 /* The state that must survive libpng's longjmp is kept here, not in local variables. */
 typedef struct png_reader {
@@ -70,6 +95,7 @@ typedef struct png_reader {
     uint8_t *rows; /* [height, width, 4] */
     png_bytep *row;
     chl_raster *out;
+    int orientation;
     jmp_buf escape;
     chl_status status;
 } png_reader;
@@ -110,6 +136,18 @@ static void lay_over_white(const uint8_t *rgba, int64_t pixels, uint8_t *rgb) {
     }
 }
 
+static int png_orientation(const png_reader *r) {
+    png_uint_32 size = 0;
+    png_bytep block = NULL;
+    if (png_get_eXIf_1(r->png, r->info, &size, &block)) return chl_exif_orientation(block, size);
+    png_textp text = NULL;
+    const int texts = png_get_text(r->png, r->info, &text, NULL);
+    for (int i = 0; i < texts; i++)
+        if (strcmp(text[i].key, "Raw profile type exif") == 0)
+            return chl_exif_orientation_in_text(text[i].text);
+    return 1;
+}
+
 static void decode_png(png_reader *r) {
     png_read_info(r->png, r->info);
     int64_t height = png_get_image_height(r->png, r->info);
@@ -127,8 +165,9 @@ static void decode_png(png_reader *r) {
     }
     for (int64_t y = 0; y < height; y++) r->row[y] = r->rows + y * width * 4;
     png_read_image(r->png, r->row);
-    png_read_end(r->png, NULL);
+    png_read_end(r->png, r->info);
     lay_over_white(r->rows, height * width, r->out->rgb);
+    r->orientation = png_orientation(r);
 }
 
 /* setjmp in a function of its own: nothing local to it changes before the jump. */
@@ -151,7 +190,7 @@ static chl_status read_png(const uint8_t *data, size_t size, const char *name, c
     png_destroy_read_struct(&r.png, &r.info, NULL);
     free(r.rows);
     free(r.row);
-    return r.status;
+    return r.status == CHL_OK ? orient(out, r.orientation) : r.status;
 }
 
 /* --- reading JPEG ----------------------------------------------------------------------------- */
@@ -184,37 +223,13 @@ static chl_status decode_jpeg(tjhandle jpeg, const uint8_t *data, size_t size, c
     return CHL_OK;
 }
 
-/* Turns and mirrors the picture so that an orientation-1 viewer shows it upright. */
-static chl_status orient(chl_raster *raster, int orientation) {
-    if (orientation <= 1 || orientation > 8) return CHL_OK;
-    bool swap = orientation >= 5; /* rows of the result are columns of the source */
-    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    int64_t from_h = raster->height, from_w = raster->width;
-    int64_t height = swap ? from_w : from_h, width = swap ? from_h : from_w;
-    uint8_t *turned = malloc((size_t)(height * width * 3));
-    if (!turned)
-        return chl_fail(CHL_ERR_MEMORY,
-                        "out of memory to rotate a picture as its EXIF orientation says");
-    for (int64_t y = 0; y < height; y++)
-        for (int64_t x = 0; x < width; x++) {
-            int64_t sy = swap ? x : y, sx = swap ? y : x;
-            if (flip_y) sy = from_h - 1 - sy;
-            if (flip_x) sx = from_w - 1 - sx;
-            memcpy(turned + (y * width + x) * 3, raster->rgb + (sy * from_w + sx) * 3, 3);
-        }
-    free(raster->rgb);
-    *raster = (chl_raster){.height = (int32_t)height, .width = (int32_t)width, .rgb = turned};
-    return CHL_OK;
-}
-
 static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
     tjhandle jpeg = tjInitDecompress();
     if (!jpeg) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     chl_status status = decode_jpeg(jpeg, data, size, name, out);
     tjDestroy(jpeg);
     if (status != CHL_OK) return status;
-    return orient(out, chl_exif_orientation(data, size));
+    return orient(out, chl_jpeg_orientation(data, size));
 }
 
 /* --- reading either --------------------------------------------------------------------------- */

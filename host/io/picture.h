@@ -3,8 +3,9 @@
  *
  * Every picture becomes RGB: grey is repeated in three channels, palettes are looked up, 16 bits
  * are scaled to 8 with rounding, transparent pixels are composited over white (on the stored
- * values, as PIL does), a JPEG is rotated and mirrored as its EXIF orientation says. Limits: a CMYK
- * JPEG is an error; colour profiles are ignored.
+ * values, as PIL does), and the picture is rotated and mirrored as its EXIF orientation says
+ * (JPEG's APP1, PNG's eXIf and ImageMagick's text in its place). Limits: a CMYK JPEG is an error;
+ * colour profiles are ignored.
  *
  * In a build without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_PICTURE_H

@@ -4,6 +4,7 @@
 #include "harness/parity.h"
 #include "io/picture.h"
 #include <dirent.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,143 @@ static void jpegs_are_read_upright_to_one_level(void **state) {
     }
     check("grey", "jpg", 1);
     check("progressive", "jpg", 1);
+}
+
+/* --- orientation ------------------------------------------------------------------------------ */
+/* An EXIF block whose first entry is another one and whose second says `orientation`, as a number
+ * of `type` (1 byte, 3 short, 4 long). */
+static void exif_block(bytes *to, int orientation, bool big, int type) {
+    void (*const number)(bytes *, uint32_t, int) = big ? put_be : put_le;
+    to->size = 0;
+    put_text(to, big ? "MM" : "II");
+    number(to, 42, 2);
+    number(to, 8, 4);
+    number(to, 2, 2);
+    number(to, 0x0100, 2);
+    number(to, 4, 2);
+    number(to, 1, 4);
+    number(to, 21, 4);
+    number(to, 0x0112, 2);
+    number(to, (uint32_t)type, 2);
+    number(to, 1, 4);
+    number(to, (uint32_t)orientation, type == 1 ? 1 : type == 4 ? 4 : 2);
+    if (type != 4) number(to, 0, type == 1 ? 3 : 2);
+    number(to, 0, 4);
+}
+
+static void insert(size_t at, const bytes *block) {
+    assert_true(file.size + block->size <= sizeof file.data);
+    memmove(file.data + at + block->size, file.data + at, file.size - at);
+    memcpy(file.data + at, block->data, block->size);
+    file.size += block->size;
+}
+
+static void add_jpeg_exif(const bytes *exif, bytes *segment) {
+    segment->size = 0;
+    put_text(segment, "\xff\xe1");
+    put_be(segment, (uint32_t)exif->size + 8, 2);
+    put(segment, "Exif\0\0", 6);
+    put(segment, exif->data, exif->size);
+    insert(2, segment);
+}
+
+static uint32_t crc32_of(const uint8_t *data, size_t size) {
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+/* Before the pixels (at 33, behind the header), or between them and the end. */
+static void add_png_chunk(const char *kind, const void *data, size_t size, bool late,
+                          bytes *chunk) {
+    chunk->size = 0;
+    put_be(chunk, (uint32_t)size, 4);
+    put_text(chunk, kind);
+    put(chunk, data, size);
+    put_be(chunk, crc32_of(chunk->data + 4, size + 4), 4);
+    insert(late ? file.size - 12 : 33, chunk);
+}
+
+static void add_png_text(const bytes *exif, bytes *chunk) {
+    static char text[4096];
+    size_t at = 0;
+    const char key[] = "Raw profile type exif"; /* with its 0 */
+    memcpy(text, key, sizeof key);
+    at = sizeof key;
+    at += (size_t)sprintf(text + at, "\nexif\n%8zu\n", exif->size + 6);
+    at += (size_t)sprintf(text + at, "457869660000");
+    for (size_t i = 0; i < exif->size; i++)
+        at += (size_t)sprintf(text + at, "%s%02x", i % 30 == 0 ? "\n" : "", exif->data[i]);
+    add_png_chunk("tEXt", text, at, false, chunk);
+}
+
+/* Where a pixel of the upright picture lies in the stored one [EXIF 2.3, orientation]. */
+static void source_of(int orientation, int h, int w, int y, int x, int *sy, int *sx) {
+    const int at[9][2] = {
+        {0},    {y, x},         {y, w - 1 - x},         {h - 1 - y, w - 1 - x}, {h - 1 - y, x},
+        {x, y}, {h - 1 - x, y}, {h - 1 - x, w - 1 - y}, {x, w - 1 - y}};
+    *sy = at[orientation][0];
+    *sx = at[orientation][1];
+}
+
+static void expect_turned(const chl_raster *stored, int orientation) {
+    chl_raster turned;
+    MUST(chl_raster_read_memory(file.data, file.size, "turned", &turned));
+    const bool swapped = orientation >= 5;
+    assert_int_equal(turned.height, swapped ? stored->width : stored->height);
+    assert_int_equal(turned.width, swapped ? stored->height : stored->width);
+    for (int y = 0; y < turned.height; y++)
+        for (int x = 0; x < turned.width; x++) {
+            int sy, sx;
+            source_of(orientation, stored->height, stored->width, y, x, &sy, &sx);
+            assert_memory_equal(turned.rgb + 3 * (y * turned.width + x),
+                                stored->rgb + 3 * (sy * stored->width + sx), 3);
+        }
+    chl_raster_free(&turned);
+}
+
+static void every_container_and_byte_order_is_turned_upright(void **state) {
+    (void)state;
+    static bytes exif, piece;
+    static const int types[] = {1, 3, 4};
+    chl_raster jpeg, png;
+    load_bytes(&file, "picture/progressive.jpg");
+    MUST(chl_raster_read_memory(file.data, file.size, "a.jpg", &jpeg));
+    load_bytes(&file, "picture/rgb8.png");
+    MUST(chl_raster_read_memory(file.data, file.size, "a.png", &png));
+    for (int k = 0; k < 8 * 2 * 3; k++) {
+        const int orientation = 1 + k % 8;
+        exif_block(&exif, orientation, k / 8 % 2, types[k / 16]);
+        load_bytes(&file, "picture/progressive.jpg");
+        add_jpeg_exif(&exif, &piece);
+        expect_turned(&jpeg, orientation);
+        for (int late = 0; late < 2; late++) {
+            load_bytes(&file, "picture/rgb8.png");
+            add_png_chunk("eXIf", exif.data, exif.size, late, &piece);
+            expect_turned(&png, orientation);
+        }
+        load_bytes(&file, "picture/rgb8.png");
+        add_png_text(&exif, &piece);
+        expect_turned(&png, orientation);
+    }
+    for (int wrong = 0; wrong <= 9; wrong += 9) { /* is upright */
+        exif_block(&exif, wrong, true, 3);
+        load_bytes(&file, "picture/rgb8.png");
+        add_png_chunk("eXIf", exif.data, exif.size, false, &piece);
+        expect_turned(&png, 1);
+    }
+    exif_block(&exif, 6, true, 3);
+    for (size_t size = 4; size < exif.size - 4; size++) { /* cut anywhere: read or upright */
+        const bool whole = size >= exif.size - 6;         /* the value's two bytes are there */
+        load_bytes(&file, "picture/rgb8.png");
+        add_png_chunk("eXIf", exif.data, size, false, &piece);
+        expect_turned(&png, whole ? 6 : 1);
+    }
+    chl_raster_free(&jpeg);
+    chl_raster_free(&png);
 }
 
 static void expect_failure(chl_status expected, const char *text) {
@@ -197,6 +335,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_png_is_read_exactly),
         cmocka_unit_test(jpegs_are_read_upright_to_one_level),
+        cmocka_unit_test(every_container_and_byte_order_is_turned_upright),
         cmocka_unit_test(damaged_pictures_are_refused_by_name),
         cmocka_unit_test(headers_that_claim_too_many_pixels_are_refused),
         cmocka_unit_test(a_picture_is_written_whole_or_not_at_all),
