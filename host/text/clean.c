@@ -47,6 +47,12 @@ static chl_status encode(const chl_characters *text, char **utf8) {
     return CHL_OK;
 }
 
+static chl_status copy(const int32_t *from, size_t count, chl_characters *to) {
+    to->count = 0;
+    for (size_t i = 0; i < count; i++) CHL_TRY(chl_characters_add(to, from[i]));
+    return CHL_OK;
+}
+
 static bool is_space(int32_t c) {
     return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
@@ -57,7 +63,8 @@ static bool is_space(int32_t c) {
  * ligatures, full and half width forms. */
 static bool is_compatibility_form(int32_t c) {
     return c == 0x132 || c == 0x133 || c == 0x149 || (c >= 0x1c4 && c <= 0x1cc) ||
-           (c >= 0x1f1 && c <= 0x1f3) || (c >= 0xfb00 && c <= 0xfb06) || (c > 0xff00 && c < 0xfff0);
+           (c >= 0x1f1 && c <= 0x1f3) || (c >= 0xfb00 && c <= 0xfb06) ||
+           (c > 0xff00 && c < 0xfff0) || c == 0x3000;
 }
 
 static bool is_control(int32_t c) {
@@ -70,9 +77,23 @@ static int32_t straight(int32_t c) {
     return c >= 0x201c && c <= 0x201f ? '"' : c;
 }
 
+/* The length of "\033[1;31m" and the like at `at`; 0 when there is none. */
+static size_t terminal_escape(const int32_t *at, size_t left) {
+    if (left < 3 || at[0] != 27 || at[1] != '[') return 0;
+    size_t i = 2;
+    while (i < left && ((at[i] >= '0' && at[i] <= '9') || at[i] == ';')) i++;
+    return i < left && (at[i] | 32) >= 'a' && (at[i] | 32) <= 'z' ? i + 1 : 0;
+}
+
 static chl_status fix_characters(const chl_characters *text, chl_characters *out) {
+    out->count = 0;
     for (size_t i = 0; i < text->count; i++) {
         int32_t c = text->at[i];
+        const size_t escape = terminal_escape(text->at + i, text->count - i);
+        if (escape > 0) {
+            i += escape - 1;
+            continue;
+        }
         if (is_control(c)) continue;
         utf8proc_int32_t plain[8] = {c};
         utf8proc_ssize_t count = 1;
@@ -80,6 +101,7 @@ static chl_status fix_characters(const chl_characters *text, chl_characters *out
         if (is_compatibility_form(c))
             count =
                 utf8proc_decompose_char(c, plain, 8, UTF8PROC_COMPAT | UTF8PROC_COMPOSE, &boundary);
+        if (c == 0xfb05) plain[0] = 0x17f; /* of "long s t" ftfy keeps the long s */
         for (utf8proc_ssize_t j = 0; j < count && j < 8; j++)
             CHL_TRY(chl_characters_add(out, straight(plain[j])));
     }
@@ -146,15 +168,56 @@ static chl_status lower(const chl_characters *text, chl_characters *out) {
     return CHL_OK;
 }
 
+static bool is_same(const chl_characters *a, const chl_characters *b) {
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->at, b->at, a->count * sizeof *a->at) == 0);
+}
+
+/* What ftfy does to one line, until nothing changes. */
+static chl_status fix_line(chl_characters *line, bool unescape) {
+    chl_characters before = {0}, fixed = {0};
+    chl_status status;
+    do {
+        CHL_TRY_GOTO(copy(line->at, line->count, &before));
+        if (unescape) chl_html_unescape(line, CHL_HTML_FTFY);
+        CHL_TRY_GOTO(chl_mojibake_repair(line));
+        CHL_TRY_GOTO(fix_characters(line, &fixed));
+        CHL_TRY_GOTO(normalise(&fixed));
+        CHL_TRY_GOTO(copy(fixed.at, fixed.count, line));
+    } while (!is_same(line, &before));
+done:
+    chl_characters_free(&before);
+    chl_characters_free(&fixed);
+    return status;
+}
+
+/* A "<" is taken for a sign that the text is HTML, whose references mean something: from its line
+ * on they stay. */
+static chl_status fix_lines(const chl_characters *text, chl_characters *out) {
+    chl_characters line = {0};
+    chl_status status = CHL_OK;
+    bool unescape = true;
+    for (size_t from = 0, to; from < text->count; from = to) {
+        for (to = from; to < text->count && text->at[to] != '\n'; to++)
+            if (text->at[to] == '<') unescape = false;
+        if (to < text->count) to++;
+        CHL_TRY_GOTO(copy(text->at + from, to - from, &line));
+        CHL_TRY_GOTO(fix_line(&line, unescape));
+        for (size_t i = 0; i < line.count; i++) CHL_TRY_GOTO(chl_characters_add(out, line.at[i]));
+    }
+done:
+    chl_characters_free(&line);
+    return status;
+}
+
 chl_status chl_text_clean(const char *utf8, char **cleaned) {
     chl_characters text = {0}, fixed = {0}, small = {0};
     chl_status status;
     *cleaned = NULL;
     CHL_TRY_GOTO(decode(utf8, &text));
-    chl_html_unescape(&text);
-    chl_html_unescape(&text);
-    CHL_TRY_GOTO(fix_characters(&text, &fixed));
-    CHL_TRY_GOTO(normalise(&fixed));
+    CHL_TRY_GOTO(fix_lines(&text, &fixed));
+    chl_html_unescape(&fixed, CHL_HTML_BROWSER);
+    chl_html_unescape(&fixed, CHL_HTML_BROWSER);
     collapse_spaces(&fixed);
     CHL_TRY_GOTO(lower(&fixed, &small));
     CHL_TRY_GOTO(encode(&small, cleaned));

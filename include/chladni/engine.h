@@ -96,7 +96,9 @@ CHL_CHECKED chl_status chl_embed_sound_level(chl_engine *engine, const char *pat
 CHL_CHECKED chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int channels,
                                                int64_t frames, const float *samples, float gain_db,
                                                float *embedding);
-/* A text in UTF-8 by CLIP; needs vocab. */
+/* A text in UTF-8 by CLIP; needs vocab. It is cleaned as CLIP's tokenizer does it with ftfy and
+ * html.unescape: &comma; and &EACUTE; are what they stand for, "cafÃ©" is "café". What differs from
+ * ftfy, and how often, is in docs/method.md, "From prompt to tokens". */
 CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
 /* pixels [height][width][3] in [-1, 1] by CLIP: centre square, area resize, image tower. */
 CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
