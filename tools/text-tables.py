@@ -41,8 +41,8 @@ def html_names():
             capitals.append(f'{{"{name.upper()}", {{{", ".join(str(ord(c)) for c in upper)}}}}},')
     with open(os.path.join(ROOT, "html_names.c"), "w", encoding="utf-8") as file:
         file.write(
-            "/* Written by tools/text-tables.py. The names of HTML 5's character references, sorted by bytes, what\n"
-            " * they stand for, and whether the name is known without a semicolon. */\n"
+            "/* Written by tools/text-tables.py: the names of HTML 5's character references, sorted by bytes,\n"
+            " * what they stand for, and whether the name is known without a semicolon. */\n"
             '#include "text/html_names.h"\n\n/* clang-format off */\n'
             f"const chl_html_name chl_html_names[CHL_HTML_NAMES] = {{\n{rows(items)}\n}};\n\n"
             f"const chl_html_capitals chl_html_long_capitals[CHL_HTML_LONG_CAPITALS] = {{\n{rows(capitals)}\n}};\n"
@@ -76,7 +76,8 @@ def charsets():
         tables.append(f"    {{ /* {charset} */\n{rows(f'{v},' for v in values)}\n    }},")
     with open(os.path.join(ROOT, "charsets.c"), "w", encoding="utf-8") as file:
         file.write(
-            "/* Written by tools/text-tables.py. The characters of the bytes 128 to 255 in encodings of one byte. */\n"
+            "/* Written by tools/text-tables.py: the characters of the bytes 128 to 255 in encodings of one\n"
+            " * byte. */\n"
             '#include "text/charsets.h"\n\n/* clang-format off */\n'
             "const uint16_t chl_charset[CHL_CHARSETS][128] = {\n" + "\n".join(tables) + "\n};\n/* clang-format on */\n"
         )

@@ -1,4 +1,5 @@
-/* Written by tools/text-tables.py. The characters of the bytes 128 to 255 in encodings of one byte. */
+/* Written by tools/text-tables.py: the characters of the bytes 128 to 255 in encodings of one
+ * byte. */
 #include "text/charsets.h"
 
 /* clang-format off */

@@ -1,5 +1,5 @@
-/* Written by tools/text-tables.py. The names of HTML 5's character references, sorted by bytes, what
- * they stand for, and whether the name is known without a semicolon. */
+/* Written by tools/text-tables.py: the names of HTML 5's character references, sorted by bytes,
+ * what they stand for, and whether the name is known without a semicolon. */
 #include "text/html_names.h"
 
 /* clang-format off */
