@@ -31,12 +31,17 @@ typedef struct op_input {
     bool half;     /* an activation: bf16 when the suite runs in bf16 */
 } op_input;
 
+/* v + e E + d D + ed E D with E^2 = D^2 = 0 (reference/second_order.h) */
+typedef struct second_order {
+    double v, e, d, ed;
+} second_order;
+
 struct op_case;
 /* Reference forward. Index inputs arrive as real numbers. out[] are zeroed. */
 typedef struct reference_call {
     const struct op_case *op;
     const chl_desc *in_desc;
-    const void *const *in; /* double or double complex, NULL when absent */
+    const void *const *in; /* double, double complex or second_order, NULL when absent */
     const chl_desc *out_desc;
     void *const *out;
 } reference_call;
@@ -49,6 +54,7 @@ typedef struct op_case {
     int (*build)(chl_graph *g, const struct op_case *c, const chl_tensor *in, chl_tensor *out);
     void (*real)(const reference_call *call);
     void (*complex_)(const reference_call *call);
+    void (*second)(const reference_call *call); /* NULL: built without a C++ compiler */
     int inputs;
     op_input in[CHL_MAX_IN];
     const void *settings;      /* for build and reference; may be NULL */
@@ -65,9 +71,12 @@ typedef struct op_case_list {
 #define OP_CASES(family, array)                                                                    \
     const op_case_list op_cases_##family = {array, (int)(sizeof(array) / sizeof(array)[0])};
 
-/* Names both compilations of tests/reference/<name>.c in an op_case. */
-#define REFERENCE_OF(name) .real = reference_##name##_real, .complex_ = reference_##name##_complex
+/* Names the three compilations of tests/reference/<name>.c in an op_case. */
+#define REFERENCE_OF(name)                                                                         \
+    .real = reference_##name##_real, .complex_ = reference_##name##_complex,                       \
+    .second = reference_##name##_second
 #define DECLARE_REFERENCE(name)                                                                    \
     void reference_##name##_real(const reference_call *call);                                      \
-    void reference_##name##_complex(const reference_call *call);
+    void reference_##name##_complex(const reference_call *call);                                   \
+    void reference_##name##_second(const reference_call *call) __attribute__((weak));
 #endif

@@ -100,6 +100,10 @@ static bool run_family(const op_case_list *list, chl_device *device, bool to_fir
 static int run_second(const char *only) {
     op_coverage coverage = {0};
     int cases = 0, wrong = 0;
+    if (!families[0].list->cases[0].second) {
+        fprintf(stderr, "test_ops: --second needs references that a C++ compiler built\n");
+        return 1;
+    }
     for (int op = 0; op < CHL_OP_COUNT; op++) {
         const bool missing = !chl_rule_of((chl_op)op)->gradient;
         if (missing == op_test_is_open((chl_op)op)) continue;

@@ -2,7 +2,7 @@
 #include "sequence_settings.h"
 
 REFERENCE(activation) {
-    const activation_settings *s = call->op->settings;
+    const activation_settings *s = SETTINGS(activation_settings);
     for (int64_t i = 0; i < chl_count(&call->out_desc[0]); i++) {
         real x = IN(0)[i], y = 0;
         switch (s->kind) {

@@ -4,7 +4,7 @@
 #include "reference.h"
 
 REFERENCE(adam) {
-    const adam_step *s = call->op->settings;
+    const adam_step *s = SETTINGS(adam_step);
     const double beta1 = (double)s->adam.beta1, beta2 = (double)s->adam.beta2;
     const double decay = (double)s->adam.decay, t = (double)s->index + 1;
     const double rate = (double)s->rate * (double)s->adam.rate_scale;

@@ -21,7 +21,7 @@ static void attend(const attention_settings *s, const real *sequence, int64_t to
 }
 
 REFERENCE(attention) {
-    const attention_settings *s = call->op->settings;
+    const attention_settings *s = SETTINGS(attention_settings);
     const int64_t tokens = call->in_desc[0].dim[1], channels = call->in_desc[0].dim[2] / 3;
     for (int64_t row = 0; row < call->in_desc[0].dim[0] * tokens; row++)
         for (int64_t first = 0; first < channels; first += channels / s->heads)

@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(batch_norm_train) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const real *x = IN(0), *gamma = IN(1), *beta = IN(2);
     real *y = OUT(0), *mean = OUT(1), *var = OUT(2);
     const int64_t channels = call->in_desc[1].dim[0];

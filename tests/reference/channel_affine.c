@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(channel_affine) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const real *x = IN(0), *mul = IN(1), *add = IN(2);
     const int64_t channels = call->in_desc[1].dim[0];
     for (int64_t i = 0; i < chl_count(&call->out_desc[0]); i++) {

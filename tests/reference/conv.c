@@ -2,7 +2,7 @@
 #include "reference.h"
 
 REFERENCE(conv) {
-    const conv_case *a = call->op->settings;
+    const conv_case *a = SETTINGS(conv_case);
     const real *x = IN(0), *w = IN(1), *b = IN(2);
     const int64_t *in = call->in_desc[0].dim, *out = call->out_desc[0].dim;
     const int64_t kernel = call->in_desc[1].dim[2];

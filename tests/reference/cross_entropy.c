@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(cross_entropy) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const int64_t rows = call->in_desc[0].dim[0], columns = call->in_desc[0].dim[1];
     for (int64_t i = 0; i < rows; i++) {
         const real *row = IN(0) + i * columns;

@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(demodulate) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const double gain = (double)a->demodulate.gain;
     const int64_t inputs = call->in_desc[0].dim[1], outputs = call->in_desc[1].dim[0];
     for (int64_t n = 0; n < call->in_desc[0].dim[0]; n++)

@@ -19,7 +19,7 @@ static uint32_t philox(uint64_t key, uint64_t step, uint32_t row) {
 }
 
 REFERENCE(drop_path) {
-    const drop_path_settings *s = call->op->settings;
+    const drop_path_settings *s = SETTINGS(drop_path_settings);
     int64_t rows = call->in_desc[0].dim[0], row = chl_count(&call->in_desc[0]) / rows;
     if (philox(0, 0, 0) != 0x6627e8d5) return;
     for (int64_t i = 0; i < rows * row; i++) {

@@ -3,7 +3,7 @@
 #include "reference.h"
 
 REFERENCE(ema) {
-    const ema_step *s = call->op->settings;
+    const ema_step *s = SETTINGS(ema_step);
     const double warm = ((double)s->index + 1) / ((double)s->index + 10);
     const double decay = (double)s->decay;
     const double d = s->warm_up && warm < decay ? warm : decay;

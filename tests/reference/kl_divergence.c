@@ -9,7 +9,7 @@ static real log_sum(const real *x, int64_t count, double tau) {
 }
 
 REFERENCE(kl_divergence) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const double tau = (double)a->loss.tau;
     const int64_t rows = call->in_desc[0].dim[0], columns = call->in_desc[0].dim[1];
     for (int64_t i = 0; i < rows; i++) {

@@ -3,7 +3,7 @@
 
 /* With one input it is the matrix of products of x's rows, x x^T. */
 REFERENCE(linear) {
-    const linear_settings *s = call->op->settings;
+    const linear_settings *s = SETTINGS(linear_settings);
     const real *x = IN(0), *w = call->op->inputs > 1 ? IN(1) : x;
     const real *b = call->op->inputs > 2 ? IN(2) : NULL;
     int64_t in = call->in_desc[0].dim[call->in_desc[0].rank - 1];

@@ -1,6 +1,7 @@
 /* librosa's melspectrogram and power_to_db, written out: a plain sum per bin, a dense filter bank.
  */
 #include "reference.h"
+#include <stdlib.h>
 
 static real sample_at(const real *wave, int64_t samples, int64_t i, bool reflect) {
     if (!reflect) return i < 0 || i >= samples ? 0 : wave[i];
@@ -59,10 +60,10 @@ static double full_scale(const chl_mel_settings *m) {
 }
 
 REFERENCE(log_mel) {
-    const chl_mel_settings *m = call->op->settings;
+    const chl_mel_settings *m = SETTINGS(chl_mel_settings);
     int64_t samples = call->in_desc[0].dim[1], frames = call->out_desc[0].dim[2];
     for (int64_t clip = 0; clip < call->in_desc[0].dim[0]; clip++) {
-        real *mel = OUT(0) + clip * m->bands * frames, power[m->fft / 2 + 1];
+        real *mel = OUT(0) + clip * m->bands * frames, *power = NEW_REALS(m->fft / 2 + 1);
         double reference = 10 * log10(full_scale(m)), loudest = -1e30;
         for (int64_t f = 0; f < frames; f++) {
             frame_power(m, IN(0) + clip * samples, samples, f * m->hop, power);
@@ -73,6 +74,7 @@ REFERENCE(log_mel) {
                 loudest = fmax(loudest, RE(mel[band * frames + f]));
             }
         }
+        free(power);
         if (!m->absolute) reference = loudest;
         for (int64_t i = 0; i < m->bands * frames; i++) {
             mel[i] -= reference;

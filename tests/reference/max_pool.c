@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(max_pool) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const int64_t *in = call->in_desc[0].dim, *out = call->out_desc[0].dim;
     for (int64_t n = 0; n < out[0]; n++)
         for (int64_t i = 0; i < out[1]; i++)

@@ -69,12 +69,12 @@ static real activated(const chl_modconv *a, real v) {
 }
 
 REFERENCE(modconv) {
-    const chl_modconv *a = call->op->settings;
+    const chl_modconv *a = SETTINGS(chl_modconv);
     const int64_t *x = call->in_desc[0].dim, *y = call->out_desc[0].dim, pixels = y[1] * y[2];
     const shape d = {x[0], x[1], x[2], x[3], y[3]};
     const int64_t noise_step = call->in_desc[3].rank == 3 ? pixels : 0;
-    real *z = malloc((size_t)((2 * d.h + 1) * (2 * d.w + 1)) * sizeof *z);
-    real *weight = malloc((size_t)(d.in * 9) * sizeof *weight);
+    real *z = NEW_REALS((2 * d.h + 1) * (2 * d.w + 1));
+    real *weight = NEW_REALS(d.in * 9);
     for (int64_t n = 0; n < d.n; n++)
         for (int64_t o = 0; o < d.out; o++) {
             modulated(call, a, &d, n, o, weight);

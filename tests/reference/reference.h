@@ -1,6 +1,8 @@
-/* What each tests/reference/<op>.c is written over: `real`, compiled once as double and once as
- * double complex (-DREFERENCE_COMPLEX). The complex compilation gives derivatives by the complex
- * step, Im f(x + ih) / h with h = 1e-100: exact to rounding, no cancellation.
+/* What each tests/reference/<op>.c is written over: `real`, compiled three times.
+ *
+ * As double it gives values. As double complex (-DREFERENCE_COMPLEX) it gives derivatives by the
+ * complex step, Im f(x + ih) / h with h = 1e-100: exact to rounding, no cancellation. As
+ * second_order, in C++ (-DREFERENCE_SECOND), it gives second derivatives, exact to rounding.
  *
  *     REFERENCE(mul) {
  *         const real *a = IN(0), *b = IN(1);
@@ -14,7 +16,14 @@
 #include "harness/op_case.h"
 #include <math.h>
 
-#ifdef REFERENCE_COMPLEX
+#ifdef REFERENCE_SECOND
+#include "second_order.h"
+typedef second_order_number real;
+#define RE(x) ((x).v)
+#define REFERENCE(name)                                                                            \
+    extern "C" void reference_##name##_second(const reference_call *call);                         \
+    void reference_##name##_second(const reference_call *call)
+#elif defined REFERENCE_COMPLEX
 typedef double complex real;
 #define RE(x) creal(x)
 #define REFERENCE(name)                                                                            \
@@ -55,4 +64,6 @@ static inline real real_erf(real x) {
 #endif
 #define IN(i) ((const real *)call->in[i])
 #define OUT(i) ((real *)call->out[i])
+#define SETTINGS(type) ((const type *)call->op->settings)
+#define NEW_REALS(count) ((real *)malloc((size_t)(count) * sizeof(real)))
 #endif

@@ -63,7 +63,7 @@ static void weights_of(double *weight, chl_filter filter, int64_t i, int64_t in,
 }
 
 REFERENCE(resize) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const int64_t *in = call->in_desc[0].dim, *out = call->out_desc[0].dim;
     double rows[256], columns[256]; /* no case has a longer window */
     for (int64_t i = 0; i < out[1]; i++)

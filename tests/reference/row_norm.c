@@ -2,7 +2,7 @@
 #include "sequence_settings.h"
 
 REFERENCE(row_norm) {
-    const norm_settings *s = call->op->settings;
+    const norm_settings *s = SETTINGS(norm_settings);
     int64_t width = call->in_desc[0].dim[call->in_desc[0].rank - 1];
     for (int64_t r = 0; r < chl_count(&call->in_desc[0]) / width; r++) {
         const real *x = IN(0) + r * width;

@@ -2,7 +2,7 @@
 #include "sequence_settings.h"
 
 REFERENCE(select_token) {
-    const token_settings *s = call->op->settings;
+    const token_settings *s = SETTINGS(token_settings);
     int64_t tokens = call->in_desc[0].dim[1], width = call->in_desc[0].dim[2];
     for (int64_t i = 0; i < chl_count(&call->out_desc[0]); i++) {
         int64_t n = i / width;

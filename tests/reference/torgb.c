@@ -1,7 +1,7 @@
 #include "reference.h"
 
 REFERENCE(torgb) {
-    const chl_attributes *a = call->op->settings;
+    const chl_attributes *a = SETTINGS(chl_attributes);
     const real *x = IN(0), *w = IN(1), *s = IN(2), *b = IN(3);
     const double clamp = (double)a->conv.clamp;
     const int64_t inputs = call->in_desc[1].dim[1], outputs = call->in_desc[1].dim[0];

@@ -39,9 +39,9 @@ static void attend(const real *map, const swin *m, int64_t y, int64_t x, int64_t
 
 REFERENCE(window_attention) {
     const chl_desc *shape = &call->in_desc[0];
-    swin m = {call->op->settings, shape->dim[1], shape->dim[2], shape->dim[3] / 3, IN(1)};
+    swin m = {SETTINGS(attention_settings), shape->dim[1], shape->dim[2], shape->dim[3] / 3, IN(1)};
     int64_t pixels = m.height * m.width, triple = 3 * m.channels, width = m.channels / m.s->heads;
-    real *rolled = malloc((size_t)(pixels * triple) * sizeof *rolled);
+    real *rolled = NEW_REALS(pixels * triple);
     for (int64_t n = 0; n < shape->dim[0]; n++) {
         const real *map = IN(0) + n * pixels * triple;
         real *y = OUT(0) + n * pixels * m.channels;
