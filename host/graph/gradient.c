@@ -147,6 +147,8 @@ static void differentiate(chl_gradient *context, int32_t index) {
     const chl_rule *rule = chl_rule_of(node->op);
     if (rule->gradient)
         rule->gradient(context);
+    else if (rule->compose)
+        chl_backprop_composed(context, rule->compose);
     else
         chl_graph_fail(graph, CHL_ERR_UNSUPPORTED, "%s has no gradient rule",
                        chl_op_name(node->op));
@@ -190,6 +192,34 @@ void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_t
             gradients[i] = chl_reshape(graph, table.of[wrt[i]], graph->tensor[wrt[i]].desc);
     }
     free_table(&table);
+}
+
+/* --- composed rules --------------------------------------------------------------------------- */
+static chl_tensor to_float32(chl_graph *graph, chl_tensor x) {
+    const chl_attributes attr = {.like = {.dtype = CHL_F32}};
+    if (x == CHL_NONE || chl_desc_of(graph, x)->dtype == CHL_F32) return x;
+    return chl_emit1(graph, CHL_OP_cast, &attr, 1, &x);
+}
+
+void chl_backprop_composed(chl_gradient *context, chl_compose *compose) {
+    chl_graph *graph = context->graph;
+    const chl_node *node = &context->node;
+    const int32_t from = graph->nodes;
+    chl_tensor in[CHL_MAX_IN] = {CHL_NONE}, out[CHL_MAX_OUT] = {CHL_NONE}, dout[CHL_MAX_OUT];
+    chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
+    int input[CHL_MAX_IN], count = 0;
+    for (int i = 0; i < node->inputs; i++) {
+        if (node->in[i] == CHL_NONE) continue;
+        const chl_tensor leaf = chl_stop_gradient(graph, node->in[i]);
+        in[i] = chl_desc_of(graph, leaf)->dtype == CHL_BF16 ? to_float32(graph, leaf) : leaf;
+        if (!context->wanted[i]) continue;
+        input[count] = i;
+        wrt[count++] = leaf;
+    }
+    for (int i = 0; i < node->outputs; i++) dout[i] = to_float32(graph, context->dout[i]);
+    compose(context, in, out);
+    chl_pull_back(graph, from, node->outputs, out, dout, count, wrt, gradient);
+    for (int i = 0; i < count; i++) chl_backprop_same(context, input[i], gradient[i]);
 }
 
 static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt) {

@@ -40,13 +40,19 @@ typedef struct chl_shapes {
 } chl_shapes;
 
 typedef struct chl_gradient chl_gradient;
+/* Writes the node's outputs as functions of its inputs in[], which arrive in float32. */
+typedef void chl_compose(chl_gradient *context, const chl_tensor *in, chl_tensor *out);
 
 typedef struct chl_rule {
     /* Checks inputs, fills out. On failure chl_fail(CHL_ERR_SHAPE, "what does not fit"); the caller
      * puts the op, the tensors' names and their shapes in front. */
     chl_status (*infer)(chl_shapes *shapes);
-    /* Appends this node's backward. NULL: no gradient (an error when one is asked for). */
+    /* Appends this node's backward. NULL with compose NULL: no gradient (an error when one is asked
+     * for). */
     void (*gradient)(chl_gradient *context);
+    /* In place of `gradient`: the op composed of rows that have rules (ops/compose.h); their
+     * gradients are its gradient. */
+    chl_compose *compose;
     /* 2 x multiply-adds, or NULL for ops whose cost is bytes. */
     double (*flops)(const chl_shapes *shapes);
     /* Which inputs may be bf16 (all of them then), and which outputs are bf16 with them:
@@ -88,6 +94,8 @@ void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, 
                   const chl_tensor *in, int outputs, const int *target, chl_tensor *out);
 /* The gradient of input `input` is just the tensor `gradient` (no node unless it must be added). */
 void chl_backprop_same(chl_gradient *context, int input, chl_tensor gradient);
+/* What a rule with `compose` does, for rules that check something before. */
+void chl_backprop_composed(chl_gradient *context, chl_compose *compose);
 /* The gradients of sum_i <y[i], dy[i]> with respect to each of `wrt`, which chl_stop_gradient made
  * or which depend on nothing; CHL_NONE where there is none. Only nodes from `from_node` on are
  * looked at. y[i] or dy[i] may be CHL_NONE. */

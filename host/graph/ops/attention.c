@@ -53,7 +53,7 @@ const chl_rule chl_rule_attention = {.infer = infer_attention,
                                      .bf16_inputs = 1,
                                      .bf16_outputs = 1};
 const chl_rule chl_rule_attention_backward = {.infer = infer_attention_backward,
-                                              .gradient = chl_gradient_attention_backward,
+                                              .compose = chl_compose_attention_backward,
                                               .flops = flops_attention_backward,
                                               .bf16_inputs = 7,
                                               .bf16_outputs = 1};
@@ -119,8 +119,8 @@ const chl_rule chl_rule_window_attention = {.infer = infer_window_attention,
                                             .bf16_inputs = 1,
                                             .bf16_outputs = 1};
 const chl_rule chl_rule_window_attention_backward = {.infer = infer_window_attention_backward,
-                                                     .gradient =
-                                                         chl_gradient_window_attention_backward,
+                                                     .compose =
+                                                         chl_compose_window_attention_backward,
                                                      .flops = flops_window_attention_backward,
                                                      .bf16_inputs = 11,
                                                      .bf16_outputs = 1};

@@ -13,7 +13,6 @@
 #include "graph/ops/attention_second.h"
 #include "graph/ops/compose.h"
 #include <math.h>
-#include <stdlib.h>
 
 #define UNSEEN (-1e9f)         /* added to a score: its weight is 0 */
 #define OTHER_REGION (-100.0f) /* Swin's mask */
@@ -56,17 +55,28 @@ static int64_t region(const pairs *p, place at) {
 static int64_t key_token(const pairs *p, int64_t token, int64_t key) {
     return p->window ? token_at(p, key_place(p, token, key)) : key;
 }
-/* part 0: the query of each pair; 1, 2: its key, its value; [pairs,D] of qkv [N,T,3,heads,D] */
-static chl_tensor gathered(chl_graph *g, const pairs *p, chl_tensor qkv, int64_t part) {
-    const int64_t each = count_of(p), count = p->samples * each;
-    int32_t *ids = malloc((size_t)count * sizeof *ids);
-    for (int64_t i = 0; ids && i < count; i++) {
-        const int64_t key = i % p->keys, head = i / p->keys % p->heads;
-        int64_t token = i % each / p->keys / p->heads;
-        if (part > 0) token = key_token(p, token, key);
-        ids[i] = (int32_t)(((i / each * p->tokens + token) * 3 + part) * p->heads + head);
-    }
-    return chl_rows_at(g, qkv, p->width, count, ids);
+/* Of sample 0's pair i */
+static int64_t token_of(const pairs *p, int64_t i) {
+    return i / p->keys / p->heads;
+}
+static int64_t head_of(const pairs *p, int64_t i) {
+    return i / p->keys % p->heads;
+}
+/* which of qkv's rows [N,T,3,heads] a pair needs: of its query or of its key */
+static int64_t row_of(const pairs *p, int64_t i, int64_t token, int64_t part) {
+    const int64_t sample = i / count_of(p);
+    return ((sample * p->tokens + token) * 3 + part) * p->heads + head_of(p, i);
+}
+static int64_t query_row(const void *context, int64_t i) {
+    const pairs *p = context;
+    return row_of(p, i, token_of(p, i % count_of(p)), 0);
+}
+static int64_t key_row(const void *context, int64_t i) {
+    const pairs *p = context;
+    return row_of(p, i, key_token(p, token_of(p, i % count_of(p)), i % p->keys), 1);
+}
+static int64_t value_row(const void *context, int64_t i) {
+    return key_row(context, i) + ((const pairs *)context)->heads;
 }
 
 /* out: the gradients by qkv and by `table`, on which the bias [T*heads,K] depends, of <y, dy> */
@@ -74,8 +84,10 @@ static void attend(chl_graph *g, const pairs *p, int32_t from, chl_tensor qkv, c
                    chl_tensor table, chl_tensor dy, chl_tensor *out) {
     const int64_t queries = p->tokens * p->heads, all = p->samples * queries;
     const chl_tensor wrt[2] = {qkv, table};
-    const chl_tensor q = gathered(g, p, qkv, 0), k = gathered(g, p, qkv, 1);
-    const chl_tensor v = gathered(g, p, qkv, 2);
+    const int64_t count = all * p->keys;
+    const chl_tensor q = chl_rows_at(g, qkv, p->width, count, query_row, p);
+    const chl_tensor k = chl_rows_at(g, qkv, p->width, count, key_row, p);
+    const chl_tensor v = chl_rows_at(g, qkv, p->width, count, value_row, p);
     chl_tensor score = chl_scale(g, chl_row_dot(g, q, k), 1 / sqrtf((float)p->width));
     score =
         chl_reshape(g, score, chl_make_desc(CHL_F32, 3, (int64_t[]){p->samples, queries, p->keys}));
@@ -86,25 +98,17 @@ static void attend(chl_graph *g, const pairs *p, int32_t from, chl_tensor qkv, c
     chl_pull_back(g, from, 1, &y, &dy, table == CHL_NONE ? 1 : 2, wrt, out);
 }
 
-/* value(pair of one sample) as [T*heads,K] */
-static chl_tensor table_of_pairs(chl_graph *g, const pairs *p,
-                                 float value(const pairs *p, int64_t token, int64_t key)) {
-    float *data = malloc((size_t)count_of(p) * sizeof *data);
-    if (!data) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
-    for (int64_t i = 0; i < count_of(p); i++)
-        data[i] = value(p, i / p->keys / p->heads, i % p->keys);
-    const chl_desc desc = chl_make_desc(CHL_F32, 2, (int64_t[]){p->tokens * p->heads, p->keys});
-    const chl_tensor t = chl_constant(g, NULL, desc, data);
-    free(data);
-    return t;
+/* The shape of one sample's scores. */
+static chl_desc scores_of(const pairs *p) {
+    return chl_make_desc(CHL_F32, 2, (int64_t[]){p->tokens * p->heads, p->keys});
 }
 
 /* --- attention_backward: dy qkv y lse -> dqkv ------------------------------------------------- */
-static float causal_mask(const pairs *p, int64_t token, int64_t key) {
-    (void)p;
-    return key <= token ? 0 : UNSEEN;
+static float causal_mask(const void *context, int64_t i) {
+    const pairs *p = context;
+    return i % p->keys <= token_of(p, i) ? 0 : UNSEEN;
 }
-static void compose_attention(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+void chl_compose_attention_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
     const chl_desc *qkv = chl_desc_of(g, in[1]);
     const int64_t heads = c->node.attr.attention.heads;
@@ -114,33 +118,25 @@ static void compose_attention(chl_gradient *c, const chl_tensor *in, chl_tensor 
                      .width = qkv->dim[2] / 3 / heads,
                      .keys = qkv->dim[1]};
     const bool causal = c->node.attr.attention.causal;
-    const chl_tensor mask = causal ? table_of_pairs(g, &p, causal_mask) : CHL_NONE;
+    const chl_tensor mask = causal ? chl_values(g, scores_of(&p), causal_mask, &p) : CHL_NONE;
     attend(g, &p, chl_node_count(g), in[1], mask, CHL_NONE, in[0], out);
-}
-void chl_gradient_attention_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_attention);
 }
 
 /* --- window_attention_backward: dy qkv bias y lse -> dqkv dbias ------------------------------- */
-static float region_mask(const pairs *p, int64_t token, int64_t key) {
-    return region(p, rolled(p, token)) == region(p, key_place(p, token, key)) ? 0 : OTHER_REGION;
+static float region_mask(const void *context, int64_t i) {
+    const pairs *p = context;
+    const place query = rolled(p, token_of(p, i)), key = key_place(p, token_of(p, i), i % p->keys);
+    return region(p, query) == region(p, key) ? 0 : OTHER_REGION;
 }
-/* The table's number for each pair: [(2 window - 1)^2,heads] -> [T*heads,K] */
-static chl_tensor position_bias(chl_graph *g, const pairs *p, chl_tensor table) {
-    const int64_t count = count_of(p), side = 2 * p->window - 1;
-    int32_t *ids = malloc((size_t)count * sizeof *ids);
-    for (int64_t i = 0; ids && i < count; i++) {
-        const int64_t token = i / p->keys / p->heads, head = i / p->keys % p->heads;
-        const place query = rolled(p, token), key = key_place(p, token, i % p->keys);
-        const int64_t down = query.row - key.row + p->window - 1;
-        const int64_t along = query.column - key.column + p->window - 1;
-        ids[i] = (int32_t)((down * side + along) * p->heads + head);
-    }
-    const chl_tensor bias = chl_rows_at(g, table, 1, count, ids);
-    return chl_reshape(g, bias,
-                       chl_make_desc(CHL_F32, 2, (int64_t[]){p->tokens * p->heads, p->keys}));
+/* which number of the table [(2 window - 1)^2,heads] is added to a score */
+static int64_t bias_of(const void *context, int64_t i) {
+    const pairs *p = context;
+    const place query = rolled(p, token_of(p, i)), key = key_place(p, token_of(p, i), i % p->keys);
+    const int64_t down = query.row - key.row + p->window - 1, side = 2 * p->window - 1;
+    const int64_t along = query.column - key.column + p->window - 1;
+    return (down * side + along) * p->heads + head_of(p, i);
 }
-static void compose_window(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+void chl_compose_window_attention_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
     const chl_desc *qkv = chl_desc_of(g, in[1]);
     const int64_t heads = c->node.attr.attention.heads, window = c->node.attr.attention.window;
@@ -154,10 +150,8 @@ static void compose_window(chl_gradient *c, const chl_tensor *in, chl_tensor *ou
                      .window = window,
                      .shift = c->node.attr.attention.shift};
     const int32_t from = chl_node_count(g);
-    chl_tensor bias = position_bias(g, &p, in[2]);
-    if (p.shift) bias = chl_add(g, bias, table_of_pairs(g, &p, region_mask));
+    const chl_desc scores = scores_of(&p);
+    chl_tensor bias = chl_reshape(g, chl_rows_at(g, in[2], 1, count_of(&p), bias_of, &p), scores);
+    if (p.shift) bias = chl_add(g, bias, chl_values(g, scores, region_mask, &p));
     attend(g, &p, from, in[1], bias, in[2], in[0], out);
-}
-void chl_gradient_window_attention_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_window);
 }

@@ -3,6 +3,6 @@
 #define CHL_GRAPH_OPS_ATTENTION_SECOND_H
 #include "graph/rule.h"
 
-void chl_gradient_attention_backward(chl_gradient *context);
-void chl_gradient_window_attention_backward(chl_gradient *context);
+chl_compose chl_compose_attention_backward;
+chl_compose chl_compose_window_attention_backward;
 #endif

@@ -141,11 +141,8 @@ static void compose_prelu_backward(chl_gradient *c, const chl_tensor *in, chl_te
     const chl_tensor y = chl_add(g, positive, chl_scale_columns(g, rest, in[2]));
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
 }
-static void gradient_prelu_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_prelu_backward);
-}
 const chl_rule chl_rule_prelu_backward = {.infer = infer_prelu_backward,
-                                          .gradient = gradient_prelu_backward,
+                                          .compose = compose_prelu_backward,
                                           .bf16_inputs = 3,
                                           .bf16_outputs = 1,
                                           .in_place = true};
@@ -239,9 +236,6 @@ static void compose_batch_norm_train_backward(chl_gradient *c, const chl_tensor 
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
     out[2] = chl_emit1(g, CHL_OP_add_bias_db, &beta, 1, in);
 }
-static void gradient_batch_norm_train_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_batch_norm_train_backward);
-}
 /* mean and var by themselves: dx = dmean / R + 2 (x - mean) dvar / R, R rows */
 static void compose_statistics(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
@@ -264,7 +258,7 @@ const chl_rule chl_rule_batch_norm_train = {.infer = infer_batch_norm_train,
                                             .bf16_outputs = 1,
                                             .in_place = true};
 const chl_rule chl_rule_batch_norm_train_backward = {.infer = infer_batch_norm_backward,
-                                                     .gradient = gradient_batch_norm_train_backward,
+                                                     .compose = compose_batch_norm_train_backward,
                                                      .bf16_inputs = 3,
                                                      .bf16_outputs = 1,
                                                      .in_place = true};

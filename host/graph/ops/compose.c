@@ -6,10 +6,6 @@
 static chl_tensor row(chl_graph *g, chl_op op, chl_attributes attr, chl_tensor a, chl_tensor b) {
     return chl_emit1(g, op, &attr, b == CHL_NONE ? 1 : 2, (chl_tensor[]){a, b});
 }
-static chl_tensor to_float32(chl_graph *g, chl_tensor x) {
-    if (x == CHL_NONE || chl_desc_of(g, x)->dtype == CHL_F32) return x;
-    return row(g, CHL_OP_cast, (chl_attributes){.like = {.dtype = CHL_F32}}, x, CHL_NONE);
-}
 static chl_tensor shifted(chl_graph *g, chl_tensor x, float c, float bias) {
     return row(g, CHL_OP_sum, (chl_attributes){.sum = {.bias = bias, .c = {c}}}, x, CHL_NONE);
 }
@@ -30,27 +26,6 @@ int32_t chl_node_count(const chl_graph *graph) {
     return graph->nodes;
 }
 
-void chl_backprop_composed(chl_gradient *context, chl_compose *compose) {
-    chl_graph *g = context->graph;
-    const chl_node *node = &context->node;
-    const int32_t from = chl_node_count(g);
-    chl_tensor in[CHL_MAX_IN] = {CHL_NONE}, out[CHL_MAX_OUT] = {CHL_NONE}, dout[CHL_MAX_OUT];
-    chl_tensor wrt[CHL_MAX_IN], gradient[CHL_MAX_IN];
-    int input[CHL_MAX_IN], count = 0;
-    for (int i = 0; i < node->inputs; i++) {
-        if (node->in[i] == CHL_NONE) continue;
-        const chl_tensor leaf = chl_stop_gradient(g, node->in[i]);
-        in[i] = chl_desc_of(g, leaf)->dtype == CHL_BF16 ? to_float32(g, leaf) : leaf;
-        if (!context->wanted[i]) continue;
-        input[count] = i;
-        wrt[count++] = leaf;
-    }
-    for (int i = 0; i < node->outputs; i++) dout[i] = to_float32(g, context->dout[i]);
-    compose(context, in, out);
-    chl_pull_back(g, from, node->outputs, out, dout, count, wrt, gradient);
-    for (int i = 0; i < count; i++) chl_backprop_same(context, input[i], gradient[i]);
-}
-
 static int64_t width_of(const chl_graph *g, chl_tensor x) {
     const chl_desc *d = chl_desc_of(g, x);
     return d->dim[d->rank - 1];
@@ -59,15 +34,22 @@ static chl_desc shape(int rank, int64_t a, int64_t b, int64_t c) {
     return chl_make_desc(CHL_F32, rank, (int64_t[]){a, b, c});
 }
 
-chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value) {
-    const size_t count = (size_t)chl_count(&desc);
-    float *data = malloc(count * sizeof *data);
+chl_tensor chl_values(chl_graph *g, chl_desc desc, chl_value *value, const void *context) {
+    const int64_t count = chl_count(&desc);
+    float *data = malloc((size_t)count * sizeof *data);
     if (!data) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
     desc.dtype = CHL_F32;
-    for (size_t i = 0; i < count; i++) data[i] = value;
+    for (int64_t i = 0; i < count; i++) data[i] = value(context, i);
     const chl_tensor t = chl_constant(g, NULL, desc, data);
     free(data);
     return t;
+}
+static float always(const void *value, int64_t i) {
+    (void)i;
+    return *(const float *)value;
+}
+chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value) {
+    return chl_values(g, desc, always, &value);
 }
 
 chl_tensor chl_repeat_to(chl_graph *g, chl_tensor v, chl_desc desc) {
@@ -166,28 +148,32 @@ chl_tensor chl_softmax(chl_graph *g, chl_tensor x) {
     const chl_tensor e = chl_exponential(g, chl_combine(g, 1, x, -1, wide));
     return chl_scale_rows(g, e, chl_inverse(g, chl_row_sums(g, e)));
 }
-/* embedding and embedding_dw */
-static chl_tensor ids_of(chl_graph *g, int64_t count, int32_t *ids) {
+/* embedding and embedding_dw with constant ids */
+static chl_tensor constant_ids(chl_graph *g, int64_t count, chl_index *index, const void *context) {
+    int32_t *ids = malloc((size_t)count * sizeof *ids);
     if (!ids) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
-    const chl_tensor t =
-        chl_constant(g, NULL, chl_make_desc(CHL_I32, 2, (int64_t[]){1, count}), ids);
+    for (int64_t i = 0; i < count; i++) ids[i] = (int32_t)index(context, i);
+    const chl_desc desc = chl_make_desc(CHL_I32, 2, (int64_t[]){1, count});
+    const chl_tensor t = chl_constant(g, NULL, desc, ids);
     free(ids);
     return t;
 }
-chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, int32_t *ids) {
-    const chl_tensor named = ids_of(g, count, ids);
-    if (x == CHL_NONE || named == CHL_NONE) return CHL_NONE;
+chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, chl_index *index,
+                       const void *context) {
+    if (x == CHL_NONE) return CHL_NONE;
     const int64_t rows = chl_count(chl_desc_of(g, x)) / width;
+    const chl_tensor ids = constant_ids(g, count, index, context);
     const chl_tensor table = chl_reshape(g, x, shape(2, rows, width, 0));
-    return chl_reshape(g, row(g, CHL_OP_embedding, (chl_attributes){0}, named, table),
-                       shape(2, count, width, 0));
+    const chl_tensor taken = row(g, CHL_OP_embedding, (chl_attributes){0}, ids, table);
+    return chl_reshape(g, taken, shape(2, count, width, 0));
 }
-chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, int32_t *ids) {
+chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, chl_index *index,
+                         const void *context) {
+    if (rows == CHL_NONE) return CHL_NONE;
     const int64_t width = width_of(g, rows), count = chl_count(chl_desc_of(g, rows)) / width;
-    const chl_tensor named = ids_of(g, count, ids);
-    if (rows == CHL_NONE || named == CHL_NONE) return CHL_NONE;
+    const chl_tensor ids = constant_ids(g, count, index, context);
     const chl_attributes attr = {.like = shape(2, chl_count(&desc) / width, width, 0)};
-    return chl_reshape(g, row(g, CHL_OP_embedding_dw, attr, rows, named), desc);
+    return chl_reshape(g, row(g, CHL_OP_embedding_dw, attr, rows, ids), desc);
 }
 /* the ReLU's slope times v */
 chl_tensor chl_where_positive(chl_graph *g, chl_tensor v, chl_tensor t) {

@@ -8,15 +8,12 @@
  *     static void compose(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
  *         out[0] = chl_mul(c->graph, in[0], in[1]);
  *     }
- *     static void gradient_of_row(chl_gradient *c) { chl_backprop_composed(c, compose); } */
+ *     const chl_rule chl_rule_row = {.infer = infer, .compose = compose}; */
 #ifndef CHL_GRAPH_OPS_COMPOSE_H
 #define CHL_GRAPH_OPS_COMPOSE_H
 #include "graph/build.h"
 #include "graph/rule.h"
 
-/* Writes the node's outputs as functions of its inputs, which arrive in float32. */
-typedef void chl_compose(chl_gradient *context, const chl_tensor *in, chl_tensor *out);
-void chl_backprop_composed(chl_gradient *context, chl_compose *compose);
 /* Nodes so far: what chl_pull_back takes as its first. */
 int32_t chl_node_count(const chl_graph *graph);
 
@@ -38,11 +35,16 @@ chl_tensor chl_group_sums(chl_graph *g, chl_tensor x);
 chl_tensor chl_group_largest(chl_graph *g, chl_tensor x);
 /* softmax of each row of x [...,C] */
 chl_tensor chl_softmax(chl_graph *g, chl_tensor x);
-/* `count` rows of `width` numbers each, x's rows ids[i] -> [count,width]; and back, each added to
- * the row that it came from, for x of shape `desc`. Frees ids, which malloc gave: NULL is the error
- * that memory is short. */
-chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, int32_t *ids);
-chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, int32_t *ids);
+/* Constants computed number by number: value(context, i) at place i; which rows of x, `width`
+ * numbers each, are taken: [count,width] from the rows index(context, i); and back, each row added
+ * to the one that it came from, for x of shape `desc`. */
+typedef float chl_value(const void *context, int64_t i);
+typedef int64_t chl_index(const void *context, int64_t i);
+chl_tensor chl_values(chl_graph *g, chl_desc desc, chl_value *value, const void *context);
+chl_tensor chl_rows_at(chl_graph *g, chl_tensor x, int64_t width, int64_t count, chl_index *index,
+                       const void *context);
+chl_tensor chl_rows_back(chl_graph *g, chl_tensor rows, chl_desc desc, chl_index *index,
+                         const void *context);
 /* v where t > 0, otherwise 0; one shape. No gradient into t. */
 chl_tensor chl_where_positive(chl_graph *g, chl_tensor v, chl_tensor t);
 /* 1/sqrt(v + eps), v >= 0; 1/v, v > 0; exp(t), t < 80; the smaller of v and `most`. Each number by

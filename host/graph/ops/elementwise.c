@@ -218,11 +218,8 @@ static void compose_scale_by_backward(chl_gradient *context, const chl_tensor *i
     const chl_tensor y = chl_mul(g, in[1], chl_spread(g, flat, *chl_desc_of(g, in[1])));
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
 }
-static void gradient_scale_by_backward(chl_gradient *context) {
-    chl_backprop_composed(context, compose_scale_by_backward);
-}
 const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward,
-                                             .gradient = gradient_scale_by_backward};
+                                             .compose = compose_scale_by_backward};
 
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most) {
     chl_attributes attr = {.scale_by = {.max_log_scale = most}};

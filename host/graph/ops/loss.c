@@ -2,7 +2,6 @@
 #include "graph/build.h"
 #include "graph/ops/compose.h"
 #include "graph/ops/expect.h"
-#include <stdlib.h>
 
 static chl_status expect_pair(const chl_shapes *s, int a, int b) {
     CHL_EXPECT(chl_same_shape(&s->in[a], &s->in[b]), "inputs %d and %d must have one shape", a, b);
@@ -40,24 +39,21 @@ static chl_tensor probabilities(chl_graph *g, chl_tensor logits, chl_tensor lse)
     const chl_tensor shift = chl_spread_rows(g, lse, d->dim[1]);
     return chl_exponential(g, chl_combine(g, 1, logits, -1, shift));
 }
+typedef struct classes {
+    int64_t columns, offset;
+} classes;
+static float is_class(const void *context, int64_t i) {
+    const classes *c = context;
+    return i % c->columns == i / c->columns + c->offset;
+}
 /* dlogits = dloss (softmax - one at the row's class) / N */
 static void compose_cross_entropy_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
     const chl_desc d = *chl_desc_of(g, in[1]);
-    float *one = calloc((size_t)chl_count(&d), sizeof *one);
-    if (!one) {
-        chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
-        return;
-    }
-    for (int64_t i = 0; i < d.dim[0]; i++) one[i * d.dim[1] + i + c->node.attr.loss.offset] = 1;
-    const chl_tensor classes = chl_constant(g, NULL, d, one);
-    free(one);
+    const classes own = {d.dim[1], c->node.attr.loss.offset};
     const float share = 1.0f / (float)d.dim[0];
-    const chl_tensor p = probabilities(g, in[1], in[2]);
-    out[0] = chl_mul(g, chl_spread(g, in[0], d), chl_combine(g, share, p, -share, classes));
-}
-static void gradient_cross_entropy_dx(chl_gradient *c) {
-    chl_backprop_composed(c, compose_cross_entropy_dx);
+    const chl_tensor p = probabilities(g, in[1], in[2]), one = chl_values(g, d, is_class, &own);
+    out[0] = chl_mul(g, chl_spread(g, in[0], d), chl_combine(g, share, p, -share, one));
 }
 static void gradient_cross_entropy(chl_gradient *c) {
     if (c->dout[1] != CHL_NONE && c->wanted[0]) {
@@ -71,7 +67,7 @@ static void gradient_cross_entropy(chl_gradient *c) {
 const chl_rule chl_rule_cross_entropy = {.infer = infer_cross_entropy,
                                          .gradient = gradient_cross_entropy};
 const chl_rule chl_rule_cross_entropy_dx = {.infer = infer_cross_entropy_dx,
-                                            .gradient = gradient_cross_entropy_dx};
+                                            .compose = compose_cross_entropy_dx};
 
 chl_tensor chl_cross_entropy(chl_graph *g, chl_tensor logits, int offset) {
     const chl_attributes attr = {.loss = {.offset = offset}};

@@ -108,12 +108,12 @@ const chl_rule chl_rule_modconv_epilogue_backward = {.infer = infer_epilogue_bac
                                                      .bf16_inputs = 3,
                                                      .bf16_outputs = 1};
 const chl_rule chl_rule_modconv_dx = {.infer = infer_modconv_dx,
-                                      .gradient = chl_gradient_modconv_dx,
+                                      .compose = chl_compose_modconv_dx,
                                       .flops = chl_conv_flops,
                                       .bf16_inputs = 17,
                                       .bf16_outputs = 1};
 const chl_rule chl_rule_modconv_dw = {.infer = infer_modconv_dw,
-                                      .gradient = chl_gradient_modconv_dw,
+                                      .compose = chl_compose_modconv_dw,
                                       .flops = chl_conv_flops,
                                       .bf16_inputs = 3};
 

@@ -15,7 +15,6 @@
 #include "graph/ops/compose.h"
 #include "graph/ops/conv_shape.h"
 #include <math.h>
-#include <stdlib.h>
 
 #define TAPS 9
 #define WIDE 6
@@ -65,13 +64,11 @@ static chl_tensor spread_matrix(chl_graph *g) {
         }
     return chl_constant(g, NULL, chl_f32(2, WIDE * WIDE, TAPS), m);
 }
-static chl_tensor unit_matrix(chl_graph *g, int width) {
-    float *m = calloc((size_t)width * (size_t)width, sizeof *m);
-    if (!m) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for a constant");
-    for (int i = 0; i < width; i++) m[i * (width + 1)] = 1;
-    const chl_tensor t = chl_constant(g, NULL, chl_f32(4, width, width, 1, 1), m);
-    free(m);
-    return t;
+static float on_diagonal(const void *width, int64_t i) {
+    return i % (*(const int32_t *)width + 1) == 0;
+}
+static chl_tensor unit_matrix(chl_graph *g, int32_t width) {
+    return chl_values(g, chl_f32(4, width, width, 1, 1), on_diagonal, &width);
 }
 static chl_attributes sampling(const chl_conv_attributes *a) {
     return (chl_attributes){.conv = {.kernel = 1,
@@ -107,7 +104,7 @@ static chl_tensor weight_back(chl_graph *g, const chl_conv_attributes *a, chl_te
 }
 
 /* --- modconv_dx: g w packed s x? -> dx ds ----------------------------------------------------- */
-static void compose_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+void chl_compose_modconv_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
     const chl_conv_attributes *a = &c->node.attr.conv;
     const chl_tensor wide = conv_dx(g, plain(a), in[0], weight_of(g, a, in[1]));
@@ -119,19 +116,13 @@ static void compose_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
              both);
     out[1] = both[1];
 }
-void chl_gradient_modconv_dx(chl_gradient *c) {
-    chl_backprop_composed(c, compose_dx);
-}
 
 /* --- modconv_dw: g x s -> dw ------------------------------------------------------------------ */
-static void compose_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
+void chl_compose_modconv_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
     const chl_conv_attributes *a = &c->node.attr.conv;
     const chl_tensor map = with_zeros(g, a, chl_channel_scale(g, in[1], in[2]));
     out[0] = chl_scale(g, weight_back(g, a, conv_dw(g, plain(a), in[0], map)), a->gain);
-}
-void chl_gradient_modconv_dw(chl_gradient *c) {
-    chl_backprop_composed(c, compose_dw);
 }
 
 /* --- modconv_epilogue_backward: dy y d? noise? strength? b? -> g dd dstrength db -------------- */

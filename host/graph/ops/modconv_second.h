@@ -3,7 +3,7 @@
 #define CHL_GRAPH_OPS_MODCONV_SECOND_H
 #include "graph/rule.h"
 
-void chl_gradient_modconv_dx(chl_gradient *context);
-void chl_gradient_modconv_dw(chl_gradient *context);
+chl_compose chl_compose_modconv_dx;
+chl_compose chl_compose_modconv_dw;
 void chl_gradient_modconv_epilogue(chl_gradient *context);
 #endif

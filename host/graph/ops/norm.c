@@ -54,9 +54,6 @@ static void compose_layer_norm_backward(chl_gradient *context, const chl_tensor 
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
     out[2] = chl_emit1(g, CHL_OP_add_bias_db, &beta, 1, in);
 }
-static void gradient_layer_norm_backward(chl_gradient *context) {
-    chl_backprop_composed(context, compose_layer_norm_backward);
-}
 static void gradient_layer_norm(chl_gradient *context) {
     const chl_node *node = &context->node;
     const int all[3] = {0, 1, 2};
@@ -72,7 +69,7 @@ const chl_rule chl_rule_layer_norm = {.infer = infer_layer_norm,
                                       .bf16_inputs = 1,
                                       .bf16_outputs = 1};
 const chl_rule chl_rule_layer_norm_backward = {.infer = infer_layer_norm_backward,
-                                               .gradient = gradient_layer_norm_backward,
+                                               .compose = compose_layer_norm_backward,
                                                .bf16_inputs = 3,
                                                .bf16_outputs = 1};
 
@@ -123,11 +120,7 @@ static void compose_row_norm_dx(chl_gradient *context, const chl_tensor *in, chl
     const chl_tensor y = chl_scale_rows(g, in[1], factor);
     chl_pull_back(g, from, 1, &y, in, 1, in + 1, out);
 }
-static void gradient_row_norm_dx(chl_gradient *context) {
-    chl_backprop_composed(context, compose_row_norm_dx);
-}
-const chl_rule chl_rule_row_norm_dx = {.infer = infer_row_norm_dx,
-                                       .gradient = gradient_row_norm_dx};
+const chl_rule chl_rule_row_norm_dx = {.infer = infer_row_norm_dx, .compose = compose_row_norm_dx};
 
 chl_tensor chl_row_norm(chl_graph *g, chl_tensor x, chl_norm kind, float eps) {
     chl_attributes attr = {.norm = {.eps = eps, .kind = kind}};

@@ -26,11 +26,7 @@ const chl_rule chl_rule_weight_square = {.infer = infer_square, .gradient = grad
 static void compose_square_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     out[0] = chl_scale(c->graph, chl_scale_rows(c->graph, in[1], in[0]), 2);
 }
-static void gradient_square_dw(chl_gradient *c) {
-    chl_backprop_composed(c, compose_square_dw);
-}
-const chl_rule chl_rule_weight_square_dw = {.infer = infer_square_dw,
-                                            .gradient = gradient_square_dw};
+const chl_rule chl_rule_weight_square_dw = {.infer = infer_square_dw, .compose = compose_square_dw};
 
 /* --- demodulate: s [N,I], q [O,I] -> d [N,O] -------------------------------------------------- */
 static chl_status infer_demodulate(chl_shapes *s) {
@@ -72,11 +68,8 @@ static void compose_demodulate_backward(chl_gradient *c, const chl_tensor *in, c
     out[0] = chl_mul(g, in[2], tq);
     out[1] = chl_emit1(g, CHL_OP_linear_dw, &half, 2, (chl_tensor[]){t, chl_mul(g, in[2], in[2])});
 }
-static void gradient_demodulate_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_demodulate_backward);
-}
 const chl_rule chl_rule_demodulate_backward = {.infer = infer_demodulate_backward,
-                                               .gradient = gradient_demodulate_backward,
+                                               .compose = compose_demodulate_backward,
                                                .flops = flops_demodulate_backward};
 
 /* --- torgb: x [N,H,W,I], w [O,I], s [N,I], b [O] -> [N,H,W,O] --------------------------------- */
@@ -141,11 +134,8 @@ static void compose_torgb_backward(chl_gradient *c, const chl_tensor *in, chl_te
     chl_pull_back(g, from, 1, &z, &dz, 3, wrt, out);
     out[3] = chl_emit1(g, CHL_OP_add_bias_db, &bias, 1, &dz);
 }
-static void gradient_torgb_backward(chl_gradient *c) {
-    chl_backprop_composed(c, compose_torgb_backward);
-}
 const chl_rule chl_rule_torgb_backward = {.infer = infer_torgb_backward,
-                                          .gradient = gradient_torgb_backward,
+                                          .compose = compose_torgb_backward,
                                           .flops = flops_torgb_backward,
                                           .bf16_inputs = 4,
                                           .bf16_outputs = 1};
