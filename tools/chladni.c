@@ -46,23 +46,17 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_commands(stdout);
-        return EXIT_OK;
+        return finish_output(EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("chladni %s\n", chl_version());
-        return EXIT_OK;
+        return finish_output(EXIT_OK);
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) != 0) continue;
-        int code = commands[i].run(argc - 2, argv + 2);
-        /* a full disk or a closed pipe must not look like success */
-        if (fflush(stdout) != 0 && code == EXIT_OK) {
-            fputs("chladni: cannot write to standard output\n", stderr);
-            return EXIT_RUN;
-        }
-        return code;
+        return finish_output(commands[i].run(argc - 2, argv + 2));
     }
-    fprintf(stderr, "chladni: unknown command \"%s\"\n", argv[1]);
+    fprintf(stderr, "chladni: unknown command \"%s\"\n", shown(argv[1]));
     print_commands(stderr);
     return EXIT_USAGE;
 }

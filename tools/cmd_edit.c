@@ -10,20 +10,20 @@ static bool is_single(const edit_job *job) {
     return job->pairs == 1;
 }
 
-static void report_single(const edit_job *job, bool partial) {
+static int report_single(const edit_job *job, bool partial) {
     const char *out = job->out ? job->out : job->strip ? job->strip : job->sheet;
     if (!job->json) {
-        fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s\n", out,
+        fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s\n", shown(out),
                 job->text ? "text" : "sound", (double)job->last.cosine, job->last.step,
                 partial ? " (stopped early)" : "");
-        return;
+        return EXIT_OK;
     }
     json_t *mask = json_array();
     for (int i = 0; i < job->size.rows; i++)
         json_array_append_new(mask, json_real((double)job->mask[i]));
-    print_json(json_pack(
-        "{s:s,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", out, "partial", partial, "step",
-        job->last.step, "steps", job->last.steps, "cosine", (double)job->last.cosine,
+    return print_json(json_pack(
+        "{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out), "partial", partial,
+        "step", job->last.step, "steps", job->last.steps, "cosine", (double)job->last.cosine,
         "similarity_loss", (double)job->last.similarity_loss, "latent_loss",
         (double)job->last.latent_loss, "identity_loss", (double)job->last.identity_loss, "seconds",
         job->last.seconds, "layer_mask", mask));
@@ -46,8 +46,8 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
     const float *aim = job->target + (size_t)pair * (size_t)job->size.embedding;
     if (edit_cosine(job, w, aim, &cosine) != CHL_OK) return run_error();
     const double moved = distance(job, w, edit_code(job, job->source, pair));
-    json_t *entry = json_pack("{s:s,s:s,s:f,s:f}", "source", source, "target", target, "cosine",
-                              (double)cosine, "distance", moved);
+    json_t *entry = json_pack("{s:o,s:o,s:f,s:f}", "source", json_text(source), "target",
+                              json_text(target), "cosine", (double)cosine, "distance", moved);
     if (edit_by_level(job)) {
         const float level = job->level[pair % job->targets];
         json_object_set_new(entry, "gain_db", json_real((double)level));
@@ -56,8 +56,8 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
     }
     json_array_append_new(list, entry);
     if (!job->json)
-        fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g\n", source, target, kind,
-                (double)cosine, moved);
+        fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g\n", shown(source), shown(target),
+                kind, (double)cosine, moved);
     return EXIT_OK;
 }
 
@@ -76,11 +76,9 @@ static int report_many(edit_job *job, bool partial) {
     const char *const written[] = {job->out, job->strip, job->sheet};
     const char *const keys[] = {"out", "strip", "sheet"};
     for (int i = 0; i < 3; i++)
-        if (written[i]) json_object_set_new(whole, keys[i], json_string(written[i]));
-    if (job->json && code == EXIT_OK)
-        print_json(whole);
-    else
-        json_decref(whole);
+        if (written[i]) json_object_set_new(whole, keys[i], json_text(written[i]));
+    if (job->json && code == EXIT_OK) return print_json(whole);
+    json_decref(whole);
     return code;
 }
 
@@ -91,8 +89,7 @@ static int save(edit_job *job, bool partial) {
     if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
     if (code != EXIT_OK) return code;
     if (!is_single(job)) return report_many(job, partial);
-    report_single(job, partial);
-    return EXIT_OK;
+    return report_single(job, partial);
 }
 
 static int run(edit_job *job) {
@@ -151,7 +148,8 @@ static int check_counts(const command_line *line, const edit_job *job) {
                            "--out, --strip and --latent-out beside --sheet are of 0 dB, which "
                            "--sheet-levels must contain, got %s",
                            job->levels);
-    return edit_check_names(line, job);
+    const int code = edit_check_names(line, job);
+    return code != EXIT_OK || job->dry_run ? code : edit_check_outputs(line, job);
 }
 
 int command_edit(int argc, char **argv) {

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "outputs.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,10 +117,9 @@ static int run(embed_job *job) {
     }
     const int64_t dim[] = {job->count, job->width};
     if (chl_array_write(job->out, 2, dim, job->rows) != CHL_OK) return run_error();
-    if (job->json)
-        print_json(
-            json_pack("{s:s,s:i,s:i}", "out", job->out, "count", job->count, "width", job->width));
-    return EXIT_OK;
+    if (!job->json) return EXIT_OK;
+    return print_json(json_pack("{s:o,s:i,s:i}", "out", json_text(job->out), "count", job->count,
+                                "width", job->width));
 }
 
 static int check(const command_line *line, const embed_job *job) {
@@ -138,7 +138,9 @@ static int check(const command_line *line, const embed_job *job) {
         return usage_error(line, "--image needs one of --clip, --face");
     if (job->models.face && (sound || text))
         return usage_error(line, "--face embeds pictures only");
-    return EXIT_OK;
+    output_table table = {0};
+    output_add(&table, "out", OUTPUT_ARRAY, job->out);
+    return output_check(line, &table);
 }
 
 int command_embed(int argc, char **argv) {

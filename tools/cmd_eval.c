@@ -1,6 +1,7 @@
 /* `eval`: zero-shot classification, edits judged by an independent network, the ablation. */
 #include "command.h"
 #include "eval_report.h"
+#include "outputs.h"
 #include <chladni/demo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ typedef struct eval_job {
     chl_trial_options trial;
     chl_edit_options edit;
     const char *labels, *prompts, *neutral, *with, *without, *out;
-    int limit, seed, space, similarity;
+    int limit, space, similarity;
     float latent_weight_relative;
     bool has_relative, fixed_mask, by_label, masks, json;
     words label, prompt, with_list, without_list;
@@ -102,6 +103,14 @@ static void release(eval_job *job) {
 }
 
 /* --- output --------------------------------------------------------------------------- */
+static int write_report(const json_t *report, size_t flags, const char *path) {
+    char *text = json_dumps(report, flags);
+    chl_status status = text ? chl_file_write(path, text, strlen(text))
+                             : command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    free(text);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
 static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
     json_t *report = json_loads(text, 0, NULL);
     int code = EXIT_OK;
@@ -111,10 +120,7 @@ static int show(const eval_job *job, char *text, void (*print)(const json_t *)) 
         return EXIT_RUN;
     }
     const size_t flags = JSON_REAL_PRECISION(6);
-    if (job->out && json_dump_file(report, job->out, flags | JSON_INDENT(1)) != 0) {
-        fprintf(stderr, "chladni: %s: cannot write the file\n", job->out);
-        code = EXIT_RUN;
-    }
+    if (job->out) code = write_report(report, flags | JSON_INDENT(1), job->out);
     if (job->json) {
         json_dumpf(report, stdout, flags | JSON_COMPACT);
         putchar('\n');
@@ -149,7 +155,6 @@ static int read_settings(const command_line *line, eval_job *job) {
     if (code == EXIT_OK) code = read_list(line, "--with", job->with, ",", &job->with_list);
     if (code == EXIT_OK) code = read_list(line, "--without", job->without, ",", &job->without_list);
     if (code != EXIT_OK) return code;
-    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
     job->zero.label = job->label.item;
     job->zero.labels = job->label.count;
     job->zero.prompt = job->prompt.item;
@@ -157,7 +162,6 @@ static int read_settings(const command_line *line, eval_job *job) {
     job->zero.progress = on_progress;
     job->trial.edit = &job->edit;
     job->trial.progress = on_progress;
-    job->trial.seed = (uint64_t)job->seed;
     chl_edit_options *edit = &job->edit;
     edit->seed = job->trial.seed;
     edit->space = (chl_space)job->space;
@@ -249,8 +253,9 @@ static chl_status find_neutral(eval_job *job) {
          NULL,                                                                                       \
          "guide by the sounds' labels as texts, which leaves out the audio encoder's errors",        \
          NULL},                                                                                      \
-        {"seed",      NULL, OPTION_INT,                                                              \
-         &(job).seed, "N",  "seed of the pairing of sounds and sources (default 0)",                 \
+        {"seed",      NULL,                                                                          \
+         OPTION_SEED, &(job).trial.seed,                                                             \
+         "N",         "seed of the pairing of sounds and sources (default 0)",                       \
          NULL},                                                                                      \
         {"steps", NULL, OPTION_INT, &(job).edit.steps, "N", "steps of an edit (default 300)", NULL}, \
         {"lr", NULL, OPTION_FLOAT, &(job).edit.rate, "X", "Adam's learning rate (default 0.1)",      \
@@ -309,6 +314,13 @@ static chl_status find_neutral(eval_job *job) {
             NULL                                                                                     \
     }
 
+static int check_outputs(const command_line *line, const eval_job *job) {
+    output_table table = {0};
+    output_add(&table, "out", OUTPUT_JSON, job->out);
+    output_add(&table, "sheet", OUTPUT_PICTURE, job->trial.sheet);
+    return output_check(line, &table);
+}
+
 /* --- zero-shot -------------------------------------------------------------------------------- */
 static int run_zero_shot(eval_job *job) {
     chl_engine *engine;
@@ -351,6 +363,7 @@ static int zero_shot(int argc, char **argv) {
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_zero_shot(&line, &job);
+    if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.zero.limit = job.limit;
         job.zero.user = &job;
@@ -416,6 +429,7 @@ static int edits(int argc, char **argv) {
     if (code == EXIT_OK && !done) code = check_trial(&line, &job);
     if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
         code = usage_error(&line, "--audio is missing");
+    if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.trial.user = &job;
         code = run_edits(&job);
@@ -481,6 +495,7 @@ static int ablation(int argc, char **argv) {
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_ablation(&line, &job);
+    if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.zero.limit = job.limit;
         job.zero.user = job.trial.user = &job;

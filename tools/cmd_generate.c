@@ -1,4 +1,5 @@
 #include "command.h"
+#include "outputs.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@ typedef struct generate_job {
     chl_engine_options models;
     const char *seeds, *latent, *out;
     float truncation;
-    bool dry_run;
+    uint64_t *seed; /* [count], of --seeds */
 
     chl_engine *engine;
     chl_engine_sizes size;
@@ -20,18 +21,12 @@ static size_t code_numbers(const generate_job *job) {
 }
 
 static int latents_from_seeds(generate_job *job) {
-    job->count = parse_seeds(job->seeds, NULL);
-    int *seed = malloc(sizeof *seed * (size_t)job->count);
     job->w = malloc(sizeof(float) * (size_t)job->count * code_numbers(job));
     chl_status status = CHL_OK;
-    if (!seed || !job->w)
-        status = command_fail(CHL_ERR_MEMORY, "out of memory for %d latents", job->count);
-    else
-        parse_seeds(job->seeds, seed);
+    if (!job->w) status = command_fail(CHL_ERR_MEMORY, "out of memory for %d latents", job->count);
     for (int i = 0; i < job->count && status == CHL_OK; i++)
-        status = chl_seed_latent(job->engine, (uint64_t)seed[i], job->truncation,
+        status = chl_seed_latent(job->engine, job->seed[i], job->truncation,
                                  job->w + (size_t)i * code_numbers(job));
-    free(seed);
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
@@ -44,26 +39,30 @@ static int latents_from_file(generate_job *job) {
         job->count = rank == 3 ? (int)dim[0] : 1;
         return EXIT_OK;
     }
-    fprintf(stderr, "chladni: %s: the array must be %d x %d or N x %d x %d\n", job->latent,
-            job->size.rows, job->size.latent, job->size.rows, job->size.latent);
-    return EXIT_RUN;
+    (void)command_fail(CHL_ERR_SHAPE, "%s: the array must be %d x %d or N x %d x %d", job->latent,
+                       job->size.rows, job->size.latent, job->size.rows, job->size.latent);
+    return run_error();
 }
 
-/* a .png of several pictures: out-0.png, out-1.png ... by seed or index */
+/* Several pictures to P.png: P-0000.png, P-0001.png ... To be freed; NULL without memory. */
+static char *picture_path(const generate_job *job, int i) {
+    char *path;
+    if (job->count == 1) return strdup(job->out);
+    const int stem = (int)(strlen(job->out) - strlen(".png"));
+    return asprintf(&path, "%.*s-%04d.png", stem, job->out, i) < 0 ? NULL : path;
+}
+
 static int write_pictures(generate_job *job) {
     const size_t side = (size_t)job->size.picture;
-    const int stem = (int)strlen(job->out) - 4;
-    for (int i = 0; i < job->count; i++) {
-        char path[4096];
-        if (job->count == 1)
-            snprintf(path, sizeof path, "%s", job->out);
-        else
-            snprintf(path, sizeof path, "%.*s-%04d.png", stem, job->out, i);
-        if (chl_picture_write(path, job->size.picture, job->size.picture,
-                              job->pixels + (size_t)i * 3 * side * side) != CHL_OK)
-            return run_error();
+    chl_status status = CHL_OK;
+    for (int i = 0; i < job->count && status == CHL_OK; i++) {
+        char *path = picture_path(job, i);
+        status = path ? chl_picture_write(path, job->size.picture, job->size.picture,
+                                          job->pixels + (size_t)i * 3 * side * side)
+                      : command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+        free(path);
     }
-    return EXIT_OK;
+    return status == CHL_OK ? EXIT_OK : run_error();
 }
 
 /* N x 3 x H x W, as the frameworks that read .npy expect pictures */
@@ -84,15 +83,35 @@ static int write_array(generate_job *job) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
-static bool ends_in(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a > b && strcmp(text + a - b, end) == 0;
+/* Files of a latent file's pictures are known once it is read, which is before the first picture.
+ */
+static int check_outputs(const command_line *line, const generate_job *job) {
+    output_table table = {0};
+    if (job->count == 1 || ends_in(job->out, ".npy")) {
+        output_add(&table, "out", OUTPUT_PICTURE_OR_ARRAY, job->out);
+        return output_check(line, &table);
+    }
+    if (!ends_in(job->out, ".png"))
+        return usage_error(line, "--out of several pictures must end in .png or .npy, got %s",
+                           job->out);
+    for (int i = 0; i < job->count; i++) {
+        char *path = picture_path(job, i);
+        table.broken = table.broken || !path;
+        output_add(&table, "out", OUTPUT_PICTURE, path);
+        free(path);
+    }
+    return output_check(line, &table);
 }
 
-static int run(generate_job *job) {
+static int run(const command_line *line, generate_job *job) {
+    if (job->seeds) {
+        const int code = check_outputs(line, job);
+        if (code != EXIT_OK) return code;
+    }
     if (chl_engine_open(&job->models, &job->engine) != CHL_OK) return run_error();
     job->size = chl_engine_get_sizes(job->engine);
     int code = job->seeds ? latents_from_seeds(job) : latents_from_file(job);
+    if (code == EXIT_OK && job->latent) code = check_outputs(line, job);
     if (code != EXIT_OK) return code;
     const size_t picture = 3 * (size_t)job->size.picture * (size_t)job->size.picture;
     job->pixels = malloc(sizeof(float) * (size_t)job->count * picture);
@@ -104,16 +123,16 @@ static int run(generate_job *job) {
     return ends_in(job->out, ".npy") ? write_array(job) : write_pictures(job);
 }
 
-static int check(const command_line *line, const generate_job *job) {
+static int check(const command_line *line, generate_job *job) {
     if (!job->models.generator) return usage_error(line, "--generator is missing");
     if ((job->seeds != NULL) + (job->latent != NULL) != 1)
         return usage_error(line, "give one of --seeds, --latent");
     if (!job->out) return usage_error(line, "--out is missing");
-    if (!ends_in(job->out, ".png") && !ends_in(job->out, ".npy"))
-        return usage_error(line, "--out must end in .png or .npy, got %s", job->out);
-    if (job->seeds && parse_seeds(job->seeds, NULL) < 0)
-        return usage_error(line, "--seeds must be like 0-9 or 1,5,8, at most %d seeds, got %s",
-                           MAX_PICTURES, job->seeds);
+    if (job->seeds && (job->count = parse_seeds(job->seeds, &job->seed)) < 0)
+        return usage_error(line,
+                           "--seeds must be like 0-9 or 1,5,8, at most %d seeds of at most %u, got "
+                           "%s",
+                           MAX_PICTURES, MAX_SEED, job->seeds);
     return EXIT_OK;
 }
 
@@ -140,8 +159,8 @@ int command_generate(int argc, char **argv) {
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = check(&line, &job);
-    if (code != EXIT_OK || done) return code;
-    code = run(&job);
+    if (code == EXIT_OK && !done) code = run(&line, &job);
+    free(job.seed);
     free(job.w);
     free(job.pixels);
     chl_engine_close(job.engine);

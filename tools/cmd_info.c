@@ -13,10 +13,9 @@ int command_info(int argc, char **argv) {
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;
-    if (json) {
-        print_json(json_pack("{s:s,s:s}", "version", chl_version(), "build", chl_build_info()));
-        return EXIT_OK;
-    }
+    if (json)
+        return print_json(
+            json_pack("{s:s,s:o}", "version", chl_version(), "build", json_text(chl_build_info())));
     printf("chladni %s\n%s\n", chl_version(), chl_build_info());
     return EXIT_OK;
 }

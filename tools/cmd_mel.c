@@ -1,4 +1,5 @@
 #include "command.h"
+#include "outputs.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,16 +39,18 @@ int command_mel(int argc, char **argv) {
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;
     if (!sound) return usage_error(&line, "--sound is missing");
-    const char *end = out ? strrchr(out, '.') : NULL;
-    if (!end || (strcmp(end, ".npy") != 0 && strcmp(end, ".png") != 0))
-        return usage_error(&line, "--out must end in .npy or .png, got %s", out ? out : "nothing");
+    if (!out) return usage_error(&line, "--out is missing");
+    output_table table = {0};
+    output_add(&table, "out", OUTPUT_PICTURE_OR_ARRAY, out);
+    code = output_check(&line, &table);
+    if (code != EXIT_OK) return code;
     int bands;
     int64_t frames;
     float *mel;
     if (chl_mel_of_sound(sound, (chl_mel_mode)mode, &bands, &frames, &mel) != CHL_OK)
         return run_error();
     const int64_t dim[] = {bands, frames};
-    bool picture = strcmp(end, ".png") == 0;
+    const bool picture = !ends_in(out, ".npy");
     if (picture && frames > 65500)
         fprintf(stderr, "chladni: warning: the picture shows the first 65500 of %lld frames\n",
                 (long long)frames);

@@ -6,7 +6,7 @@
 
 typedef struct train_job {
     chl_train_options options;
-    int steps, stop_after, save_every, seed; /* as flags know them */
+    int steps, stop_after, save_every; /* as flags know them */
     bool resume, json, measured_w;
     chl_train_progress last;
     double shown; /* seconds at the last progress line */
@@ -35,19 +35,19 @@ static int on_step(void *user, const chl_train_progress *progress) {
     return interrupted();
 }
 
-static void report(const train_job *job, bool complete) {
+static int report(const train_job *job, bool complete) {
     const chl_train_progress *p = &job->last;
     if (!job->json) {
-        fprintf(stderr, "%s: %s after step %lld of %d\n", job->options.out,
+        fprintf(stderr, "%s: %s after step %lld of %d\n", shown(job->options.out),
                 complete ? "done" : "stopped, resume with --resume,", (long long)p->step,
                 job->steps);
-        return;
+        return EXIT_OK;
     }
     json_t *loss = p->step > 0 ? json_real((double)p->loss) : json_null();
-    print_json(json_pack("{s:s,s:s,s:I,s:I,s:b,s:o,s:f}", "model", job->options.model, "out",
-                         job->options.out, "step", (json_int_t)p->step, "steps",
-                         (json_int_t)job->steps, "complete", complete, "loss", loss, "seconds",
-                         p->seconds));
+    return print_json(json_pack("{s:s,s:o,s:I,s:I,s:b,s:o,s:f}", "model", job->options.model, "out",
+                                json_text(job->options.out), "step", (json_int_t)p->step, "steps",
+                                (json_int_t)job->steps, "complete", complete, "loss", loss,
+                                "seconds", p->seconds));
 }
 
 /* 75 (EX_TEMPFAIL) tells a batch system to start the same command again with --resume. */
@@ -70,19 +70,17 @@ static int run(train_job *job) {
     if (complete && job->last.step == 0) /* nothing was left to do */
         job->last.step =
             job->stop_after > 0 && job->stop_after < job->steps ? job->stop_after : job->steps;
-    report(job, complete);
-    return complete ? EXIT_OK : stop_code();
+    const int code = report(job, complete);
+    return complete ? code : stop_code();
 }
 
 static int check(const command_line *line, train_job *job) {
     chl_train_options *o = &job->options;
     if (!o->data) return usage_error(line, "--data is missing");
     if (!o->out) return usage_error(line, "--out is missing");
-    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
     o->steps = job->steps;
     o->stop_after = job->stop_after;
     o->save_every = job->save_every;
-    o->seed = (uint64_t)job->seed;
     o->resume = job->resume;
     o->measured_w = job->measured_w;
     return EXIT_OK;
@@ -119,7 +117,7 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "decoupled weight decay, not applied to biases", NULL},
         {"average", "ema", OPTION_FLOAT, &o->average, "X",
          "decay of the weights' moving average, which is what is saved for use; 0: none", NULL},
-        {"seed", NULL, OPTION_INT, &job->seed, "N", "seed of all random numbers", NULL},
+        {"seed", NULL, OPTION_SEED, &o->seed, "N", "seed of all random numbers", NULL},
         {"start", NULL, OPTION_TEXT, &o->start, "FILE",
          "initial weights, for arrays of the same name and shape", NULL},
         {"clip", NULL, OPTION_TEXT, &o->clip, "FILE", "audio: weights of the frozen CLIP pair",
@@ -185,7 +183,6 @@ int command_train(int argc, char **argv) {
     }
     job.steps = (int)job.options.steps;
     job.save_every = (int)job.options.save_every;
-    job.seed = (int)job.options.seed;
     const bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (!named && !help)
         return usage_error(&(command_line){.usage = usage},

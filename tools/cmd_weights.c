@@ -1,4 +1,5 @@
 #include "command.h"
+#include "outputs.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static void print_array(void *user, const char *name, const char *dtype, int ran
         count *= dim[i];
     }
     *numbers += count;
-    printf("%-64s %s [%s]\n", name, dtype, shape);
+    printf("%-64s %s [%s]\n", shown(name), dtype, shape);
 }
 
 static int inspect(const char *path) {
@@ -24,7 +25,8 @@ static int inspect(const char *path) {
 
 int command_weights(int argc, char **argv) {
     const char *word[2] = {NULL, NULL}, *out = NULL;
-    int kind = -1, seed = 0, format = CHL_FLOAT32;
+    uint64_t seed = 0;
+    int kind = -1, format = CHL_FLOAT32;
     const option options[] = {
         {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "file that convert and random write",
          NULL},
@@ -32,7 +34,7 @@ int command_weights(int argc, char **argv) {
          "number format that convert writes (default f32)", NULL},
         {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "model that random makes",
          NULL},
-        {"seed", NULL, OPTION_INT, &seed, "N", "seed of random's numbers (default 0)", NULL},
+        {"seed", NULL, OPTION_SEED, &seed, "N", "seed of random's numbers (default 0)", NULL},
     };
     static const char *const kinds[] = {"generator", "clip", "audio", "face"};
     command_line line = {
@@ -49,12 +51,17 @@ int command_weights(int argc, char **argv) {
     if (code != EXIT_OK || done) return code;
     const char *action = word[0] ? word[0] : "";
     if (strcmp(action, "inspect") == 0 && word[1]) return inspect(word[1]);
+    if (out) {
+        output_table table = {0};
+        output_add(&table, "out", OUTPUT_WEIGHTS, out);
+        code = output_check(&line, &table);
+        if (code != EXIT_OK) return code;
+    }
     if (strcmp(action, "convert") == 0 && word[1] && out)
         return chl_weights_convert(word[1], (chl_float_format)format, out) == CHL_OK ? EXIT_OK
                                                                                      : run_error();
-    if (strcmp(action, "random") == 0 && kind >= 0 && out && seed >= 0)
-        return chl_weights_random(kinds[kind], (uint64_t)seed, out) == CHL_OK ? EXIT_OK
-                                                                              : run_error();
+    if (strcmp(action, "random") == 0 && kind >= 0 && out)
+        return chl_weights_random(kinds[kind], seed, out) == CHL_OK ? EXIT_OK : run_error();
     return usage_error(&line, "give an action and its file: inspect FILE, convert FILE --out F, or "
                               "random --kind K --out F");
 }

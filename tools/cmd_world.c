@@ -1,4 +1,5 @@
 #include "command.h"
+#include "outputs.h"
 #include <chladni/demo.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 typedef struct world_job {
     chl_world_options options;
     const char *out, *sound, *picture;
-    int count, seed, split, algorithm;
+    uint64_t seed;
+    int count, split, algorithm;
     float strength;
     bool no_sounds, force, clean;
     bool has_count, has_split, has_seconds, has_side, has_bias, has_min, has_second;
@@ -33,7 +35,7 @@ static int write_folder(world_job *job) {
     chl_world_options *o = &job->options;
     o->out = job->out;
     o->count = job->count;
-    o->seed = (uint64_t)job->seed;
+    o->seed = job->seed;
     o->split = (chl_world_split)job->split;
     o->no_sounds = job->no_sounds;
     o->force = job->force;
@@ -48,12 +50,13 @@ static int write_folder(world_job *job) {
         return interrupt_code();
     }
     if (status != CHL_OK) return run_error();
-    fprintf(stderr, "%s: %d samples in %.1f s\n", job->out, job->count, seconds_now() - job->start);
+    fprintf(stderr, "%s: %d samples in %.1f s\n", shown(job->out), job->count,
+            seconds_now() - job->start);
     return EXIT_OK;
 }
 
 static int run(world_job *job) {
-    const uint64_t seed = (uint64_t)job->seed;
+    const uint64_t seed = job->seed;
     chl_status status;
     if (job->sound)
         status = chl_world_sound(job->sound, job->algorithm, job->strength, !job->clean, seed,
@@ -75,8 +78,9 @@ static int check(const command_line *line, const world_job *job) {
                    job->has_second || job->no_sounds))
         return usage_error(line, "--count, --split, --bias, --min-strength, --second-event and "
                                  "--no-sounds apply to a folder only");
-    if (job->seed < 0) return usage_error(line, "--seed must be >= 0, got %d", job->seed);
-    return EXIT_OK;
+    output_table table = {0}; /* of one file; the library checks a folder before its first sample */
+    if (single) output_add(&table, "out", job->sound ? OUTPUT_SOUND : OUTPUT_PICTURE, job->out);
+    return output_check(line, &table);
 }
 
 int command_world(int argc, char **argv) {
@@ -85,7 +89,7 @@ int command_world(int argc, char **argv) {
         {"out", NULL, OPTION_TEXT, &job.out, "DIR",
          "folder to write (a file with --sound, --picture)", NULL},
         {"count", NULL, OPTION_INT, &job.count, "N", "samples (1000)", &job.has_count},
-        {"seed", NULL, OPTION_INT, &job.seed, "N", "of everything that is drawn (0)", NULL},
+        {"seed", NULL, OPTION_SEED, &job.seed, "N", "of everything that is drawn (0)", NULL},
         {"split", NULL, OPTION_CHOICE, &job.split, "train|test|calm",
          "train: with the planted bias; test: held-out synthesis, no bias; calm: no events "
          "(default "

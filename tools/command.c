@@ -1,6 +1,9 @@
 #include "command.h"
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,31 +13,57 @@ double seconds_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int parse_seeds(const char *text, int *seed) {
-    int count = 0;
-    while (*text) {
-        char *end;
-        long first = strtol(text, &end, 10), last = first;
-        if (end == text || first < 0) return -1;
-        if (*end == '-') {
-            text = end + 1;
-            last = strtol(text, &end, 10);
-            if (end == text) return -1;
-        }
-        if (last < first || last > INT32_MAX || last - first >= MAX_PICTURES - count) return -1;
-        for (long s = first; s <= last; s++, count++)
-            if (seed) seed[count] = (int)s;
-        if (*end && *end != ',') return -1;
-        if (*end == ',' && !end[1]) return -1;
-        text = end + (*end == ',');
-    }
-    return count > 0 ? count : -1;
+/* Moves *text over the digits of a seed. */
+static bool read_seed(const char **text, uint64_t *seed) {
+    if (!isdigit((unsigned char)**text)) return false;
+    char *end;
+    errno = 0;
+    const unsigned long long number = strtoull(*text, &end, 10);
+    *text = end;
+    *seed = number;
+    return !errno && number <= MAX_SEED;
 }
 
-void print_json(json_t *value) {
+/* Their number, or -1; writes them unless `seed` is NULL. */
+static int read_seeds(const char *text, uint64_t *seed) {
+    int count = 0;
+    do {
+        uint64_t first, last;
+        if (!read_seed(&text, &first)) return -1;
+        last = first;
+        if (*text == '-' && (text++, !read_seed(&text, &last))) return -1;
+        if (last < first || last - first >= (uint64_t)(MAX_PICTURES - count)) return -1;
+        for (uint64_t s = first; s <= last; s++, count++)
+            if (seed) seed[count] = s;
+    } while (*text == ',' && *++text);
+    return *text || text[-1] == ',' ? -1 : count;
+}
+
+int parse_seeds(const char *text, uint64_t **seed) {
+    *seed = NULL;
+    const int count = read_seeds(text, NULL);
+    if (count < 0 || !(*seed = malloc(sizeof **seed * (size_t)count))) return -1;
+    return read_seeds(text, *seed);
+}
+
+int print_json(json_t *value) {
+    if (!value) {
+        (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
+        return run_error();
+    }
     json_dumpf(value, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(value);
+    return EXIT_OK;
+}
+
+int finish_output(int code) {
+    const bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed) return code;
+    (void)command_fail(CHL_ERR_IO, "cannot write to standard output%s%s", errno ? ": " : "",
+                       errno ? strerror(errno) : "");
+    return code == EXIT_OK ? run_error() : code;
 }
 
 progress_line progress_start(const char *what, bool quiet) {

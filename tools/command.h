@@ -3,6 +3,7 @@
 #define CHL_TOOLS_COMMAND_H
 #include "interrupts.h"
 #include "options.h"
+#include "print.h"
 #include <chladni.h>
 #include <jansson.h>
 
@@ -38,9 +39,10 @@ chl_status command_fail(chl_status code, const char *format, ...)
 double seconds_now(void);
 
 #define MAX_PICTURES 100000
-/* "0-9", "3", "1,5,8-10" -> numbers, unless `seed` is NULL; the count, or -1 when it is not of that
- * form or beyond MAX_PICTURES */
-int parse_seeds(const char *text, int *seed);
+#define MAX_SEED UINT32_MAX /* of a picture: numpy's RandomState takes no larger one */
+/* "0-9", "3", "1,5,8-10" -> *seed [count], to be freed; the count, or -1 when it is not of that
+ * form, beyond MAX_PICTURES or MAX_SEED, or out of memory. */
+int parse_seeds(const char *text, uint64_t **seed);
 
 /* The flags that name models. */
 #define MODEL_OPTIONS(o, with_vocab)                                                               \
@@ -106,8 +108,10 @@ int parse_seeds(const char *text, int *seed);
             "device that computes (default auto: a GPU if there is one)", NULL                     \
     }
 
-/* Prints JSON on stdout, one line, and releases it. */
-void print_json(json_t *value);
+/* Prints JSON on stdout, one line, and releases it; an exit code. */
+int print_json(json_t *value);
+/* Flushes stdout: a full disk or a closed pipe must not look like success. `code`, or EXIT_RUN. */
+int finish_output(int code);
 
 /* A progress line on stderr: rewritten in place on a terminal, a plain line now and then elsewhere.
  */

@@ -1,5 +1,6 @@
 /* What `edit` was asked for, and where its results are. */
 #include "edit_job.h"
+#include "outputs.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,9 +45,12 @@ int edit_read_choices(const command_line *line, edit_job *job) {
         return usage_error(line, "--mix must be linear, linear:0.5, rows or rows:9, got %s",
                            job->mix);
     job->sources = 1;
-    if (job->seeds) job->sources = parse_seeds(job->seeds, NULL);
+    if (job->seeds) job->sources = parse_seeds(job->seeds, &job->seed);
     if (job->sources < 0)
-        return usage_error(line, "--seed must be like 7 or 1,5,8-10, got %s", job->seeds);
+        return usage_error(line,
+                           "--seed must be like 7 or 1,5,8-10, at most %d seeds of at most %u, got "
+                           "%s",
+                           MAX_PICTURES, MAX_SEED, job->seeds);
     job->targets = job->mix ? 2 : job->text ? 1 : job->sound.count;
     if (edit_by_level(job)) {
         job->targets = read_levels(job, job->levels);
@@ -90,7 +94,7 @@ static int stem(const char *path, const char **begin) {
 
 void edit_source_name(const edit_job *job, int source, char *name, size_t room) {
     if (job->seeds)
-        snprintf(name, room, "seed%d", job->seed[source]);
+        snprintf(name, room, "seed%llu", (unsigned long long)job->seed[source]);
     else
         snprintf(name, room, "source");
 }
@@ -105,7 +109,33 @@ void edit_target_name(const edit_job *job, int target, char *name, size_t room) 
     snprintf(name, room, "%.*s", length, begin);
 }
 
+static int by_seed(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Pictures are named by their seed. */
+static int check_seeds(const command_line *line, const edit_job *job) {
+    const size_t bytes = sizeof *job->seed * (size_t)job->sources;
+    uint64_t *sorted = malloc(bytes);
+    if (!sorted) {
+        (void)command_fail(CHL_ERR_MEMORY, "out of memory for %d seeds", job->sources);
+        return run_error();
+    }
+    memcpy(sorted, job->seed, bytes);
+    qsort(sorted, (size_t)job->sources, sizeof *sorted, by_seed);
+    int code = EXIT_OK;
+    for (int i = 1; i < job->sources && code == EXIT_OK; i++)
+        if (sorted[i] == sorted[i - 1])
+            code = usage_error(line, "--seed %s names seed %llu twice: its pictures would be one",
+                               job->seeds, (unsigned long long)sorted[i]);
+    free(sorted);
+    return code;
+}
+
 int edit_check_names(const command_line *line, const edit_job *job) {
+    const int code = job->seeds ? check_seeds(line, job) : EXIT_OK;
+    if (code != EXIT_OK) return code;
     if (job->mix || job->text) return EXIT_OK;
     for (int i = 0; i < job->sound.count; i++)
         for (int j = 0; j < i; j++) {
@@ -117,4 +147,42 @@ int edit_check_names(const command_line *line, const edit_job *job) {
                     line, "the pictures of two sounds would both be named %s: rename a sound", a);
         }
     return EXIT_OK;
+}
+
+/* --- outputs ---------------------------------------------------------------------------------- */
+char *edit_result_path(const edit_job *job, int source, int result) {
+    char from[NAME_ROOM], to[NAME_ROOM] = "mixed", *path;
+    if (job->sources * edit_results(job) == 1) return strdup(job->out);
+    edit_source_name(job, source, from, sizeof from);
+    if (!job->mix) edit_target_name(job, result, to, sizeof to);
+    return asprintf(&path, "%s/%s-%s.png", job->out, from, to) < 0 ? NULL : path;
+}
+
+char *edit_snapshot_path(const edit_job *job, int step) {
+    const char *dot = strrchr(job->out, '.'), *slash = strrchr(job->out, '/');
+    const int length =
+        dot && (!slash || dot > slash) ? (int)(dot - job->out) : (int)strlen(job->out);
+    char *path;
+    return asprintf(&path, "%.*s-%06d.png", length, job->out, step) < 0 ? NULL : path;
+}
+
+static void add_derived(output_table *table, const char *flag, char *path) {
+    table->broken = table->broken || !path;
+    output_add(table, flag, OUTPUT_PICTURE, path);
+    free(path);
+}
+
+int edit_check_outputs(const command_line *line, const edit_job *job) {
+    output_table table = {0};
+    const int results = edit_results(job), count = job->sources * results;
+    const int steps = job->has_steps ? job->steps : chl_edit_defaults(NULL).steps;
+    if (count > 1) output_add(&table, "out", OUTPUT_FOLDER, job->out);
+    for (int i = 0; job->out && i < count; i++)
+        add_derived(&table, "out", edit_result_path(job, i / results, i % results));
+    for (int i = 1; job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
+        add_derived(&table, "every", edit_snapshot_path(job, i * job->every));
+    output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
+    output_add(&table, "strip", OUTPUT_PICTURE, job->strip);
+    output_add(&table, "sheet", OUTPUT_PICTURE, job->sheet);
+    return output_check(line, &table);
 }

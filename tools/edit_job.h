@@ -24,7 +24,7 @@ typedef struct edit_job {
     chl_engine *engine;
     chl_engine_sizes size;
     int sources, targets, pairs;
-    int *seed;                     /* [sources] */
+    uint64_t *seed;                /* [sources], of --seed */
     float *source, *edited, *mask; /* [pairs] codes and layer masks */
     float *target;                 /* [pairs] embeddings */
     float *mixed;                  /* [sources] codes */
@@ -61,4 +61,12 @@ void edit_source_name(const edit_job *job, int source, char *name, size_t room);
 void edit_target_name(const edit_job *job, int target, char *name, size_t room);
 /* Usage error when two pictures would get the same name. */
 int edit_check_names(const command_line *line, const edit_job *job);
+
+/* Path of a result: --out, or for several a file in this folder. To be freed; NULL without memory.
+ */
+char *edit_result_path(const edit_job *job, int source, int result);
+/* Path of the picture that --every writes after `step`; likewise. */
+char *edit_snapshot_path(const edit_job *job, int step);
+/* Checks all outputs, and creates the folder of several; an exit code. */
+int edit_check_outputs(const command_line *line, const edit_job *job);
 #endif

@@ -1,26 +1,10 @@
 /* What `edit` writes: the edited pictures, strips and sheets. */
 #include "edit_pictures.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define GAP 4 /* pixels between pictures of a sheet */
-#define PATH_ROOM 4096
-
-/* --- results ---------------------------------------------------------------------------------- */
-/* Several pictures: files in a folder. */
-static void result_path(const edit_job *job, int source, int result, char *path) {
-    if (job->sources * edit_results(job) == 1) {
-        snprintf(path, PATH_ROOM, "%s", job->out);
-        return;
-    }
-    char from[NAME_ROOM], to[NAME_ROOM] = "mixed";
-    edit_source_name(job, source, from, sizeof from);
-    if (!job->mix) edit_target_name(job, result, to, sizeof to);
-    snprintf(path, PATH_ROOM, "%s/%s-%s.png", job->out, from, to);
-}
 
 /* --- pictures --------------------------------------------------------------------------------- */
 static chl_status render(edit_job *job, const float *w, float **pixels) {
@@ -30,21 +14,20 @@ static chl_status render(edit_job *job, const float *w, float **pixels) {
     return chl_generate(job->engine, 1, w, *pixels);
 }
 
-static chl_status write_picture(edit_job *job, const float *w, const char *path) {
-    float *pixels;
-    chl_status status = render(job, w, &pixels);
+/* Frees the path. */
+static chl_status write_picture(edit_job *job, const float *w, char *path) {
+    float *pixels = NULL;
+    chl_status status =
+        path ? render(job, w, &pixels) : command_fail(CHL_ERR_MEMORY, "out of memory for a name");
     if (status == CHL_OK)
         status = chl_picture_write(path, job->size.picture, job->size.picture, pixels);
     free(pixels);
+    free(path);
     return status;
 }
 
 chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress) {
-    const char *dot = strrchr(job->out, '.'), *slash = strrchr(job->out, '/');
-    int length = dot && (!slash || dot > slash) ? (int)(dot - job->out) : (int)strlen(job->out);
-    char path[PATH_ROOM];
-    snprintf(path, sizeof path, "%.*s-%06d.png", length, job->out, progress->step);
-    return write_picture(job, progress->w, path);
+    return write_picture(job, progress->w, edit_snapshot_path(job, progress->step));
 }
 
 chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine) {
@@ -57,14 +40,6 @@ chl_status edit_cosine(edit_job *job, const float *w, const float *target, float
     for (int i = 0; status == CHL_OK && i < job->size.embedding; i++)
         *cosine += view[i] * target[i];
     return status;
-}
-
-static int make_folder(const char *path) {
-    struct stat what;
-    if (mkdir(path, 0777) == 0 || (stat(path, &what) == 0 && S_ISDIR(what.st_mode))) return EXIT_OK;
-    fprintf(stderr, "chladni: --out %s: several pictures need a folder: %s\n", path,
-            errno == EEXIST ? "a file of that name exists" : strerror(errno));
-    return EXIT_RUN;
 }
 
 static int write_latents(const edit_job *job) {
@@ -88,12 +63,10 @@ static int write_latents(const edit_job *job) {
 
 int edit_write_results(edit_job *job) {
     const int results = edit_results(job);
-    if (job->out && job->sources * results > 1 && make_folder(job->out) != EXIT_OK) return EXIT_RUN;
     for (int i = 0; job->out && i < job->sources * results; i++) {
         const float *w = edit_result(job, i / results, i % results);
-        char path[PATH_ROOM];
-        result_path(job, i / results, i % results, path);
-        if (w && write_picture(job, w, path) != CHL_OK) return run_error();
+        if (w && write_picture(job, w, edit_result_path(job, i / results, i % results)) != CHL_OK)
+            return run_error();
     }
     return job->latent_out ? write_latents(job) : EXIT_OK;
 }

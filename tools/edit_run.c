@@ -46,10 +46,10 @@ static chl_status find_sources(edit_job *job) {
     const size_t numbers = edit_code_numbers(job);
     for (int s = 0; s < job->sources; s++) {
         float *first = job->source + (size_t)s * (size_t)job->targets * numbers;
-        chl_status status = job->image    ? invert_image(job)
-                            : job->latent ? read_latent(job)
-                                          : chl_seed_latent(job->engine, (uint64_t)job->seed[s],
-                                                            job->truncation, first);
+        chl_status status =
+            job->image    ? invert_image(job)
+            : job->latent ? read_latent(job)
+                          : chl_seed_latent(job->engine, job->seed[s], job->truncation, first);
         if (status != CHL_OK) return status;
         for (int t = 1; t < job->targets; t++)
             memcpy(first + (size_t)t * numbers, first, sizeof(float) * numbers);
@@ -200,12 +200,11 @@ static int dry_run(edit_job *job) {
     chl_cost cost;
     if (chl_edit_cost(job->engine, &options, &cost) != CHL_OK) return run_error();
     if (job->json) {
-        print_json(json_pack("{s:I,s:I,s:I,s:f,s:f,s:i}", "weight_bytes",
-                             (json_int_t)cost.weight_bytes, "activation_bytes",
-                             (json_int_t)cost.activation_bytes, "state_bytes",
-                             (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
-                             "flops_step", cost.flops_step, "nodes", cost.nodes));
-        return EXIT_OK;
+        return print_json(json_pack("{s:I,s:I,s:I,s:f,s:f,s:i}", "weight_bytes",
+                                    (json_int_t)cost.weight_bytes, "activation_bytes",
+                                    (json_int_t)cost.activation_bytes, "state_bytes",
+                                    (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
+                                    "flops_step", cost.flops_step, "nodes", cost.nodes));
     }
     printf("weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
            "setup        %8.2f GFLOP\na step       %8.2f GFLOP, %d nodes\n",
@@ -225,9 +224,8 @@ static bool allocate(edit_job *job) {
     job->mixed = calloc((size_t)job->sources, code + 1);
     job->trail = calloc(pairs * (size_t)job->strip_steps + 1, code + 1);
     job->reached = calloc(pairs, sizeof *job->reached);
-    job->seed = calloc((size_t)job->sources, sizeof *job->seed);
     return job->source && job->edited && job->mask && job->target && job->mixed && job->trail &&
-           job->reached && job->seed;
+           job->reached;
 }
 
 int edit_prepare(edit_job *job) {
@@ -238,7 +236,6 @@ int edit_prepare(edit_job *job) {
         return EXIT_RUN;
     }
     if (job->dry_run) return dry_run(job);
-    if (job->seeds) parse_seeds(job->seeds, job->seed);
     chl_status status = find_targets(job); /* cheap and likelier to fail: before any inversion */
     if (status == CHL_OK) status = find_sources(job);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();

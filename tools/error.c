@@ -2,6 +2,7 @@
 #include "command.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The library names fields of its option structs; who uses the program knows flags. */
@@ -80,10 +81,13 @@ static bool follows(const char *text, const char *at, const char *word) {
     return (size_t)(at - text) >= length && strncmp(at - length, word, length) == 0;
 }
 
-/* Texts have a field in three places: "X needs FIELD", "set FIELD" and "FIELD must be". The same
+/* Escaped as by shown(), which only the main thread may call.
+ * Texts have a field in three places: "X needs FIELD", "set FIELD" and "FIELD must be". The same
  * word elsewhere ("the generator", a path) is a word. */
 void print_with_flags(FILE *to, const char *text) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    char *safe = chl_text_escape(text, 1);
+    text = safe ? safe : "(out of memory)";
     for (const char *at = text; *at;) {
         const size_t length = strspn(at, letters);
         const char *flag = length ? find_flag(at, length) : NULL;
@@ -95,6 +99,7 @@ void print_with_flags(FILE *to, const char *text) {
             fwrite(at, 1, length ? length : 1, to);
         at += length ? length : 1;
     }
+    free(safe);
 }
 
 static char own_error[1024]; /* empty: the library failed, not the program */
@@ -110,7 +115,7 @@ chl_status(command_fail)(chl_status code, const char *format, ...) {
 void print_error(const char *before) {
     fprintf(stderr, "chladni: %s", before);
     if (own_error[0])
-        fputs(own_error, stderr);
+        fputs(shown(own_error), stderr);
     else
         print_with_flags(stderr, chl_error());
     fputc('\n', stderr);

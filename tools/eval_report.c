@@ -1,4 +1,5 @@
 #include "eval_report.h"
+#include "print.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -36,15 +37,15 @@ void print_zero_shot(const json_t *report) {
     json_t *value;
     const json_t *top = find(report, "top1");
     if (top) {
-        printf("top1: %s\n\n| label | cosine |\n|---|---|\n", json_string_value(top));
+        printf("top1: %s\n\n| label | cosine |\n|---|---|\n", shown(json_string_value(top)));
         json_object_foreach(json_object_get(report, "scores"), label, value)
-            printf("| %s | %.4f |\n", label, json_number_value(value));
+            printf("| %s | %.4f |\n", shown(label), json_number_value(value));
         return;
     }
     printf("%lld sounds\n\n| label | sounds | named right |\n|---|---|---|\n",
            (long long)json_integer_value(find(report, "sounds")));
     json_object_foreach(json_object_get(report, "per_label"), label, value) {
-        printf("| %s | %lld |", label, (long long)json_integer_value(find(value, "sounds")));
+        printf("| %s | %lld |", shown(label), (long long)json_integer_value(find(value, "sounds")));
         print_share(value, "accuracy");
         putchar('\n');
     }
@@ -57,7 +58,7 @@ void print_zero_shot(const json_t *report) {
 static void print_edit_row(const char *name, const json_t *row, const char *wrong) {
     static const char *const shares[] = {"named_right",     "unchanged/time", "unchanged/season",
                                          "unchanged/house", "unchanged/all",  "both"};
-    printf("| %s |", name);
+    printf("| %s |", shown(name));
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) print_share(row, shares[i]);
     print_share(row, wrong);
     putchar('\n');
@@ -80,7 +81,7 @@ static void print_intensity(const json_t *intensity) {
     printf("\n| louder | Spearman, judge | of the mean curve | Spearman, CLIP |\n"
            "|---|---|---|---|\n");
     json_object_foreach((json_t *)intensity, kind, row) {
-        printf("| %s |", kind);
+        printf("| %s |", shown(kind));
         print_number(row, "spearman");
         print_number(row, "spearman_of_mean");
         print_number(row, "spearman_clip");
@@ -156,7 +157,7 @@ void print_ablation(const json_t *report) {
     json_t *group;
     fputs("| mean ± 95 % interval |", stdout);
     json_array_foreach(groups, i, group)
-        printf(" %s (%lld) |", json_string_value(find(group, "name")),
+        printf(" %s (%lld) |", shown(json_string_value(find(group, "name"))),
                (long long)json_integer_value(find(group, "encoders")));
     fputs("\n|---|", stdout);
     for (i = 0; i < json_array_size(groups); i++) fputs("---|", stdout);
@@ -164,7 +165,7 @@ void print_ablation(const json_t *report) {
     const char *name;
     json_t *unused;
     json_object_foreach((json_t *)find(first, "figures"), name, unused) {
-        printf("| %s |", name);
+        printf("| %s |", shown(name));
         json_array_foreach(groups, i, group)
             print_cell(json_object_get(json_object_get(group, "figures"), name));
         putchar('\n');

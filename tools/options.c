@@ -1,4 +1,6 @@
 #include "options.h"
+#include "print.h"
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -9,11 +11,13 @@
 
 int usage_error(const command_line *line, const char *format, ...) {
     va_list arguments;
+    char *text;
     va_start(arguments, format);
-    fputs("chladni: ", stderr);
-    vfprintf(stderr, format, arguments);
+    if (vasprintf(&text, format, arguments) < 0) text = NULL;
     va_end(arguments);
-    fprintf(stderr, "\nusage: chladni %s\n       --help lists the flags\n", line->usage);
+    fprintf(stderr, "chladni: %s\nusage: chladni %s\n       --help lists the flags\n", shown(text),
+            line->usage);
+    free(text);
     return EXIT_USAGE;
 }
 
@@ -89,6 +93,11 @@ static bool read_value(const option *o, const char *text) {
         *(int *)o->value = (int)number;
         return *text && !*end && !errno && number >= INT_MIN && number <= INT_MAX;
     }
+    case OPTION_SEED: {
+        const unsigned long long number = strtoull(text, &end, 10);
+        *(uint64_t *)o->value = number;
+        return isdigit((unsigned char)*text) && !*end && !errno && number <= INT64_MAX;
+    }
     case OPTION_FLOAT: {
         float number = strtof(text, &end);
         *(float *)o->value = number;
@@ -102,6 +111,8 @@ static const char *kind_text(const option *o) {
     switch (o->kind) {
     case OPTION_INT:
         return "a whole number";
+    case OPTION_SEED:
+        return "a whole number from 0 to 9223372036854775807";
     case OPTION_FLOAT:
         return "a number";
     case OPTION_CHOICE:

@@ -19,6 +19,7 @@ typedef enum option_kind {
     OPTION_FLAG,  /* bool */
     OPTION_TEXT,  /* const char * */
     OPTION_INT,   /* int */
+    OPTION_SEED,  /* uint64_t, at most INT64_MAX, which JSON can hold */
     OPTION_FLOAT, /* float, finite */
     OPTION_TEXTS, /* text_list: the flag may be given several times */
     OPTION_CHOICE /* int: index into the |-separated words of `argument` */

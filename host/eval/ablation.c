@@ -159,8 +159,8 @@ static json_t *describe(const figure_list *list, const chl_ablation_group *group
         else
             json_decref(row);
     }
-    return json_pack("{s:s, s:i, s:b, s:o}", "name", group->name, "encoders", group->encoders,
-                     "fixed_mask", group->fixed_mask != 0, "figures", table);
+    return json_pack("{s:o, s:i, s:b, s:o}", "name", chl_report_text(group->name), "encoders",
+                     group->encoders, "fixed_mask", group->fixed_mask != 0, "figures", table);
 }
 
 static chl_status measure_group(const ablation *a, const chl_ablation_group *group, int *done,

@@ -1,9 +1,17 @@
 #include "eval/report.h"
 #include <chladni/judge.h>
 #include <math.h>
+#include <stdlib.h>
 
 json_t *chl_report_number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
+}
+
+json_t *chl_report_text(const char *text) {
+    char *utf8 = chl_text_escape(text, 0);
+    json_t *value = utf8 ? json_string(utf8) : NULL;
+    free(utf8);
+    return value;
 }
 
 void chl_report_set(json_t *object, const char *key, double x) {

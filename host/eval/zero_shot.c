@@ -38,9 +38,10 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
         const int best = nearest(o->labels, d, sound, label, score);
         json_t *scores = json_object();
         for (int k = 0; k < o->labels; k++) chl_report_set(scores, o->label[k], (double)score[k]);
-        status = chl_report_finish(json_pack("{s:s, s:s, s:o}", "sound", o->sound, "top1",
-                                             o->label[best], "scores", scores),
-                                   report);
+        status =
+            chl_report_finish(json_pack("{s:o, s:o, s:o}", "sound", chl_report_text(o->sound),
+                                        "top1", chl_report_text(o->label[best]), "scores", scores),
+                              report);
     }
     free(label);
     free(score);

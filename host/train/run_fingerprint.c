@@ -59,20 +59,12 @@ static const field fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
-/* A path need not be UTF-8, which JSON must be: its bytes are then noted as Latin-1. */
+/* Paths are any bytes, JSON is UTF-8. */
 static json_t *text_json(const char *text) {
     if (!text) return json_null();
-    json_t *value = json_string(text);
-    if (value) return value;
-    const size_t length = strlen(text);
-    char *wide = malloc(2 * length + 1), *at = wide;
-    if (!wide) return NULL;
-    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
-        if (*byte >= 0x80) *at++ = (char)(0xc0 | *byte >> 6);
-        *at++ = (char)(*byte >= 0x80 ? 0x80 | (*byte & 0x3f) : *byte);
-    }
-    value = json_stringn(wide, (size_t)(at - wide));
-    free(wide);
+    char *utf8 = chl_text_escape(text, 0);
+    json_t *value = utf8 ? json_string(utf8) : NULL;
+    free(utf8);
     return value;
 }
 

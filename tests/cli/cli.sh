@@ -1,40 +1,8 @@
 #!/usr/bin/env bash
 # The program as a person uses it: what works, and what every kind of bad input says and returns.
 #   cli.sh PROGRAM FIXTURES
-set -uo pipefail
-program=$1 fixtures=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-passed=0 failed=0
-note() { failed=$((failed + 1)); echo "FAIL $1"; sed 's/^/     /' err | head -5; }
-# ok NAME ARGUMENTS...: exit 0
-ok() {
-  local name=$1; shift
-  if "$program" "$@" >out 2>err; then passed=$((passed + 1)); else note "$name: exit $?"; fi
-}
-# bad NAME CODE PATTERN ARGUMENTS...: that exit code, one line on stderr that matches (a usage error adds two)
-bad() {
-  local name=$1 code=$2 pattern=$3; shift 3
-  "$program" "$@" >out 2>err
-  local got=$? lines
-  lines=$(grep -c '^chladni: ' err)
-  if [ $got != "$code" ]; then note "$name: exit $got, not $code"
-  elif ! grep -qE -e "$pattern" err; then note "$name: does not say /$pattern/"
-  elif [ "$lines" != 1 ]; then note "$name: $lines lines of error"
-  else passed=$((passed + 1)); fi
-}
-is() { # is NAME COMMAND...: a check of ours
-  local name=$1; shift
-  if "$@" >/dev/null 2>&1; then passed=$((passed + 1)); else note "$name"; fi
-}
-same() { cmp -s "$1" "$2"; }
-differ() { ! cmp -s "$1" "$2"; }
-has() { grep -qF "$1" "$2"; }
-
-for kind in generator clip audio face; do ok "random $kind" weights random --kind $kind --out $kind.safetensors; done
-g="--generator generator.safetensors" models="$g --clip clip.safetensors --audio audio.safetensors"
-rain=$fixtures/sound/rain.wav
+. "$(dirname "$0")/common.sh"
+models
 
 # --- help, version
 ok "help" --help
@@ -85,12 +53,6 @@ ok "peers' spelling" edit --ckpt generator.safetensors --clip clip.safetensors -
    --audio_path "$rain" --step 2 --lambda_similarity 0.002 --out p.png
 ok "dry run" edit $models --seed 7 --sound "$rain" --dry-run
 is "tells FLOPs" has GFLOP out
-# as many merges as the random CLIP has tokens for: the fixture's, then of characters that no text here has
-{ cat "$fixtures/text/merges.txt"; LC_ALL=C awk 'BEGIN {
-    for (c = 161; c < 324; c++) if (c != 173 && c != 288) s[n++] = sprintf("%c%c", 192 + int(c / 64), 128 + c % 64)
-    for (e = 0; e < 2; e++) for (i = 0; i < n; i++) for (k = 0; k < n; k++) print s[i] " " s[k] (e ? "</w>" : "") }'; } |
-  head -n 48895 >merges.txt
-vocab="--vocab merges.txt"
 ok "by text" edit $models $vocab --seed 7 --text "heavy rain" --steps 2 --out t.png
 ok "from a neutral text" edit $models $vocab --seed 7 --text rain --neutral "a photo" --similarity directional --steps 2 --out u.png
 ok "embed texts in order" embed --clip clip.safetensors $vocab --text rain --text "heavy rain" --out t.npy --json
@@ -241,7 +203,7 @@ bad "nothing to embed" 2 "give --sound" embed --clip clip.safetensors --out x.np
 bad "image without model" 2 "needs one of" embed --image a.png --audio audio.safetensors --out x.npy
 ok "mel" mel --sound "$rain" --out m.npy
 ok "mel as a picture" mel --sound "$rain" --mode compatible --out m.png
-bad "mel without an end" 2 "must end in .npy or .png" mel --sound "$rain" --out m
+bad "mel without an end" 2 "must end in .png or .npy, got m" mel --sound "$rain" --out m
 ok "inspect" weights inspect audio.safetensors
 is "names are listed" has patch_embed.proj.weight out
 ok "convert" weights convert generator.safetensors --out g2.safetensors
@@ -253,7 +215,4 @@ is "half is half" test "$(($(wc -c <half.safetensors) * 19 / 10))" -lt "$(wc -c 
 bad "weights of what" 2 "give an action and its file" weights inspect
 ok "info" info --json
 is "info is json" has '"version"' out
-is "nothing was left behind" test -z "$(ls -A | grep -E '\.(tmp|part)|~$')"
-
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

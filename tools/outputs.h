@@ -1,0 +1,38 @@
+/* What a command will write. Every command lists its outputs in a table and checks them all before
+ * its first step: that the names fit the contents, that no two flags name one file, and that each
+ * file can be written (chl_file_check). */
+#ifndef CHL_TOOLS_OUTPUTS_H
+#define CHL_TOOLS_OUTPUTS_H
+#include "options.h"
+
+typedef enum output_kind {
+    OUTPUT_PICTURE,          /* .png */
+    OUTPUT_ARRAY,            /* .npy */
+    OUTPUT_PICTURE_OR_ARRAY, /* .png or .npy */
+    OUTPUT_WEIGHTS,          /* .safetensors */
+    OUTPUT_SOUND,            /* .wav */
+    OUTPUT_JSON,             /* .json */
+    OUTPUT_FOLDER            /* is created; its files are outputs of their own */
+} output_kind;
+
+typedef struct output {
+    const char *flag;
+    char *path, *target; /* target: after links; NULL for pipes and devices */
+    output_kind kind;
+    bool made; /* a folder that the check created */
+} output;
+
+typedef struct output_table {
+    output *item;
+    int count, capacity;
+    bool broken; /* out of memory */
+} output_table;
+
+/* A path of NULL is no output. The path is copied. */
+void output_add(output_table *table, const char *flag, output_kind kind, const char *path);
+/* EXIT_OK, EXIT_USAGE or EXIT_RUN; an error is printed, folders that were created are removed
+ * again. Frees the table. */
+int output_check(const command_line *line, output_table *table);
+/* Whether `path` ends in `end`, in small or capital letters. */
+bool ends_in(const char *path, const char *end);
+#endif
