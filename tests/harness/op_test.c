@@ -1,5 +1,6 @@
 #include "op_test.h"
 #include "graph/graph_private.h"
+#include "harness/reference_store.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,8 +213,25 @@ static void reference_gradients(problem *p) {
         const int checked = checked_elements(&p->in[i]);
         for (int k = 0; k < checked; k++)
             p->want[i][k] = reference_derivative(p, i, k * p->in[i].count / checked);
-        p->largest = fmax(p->largest, rms(p->want[i], checked));
     }
+}
+
+/* The derivatives, from the store where another program has computed them. */
+static void reference_gradients_once(problem *p) {
+    reference_key key = reference_key_of(p->op);
+    for (int i = 0; i < p->op->inputs; i++) {
+        reference_key_add(&key, p->in[i].raw, 4 * (size_t)p->in[i].count);
+        reference_key_add(&key, p->in_desc[i].dim, sizeof p->in_desc[i].dim);
+    }
+    /* what is stored depends on the checked elements alone: unused rows of want are 0 */
+    const size_t count = sizeof p->want / sizeof(double);
+    if (!reference_load(&key, &p->want[0][0], count)) {
+        reference_gradients(p);
+        reference_save(&key, &p->want[0][0], count);
+    }
+    for (int i = 0; i < p->op->inputs; i++)
+        if (has_gradient(p->op, i))
+            p->largest = fmax(p->largest, rms(p->want[i], checked_elements(&p->in[i])));
 }
 
 /* Rows without a gradient rule. docs/adding-an-op.md says why. */
@@ -374,7 +392,7 @@ static bool check_forward(problem *p, built *b, op_coverage *coverage) {
         p->outputs = b->outputs;
         for (int i = 0; i < b->outputs; i++) p->out_desc[i] = *chl_desc_of(b->graph, b->out[i]);
         reference_real(p);
-        reference_gradients(p);
+        reference_gradients_once(p);
     }
     bool good = true;
     for (int i = 0; i < b->outputs && good; i++) {

@@ -175,6 +175,9 @@ def main():
     if not tried:
         sys.exit("no such mutation")
     print(f"{len(tried)} mutations" + ("" if third is None else f": third {third + 1} of 3, by the commit; --all for all"))
+    # the references are the same for every mutant (tests/harness/reference_store.h)
+    kept = os.environ.setdefault("TEST_REFERENCES", os.path.join(options.build, "references"))
+    os.makedirs(kept, exist_ok=True)
     build = ["cmake", "--build", options.build]
     subprocess.run(["cmake", "-DCHLADNI_MUTANTS=ON", options.build], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(build + ["--target", *sorted({LISTS[m.list][1] for m in tried})], check=True, stdout=subprocess.DEVNULL)

@@ -60,6 +60,25 @@ static int check_list(chl_device *device, const char *list) {
     return wrong;
 }
 
+/* A case is known by its name and label: to people, and to the store of references. */
+static int check_labels(void) {
+    static const op_case *seen[4096];
+    int cases = 0, wrong = 0;
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+        for (int i = 0; i < families[f].list->count; i++) {
+            const op_case *one = seen[cases++] = &families[f].list->cases[i];
+            for (int k = 0; k < cases - 1; k++) {
+                if (strcmp(seen[k]->name, one->name) != 0 ||
+                    strcmp(seen[k]->label, one->label) != 0)
+                    continue;
+                fprintf(stderr, "FAIL %s: two cases have the label \"%s\"\n", one->name,
+                        one->label);
+                wrong++;
+            }
+        }
+    return wrong;
+}
+
 static int print_table(const op_coverage *coverage, chl_device *device) {
     int blanks = 0;
     printf("%-28s %s: runs over the cases' shapes\n", "op", device->name);
@@ -159,7 +178,7 @@ int main(int argc, char **argv) {
         if (!run_family(families[f].list, device, to_first_failure, &coverage, &cases)) break;
     }
     char *list = read_list(list_path);
-    const int wrong = list ? check_list(device, list) : 1;
+    const int wrong = (list ? check_list(device, list) : 1) + check_labels();
     free(list);
     int blanks = only || half ? 0 : print_table(&coverage, device);
     printf("%d cases, %d failed, %d skipped for want of a body, %d rows never ran; largest error / "

@@ -8,25 +8,26 @@ typedef struct shape {
     int64_t n, h, w, in, out;
 } shape;
 
-/* gain * w[o,:] * s[n,:], divided by its own root of squares: [in, 9] */
+/* gain * w[o,:] * s[n,:], divided by its own root of squares: [9, in] */
 static void modulated(const reference_call *call, const chl_modconv *a, const shape *d, int64_t n,
                       int64_t o, real *weight) {
     real sum = 0;
     for (int64_t k = 0; k < d->in * 9; k++) {
-        weight[k] = (double)a->gain * IN(1)[o * d->in * 9 + k] * IN(2)[n * d->in + k / 9];
-        sum += weight[k] * weight[k];
+        const real w = (double)a->gain * IN(1)[o * d->in * 9 + k] * IN(2)[n * d->in + k / 9];
+        weight[k % 9 * d->in + k / 9] = w;
+        sum += w * w;
     }
     const real demodulation = 1 / real_sqrt(sum + (double)a->eps);
     for (int64_t k = 0; k < d->in * 9; k++) weight[k] *= demodulation;
 }
 
-/* sum_i weight[i,tap] * x[n,row,column,i], 0 outside */
+/* sum_i weight[tap,i] * x[n,row,column,i], 0 outside */
 static real tap(const reference_call *call, const shape *d, int64_t n, int64_t row, int64_t column,
                 const real *weight) {
     if (row < 0 || column < 0 || row >= d->h || column >= d->w) return 0;
     const real *x = IN(0) + ((n * d->h + row) * d->w + column) * d->in;
     real sum = 0;
-    for (int64_t i = 0; i < d->in; i++) sum += x[i] * weight[i * 9];
+    for (int64_t i = 0; i < d->in; i++) sum += x[i] * weight[i];
     return sum;
 }
 
@@ -34,7 +35,7 @@ static real correlated(const reference_call *call, const shape *d, int64_t n, in
                        int64_t column, const real *weight) {
     real sum = 0;
     for (int64_t k = 0; k < 9; k++)
-        sum += tap(call, d, n, row + k / 3 - 1, column + k % 3 - 1, weight + k);
+        sum += tap(call, d, n, row + k / 3 - 1, column + k % 3 - 1, weight + k * d->in);
     return sum;
 }
 
@@ -46,7 +47,7 @@ static void transposed(const reference_call *call, const shape *d, int64_t n, co
     for (int64_t p = 0; p < d->h * d->w; p++)
         for (int64_t k = 0; k < 9; k++)
             z[(2 * (p / d->w) + k / 3) * width + 2 * (p % d->w) + k % 3] +=
-                tap(call, d, n, p / d->w, p % d->w, weight + k);
+                tap(call, d, n, p / d->w, p % d->w, weight + k * d->in);
 }
 
 static real filtered(const shape *d, const real *z, int64_t row, int64_t column) {
