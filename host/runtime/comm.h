@@ -5,8 +5,10 @@
  *     local   processes or threads of one machine     host     always (shared memory)
  *
  *     const char *why;
- *     chl_comm *comm = chl_comm_open(&(chl_comm_place){.rank = 1, .ranks = 4, .meeting = "fd:7"},
- * &why); comm->kind->all_reduce(comm, gradient, gradient, count, NULL); comm->kind->close(comm);
+ *     chl_comm_place place = {.rank = 1, .ranks = 4, .meeting = "fd:7"};
+ *     chl_comm *comm = chl_comm_open(&place, &why);
+ *     comm->kind->all_reduce(comm, gradient, gradient, count, NULL);
+ *     comm->kind->close(comm);
  *
  * Threads: a communicator belongs to one rank and is used by one thread at a time. */
 #ifndef CHL_RUNTIME_COMM_H

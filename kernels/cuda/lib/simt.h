@@ -9,15 +9,17 @@
 //         if (i < count) y[i] = factor * x[i];
 //     }
 //
-//     int error = simt::launch(scale, {dim3((count + 255) / 256), dim3(256)}, stream, x, y, 2.f,
-//     count);
+//     int error = simt::launch(scale, {dim3((count + 255) / 256), dim3(256)}, stream,
+//                              x, y, 2.f, count);
 //
-// SIMT_KERNEL((threads[, blocks]), name, parameters...)  a kernel with its launch bounds; may be a
-// template SIMT_SHARED(name, type)            a variable in shared memory: SIMT_SHARED(tile,
-// float[16][17]) SIMT_DYNAMIC_SHARED(type, name)    what the launch asked for, 1024-byte aligned
+// SIMT_KERNEL((threads[, blocks]), name, parameters...)
+//                                    a kernel with its launch bounds; may be a template
+// SIMT_SHARED(name, type)            a variable in shared memory: SIMT_SHARED(tile, float[16][17])
+// SIMT_DYNAMIC_SHARED(type, name)    what the launch asked for, 1024-byte aligned
 // SIMT_DEVICE                        a function that kernels call
-// simt::launch(kernel, {grid, block, dynamic bytes, sm}, stream, arguments...)  0 or a cudaError_t
-// simt::barrier_sync, barrier_arrive, cp_async16, cp_async4, ldmatrix, mma_m16n8k16, ...   below
+// simt::launch(kernel, {grid, block, dynamic bytes, sm}, stream, arguments...)
+//                                    returns 0 or a cudaError_t
+// simt::barrier_sync, barrier_arrive, cp_async16, cp_async4, ldmatrix, mma_m16n8k16, ...: below
 //
 // Raw <<<>>>, __shared__ and inline PTX stand in these headers alone: what the CPU cannot run is
 // not tested (tests/emu/check_raw.sh). How to write a kernel: docs/kernels/README.md.
