@@ -27,7 +27,8 @@
  * Latents: W+ codes, float32 [rows][latent], rows = 2 log2(picture) - 2 [Karras et al. 2020].
  * Embeddings: float32 of unit length, [embedding].
  * Arguments: a pointer must not be NULL unless its description says so. Outputs are written on
- * CHL_OK only, unless the description says so.
+ * CHL_OK only, unless the description says so. Latents, embeddings and pixels must be finite
+ * (CHL_ERR_NUMERIC names the argument, or the picture that a generator made).
  * Paper: "Robust Sound-Guided Image Manipulation"; equation numbers are the paper's.
  * Languages: the headers are C99 and C++. */
 #ifndef CHLADNI_H

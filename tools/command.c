@@ -79,7 +79,8 @@ void progress_show(progress_line *line, const chl_edit_progress *p) {
     line->last = p->seconds;
     enum { WIDTH = 24 };
     char bar[WIDTH + 1];
-    for (int i = 0; i < WIDTH; i++) bar[i] = i * p->steps < p->step * WIDTH ? '#' : '.';
+    for (int i = 0; i < WIDTH; i++)
+        bar[i] = (int64_t)i * p->steps < (int64_t)p->step * WIDTH ? '#' : '.';
     bar[WIDTH] = 0;
     fprintf(stderr, "%s%s %s %d/%d  cosine %.4f  %s %.0f s%s", line->terminal ? "\r" : "",
             line->what, line->terminal ? bar : "step", p->step, p->steps, (double)p->cosine,

@@ -4,7 +4,7 @@
 
 chl_status chl_engine_open(const chl_engine_options *theirs, chl_engine **out) {
     chl_engine_options options = {.size = sizeof options};
-    CHL_TRY(chl_check_pointer(out, "out"));
+    CHL_NEEDS(out);
     *out = NULL;
     CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_engine_options"));
     CHL_TRY(chl_check_enum((int)options.mel, CHL_MEL_ABSOLUTE + 1, "mel"));
@@ -18,5 +18,5 @@ void chl_engine_close(chl_engine *engine) {
 }
 
 chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine) {
-    return chl_models_sizes(engine);
+    return engine ? chl_models_sizes(engine) : (chl_engine_sizes){0};
 }

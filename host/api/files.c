@@ -24,6 +24,8 @@ static chl_status to_float(const char *name, chl_raster *raster, int *height, in
 }
 
 chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels) {
+    CHL_NEEDS(path, height, width, pixels);
+    *pixels = NULL;
     chl_raster raster;
     CHL_TRY(chl_raster_read(path, &raster));
     return to_float(path, &raster, height, width, pixels);
@@ -31,17 +33,19 @@ chl_status chl_picture_read(const char *path, int *height, int *width, float **p
 
 chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,
                               float **pixels) {
+    CHL_NEEDS(data, height, width, pixels);
     chl_raster raster;
     *pixels = NULL;
-    CHL_TRY(chl_check_pointer(data, "data"));
     CHL_TRY(chl_raster_read_memory(data, size, "picture", &raster));
     return to_float("picture", &raster, height, width, pixels);
 }
 
 chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
+    CHL_NEEDS(path, pixels);
     int height, width;
     float *whole;
     *pixels = NULL;
+    CHL_TRY(chl_check_int(side >= 1 && side <= CHL_RASTER_MAX_SIDE, "side", "in [1, 32768]", side));
     CHL_TRY(chl_picture_read(path, &height, &width, &whole));
     chl_status status = CHL_OK;
     *pixels = malloc(sizeof(float) * 3 * (size_t)side * (size_t)side);
@@ -58,12 +62,14 @@ chl_status chl_picture_read_square(const char *path, int side, float **pixels) {
 }
 
 chl_status chl_file_check(const char *path, char **target) {
+    CHL_NEEDS(path);
     if (target) *target = NULL;
     CHL_TRY(chl_check_pointer(path, "path"));
     return chl_new_file_check(path, target);
 }
 
 chl_status chl_file_write(const char *path, const void *data, size_t size) {
+    CHL_NEEDS(path, data);
     chl_new_file file;
     CHL_TRY(chl_check_pointer(path, "path"));
     if (size > 0) CHL_TRY(chl_check_pointer(data, "data"));
@@ -73,18 +79,20 @@ chl_status chl_file_write(const char *path, const void *data, size_t size) {
 }
 
 chl_status chl_picture_write(const char *path, int height, int width, const float *pixels) {
+    CHL_NEEDS(path, pixels);
     return chl_raster_write_float(path, height, width, pixels);
 }
 
 chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,
                             const float *const *pictures) {
+    CHL_NEEDS(path, pictures);
     return chl_raster_write_grid(path, rows, columns, height, width, gap, pictures);
 }
 
 chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples, float **wave) {
+    CHL_NEEDS(data, samples, wave);
     chl_sound *sound;
     *wave = NULL;
-    CHL_TRY(chl_check_pointer(data, "data"));
     CHL_TRY(chl_sound_open_memory(data, size, "sound", &sound));
     const chl_status status = chl_sound_load_opened(sound, wave, samples);
     chl_sound_close(sound);
@@ -93,6 +101,8 @@ chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples, flo
 
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,
                             float **data) {
+    CHL_NEEDS(path, bands, frames, data);
+    CHL_TRY(chl_check_enum((int)mode, CHL_MEL_ABSOLUTE + 1, "mode"));
     chl_sound *sound;
     CHL_TRY(chl_sound_open(path, &sound));
     const chl_wave_source source = {.samples = chl_sound_samples(sound),

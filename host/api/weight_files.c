@@ -1,4 +1,5 @@
 /* The public header's arrays and weight files. */
+#include "base/options.h"
 #include "graph/graph.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data) {
+    CHL_NEEDS(path, rank, dim, data);
     chl_desc desc;
     void *values;
     *data = NULL;
@@ -23,6 +25,7 @@ chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **dat
 }
 
 chl_status chl_array_write(const char *path, int rank, const int64_t *dim, const float *data) {
+    CHL_NEEDS(path, dim, data);
     if (rank < 0 || rank > CHL_MAX_RANK)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: rank must be in [0, %d], got %d", path, CHL_MAX_RANK,
                         rank);
@@ -31,6 +34,7 @@ chl_status chl_array_write(const char *path, int rank, const int64_t *dim, const
 }
 
 chl_status chl_weights_inspect(const char *path, chl_array_callback callback, void *user) {
+    CHL_NEEDS(path, callback);
     chl_params *params;
     CHL_TRY(chl_weights_read(path, &params));
     for (int64_t i = 0; i < params->count; i++) {
@@ -43,6 +47,8 @@ chl_status chl_weights_inspect(const char *path, chl_array_callback callback, vo
 }
 
 chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to) {
+    CHL_NEEDS(from, to);
+    CHL_TRY(chl_check_enum((int)format, CHL_FLOAT16 + 1, "format"));
     chl_params *params;
     CHL_TRY(chl_weights_read(from, &params));
     chl_status status = chl_safetensors_write(
@@ -52,6 +58,7 @@ chl_status chl_weights_convert(const char *from, chl_float_format format, const 
 }
 
 chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to) {
+    CHL_NEEDS(kind, to);
     chl_params *params;
     CHL_TRY(chl_small_model(kind, seed, &params));
     chl_status status = chl_weights_write_safetensors(params, to);

@@ -24,6 +24,7 @@ static int is_control(const unsigned char *at) {
 }
 
 char *chl_text_escape(const char *text, int controls) {
+    if (!text) return NULL;
     static const char digit[] = "0123456789abcdef";
     char *copy = malloc(4 * strlen(text) + 1), *to = copy;
     if (!copy) return NULL;

@@ -1,4 +1,5 @@
 #include "base/options.h"
+#include <math.h>
 #include <string.h>
 
 /* No option struct is nearly this large: a larger size is uninitialised memory. */
@@ -30,6 +31,7 @@ chl_status chl_options_take(void *mine, uint32_t size, const void *theirs, const
 
 void chl_options_give(void *theirs, size_t their_size, const void *defaults, size_t size) {
     const uint32_t stored = (uint32_t)their_size;
+    if (!theirs) return; /* a caller's mistake that nothing can report: there is nothing to fill */
     memset(theirs, 0, their_size);
     memcpy(theirs, defaults, their_size < size ? their_size : size);
     memcpy(theirs, &stored, their_size < sizeof stored ? their_size : sizeof stored);
@@ -52,4 +54,31 @@ chl_status chl_check_enum(int value, int count, const char *field) {
 
 chl_status chl_check_pointer(const void *pointer, const char *field) {
     return pointer ? CHL_OK : chl_fail(CHL_ERR_ARGUMENT, "%s must not be NULL", field);
+}
+
+chl_status chl_check_arguments(const char *function, const char *names, const void *const *pointer,
+                               int count) {
+    for (int i = 0; i < count; i++, names += strcspn(names, ","), names += strspn(names, ", "))
+        if (!pointer[i])
+            return chl_fail(CHL_ERR_ARGUMENT, "%s: argument `%.*s` must not be NULL", function,
+                            (int)strcspn(names, ","), names);
+    return CHL_OK;
+}
+
+chl_status chl_check_finite(const char *function, const char *name, const float *x, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(x[i]))
+            return chl_fail(CHL_ERR_NUMERIC,
+                            "%s: `%s` must be finite, got %g at number %lld of %lld", function,
+                            name, (double)x[i], (long long)i + 1, (long long)count);
+    return CHL_OK;
+}
+
+chl_status chl_check_texts(const char *function, const char *name, int64_t count,
+                           const char *const *text) {
+    for (int64_t i = 0; i < count; i++)
+        if (!text[i])
+            return chl_fail(CHL_ERR_ARGUMENT, "%s: `%s` must not hold NULL, got it at number %lld",
+                            function, name, (long long)i + 1);
+    return CHL_OK;
 }

@@ -20,6 +20,26 @@ chl_status chl_options_take(void *mine, uint32_t size, const void *theirs, const
  * by zeros. The struct's size field becomes their_size. */
 void chl_options_give(void *theirs, size_t their_size, const void *defaults, size_t size);
 
+/* --- checks of arguments ---------------------------------------------------------------------- */
+/* First in a public function: pointers, by their names, that must not be NULL. */
+#define CHL_NEEDS(...)                                                                             \
+    CHL_TRY(chl_check_arguments(                                                                   \
+        __func__, #__VA_ARGS__, (const void *const[]){__VA_ARGS__},                                \
+        (int)(sizeof(const void *const[]){__VA_ARGS__} / sizeof(const void *))))
+/* Numbers [count] of a caller's that must be finite; `x` is the argument's name. */
+#define CHL_FINITE(x, count) CHL_TRY(chl_check_finite(__func__, #x, x, count))
+
+/* CHL_ERR_ARGUMENT "chl_edit: argument `source` must not be NULL" for the first of the pointers
+ * [count] that is; `names` as in "engine, source". */
+chl_status chl_check_arguments(const char *function, const char *names, const void *const *pointer,
+                               int count);
+/* CHL_ERR_NUMERIC "chl_edit: `source` must be finite, got nan at number 17 of 512" */
+chl_status chl_check_finite(const char *function, const char *name, const float *x, int64_t count);
+/* CHL_ERR_ARGUMENT for the first text [count] that is NULL: "chl_embed_texts: `utf8` must not hold
+ * NULL, got it at 3" */
+chl_status chl_check_texts(const char *function, const char *name, int64_t count,
+                           const char *const *text);
+
 /* --- checks of fields ------------------------------------------------------------------------- */
 /* "steps must be >= 1, got 0" unless `holds`. `field` is the struct's or parameter's name. */
 chl_status chl_check_int(bool holds, const char *field, const char *range, int64_t value);

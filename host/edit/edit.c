@@ -315,22 +315,27 @@ static chl_status edit(chl_engine *engine, const chl_edit_options *options, int 
 
 chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int n,
                          const float *source, const float *target, float *edited, float *mask) {
+    CHL_NEEDS(engine, source, target, edited);
     chl_edit_options mine;
     CHL_TRY(take_options(engine, theirs, &mine));
     CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
-    CHL_TRY(chl_check_pointer(source, "source"));
-    CHL_TRY(chl_check_pointer(target, "target"));
-    CHL_TRY(chl_check_pointer(edited, "edited"));
+    const int64_t code = (int64_t)engine->generator->sizes.rows * engine->generator->sizes.latent;
+    const int64_t embed = engine->clip->config.embed;
+    CHL_FINITE(source, n * code);
+    CHL_FINITE(target, n * embed);
+    if (mine.neutral) CHL_TRY(chl_check_finite(__func__, "neutral", mine.neutral, embed));
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, edit(engine, &mine, n, source, target, edited, mask));
 }
 
 chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const float *source,
                     const float *target, float *edited, float *mask) {
+    CHL_NEEDS(engine, source, target, edited);
     return chl_edit_many(engine, options, 1, source, target, edited, mask);
 }
 
 chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *theirs, chl_cost *cost) {
+    CHL_NEEDS(engine, cost);
     chl_edit_options mine;
     const chl_edit_options *options = &mine;
     CHL_TRY(take_options(engine, theirs, &mine));

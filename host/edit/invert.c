@@ -104,14 +104,15 @@ static chl_status invert(chl_engine *engine, const chl_invert_options *options, 
 
 chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
                       float *w) {
+    CHL_NEEDS(engine, pixels, w);
     chl_invert_options mine = chl_invert_defaults(engine);
     CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
     CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
     CHL_TRY(
         chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
-    CHL_TRY(chl_check_pointer(pixels, "pixels"));
-    CHL_TRY(chl_check_pointer(w, "w"));
+    const int64_t side = engine->generator->sizes.picture;
+    CHL_FINITE(pixels, 3 * side * side);
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, invert(engine, &mine, pixels, w));
 }

@@ -6,6 +6,7 @@
 
 chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount, const float *text,
                            const float *sound, float *mixed) {
+    CHL_NEEDS(engine, text, sound, mixed);
     CHL_TRY(chl_need(engine->generator, "generator", "mixing latents"));
     const int rows = engine->generator->sizes.rows, d = engine->generator->sizes.latent;
     CHL_TRY(chl_check_enum((int)mix, CHL_MIX_ROWS + 1, "mix"));
@@ -16,6 +17,8 @@ chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount, 
             CHL_ERR_ARGUMENT,
             "amount must be a whole number in [0, %d], the rows of a code of %s, got %g", rows,
             engine->generator->model.params->source, (double)amount);
+    CHL_FINITE(text, rows * d);
+    CHL_FINITE(sound, rows * d);
     for (int i = 0; i < rows * d; i++) {
         const float of_text = mix == CHL_MIX_LINEAR ? amount : i / d >= (int)amount;
         mixed[i] = of_text * text[i] + (1 - of_text) * sound[i];

@@ -38,6 +38,11 @@ static void check_sample(run *r, int index, int n, const float *values, int64_t 
 }
 
 static chl_status explain(const run *r) {
+    if (r->step == 0 && r->left == 0)
+        return chl_fail(CHL_ERR_NUMERIC,
+                        "step 1: not finite after the first step already: the source or the target "
+                        "lies beyond what the models compute, their weights are damaged, or the "
+                        "rate is far too large");
     if (r->o->samples == 1)
         return chl_fail(CHL_ERR_NUMERIC, "step %d: a loss is not finite: use a lower rate",
                         r->step + 1);

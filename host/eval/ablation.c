@@ -184,7 +184,7 @@ static chl_status measure_group(const ablation *a, const chl_ablation_group *gro
 
 chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **report) {
     ablation mine;
-    CHL_TRY(chl_check_pointer(report, "report"));
+    CHL_NEEDS(report);
     *report = NULL;
     CHL_TRY(take_options(theirs, &mine));
     const chl_ablation_options *options = &mine.options;
@@ -196,6 +196,10 @@ chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **repo
         if (options->group[i].encoders < 1)
             return chl_fail(CHL_ERR_ARGUMENT, "group \"%s\": encoders must be >= 1, got %d",
                             options->group[i].name, options->group[i].encoders);
+        CHL_TRY(chl_check_pointer(options->group[i].name, "group.name"));
+        CHL_TRY(chl_check_pointer(options->group[i].audio, "group.audio"));
+        CHL_TRY(chl_check_texts(__func__, "group.audio", options->group[i].encoders,
+                                options->group[i].audio));
         all += options->group[i].encoders;
     }
     json_t *list = json_array();

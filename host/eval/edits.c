@@ -78,7 +78,7 @@ chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *their
     chl_trial_options mine = chl_trial_defaults();
     chl_edit_options edit = chl_edit_defaults(engine);
     chl_judge judge = {.size = sizeof judge};
-    CHL_TRY(chl_check_pointer(report, "report"));
+    CHL_NEEDS(engine, report);
     *report = NULL;
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_trial_options"));
     CHL_TRY(chl_options_take(&edit, sizeof edit, mine.edit, "chl_edit_options"));

@@ -29,5 +29,6 @@ chl_status chl_report_finish(json_t *report, char **text) {
 }
 
 chl_status chl_judge_fail(chl_status status, const char *text) {
+    if (!text) text = "the judge gave no text";
     return chl_fail(status, "%s", text);
 }

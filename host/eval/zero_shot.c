@@ -136,13 +136,19 @@ chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_option
                                   char **report) {
     chl_zero_shot_options mine = {.size = sizeof mine};
     const chl_zero_shot_options *options = &mine;
-    CHL_TRY(chl_check_pointer(report, "report"));
+    CHL_NEEDS(engine, report);
     *report = NULL;
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_zero_shot_options"));
     if ((options->sound != NULL) == (options->data != NULL))
         return chl_fail(CHL_ERR_ARGUMENT, "zero-shot needs sound or data, and not both");
     if (options->sound && options->labels < 1)
         return chl_fail(CHL_ERR_ARGUMENT, "one sound needs labels to choose from");
+    CHL_TRY(chl_check_int(options->labels >= 0, "labels", ">= 0", options->labels));
+    CHL_TRY(chl_check_int(options->prompts >= 0, "prompts", ">= 0", options->prompts));
+    if (options->labels) CHL_TRY(chl_check_pointer(options->label, "label"));
+    if (options->prompts) CHL_TRY(chl_check_pointer(options->prompt, "prompt"));
+    CHL_TRY(chl_check_texts(__func__, "label", options->labels, options->label));
+    CHL_TRY(chl_check_texts(__func__, "prompt", options->prompts, options->prompt));
     CHL_TRY(chl_need(engine->audio, "audio", "zero-shot classification"));
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, options->sound ? one_sound(engine, options, report)

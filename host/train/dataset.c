@@ -173,8 +173,9 @@ static chl_status read_lines(reader *r) {
         r->line++;
         if (!blank(text)) status = read_line(r, text, (size_t)length);
     }
-    if (status == CHL_OK && ferror(file))
-        status = chl_fail(CHL_ERR_IO, "%s: %s", r->path, strerror(errno));
+    if (status == CHL_OK && !feof(file)) /* getline stops for memory too, which is no ferror */
+        status = chl_fail(errno == ENOMEM ? CHL_ERR_MEMORY : CHL_ERR_IO,
+                          "%s: it cannot be read to its end: %s", r->path, strerror(errno));
     free(text);
     fclose(file);
     if (status == CHL_OK && r->data->count == 0)
@@ -190,7 +191,10 @@ static chl_status read_array(const chl_dataset *data, const char *file, int rank
     void *array = NULL;
     CHL_TRY(join(data->folder, file, &path));
     chl_status status = CHL_OK;
-    if (access(path, F_OK) == 0) status = chl_npy_read(path, desc, &array);
+    if (access(path, F_OK) == 0)
+        status = chl_npy_read(path, desc, &array);
+    else if (errno != ENOENT)
+        status = chl_fail(CHL_ERR_IO, "%s: %s", path, strerror(errno));
     if (array && (desc->dtype != CHL_F32 || desc->rank != rank)) {
         char text[96];
         status = chl_fail(CHL_ERR_SHAPE, "%s: it is %s %s; %d axes of float32 are expected", path,

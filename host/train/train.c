@@ -176,6 +176,7 @@ chl_status chl_train_register(const chl_training *training) {
 }
 
 chl_status chl_train_options_init(const char *model, size_t size, chl_train_options *options) {
+    CHL_NEEDS(model, options);
     const chl_training *training;
     CHL_TRY(find_training(model, &training));
     const chl_train_options defaults = defaults_of(training);

@@ -57,7 +57,7 @@ CHL_API void chl_log_to(chl_log_callback callback, void *user);
 /* A copy of `text` in which every byte that is not UTF-8 is written as \xNN; with `controls` also
  * control characters, which a terminal would obey (U+0000 to U+001F, U+007F to U+009F). Names of
  * files are any bytes: this makes them fit for JSON (controls 0, JSON escapes those itself) and for
- * a terminal (1). Freed with free; NULL without memory. */
+ * a terminal (1). Freed with free; NULL without memory, and for NULL. */
 CHL_API char *chl_text_escape(const char *text, int controls);
 
 /* --- option structs --------------------------------------------------------------------------- */

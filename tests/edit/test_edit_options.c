@@ -464,12 +464,13 @@ static void many_are_as_one_each(void **state) {
     free(others);
 }
 
-/* One of three has a target that is no number: it stays where it is, the others do not notice. */
+/* One of three has a target so large that its loss overflows: it stays where it is, the others do
+ * not notice. */
 static void one_edit_that_breaks_down_leaves_the_others(void **state) {
     (void)state;
     float *aims = malloc(sizeof(float) * MOST * (size_t)size.embedding);
     memcpy(aims, target, sizeof(float) * MOST * (size_t)size.embedding);
-    aims[size.embedding + 3] = NAN;
+    for (int i = 0; i < size.embedding; i++) aims[size.embedding + i] = 3e38f;
     float *whole = malloc(sizeof(float) * MOST * (size_t)numbers);
     float *got = malloc(sizeof(float) * MOST * (size_t)numbers);
     float *mask = malloc(sizeof(float) * MOST * (size_t)size.rows);
@@ -489,11 +490,44 @@ static void one_edit_that_breaks_down_leaves_the_others(void **state) {
     options.steps = 1000000;
     assert_int_equal(chl_edit(engine, &options, source, aims + size.embedding, got, NULL),
                      CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "not finite after the first step"));
     assert_memory_equal(got, source, bytes);
     free(aims);
     free(whole);
     free(got);
     free(mask);
+}
+
+/* What is not finite is named, and nothing is computed with it. */
+static void numbers_that_are_not_finite_stop_at_the_door(void **state) {
+    (void)state;
+    const size_t code = (size_t)(size.rows * size.latent), embed = (size_t)size.embedding;
+    const size_t picture = 3 * (size_t)size.picture * (size_t)size.picture;
+    float *bad = calloc(picture, sizeof(float)), *out = calloc(picture, sizeof(float));
+    chl_edit_options options = chl_edit_defaults(engine);
+    options.steps = 1;
+#define NAMED(call, place)                                                                         \
+    do {                                                                                           \
+        assert_int_equal(call, CHL_ERR_NUMERIC);                                                   \
+        if (!strstr(chl_error(), place)) fail_msg("\"%s\" is not in: %s", place, chl_error());     \
+    } while (0)
+    bad[code - 1] = NAN;
+    NAMED(chl_edit(engine, &options, bad, target, out, NULL), "chl_edit_many: `source`");
+    NAMED(chl_generate(engine, 1, bad, out), "chl_generate: `w` must be finite, got nan");
+    NAMED(chl_mix_latents(engine, CHL_MIX_LINEAR, 0.5f, source, bad, out), "`sound`");
+    bad[code - 1] = 0;
+    bad[embed - 1] = INFINITY;
+    NAMED(chl_edit(engine, &options, source, bad, out, NULL), "`target` must be finite, got inf");
+    options.similarity = CHL_DIRECTIONAL;
+    options.neutral = bad;
+    NAMED(chl_edit(engine, &options, source, target, out, NULL), "`neutral`");
+    NAMED(chl_invert(engine, NULL, bad, out), "`pixels`");
+    NAMED(chl_embed_picture(engine, 16, 16, bad, out), "chl_embed_picture: `pixels`");
+    for (size_t i = 0; i < code; i++) bad[i] = 3e38f; /* finite, but beyond the generator */
+    NAMED(chl_generate(engine, 1, bad, out), "picture 1 of 1 is not finite");
+#undef NAMED
+    free(bad);
+    free(out);
 }
 
 /* --- mixing ----------------------------------------------------------------------------------- */
@@ -581,6 +615,7 @@ int main(void) {
         cmocka_unit_test(options_that_make_no_sense),
         cmocka_unit_test(many_are_as_one_each),
         cmocka_unit_test(one_edit_that_breaks_down_leaves_the_others),
+        cmocka_unit_test(numbers_that_are_not_finite_stop_at_the_door),
         cmocka_unit_test(mixes_are_weighted_or_by_rows_and_bounded),
         cmocka_unit_test(a_level_scales_the_sound),
         cmocka_unit_test(a_grid_places_its_pictures_on_white)};

@@ -147,7 +147,7 @@ static void many_texts_are_as_one_each(void **state) {
     MUST(chl_embed_texts(engine, 0, text, many));
     assert_int_equal(chl_embed_texts(engine, -1, text, many), CHL_ERR_ARGUMENT);
     assert_int_equal(chl_embed_texts(engine, 1, NULL, many), CHL_ERR_ARGUMENT);
-    assert_string_equal(chl_error(), "utf8 must not be NULL");
+    assert_string_equal(chl_error(), "chl_embed_texts: argument `utf8` must not be NULL");
 }
 
 static void many_pictures_are_as_one_each(void **state) {

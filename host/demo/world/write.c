@@ -382,6 +382,7 @@ static chl_status find_kind(const char *text, chl_kind *kind) {
 
 chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
                            uint64_t seed, float seconds, const char *path) {
+    CHL_NEEDS(kind, path);
     chl_sound_recipe recipe = {
         .algorithm = algorithm, .strength = strength, .recorded = recorded != 0, .seed = seed};
     CHL_TRY(find_kind(kind, &recipe.kind));
@@ -401,6 +402,7 @@ chl_status chl_world_sound(const char *kind, int algorithm, float strength, int 
 
 chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
                              const char *path) {
+    CHL_NEEDS(path);
     chl_scene_wish wish = {CHL_NO_KIND, strength, NAN, NAN, NAN};
     if (kind) CHL_TRY(find_kind(kind, &wish.kind));
     CHL_TRY(check_share("strength", strength));

@@ -18,11 +18,13 @@ chl_status chl_world_write(const chl_world_options *theirs) {
 }
 chl_status chl_world_sound(const char *kind, int algorithm, float strength, int recorded,
                            uint64_t seed, float seconds, const char *path) {
+    CHL_NEEDS(kind, path);
     (void)kind, (void)algorithm, (void)strength, (void)recorded, (void)seed, (void)seconds;
     return without(path);
 }
 chl_status chl_world_picture(const char *kind, float strength, uint64_t seed, int side,
                              const char *path) {
+    CHL_NEEDS(path);
     (void)kind, (void)strength, (void)seed, (void)side;
     return without(path);
 }

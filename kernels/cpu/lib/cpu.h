@@ -17,6 +17,7 @@ bool chl_linear_packs(const chl_call *linear);
 
 #define CHL_LANES 16
 typedef float chl_vec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t chl_uvec __attribute__((vector_size(64), aligned(4), may_alias)); /* wraps */
 typedef int32_t chl_ivec __attribute__((vector_size(64), aligned(4), may_alias));
 static inline chl_vec chl_load(const float *p) {
     return *(const chl_vec *)p;

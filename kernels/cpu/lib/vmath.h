@@ -86,15 +86,15 @@ static inline chl_vec chl_vexp(chl_vec x) {
     q = q * r + 0.166665211f;
     q = q * r + 0.49999994f;
     chl_vec p = q * (r * r) + r + 1.0f;
-    return (chl_vec)((chl_ivec)p + ((chl_ivec)shifted << 23));
+    return (chl_vec)((chl_uvec)p + ((chl_uvec)shifted << 23));
 }
 
 /* log: x = 2^n m, sqrt(1/2) <= m < sqrt 2; log m = 2 artanh z, z = (m - 1)/(m + 1), |z| < 0.172,
  * whose series ends after z^9 (next term 2e-10 of the first). */
 static inline chl_vec chl_vlog(chl_vec x) {
-    const int32_t root_half = 0x3f3504f3;
-    chl_ivec n = ((chl_ivec)x - root_half) >> 23;
-    chl_vec m = (chl_vec)((chl_ivec)x - (n << 23));
+    const uint32_t root_half = 0x3f3504f3;
+    chl_ivec n = (chl_ivec)((chl_uvec)x - root_half) >> 23;
+    chl_vec m = (chl_vec)((chl_uvec)x - ((chl_uvec)n << 23));
     chl_vec z = (m - 1.0f) / (m + 1.0f), z2 = z * z;
     chl_vec s = chl_splat(2.0f / 9);
     s = s * z2 + 2.0f / 7;
