@@ -29,7 +29,8 @@ class Scenario:
 def stats_without_seconds(data):
     lines = [json.loads(line) for line in data.decode().splitlines()]
     for line in lines:
-        line.pop("seconds")
+        for measured in ("seconds", "waited"):
+            line.pop(measured)
     return lines
 
 
