@@ -28,10 +28,10 @@ train() { # train NAME MODEL FLAGS...: to the end, or 20 steps of it
   local name=$1 model=$2; shift 2
   if [ -n "$replay" ]; then
     rm -rf "$work/$name"
-    "$program" train "$model" --out "$work/$name" --stop-after 20 "$@"
+    "$program" train "$model" --device cpu --out "$work/$name" --stop-after 20 "$@"
     python3 tools/compare-stats.py "$work/$name/stats.jsonl" "$demo/logs/$name.jsonl" "$(tolerance "$name")"
   elif [ ! -f "$work/$name/done" ]; then
-    "$program" train "$model" --out "$work/$name" --resume "$@"
+    "$program" train "$model" --device cpu --out "$work/$name" --resume "$@"
     # what is shipped, and what the next training builds on
     "$program" weights convert "$work/$name/model.safetensors" --format f16 --out "$work/$name/half.safetensors"
     touch "$work/$name/done"
