@@ -76,6 +76,12 @@ chl_dtype chl_precision_of(const chl_graph *graph) {
     return graph->precision;
 }
 
+static void free_recordings(chl_graph *graph, chl_recording **recording) {
+    for (int i = 0; recording && i < graph->segments; i++)
+        if (recording[i]) graph->device->backend->destroy_capture(graph->device, recording[i]);
+    free(recording);
+}
+
 void chl_graph_free(chl_graph *graph) {
     if (!graph) return;
     for (int32_t t = 0; t < graph->tensors; t++) {
@@ -83,9 +89,8 @@ void chl_graph_free(chl_graph *graph) {
         free(graph->tensor[t].owned);
     }
     const chl_backend *backend = graph->device->backend;
-    for (int i = 0; graph->recording && i < graph->segments; i++)
-        if (graph->recording[i]) backend->destroy_capture(graph->device, graph->recording[i]);
-    free(graph->recording);
+    free_recordings(graph, graph->recording);
+    free_recordings(graph, graph->other_recording);
     free(graph->has_run);
     backend->release(graph->device, graph->step);
     backend->release(graph->device, graph->persistent);
@@ -96,6 +101,7 @@ void chl_graph_free(chl_graph *graph) {
     free(graph->segment_end);
     free(graph->workspace_offset);
     free(graph->call);
+    free(graph->other_call);
     free(graph->seconds);
     free(graph->error);
     free(graph);

@@ -92,6 +92,13 @@ void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_te
 /* Every call on its own, also where the backend could run several as one: to compare with. */
 void chl_graph_no_fusion(chl_graph *graph);
 
+/* Every input has two memories, so that one can be written for the next run while the other is read
+ * by this one. Before chl_compile. */
+void chl_graph_double_inputs(chl_graph *graph);
+/* What is written or run from now on uses the other memories: every input that the next run reads
+ * is written before it. Does nothing without chl_graph_double_inputs. */
+void chl_swap_inputs(chl_graph *graph);
+
 /* Plans memory, allocates once, uploads weights, runs frozen nodes. */
 chl_status chl_compile(chl_graph *graph);
 /* Plans only: what would be used. */
@@ -109,9 +116,11 @@ chl_status chl_set_step(chl_graph *graph, chl_step step);
 /* Whole-tensor copies between host and device. Reading a transient tensor not kept is an error. */
 chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data);
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data);
-/* The same copies, queued behind what was run: they return while the device works. `pinned` is of
- * the device's pinned_allocate and is left alone until an event behind the copy was waited for. */
-chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned);
+/* The same copies, queued: they return while the device works. `pinned` is of the device's
+ * pinned_allocate and is left alone until an event behind the copy was waited for. Reading is
+ * queued behind what was run; writing on `queue`, which is the device's or one that is given an
+ * order with it by events. */
+chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned, chl_queue *queue);
 chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned);
 
 /* Seconds per op of the runs since profiling was switched on, largest first, through chl_log. */

@@ -30,7 +30,7 @@ typedef struct chl_tensor_info {
     chl_tensor storage;  /* in-place chains share the first one's memory */
     int32_t first, last; /* nodes between which the memory is alive */
     int64_t offset;
-    void *data;
+    void *data, *spare; /* spare: an input's other memory (double_inputs.c) */
 } chl_tensor_info;
 
 struct chl_graph {
@@ -43,7 +43,7 @@ struct chl_graph {
     int32_t tensors, tensor_capacity, nodes, node_capacity;
     int32_t segments; /* current segment's number + 1 */
     int32_t *segment_end;
-    bool compiled, no_fusion; /* apart: nothing is fused */
+    bool compiled, double_inputs, no_fusion; /* apart: nothing is fused */
     /* after planning */
     int64_t *workspace_offset; /* per node, in the transient arena */
     int64_t persistent_bytes, constant_bytes, transient_bytes, constant_workspace;
@@ -53,7 +53,9 @@ struct chl_graph {
     chl_step *step;            /* in device memory */
     chl_recording **recording; /* per segment, where the backend records; NULL = not yet */
     bool *has_run;             /* per segment */
-    double *seconds;           /* per node, while profiling */
+    chl_call *other_call;      /* with the inputs' other memory; NULL without */
+    chl_recording **other_recording;
+    double *seconds; /* per node, while profiling */
     int64_t runs;
 };
 
@@ -74,6 +76,8 @@ bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes);
 chl_status chl_plan_memory(chl_graph *graph);
 /* Sets every tensor's producer, its first writer, after nodes have changed places. */
 void chl_number_producers(chl_graph *graph);
+/* Clears the inputs' other memory and makes the calls that read it; chl_compile's last step. */
+chl_status chl_prepare_double_inputs(chl_graph *graph);
 /* Turns sums of gradients into additions in place; chl_plan_memory's first step. */
 chl_status chl_accumulate(chl_graph *graph);
 /* Brings calls that the backend runs as one together and marks them; chl_plan_memory's second step.

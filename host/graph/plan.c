@@ -171,7 +171,8 @@ static void place_lasting(chl_graph *graph) {
             info->kind == KIND_FROZEN && graph->device->backend->host_memory && info->init;
         int64_t *total = persistent ? &graph->persistent_bytes : &graph->constant_bytes;
         info->offset = *total;
-        if (!borrowed) *total += chl_align(graph, chl_bytes(&info->desc));
+        const int copies = info->kind == KIND_INPUT && graph->double_inputs ? 2 : 1;
+        if (!borrowed) *total += copies * chl_align(graph, chl_bytes(&info->desc));
     }
 }
 

@@ -143,6 +143,7 @@ chl_status chl_compile(chl_graph *graph) {
     CHL_TRY(fill(graph));
     CHL_TRY(prepare_calls(graph));
     CHL_TRY(run_constant_nodes(graph));
+    if (graph->double_inputs) CHL_TRY(chl_prepare_double_inputs(graph));
     graph->compiled = true;
     return CHL_OK;
 }
@@ -215,12 +216,12 @@ chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data) {
     return upload(graph, info->data, data, (size_t)chl_bytes(&info->desc));
 }
 
-chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned) {
+chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned, chl_queue *queue) {
     const chl_tensor_info *info;
     chl_device *device = graph->device;
     CHL_TRY(find_writable(graph, x, "chl_write_pinned", &info));
     return report(graph,
-                  device->backend->upload_async(device, device->queue, info->data, pinned,
+                  device->backend->upload_async(device, queue, info->data, pinned,
                                                 (size_t)chl_bytes(&info->desc)),
                   "copying to the device");
 }

@@ -103,14 +103,14 @@ static chl_status make_now(const chl_feeder *f, int64_t index, double *waited) {
     return status;
 }
 
-chl_status chl_feeder_take(chl_feeder *f, int64_t index, double *waited) {
+chl_status chl_feeder_take(chl_feeder *f, int64_t index, chl_queue *copies, double *waited) {
     if (!f->slots) return make_now(f, index, waited);
     CHL_TRY(wait_for_batch(f, index, waited));
     for (int i = 0; i < f->inputs; i++)
         if (marks(f, index)[i])
-            CHL_TRY(chl_write_pinned(f->t->graph, f->input[i].tensor,
-                                     f->memory + (size_t)(index % f->slots) * f->bytes +
-                                         f->input[i].offset));
+            CHL_TRY(chl_write_pinned(
+                f->t->graph, f->input[i].tensor,
+                f->memory + (size_t)(index % f->slots) * f->bytes + f->input[i].offset, copies));
     return CHL_OK;
 }
 

@@ -3,7 +3,7 @@
  *     chl_feeder *feeder;
  *     CHL_TRY(chl_feeder_new(t, first, last, &feeder));
  *     for (int64_t index = first; index < last; index++) {
- *         CHL_TRY(chl_feeder_take(feeder, index, &waited));    queues the copies
+ *         CHL_TRY(chl_feeder_take(feeder, index, copies, &waited));
  *         ... queue the step, wait for it ...
  *         chl_feeder_give_back(feeder, index);
  *     }
@@ -23,9 +23,9 @@ typedef struct chl_feeder chl_feeder;
 chl_status chl_feeder_new(chl_trainer *t, int64_t first, int64_t last, chl_feeder **out);
 /* Ends the thread. Copies from the memory must be done. NULL is allowed. */
 void chl_feeder_free(chl_feeder *feeder);
-/* Queues the copies of a step's inputs; *waited: seconds for which they were not ready. What feed
- * returned for this step, with its text. */
-chl_status chl_feeder_take(chl_feeder *feeder, int64_t index, double *waited);
+/* Queues the copies of a step's inputs on `copies`, or makes them; *waited: seconds for which they
+ * were not ready. What feed returned for this step, with its text. */
+chl_status chl_feeder_take(chl_feeder *feeder, int64_t index, chl_queue *copies, double *waited);
 /* The copies of this step and of those before are done: their memory is used again. */
 void chl_feeder_give_back(chl_feeder *feeder, int64_t index);
 /* Is there a thread? */

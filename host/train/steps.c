@@ -1,9 +1,11 @@
 /* The steps of a run.
  *
- * A device that works beside the host has a step queued while it computes the one before: then the
- * host reads that one's losses, so that neither waits for the other. Every value is read, checked
- * and logged as if it had been read at once; before a checkpoint nothing is left unread. Where all
- * work is done while the caller waits (device->queue is NULL), losses are read at once. */
+ * A device that works beside the host copies a step's inputs, on a queue of their own, into memory
+ * that the step before does not read (chl_graph_double_inputs), and has a step queued while it
+ * computes the one before: then the host reads that one's losses, so that neither waits for the
+ * other. Every value is read, checked and logged as if it had been read at once; before a
+ * checkpoint nothing is left unread. Where all work is done while the caller waits (device->queue
+ * is NULL), losses are read at once. */
 #include "base/clock.h"
 #include "train/feeder.h"
 #include "train/schedule.h"
@@ -25,8 +27,10 @@ typedef struct queued {
 typedef struct steps {
     chl_trainer *t;
     chl_feeder *feeder;
-    float *values;    /* of both below */
-    queued queued[2]; /* by step % 2 */
+    float *values;     /* of both below */
+    queued queued[2];  /* by step % 2 */
+    chl_queue *copies; /* of inputs */
+    chl_event *copied;
     int64_t first, last, finished;
     double start, end; /* when the run began, when a step was finished last */
     int64_t waits;     /* steps whose inputs were not ready */
@@ -48,6 +52,16 @@ static float rate_of(const chl_trainer *t, int64_t index) {
     return chl_schedule_rate(&schedule, index);
 }
 
+/* The memory that is written was read by the last step but one, which is finished. */
+static chl_status take_inputs(steps *s, int64_t index, double *waited) {
+    chl_device *device = s->t->device;
+    const chl_backend *backend = device->backend;
+    chl_swap_inputs(s->t->graph);
+    CHL_TRY(chl_feeder_take(s->feeder, index, s->copies, waited));
+    CHL_TRY(check(s, backend->event_record(device, s->copied, s->copies), "recording an event"));
+    return check(s, backend->queue_wait(device, device->queue, s->copied), "waiting for inputs");
+}
+
 static chl_status queue_step(steps *s, int64_t step) {
     chl_trainer *t = s->t;
     const struct chl_trainer_private *p = t->inside;
@@ -56,7 +70,7 @@ static chl_status queue_step(steps *s, int64_t step) {
     q->rate = rate_of(t, step - 1);
     const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
     CHL_TRY(chl_set_step(t->graph, state));
-    CHL_TRY(chl_feeder_take(s->feeder, step - 1, &q->waited));
+    CHL_TRY(take_inputs(s, step - 1, &q->waited));
     CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
     for (int i = 0; i < p->terms; i++)
         CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
@@ -178,6 +192,17 @@ static chl_status run_all(steps *s) {
     return CHL_OK;
 }
 
+/* Copies begin behind what was queued so far, which clears the memory of the inputs. */
+static chl_status begin_copies(steps *s) {
+    chl_device *device = s->t->device;
+    const chl_backend *backend = device->backend;
+    CHL_TRY(check(s, backend->event_new(device, &s->copied), "making an event"));
+    CHL_TRY(check(s, backend->queue_new(device, &s->copies), "making a queue"));
+    CHL_TRY(
+        check(s, backend->event_record(device, s->copied, device->queue), "recording an event"));
+    return check(s, backend->queue_wait(device, s->copies, s->copied), "waiting for the graph");
+}
+
 static chl_status begin(steps *s) {
     chl_trainer *t = s->t;
     const chl_backend *backend = t->device->backend;
@@ -188,6 +213,7 @@ static chl_status begin(steps *s) {
         s->queued[i].value = s->values + i * VALUES;
         CHL_TRY(check(s, backend->event_new(t->device, &s->queued[i].done), "making an event"));
     }
+    CHL_TRY(begin_copies(s));
     return chl_feeder_new(t, s->first, s->last, &s->feeder);
 }
 
@@ -197,9 +223,11 @@ static chl_status end(steps *s, chl_status status) {
     const chl_backend *backend = device->backend;
     const chl_status idle = backend->queue_synchronise(device, device->queue);
     if (status == CHL_OK) status = check(s, idle, "a step");
+    if (s->copies) backend->queue_free(device, s->copies); /* waits for its copies */
     chl_feeder_free(s->feeder);
     for (int i = 0; i < 2; i++)
         if (s->queued[i].done) backend->event_free(device, s->queued[i].done);
+    if (s->copied) backend->event_free(device, s->copied);
     if (s->values) backend->pinned_release(device, s->values);
     return status;
 }

@@ -214,6 +214,7 @@ chl_status chl_trainer_compile(chl_trainer *t) {
         out_of_memory(t);
     free(x);
     free(gradient);
+    if (t->device->queue) chl_graph_double_inputs(t->graph); /* steps.c */
     chl_plan plan;
     CHL_TRY(chl_dry_run(t->graph, &plan));
     chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO,

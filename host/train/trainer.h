@@ -35,7 +35,7 @@ typedef struct chl_training {
     void (*defaults)(chl_train_options *options);
     /* Appends forward pass and losses to t->graph, keeps what it needs in t->own. */
     chl_status (*build)(chl_trainer *t);
-    /* Writes the inputs of step `index` (from 0) with chl_trainer_write: a pure function of
+    /* Writes every input of step `index` (from 0) with chl_trainer_write: a pure function of
      * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). It may run
      * in a thread of its own, ahead of the step, and uses nothing that changes after the build but
      * t->data and buffers that only it uses. */

@@ -205,6 +205,36 @@ static void adam_descends_the_gradient(void **state) {
     chl_graph_free(g);
 }
 
+/* A run reads what was written since the swap before it, through reshapes and in later segments
+ * too; the other memory keeps what was in it. */
+static void inputs_with_two_memories_take_turns(void **state) {
+    (void)state;
+    chl_graph *g = new_graph();
+    chl_tensor x = chl_input(g, "x", chl_f32(1, 4)), c = chl_input(g, "c", chl_f32(1, 4));
+    chl_tensor square = chl_keep(
+        g, chl_mul(g, chl_reshape(g, x, chl_f32(2, 2, 2)), chl_reshape(g, x, chl_f32(2, 2, 2))));
+    const chl_segment second = chl_begin_segment(g);
+    chl_tensor sum = chl_keep(g, chl_add(g, x, c));
+    chl_graph_double_inputs(g);
+    assert_int_equal(chl_compile(g), CHL_OK);
+    for (int i = 0; i < 5; i++) {
+        const float a[4] = {(float)i, 1, 2, 3}, b[4] = {0, (float)-i, 0, 0};
+        float got[4];
+        if (i) chl_swap_inputs(g);
+        assert_int_equal(chl_read(g, x, got), CHL_OK);
+        assert_true(got[0] == (float)(i < 2 ? 0 : i - 2));
+        assert_int_equal(chl_write(g, x, a), CHL_OK);
+        assert_int_equal(chl_write(g, c, b), CHL_OK);
+        assert_int_equal(chl_run(g, CHL_FIRST_SEGMENT), CHL_OK);
+        assert_int_equal(chl_run(g, second), CHL_OK);
+        assert_int_equal(chl_read(g, square, got), CHL_OK);
+        assert_true(got[0] == (float)(i * i) && got[3] == 9);
+        assert_int_equal(chl_read(g, sum, got), CHL_OK);
+        assert_true(got[0] == (float)i && got[1] == (float)(1 - i));
+    }
+    chl_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_error_sticks_and_names_the_tensors),
@@ -217,6 +247,7 @@ int main(void) {
         cmocka_unit_test(plan_reuses_memory_without_overlap),
         cmocka_unit_test(unkept_results_are_not_readable),
         cmocka_unit_test(adam_descends_the_gradient),
+        cmocka_unit_test(inputs_with_two_memories_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
