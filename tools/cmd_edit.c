@@ -162,7 +162,7 @@ int command_edit(int argc, char **argv) {
                     .levels = "-24,-18,-12,-6,0"};
     const option options[] = {
         {"image", NULL, OPTION_TEXT, &job.image, "P",
-         "picture to edit (PNG, JPEG); it is inverted first", NULL},
+         "picture to edit (PNG, JPEG, WebP, HEIC); it is inverted first", NULL},
         {"seed", "seeds", OPTION_TEXT, &job.seeds, "N",
          "seed of the picture to edit, or several: 1,5,8-10", NULL},
         {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "W+ code to edit", NULL},

@@ -1,4 +1,4 @@
-#include "io/picture.h"
+#include "io/picture_private.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -40,8 +40,7 @@ void chl_raster_free(chl_raster *raster) {
 
 #define MAX_BYTES ((int64_t)512 << 20) /* of a picture file, or what comes through a pipe */
 
-/* Allocates the raster, once its size is known and allowed. */
-static chl_status raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
+chl_status chl_raster_new(const char *name, int64_t height, int64_t width, chl_raster *out) {
     if (height < 1 || width < 1)
         return chl_fail(CHL_ERR_FORMAT,
                         "%s: the picture has %lld x %lld pixels, expected at least 1 x 1", name,
@@ -60,8 +59,7 @@ static chl_status raster_new(const char *name, int64_t height, int64_t width, ch
     return CHL_OK;
 }
 
-/* Turns and mirrors the picture so that an orientation-1 viewer shows it upright. */
-static chl_status orient(chl_raster *raster, int orientation) {
+chl_status chl_raster_orient(chl_raster *raster, int orientation) {
     if (orientation <= 1 || orientation > 8) return CHL_OK;
     bool swap = orientation >= 5; /* rows of the result are columns of the source */
     bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
@@ -128,7 +126,7 @@ static void set_png_transforms(png_reader *r) {
     png_read_update_info(r->png, r->info);
 }
 
-static void lay_over_white(const uint8_t *rgba, int64_t pixels, uint8_t *rgb) {
+void chl_raster_over_white(const uint8_t *rgba, int64_t pixels, uint8_t *rgb) {
     for (int64_t i = 0; i < pixels; i++) {
         int alpha = rgba[4 * i + 3];
         for (int c = 0; c < 3; c++)
@@ -152,7 +150,7 @@ static void decode_png(png_reader *r) {
     png_read_info(r->png, r->info);
     int64_t height = png_get_image_height(r->png, r->info);
     int64_t width = png_get_image_width(r->png, r->info);
-    r->status = raster_new(r->name, height, width, r->out);
+    r->status = chl_raster_new(r->name, height, width, r->out);
     if (r->status != CHL_OK) return;
     set_png_transforms(r);
     if (png_get_rowbytes(r->png, r->info) != (size_t)width * 4)
@@ -166,7 +164,7 @@ static void decode_png(png_reader *r) {
     for (int64_t y = 0; y < height; y++) r->row[y] = r->rows + y * width * 4;
     png_read_image(r->png, r->row);
     png_read_end(r->png, r->info);
-    lay_over_white(r->rows, height * width, r->out->rgb);
+    chl_raster_over_white(r->rows, height * width, r->out->rgb);
     r->orientation = png_orientation(r);
 }
 
@@ -183,14 +181,14 @@ static chl_status read_png(const uint8_t *data, size_t size, const char *name, c
         png_destroy_read_struct(&r.png, NULL, NULL);
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     }
-    png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff); /* raster_new sets the limit */
+    png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff); /* chl_raster_new sets the limit */
     png_set_chunk_malloc_max(r.png, 8 << 20);
     png_set_read_fn(r.png, &r, png_take);
     decode_png_guarded(&r);
     png_destroy_read_struct(&r.png, &r.info, NULL);
     free(r.rows);
     free(r.row);
-    return r.status == CHL_OK ? orient(out, r.orientation) : r.status;
+    return r.status == CHL_OK ? chl_raster_orient(out, r.orientation) : r.status;
 }
 
 /* --- reading JPEG ----------------------------------------------------------------------------- */
@@ -208,7 +206,7 @@ static chl_status decode_jpeg(tjhandle jpeg, const uint8_t *data, size_t size, c
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is a CMYK JPEG: convert it to RGB first", name);
     if (!chl_jpeg_is_whole(data, size))
         return chl_fail(CHL_ERR_FORMAT, "%s: is a damaged JPEG: it ends too early", name);
-    CHL_TRY(raster_new(name, height, width, out));
+    CHL_TRY(chl_raster_new(name, height, width, out));
     /* LIMITSCANS: a progressive file of a few KiB can ask for thousands of passes */
     int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
     if (tjDecompress2(jpeg, data, size, out->rgb, width, 0, height, TJPF_RGB, flags) == 0)
@@ -229,7 +227,7 @@ static chl_status read_jpeg(const uint8_t *data, size_t size, const char *name, 
     chl_status status = decode_jpeg(jpeg, data, size, name, out);
     tjDestroy(jpeg);
     if (status != CHL_OK) return status;
-    return orient(out, chl_jpeg_orientation(data, size));
+    return chl_raster_orient(out, chl_jpeg_orientation(data, size));
 }
 
 /* --- reading either --------------------------------------------------------------------------- */
@@ -245,10 +243,14 @@ chl_status chl_raster_read_memory(const void *data, size_t size, const char *nam
         status = read_png(data, size, name, out);
     else if (size >= sizeof jpeg_start && memcmp(data, jpeg_start, sizeof jpeg_start) == 0)
         status = read_jpeg(data, size, name, out);
+    else if (chl_is_webp(data, size))
+        status = chl_webp_read(data, size, name, out);
+    else if (chl_is_heif(data, size))
+        status = chl_heif_read(data, size, name, out);
     else
         status = chl_fail(CHL_ERR_FORMAT,
-                          "%s: is neither PNG nor JPEG: convert other kinds first, e.g. with "
-                          "ImageMagick",
+                          "%s: is neither PNG nor JPEG, WebP or HEIC: convert other kinds first, "
+                          "e.g. with ImageMagick",
                           name);
     if (status != CHL_OK) chl_raster_free(out);
     return status;

@@ -1,11 +1,12 @@
-/* Reading pictures (PNG and JPEG, recognised by content) and writing them (PNG), as 8-bit RGB rows,
- * top row first.
+/* Reading pictures (PNG, JPEG; WebP and HEIC or AVIF in a build with libwebp and libheif;
+ * recognised by content) and writing them (PNG), as 8-bit RGB rows, top row first.
  *
  * Every picture becomes RGB: grey is repeated in three channels, palettes are looked up, 16 bits
  * are scaled to 8 with rounding, transparent pixels are composited over white (on the stored
  * values, as PIL does), and the picture is rotated and mirrored as its EXIF orientation says
- * (JPEG's APP1, PNG's eXIf and ImageMagick's text in its place). Limits: a CMYK JPEG is an error;
- * colour profiles are ignored.
+ * (JPEG's APP1, PNG's eXIf and ImageMagick's text in its place, WebP's EXIF; HEIF says it in its
+ * own way). A file that ends too early is an error. Limits: a CMYK JPEG and an animated WebP are
+ * errors; colour profiles are ignored.
  *
  * In a build without CHLADNI_MEDIA reading and writing are CHL_ERR_UNSUPPORTED. */
 #ifndef CHL_IO_PICTURE_H

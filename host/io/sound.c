@@ -2,6 +2,7 @@
 #include "base/options.h"
 
 #ifdef CHLADNI_MEDIA
+#include "io/ffmpeg.h"
 #include "io/sound_decoder.h"
 #include <inttypes.h>
 #include <math.h>
@@ -79,20 +80,49 @@ static chl_status prepare_reading(chl_sound *s) {
     return start_resampler(s);
 }
 
-static chl_status open_decoder(chl_sound *s) {
+/* What libsndfile does not read goes to ffmpeg, where that is installed: its WAV is read instead.
+ */
+static chl_status open_through_ffmpeg(chl_sound *s, const char *kind, const char *why) {
+    const chl_ffmpeg_job job = {
+        .name = s->name, .kind = kind, .max_bytes = CHL_SOUND_MAX_PIPE_BYTES};
+    chl_file_bytes wav;
+    bool missing;
+    const chl_status status = chl_ffmpeg_decode(&job, &s->bytes, &missing, &wav);
+    if (missing)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s: is of a kind (%s) that is read through the program ffmpeg, which is "
+                        "not in PATH: install it, or convert the file to WAV, FLAC, OGG or MP3",
+                        s->name, kind);
+    if (status != CHL_OK) return status;
+    chl_sound_bytes_close(&s->bytes);
+    s->bytes.owned = wav;
+    s->bytes.memory = wav.data;
+    s->bytes.size = (int64_t)wav.size;
     chl_sndfile_verdict verdict;
-    char why[128] = "";
-    const char *kind = chl_sound_kind(&s->bytes);
-    /* libsndfile would tell an MP3 too, but then libmpg123 writes warnings to stderr */
-    if (kind && strcmp(kind, "mp3") == 0 && chl_mpg123_is_there())
-        return chl_mpg123_open(&s->bytes, &s->decoder);
+    char still[128] = "";
     chl_sound_mend_length(&s->bytes, s->name);
-    CHL_TRY(chl_sndfile_open(&s->bytes, &verdict, why, &s->decoder));
+    CHL_TRY(chl_sndfile_open(&s->bytes, &verdict, still, &s->decoder));
     if (verdict == CHL_SNDFILE_OPENED) return CHL_OK;
-    if (verdict == CHL_SNDFILE_MP3) return chl_mpg123_open(&s->bytes, &s->decoder);
+    return chl_fail(CHL_ERR_FORMAT, "%s: what ffmpeg made of it cannot be read (%s; %s)", s->name,
+                    why, still);
+}
+
+static chl_status open_decoder(chl_sound *s) {
+    const char *kind = chl_sound_kind(&s->bytes);
+    const bool mp3 = kind && strcmp(kind, "mp3") == 0;
+    /* libsndfile would tell an MP3 too, but then libmpg123 writes warnings to stderr */
+    if (mp3 && chl_mpg123_is_there()) return chl_mpg123_open(&s->bytes, &s->decoder);
+    chl_sndfile_verdict verdict = CHL_SNDFILE_UNKNOWN;
+    char why[128] = "";
+    chl_sound_mend_length(&s->bytes, s->name);
+    if (!mp3) CHL_TRY(chl_sndfile_open(&s->bytes, &verdict, why, &s->decoder));
+    if (verdict == CHL_SNDFILE_OPENED) return CHL_OK;
+    if (verdict == CHL_SNDFILE_MP3 && chl_mpg123_is_there())
+        return chl_mpg123_open(&s->bytes, &s->decoder);
+    if (kind && verdict != CHL_SNDFILE_FAILED) return open_through_ffmpeg(s, kind, why);
     return chl_fail(CHL_ERR_FORMAT,
-                    "%s: is not a sound file that can be read (%s): expected WAV, FLAC, OGG, MP3 "
-                    "or AIFF, convert others with ffmpeg",
+                    "%s: is not a sound file that can be read (%s): expected WAV, FLAC, OGG, MP3, "
+                    "AIFF, or m4a, aac and others through ffmpeg",
                     s->name, why);
 }
 

@@ -1,6 +1,8 @@
-/* Reading sound files: WAV, FLAC, OGG, MP3, AIFF, ... (libsndfile), mixed to mono, resampled to
- * 44 100 Hz (soxr, high quality). A file is read front to back in blocks, so that a ten-hour file
- * needs no more memory than a short one.
+/* Reading sound files: WAV, FLAC, OGG, AIFF, ... (libsndfile), MP3 (libmpg123), and m4a, aac, wma
+ * and others through the program ffmpeg where it is installed (io/ffmpeg.h); mixed to mono,
+ * resampled to 44 100 Hz (soxr, high quality). A file is read front to back in blocks, so that a
+ * ten-hour file needs no more memory than a short one; what comes from ffmpeg is in memory, up to
+ * CHL_SOUND_MAX_PIPE_BYTES (93 minutes of stereo at 48 kHz).
  *
  *     chl_sound *sound;
  *     CHL_TRY(chl_sound_open("rain.flac", &sound));

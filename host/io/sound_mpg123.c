@@ -125,9 +125,7 @@ bool chl_mpg123_is_there(void) {
 chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *d) {
     (void)bytes;
     return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: is an MP3, and this build reads none: rebuild with libmpg123, or install "
-                    "ffmpeg",
-                    d->name);
+                    "%s: is an MP3, and this build reads none: rebuild with libmpg123", d->name);
 }
 
 bool chl_mpg123_is_there(void) {

@@ -80,7 +80,8 @@ CHL_CHECKED chl_status chl_generate(chl_engine *engine, int count, const float *
 
 /* --- embedding -------------------------------------------------------------------------------- */
 /* Each writes one embedding of unit length, [embedding] numbers.
- * A sound file (WAV, FLAC, OGG, MP3, AIFF; mono mix at 44.1 kHz) by the audio encoder. It is heard
+ * A sound file (WAV, FLAC, OGG, MP3, AIFF; m4a, aac, wma and others where the program ffmpeg is in
+ * PATH; mono mix at 44.1 kHz) by the audio encoder. It is heard
  * to its true end, whatever its header claims; a file that breaks off costs a warning in the log, a
  * read error is CHL_ERR_IO. path may name a pipe (/dev/stdin): up to 2 GiB, and CHL_ERR_IO after a
  * minute without bytes. */
@@ -118,8 +119,9 @@ CHL_CHECKED chl_status chl_embed_face(chl_engine *engine, int height, int width,
                                       const float *pixels, float *embedding);
 
 /* --- files ------------------------------------------------------------------------------------ */
-/* Reads PNG or JPEG, from a file or a pipe: pixels [height][width][3] in [-1, 1], to be freed with
- * chl_release. */
+/* Reads PNG or JPEG, and WebP, HEIC and AVIF where the library was built with libwebp and libheif
+ * (CHL_ERR_UNSUPPORTED otherwise), from a file or a pipe, turned upright as its EXIF says: pixels
+ * [height][width][3] in [-1, 1], to be freed with chl_release. */
 CHL_CHECKED chl_status chl_picture_read(const char *path, int *height, int *width, float **pixels);
 /* The same from the file's bytes in memory. */
 CHL_CHECKED chl_status chl_picture_decode(const void *data, size_t size, int *height, int *width,

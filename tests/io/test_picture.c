@@ -59,6 +59,79 @@ static void jpegs_are_read_upright_to_one_level(void **state) {
     check("progressive", "jpg", 1);
 }
 
+/* --- kinds that need a library of their own ----------------------------------------------------
+ */
+/* False in a build without the library, which says so. */
+static bool is_read_here(const char *name, const char *library) {
+    chl_raster raster;
+    load_bytes(&file, name);
+    const chl_status status = chl_raster_read_memory(file.data, file.size, name, &raster);
+    chl_raster_free(&raster);
+    if (status != CHL_ERR_UNSUPPORTED) return true;
+    assert_non_null(strstr(chl_error(), library));
+    return false;
+}
+
+/* Cut anywhere, the file in memory is an error that names it. */
+static void expect_errors_where_cut(void) {
+    const size_t whole = file.size;
+    for (size_t size = 12; size < whole - 1; size += 1 + size / 20) {
+        chl_raster raster;
+        file.size = size;
+        const chl_status status = chl_raster_read_memory(file.data, size, "cut", &raster);
+        if (status == CHL_OK) fail_msg("%zu of %zu bytes are read", size, whole);
+        assert_non_null(strstr(chl_error(), "cut"));
+        assert_null(raster.rgb);
+    }
+}
+
+static void webps_are_read_upright(void **state) {
+    (void)state;
+    if (!is_read_here("picture/lossless.webp", "libwebp")) return;
+    check("lossless", "webp", 0);
+    check("alpha", "webp", 0);
+    check("turned6", "webp", 0);
+    check("turned7", "webp", 0);
+    check("lossy", "webp", 1);
+    chl_raster raster;
+    load_bytes(&file, "picture/animated.webp");
+    assert_int_equal(chl_raster_read_memory(file.data, file.size, "a.webp", &raster),
+                     CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "a.webp: is an animated WebP"));
+    load_bytes(&file, "picture/lossy.webp");
+    expect_errors_where_cut();
+}
+
+/* Every fourth pixel of every fourth row is in the fixture. */
+static void check_heic(const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, CHLADNI_FIXTURES "/picture/%s.heic", name);
+    chl_raster whole;
+    MUST(chl_raster_read(path, &whole));
+    chl_raster few = {.height = (whole.height + 3) / 4, .width = (whole.width + 3) / 4};
+    few.rgb = malloc((size_t)(few.height * few.width * 3));
+    assert_non_null(few.rgb);
+    for (int y = 0; y < few.height; y++)
+        for (int x = 0; x < few.width; x++)
+            memcpy(few.rgb + 3 * (y * few.width + x), whole.rgb + 3 * (4 * y * whole.width + 4 * x),
+                   3);
+    const int most = difference_from(name, &few);
+    print_message("%s: differs by %d\n", name, most);
+    assert_true(most <= 4); /* versions of libheif convert colours differently */
+    chl_raster_free(&few);
+    chl_raster_free(&whole);
+}
+
+static void heics_are_read_upright(void **state) {
+    (void)state;
+    if (!is_read_here("picture/upright.heic", "libheif")) return;
+    check_heic("upright");
+    check_heic("rotated");
+    check_heic("transparent");
+    load_bytes(&file, "picture/upright.heic");
+    expect_errors_where_cut();
+}
+
 /* --- orientation ------------------------------------------------------------------------------ */
 /* An EXIF block whose first entry is another one and whose second says `orientation`, as a number
  * of `type` (1 byte, 3 short, 4 long). */
@@ -335,6 +408,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_png_is_read_exactly),
         cmocka_unit_test(jpegs_are_read_upright_to_one_level),
+        cmocka_unit_test(webps_are_read_upright),
+        cmocka_unit_test(heics_are_read_upright),
         cmocka_unit_test(every_container_and_byte_order_is_turned_upright),
         cmocka_unit_test(damaged_pictures_are_refused_by_name),
         cmocka_unit_test(headers_that_claim_too_many_pixels_are_refused),
