@@ -112,14 +112,14 @@ static chl_status open_decoder(chl_sound *s) {
     const bool mp3 = kind && strcmp(kind, "mp3") == 0;
     /* libsndfile would tell an MP3 too, but then libmpg123 writes warnings to stderr */
     if (mp3 && chl_mpg123_is_there()) return chl_mpg123_open(&s->bytes, &s->decoder);
-    chl_sndfile_verdict verdict = CHL_SNDFILE_UNKNOWN;
+    chl_sndfile_verdict verdict = CHL_SNDFILE_REFUSED;
     char why[128] = "";
     chl_sound_mend_length(&s->bytes, s->name);
     if (!mp3) CHL_TRY(chl_sndfile_open(&s->bytes, &verdict, why, &s->decoder));
     if (verdict == CHL_SNDFILE_OPENED) return CHL_OK;
     if (verdict == CHL_SNDFILE_MP3 && chl_mpg123_is_there())
         return chl_mpg123_open(&s->bytes, &s->decoder);
-    if (kind && verdict != CHL_SNDFILE_FAILED) return open_through_ffmpeg(s, kind, why);
+    if (kind) return open_through_ffmpeg(s, kind, why);
     return chl_fail(CHL_ERR_FORMAT,
                     "%s: is not a sound file that can be read (%s): expected WAV, FLAC, OGG, MP3, "
                     "AIFF, or m4a, aac and others through ffmpeg",

@@ -36,6 +36,6 @@ chl_status chl_sound_ogg_links(chl_sound_bytes *bytes, const char *name, int64_t
                                int *count);
 /* The number of MPEG frames that an MP3's Xing or Info header claims; 0 without. */
 int64_t chl_sound_xing_frames(chl_sound_bytes *bytes);
-/* The container, by ffmpeg's name for it; NULL for an unknown one. */
+/* ffmpeg's name for the container of what libsndfile may not read; NULL for another one. */
 const char *chl_sound_kind(chl_sound_bytes *bytes);
 #endif

@@ -20,12 +20,10 @@ typedef struct chl_sound_decoder {
     void (*close)(struct chl_sound_decoder *decoder);
 } chl_sound_decoder;
 
-/* How libsndfile failed to open a file. */
 typedef enum chl_sndfile_verdict {
     CHL_SNDFILE_OPENED,
-    CHL_SNDFILE_MP3,     /* which libmpg123 reads better: not opened */
-    CHL_SNDFILE_UNKNOWN, /* another container or encoding */
-    CHL_SNDFILE_FAILED
+    CHL_SNDFILE_MP3, /* which libmpg123 reads better: not opened */
+    CHL_SNDFILE_REFUSED
 } chl_sndfile_verdict;
 
 /* `out` has its name; after CHL_OK with CHL_SNDFILE_OPENED it is to be closed. CHL_SNDFILE_UNKNOWN

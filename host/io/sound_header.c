@@ -192,6 +192,30 @@ static bool is_mp3(chl_sound_bytes *b) {
 }
 
 /* --- containers for ffmpeg -------------------------------------------------------------------- */
+/* Whether a WAV's samples are encoded in a way that libsndfile does not know (it calls the header
+ * malformed). */
+static bool is_foreign_wav(chl_sound_bytes *b) {
+    static const uint16_t known[] = {1, 2, 3, 6, 7, 0x11, 0x31, 0xfffe};
+    uint8_t head[10];
+    for (int64_t at = 12; has(b, at, head, 10);
+         at += 8 + (int64_t)little(head + 4, 4) + (head[4] & 1)) {
+        if (memcmp(head, "fmt ", 4) != 0) continue;
+        const uint64_t tag = little(head + 8, 2);
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (tag == known[i]) return false;
+        return true;
+    }
+    return false;
+}
+
+/* The same for an OGG whose first stream is neither Vorbis nor Opus: FLAC, which libsndfile reads
+ * from some writers, Speex and others. */
+static bool is_foreign_ogg(chl_sound_bytes *b) {
+    uint8_t head[27], packet[8];
+    if (!has(b, 0, head, 27) || !has(b, 27 + head[26], packet, 8)) return false;
+    return memcmp(packet, "OpusHead", 8) != 0 && memcmp(packet, "\001vorbis", 7) != 0;
+}
+
 const char *chl_sound_kind(chl_sound_bytes *b) {
     static const struct {
         int at, count;
@@ -204,16 +228,14 @@ const char *chl_sound_kind(chl_sound_bytes *b) {
         {0, 5, "#!AMR", "amr"},
         {0, 4, "MAC ", "ape"},
         {0, 4, "wvpk", "wv"},
-        {0, 4, "OggS", "ogg"},
-        {0, 4, "RIFF", "wav"},
-        {0, 4, "FORM", "aiff"},
-        {0, 4, "caff", "caf"},
     };
     uint8_t head[16] = {0};
     if (chl_sound_bytes_read(b, 0, head, sizeof head) < 12) return NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (memcmp(head + kinds[i].at, kinds[i].bytes, (size_t)kinds[i].count) == 0)
             return kinds[i].kind;
+    if (memcmp(head, "RIFF", 4) == 0) return is_foreign_wav(b) ? "wav" : NULL;
+    if (memcmp(head, "OggS", 4) == 0) return is_foreign_ogg(b) ? "ogg" : NULL;
     if (head[0] == 0xff && (head[1] & 0xf6) == 0xf0) return "aac"; /* ADTS: layer 0 */
     return is_mp3(b) ? "mp3" : NULL;
 }

@@ -207,11 +207,7 @@ static chl_status open_first(chl_sound_bytes *bytes, chl_sndfile_verdict *verdic
     state *s = d->state;
     CHL_TRY(chl_sound_ogg_links(bytes, d->name, &s->starts, &s->links));
     if (!open_link(s, 0)) {
-        const int problem = sf_error(NULL);
         snprintf(why, 128, "%s", sf_strerror(NULL));
-        *verdict = problem == SF_ERR_UNRECOGNISED_FORMAT || problem == SF_ERR_UNSUPPORTED_ENCODING
-                       ? CHL_SNDFILE_UNKNOWN
-                       : CHL_SNDFILE_FAILED;
         return CHL_OK;
     }
     d->rate = s->info.samplerate;
@@ -228,7 +224,7 @@ static chl_status open_first(chl_sound_bytes *bytes, chl_sndfile_verdict *verdic
 
 chl_status chl_sndfile_open(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,
                             chl_sound_decoder *d) {
-    *verdict = CHL_SNDFILE_FAILED;
+    *verdict = CHL_SNDFILE_REFUSED;
     state *s = calloc(1, sizeof *s);
     if (!s) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", d->name);
     s->bytes = bytes;

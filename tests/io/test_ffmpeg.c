@@ -187,6 +187,43 @@ static void the_child_gets_what_it_needs_and_nothing_else(void **state) {
     if (sscanf(text_of("group"), "%d %d", &group, &process) == 2) assert_int_equal(group, process);
 }
 
+#define BYTES(literal) literal, sizeof literal - 1
+
+/* What libsndfile reads, or would read if it were whole, is never given to ffmpeg. */
+static void only_what_libsndfile_does_not_know_goes_to_ffmpeg(void **state) {
+    (void)state;
+    static bytes b;
+    const struct {
+        const char *start;
+        size_t size;
+        bool goes;
+    } cases[] = {
+        {BYTES("RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x61\1\1\0\x44\xac\0\0\0\0\0\0\1\0\x10\0"),
+         true}, /* WMA */
+        {BYTES("RIFF\0\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x44\xac"), false},
+        {BYTES("OggS\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\x50Speex   "), true},
+        {BYTES("OggS\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\x1e\001vorbis "), false},
+        {BYTES("fLaC and nothing else"), false},
+        {BYTES("This is a text, not a sound."), false},
+        {BYTES("FORM and a text"), false},
+        {BYTES("\xff\xf1\x50\x80 ADTS"), true},
+        {BYTES("\x1a\x45\xdf\xa3 and Matroska"), true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        play("touch ran; cat wav");
+        unlink(in_folder("ran"));
+        b.size = 0;
+        put(&b, cases[i].start, cases[i].size);
+        while (b.size < 64) put_le(&b, 0, 1);
+        chl_sound *sound;
+        const chl_status status = chl_sound_open_memory(b.data, b.size, "a", &sound);
+        if ((status == CHL_OK) != cases[i].goes ||
+            (access(in_folder("ran"), F_OK) == 0) != cases[i].goes)
+            fail_msg("case %zu: status %d, %s", i, status, status ? chl_error() : "");
+        chl_sound_close(sound);
+    }
+}
+
 static void every_failure_of_ffmpeg_is_an_error_with_its_text(void **state) {
     (void)state;
     expect_failure("echo 'first line' >&2; echo 'file:/dev/fd/3: Invalid data' >&2; exit 3",
@@ -291,6 +328,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_ffmpeg_writes_is_heard),
         cmocka_unit_test(the_child_gets_what_it_needs_and_nothing_else),
+        cmocka_unit_test(only_what_libsndfile_does_not_know_goes_to_ffmpeg),
         cmocka_unit_test(every_failure_of_ffmpeg_is_an_error_with_its_text),
         cmocka_unit_test(an_ffmpeg_that_hangs_or_never_ends_is_ended),
         cmocka_unit_test(threads_may_decode_at_once),
