@@ -202,6 +202,13 @@ ok "embed a face" embed --face face.safetensors --image a.png --out e3.npy
 bad "nothing to embed" 2 "give --sound" embed --clip clip.safetensors --out x.npy
 bad "image without model" 2 "needs one of" embed --image a.png --audio audio.safetensors --out x.npy
 ok "mel" mel --sound "$rain" --out m.npy
+cat "$rain" | "$program" mel --sound /dev/stdin --out piped.npy >out 2>err
+is "a sound through a pipe is the file" same m.npy piped.npy
+cat seven.png | "$program" edit $models --image /dev/stdin --sound "$rain" --steps 1 --invert-steps 1 --out piped.png >out 2>err
+ok "the picture as a file" edit $models --image seven.png --sound "$rain" --steps 1 --invert-steps 1 --out filed.png
+is "a picture through a pipe is the file" same piped.png filed.png
+bad "a folder as a sound" 1 "is a directory" mel --sound "$work" --out m.npy
+bad "a device as a sound" 1 "not a regular file" mel --sound /dev/zero --out m.npy
 ok "mel as a picture" mel --sound "$rain" --mode compatible --out m.png
 bad "mel without an end" 2 "must end in .png or .npy, got m" mel --sound "$rain" --out m
 ok "inspect" weights inspect audio.safetensors
