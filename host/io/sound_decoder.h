@@ -26,12 +26,12 @@ typedef enum chl_sndfile_verdict {
     CHL_SNDFILE_REFUSED
 } chl_sndfile_verdict;
 
-/* `out` has its name; after CHL_OK with CHL_SNDFILE_OPENED it is to be closed. CHL_SNDFILE_UNKNOWN
+/* `d` has its name; after CHL_OK with CHL_SNDFILE_OPENED it is to be closed. CHL_SNDFILE_REFUSED
  * leaves the reason in `why`, which has room for 128 bytes. */
 chl_status chl_sndfile_open(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,
-                            chl_sound_decoder *out);
+                            chl_sound_decoder *d);
 /* CHL_ERR_UNSUPPORTED in a build without libmpg123. */
-chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *out);
+chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *d);
 /* Whether this build has libmpg123. */
 bool chl_mpg123_is_there(void);
 #endif
