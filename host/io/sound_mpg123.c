@@ -36,6 +36,17 @@ static chl_status damaged(const chl_sound_decoder *d) {
                     d->rate > 0 ? (double)s->decoded / d->rate : 0.0, mpg123_strerror(s->mp3));
 }
 
+static chl_status check_format(const chl_sound_decoder *d) {
+    const state *s = d->state;
+    long rate;
+    int channels, encoding;
+    if (mpg123_getformat(s->mp3, &rate, &channels, &encoding) != MPG123_OK) return damaged(d);
+    if (rate == d->rate && channels == d->channels) return CHL_OK;
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: changes at second %.2f from %d Hz to %ld Hz: convert it to WAV first",
+                    d->name, (double)s->decoded / d->rate, d->rate, rate);
+}
+
 static chl_status read_frames(chl_sound_decoder *d, float *out, int64_t want, int64_t *got) {
     state *s = d->state;
     const size_t frame = sizeof(float) * (size_t)d->channels;
@@ -46,6 +57,7 @@ static chl_status read_frames(chl_sound_decoder *d, float *out, int64_t want, in
         CHL_TRY(chl_sound_bytes_check(s->bytes, d->name));
         if (code != MPG123_OK && code != MPG123_DONE && code != MPG123_NEW_FORMAT)
             return damaged(d);
+        if (code == MPG123_NEW_FORMAT) CHL_TRY(check_format(d));
         *got = (int64_t)(bytes / frame);
     }
     s->decoded += *got;
@@ -82,11 +94,16 @@ static chl_status start(chl_sound_decoder *d) {
         mpg123_getformat(s->mp3, &rate, &d->channels, &encoding) != MPG123_OK)
         return damaged(d);
     d->rate = (int)rate;
-    /* Of what comes later, only this: mono becomes stereo where a file changes between them. */
-    if (mpg123_format_none(s->mp3) != MPG123_OK ||
-        mpg123_format(s->mp3, rate, d->channels, MPG123_ENC_FLOAT_32) != MPG123_OK ||
-        mpg123_scan(s->mp3) != MPG123_OK)
-        return damaged(d);
+    /* of every rate, so that a file that changes it can be refused by name; mono becomes stereo
+     * where a file changes between them */
+    const long *rates;
+    size_t count;
+    mpg123_rates(&rates, &count);
+    int problem_of_rates = mpg123_format_none(s->mp3);
+    for (size_t i = 0; i < count; i++)
+        if (problem_of_rates == MPG123_OK)
+            problem_of_rates = mpg123_format(s->mp3, rates[i], d->channels, MPG123_ENC_FLOAT_32);
+    if (problem_of_rates != MPG123_OK || mpg123_scan(s->mp3) != MPG123_OK) return damaged(d);
     d->frames = mpg123_length(s->mp3);
     return d->frames >= 0 ? CHL_OK : damaged(d);
 }

@@ -197,6 +197,20 @@ static void concatenated_files_are_heard_to_the_end_of_the_last(void **state) {
             fail_msg("sample %d", i);
     free(one);
     free(two);
+    static bytes
+        whole; /* 16 kHz behind 48 kHz: the names of both, and no sound that is half wrong */
+    load_bytes(&file, "sound/tone.mp3");
+    whole.size = 0;
+    put(&whole, file.data, file.size);
+    load_bytes(&file, "sound/vbr-without-xing.mp3");
+    put(&whole, file.data, file.size);
+    chl_sound *sound;
+    int64_t samples;
+    MUST(chl_sound_open_memory(whole.data, whole.size, "mixed", &sound));
+    assert_int_equal(chl_sound_load_opened(sound, &two, &samples), CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "mixed: changes at second 0."));
+    assert_non_null(strstr(chl_error(), "from 48000 Hz to 16000 Hz"));
+    chl_sound_close(sound);
     twice("sound/tone.mp3");
     assert_true(count_of_file(&two) >= 22050);
     free(two);
