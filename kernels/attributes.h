@@ -92,7 +92,11 @@ typedef union chl_attributes {
     struct {
         float rate;
         uint32_t purpose; /* Philox key besides the seed: one number per use in a network */
+        int32_t first;    /* row 0 is the sample of this number: a rank has a part of the batch */
     } drop;
+    struct {
+        int32_t ranks; /* 1 or more; without a communicator 1 */
+    } collective;
     struct {
         int32_t fft, hop, bands;
         int32_t reflect;           /* 1 = reflect padding (librosa 0.8), 0 = zeros */

@@ -12,8 +12,6 @@
 #define CHL_COLLECTIVES_H
 #include "ops.h"
 
-typedef struct chl_comm chl_comm;
-
 /* A function that fails leaves a text with last_error. After a failure of one rank the others fail
  * too, in the call that they are in or in the next, and their texts name that rank. */
 typedef struct chl_comm_kind {

@@ -96,5 +96,9 @@ CHL_OP(pixel_loss_da, "dloss a b", "da")
 /* optimiser */
 CHL_OP(adam, "grad", "param m v")
 CHL_OP(ema, "x", "average")
+/* between ranks */
+CHL_OP(all_gather, "x", "y")
+CHL_OP(reduce_scatter, "x", "y")
+CHL_OP(all_reduce, "x", "y")
 /* sound */
 CHL_OP(log_mel, "wave window twiddle filter range", "mel")

@@ -65,6 +65,9 @@ typedef enum chl_op {
     CHL_OP_COUNT
 } chl_op;
 
+/* The ranks that run one graph together: collectives.h. */
+typedef struct chl_comm chl_comm;
+
 /* One execution of one op. */
 typedef struct chl_call {
     chl_attributes attr;
@@ -76,6 +79,7 @@ typedef struct chl_call {
     void *workspace;      /* aligned as the backend says, as many bytes as the body asked for */
     const chl_step *step; /* in device memory: a recorded step reads it anew at every replay */
     void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
+    chl_comm *comm;       /* of the collective rows; NULL: this process is alone */
 } chl_call;
 
 /* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they are given

@@ -27,7 +27,7 @@ chl_tensor chl_to_float32(chl_graph *g, chl_tensor x);
 /* mean of everything, [1] */
 chl_tensor chl_mean(chl_graph *g, chl_tensor x);
 /* Stochastic depth: row n of x [N,...] is zeroed with probability `rate`, else scaled by
- * 1/(1-rate). Philox key (step.seed, purpose), counter (step.index, n). */
+ * 1/(1-rate). Philox key (step.seed, purpose), counter (step.index, first sample + n). */
 chl_tensor chl_drop_path(chl_graph *g, chl_tensor x, float rate, uint32_t purpose);
 
 /* --- per channel: graph/ops/channel.c ----------------------------------------------------------
@@ -127,6 +127,14 @@ chl_tensor chl_to_rgb(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s, ch
 /* x [N,H,W,C] -> [N,2H,2W,C]: zero insertion and FIR [1,3,3,1] with gain 4; plus residual (or NONE)
  */
 chl_tensor chl_upsample_fir(chl_graph *g, chl_tensor x, chl_tensor residual);
+
+/* --- between ranks: graph/ops/collective.c -----------------------------------------------------
+ * x itself where the graph's device has no communicator. All ranks must build the same graph. The
+ * gradients are those of the sum of all ranks' losses. */
+/* x [N,...] of each rank -> [ranks*N,...] in the order of the ranks */
+chl_tensor chl_all_gather(chl_graph *g, chl_tensor x);
+/* the sum over the ranks */
+chl_tensor chl_all_reduce(chl_graph *g, chl_tensor x);
 
 /* --- resampling: graph/ops/resize.c ------------------------------------------------------------
  */

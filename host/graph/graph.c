@@ -82,6 +82,17 @@ static void free_recordings(chl_graph *graph, chl_recording **recording) {
     free(recording);
 }
 
+void chl_graph_first_sample(chl_graph *graph, int64_t first) {
+    if (first < 0 || first > INT32_MAX)
+        chl_graph_fail(graph, CHL_ERR_ARGUMENT, "the first sample must be 0 to 2^31 - 1");
+    else
+        graph->first_sample = first;
+}
+
+int64_t chl_first_sample_of(const chl_graph *graph) {
+    return graph->first_sample;
+}
+
 void chl_graph_free(chl_graph *graph) {
     if (!graph) return;
     for (int32_t t = 0; t < graph->tensors; t++) {

@@ -48,6 +48,11 @@ chl_tensor chl_graph_fail(chl_graph *graph, chl_status code, const char *format,
 void chl_graph_precision(chl_graph *graph, chl_dtype activations);
 chl_dtype chl_precision_of(const chl_graph *graph);
 
+/* Row 0 of what is built from here on is sample `first` of a batch that several ranks share: draws
+ * (chl_drop_path) then depend on the sample, not on the rank. 0 at first. */
+void chl_graph_first_sample(chl_graph *graph, int64_t first);
+int64_t chl_first_sample_of(const chl_graph *graph);
+
 /* A tensor the caller writes with chl_write between runs. Keeps its value across runs. */
 chl_tensor chl_input(chl_graph *graph, const char *name, chl_desc desc);
 /* A weight. `init` must stay alive until chl_compile returns; on the CPU a frozen one is used where

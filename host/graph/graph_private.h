@@ -36,6 +36,7 @@ typedef struct chl_tensor_info {
 struct chl_graph {
     chl_device *device;
     chl_dtype precision;
+    int64_t first_sample;
     chl_status status;
     char *error;
     chl_tensor_info *tensor;

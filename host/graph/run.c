@@ -88,6 +88,7 @@ static chl_status prepare_calls(chl_graph *graph) {
             call->workspace = (char *)graph->transient + graph->workspace_offset[n];
         call->step = graph->step;
         call->stream = graph->device->queue;
+        call->comm = graph->device->comm;
     }
     return CHL_OK;
 }

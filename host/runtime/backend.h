@@ -22,11 +22,12 @@
  * device each. The CPU's device has no state: all threads share it. */
 #ifndef CHL_DEVICE_BACKEND_H
 #define CHL_DEVICE_BACKEND_H
+#include "collectives.h"
 #include "ops.h"
 #include <chladni/status.h>
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 4
+#define CHL_BACKEND_VERSION 5
 
 typedef struct chl_backend chl_backend;
 /* Work that is done in the order in which it was queued; chl_call.stream is one. Two queues have no
@@ -42,6 +43,10 @@ typedef struct chl_device {
     const char *name; /* "cpu", "cuda:1 (NVIDIA H100)" */
     chl_queue *queue; /* the default queue; made and freed with the device */
     void *context;    /* the backend's own */
+    /* The other ranks that run the same graphs, each on a device of its own; NULL: there are none.
+     * It belongs to the device, as a queue does: what NCCL opens, it opens for one GPU, and a body
+     * gets both from the same place. chl_device_with sets it. The caller closes it. */
+    chl_comm *comm;
 } chl_device;
 
 /* A function that fails leaves a text with last_error. A GPU reports a fault of queued work with a
@@ -138,9 +143,17 @@ chl_device *chl_device_cpu(void);
 static inline void chl_device_bind(chl_device *device) {
     if (device->backend->bind) device->backend->bind(device);
 }
-/* last_error's text; "no reason given" where there is none */
+/* The same opened device, which collectives of graphs on it reach `comm` through; its memory must
+ * be what `comm` takes (chl_comm_kind.host_memory). Valid while `device` is open. */
+static inline chl_device chl_device_with(const chl_device *device, chl_comm *comm) {
+    chl_device joined = *device;
+    joined.comm = comm;
+    return joined;
+}
+/* last_error's text, of the communicator or of the device; "no reason given" where there is none */
 static inline const char *chl_device_error(chl_device *device) {
-    const char *text = device->backend->last_error ? device->backend->last_error(device) : NULL;
+    const char *text = device->comm ? device->comm->kind->last_error(device->comm) : NULL;
+    if (!text && device->backend->last_error) text = device->backend->last_error(device);
     return text ? text : "no reason given";
 }
 #endif

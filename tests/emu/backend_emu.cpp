@@ -268,7 +268,7 @@ const chl_backend *table() {
 
 chl_device *chl_emu_open(void) {
     opened *o = new opened;
-    o->device = {table(), "emu", add_queue(*o), o};
+    o->device = {table(), "emu", add_queue(*o), o, nullptr};
     return &o->device;
 }
 chl_device *chl_device_emu(void) {

@@ -87,6 +87,7 @@ static int build_mean(chl_graph *g, const op_case *c, const chl_tensor *in, chl_
 static int build_drop_path(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const drop_path_settings *s = c->settings;
     if (chl_set_step(g, (chl_step){.seed = s->seed, .index = (int64_t)s->step}) != CHL_OK) return 0;
+    chl_graph_first_sample(g, s->first);
     out[0] = chl_drop_path(g, fresh(g, in[0]), s->rate, s->purpose);
     return 1;
 }
@@ -99,8 +100,9 @@ static const activation_settings leaky = {CHL_LEAKY_RELU, 0.2f, false},
                                  quick = {CHL_QUICK_GELU, 0, false},
                                  sigmoid = {CHL_SIGMOID, 0, false}, residual = {CHL_GELU, 0, true};
 static const scale_by_settings open = {4.6f}, shut = {-5};
-static const drop_path_settings half = {0.5f, 7, 0, 0}, rare = {0.1f, 1, 3, 41},
-                                often = {0.9f, 12345, 0x123456789abcdef0, 0x100000005};
+static const drop_path_settings half = {0.5f, 7, 0, 0, 0}, share = {0.5f, 7, 3, 5, 21},
+                                rare = {0.1f, 1, 3, 41, 0},
+                                often = {0.9f, 12345, 0x123456789abcdef0, 0x100000005, 0};
 
 #define X(fill_, ...)                                                                              \
     { .desc = {CHL_F32, __VA_ARGS__}, .fill = fill_, .gradient = true }
@@ -183,6 +185,7 @@ static const op_case cases[] = {
     CASE(drop_path, build_drop_path, "rarely", &rare, 1, H(2, {40, 7})),
     CASE(drop_path, build_drop_path, "whole vectors", &rare, 1, H(3, {20, 5, 24})),
     CASE(drop_path, build_drop_path, "often, one number a row", &often, 1, H(1, {60})),
+    CASE(drop_path, build_drop_path, "a rank's share", &share, 1, H(2, {30, 4})),
     CASE(drop_path, build_drop_path, "in parallel", &half, 1, H(2, {4, 17000})),
 };
 OP_CASES(elementwise, cases)

@@ -24,7 +24,7 @@ REFERENCE(drop_path) {
     if (philox(0, 0, 0) != 0x6627e8d5) return;
     for (int64_t i = 0; i < rows * row; i++) {
         uint64_t key = s->seed ^ (uint64_t)s->purpose << 32;
-        double u = (philox(key, s->step, (uint32_t)(i / row)) >> 8) * 0x1p-24;
+        double u = (philox(key, s->step, (uint32_t)(s->first + i / row)) >> 8) * 0x1p-24;
         OUT(0)[i] = u < (double)s->rate ? 0 : IN(0)[i] / (1 - (double)s->rate);
     }
 }

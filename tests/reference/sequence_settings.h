@@ -23,6 +23,7 @@ typedef struct drop_path_settings {
     float rate;
     uint32_t purpose;
     uint64_t seed, step;
+    int64_t first; /* sample of row 0 */
 } drop_path_settings;
 typedef struct linear_settings {
     float gain, bias_gain;

@@ -1,5 +1,5 @@
-/* What every kind of communicator promises (kernels/collectives.h): `self`, and `local` with threads and
- * with processes as ranks. */
+/* What every kind of communicator promises (kernels/collectives.h): `self`, and `local` with
+ * threads and with processes as ranks. */
 #include "runtime/comm.h"
 #include <pthread.h>
 #include <signal.h>

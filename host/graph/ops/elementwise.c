@@ -264,7 +264,8 @@ const chl_rule chl_rule_drop_path = {.infer = same_as_first,
                                      .in_place = true};
 
 chl_tensor chl_drop_path(chl_graph *g, chl_tensor x, float rate, uint32_t purpose) {
-    chl_attributes attr = {.drop = {.rate = rate, .purpose = purpose}};
+    chl_attributes attr = {
+        .drop = {.rate = rate, .purpose = purpose, .first = (int32_t)chl_first_sample_of(g)}};
     if (!(rate >= 0 && rate < 1))
         return chl_graph_fail(g, CHL_ERR_ARGUMENT, "drop_path: rate %g is not in [0, 1)",
                               (double)rate);

@@ -351,6 +351,6 @@ chl_cuda_open(uint32_t version, int number, char *text, size_t size) {
     o->traits = traits_of(properties);
     o->traits.vendor = &o->vendor;
     std::snprintf(o->name, sizeof o->name, "cuda:%d (%.64s)", number, properties.name);
-    o->device = {table(), o->name, reinterpret_cast<chl_queue *>(stream), o};
+    o->device = {table(), o->name, reinterpret_cast<chl_queue *>(stream), o, nullptr};
     return &o->device;
 }

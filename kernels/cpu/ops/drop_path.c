@@ -15,8 +15,9 @@ static chl_kernel_status run(const chl_call *call) {
     int64_t count = chl_count(&call->in_desc[0]), rows = call->in_desc[0].dim[0];
     int64_t row = count / rows;
     for (int64_t n = 0; n < rows; n++) {
-        chl_philox random = chl_random(call->step->seed, call->attr.drop.purpose,
-                                       (uint64_t)call->step->index, (uint64_t)n);
+        chl_philox random =
+            chl_random(call->step->seed, call->attr.drop.purpose, (uint64_t)call->step->index,
+                       (uint64_t)(call->attr.drop.first + n));
         bool keep = chl_uniform(random.word[0]) >= rate;
         float factor = keep ? 1.0f / (1.0f - rate) : 0.0f;
         const float *from = x + n * row;

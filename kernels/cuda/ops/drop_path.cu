@@ -12,10 +12,11 @@ template <class T> struct dropped {
     const chl_step *step;
     float rate;
     uint32_t purpose;
+    int64_t first;
     bool add;
     template <int N> __device__ void start(int64_t group, int64_t, float (&keep)[1][N]) const {
         const chl_philox random =
-            chl_random(step->seed, purpose, uint64_t(step->index), uint64_t(group));
+            chl_random(step->seed, purpose, uint64_t(step->index), uint64_t(first + group));
         keep[0][0] = chl_uniform(random.word[0]) >= rate ? 1.0f / (1.0f - rate) : 0.0f;
     }
     template <int N>
@@ -35,7 +36,7 @@ chl_kernel_status run(const chl_call *call) {
         return chl::columns<T>(call, chl::groups_of(call->in_desc[0]),
                                dropped<T>{chl::in<T>(call, 0), chl::out<T>(call, 0), call->step,
                                           call->attr.drop.rate, call->attr.drop.purpose,
-                                          chl::adds(call, 0)});
+                                          call->attr.drop.first, chl::adds(call, 0)});
     });
 }
 } // namespace
