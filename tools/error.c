@@ -46,6 +46,7 @@ static const struct {
     {"no_sounds", "--no-sounds"},
     {"out", "--out"},
     {"precision", "--precision"},
+    {"ranks", "--ranks"},
     {"rate", "--lr"},
     {"resume", "--resume"},
     {"save_every", "--save-every"},

@@ -131,6 +131,9 @@ chl_tensor chl_upsample_fir(chl_graph *g, chl_tensor x, chl_tensor residual);
 /* --- between ranks: graph/ops/collective.c -----------------------------------------------------
  * x itself where the graph's device has no communicator. All ranks must build the same graph. The
  * gradients are those of the sum of all ranks' losses. */
+/* This rank's number and how many there are: 0 of 1 without a communicator. */
+int chl_rank_of(const chl_graph *g);
+int chl_ranks_of(const chl_graph *g);
 /* x [N,...] of each rank -> [ranks*N,...] in the order of the ranks */
 chl_tensor chl_all_gather(chl_graph *g, chl_tensor x);
 /* the sum over the ranks */

@@ -28,11 +28,29 @@ chl_tensor chl_directional_loss(chl_graph *g, chl_tensor e, chl_tensor target, c
     return chl_cosine_loss(g, direction(g, e, source), direction(g, target, neutral));
 }
 
-chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale) {
+chl_shared_rows chl_share_rows(chl_graph *g, chl_tensor own) {
+    return (chl_shared_rows){own, chl_all_gather(g, own)};
+}
+
+/* <own row i of x, row j of all ranks' y> / tau */
+static chl_tensor similarity(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                             chl_tensor log_scale) {
     const float max_log_scale = logf(100);
-    chl_tensor forward = chl_scale_by(g, chl_linear(g, x, y, CHL_NONE), log_scale, max_log_scale);
-    chl_tensor backward = chl_scale_by(g, chl_linear(g, y, x, CHL_NONE), log_scale, max_log_scale);
-    return chl_add(g, chl_cross_entropy(g, forward, 0), chl_cross_entropy(g, backward, 0));
+    return chl_scale_by(g, chl_linear(g, x.own, y.all, CHL_NONE), log_scale, max_log_scale);
+}
+
+chl_tensor chl_shared_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                                       chl_tensor log_scale) {
+    if (x.own == CHL_NONE || y.own == CHL_NONE) return CHL_NONE;
+    const int before = chl_rank_of(g) * (int)chl_desc_of(g, x.own)->dim[0]; /* lower ranks' rows */
+    const chl_tensor forward = similarity(g, x, y, log_scale);
+    const chl_tensor backward = similarity(g, y, x, log_scale);
+    return chl_add(g, chl_cross_entropy(g, forward, before),
+                   chl_cross_entropy(g, backward, before));
+}
+
+chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale) {
+    return chl_shared_contrastive_loss(g, chl_share_rows(g, x), chl_share_rows(g, y), log_scale);
 }
 
 /* With it softmax(SHARP * same) is uniform over a row's ones: a zero's share is exp(-30). */
@@ -44,16 +62,17 @@ chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_te
  * cross-entropy with a soft target. */
 chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor same,
                                      chl_tensor log_scale) {
-    const float max_log_scale = logf(100);
+    const chl_shared_rows all_x = chl_share_rows(g, x), all_y = chl_share_rows(g, y);
     chl_tensor target = chl_scale(g, same, SHARP);
-    chl_tensor forward = chl_scale_by(g, chl_linear(g, x, y, CHL_NONE), log_scale, max_log_scale);
-    chl_tensor backward = chl_scale_by(g, chl_linear(g, y, x, CHL_NONE), log_scale, max_log_scale);
+    chl_tensor forward = similarity(g, all_x, all_y, log_scale);
+    chl_tensor backward = similarity(g, all_y, all_x, log_scale);
     return chl_add(g, chl_kl_divergence(g, target, forward, 1),
                    chl_kl_divergence(g, target, backward, 1));
 }
 
 chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
                               float tau) {
-    return chl_kl_divergence(g, chl_linear(g, text, pictures, CHL_NONE),
-                             chl_linear(g, sound, pictures, CHL_NONE), tau);
+    const chl_tensor all = chl_all_gather(g, pictures);
+    return chl_kl_divergence(g, chl_linear(g, text, all, CHL_NONE),
+                             chl_linear(g, sound, all, CHL_NONE), tau);
 }

@@ -14,12 +14,25 @@ chl_tensor chl_hinge_loss(chl_graph *g, chl_tensor e, chl_tensor target, chl_ten
 chl_tensor chl_directional_loss(chl_graph *g, chl_tensor e, chl_tensor target, chl_tensor source,
                                 chl_tensor neutral);
 
+/* --- a batch that several ranks share ---------------------------------------------------------
+ * `own` are this rank's rows, `all` those of all ranks, in the order of the ranks: the rows of the
+ * joined batch. Both are one tensor where there is one rank. The losses below compare own rows with
+ * all, and are means over the own rows: the mean of these over the ranks is the loss of the joined
+ * batch, and its gradient is the gradient of that (build.h: between ranks). */
+typedef struct chl_shared_rows {
+    chl_tensor own, all;
+} chl_shared_rows;
+chl_shared_rows chl_share_rows(chl_graph *g, chl_tensor own);
+
 /* --- training: x, y [N,D] rows of unit length, log_scale [1] = ln(1/tau) -> [1] --------------- */
 /* nce(x->y) + nce(y->x), Eq. 1-8: row i of x and row i of y are the positive pair, all other rows
  * of the batch negatives. The scale is clamped to 100, as in CLIP. */
 chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale);
+chl_tensor chl_shared_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                                       chl_tensor log_scale);
 /* The same where several rows of y match a row of x: same [N,N], symmetric, is 1 where row i and
- * column j mean the same, else 0. A row's target is uniform over its ones. With ones on the
+ * column j mean the same, else 0; of several ranks its rows are this rank's [N, ranks*N]. A row's
+ * target is uniform over its ones. With ones on the
  * diagonal only it equals chl_contrastive_loss. */
 chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor same,
                                      chl_tensor log_scale);

@@ -56,6 +56,7 @@ static const field fields[] = {
     FIELD(device, TEXT, false),
     FIELD(precision, INT, false),
     FIELD(ahead, INT, false),
+    FIELD(ranks, INT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -109,6 +110,7 @@ json_t *chl_train_machine(const chl_trainer *t) {
     json_t *machine =
         json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads", omp_get_max_threads(),
                   "compiled_for", chl_instruction_set(), "processor", chl_processor());
+    if (t->ranks > 1) json_object_set_new(machine, "ranks", json_integer(t->ranks));
     if (!t->device->backend->host_memory) { /* else the processor is the device */
         json_object_set_new(machine, "device", json_string(t->device->name));
         json_object_set_new(machine, "activations",
@@ -238,6 +240,9 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {share(o->average), "average", below_one, (double)o->average},
         {o->precision >= CHL_PRECISION_AUTO && o->precision <= CHL_PRECISION_BF16, "precision",
          "in [0, 2]", (double)o->precision},
+        {o->ranks >= 0, "ranks", ">= 0", o->ranks},
+        {o->rank >= 0 && o->rank < (o->ranks > 1 ? o->ranks : 1), "rank", "in [0, ranks - 1]",
+         o->rank},
         {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
     };
     if (!o->out || !*o->out)

@@ -83,11 +83,12 @@ static void sweep(const chl_run_folder *folder) {
     free(pattern);
 }
 
-chl_status chl_run_folder_open(const char *path, chl_run_folder *out) {
+chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) {
+    char name[32] = LOG, *log;
     *out = (chl_run_folder){.path = path};
     CHL_TRY(make_folders(path));
-    char *log;
-    CHL_TRY(chl_run_folder_file(out, LOG, &log));
+    if (rank > 0) snprintf(name, sizeof name, "log-%d.txt", rank);
+    CHL_TRY(chl_run_folder_file(out, name, &log));
     out->log = fopen(log, "ae");
     chl_status status = CHL_OK;
     if (!out->log)
@@ -95,10 +96,10 @@ chl_status chl_run_folder_open(const char *path, chl_run_folder *out) {
     else if (flock(fileno(out->log), LOCK_EX | LOCK_NB) != 0)
         status = chl_fail(CHL_ERR_IO, "%s: another process trains in this folder", path);
     free(log);
-    if (status == CHL_OK)
-        sweep(out);
-    else
+    if (status != CHL_OK)
         chl_run_folder_close(out);
+    else if (rank == 0)
+        sweep(out);
     return status;
 }
 

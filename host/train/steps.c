@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define VALUES (CHL_TRAINER_TERMS + 1) /* the losses, then their sum */
+#define VALUES (CHL_TRAINER_TERMS + 2) /* the losses, their sum, how many ranks want to stop */
 
 /* A step that was queued and whose losses were not read. */
 typedef struct queued {
@@ -35,7 +35,8 @@ typedef struct steps {
     double start, end; /* when the run began, when a step was finished last */
     int64_t waits;     /* steps whose inputs were not ready */
     double waited;
-    bool stop; /* somebody wants it */
+    float wish; /* 1: this rank wants to stop */
+    bool stop;  /* all ranks do after this step */
 } steps;
 
 static chl_status check(const steps *s, chl_status status, const char *what) {
@@ -71,10 +72,12 @@ static chl_status queue_step(steps *s, int64_t step) {
     const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
     CHL_TRY(chl_set_step(t->graph, state));
     CHL_TRY(take_inputs(s, step - 1, &q->waited));
+    if (t->ranks > 1) CHL_TRY(chl_write(t->graph, p->wish, &s->wish));
     CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
     for (int i = 0; i < p->terms; i++)
         CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
     CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
+    if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 1));
     return check(s, t->device->backend->event_record(t->device, q->done, t->device->queue),
                  "recording an event");
 }
@@ -131,6 +134,14 @@ static bool wants_stop(const steps *s, int64_t step) {
     return o->progress(o->user, &progress) != 0;
 }
 
+/* One rank stops when it wants to. Of several each tells its wish before a step, and all learn of
+ * it with that step's losses: they stop after the same one. */
+static bool must_stop(steps *s, int64_t step) {
+    const chl_trainer *t = s->t;
+    s->wish = wants_stop(s, step) || s->wish > 0;
+    return (t->ranks > 1 ? s->queued[step % 2].value[t->inside->terms + 1] : s->wish) > 0;
+}
+
 static chl_status finish_step(steps *s, int64_t step) {
     chl_device *device = s->t->device;
     const queued *q = &s->queued[step % 2];
@@ -138,12 +149,12 @@ static chl_status finish_step(steps *s, int64_t step) {
     chl_feeder_give_back(s->feeder, step - 1);
     CHL_TRY(check_losses(s->t, step, q->value));
     const double now = chl_seconds_now();
-    CHL_TRY(add_line(s, step, now - fmax(q->begin, s->end)));
+    if (s->t->rank == 0) CHL_TRY(add_line(s, step, now - fmax(q->begin, s->end)));
     s->end = now;
     s->finished = step;
     s->waits += q->waited > 0;
     s->waited += q->waited;
-    s->stop = wants_stop(s, step) || s->stop;
+    s->stop = must_stop(s, step) || s->stop;
     return CHL_OK;
 }
 
@@ -164,6 +175,7 @@ static chl_status queue_or_finish(steps *s, int64_t step) {
 static chl_status save(const steps *s, int64_t step) {
     chl_trainer *t = s->t;
     const chl_run_folder *folder = &t->inside->folder;
+    if (t->rank > 0) return CHL_OK;
     CHL_TRY(chl_run_folder_flush(folder));
     CHL_TRY(chl_run_files_model(t));
     CHL_TRY(chl_run_folder_sync(folder));

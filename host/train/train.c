@@ -16,7 +16,7 @@ static int training_count = 3;
 /* --- a run ------------------------------------------------------------------------------------ */
 static chl_status open_folder(chl_trainer *t, bool *resume) {
     chl_run_folder *folder = &t->inside->folder;
-    CHL_TRY(chl_run_folder_open(t->options->out, folder));
+    CHL_TRY(chl_run_folder_open(t->options->out, t->rank, folder));
     bool model;
     CHL_TRY(chl_run_folder_has(folder, CHL_CHECKPOINT, resume));
     CHL_TRY(chl_run_folder_has(folder, CHL_MODEL, &model));
@@ -33,6 +33,7 @@ static chl_status build(chl_trainer *t) {
     if (t->inside->from.run) CHL_TRY(chl_checkpoint_check(t));
     CHL_TRY(chl_graph_new(t->device, &t->graph));
     chl_graph_precision(t->graph, t->precision);
+    chl_graph_first_sample(t->graph, t->first);
     CHL_TRY(t->training->build(t));
     return chl_trainer_compile(t);
 }
@@ -40,15 +41,15 @@ static chl_status build(chl_trainer *t) {
 static chl_status run(chl_trainer *t) {
     bool resume;
     int64_t step = 0;
+    CHL_TRY(chl_ranks_share(t));
     CHL_TRY(open_folder(t, &resume));
     if (resume) CHL_TRY(chl_checkpoint_read(t));
     CHL_TRY(build(t));
-    if (resume) {
-        CHL_TRY(chl_checkpoint_apply(t, &step));
-        CHL_TRY(chl_run_files_repair(t, step));
-    }
+    if (resume) CHL_TRY(chl_checkpoint_apply(t, &step));
+    CHL_TRY(chl_ranks_agree(t, step));
+    if (resume && t->rank == 0) CHL_TRY(chl_run_files_repair(t, step));
     chl_run_folder *folder = &t->inside->folder;
-    CHL_TRY(chl_run_files_options(t));
+    if (t->rank == 0) CHL_TRY(chl_run_files_options(t));
     const int64_t stop = t->options->stop_after, steps = t->options->steps;
     const int64_t last = stop > 0 && stop < steps ? stop : steps;
     if (step >= last) {
@@ -56,7 +57,11 @@ static chl_status run(chl_trainer *t) {
                             folder->path, last);
         return chl_run_folder_check_log(folder);
     }
-    CHL_TRY(chl_run_folder_stats(folder, step));
+    if (t->rank == 0) CHL_TRY(chl_run_folder_stats(folder, step));
+    if (t->ranks > 1)
+        chl_run_folder_note(folder, CHL_LOG_INFO, "%s: rank %d of %d (%s), %d of %d samples a step",
+                            t->training->name, t->rank, t->ranks, t->device->comm->kind->name,
+                            t->batch, t->options->batch);
     if (!t->device->backend->host_memory)
         chl_run_folder_note(folder, CHL_LOG_INFO, "%s: on %s, activations in %s", t->training->name,
                             t->device->name, t->precision == CHL_BF16 ? "bf16" : "float32");
@@ -100,17 +105,21 @@ static chl_train_options defaults_of(const chl_training *training) {
 static chl_status run_at(const chl_training *training, const chl_train_options *own,
                          const chl_model_place *place) {
     struct chl_trainer_private inside = {0};
+    chl_device device;
+    CHL_TRY(chl_ranks_join(own, place, &device));
     chl_trainer t = {.training = training,
                      .options = own,
-                     .device = place->device,
+                     .device = &device,
                      .precision = place->precision,
                      .inside = &inside};
     chl_status status = run(&t);
+    if (status != CHL_OK && status != CHL_ERR_CANCELLED) chl_ranks_give_up(&t, chl_error());
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
     chl_trainer_release(&t);
     if (training->release) training->release(&t); /* weights outlive the graph that uses them */
     chl_dataset_free(t.data);
+    chl_ranks_leave(&device);
     return status;
 }
 

@@ -31,8 +31,9 @@ typedef struct audio {
     chl_params *params;
     chl_audio_targets *targets;
     chl_tensor mel, view, text, picture, partner; /* CHL_NONE without a loss that uses it */
-    int64_t *sample;                              /* [batch]: this step's */
-    const float **sound;                          /* [batch]: their mel pictures, whole */
+    int64_t *sample;                              /* [options->batch]: this step's, of all ranks */
+    /* [batch] of this rank: mel pictures, whole */
+    const float **sound;
     int64_t *frames;
     float *mels, *views;                /* [batch][128][864] */
     float *texts, *pictures, *partners; /* [batch][embed] */
@@ -138,8 +139,8 @@ static float *new_rows(int64_t count) {
 }
 
 static chl_status new_buffers(const chl_trainer *t, audio *own) {
-    const int64_t batch = t->options->batch, embed = own->targets->embed;
-    own->sample = calloc((size_t)batch, sizeof *own->sample);
+    const int64_t batch = t->batch, embed = own->targets->embed;
+    own->sample = calloc((size_t)t->options->batch, sizeof *own->sample);
     own->frames = calloc((size_t)batch, sizeof *own->frames);
     own->sound = calloc((size_t)batch, sizeof *own->sound);
     own->mels = new_rows(batch * CHL_VIEW_FLOATS);
@@ -150,15 +151,14 @@ static chl_status new_buffers(const chl_trainer *t, audio *own) {
     if (own->sample && own->frames && own->sound && own->mels && own->views && own->texts &&
         own->pictures && own->partners)
         return CHL_OK;
-    return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", t->options->batch);
+    return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", t->batch);
 }
 
 /* mel [N,128,864,1] as input -> embeddings [N,D] */
 static chl_tensor encode(chl_trainer *t, chl_net *net, const char *name, uint32_t purpose,
                          chl_tensor *input) {
     audio *own = t->own;
-    *input =
-        chl_input(t->graph, name, chl_f32(4, t->options->batch, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
+    *input = chl_input(t->graph, name, chl_f32(4, t->batch, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
     const int side = own->config.resolution;
     chl_tensor x = chl_resize(t->graph, *input, CHL_FILTER_BILINEAR, side, side), embedding;
     own->config.purpose = purpose;
@@ -168,7 +168,7 @@ static chl_tensor encode(chl_trainer *t, chl_net *net, const char *name, uint32_
 
 static chl_tensor target(chl_trainer *t, const char *name) {
     const audio *own = t->own;
-    return chl_input(t->graph, name, chl_f32(2, t->options->batch, own->targets->embed));
+    return chl_input(t->graph, name, chl_f32(2, t->batch, own->targets->embed));
 }
 
 /* Eq. 13 */
@@ -176,22 +176,28 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
     chl_graph *g = t->graph;
+    const chl_shared_rows sound = chl_share_rows(g, a);
     if (o->weight_text > 0 || o->weight_weak_pair > 0) own->text = target(t, "text");
     if (o->weight_text > 0) {
         chl_tensor scale = chl_weight(net, "logit_scale_at");
-        chl_trainer_term(t, "text", o->weight_text, chl_contrastive_loss(g, a, own->text, scale));
+        const chl_shared_rows text = chl_share_rows(g, own->text);
+        chl_trainer_term(t, "text", o->weight_text,
+                         chl_shared_contrastive_loss(g, sound, text, scale));
     }
     if (o->weight_image > 0) {
         own->picture = target(t, "picture");
         chl_tensor scale = chl_weight(net, "logit_scale_ai");
+        const chl_shared_rows picture = chl_share_rows(g, own->picture);
         chl_trainer_term(t, "image", o->weight_image,
-                         chl_contrastive_loss(g, a, own->picture, scale));
+                         chl_shared_contrastive_loss(g, sound, picture, scale));
     }
     if (o->weight_sound > 0) {
         const float log_scale = logf(1 / TAU_SOUND);
         chl_tensor scale = chl_constant(g, "scale of sounds", chl_f32(1, 1), &log_scale);
-        chl_tensor view = encode(t, net, "view", PURPOSE_DROP_VIEW, &own->view);
-        chl_trainer_term(t, "sound", o->weight_sound, chl_contrastive_loss(g, a, view, scale));
+        const chl_shared_rows view =
+            chl_share_rows(g, encode(t, net, "view", PURPOSE_DROP_VIEW, &own->view));
+        chl_trainer_term(t, "sound", o->weight_sound,
+                         chl_shared_contrastive_loss(g, sound, view, scale));
     }
     if (o->weight_weak_pair > 0) {
         own->partner = target(t, "partner");
@@ -224,14 +230,14 @@ static chl_status audio_build(chl_trainer *t) {
 static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
-    const int64_t batch = o->batch;
+    const int64_t batch = t->batch;
     chl_spec_augment settings = chl_spec_augment_defaults();
     settings.mask_bands = o->mask_bands;
     settings.mask_frames = o->mask_frames;
-    CHL_TRY(chl_dataset_mels(t->data, o->batch, own->sample, own->sound, own->frames));
+    CHL_TRY(chl_dataset_mels(t->data, t->batch, own->sample + t->first, own->sound, own->frames));
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < batch; i++)
-        chl_sound_views(&settings, o->seed, step, i, own->sound[i], own->frames[i],
+        chl_sound_views(&settings, o->seed, step, t->first + i, own->sound[i], own->frames[i],
                         own->mels + i * CHL_VIEW_FLOATS,
                         own->view == CHL_NONE ? NULL : own->views + i * CHL_VIEW_FLOATS);
     return CHL_OK;
@@ -245,15 +251,15 @@ static void copy_row(const audio *own, float *rows, int64_t place, const float *
 static void draw_targets(const chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const uint64_t seed = t->options->seed;
-    for (int64_t i = 0; i < t->options->batch; i++) {
-        const int64_t sample = own->sample[i];
+    for (int64_t i = 0; i < t->batch; i++) {
+        const int64_t place = t->first + i, sample = own->sample[place];
         if (own->text != CHL_NONE)
             copy_row(own, own->texts, i,
-                     chl_audio_text(own->targets, seed, step, i, &t->data->sample[sample]));
+                     chl_audio_text(own->targets, seed, step, place, &t->data->sample[sample]));
         if (own->picture != CHL_NONE)
             copy_row(own, own->pictures, i, chl_audio_picture(own->targets, sample));
         if (own->partner != CHL_NONE) {
-            int64_t other = chl_weak_pairs_draw(own->targets->pairs, seed, step, i, sample);
+            int64_t other = chl_weak_pairs_draw(own->targets->pairs, seed, step, place, sample);
             copy_row(own, own->partners, i, chl_audio_picture(own->targets, other));
         }
     }
@@ -327,4 +333,5 @@ const chl_training chl_training_audio = {.name = "audio",
                                          .build = audio_build,
                                          .feed = audio_feed,
                                          .save = audio_save,
-                                         .release = audio_release};
+                                         .release = audio_release,
+                                         .shared = true};

@@ -53,8 +53,9 @@ void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor
                        CHL_TRAINER_TERMS);
         return;
     }
-    term = chl_keep(t->graph, chl_reshape(t->graph, term, chl_f32(1, 1)));
-    p->term[p->terms] = (chl_loss_term){strdup(name), weight, term};
+    const chl_tensor part = chl_ranks_part(t, chl_reshape(t->graph, term, chl_f32(1, 1)));
+    const chl_tensor value = chl_keep(t->graph, chl_all_reduce(t->graph, part));
+    p->term[p->terms] = (chl_loss_term){strdup(name), weight, value, part};
     if (!p->term[p->terms++].name) out_of_memory(t);
 }
 
@@ -77,6 +78,7 @@ void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float dec
     }
     p->tracked = grown;
     grown[p->tracked_count++] = state;
+    x = chl_all_reduce(t->graph, chl_ranks_part(t, x));
     chl_ema(t->graph, state, x, decay, false);
 }
 
@@ -122,15 +124,18 @@ static int list_optimised(const chl_trainer *t, chl_tensor *list) {
 static chl_status sum_terms(chl_trainer *t) {
     struct chl_trainer_private *p = t->inside;
     float weight[CHL_TRAINER_TERMS];
-    chl_tensor value[CHL_TRAINER_TERMS];
+    chl_tensor value[CHL_TRAINER_TERMS], part[CHL_TRAINER_TERMS];
     if (p->terms == 0)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s: every loss has weight 0",
                         t->training->name);
     for (int i = 0; i < p->terms; i++) {
         weight[i] = p->term[i].weight;
         value[i] = p->term[i].value;
+        part[i] = p->term[i].part;
     }
     p->loss = chl_keep(t->graph, chl_sum(t->graph, 0, p->terms, weight, value));
+    p->loss_part =
+        t->ranks > 1 ? chl_sum(t->graph, 0, p->terms, weight, part) : p->loss; /* one sum */
     return chl_graph_status(t->graph);
 }
 
@@ -152,7 +157,9 @@ static void minimise(chl_trainer *t, chl_tensor *x, chl_tensor *gradient) {
     const int count = list_optimised(t, x);
     int reached = 0;
     int64_t numbers = 0;
-    chl_grad_reached(t->graph, t->inside->loss, count, x, gradient);
+    chl_grad_reached(t->graph, t->inside->loss_part, count, x, gradient);
+    /* last layers first, as the backward pass makes them */
+    for (int i = count - 1; i >= 0; i--) gradient[i] = chl_all_reduce(t->graph, gradient[i]);
     for (int i = 0; i < count && chl_graph_status(t->graph) == CHL_OK; i++) {
         if (gradient[i] == CHL_NONE) continue;
         reached++;
@@ -203,8 +210,17 @@ static chl_status list_states(chl_trainer *t) {
     return CHL_OK;
 }
 
+/* Every rank writes its wish to stop before a step and reads how many have one behind it, so that
+ * all stop after the same step. */
+static void count_wishes(chl_trainer *t) {
+    if (t->ranks == 1) return;
+    t->inside->wish = chl_input(t->graph, "wish to stop", chl_f32(1, 1));
+    t->inside->wishes = chl_keep(t->graph, chl_all_reduce(t->graph, t->inside->wish));
+}
+
 chl_status chl_trainer_compile(chl_trainer *t) {
     CHL_TRY(chl_graph_status(t->graph));
+    count_wishes(t);
     CHL_TRY(sum_terms(t));
     const size_t tensors = (size_t)chl_tensor_count(t->graph);
     chl_tensor *x = malloc(tensors * sizeof *x), *gradient = malloc(tensors * sizeof *gradient);

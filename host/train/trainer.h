@@ -43,6 +43,9 @@ typedef struct chl_training {
     /* Adds to `out` the model as users load it, usually by chl_trainer_export of each net. */
     chl_status (*save)(chl_trainer *t, chl_params *out);
     void (*release)(chl_trainer *t); /* t->own; may be called after a failed build */
+    /* Several ranks may share a batch: `build` and `feed` are of t->batch samples from place
+     * t->first on, each term is a mean over them. */
+    bool shared;
 } chl_training;
 extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator;
 /* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
@@ -61,6 +64,9 @@ struct chl_trainer {
     const chl_train_options *options; /* chladni.h; defaults of the kind filled in */
     chl_device *device;
     chl_dtype precision; /* of activations; the graph's */
+    int rank, ranks;     /* this rank's number; how many compute together, 1 or more */
+    int batch;           /* this rank's samples in a step: options->batch / ranks */
+    int64_t first;       /* the place of the first of them in the batch */
     chl_dataset *data;
     chl_graph *graph;
     void *own;

@@ -1,5 +1,6 @@
 /* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c, run_files.c,
- * run_fingerprint.c, steps.c, feeder.c. */
+ * run_fingerprint.c, steps.c, feeder.c,
+ * ranks.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "train/trainer.h"
@@ -13,7 +14,8 @@
 typedef struct chl_loss_term {
     char *name;
     float weight;
-    chl_tensor value;
+    chl_tensor value; /* over the whole batch */
+    chl_tensor part;  /* this rank's part of it, which is differentiated */
 } chl_loss_term;
 
 typedef struct chl_rate_scale {
@@ -46,8 +48,9 @@ struct chl_trainer_private {
     int rates;
     chl_tensor *tracked;
     int tracked_count;
-    chl_tensor loss;
-    chl_state *state; /* sorted by name */
+    chl_tensor loss, loss_part; /* as a term's value and part */
+    chl_tensor wish, wishes;    /* whether this rank wants to stop; of how many ranks do */
+    chl_state *state;           /* sorted by name */
     int64_t states;
     chl_run_folder folder;
     json_t *fingerprint;       /* of this run: run_fingerprint.c */
@@ -57,8 +60,9 @@ struct chl_trainer_private {
 };
 
 /* --- run_folder.c ----------------------------------------------------------------------------- */
-/* Creates and locks the folder (CHL_ERR_IO where another process has it) and opens its log. */
-chl_status chl_run_folder_open(const char *path, chl_run_folder *out);
+/* Creates and locks the folder (CHL_ERR_IO where another process has it) and opens the log of this
+ * rank: log.txt, log-1.txt, ... Rank 0 writes all other files. */
+chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out);
 void chl_run_folder_close(chl_run_folder *folder);
 chl_status chl_run_folder_has(const chl_run_folder *folder, const char *file, bool *there);
 /* Returns when the names of the folder's files, as renamed so far, are on the disk. */
@@ -123,6 +127,27 @@ chl_status chl_checkpoint_check(const chl_trainer *t);
 /* Puts it into the compiled graph and forgets it; on failure nothing has changed. */
 chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step);
 void chl_checkpoint_forget(chl_checkpoint *checkpoint);
+
+/* --- ranks.c ---------------------------------------------------------------------------------- */
+/* Joins the ranks that the options name, on the opened device `place->device`; *joined is that
+ * device with a communicator, or without one where there is one rank only. */
+chl_status chl_ranks_join(const chl_train_options *options, const chl_model_place *place,
+                          chl_device *joined);
+/* NULL is allowed. */
+void chl_ranks_leave(chl_device *joined);
+
+/* Sets t->rank, ranks, batch and first. CHL_ERR_ARGUMENT for a batch that the ranks cannot share
+ * equally, CHL_ERR_UNSUPPORTED for a training that cannot be shared. */
+chl_status chl_ranks_share(chl_trainer *t);
+/* Waits for all ranks. CHL_ERR_ARGUMENT where they have not the same options and data, or begin
+ * at another step. */
+chl_status chl_ranks_agree(chl_trainer *t, int64_t step);
+/* This rank cannot go on: the others end too, with this text. */
+void chl_ranks_give_up(const chl_trainer *t, const char *why);
+
+/* x / ranks, x being a mean over this rank's samples: the sum of these over the ranks is the mean
+ * over the batch. x itself where there is one rank. */
+chl_tensor chl_ranks_part(const chl_trainer *t, chl_tensor x);
 
 /* --- steps.c ---------------------------------------------------------------------------------- */
 /* Runs steps first + 1 to last, logs and saves. CHL_ERR_CANCELLED where the progress callback stops

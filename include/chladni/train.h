@@ -61,6 +61,14 @@ typedef struct chl_train_options {
     /* Max. batches that a thread of their own makes ahead of the step, at most 16. 0: one on a GPU,
      * none on the CPU, whose threads all compute the step already. Changes no number */
     int ahead;
+    /* This process is number `rank` (from 0) of `ranks` that compute each step together, every one
+     * on batch / ranks samples; 0 or 1: it is alone. All must be given the same options but `rank`
+     * and `device`. Rank 0 writes the run folder; the others write log-1.txt, log-2.txt, ... there.
+     * The result is that of one process up to rounding. A rank that fails or dies ends all. */
+    int ranks, rank;
+    /* Where the ranks find each other, with ranks > 1: "file:PATH", a new file of this job that all
+     * ranks, on one machine, can write; "fd:N": the same, open as number N in each */
+    const char *meeting;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

@@ -267,6 +267,12 @@ chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, ch
                                 float eps, chl_tensor *mean, chl_tensor *var) {
     const chl_attributes attr = {.norm = {.eps = eps}};
     chl_tensor out[3] = {CHL_NONE, CHL_NONE, CHL_NONE};
+    *mean = *var = CHL_NONE;
+    if (chl_ranks_of(g) > 1)
+        return chl_graph_fail(g, CHL_ERR_UNSUPPORTED,
+                              "batch_norm_train: on %d ranks each would normalise with the "
+                              "statistics of its own part of the batch: train on one rank",
+                              chl_ranks_of(g));
     chl_emit(g, CHL_OP_batch_norm_train, &attr, 3, (chl_tensor[]){x, gamma, beta}, 3, out);
     *mean = out[1];
     *var = out[2];

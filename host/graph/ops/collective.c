@@ -11,7 +11,10 @@
 #include "graph/graph_private.h"
 #include "graph/ops/expect.h"
 
-static int32_t ranks_of(const chl_graph *g) {
+int chl_rank_of(const chl_graph *g) {
+    return g->device->comm ? g->device->comm->rank : 0;
+}
+int chl_ranks_of(const chl_graph *g) {
     return g->device->comm ? g->device->comm->ranks : 1;
 }
 
@@ -54,7 +57,7 @@ const chl_rule chl_rule_all_reduce = {
     .infer = infer_all_reduce, .gradient = gradient_all_reduce, .in_place = true};
 
 static chl_tensor between_ranks(chl_graph *g, chl_op op, chl_tensor x) {
-    const chl_attributes attr = {.collective = {.ranks = ranks_of(g)}};
+    const chl_attributes attr = {.collective = {.ranks = chl_ranks_of(g)}};
     if (x == CHL_NONE || attr.collective.ranks == 1) return x;
     return chl_emit1(g, op, &attr, 1, &x);
 }

@@ -1,0 +1,110 @@
+/* The ranks of a training: what each computes, what they must agree on, and that rank 0 writes.
+ *
+ * Every rank runs the same graph on its part of the global batch: `batch` samples from place
+ * `first` on. Every draw is a function of the place in the global batch, embeddings that a loss
+ * compares are gathered (losses/losses.h), gradients are summed, so that N ranks compute the step
+ * that one process computes on the whole batch, up to rounding. */
+#include "base/options.h"
+#include "runtime/comm.h"
+#include "train/trainer_private.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- joining and leaving ---------------------------------------------------------------------- */
+chl_status chl_ranks_join(const chl_train_options *o, const chl_model_place *place,
+                          chl_device *joined) {
+    const char *why;
+    *joined = *place->device;
+    if (o->ranks <= 1) return CHL_OK;
+    if (!place->device->backend->host_memory)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "ranks: %d ranks exchange through the host's memory, which %s does not "
+                        "compute in: set device to cpu, or train on one GPU",
+                        o->ranks, place->device->name);
+    const chl_comm_place where = {.rank = o->rank, .ranks = o->ranks, .meeting = o->meeting};
+    chl_comm *comm = chl_comm_open(&where, &why);
+    if (!comm) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
+    *joined = chl_device_with(place->device, comm);
+    return CHL_OK;
+}
+
+void chl_ranks_leave(chl_device *joined) {
+    if (joined->comm) joined->comm->kind->close(joined->comm);
+    joined->comm = NULL;
+}
+
+void chl_ranks_give_up(const chl_trainer *t, const char *why) {
+    chl_comm *comm = t->device->comm;
+    if (comm) comm->kind->abort(comm, why);
+}
+
+/* --- shares ----------------------------------------------------------------------------------- */
+chl_status chl_ranks_share(chl_trainer *t) {
+    const chl_comm *comm = t->device->comm;
+    const int batch = t->options->batch;
+    t->ranks = comm ? comm->ranks : 1;
+    t->rank = comm ? comm->rank : 0;
+    if (t->ranks > 1 && !t->training->shared)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "training %s: it computes on one rank only, got %d ranks",
+                        t->training->name, t->ranks);
+    if (batch % t->ranks != 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training %s: batch must be a multiple of ranks, so that each has the same "
+                        "number of samples, got a batch of %d for %d ranks",
+                        t->training->name, batch, t->ranks);
+    t->batch = batch / t->ranks;
+    t->first = t->rank * t->batch;
+    return CHL_OK;
+}
+
+chl_tensor chl_ranks_part(const chl_trainer *t, chl_tensor x) {
+    return t->ranks > 1 ? chl_scale(t->graph, x, 1.0f / (float)t->ranks) : x;
+}
+
+/* --- agreeing --------------------------------------------------------------------------------- */
+typedef struct agreement {
+    uint64_t fingerprint;
+    int64_t step;
+} agreement;
+
+static chl_status fail_with(const chl_trainer *t) {
+    return chl_fail(CHL_ERR_INTERNAL, "training %s: the ranks could not meet: %s",
+                    t->training->name, chl_device_error(t->device));
+}
+
+static chl_status compare(const chl_trainer *t, const agreement *all) {
+    for (int r = 1; r < t->ranks; r++) {
+        if (all[r].fingerprint != all[0].fingerprint)
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "training %s: rank %d has other options or data than rank 0: all ranks "
+                            "must be started with the same",
+                            t->training->name, r);
+        if (all[r].step != all[0].step)
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "training %s: rank %d begins after step %" PRId64
+                            ", rank 0 after step %" PRId64 ": all must see the same run folder",
+                            t->training->name, r, all[r].step, all[0].step);
+    }
+    return CHL_OK;
+}
+
+chl_status chl_ranks_agree(chl_trainer *t, int64_t step) {
+    chl_comm *comm = t->device->comm;
+    if (!comm) return CHL_OK;
+    char *text = json_dumps(t->inside->fingerprint, JSON_COMPACT | JSON_SORT_KEYS);
+    agreement *all = calloc((size_t)t->ranks, sizeof *all);
+    chl_status status = CHL_OK;
+    if (text && all) {
+        const agreement own = {chl_digest(CHL_DIGEST_START, text, strlen(text)), step};
+        status = comm->kind->all_gather(comm, &own, all, sizeof own, NULL) == CHL_KERNEL_OK
+                     ? compare(t, all)
+                     : fail_with(t);
+    } else {
+        status = chl_fail(CHL_ERR_MEMORY, "out of memory for the ranks' agreement");
+    }
+    free(text);
+    free(all);
+    return status;
+}
