@@ -1,4 +1,5 @@
 #include "command.h"
+#include "ranks.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,9 @@
 typedef struct train_job {
     chl_train_options options;
     int steps, stop_after, save_every; /* as flags know them */
+    int ranks;                         /* --ranks; 0: not given */
+    rank_place place;
+    char device[32]; /* of a rank on a GPU */
     bool resume, json, measured_w;
     chl_train_progress last;
     double shown; /* seconds at the last progress line */
@@ -29,8 +33,10 @@ static int on_step(void *user, const chl_train_progress *progress) {
     train_job *job = user;
     const bool first = job->last.step == 0;
     job->last = *progress;
+    if (first) forget_meeting(&job->place); /* every rank has taken part in a step */
     /* often enough to see it move; rarely enough for a log file */
-    if (!job->json && (first || progress->seconds - job->shown > (job->terminal ? 0.2 : 30)))
+    if (!job->json && job->place.rank == 0 &&
+        (first || progress->seconds - job->shown > (job->terminal ? 0.2 : 30)))
         show(job);
     return interrupted();
 }
@@ -55,12 +61,24 @@ static int stop_code(void) {
     return interrupted() && interrupt_code() == EXIT_INTERRUPT ? EXIT_INTERRUPT : EXIT_AGAIN;
 }
 
+/* Rank 0 reports; errors come from every rank that has one. */
+static int end_of_other_rank(const train_job *job, chl_status status) {
+    char before[32];
+    if (status == CHL_OK) return EXIT_OK;
+    if (status == CHL_ERR_CANCELLED) return stop_code();
+    snprintf(before, sizeof before, "rank %d: ", job->place.rank);
+    print_error(before);
+    return EXIT_RUN;
+}
+
 static int run(train_job *job) {
     watch_interrupts();
     job->terminal = isatty(STDERR_FILENO);
     job->options.progress = on_step;
     job->options.user = job;
     chl_status status = chl_train(&job->options);
+    forget_meeting(&job->place);
+    if (job->place.rank > 0) return end_of_other_rank(job, status);
     if (job->last.step > 0 && !job->json) {
         show(job);
         if (job->terminal) fputc('\n', stderr);
@@ -78,6 +96,7 @@ static int check(const command_line *line, train_job *job) {
     chl_train_options *o = &job->options;
     if (!o->data) return usage_error(line, "--data is missing");
     if (!o->out) return usage_error(line, "--out is missing");
+    if (job->ranks < 0) return usage_error(line, "--ranks must be >= 0, got %d", job->ranks);
     o->steps = job->steps;
     o->stop_after = job->stop_after;
     o->save_every = job->save_every;
@@ -150,6 +169,10 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "of activations (default float32; auto: bf16 on a GPU, float32 on the CPU)", NULL},
         {"ahead", NULL, OPTION_INT, &o->ahead, "N",
          "max. batches made ahead of the step (default: 1 on a GPU, 0 on the CPU)", NULL},
+        {"ranks", NULL, OPTION_INT, &job->ranks, "N",
+         "processes on this machine that compute each step together, each on a part of the batch "
+         "(default: as many as mpirun, srun or torchrun has started, else 1)",
+         NULL},
         {"json", NULL, OPTION_FLAG, &job->json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {.usage = usage,
@@ -158,6 +181,31 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
                          .count = sizeof options / sizeof options[0]};
     const int code = parse_options(&line, argc, argv, done);
     return code != EXIT_OK || *done ? code : check(&line, job);
+}
+
+/* Of several ranks each has a GPU of its own, by its number on the machine, where GPUs are asked
+ * for.
+ */
+static void choose_device(train_job *job) {
+    const char *asked = job->options.device;
+    if (!asked || strcmp(asked, "auto") == 0) job->options.device = "cpu";
+    if (!asked || strcmp(asked, "cuda") != 0) return;
+    snprintf(job->device, sizeof job->device, "cuda:%d", job->place.local);
+    job->options.device = job->device;
+}
+
+/* A rank, one process alone, or the parent of all ranks. */
+static int run_as_rank(train_job *job, int argc, char **argv) {
+    char why[256];
+    if (!find_rank(job->ranks, &job->place, why, sizeof why))
+        return usage_error(&(command_line){.usage = usage}, "%s", why);
+    if (!job->place.launcher && job->ranks > 1) return run_ranks(job->ranks, argc + 1, argv - 1);
+    job->options.ranks = job->place.ranks;
+    job->options.rank = job->place.rank;
+    job->options.meeting = job->place.meeting;
+    if (job->place.ranks > 1) choose_device(job);
+    if (job->place.rank > 0) chl_log_to(NULL, NULL); /* its log file has all of it */
+    return run(job);
 }
 
 /* --help of a model lists its own defaults. */
@@ -188,5 +236,5 @@ int command_train(int argc, char **argv) {
         return usage_error(&(command_line){.usage = usage},
                            "give a model to train: audio, clip, generator or judge");
     const int code = parse(&job, text, argc - named, argv + named, &done);
-    return code != EXIT_OK || done ? code : run(&job);
+    return code != EXIT_OK || done ? code : run_as_rank(&job, argc, argv);
 }

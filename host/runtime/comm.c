@@ -75,12 +75,10 @@ static chl_comm *open_file(const chl_comm_place *place, const char *path) {
     return comm;
 }
 
-chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
+static chl_comm *open_host(const chl_comm_place *place) {
     const char *meeting = place->meeting ? place->meeting : "";
     int file = -1;
     char rest = 0;
-    *why = reason;
-    reason[0] = 0;
     if (place->ranks < 1 || place->rank < 0 || place->rank >= place->ranks) {
         snprintf(reason, sizeof reason, "rank must be 0 to ranks - 1, got rank %d of %d ranks",
                  place->rank, place->ranks);
@@ -94,4 +92,14 @@ chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
              "the meeting place of %d ranks must be fd:N or file:PATH, got \"%.64s\"", place->ranks,
              meeting);
     return NULL;
+}
+
+chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
+    *why = reason;
+    reason[0] = 0;
+    chl_comm *host = open_host(place);
+    if (!host || !place->on_gpu || host->kind == chl_comm_self()->kind) return host;
+    chl_comm *comm = chl_comm_open_nccl(host, reason, sizeof reason);
+    if (!comm) host->kind->close(host);
+    return comm;
 }

@@ -3,6 +3,7 @@
  *     kind    ranks are                               memory   found
  *     self    this process alone                      host     always
  *     local   processes or threads of one machine     host     always (shared memory)
+ *     nccl    processes of one machine, a GPU each    the GPU  where libnccl.so.2 is
  *
  *     const char *why;
  *     chl_comm_place place = {.rank = 1, .ranks = 4, .meeting = "fd:7"};
@@ -10,10 +11,14 @@
  *     comm->kind->all_reduce(comm, gradient, gradient, count, NULL);
  *     comm->kind->close(comm);
  *
+ * nccl has not run on a GPU yet, only against tests/runtime/nccl_standin.c. Its sums are in the
+ * same order in every run on the same machine, which need not be the order of the ranks.
+ *
  * Threads: a communicator belongs to one rank and is used by one thread at a time. */
 #ifndef CHL_RUNTIME_COMM_H
 #define CHL_RUNTIME_COMM_H
 #include "collectives.h"
+#include <stdbool.h>
 
 #define CHL_COMM_LOCAL_RANKS 64 /* max. number of ranks of the kind local */
 
@@ -27,15 +32,23 @@ typedef struct chl_comm_place {
     const char *meeting;
     /* A rank that a debugger or SIGSTOP holds for so many seconds ends the job; 0: 30. */
     int patience;
+    /* The ranks' memory is that of a GPU each, the one that this thread has bound
+     * (chl_device_bind): nccl instead of local, also for one rank with a meeting place. */
+    bool on_gpu;
 } chl_comm_place;
 
 /* Returns when this rank is ready, without waiting for the others. On failure NULL, and *why says
  * what is missing; the text stays valid until this thread's next call. */
 chl_comm *chl_comm_open(const chl_comm_place *place, const char **why);
+/* The communicator of the same ranks for host memory; `comm` itself where that takes it. */
+chl_comm *chl_comm_host(chl_comm *comm);
 /* The kind of one rank; always there, close does nothing. */
 chl_comm *chl_comm_self(void);
 
 /* --- for chl_comm_open: one function per kind, in a file of its own --------------------------- */
 /* `file` stays the caller's. */
 chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, size_t size);
+/* `host` belongs to what is returned; on failure it stays the caller's, and its other ranks have
+ * been told why. */
+chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size);
 #endif

@@ -34,6 +34,7 @@
 #define LINE 64             /* a cache line: ranks write beside each other */
 #define LOOK_EVERY 50000000 /* ns between looks after the others */
 #define PATIENCE 30         /* s */
+#define COMING 300          /* s that a rank may come later than another */
 
 typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
 static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
@@ -115,7 +116,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* `stopped`: since when the rank's process stands; 0 while it runs. */
+/* `stopped`: since when the rank's process stands, or is not there; 0 while it runs. */
 static void look_after(const local *l, int rank, double *stopped) {
     shared_rank *other = &l->shared->of[rank];
     const int32_t process = atomic_load(&other->process);
@@ -129,7 +130,13 @@ static void look_after(const local *l, int rank, double *stopped) {
         blame(l->shared, "rank %d has left the job", rank);
         return;
     }
-    if (process == 0 || process == getpid()) return; /* not there yet; a thread of this process */
+    if (process == getpid()) return; /* a thread of this process */
+    if (process == 0) {
+        if (*stopped == 0) *stopped = now();
+        if (now() - *stopped > COMING)
+            blame(l->shared, "rank %d has not come within %d s", rank, COMING);
+        return;
+    }
     if (dead)
         blame(l->shared, "rank %d has died (process %d)", rank, (int)process);
     else if (state != 'T' && state != 't')

@@ -17,12 +17,11 @@ chl_status chl_ranks_join(const chl_train_options *o, const chl_model_place *pla
     const char *why;
     *joined = *place->device;
     if (o->ranks <= 1) return CHL_OK;
-    if (!place->device->backend->host_memory)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "ranks: %d ranks exchange through the host's memory, which %s does not "
-                        "compute in: set device to cpu, or train on one GPU",
-                        o->ranks, place->device->name);
-    const chl_comm_place where = {.rank = o->rank, .ranks = o->ranks, .meeting = o->meeting};
+    const chl_comm_place where = {.rank = o->rank,
+                                  .ranks = o->ranks,
+                                  .meeting = o->meeting,
+                                  .on_gpu = !place->device->backend->host_memory};
+    chl_device_bind(place->device);
     chl_comm *comm = chl_comm_open(&where, &why);
     if (!comm) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
     *joined = chl_device_with(place->device, comm);
@@ -91,8 +90,8 @@ static chl_status compare(const chl_trainer *t, const agreement *all) {
 }
 
 chl_status chl_ranks_agree(chl_trainer *t, int64_t step) {
-    chl_comm *comm = t->device->comm;
-    if (!comm) return CHL_OK;
+    if (!t->device->comm) return CHL_OK;
+    chl_comm *comm = chl_comm_host(t->device->comm);
     char *text = json_dumps(t->inside->fingerprint, JSON_COMPACT | JSON_SORT_KEYS);
     agreement *all = calloc((size_t)t->ranks, sizeof *all);
     chl_status status = CHL_OK;

@@ -1,5 +1,5 @@
-/* What every kind of communicator promises (kernels/collectives.h): `self`, and `local` with
- * threads and with processes as ranks. */
+/* What every kind of communicator promises (kernels/collectives.h): `self`, `local` with threads
+ * and with processes as ranks, and `nccl` over a library of the same functions, with threads. */
 #include "runtime/comm.h"
 #include <pthread.h>
 #include <signal.h>
@@ -28,15 +28,18 @@ typedef struct job {
     part run;
     const char *meeting;
     int rank, ranks, patience;
-    bool good;
+    bool on_gpu, good;
 } job;
 
 static _Thread_local char said[TEXT];
 
 static bool take_part(const job *j) {
     const char *why;
-    const chl_comm_place place = {
-        .rank = j->rank, .ranks = j->ranks, .meeting = j->meeting, .patience = j->patience};
+    const chl_comm_place place = {.rank = j->rank,
+                                  .ranks = j->ranks,
+                                  .meeting = j->meeting,
+                                  .patience = j->patience,
+                                  .on_gpu = j->on_gpu};
     chl_comm *comm = chl_comm_open(&place, &why);
     if (!comm) {
         fprintf(stderr, "rank %d: %s\n", j->rank, why);
@@ -59,14 +62,14 @@ static void meeting_place(char *text, size_t size, int *file) {
     snprintf(text, size, "fd:%d", *file);
 }
 
-static void with_threads(part run, int ranks) {
+static void with_threads_of(part run, int ranks, bool on_gpu) {
     pthread_t thread[MOST];
     job jobs[MOST];
     char place[32];
     int file;
     meeting_place(place, sizeof place, &file);
     for (int r = 0; r < ranks; r++) {
-        jobs[r] = (job){.run = run, .meeting = place, .rank = r, .ranks = ranks};
+        jobs[r] = (job){.run = run, .meeting = place, .rank = r, .ranks = ranks, .on_gpu = on_gpu};
         assert_int_equal(pthread_create(&thread[r], NULL, thread_of_rank, &jobs[r]), 0);
     }
     for (int r = 0; r < ranks; r++) {
@@ -74,6 +77,10 @@ static void with_threads(part run, int ranks) {
         if (!jobs[r].good) fail_msg("rank %d of %d threads fails", r, ranks);
     }
     close(file);
+}
+
+static void with_threads(part run, int ranks) {
+    with_threads_of(run, ranks, false);
 }
 
 static pid_t start_process(const job *j) {
@@ -112,6 +119,7 @@ static void with_every_kind(part run) {
     alone(run);
     for (int ranks = 1; ranks <= MOST; ranks++) {
         with_threads(run, ranks);
+        with_threads_of(run, ranks, true);
         with_processes(run, ranks);
     }
 }
@@ -327,6 +335,46 @@ static void who_dies_or_stands_ends_the_job_and_is_named(void **state) {
     lose_a_process(waits_for_a_stopped_one, SIGSTOP);
 }
 
+/* --- nccl ------------------------------------------------------------------------------------- */
+static bool is_nccl(chl_comm *comm) {
+    return strcmp(comm->kind->name, "nccl") == 0 && !comm->kind->host_memory &&
+           strcmp(chl_comm_host(comm)->kind->name, "local") == 0 &&
+           chl_comm_host(chl_comm_host(comm)) == chl_comm_host(comm);
+}
+static bool one_differs_to_nccl(chl_comm *comm) {
+    float x[2] = {1, 2};
+    const size_t count = comm->rank == 1 ? 2 : 1;
+    return !good(comm, comm->kind->all_reduce(comm, x, x, count, NULL)) &&
+           strstr(said, "ncclAllReduce: invalid argument") &&
+           !good(comm, comm->kind->barrier(comm));
+}
+static void gpus_exchange_through_nccl(void **state) {
+    (void)state;
+    with_threads_of(is_nccl, 3, true);
+    with_threads_of(one_aborts, 3, true);
+    with_threads_of(one_differs_to_nccl, 2, true);
+}
+
+/* In a process of its own: a library that was opened stays. */
+static bool finds_no_nccl(void) {
+    const char *why;
+    char place[32];
+    const int file = memfd_create("ranks", 0);
+    snprintf(place, sizeof place, "fd:%d", file);
+    setenv("CHLADNI_NCCL", "/nowhere/libnccl.so", 1);
+    chl_comm *comm =
+        chl_comm_open(&(chl_comm_place){.ranks = 1, .meeting = place, .on_gpu = true}, &why);
+    return !comm && strstr(why, "no NCCL") && strstr(why, "/nowhere/libnccl.so");
+}
+static void a_missing_nccl_is_named(void **state) {
+    (void)state;
+    int status;
+    const pid_t child = fork();
+    if (child == 0) _exit(finds_no_nccl() ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* --- opening ---------------------------------------------------------------------------------- */
 static void refuse(const chl_comm_place *place, const char *text) {
     const char *why;
@@ -379,7 +427,9 @@ static void ranks_meet_in_a_file(void **state) {
 }
 
 int main(void) {
+    setenv("CHLADNI_NCCL", TEST_NCCL, 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_missing_nccl_is_named), /* before the stand-in is opened */
         cmocka_unit_test(gathered_parts_stand_in_the_order_of_ranks),
         cmocka_unit_test(every_rank_gets_the_sum_in_place_too),
         cmocka_unit_test(a_rank_gets_the_sum_of_its_row),
@@ -390,6 +440,7 @@ int main(void) {
         cmocka_unit_test(who_leaves_ends_the_job_and_is_named),
         cmocka_unit_test(a_call_of_another_size_is_no_wrong_sum),
         cmocka_unit_test(who_dies_or_stands_ends_the_job_and_is_named),
+        cmocka_unit_test(gpus_exchange_through_nccl),
         cmocka_unit_test(wrong_places_are_refused),
         cmocka_unit_test(ranks_meet_in_a_file),
     };

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# chladni train --ranks N: N processes compute what one computes; signals, deaths, launchers.
+#   ranks.sh CHLADNI
+set -uo pipefail
+chladni=$1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+export OMP_NUM_THREADS=1
+unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE PMI_RANK PMI_SIZE OMPI_COMM_WORLD_RANK SLURM_PROCID
+failed=0
+fault() { echo "ranks: $*"; failed=1; }
+"$chladni" world --out "$tmp/data" --count 12 --seconds 1 --size 32 --seed 3 >/dev/null 2>&1 || { fault "no data"; exit 1; }
+train() { # train RUN ARGUMENT...: sounds alone need no CLIP
+  local run=$1
+  shift
+  "$chladni" train audio --data "$tmp/data" --out "$tmp/$run" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+    --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 "$@" >"$tmp/$run.out" 2>"$tmp/$run.err" </dev/null
+}
+same_losses() { # same_losses RUN RUN STEPS
+  python3 - "$tmp/$1/stats.jsonl" "$tmp/$2/stats.jsonl" "$3" <<'P' || fault "$1 and $2 have other losses"
+import json, sys
+a, b = ([json.loads(line)["loss"] for line in open(name)] for name in sys.argv[1:3])
+sys.exit(not (len(a) == len(b) == int(sys.argv[3]) and all(abs(x / y - 1) < 1e-5 for x, y in zip(a, b))))
+P
+}
+says() { grep -qF -- "$2" "$tmp/$1.err" || fault "$1 should say \"$2\"; it said: $(cat "$tmp/$1.err")"; }
+pid_of() { # pid_of RANK RUN: the process of a rank
+  local pid
+  for pid in $(pgrep -f -- "--out $tmp/$2 "); do
+    tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "RANK=$1" && echo "$pid" && return
+  done
+}
+wait_for_step() { # wait_for_step RUN LINES
+  for _ in $(seq 600); do
+    [ -f "$tmp/$1/stats.jsonl" ] && [ "$(wc -l <"$tmp/$1/stats.jsonl")" -ge "$2" ] && return
+    sleep 0.1
+  done
+  fault "$1 does not reach step $2"
+}
+
+train one --steps 6 || fault "one process: $(cat "$tmp/one.err")"
+train two --steps 6 --ranks 2 || fault "two ranks: $(cat "$tmp/two.err")"
+train three --steps 6 --ranks 3 --json || fault "three ranks: $(cat "$tmp/three.err")"
+same_losses one two 6
+same_losses one three 6
+[ "$(wc -l <"$tmp/three.out")" = 1 ] || fault "one rank prints the report, got: $(cat "$tmp/three.out")"
+[ "$(grep -c 'done after step 6' "$tmp/two.err")" = 1 ] || fault "one rank reports, got: $(cat "$tmp/two.err")"
+[ -f "$tmp/three/log-2.txt" ] || fault "rank 2 has no log"
+
+# a signal to the parent, and to one rank alone
+for target in parent rank; do
+  run=signal-$target
+  train $run --steps 100000 --ranks 2 &
+  parent=$!
+  wait_for_step $run 3
+  if [ $target = parent ]; then pkill -TERM -P $parent -f -- "--out $tmp/$run "; else kill -TERM "$(pid_of 1 $run)"; fi
+  wait $parent
+  [ $? = 75 ] || fault "$run: code should be 75: $(cat "$tmp/$run.err")"
+  says $run 'stopped, resume with --resume'
+  [ -f "$tmp/$run/checkpoint.safetensors" ] || fault "$run: no checkpoint"
+done
+steps=$(wc -l <"$tmp/signal-rank/stats.jsonl")
+train signal-rank --steps 100000 --ranks 3 --resume --stop-after $((steps + 2)) || fault "resumed with 3: $(cat "$tmp/signal-rank.err")"
+[ "$(wc -l <"$tmp/signal-rank/stats.jsonl")" = $((steps + 2)) ] || fault "three ranks do not go on where two stopped"
+
+# a rank that dies ends the job, and is named
+train killed --steps 100000 --ranks 3 &
+parent=$!
+wait_for_step killed 3
+begin=$SECONDS
+kill -KILL "$(pid_of 2 killed)"
+wait $parent
+[ $? = 1 ] || fault "a killed rank: code should be 1"
+[ $((SECONDS - begin)) -le 60 ] || fault "a killed rank ends the job after $((SECONDS - begin)) s"
+says killed 'rank 2 was ended by signal 9'
+says killed 'rank 2 has died'
+[ -z "$(pgrep -f -- "--out $tmp/killed ")" ] || fault "a process is left"
+
+# what does not fit
+train bad --steps 3 --ranks 5 && fault "12 samples for 5 ranks should be refused"
+says bad 'a batch of 12 for 5 ranks'
+train bad --steps 3 --ranks -1
+[ $? = 2 ] || fault "--ranks -1 should be a usage error"
+RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 train bad --steps 3 --ranks 3
+[ $? = 2 ] || fault "another number than the launcher's should be a usage error"
+says bad '--ranks 3, but torchrun has started 2'
+RANK=0 WORLD_SIZE=4 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2 train bad --steps 3 && fault "several machines should be refused"
+says bad 'on several machines'
+
+# launchers: torchrun's environment, and mpirun where there is one
+for rank in 0 1; do
+  RANK=$rank WORLD_SIZE=2 LOCAL_RANK=$rank LOCAL_WORLD_SIZE=2 MASTER_PORT=$$ \
+    "$chladni" train audio --data "$tmp/data" --out "$tmp/torch" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+    --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 >"$tmp/torch.$rank" 2>&1 </dev/null &
+done
+wait
+same_losses one torch 6
+ls /dev/shm/chladni-*-$$-2 2>/dev/null && fault "the meeting place is left"
+if command -v mpirun >/dev/null; then
+  mpirun -n 3 "$chladni" train audio --data "$tmp/data" --out "$tmp/mpi" --device cpu --batch 12 --weight-text 0 \
+    --weight-image 0 --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 >"$tmp/mpi.out" 2>&1 </dev/null ||
+    fault "mpirun: $(cat "$tmp/mpi.out")"
+  same_losses one mpi 6
+fi
+exit $failed

@@ -1,0 +1,29 @@
+/* Several processes as the ranks of one training: which of them this process is, and starting them.
+ *
+ * A launcher tells a process its rank through the environment. The first complete group counts:
+ *
+ *     RANK, WORLD_SIZE, LOCAL_RANK                 --ranks N itself; torchrun --no-python
+ *     OMPI_COMM_WORLD_RANK, _SIZE, _LOCAL_RANK     Open MPI's mpirun
+ *     PMI_RANK, PMI_SIZE, MPI_LOCALRANKID          MPICH's and Intel's mpirun
+ *     SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID    srun (inside a step: SLURM_STEP_ID is set) */
+#ifndef CHL_TOOLS_RANKS_H
+#define CHL_TOOLS_RANKS_H
+#include <stdbool.h>
+
+typedef struct rank_place {
+    int rank, ranks, local;
+    const char *launcher; /* "--ranks", "Open MPI", ...; NULL: this process is alone */
+    char meeting[160];    /* chl_train_options.meeting */
+} rank_place;
+
+/* Fills *out; false with a text in `why` for a group that does not fit together, for ranks on
+ * several machines, or where `wanted` (--ranks; 0: not given) is another number. */
+bool find_rank(int wanted, rank_place *out, char *why, int size);
+/* Removes the file in which the ranks met, once all have opened it. */
+void forget_meeting(const rank_place *place);
+
+/* Starts this program `ranks` times with the same arguments (argv[0] is the subcommand), passes
+ * signals on, waits, and returns the exit code: that of the first rank that failed, else that of
+ * rank 0. What remains a minute after a rank failed is killed. */
+int run_ranks(int ranks, int argc, char **argv);
+#endif
