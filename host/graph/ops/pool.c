@@ -104,7 +104,8 @@ static chl_tensor for_taps(chl_graph *g, const windows *m, chl_tensor v) {
 }
 /* -k for tap k, in each channel */
 static float countdown(const void *context, int64_t i) {
-    return -(float)(i / ((const windows *)context)->channels);
+    const int64_t tap = i / ((const windows *)context)->channels;
+    return -(float)tap;
 }
 /* A window gives its dy to the first of its taps that equal its maximum. `order` is -k at tap k
  * where it equals the maximum and less than at all of those elsewhere. */
