@@ -39,8 +39,10 @@ chl_status chl_weights_inspect(const char *path, chl_array_callback callback, vo
     CHL_TRY(chl_weights_read(path, &params));
     for (int64_t i = 0; i < params->count; i++) {
         const chl_array *array = &params->array[i];
-        callback(user, array->name, array->desc.dtype == CHL_F32 ? "f32" : "i32", array->desc.rank,
-                 array->desc.dim);
+        const char *dtype = array->problem                 ? "unreadable"
+                            : array->desc.dtype == CHL_F32 ? "f32"
+                                                           : "i32";
+        callback(user, array->name, dtype, array->desc.rank, array->desc.dim);
     }
     chl_params_free(params);
     return CHL_OK;

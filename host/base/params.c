@@ -106,6 +106,7 @@ void chl_params_free(chl_params *p) {
     for (int64_t i = 0; i < p->count; i++) {
         free(p->array[i].name);
         free(p->array[i].data);
+        free(p->array[i].problem);
     }
     for (int64_t i = 0; i < p->facts; i++) {
         free(p->fact[i].name);
@@ -187,9 +188,48 @@ chl_status chl_params_add(chl_params *p, const char *name, chl_desc desc, void *
     return CHL_OK;
 }
 
-chl_array *chl_params_find(const chl_params *p, const char *name) {
+chl_status chl_params_add_unreadable(chl_params *p, const char *name, const char *why) {
+    if (holds(p, name))
+        return chl_fail(CHL_ERR_FORMAT, "%s: the key \"%s\" occurs twice: export the weights again",
+                        p->source, name);
+    CHL_TRY(reserve_one(p));
+    chl_array array = {.name = strdup(name), .problem = strdup(why)};
+    if (!array.name || !array.problem) {
+        free(array.name);
+        free(array.problem);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for \"%s\"", p->source, name);
+    }
+    p->array[p->count] = array;
+    p->slot[probe(p, array.name)] = ++p->count;
+    return CHL_OK;
+}
+
+static chl_array *entry(const chl_params *p, const char *name) {
+    char scoped[1024];
+    if (p->scope) {
+        snprintf(scoped, sizeof scoped, "%s%s", p->scope, name);
+        name = scoped;
+    }
     int64_t position = p->slot[probe(p, name)];
     return position ? &p->array[position - 1] : NULL;
+}
+
+chl_array *chl_params_find(const chl_params *p, const char *name) {
+    chl_array *found = entry(p, name);
+    return found && !found->problem ? found : NULL;
+}
+
+const char *chl_params_problem(const chl_params *p, const char *name) {
+    const chl_array *found = entry(p, name);
+    return found ? found->problem : NULL;
+}
+
+chl_status chl_params_missing(const chl_params *p, const char *name) {
+    const char *problem = chl_params_problem(p, name);
+    if (problem) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", problem);
+    return chl_fail(CHL_ERR_KEY,
+                    "%s: the weight \"%s\" is missing: is this the file of another network?",
+                    p->source, name);
 }
 
 chl_status chl_params_rename(chl_params *p, const char *from, const char *to) {
@@ -222,7 +262,7 @@ chl_status chl_params_strip(chl_params *p, const char *prefix) {
         if (!name[length])
             return chl_fail(CHL_ERR_KEY, "%s: the key \"%s\" has no name after the prefix \"%s\"",
                             p->source, name, prefix);
-        if (strncmp(name + length, prefix, length) != 0 && chl_params_find(p, name + length))
+        if (strncmp(name + length, prefix, length) != 0 && holds(p, name + length))
             return chl_fail(
                 CHL_ERR_KEY,
                 "%s: has both \"%s\" and \"%s\", expected one of them: remove the other", p->source,
@@ -247,6 +287,7 @@ void chl_params_drop(chl_params *p, const char *name) {
     reindex(p);
     free(gone.name);
     free(gone.data);
+    free(gone.problem);
 }
 
 void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
@@ -254,7 +295,7 @@ void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
     for (int64_t i = 0; i < p->count; i++) {
         size_t whole = strlen(p->array[i].name);
         if (whole >= length && strcmp(p->array[i].name + whole - length, suffix) == 0)
-            p->array[i].used = true;
+            p->array[i].used = p->array[i].ignored = true;
     }
 }
 
@@ -268,18 +309,60 @@ chl_status chl_params_check_facts(const chl_params *params) {
     return CHL_OK;
 }
 
+/* The position of the first number that is not finite, -1: none. The first pass has no exit, so
+ * that it becomes vector instructions: it runs at the speed of memory. */
+static int64_t find_not_finite(const uint32_t *bits, int64_t count) {
+    const uint32_t exponent = 0x7F800000;
+    uint32_t any = 0;
+    for (int64_t i = 0; i < count; i++) any |= (bits[i] & exponent) == exponent;
+    for (int64_t i = 0; any && i < count; i++)
+        if ((bits[i] & exponent) == exponent) return i;
+    return -1;
+}
+
+chl_status chl_params_check_finite(const chl_params *p) {
+    for (int64_t i = 0; i < p->count; i++) {
+        const chl_array *array = &p->array[i];
+        if (array->desc.dtype != CHL_F32 || array->ignored || !array->data) continue;
+        const int64_t at = find_not_finite(array->data, chl_count(&array->desc));
+        if (at >= 0)
+            return chl_fail(
+                CHL_ERR_NUMERIC,
+                "%s: \"%s\" holds %g (number %lld of %lld), expected finite numbers: the "
+                "training diverged or the file is damaged: use an earlier checkpoint",
+                p->source, array->name, (double)((const float *)array->data)[at], (long long)at + 1,
+                (long long)chl_count(&array->desc));
+    }
+    return CHL_OK;
+}
+
+/* Appends the name, quoted, unless it does not fit. */
+static void append_name(char *text, size_t size, size_t *length, const char *name) {
+    const int written =
+        snprintf(text + *length, size - *length, "%s\"%.80s\"", *length ? ", " : "", name);
+    if (written > 0 && (size_t)written < size - *length) *length += (size_t)written;
+    text[*length] = '\0';
+}
+
+void chl_params_list_names(const chl_params *p, char *text, size_t size) {
+    size_t length = 0;
+    text[0] = '\0';
+    for (int64_t i = 0; i < p->count && i < REPORTED_KEYS; i++)
+        append_name(text, size, &length, p->array[i].name);
+}
+
 chl_status chl_params_check_all_used(const chl_params *p) {
-    char list[512];
+    char list[512] = "";
     size_t length = 0;
     int64_t unused = 0;
     for (int64_t i = 0; i < p->count; i++) {
         if (p->array[i].used) continue;
-        if (unused++ >= REPORTED_KEYS) continue;
-        int written = snprintf(list + length, sizeof list - length, "%s\"%.80s\"",
-                               length ? ", " : "", p->array[i].name);
-        if (written > 0) length += (size_t)written < sizeof list - length ? (size_t)written : 0;
+        if (unused++ < REPORTED_KEYS) append_name(list, sizeof list, &length, p->array[i].name);
     }
-    if (!unused) return chl_params_check_facts(p);
+    if (!unused) {
+        CHL_TRY(chl_params_check_facts(p));
+        return chl_params_check_finite(p);
+    }
     return chl_fail(CHL_ERR_KEY,
                     "%s: %lld of %lld keys are unknown to this network (%s%s): check that the file "
                     "holds this network and no other, or remove these keys",

@@ -19,8 +19,10 @@
 typedef struct chl_array {
     char *name;
     chl_desc desc;
-    void *data; /* owned by the params, 64-byte aligned */
-    bool used;  /* a builder looked it up, or it was ignored on purpose */
+    void *data;    /* owned by the params, 64-byte aligned */
+    bool used;     /* a builder looked it up, or it was ignored on purpose */
+    bool ignored;  /* on purpose: its numbers do not matter */
+    char *problem; /* why it cannot be read: `data` is NULL then. NULL: it was read */
 } chl_array;
 
 /* What a file states about the network beside its arrays (base/facts.h). */
@@ -37,6 +39,7 @@ typedef struct chl_params {
     int64_t slots;
     chl_fact *fact; /* in the order of the file */
     int64_t facts, fact_capacity;
+    const char *scope; /* put before the names that chl_params_find looks for; NULL: nothing */
 } chl_params;
 
 chl_status chl_params_new(const char *source, chl_params **out);
@@ -50,8 +53,15 @@ chl_status chl_check_size(const char *source, const char *name, const chl_desc *
 /* Adds a named array and returns its memory, uninitialised. A name that exists already is
  * CHL_ERR_FORMAT, an impossible size CHL_ERR_SHAPE. */
 chl_status chl_params_add(chl_params *params, const char *name, chl_desc desc, void **data);
-/* NULL when absent. The pointer is valid until the next add or drop. Does not mark it used. */
+/* Adds a name whose array cannot be read, and why: it stops only who needs it. */
+chl_status chl_params_add_unreadable(chl_params *params, const char *name, const char *why);
+/* NULL when absent or unreadable. The pointer is valid until the next add or drop. Does not mark it
+ * used. */
 chl_array *chl_params_find(const chl_params *params, const char *name);
+/* Why the array of that name cannot be read; NULL when it can, or is absent. */
+const char *chl_params_problem(const chl_params *params, const char *name);
+/* The error for an array that chl_params_find did not find: it is missing, or cannot be read. */
+chl_status chl_params_missing(const chl_params *params, const char *name);
 /* Gives an array another name; CHL_ERR_KEY when `from` is missing or `to` exists already. */
 chl_status chl_params_rename(chl_params *params, const char *from, const char *to);
 /* Removes `prefix` from every name that starts with it. */
@@ -60,9 +70,14 @@ chl_status chl_params_strip(chl_params *params, const char *prefix);
 void chl_params_drop(chl_params *params, const char *name);
 /* Marks every array whose name ends in `suffix` used: known, and not needed. */
 void chl_params_ignore_suffix(chl_params *params, const char *suffix);
-/* CHL_OK when every array and every fact was used, otherwise CHL_ERR_KEY with the file, the number
- * of unused keys and the first few of them; CHL_ERR_UNSUPPORTED for a fact. */
+/* CHL_OK when every array and every fact was used and every number is finite. Otherwise CHL_ERR_KEY
+ * with the file, the number of unused keys and the first few of them; CHL_ERR_UNSUPPORTED for a
+ * fact; CHL_ERR_NUMERIC for NaN or infinity in an array that was not ignored. */
 chl_status chl_params_check_all_used(const chl_params *params);
+/* The numbers alone, with the name of the array, the value and its position. */
+chl_status chl_params_check_finite(const chl_params *params);
+/* Writes the first few names, for an error about a file that nobody recognises. */
+void chl_params_list_names(const chl_params *params, char *text, size_t size);
 /* The facts alone, with the name and the value of the first that was not used. */
 chl_status chl_params_check_facts(const chl_params *params);
 #endif

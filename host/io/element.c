@@ -208,7 +208,7 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
         else if (!to_integers(v->element, from, step * size, run, (int32_t *)data + done)) {
             chl_params_drop(into, key);
             return chl_fail(
-                CHL_ERR_FORMAT,
+                CHL_ERR_UNSUPPORTED,
                 "%s: \"%s\" holds integers beyond 32 bits, which no weight needs: remove the key",
                 into->source, key);
         }
@@ -220,6 +220,12 @@ chl_status chl_view_copy(const chl_view *v, const char *key, chl_params *into) {
         }
     }
     return CHL_OK;
+}
+
+chl_status chl_view_take(const chl_view *v, const char *key, chl_params *into) {
+    const chl_status status = chl_view_copy(v, key, into);
+    return status == CHL_ERR_UNSUPPORTED ? chl_params_add_unreadable(into, key, chl_error())
+                                         : status;
 }
 
 chl_status chl_key_copy(const uint8_t *text, size_t size, const char *file,

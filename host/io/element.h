@@ -49,8 +49,13 @@ void chl_view_pack(chl_view *view);
 
 /* Adds `key` to `into` with the converted elements, row-major. CHL_ERR_FORMAT when an element lies
  * outside the storage. CHL_ERR_UNSUPPORTED when the view has more elements than its storage (stride
- * 0, or overlapping rows), so that a small file cannot claim a lot of memory. */
+ * 0, or overlapping rows), so that a small file cannot claim a lot of memory; for integers beyond
+ * 32 bits; for an unknown element type. */
 chl_status chl_view_copy(const chl_view *view, const char *key, chl_params *into);
+
+/* The same for one of many arrays of a file: what is CHL_ERR_UNSUPPORTED becomes an entry that
+ * cannot be read (chl_params_add_unreadable), since nobody may need it. */
+chl_status chl_view_take(const chl_view *view, const char *key, chl_params *into);
 
 /* Copies a key of `size` bytes into a terminated buffer; CHL_ERR_FORMAT when it is empty, too long
  * or has control characters. */

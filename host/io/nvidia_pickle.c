@@ -32,11 +32,18 @@ static chl_status resolve(void *context, chl_pickle_value *reference, const char
                                     &state->work);
 }
 
-/* The older TensorFlow pickles: a tuple (G, D, Gs) of dnnlib.tflib.network.Network. */
+static bool is_tensorflow_network(const chl_pickle_value *value) {
+    return value->kind == CHL_PICKLE_OBJECT &&
+           (chl_pickle_is_global(value->object.callee, "dnnlib.tflib.network", NULL) ||
+            chl_pickle_is_global(value->object.callee, "tfutil", NULL));
+}
+
+/* The older TensorFlow pickles: a tuple (G, D, Gs), or one, of dnnlib.tflib.network.Network; before
+ * StyleGAN of tfutil.Network. */
 static bool is_tensorflow(const chl_pickle_value *root) {
-    return root->kind == CHL_PICKLE_TUPLE && root->list.count == 3 &&
-           root->list.item[0]->kind == CHL_PICKLE_OBJECT &&
-           chl_pickle_is_global(root->list.item[0]->object.callee, "dnnlib.tflib.network", NULL);
+    if (root->kind == CHL_PICKLE_TUPLE || root->kind == CHL_PICKLE_LIST)
+        return root->list.count && is_tensorflow_network(root->list.item[0]);
+    return is_tensorflow_network(root);
 }
 
 chl_status chl_nvidia_pickle_parse(const uint8_t *data, size_t size, const char *name,

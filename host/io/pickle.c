@@ -223,9 +223,39 @@ static chl_status push_ordered(machine *m, const value *arguments) {
     return CHL_OK;
 }
 
+/* _codecs.encode(text, "latin1"): how protocol 2, which has no byte strings, writes them. Each
+ * character of the text is a byte. */
+static bool is_byte_string(const value *callee, const value *arguments) {
+    return chl_pickle_is_global(callee, "_codecs", "encode") && arguments->list.count == 2 &&
+           arguments->list.item[0]->kind == CHL_PICKLE_TEXT &&
+           (chl_pickle_is_text(arguments->list.item[1], "latin1") ||
+            chl_pickle_is_text(arguments->list.item[1], "latin-1"));
+}
+
+static chl_status push_byte_string(machine *m, chl_pickle_text text) {
+    value *v = NULL;
+    void *memory = NULL;
+    CHL_TRY(chl_pickle_claim(m, text.size + 1, &memory));
+    CHL_TRY(chl_pickle_push_new(m, CHL_PICKLE_BYTES, &v));
+    uint8_t *to = memory;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (c >= 0x80) {
+            if ((c != 0xC2 && c != 0xC3) || i + 1 == text.size || (text.data[i + 1] & 0xC0) != 0x80)
+                return chl_pickle_damaged(m, "a byte string has a character that is no byte");
+            c = (uint8_t)(c << 6 | (text.data[++i] & 0x3F));
+        }
+        *to++ = c;
+    }
+    v->bytes = (chl_pickle_text){memory, (size_t)(to - (uint8_t *)memory)};
+    return CHL_OK;
+}
+
 static chl_status push_object(machine *m, value *callee, value *arguments) {
     if (arguments->kind != CHL_PICKLE_TUPLE)
         return chl_pickle_damaged(m, "the arguments of a call are not a tuple");
+    if (is_byte_string(callee, arguments))
+        return push_byte_string(m, arguments->list.item[0]->bytes);
     if (chl_pickle_is_global(callee, "collections", "OrderedDict"))
         return push_ordered(m, arguments);
     value *v = NULL;

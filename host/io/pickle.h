@@ -15,7 +15,8 @@
  *     s  .                                                  arguments TUPLE(INT 1)
  *
  * Guarantees: no read outside the input; memory at most in proportion to the bytes read; no
- * recursion. Texts and byte strings point into the input, which must outlive the tree. Limits:
+ * recursion. Texts and byte strings point into the input, which must outlive the tree (but those of
+ * protocol 2, _codecs.encode(text, "latin1"), which are decoded). Limits:
  * references may be shared or cyclic, so a walker must bound its depth and its number of visits;
  * escapes in protocol 0 strings are not decoded; out-of-band buffers (protocol 5) and extension
  * codes are errors. */

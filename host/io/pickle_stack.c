@@ -18,7 +18,7 @@ typedef struct chl_pickle_chunk {
 typedef chl_pickle_machine machine;
 typedef chl_pickle_value value;
 
-static chl_status claim(machine *m, size_t bytes, void **out) {
+chl_status chl_pickle_claim(machine *m, size_t bytes, void **out) {
     bytes = (bytes + 15) & ~(size_t)15;
     if (bytes > m->arena_limit - m->arena_bytes)
         return chl_fail(
@@ -41,7 +41,7 @@ static chl_status claim(machine *m, size_t bytes, void **out) {
 
 chl_status chl_pickle_make(machine *m, chl_pickle_kind kind, value **out) {
     void *memory = NULL;
-    CHL_TRY(claim(m, sizeof **out, &memory));
+    CHL_TRY(chl_pickle_claim(m, sizeof **out, &memory));
     *out = memset(memory, 0, sizeof **out);
     (*out)->kind = kind;
     return CHL_OK;
@@ -52,7 +52,7 @@ chl_status chl_pickle_append(machine *m, value *list, value **items, int64_t cou
         int64_t capacity = list->list.count + count;
         if (capacity < 2 * list->list.capacity) capacity = 2 * list->list.capacity;
         void *memory = NULL;
-        CHL_TRY(claim(m, (size_t)capacity * sizeof *list->list.item, &memory));
+        CHL_TRY(chl_pickle_claim(m, (size_t)capacity * sizeof *list->list.item, &memory));
         if (list->list.count)
             memcpy(memory, list->list.item, (size_t)list->list.count * sizeof *list->list.item);
         list->list.item = memory;

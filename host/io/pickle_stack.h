@@ -32,6 +32,8 @@ static inline chl_status chl_pickle_damaged(const chl_pickle_machine *m, const c
                     m->file, (size_t)(m->at - m->start), what);
 }
 
+/* Memory that lives as long as the tree, within the limit that follows from the file's size. */
+chl_status chl_pickle_claim(chl_pickle_machine *m, size_t bytes, void **out);
 /* A zeroed value, not on the stack. */
 chl_status chl_pickle_make(chl_pickle_machine *m, chl_pickle_kind kind, chl_pickle_value **out);
 /* Appends `count` items to a TUPLE, LIST or DICT. */

@@ -22,6 +22,7 @@
 typedef struct row {
     char *key;
     uint64_t begin, end; /* bytes, relative to the data section */
+    bool deep;           /* more than CHL_MAX_RANK dimensions */
     chl_view view;
 } row;
 
@@ -147,11 +148,8 @@ static chl_status read_dtype(reader *r, row *to) {
     uint8_t text[16];
     size_t size;
     if (!eat_string(r, text, sizeof text, &size)) return damaged(r, "a dtype is not a string");
+    /* one that is unknown stops who needs the array (chl_view_take) */
     to->view.element = size <= sizeof text ? element_of(text, size) : CHL_ELEMENT_UNKNOWN;
-    if (to->view.element == CHL_ELEMENT_UNKNOWN)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: \"%s\" has a dtype that is not supported: convert it to float32",
-                        r->file, to->key);
     return CHL_OK;
 }
 
@@ -162,9 +160,9 @@ static chl_status read_shape(reader *r, row *to) {
         uint64_t size;
         if (!eat_number(r, &size)) return damaged(r, "a size in a shape is not a plain number");
         if (to->view.rank == CHL_MAX_RANK)
-            return chl_fail(CHL_ERR_UNSUPPORTED, "%s: \"%s\" has more than %d dimensions", r->file,
-                            to->key, CHL_MAX_RANK);
-        to->view.dim[to->view.rank++] = (int64_t)size;
+            to->deep = true;
+        else
+            to->view.dim[to->view.rank++] = (int64_t)size;
     } while (eat(r, ','));
     return eat(r, ']') ? CHL_OK : damaged(r, "a shape does not end");
 }
@@ -303,7 +301,8 @@ static chl_status place_rows(reader *r, uint64_t available) {
         for (int32_t k = 0; k < to->view.rank; k++)
             if (__builtin_mul_overflow(bytes, (uint64_t)to->view.dim[k], &bytes))
                 bytes = UINT64_MAX;
-        if (bytes != to->end - to->begin)
+        const bool known = to->view.element != CHL_ELEMENT_UNKNOWN && !to->deep;
+        if (known && bytes != to->end - to->begin)
             return chl_fail(CHL_ERR_FORMAT,
                             "%s: \"%s\" has a shape that does not fit its %llu bytes: the file is "
                             "damaged, fetch it again",
@@ -316,6 +315,14 @@ static chl_status place_rows(reader *r, uint64_t available) {
                         "it again",
                         r->file, (unsigned long long)(available - expected));
     return CHL_OK;
+}
+
+static chl_status take_row(const reader *r, const row *from) {
+    if (!from->deep) return chl_view_take(&from->view, from->key, r->into);
+    char why[CHL_KEY_LENGTH + 256];
+    snprintf(why, sizeof why, "%.200s: \"%s\" has more than %d dimensions", r->file, from->key,
+             CHL_MAX_RANK);
+    return chl_params_add_unreadable(r->into, from->key, why);
 }
 
 chl_status chl_safetensors_parse(const uint8_t *data, size_t size, const char *name,
@@ -338,7 +345,7 @@ chl_status chl_safetensors_parse(const uint8_t *data, size_t size, const char *n
         view->storage = data + LENGTH_BYTES + length + r.rows[i].begin;
         view->storage_bytes = r.rows[i].end - r.rows[i].begin;
         chl_view_pack(view);
-        CHL_TRY_GOTO(chl_view_copy(view, r.rows[i].key, into));
+        CHL_TRY_GOTO(take_row(&r, &r.rows[i]));
     }
 done:
     for (int64_t i = 0; i < r.count; i++) free(r.rows[i].key);
@@ -431,6 +438,9 @@ static chl_status write_array(const chl_array *array, chl_element floats, const 
 chl_status chl_safetensors_write(const chl_params *params, chl_element floats, const char *path) {
     char *header = NULL;
     size_t length = 0;
+    for (int64_t i = 0; i < params->count; i++)
+        if (params->array[i].problem)
+            return chl_fail(CHL_ERR_UNSUPPORTED, "%s", params->array[i].problem);
     if (chl_params_find(params, "__metadata__"))
         return chl_fail(
             CHL_ERR_ARGUMENT,

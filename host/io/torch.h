@@ -24,8 +24,8 @@ typedef struct chl_torch_source {
 } chl_torch_source;
 
 /* Adds what `root` holds to `into`:
- * - of a training checkpoint, the network: the first of g_ema, G_ema, state_dict, model that the
- * dict has, repeatedly; a `latent_avg` beside it is kept;
+ * - of a training checkpoint, the network: the first of g_ema, G_ema, ema, state_dict, model, ...
+ * (averaged weights first) that the dict has, repeatedly; a `latent_avg` beside it is kept;
  * - nested dicts and modules as dotted names; of a module parameters, buffers (those it would save)
  *   and submodules; of a TorchScript object its tensors and submodules;
  * - Python numbers in dicts as rank-0 arrays; a bare tensor as "array"; everything else is logged

@@ -6,6 +6,7 @@
  * _rebuild_from_type_v2(function, type, arguments, state) for a subclass. The view it describes is
  * checked and copied by chl_view_copy. */
 #include "io/torch_tensor.h"
+#include <stdio.h>
 #include <string.h>
 
 /* A parameter of a parameter of ... is never nested deeper than this. */
@@ -93,9 +94,9 @@ chl_status chl_torch_spend(chl_torch_budget *budget, size_t bytes, const char *k
     return CHL_OK;
 }
 
-chl_status chl_torch_tensor(chl_pickle_value *value, const char *key,
-                            const chl_torch_source *source, chl_torch_budget *budget,
-                            chl_params *into) {
+static chl_status read_tensor(chl_pickle_value *value, const char *key,
+                              const chl_torch_source *source, chl_torch_budget *budget,
+                              chl_params *into) {
     const char *file = into->source;
     const chl_pickle_value *callee = NULL, *arguments = NULL;
     CHL_TRY(find_rebuild(value, key, file, &callee, &arguments));
@@ -127,4 +128,22 @@ chl_status chl_torch_tensor(chl_pickle_value *value, const char *key,
     const int64_t before = into->count;
     CHL_TRY(chl_view_copy(&view, key, into));
     return chl_torch_spend(budget, (size_t)chl_bytes(&into->array[before].desc), key, file);
+}
+
+chl_status chl_torch_tensor(chl_pickle_value *value, const char *key,
+                            const chl_torch_source *source, chl_torch_budget *budget,
+                            chl_params *into) {
+    const chl_status status = read_tensor(value, key, source, budget, into);
+    if (status != CHL_ERR_UNSUPPORTED) return status;
+    char why[1024], quoted[CHL_KEY_LENGTH + 3];
+    const char *text = chl_error();
+    const size_t file = strlen(into->source);
+    snprintf(quoted, sizeof quoted, "\"%s\"", key);
+    if (strstr(text, quoted))
+        snprintf(why, sizeof why, "%s", text);
+    else /* about the storage alone */
+        snprintf(why, sizeof why, "%s: %s%s", into->source, quoted,
+                 strncmp(text, into->source, file) == 0 ? text + file : text);
+    CHL_TRY(chl_torch_spend(budget, sizeof why, key, into->source));
+    return chl_params_add_unreadable(into, key, why);
 }

@@ -13,7 +13,7 @@ typedef struct chl_torch_budget {
 } chl_torch_budget;
 chl_status chl_torch_spend(chl_torch_budget *budget, size_t bytes, const char *key,
                            const char *file);
-/* Adds the tensor to `into` under `key`. */
+/* Adds the tensor to `into` under `key`; of a kind that cannot be read, its name. */
 chl_status chl_torch_tensor(chl_pickle_value *value, const char *key,
                             const chl_torch_source *source, chl_torch_budget *budget,
                             chl_params *into);

@@ -193,7 +193,10 @@ static chl_status walk(walker *w, value *v, bool numbers) {
 
 /* Training checkpoints hold the network beside optimisers and options. */
 static value *unwrap(value *root, value **latent_avg) {
-    static const char *const wanted[] = {"g_ema", "G_ema", "state_dict", "model"};
+    static const char *const wanted[] = {
+        "g_ema",          "G_ema",      "ema",        "model_ema",        "ema_state_dict",
+        "state_dict_ema", "params_ema", "state_dict", "model_state_dict", "model",
+        "params",         "generator",  "net",        "network",          "module"};
     *latent_avg = NULL;
     for (int level = 0; level < MAX_UNWRAPS; level++) {
         const value *dict = dict_of(root);
@@ -223,8 +226,9 @@ chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_pa
     if (latent_avg && !chl_params_find(into, "latent_avg"))
         CHL_TRY(chl_torch_tensor(latent_avg, "latent_avg", source, &w.budget, into));
     if (into->count) return CHL_OK;
-    return chl_fail(CHL_ERR_FORMAT,
-                    "%s: no weights were found (searched g_ema, G_ema, state_dict, model and the "
-                    "top level for tensors): expected the checkpoint of a network",
-                    into->source);
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s: no weights were found (searched g_ema, G_ema, ema, state_dict, model and "
+        "similar entries and the top level for tensors): expected the checkpoint of a network",
+        into->source);
 }

@@ -3,6 +3,7 @@
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/torch.h"
+#include "io/weight_shards.h"
 #include <string.h>
 #include <strings.h>
 
@@ -50,7 +51,7 @@ static bool is_safetensors(const uint8_t *data, size_t size) {
     return size > 8 && data[8] == '{' && memcmp(data + 4, "\0\0\0\0", 4) == 0;
 }
 
-chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
+static chl_status parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
     if (is_safetensors(data, size)) return chl_safetensors_parse(data, size, name, into);
     if (starts(data, size, "PK\x03\x04")) return chl_torch_zip_parse(data, size, name, into);
     if (starts(data, size, "\x93NUMPY")) return chl_npy_parse(data, size, name, into);
@@ -61,19 +62,37 @@ chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name,
     return refuse(data, size, name);
 }
 
+/* Where no array at all can be read, the reason is the file's error. */
+chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
+    CHL_TRY(parse(data, size, name, into));
+    const char *problem = NULL;
+    for (int64_t i = 0; i < into->count; i++) {
+        if (!into->array[i].problem) return CHL_OK;
+        if (!problem) problem = into->array[i].problem;
+    }
+    return problem ? chl_fail(CHL_ERR_UNSUPPORTED, "%s", problem) : CHL_OK;
+}
+
+chl_status chl_weights_add(const char *path, chl_params *into) {
+    chl_file_bytes file = {0};
+    CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
+    const chl_status status = chl_weights_parse(file.data, file.size, path, into);
+    chl_file_bytes_free(&file);
+    return status;
+}
+
 chl_status chl_weights_read(const char *path, chl_params **out) {
     chl_status status;
-    chl_file_bytes file = {0};
     chl_params *params = NULL;
+    bool several = false;
     *out = NULL;
-    CHL_TRY_GOTO(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
     CHL_TRY_GOTO(chl_params_new(path, &params));
-    CHL_TRY_GOTO(chl_weights_parse(file.data, file.size, path, params));
+    CHL_TRY_GOTO(chl_weights_read_shards(path, params, &several));
+    if (!several) CHL_TRY_GOTO(chl_weights_add(path, params));
     *out = params;
     params = NULL;
 done:
     chl_params_free(params);
-    chl_file_bytes_free(&file);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* Weight files of every usual kind: safetensors; PyTorch .pt/.pth (zip, TorchScript archive, the
  * stream of versions before 1.6); NVIDIA's network .pkl; a single .npy. The kind is recognised by
- * the content, never by the name. Nothing in a file is ever executed (io/pickle.h).
+ * the content, never by the name. Nothing in a file is ever executed (io/pickle.h). Shards are read
+ * as one: by their index (model.safetensors.index.json), or by the folder that holds them.
  *
  *     chl_params *params;
  *     CHL_TRY(chl_weights_read("ffhq.pkl", &params));
@@ -15,6 +16,8 @@
 #include "base/params.h"
 
 chl_status chl_weights_read(const char *path, chl_params **out);
+/* Adds the arrays of one more file. */
+chl_status chl_weights_add(const char *path, chl_params *into);
 /* The same for bytes in memory; `name` is for error texts. */
 chl_status chl_weights_parse(const uint8_t *data, size_t size, const char *name, chl_params *into);
 

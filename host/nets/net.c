@@ -64,10 +64,10 @@ static bool fits(const chl_desc *have, const chl_desc *want) {
 static chl_array *look_up(chl_net *net, const char *name) {
     if (chl_graph_status(net->graph) != CHL_OK) return NULL;
     chl_array *array = chl_params_find(net->params, name);
-    if (!array)
-        chl_graph_fail(net->graph, CHL_ERR_KEY,
-                       "%s: the weight \"%s\" is missing: is this the file of another network?",
-                       net->params->source, name);
+    if (!array) {
+        const chl_status status = chl_params_missing(net->params, name);
+        chl_graph_fail(net->graph, status, "%s", chl_error());
+    }
     return array;
 }
 
@@ -139,10 +139,7 @@ bool chl_params_has(const chl_params *params, const char *format, ...) {
 
 static chl_status require(const chl_params *params, int rank, chl_array **out, const char *name) {
     *out = chl_params_find(params, name);
-    if (!*out)
-        return chl_fail(CHL_ERR_KEY,
-                        "%s: the weight \"%s\" is missing: is this the file of another network?",
-                        params->source, name);
+    if (!*out) return chl_params_missing(params, name);
     if (rank && (*out)->desc.rank != rank) {
         char text[SHAPE_LENGTH];
         return chl_fail(CHL_ERR_SHAPE, "%s: \"%s\" is %s where %d dimensions are expected",

@@ -165,7 +165,8 @@ CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int
 CHL_API void chl_release(void *memory);
 
 /* --- weights ---------------------------------------------------------------------------------- */
-/* Receives one array of a weight file: its name, "f32" or "i32", its shape dim [rank]. */
+/* Receives one array of a weight file: its name, "f32" or "i32" ("unreadable" for a type that no
+ * network here uses, with rank 0), its shape dim [rank]. */
 typedef void (*chl_array_callback)(void *user, const char *name, const char *dtype, int rank,
                                    const int64_t *dim);
 /* Calls `callback` for every array of a weight file, in the order of the file. */

@@ -2,6 +2,7 @@
  * tests/fixtures/make_weights.py; the numbers here are written independently, by hand. */
 #include "io/safetensors.h"
 #include "io/weights.h"
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +137,9 @@ static void archives_list_every_tensor_and_modules_what_they_save(void **unused)
 
 static void nvidia_pickles_give_the_averaged_generator(void **unused) {
     (void)unused;
-    static const char *const files[] = {FIXTURE("nvidia_3.pkl"), FIXTURE("nvidia_4.pkl")};
+    /* protocol 2 has no byte strings: people save pickles again with it */
+    static const char *const files[] = {FIXTURE("nvidia_2.pkl"), FIXTURE("nvidia_3.pkl"),
+                                        FIXTURE("nvidia_4.pkl")};
     float ramp[36];
     for (int i = 0; i < 36; i++) ramp[i] = (float)i;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -213,6 +216,72 @@ static void short_forms_of_pickle_numbers_are_read(void **unused) {
     if (chl_weights_parse(file, sizeof file, "memory", p) != CHL_OK) fail_msg("%s", chl_error());
     expect_integers(p, "x", 1, DIMS(1), INTS(5));
     chl_params_free(p);
+}
+
+/* Arrays of types that no network here uses stop nobody who does not need them. */
+static void an_array_that_cannot_be_read_stops_only_who_needs_it(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *name, *why;
+    } problems[] = {{"step", "integers beyond 32 bits"},
+                    {"mask", "expanded view"},
+                    {"spectrum", "ComplexFloatStorage"},
+                    {"deep", "has rank 7"},
+                    {"quantised", "quantised, sparse or otherwise special"}};
+    chl_params *p = read_fixture(FIXTURE("unreadable.pt"));
+    assert_int_equal(p->count, 6);
+    expect_floats(p, "w", 1, DIMS(3), FLOATS(0, 1, 2));
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        assert_null(chl_params_find(p, problems[i].name));
+        assert_non_null(strstr(chl_params_problem(p, problems[i].name), problems[i].why));
+        assert_int_equal(chl_params_missing(p, problems[i].name), CHL_ERR_UNSUPPORTED);
+        assert_non_null(strstr(chl_error(), problems[i].name));
+    }
+    assert_null(chl_params_problem(p, "w"));
+    assert_int_equal(chl_params_missing(p, "v"), CHL_ERR_KEY);
+    /* what is written must be whole */
+    assert_int_equal(chl_safetensors_write(p, CHL_ELEMENT_F32, "/tmp/never"), CHL_ERR_UNSUPPORTED);
+    chl_params_free(p);
+
+    static const char header[] = "{\"a\":{\"dtype\":\"U16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                                 "\"b\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[4,8]},"
+                                 "\"c\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1],"
+                                 "\"data_offsets\":[8,9]}}";
+    uint8_t file[8 + sizeof header - 1 + 9] = {sizeof header - 1};
+    memcpy(file + 8, header, sizeof header - 1);
+    assert_int_equal(chl_params_new("memory", &p), CHL_OK);
+    if (chl_weights_parse(file, sizeof file, "memory", p) != CHL_OK) fail_msg("%s", chl_error());
+    expect_integers(p, "b", 1, DIMS(1), INTS(0));
+    assert_non_null(strstr(chl_params_problem(p, "a"), "element type"));
+    assert_non_null(strstr(chl_params_problem(p, "c"), "more than 6 dimensions"));
+    chl_params_free(p);
+}
+
+static void numbers_that_are_not_finite_are_found(void **unused) {
+    (void)unused;
+    static const float wrong[] = {NAN, -NAN, INFINITY, -INFINITY};
+    for (int length = 1; length < 70; length += 17)
+        for (size_t i = 0; i < 4 * (size_t)length; i++) {
+            chl_params *p;
+            float *data;
+            assert_int_equal(chl_params_new("w.pt", &p), CHL_OK);
+            assert_int_equal(
+                chl_params_add(p, "fc.bias",
+                               (chl_desc){.dtype = CHL_F32, .rank = 1, .dim = {length}},
+                               (void **)&data),
+                CHL_OK);
+            for (int k = 0; k < length; k++) data[k] = k % 2 ? FLT_MAX : -FLT_MIN / 2;
+            assert_int_equal(chl_params_check_finite(p), CHL_OK);
+            data[i / 4] = wrong[i % 4];
+            assert_int_equal(chl_params_check_finite(p), CHL_ERR_NUMERIC);
+            char place[64];
+            snprintf(place, sizeof place, "number %zu of %d", i / 4 + 1, length);
+            if (!strstr(chl_error(), "w.pt: \"fc.bias\"") || !strstr(chl_error(), place))
+                fail_msg("%s", chl_error());
+            chl_params_ignore_suffix(p, "bias"); /* known, and not needed */
+            assert_int_equal(chl_params_check_all_used(p), CHL_OK);
+            chl_params_free(p);
+        }
 }
 
 static char folder[] = "/tmp/chladni-weights-XXXXXX";
@@ -343,6 +412,7 @@ static void what_is_no_readable_file_is_refused_at_once(void **unused) {
     refuse(FIXTURE("no-such-file.pt"), CHL_ERR_IO, "No such file");
     refuse(folder, CHL_ERR_IO, "is a directory");
     refuse_content("", 0, CHL_ERR_FORMAT, "is empty");
+    refuse("/dev/null", CHL_ERR_IO, "not a regular file");
     snprintf(path, sizeof path, "%s/pipe", folder);
     assert_int_equal(mkfifo(path, 0600), 0);
     refuse(path, CHL_ERR_IO, "not a regular file"); /* at once, not when somebody writes to it */
@@ -353,6 +423,71 @@ static void what_is_no_readable_file_is_refused_at_once(void **unused) {
     chmod(path, 0);
     refuse(path, CHL_ERR_IO, "Permission denied");
     unlink(path);
+}
+
+/* --- shards ----------------------------------------------------------------------------------- */
+static char *in_folder(const char *name) {
+    static char path[4][96];
+    static int next;
+    char *to = path[next++ % 4];
+    snprintf(to, sizeof path[0], "%s/%s", folder, name);
+    return to;
+}
+
+static void write_shard(const char *name, const char *array, float value) {
+    chl_params *p;
+    float *data;
+    assert_int_equal(chl_params_new("shard", &p), CHL_OK);
+    assert_int_equal(chl_params_add(p, array, (chl_desc){.dtype = CHL_F32, .rank = 1, .dim = {1}},
+                                    (void **)&data),
+                     CHL_OK);
+    *data = value;
+    assert_int_equal(chl_weights_write_safetensors(p, in_folder(name)), CHL_OK);
+    chl_params_free(p);
+}
+
+static void write_index(const char *text) {
+    FILE *file = fopen(in_folder("model.safetensors.index.json"), "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void shards_are_read_as_one_by_index_or_folder(void **unused) {
+    (void)unused;
+    const char *index = "model.safetensors.index.json";
+    write_shard("model-1.safetensors", "a", 1);
+    write_shard("model-2.safetensors", "b", 2);
+    write_index("{\"metadata\":{\"total_size\":8},\"weight_map\":{\"b\":\"model-2.safetensors\","
+                "\"a\":\"model-1.safetensors\"}}");
+    for (int i = 0; i < 2; i++) {
+        chl_params *p = read_fixture(i ? folder : in_folder(index));
+        assert_int_equal(p->count, 2);
+        expect_floats(p, "a", 1, DIMS(1), FLOATS(1));
+        expect_floats(p, "b", 1, DIMS(1), FLOATS(2));
+        chl_params_free(p);
+    }
+    write_index("{\"weight_map\":{\"c\":\"model-2.safetensors\"}}");
+    refuse(in_folder(index), CHL_ERR_KEY, "\"c\" is not in model-2.safetensors");
+    write_index("{\"weight_map\":{\"a\":\"../x.safetensors\"}}");
+    refuse(in_folder(index), CHL_ERR_FORMAT, "beside the index");
+    write_index("{\"weight_map\":{\"a\":7}}");
+    refuse(in_folder(index), CHL_ERR_FORMAT, "beside the index");
+    write_index("{\"weight_map\":{}}");
+    refuse(in_folder(index), CHL_ERR_FORMAT, "is empty");
+    write_index("{\"weight_map\":[");
+    refuse(in_folder(index), CHL_ERR_FORMAT, "is no index of shards");
+    write_index("{\"weight_map\":{\"a\":\"model-3.safetensors\"}}");
+    chl_params *none;
+    assert_int_equal(chl_weights_read(in_folder(index), &none), CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "model-3.safetensors"));
+    unlink(in_folder(index));
+    unlink(in_folder("model-1.safetensors"));
+    unlink(in_folder("model-2.safetensors"));
+    write_shard("model.safetensors", "a", 3);
+    chl_params *p = read_fixture(folder);
+    expect_floats(p, "a", 1, DIMS(1), FLOATS(3));
+    chl_params_free(p);
+    unlink(in_folder("model.safetensors"));
 }
 
 static void other_kinds_of_files_are_named(void **unused) {
@@ -366,6 +501,17 @@ static void other_kinds_of_files_are_named(void **unused) {
     REFUSE("\x1f\x8b\x08\0\0\0\0\0\0\0", CHL_ERR_UNSUPPORTED, "unpack it first");
     REFUSE("\x89HDF\r\n\x1a\n", CHL_ERR_UNSUPPORTED, "HDF5");
     REFUSE("hello, world", CHL_ERR_FORMAT, "unknown kind");
+    /* StyleGAN's and ProGAN's pickles: a tuple of networks, a network alone */
+    REFUSE("\x80\x02("
+           "cdnnlib.tflib.network\nNetwork\n)\x81Nt.",
+           CHL_ERR_UNSUPPORTED, "legacy.py");
+    REFUSE("\x80\x02("
+           "cdnnlib.tflib.network\nNetwork\n)\x81NNt.",
+           CHL_ERR_UNSUPPORTED, "TensorFlow");
+    REFUSE("\x80\x02"
+           "cdnnlib.tflib.network\nNetwork\n)\x81.",
+           CHL_ERR_UNSUPPORTED, "TensorFlow");
+    REFUSE("\x80\x02(ctfutil\nNetwork\n)\x81l.", CHL_ERR_UNSUPPORTED, "TensorFlow");
     REFUSE("\x80", CHL_ERR_FORMAT, "unknown kind");
     REFUSE("PK\x03\x04", CHL_ERR_FORMAT, "cut short");
     refuse_content(tar, sizeof tar, CHL_ERR_UNSUPPORTED, "tar archive");
@@ -385,6 +531,9 @@ int main(void) {
         cmocka_unit_test(what_is_written_is_read_back_and_replaces_at_once),
         cmocka_unit_test(what_is_no_readable_file_is_refused_at_once),
         cmocka_unit_test(other_kinds_of_files_are_named),
+        cmocka_unit_test(an_array_that_cannot_be_read_stops_only_who_needs_it),
+        cmocka_unit_test(numbers_that_are_not_finite_are_found),
+        cmocka_unit_test(shards_are_read_as_one_by_index_or_folder),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
