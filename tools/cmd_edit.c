@@ -160,12 +160,14 @@ int command_edit(int argc, char **argv) {
                     .adam_eps = 1e-8f,
                     .batch = 4,
                     .levels = "-24,-18,-12,-6,0"};
+    int label = 0;
+    bool given = false;
     const option options[] = {
         {"image", NULL, OPTION_TEXT, &job.image, "P",
          "picture to edit (PNG, JPEG, WebP, HEIC); it is inverted first", NULL},
         {"seed", "seeds", OPTION_TEXT, &job.seeds, "N",
          "seed of the picture to edit, or several: 1,5,8-10", NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy", "W+ code to edit", NULL},
+        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy|W.npz|W.pt", "W+ code to edit", NULL},
         {"sound", "audio-path", OPTION_TEXTS, &job.sound, "S",
          "sound that guides the edit (WAV, FLAC, OGG, MP3); given several times: one edit per "
          "sound",
@@ -229,6 +231,8 @@ int command_edit(int argc, char **argv) {
          "truncation of a seed's latent (default 0.7)", NULL},
         {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N",
          "steps of the inversion (default 300)", NULL},
+        {"class", NULL, OPTION_INT, &label, "N", "class of a generator with classes, from 0",
+         &given},
         {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
          "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
         {"batch", NULL, OPTION_INT, &job.batch, "N", "edits optimised at once (default 4)", NULL},
@@ -249,6 +253,9 @@ int command_edit(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done && given && label < 0)
+        code = usage_error(&line, "--class must be >= 0, got %d", label);
+    if (given) job.models.generator_class = label + 1;
     if (code == EXIT_OK && !done) code = check(&line, &job);
     if (code == EXIT_OK && !done) code = edit_read_choices(&line, &job);
     if (code == EXIT_OK && !done) code = check_counts(&line, &job);

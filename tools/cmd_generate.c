@@ -138,15 +138,19 @@ static int check(const command_line *line, generate_job *job) {
 
 int command_generate(int argc, char **argv) {
     generate_job job = {.models = {.size = sizeof job.models}, .truncation = 0.7f};
+    int label = 0;
+    bool given = false;
     const option options[] = {
         {"seeds", "seed", OPTION_TEXT, &job.seeds, "0-9", "seeds: 0-9 or 1,5,8", NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy",
+        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy|W.npz|W.pt",
          "W+ codes, rows x latent or N x rows x latent", NULL},
         {"out", NULL, OPTION_TEXT, &job.out, "P.png|X.npy",
          "picture files, or one float32 array N x 3 x H x W in [-1,1]", NULL},
         MODEL_OPTIONS(job.models, false),
         {"truncation", "trunc", OPTION_FLOAT, &job.truncation, "X",
          "truncation towards the mean of W (default 0.7; 1: none)", NULL},
+        {"class", NULL, OPTION_INT, &label, "N", "class of a generator with classes, from 0",
+         &given},
         {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
          "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
     };
@@ -158,6 +162,9 @@ int command_generate(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done && given && label < 0)
+        code = usage_error(&line, "--class must be >= 0, got %d", label);
+    if (given) job.models.generator_class = label + 1;
     if (code == EXIT_OK && !done) code = check(&line, &job);
     if (code == EXIT_OK && !done) code = run(&line, &job);
     free(job.seed);

@@ -32,6 +32,7 @@ static const struct {
     {"face", "--face"},
     {"force", "--force"},
     {"generator", "--generator"},
+    {"generator_class", "--class"},
     {"judge", "--judge"},
     {"labels", "--labels"},
     {"latent_weight", "--latent-weight"},

@@ -2,6 +2,7 @@
 #include "base/options.h"
 #include "graph/graph.h"
 #include "io/npy.h"
+#include "io/one_array.h"
 #include "io/safetensors.h"
 #include "io/weights.h"
 #include "nets/small_models.h"
@@ -13,7 +14,7 @@ chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **dat
     chl_desc desc;
     void *values;
     *data = NULL;
-    CHL_TRY(chl_npy_read(path, &desc, &values));
+    CHL_TRY(chl_one_array_read(path, &desc, &values));
     if (desc.dtype != CHL_F32) {
         free(values);
         return chl_fail(CHL_ERR_FORMAT, "%s: the array must be float32, got whole numbers", path);

@@ -74,6 +74,7 @@ static bool eat_shape(cursor *c, chl_view *view) {
     return true;
 }
 
+/* '<' and '>' are the byte orders, '|' is none. */
 static chl_element element_of(const char *descr) {
     static const struct {
         const char *descr;
@@ -81,8 +82,10 @@ static chl_element element_of(const char *descr) {
     } known[] = {{"<f4", CHL_ELEMENT_F32}, {"<f8", CHL_ELEMENT_F64}, {"<f2", CHL_ELEMENT_F16},
                  {"<i4", CHL_ELEMENT_I32}, {"<i8", CHL_ELEMENT_I64}, {"<i2", CHL_ELEMENT_I16},
                  {"|i1", CHL_ELEMENT_I8},  {"|u1", CHL_ELEMENT_U8},  {"|b1", CHL_ELEMENT_BOOL}};
+    const char first = descr[0] == '>' ? '<' : descr[0];
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(descr, known[i].descr) == 0) return known[i].element;
+        if (first == known[i].descr[0] && strcmp(descr + 1, known[i].descr + 1) == 0)
+            return known[i].element;
     return CHL_ELEMENT_UNKNOWN;
 }
 
@@ -109,7 +112,28 @@ static bool eat_header(cursor *c, chl_view *view, char *descr, size_t capacity, 
     return seen_descr && seen_order && seen_shape && c->at == c->end;
 }
 
+/* Copies a view of big-endian elements, by way of a little-endian copy of them all. */
+static chl_status copy_swapped(const chl_view *view, const char *key, chl_params *into) {
+    const size_t each = (size_t)chl_element_bytes(view->element);
+    const size_t size = view->storage_bytes / each * each;
+    uint8_t *swapped = malloc(size ? size : 1);
+    if (!swapped) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", into->source);
+    for (size_t i = 0; i < size; i++)
+        swapped[i] = view->storage[i / each * each + (each - 1 - i % each)];
+    chl_view little = *view;
+    little.storage = swapped;
+    little.storage_bytes = size;
+    const chl_status status = chl_view_copy(&little, key, into);
+    free(swapped);
+    return status;
+}
+
 chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
+    return chl_npy_parse_as(CHL_UNNAMED_ARRAY, data, size, name, into);
+}
+
+chl_status chl_npy_parse_as(const char *key, const uint8_t *data, size_t size, const char *name,
+                            chl_params *into) {
     if (size < MAGIC_LENGTH + 4 || memcmp(data, MAGIC, MAGIC_LENGTH) != 0)
         return chl_fail(CHL_ERR_FORMAT, "%s: is not a NumPy .npy file", name);
     const int version = data[MAGIC_LENGTH], length_bytes = version == 1 ? 2 : 4;
@@ -157,7 +181,7 @@ chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl
                 stride = INT64_MAX;
         }
     }
-    return chl_view_copy(&view, CHL_UNNAMED_ARRAY, into);
+    return descr[0] == '>' ? copy_swapped(&view, key, into) : chl_view_copy(&view, key, into);
 }
 
 chl_status chl_npy_read(const char *path, chl_desc *desc, void **data) {

@@ -9,6 +9,9 @@
 /* Adds the array in `data` to `into` under CHL_UNNAMED_ARRAY. Little-endian f2, f4, f8 (to
  * float32), b1, u1, i1, i2, i4, i8 (to int32); C or Fortran order, row-major afterwards. */
 chl_status chl_npy_parse(const uint8_t *data, size_t size, const char *name, chl_params *into);
+/* The same under another key than CHL_UNNAMED_ARRAY. */
+chl_status chl_npy_parse_as(const char *key, const uint8_t *data, size_t size, const char *name,
+                            chl_params *into);
 
 /* Reads a file. `*data` holds chl_bytes(desc) bytes, 64-byte aligned; release it with free(). */
 chl_status chl_npy_read(const char *path, chl_desc *desc, void **data);

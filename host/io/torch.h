@@ -28,7 +28,8 @@ typedef struct chl_torch_source {
  * (averaged weights first) that the dict has, repeatedly; a `latent_avg` beside it is kept;
  * - nested dicts and modules as dotted names; of a module parameters, buffers (those it would save)
  *   and submodules; of a TorchScript object its tensors and submodules;
- * - Python numbers in dicts as rank-0 arrays; a bare tensor as "array"; everything else is logged
+ * - Python numbers in dicts as rank-0 arrays; a bare tensor as "array", a list of tensors as
+ *   "0", "1", ...; everything else is logged
  *   at debug level and ignored. Finally the prefix "module." of DataParallel is removed. */
 chl_status chl_torch_collect(chl_pickle_value *root, const chl_torch_source *source,
                              chl_params *into);

@@ -10,6 +10,7 @@
  * far above what any network needs. */
 #include "io/torch_facts.h"
 #include "io/torch_tensor.h"
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_DEPTH 64
@@ -213,6 +214,17 @@ static value *unwrap(value *root, value **latent_avg) {
     return root;
 }
 
+/* A list of tensors, as torch.save([w, ...]) writes: "0", "1", ... */
+static chl_status walk_list(walker *w, const value *list) {
+    CHL_TRY(charge(w, list->list.count));
+    for (int64_t i = 0; i < list->list.count; i++) {
+        if (!chl_torch_is_tensor(list->list.item[i])) continue;
+        snprintf(w->key, sizeof w->key, "%lld", (long long)i);
+        CHL_TRY(walk(w, list->list.item[i], false));
+    }
+    return CHL_OK;
+}
+
 chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_params *into) {
     walker w = {.source = source, .into = into};
     if (__builtin_mul_overflow(source->size, BUDGET_FACTOR, &w.budget.left))
@@ -221,7 +233,10 @@ chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_pa
     value *latent_avg;
     root = unwrap(root, &latent_avg);
     if (chl_torch_is_tensor(root)) memcpy(w.key, "array", sizeof "array");
-    CHL_TRY(walk(&w, root, true));
+    if (root->kind == CHL_PICKLE_LIST || root->kind == CHL_PICKLE_TUPLE)
+        CHL_TRY(walk_list(&w, root));
+    else
+        CHL_TRY(walk(&w, root, true));
     CHL_TRY(chl_params_strip(into, "module."));
     if (latent_avg && !chl_params_find(into, "latent_avg"))
         CHL_TRY(chl_torch_tensor(latent_avg, "latent_avg", source, &w.budget, into));

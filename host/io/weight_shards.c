@@ -1,9 +1,8 @@
-/* Hugging Face's index of shards:
+/* Weights that are one file or several, as Hugging Face divides them. Its index of shards:
  *
  *     {"metadata": {...}, "weight_map": {"visual.proj": "model-00001-of-00002.safetensors", ...}}
  *
  * The shards lie beside the index. */
-#include "io/weight_shards.h"
 #include "io/weights.h"
 #include <jansson.h>
 #include <string.h>
@@ -103,11 +102,29 @@ static chl_status read_folder(const char *folder, chl_params *into) {
         folder);
 }
 
-chl_status chl_weights_read_shards(const char *path, chl_params *into, bool *several) {
+/* Reads what `path` stands for when it is not one file: an index (*.index.json), or a folder with
+ * an index or with a single file of a usual name. *several tells whether it was that; when not,
+ * nothing was done. */
+static chl_status read_shards(const char *path, chl_params *into, bool *several) {
     struct stat about;
     const bool folder = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
     const bool index = !folder && ends_with(path, ".index.json") && is_file(path);
     *several = folder || index;
     if (folder) return read_folder(path, into);
     return index ? read_index(path, into) : CHL_OK;
+}
+
+chl_status chl_weights_read(const char *path, chl_params **out) {
+    chl_status status;
+    chl_params *params = NULL;
+    bool several = false;
+    *out = NULL;
+    CHL_TRY_GOTO(chl_params_new(path, &params));
+    CHL_TRY_GOTO(read_shards(path, params, &several));
+    if (!several) CHL_TRY_GOTO(chl_weights_add(path, params));
+    *out = params;
+    params = NULL;
+done:
+    chl_params_free(params);
+    return status;
 }

@@ -1,9 +1,9 @@
 #include "io/weights.h"
 #include "base/file_bytes.h"
 #include "io/npy.h"
+#include "io/npz.h"
 #include "io/safetensors.h"
 #include "io/torch.h"
-#include "io/weight_shards.h"
 #include <string.h>
 #include <strings.h>
 
@@ -53,7 +53,9 @@ static bool is_safetensors(const uint8_t *data, size_t size) {
 
 static chl_status parse(const uint8_t *data, size_t size, const char *name, chl_params *into) {
     if (is_safetensors(data, size)) return chl_safetensors_parse(data, size, name, into);
-    if (starts(data, size, "PK\x03\x04")) return chl_torch_zip_parse(data, size, name, into);
+    if (starts(data, size, "PK\x03\x04"))
+        return chl_npz_is(data, size) ? chl_npz_parse(data, size, name, into)
+                                      : chl_torch_zip_parse(data, size, name, into);
     if (starts(data, size, "\x93NUMPY")) return chl_npy_parse(data, size, name, into);
     if (starts(data, size, "\x80") && size > 1 && data[1] >= 2 && data[1] <= 5)
         return chl_torch_is_legacy(data, size) ? chl_torch_legacy_parse(data, size, name, into)
@@ -78,21 +80,6 @@ chl_status chl_weights_add(const char *path, chl_params *into) {
     CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
     const chl_status status = chl_weights_parse(file.data, file.size, path, into);
     chl_file_bytes_free(&file);
-    return status;
-}
-
-chl_status chl_weights_read(const char *path, chl_params **out) {
-    chl_status status;
-    chl_params *params = NULL;
-    bool several = false;
-    *out = NULL;
-    CHL_TRY_GOTO(chl_params_new(path, &params));
-    CHL_TRY_GOTO(chl_weights_read_shards(path, params, &several));
-    if (!several) CHL_TRY_GOTO(chl_weights_add(path, params));
-    *out = params;
-    params = NULL;
-done:
-    chl_params_free(params);
     return status;
 }
 

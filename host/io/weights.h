@@ -1,5 +1,5 @@
 /* Weight files of every usual kind: safetensors; PyTorch .pt/.pth (zip, TorchScript archive, the
- * stream of versions before 1.6); NVIDIA's network .pkl; a single .npy. The kind is recognised by
+ * stream of versions before 1.6); NVIDIA's network .pkl; .npy and .npz. The kind is recognised by
  * the content, never by the name. Nothing in a file is ever executed (io/pickle.h). Shards are read
  * as one: by their index (model.safetensors.index.json), or by the folder that holds them.
  *

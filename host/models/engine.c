@@ -12,7 +12,8 @@ static chl_status try_merges(const char *vocab) {
 
 static chl_status open_generator(chl_engine *engine, const chl_engine_options *options) {
     if (!options->generator) return CHL_OK;
-    const chl_generator_settings settings = {.conv_clamp = options->conv_clamp};
+    const chl_generator_settings settings = {.conv_clamp = options->conv_clamp,
+                                             .class_number = (int)options->generator_class};
     return chl_generator_open(&engine->place, options->generator, &settings, &engine->generator);
 }
 

@@ -22,6 +22,7 @@
 
 typedef struct chl_generator_settings {
     float conv_clamp; /* 0: by the file's kind; < 0: none */
+    int class_number; /* 1 + the class; 0: the generator must have none */
 } chl_generator_settings;
 
 typedef struct chl_generator_sizes {

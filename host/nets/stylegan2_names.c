@@ -162,8 +162,8 @@ static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour 
 static chl_status refuse_other_architectures(const chl_params *params) {
     if (chl_params_has(params, "mapping.embed.weight"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: this generator is conditioned on labels (\"mapping.embed.weight\"), "
-                        "expected an unconditional one",
+                        "%s: this generator has classes (\"mapping.embed.weight\"), expected one "
+                        "without, or with a class that is chosen",
                         params->source);
     if (chl_params_has(params, "synthesis.b8.skip.weight"))
         return chl_fail(

@@ -48,6 +48,7 @@ typedef struct chl_engine_options {
     /* Attention heads of CLIP's towers. 0: as a settings file beside the weights says, else those
      * of the published CLIPs of that width. A width of which none is known needs them. */
     int clip_image_heads, clip_text_heads;
+    int64_t generator_class; /* 1 + the class of a generator with classes; 0: it must have none */
 } chl_engine_options;
 
 /* Reads and checks the models, on the given device. *out is NULL on failure. CHL_ERR_IO, FORMAT,
@@ -146,9 +147,10 @@ CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width
  * has at most 65535 pixels. */
 CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns, int height,
                                         int width, int gap, const float *const *pictures);
-/* Arrays as .npy, float32, row-major. Read: dim [6] receives the first *rank sizes; *data is to be
- * freed with chl_release; CHL_ERR_FORMAT for another type of number. Written: at most 6 sizes, none
- * of them negative (CHL_ERR_SHAPE). */
+/* Arrays, float32, row-major. Read: .npy in either byte order; .npz, .pt or safetensors with one
+ * array, or one called w, latent, w_plus, ... as projectors write it, or a list of equal arrays,
+ * joined along a new first axis. dim [6] receives the first *rank sizes; *data is to be freed with
+ * chl_release; CHL_ERR_FORMAT for another type of number. Write: .npy. */
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
                                        const float *data);

@@ -41,7 +41,7 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
      offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type))
 
 int current_padded_struct(void) {
-    const int fine[] = {ENDS_WITH(chl_engine_options, clip_text_heads),
+    const int fine[] = {ENDS_WITH(chl_engine_options, generator_class),
                         ENDS_WITH(chl_edit_options, user),
                         ENDS_WITH(chl_invert_options, user),
                         ENDS_WITH(chl_zero_shot_options, user),

@@ -58,6 +58,9 @@ ok "from a neutral text" edit $models $vocab --seed 7 --text rain --neutral "a p
 ok "embed texts in order" embed --clip clip.safetensors $vocab --text rain --text "heavy rain" --out t.npy --json
 is "both of them" has '"count":2' out
 bad "text that is not UTF-8" 1 "UTF-8" embed --clip clip.safetensors $vocab --text "$(printf '\377')" --out x.npy
+bad "a class of a generator without" 1 "has no classes.*do not set --class" generate --generator generator.safetensors --class 2 \
+  --seeds 1 --out x.png
+bad "a negative class" 2 "must be >= 0, got -1" generate --generator generator.safetensors --class -1 --seeds 1 --out x.png
 bad "merges of another model" 1 "714 tokens, the text tower of clip.safetensors has 49408" embed --clip clip.safetensors \
   --vocab "$fixtures/text/merges.txt" --text rain --out x.npy
 bad "merges that are none" 1 "seven.png" embed --clip clip.safetensors --vocab seven.png --text rain --out x.npy

@@ -127,7 +127,7 @@ static void headers_that_lie_are_refused(void **unused) {
     refuse(HEAD("'<f4'", "False", "(-1,)"), 8, CHL_ERR_FORMAT, "not understood");
     refuse(HEAD("'<f4'", "False", "(1,1,1,1,1,1,1)"), 8, CHL_ERR_FORMAT, "not understood");
     refuse(HEAD("'<f4'", "Maybe", "(1,)"), 8, CHL_ERR_FORMAT, "not understood");
-    refuse(HEAD("'>f4'", "False", "(1,)"), 8, CHL_ERR_UNSUPPORTED, "\">f4\"");
+    refuse(HEAD("'>c8'", "False", "(1,)"), 8, CHL_ERR_UNSUPPORTED, "\">c8\"");
     refuse(HEAD("'|O'", "False", "(1,)"), 8, CHL_ERR_UNSUPPORTED, "\"|O\"");
     refuse(HEAD("[('a', '<f4')]", "False", "(1,)"), 8, CHL_ERR_FORMAT, "plain numbers only");
     refuse(HEAD("__import__('os')", "False", "(1,)"), 8, CHL_ERR_FORMAT, "not understood");
