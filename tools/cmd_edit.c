@@ -1,3 +1,4 @@
+#include "edit_journal.h"
 #include "edit_pictures.h"
 #include "edit_run.h"
 #include <math.h>
@@ -84,7 +85,7 @@ static int report_many(edit_job *job, bool partial) {
 
 /* --- run -------------------------------------------------------------------------------------- */
 static int save(edit_job *job, bool partial) {
-    int code = edit_write_results(job);
+    int code = job->latent_out ? edit_write_latents(job) : EXIT_OK;
     if (code == EXIT_OK && job->strip) code = edit_write_strip(job);
     if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
     if (code != EXIT_OK) return code;
@@ -97,10 +98,16 @@ static int run(edit_job *job) {
     if (code != EXIT_OK || job->dry_run) return code;
     chl_status status = edit_optimise(job);
     if (job->snapshot != CHL_OK) return EXIT_RUN;
-    if (status == CHL_OK) return save(job, false);
+    if (job->writing != CHL_OK) return run_error();
+    if (status == CHL_OK) {
+        code = save(job, false);
+        edit_journal_close(job, code == EXIT_OK);
+        return code;
+    }
     code = status == CHL_ERR_CANCELLED ? interrupt_code() : run_error();
     if (!job->reached[0]) return code; /* nothing better than the source exists */
     int saved = save(job, true);
+    edit_journal_close(job, status == CHL_ERR_NUMERIC && saved == EXIT_OK); /* all were tried */
     return saved == EXIT_OK ? code : saved;
 }
 
@@ -235,11 +242,14 @@ int command_edit(int argc, char **argv) {
          &given},
         {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
          "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
-        {"batch", NULL, OPTION_INT, &job.batch, "N", "edits optimised at once (default 4)", NULL},
+        {"batch", NULL, OPTION_INT, &job.batch, "N",
+         "edits optimised at once (default 4); memory is proportional to it, and a seed's picture "
+         "depends on which edits share its batch",
+         NULL},
         {"every", NULL, OPTION_INT, &job.every, "K", "also write O-00000K.png every K steps", NULL},
         {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
         {"dry-run", NULL, OPTION_FLAG, &job.dry_run, NULL,
-         "print the memory and arithmetic of an edit, without doing it", NULL},
+         "print the memory and arithmetic of a batch of edits, without doing it", NULL},
     };
     command_line line = {
         .usage = "edit (--image P | --seed N | --latent W.npy) (--sound S | --text T) --out O.png "
@@ -247,7 +257,9 @@ int command_edit(int argc, char **argv) {
         .about =
             "Optimises the W+ code of a picture towards the embedding of a sound or text (Eq. "
             "14).\n"
-            "Several seeds or sounds: an edit of every seed by every sound; O is then a folder.\n"
+            "Several seeds or sounds: an edit of every seed by every sound; O is then a folder, "
+            "and\n"
+            "pictures are written as they are finished. The same command continues after a kill.\n"
             "ctrl-C stops and keeps the picture reached so far.",
         .options = options,
         .count = sizeof options / sizeof options[0]};

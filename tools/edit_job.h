@@ -36,6 +36,8 @@ typedef struct edit_job {
     chl_edit_progress last; /* of them */
     double seconds;         /* of all optimisations */
     chl_status snapshot;    /* of --every */
+    chl_status writing;     /* of the pictures of a batch */
+    char *journal;          /* folder of finished batches (edit_journal.h), or NULL */
 } edit_job;
 
 /* Texts to numbers; usage errors name the flag. */

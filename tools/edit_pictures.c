@@ -42,7 +42,7 @@ chl_status edit_cosine(edit_job *job, const float *w, const float *target, float
     return status;
 }
 
-static int write_latents(const edit_job *job) {
+int edit_write_latents(const edit_job *job) {
     const int results = edit_results(job), count = job->sources * results;
     const size_t numbers = edit_code_numbers(job);
     float *codes = calloc((size_t)count, sizeof(float) * numbers);
@@ -61,14 +61,22 @@ static int write_latents(const edit_job *job) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
-int edit_write_results(edit_job *job) {
-    const int results = edit_results(job);
-    for (int i = 0; job->out && i < job->sources * results; i++) {
-        const float *w = edit_result(job, i / results, i % results);
-        if (w && write_picture(job, w, edit_result_path(job, i / results, i % results)) != CHL_OK)
-            return run_error();
-    }
-    return job->latent_out ? write_latents(job) : EXIT_OK;
+/* The last edit that a result is made of. */
+static int last_pair(const edit_job *job, int source, int result) {
+    const int first = source * job->targets;
+    return job->mix ? first + 1 : first + (edit_by_level(job) ? job->full_level : result);
+}
+
+chl_status edit_write_results(edit_job *job, int count) {
+    const int results = edit_results(job), end = job->at + count;
+    chl_status status = CHL_OK;
+    for (int s = job->at / job->targets; job->out && s * job->targets < end; s++)
+        for (int r = 0; r < results && status == CHL_OK; r++) {
+            const int pair = last_pair(job, s, r);
+            const float *w = pair >= job->at && pair < end ? edit_result(job, s, r) : NULL;
+            if (w) status = write_picture(job, w, edit_result_path(job, s, r));
+        }
+    return status;
 }
 
 /* --- strips and sheets ------------------------------------------------------------------------ */

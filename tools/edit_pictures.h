@@ -3,8 +3,10 @@
 #define CHL_TOOLS_EDIT_PICTURES_H
 #include "edit_job.h"
 
+/* Writes the pictures of --out whose last edit is among `count` from job->at. */
+chl_status edit_write_results(edit_job *job, int count);
 /* Exit codes; the error is printed. */
-int edit_write_results(edit_job *job);
+int edit_write_latents(const edit_job *job);
 int edit_write_strip(edit_job *job);
 int edit_write_sheet(edit_job *job);
 /* out.png -> out-000050.png */

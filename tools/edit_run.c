@@ -1,5 +1,6 @@
 /* `edit`: sources and targets as codes and embeddings, then the optimisations. */
 #include "edit_run.h"
+#include "edit_journal.h"
 #include "edit_pictures.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,13 +154,14 @@ static chl_status optimise_batch(edit_job *job, const chl_edit_options *options)
     return status;
 }
 
-static chl_status mix_edits(edit_job *job) {
+/* Of the sources whose second edit is among `count` from job->at. */
+static chl_status mix_edits(edit_job *job, int count) {
     const size_t numbers = edit_code_numbers(job);
     float amount = job->mix_amount;
     const int half_of_rows = job->size.rows / 2;
     if (amount < 0) amount = job->mix_kind == CHL_MIX_ROWS ? (float)half_of_rows : 0.5f;
     job->mix_amount = amount;
-    for (int s = 0; s < job->sources; s++) {
+    for (int s = job->at / 2; 2 * s + 1 < job->at + count; s++) {
         chl_status status = chl_mix_latents(
             job->engine, job->mix_kind, amount, edit_code(job, job->edited, 2 * s),
             edit_code(job, job->edited, 2 * s + 1), job->mixed + (size_t)s * numbers);
@@ -174,43 +176,68 @@ static void report_broken(const edit_job *job) {
     print_error(which);
 }
 
+/* An earlier run of this command finished the batch. */
+static bool take_finished(edit_job *job, const chl_edit_options *options) {
+    const int count = batch_at(job);
+    if (!edit_journal_read(job, count)) return false;
+    if (!job->json)
+        fprintf(stderr, "edits %d-%d of %d were finished before\n", job->at + 1, job->at + count,
+                job->pairs);
+    for (int i = 0; i < count; i++) job->reached[job->at + i] = options->steps;
+    job->last = (chl_edit_progress){.step = options->steps, .steps = options->steps};
+    return true;
+}
+
+/* What was reached is written before the next batch begins. */
+static chl_status do_batch(edit_job *job, const chl_edit_options *options) {
+    const int count = batch_at(job);
+    const bool finished = take_finished(job, options);
+    const chl_status status = finished ? CHL_OK : optimise_batch(job, options);
+    const bool reached = status == CHL_OK || status == CHL_ERR_CANCELLED;
+    if (!reached && status != CHL_ERR_NUMERIC) return status;
+    if (status == CHL_ERR_NUMERIC && job->at + job->batch < job->pairs) report_broken(job);
+    if (job->mix) job->writing = mix_edits(job, count);
+    if (job->writing == CHL_OK) job->writing = edit_write_results(job, count);
+    if (job->writing != CHL_OK) return job->writing;
+    if (status == CHL_OK && !finished) edit_journal_write(job, count);
+    return status;
+}
+
 chl_status edit_optimise(edit_job *job) {
     chl_edit_options options = edit_options(job);
     chl_status status = CHL_OK;
+    job->at = 0;
     /* an amount that makes no sense is found here, not after the optimisation */
-    if (job->mix) status = mix_edits(job);
+    if (job->mix) status = mix_edits(job, job->pairs);
+    edit_journal_open(job, &options);
     bool broken = false; /* some edits: the others are finished */
-    for (job->at = 0; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
-        status = optimise_batch(job, &options);
+    for (; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
+        status = do_batch(job, &options);
         if (status != CHL_ERR_NUMERIC) continue;
-        if (job->at + job->batch < job->pairs) report_broken(job);
         broken = true;
         status = CHL_OK;
     }
-    if (broken && status == CHL_OK) status = CHL_ERR_NUMERIC;
-    if (job->mix && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
-        chl_status mixed = mix_edits(job);
-        if (status == CHL_OK) status = mixed;
-    }
-    return status;
+    return broken && status == CHL_OK ? CHL_ERR_NUMERIC : status;
 }
 
 static int dry_run(edit_job *job) {
     chl_edit_options options = edit_options(job);
+    const int batch = job->pairs < job->batch ? job->pairs : job->batch;
     chl_cost cost;
-    if (chl_edit_cost(job->engine, &options, &cost) != CHL_OK) return run_error();
+    if (chl_edit_many_cost(job->engine, &options, batch, &cost) != CHL_OK) return run_error();
     if (job->json) {
-        return print_json(json_pack("{s:I,s:I,s:I,s:f,s:f,s:i}", "weight_bytes",
+        return print_json(json_pack("{s:i,s:I,s:I,s:I,s:f,s:f,s:i}", "batch", batch, "weight_bytes",
                                     (json_int_t)cost.weight_bytes, "activation_bytes",
                                     (json_int_t)cost.activation_bytes, "state_bytes",
                                     (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
                                     "flops_step", cost.flops_step, "nodes", cost.nodes));
     }
-    printf("weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
+    printf("%d edit%s at once\n"
+           "weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
            "setup        %8.2f GFLOP\na step       %8.2f GFLOP, %d nodes\n",
-           1e-6 * (double)cost.weight_bytes, 1e-6 * (double)cost.activation_bytes,
-           1e-6 * (double)cost.state_bytes, 1e-9 * cost.flops_setup, 1e-9 * cost.flops_step,
-           cost.nodes);
+           batch, batch == 1 ? "" : "s", 1e-6 * (double)cost.weight_bytes,
+           1e-6 * (double)cost.activation_bytes, 1e-6 * (double)cost.state_bytes,
+           1e-9 * cost.flops_setup, 1e-9 * cost.flops_step, cost.nodes);
     return EXIT_OK;
 }
 
@@ -244,6 +271,7 @@ int edit_prepare(edit_job *job) {
 }
 
 void edit_release(edit_job *job) {
+    edit_journal_close(job, false);
     void *all[] = {job->source, job->edited, job->mask,    job->target,    job->mixed,
                    job->trail,  job->seed,   job->reached, job->sound.item};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);

@@ -334,14 +334,21 @@ chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const f
     return chl_edit_many(engine, options, 1, source, target, edited, mask);
 }
 
-chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *theirs, chl_cost *cost) {
+chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options, chl_cost *cost) {
+    CHL_NEEDS(engine, cost);
+    return chl_edit_many_cost(engine, options, 1, cost);
+}
+
+chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *theirs, int n,
+                              chl_cost *cost) {
     CHL_NEEDS(engine, cost);
     chl_edit_options mine;
     const chl_edit_options *options = &mine;
     CHL_TRY(take_options(engine, theirs, &mine));
+    CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
     edit_graph e;
     chl_plan plan = {0};
-    chl_status status = build(engine, options, 1, &e);
+    chl_status status = build(engine, options, n, &e);
     if (status == CHL_OK) status = chl_dry_run(e.graph, &plan);
     *cost = (chl_cost){.weight_bytes = plan.constant,
                        .activation_bytes = plan.transient,

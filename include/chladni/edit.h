@@ -133,6 +133,10 @@ typedef struct chl_cost {
 } chl_cost;
 CHL_CHECKED chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options *options,
                                      chl_cost *cost);
+/* The same of chl_edit_many with n edits. What a process needs beside it: the program, its
+ * libraries and the opened weight files. */
+CHL_CHECKED chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *options,
+                                          int n, chl_cost *cost);
 
 #ifdef __cplusplus
 }
