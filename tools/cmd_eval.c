@@ -65,14 +65,15 @@ static bool split(char *text, const char *separators, words *out) {
 
 /* The whole file; NULL when it cannot be read. */
 static char *slurp(const char *path) {
-    enum { MOST = 1 << 20 };
     FILE *file = fopen(path, "rb");
-    char *text = file ? calloc(1, MOST + 1) : NULL;
-    if (text && fread(text, 1, MOST, file) == 0) {
+    char *text = NULL;
+    size_t size = 0;
+    if (!file) return NULL;
+    if (getdelim(&text, &size, 0, file) < 0 || ferror(file)) { /* to its end: a text has no 0 */
         free(text);
         text = NULL;
     }
-    if (file) fclose(file);
+    fclose(file);
     return text;
 }
 

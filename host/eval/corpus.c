@@ -11,10 +11,10 @@
 
 void chl_corpus_free(chl_corpus *corpus) {
     for (int64_t i = 0; i < corpus->count; i++) free(corpus->path[i]);
-    for (int i = 0; i < corpus->labels; i++) free(corpus->label[i]);
+    for (int i = 0; i < corpus->labels; i++) free((void *)corpus->label[i]);
+    chl_names_free(&corpus->names);
     free(corpus->path);
     free(corpus->truth);
-    free(corpus->label);
     *corpus = (chl_corpus){0};
 }
 
@@ -23,13 +23,14 @@ static chl_status no_memory(const char *folder) {
 }
 
 static int find_label(chl_corpus *c, const char *label) {
-    for (int i = 0; i < c->labels; i++)
-        if (strcmp(c->label[i], label) == 0) return i;
-    char **grown = realloc(c->label, sizeof *grown * ((size_t)c->labels + 1));
-    if (!grown) return -1;
-    c->label = grown;
-    c->label[c->labels] = strdup(label);
-    return c->label[c->labels] ? c->labels++ : -1;
+    const int known = chl_names_find(&c->names, label);
+    if (known >= 0) return known;
+    char *copy = strdup(label);
+    const int number = copy ? chl_names_add(&c->names, copy) : -1;
+    if (number < 0) free(copy);
+    c->label = c->names.name;
+    c->labels = c->names.count;
+    return number;
 }
 
 static chl_status add(chl_corpus *c, const char *folder, const char *path, const char *label) {

@@ -1,6 +1,7 @@
 /* A folder of labelled sounds: pairs.jsonl, or a folder per label. */
 #ifndef CHL_EVAL_CORPUS_H
 #define CHL_EVAL_CORPUS_H
+#include "base/names.h"
 #include "base/status.h"
 
 typedef struct chl_corpus {
@@ -8,7 +9,8 @@ typedef struct chl_corpus {
     char **path;
     int *truth; /* index into label */
     int labels;
-    char **label;
+    const char **label; /* [labels], those of `names` */
+    chl_names names;
 } chl_corpus;
 
 /* With pairs.jsonl the label of a line is its `kind`, or its `label` where it has no kind.

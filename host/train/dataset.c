@@ -1,6 +1,7 @@
 /* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
 #include "train/dataset.h"
 #include "base/file_bytes.h"
+#include "base/names.h"
 #include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
@@ -22,7 +23,7 @@ typedef struct reader {
     const char *path; /* of pairs.jsonl */
     int64_t line, capacity;
     unsigned need;
-    const char **label; /* by label_id, as data->kind_name */
+    chl_names label, kind; /* by label_id, kind_id */
 } reader;
 
 static chl_status no_memory(const char *path) {
@@ -78,21 +79,12 @@ static chl_status read_file_name(const reader *r, const json_t *line, const char
     return CHL_OK;
 }
 
-/* The index of the text in the list of those seen so far; appended if new. */
-static chl_status number_of(const reader *r, const char *text, const char ***list, int *count,
-                            int *id) {
+/* The number of the text among those seen so far, -1 for none. */
+static chl_status number_of(const reader *r, const char *text, chl_names *names, int *id) {
     *id = -1;
     if (!text) return CHL_OK;
-    const int known = *list ? *count : 0;
-    for (int i = 0; i < known && *id < 0; i++)
-        if (strcmp((*list)[i], text) == 0) *id = i;
-    if (*id >= 0) return CHL_OK;
-    const char **grown = realloc(*list, ((size_t)*count + 1) * sizeof *grown);
-    if (!grown) return no_memory(r->path);
-    *list = grown;
-    grown[*count] = text; /* the sample's own */
-    *id = (*count)++;
-    return CHL_OK;
+    *id = chl_names_add(names, text); /* which keeps the sample's own text */
+    return *id >= 0 ? CHL_OK : no_memory(r->path);
 }
 
 static chl_status check_needs(const reader *r, const chl_sample *s) {
@@ -131,8 +123,8 @@ static chl_status read_sample(reader *r, const json_t *line) {
     CHL_TRY(read_text(r, line, "kind", &s->kind));
     CHL_TRY(read_strength(r, line, &s->strength));
     CHL_TRY(chl_class_columns_add(data->classes, data->count - 1, line));
-    CHL_TRY(number_of(r, s->label, &r->label, &data->labels, &s->label_id));
-    CHL_TRY(number_of(r, s->kind, &data->kind_name, &data->kinds, &s->kind_id));
+    CHL_TRY(number_of(r, s->label, &r->label, &s->label_id));
+    CHL_TRY(number_of(r, s->kind, &r->kind, &s->kind_id));
     return check_needs(r, s);
 }
 
@@ -256,13 +248,18 @@ chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out
     r.path = path;
     CHL_TRY_GOTO(chl_class_columns_new(&data->classes));
     CHL_TRY_GOTO(read_lines(&r));
+    data->labels = r.label.count;
+    data->kinds = r.kind.count;
+    data->kind_name = r.kind.name;
+    r.kind.name = NULL;
     CHL_TRY_GOTO(chl_class_columns_finish(data->classes, data->count));
     CHL_TRY_GOTO(read_arrays(data, need));
     CHL_TRY_GOTO(chl_sample_cache_new(data->count, &data->cache));
     *out = data;
     data = NULL;
 done:
-    free((void *)r.label);
+    chl_names_free(&r.label);
+    chl_names_free(&r.kind);
     free(path);
     chl_dataset_free(data);
     return status;

@@ -134,6 +134,9 @@ is "are plain" plain out
 ok "labels as JSON" eval zero-shot --sound "$rain" --labels labels --audio audio.safetensors --clip clip.safetensors $vocab --json --out r.json
 is "are JSON" json out
 is "in the file too" python3 -m json.tool r.json
+{ echo fire; head -c 1100000 /dev/zero | tr '\0' '\n'; echo last; } > long-labels
+ok "a file of labels beyond 1 MiB" eval zero-shot --sound "$rain" --labels long-labels --audio audio.safetensors --clip clip.safetensors $vocab --json
+is "is read to its end" has '"last":' out
 cp "$rain" $'\377.wav'
 ok "a sound of any name" eval zero-shot --sound $'\377.wav' --labels labels --audio audio.safetensors --clip clip.safetensors $vocab --json
 is "in JSON" json out
