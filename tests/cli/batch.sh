@@ -3,14 +3,14 @@
 #   batch.sh PROGRAM FIXTURES
 . "$(dirname "$0")/common.sh"
 models
-batch="edit $models --seed 1-3 --sound $rain --steps 3 --batch 1 --strip-steps 1"
+batch="edit $models --seed 1-3 --sound $rain --steps 20 --batch 1 --strip-steps 1"
 
 ok "uninterrupted" $batch --out whole --latent-out whole.npy --strip whole.png --json
 cp out whole.json
 is "leaves its pictures only" test "$(ls -A whole | wc -l)" = 3
 # the third edit is killed; the strip, which is drawn last, cannot be there
 "$program" $batch --out parts --latent-out parts.npy --strip parts.png >out 2>err & pid=$!
-for _ in $(seq 600); do [ -s parts/seed1-rain.png ] && break; sleep 0.02; done
+for _ in $(seq 600); do [ -s parts/seed2-rain.png ] && break; sleep 0.02; done
 kill -KILL $pid; wait $pid 2>/dev/null
 is "killed: what was finished is there" test -s parts/seed1-rain.png -a ! -e parts.png
 other=$("$program" $batch --steps 2 --out parts 2>&1 >/dev/null)
@@ -45,4 +45,30 @@ if ! ldd "$program" | grep -q asan; then
 fi
 ok "no more at once than there are" edit $models --seed 1-3 --sound "$rain" --dry-run --batch 100
 is "says how many" has "3 edits at once" out
+
+# --- a world and a training that are cut short
+if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
+  ok "a world" world --out world --count 9 --size 32 --seconds 1
+  rm -r world/sounds/00003.wav world/pairs.jsonl # as a kill leaves it
+  : > world/pictures/00004.png.0123456789abcdef.tmp
+  : > world/unfinished
+  ok "one that was cut short is begun anew" world --out world --count 5 --size 32 --seconds 1
+  is "and nothing of the first is left" test "$(ls -A world | tr '\n' ' ')" = "attributes.npy latents.npy pairs.jsonl pictures sounds textures.npy "
+  is "nor of its samples" test "$(ls -A world/pictures | wc -l)" = 5 -a "$(ls -A world/sounds | wc -l)" = 5
+  bad "a finished one is kept" 1 "set --force" world --out world --count 3 --size 32 --seconds 1
+  : > world/pictures/mine.png
+  ok "or replaced as a whole" world --out world --count 3 --size 32 --no-sounds --force
+  is "but for what is not its own" test "$(ls -A world/pictures | tr '\n' ' ')" = "00000.png 00001.png 00002.png mine.png " -a ! -e world/sounds
+  mkdir -p other/pictures; : > other/pictures/00007.png
+  ok "into a folder of others" world --out other --count 2 --size 32 --no-sounds --force
+  is "whose files stay" test -e other/pictures/00007.png
+  ok "a world to train on" world --out data --split test --count 10 --size 32 --seconds 1
+  train="train judge --data data --sizes side=32,widths=8-8 --batch 4 --save-every 2 --steps 1000000"
+  "$program" $train --out hup >out 2>err & pid=$!
+  for _ in $(seq 600); do [ -s hup/stats.jsonl ] && break; sleep 0.05; done
+  kill -HUP $pid; wait $pid
+  is "a hang-up saves a training and exits with 75" test $? = 75 -a -s hup/checkpoint.safetensors
+  code=$({ "$program" $train --out pipe; echo $? >&3; } 3>&1 2> >(:) >out)
+  is "so does a closed pipe of messages" test "$code" = 75 -a -s pipe/checkpoint.safetensors
+fi
 finish

@@ -2,6 +2,7 @@
  */
 #include "base/options.h"
 #include "base/random.h"
+#include "demo/world/folder.h"
 #include "demo/world/world.h"
 #include "graph/graph.h"
 #include "io/new_file.h"
@@ -9,13 +10,10 @@
 #include "io/picture.h"
 #include "io/sound.h"
 #include <chladni/demo.h>
-#include <dirent.h>
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* The planted bias: attributes of a kind's samples that the sound does not determine. An encoder
  * that learns it adds night and a house to a picture where it should add only rain. */
@@ -263,40 +261,6 @@ static chl_status write_lines(const writer *w) {
     return chl_new_file_commit(&file);
 }
 
-/* --- folders ---------------------------------------------------------------------------------- */
-static chl_status make_folder(const char *path) {
-    if (mkdir(path, 0777) == 0 || errno == EEXIST) return CHL_OK;
-    return chl_fail(CHL_ERR_IO, "%s: cannot create the folder: %s", path, strerror(errno));
-}
-
-static chl_status check_empty(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return chl_fail(CHL_ERR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
-    int entries = 0;
-    for (struct dirent *entry; (entry = readdir(folder));)
-        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    closedir(folder);
-    if (entries == 0) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT,
-                    "%s: holds %d files already: name an empty folder, or set force", path,
-                    entries);
-}
-
-static chl_status make_folders(const chl_world_options *o) {
-    char path[4096];
-    CHL_TRY(make_folder(o->out));
-    if (!o->force) CHL_TRY(check_empty(o->out));
-    snprintf(path, sizeof path, "%s/pairs.jsonl", o->out);
-    if (remove(path) != 0 && errno != ENOENT)
-        return chl_fail(CHL_ERR_IO, "%s: cannot replace the file: %s", path, strerror(errno));
-    snprintf(path, sizeof path, "%s/pictures", o->out);
-    CHL_TRY(make_folder(path));
-    if (o->no_sounds) return CHL_OK;
-    snprintf(path, sizeof path, "%s/sounds", o->out);
-    return make_folder(path);
-}
-
 /* --- public ----------------------------------------------------------------------------------- */
 #define MAX_SAMPLES 10000000
 
@@ -342,7 +306,7 @@ chl_status chl_world_write(const chl_world_options *theirs) {
     CHL_TRY(chl_options_take(&o, sizeof o, theirs, "chl_world_options"));
     CHL_TRY(check(&o));
     o.no_sounds = o.no_sounds || o.split == CHL_WORLD_CALM;
-    CHL_TRY(make_folders(&o));
+    CHL_TRY(chl_world_folder_begin(&o));
     writer w = {.options = &o};
     w.latents = malloc(sizeof(float) * CHL_SCENE_Z * (size_t)o.count);
     w.values = malloc(sizeof(float) * CHL_SCENE_VALUES * (size_t)o.count);
@@ -354,6 +318,7 @@ chl_status chl_world_write(const chl_world_options *theirs) {
     if (status == CHL_OK) status = write_samples(&w);
     if (status == CHL_OK) status = write_arrays(&w);
     if (status == CHL_OK) status = write_lines(&w);
+    if (status == CHL_OK) status = chl_world_folder_end(&o);
     for (int64_t i = 0; w.line && i < o.count; i++) free(w.line[i]);
     free(w.line);
     free(w.latents);
