@@ -23,6 +23,12 @@
  * the progress callbacks.
  * Threads: one thread at a time may use an engine; different engines are independent and share the
  * machine's cores. Callbacks run on the calling thread. The log callback is process-wide.
+ * Signals: a handler must not run on the stack of a computing thread, because oneDNN's matrix
+ * products keep data below the stack pointer. Block signals before the first call, so that all
+ * computing threads inherit it, and receive them on a thread of your own (sigwait); or install
+ * every handler with SA_ONSTACK and give each thread that calls the library a stack by sigaltstack.
+ * Memory: what cannot be had is CHL_ERR_MEMORY. On the CPU a graph leaves 16 MB and 8 MB a thread
+ * for oneDNN, which would end the process without them.
  * Pictures: float32, channels last, RGB, values in [-1, 1]; [height][width][3].
  * Latents: W+ codes, float32 [rows][latent], rows = 2 log2(picture) - 2 [Karras et al. 2020].
  * Embeddings: float32 of unit length, [embedding].

@@ -11,6 +11,7 @@
  */
 #include "io/safetensors.h"
 #include "base/facts.h"
+#include "base/text_buffer.h"
 #include "io/new_file.h"
 #include <math.h>
 #include <stdlib.h>
@@ -372,46 +373,47 @@ static uint64_t bytes_written(const chl_array *array, chl_element floats) {
     return array->desc.dtype == CHL_F32 && floats == CHL_ELEMENT_F16 ? bytes / 2 : bytes;
 }
 
-static void write_string(FILE *to, const char *text) {
-    fputc('"', to);
+static void write_string(chl_text_buffer *to, const char *text) {
+    chl_text_add(to, "\"");
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20)
-            fprintf(to, "\\u%04x", (unsigned)*text);
+            chl_text_add(to, "\\u%04x", (unsigned)*text);
         else
-            fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+            chl_text_add(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
     }
-    fputc('"', to);
+    chl_text_add(to, "\"");
 }
 
-static void write_facts(const chl_params *params, FILE *to) {
+static void write_facts(const chl_params *params, chl_text_buffer *to) {
     for (int64_t i = 0; i < params->facts; i++) {
         char key[MAX_NOTE + 1];
         snprintf(key, sizeof key, FACT "%s", params->fact[i].name);
-        fputs(i ? "," : "\"__metadata__\":{", to);
+        chl_text_add(to, "%s", i ? "," : "\"__metadata__\":{");
         write_string(to, key);
-        fputc(':', to);
+        chl_text_add(to, ":");
         write_string(to, params->fact[i].value);
     }
-    if (params->facts) fputc('}', to);
+    if (params->facts) chl_text_add(to, "}");
 }
 
-static void write_header(const chl_params *params, chl_element floats, FILE *to) {
+static void write_header(const chl_params *params, chl_element floats, chl_text_buffer *to) {
     uint64_t offset = 0;
-    fputc('{', to);
+    chl_text_add(to, "{");
     write_facts(params, to);
     for (int64_t i = 0; i < params->count; i++) {
         const chl_array *array = &params->array[i];
-        if (i || params->facts) fputc(',', to);
+        if (i || params->facts) chl_text_add(to, ",");
         write_string(to, array->name);
-        fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(array->desc.dtype, floats));
+        chl_text_add(to, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(array->desc.dtype, floats));
         for (int32_t k = 0; k < array->desc.rank; k++)
-            fprintf(to, "%s%lld", k ? "," : "", (long long)array->desc.dim[k]);
+            chl_text_add(to, "%s%lld", k ? "," : "", (long long)array->desc.dim[k]);
         uint64_t end = offset + bytes_written(array, floats);
-        fprintf(to, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
-                (unsigned long long)end);
+        chl_text_add(to, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
+                     (unsigned long long)end);
         offset = end;
     }
-    fputc('}', to);
+    chl_text_add(to, "}");
+    while (to->size % 8 != 0 && !to->failed) chl_text_add(to, " "); /* data starts 8-byte aligned */
 }
 
 static chl_status write_array(const chl_array *array, chl_element floats, const char *path,
@@ -436,8 +438,7 @@ static chl_status write_array(const chl_array *array, chl_element floats, const 
 }
 
 chl_status chl_safetensors_write(const chl_params *params, chl_element floats, const char *path) {
-    char *header = NULL;
-    size_t length = 0;
+    chl_text_buffer header = {0};
     for (int64_t i = 0; i < params->count; i++)
         if (params->array[i].problem)
             return chl_fail(CHL_ERR_UNSUPPORTED, "%s", params->array[i].problem);
@@ -445,24 +446,22 @@ chl_status chl_safetensors_write(const chl_params *params, chl_element floats, c
         return chl_fail(
             CHL_ERR_ARGUMENT,
             "%s: an array is called \"__metadata__\", which the format reserves: rename it", path);
-    FILE *memory = open_memstream(&header, &length);
-    if (!memory) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its header", path);
-    write_header(params, floats, memory);
-    while ((ftell(memory) & 7) != 0) fputc(' ', memory); /* the data starts 8-byte aligned */
-    if (fclose(memory) != 0 || length > MAX_HEADER) {
-        free(header);
-        return chl_fail(
-            CHL_ERR_ARGUMENT,
-            "%s: its header has %zu bytes, more than 100 MB or than memory: write fewer arrays",
-            path, length);
+    write_header(params, floats, &header);
+    CHL_TRY(chl_text_done(&header, path));
+    if (header.size > MAX_HEADER) {
+        free(header.text);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: its header has %zu bytes, more than 100 MB: write fewer arrays", path,
+                        header.size);
     }
     chl_new_file file;
     chl_status status = chl_new_file_begin(path, &file);
     if (status == CHL_OK) {
         uint8_t lead[LENGTH_BYTES];
-        for (int i = 0; i < LENGTH_BYTES; i++) lead[i] = (uint8_t)((uint64_t)length >> (8 * i));
+        for (int i = 0; i < LENGTH_BYTES; i++)
+            lead[i] = (uint8_t)((uint64_t)header.size >> (8 * i));
         fwrite(lead, 1, sizeof lead, file.stream);
-        fwrite(header, 1, length, file.stream);
+        fwrite(header.text, 1, header.size, file.stream);
         for (int64_t i = 0; i < params->count && status == CHL_OK; i++)
             status = write_array(&params->array[i], floats, path, file.stream);
         if (status == CHL_OK)
@@ -470,6 +469,6 @@ chl_status chl_safetensors_write(const chl_params *params, chl_element floats, c
         else
             chl_new_file_abandon(&file);
     }
-    free(header);
+    free(header.text);
     return status;
 }

@@ -1,5 +1,6 @@
 /* The CPU as a device: host memory, bodies from kernels/cpu. */
 #include "cpu/lib/cpu.h"
+#include "cpu/lib/gemm.h"
 #include "runtime/backend.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -7,12 +8,27 @@
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* Memory can run out in two places: here, where it is an error, and in the library of the matrix
+ * product, which ends the process. So that it is here, some must be left. */
+static bool leaves_room(void) {
+    const size_t reserve = chl_gemm_reserve();
+    if (reserve == 0) return true;
+    void *room = mmap(NULL, reserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return false;
+    munmap(room, reserve);
+    return true;
+}
+
 /* Large regions ask for huge pages: packed weights are streamed once a step, and with 4 KiB pages
  * the address translation costs 3 to 9 % of a 512-channel convolution. */
 static chl_status allocate(chl_device *device, size_t bytes, void **out) {
     (void)device;
     const size_t unit = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     *out = aligned_alloc(unit, (bytes + unit - 1) & ~(unit - 1)); /* it wants whole multiples */
+    if (*out && !leaves_room()) {
+        free(*out);
+        *out = NULL;
+    }
     if (!*out) return CHL_ERR_MEMORY;
 #ifdef MADV_HUGEPAGE
     /* advice only: where it is not taken everything still works */

@@ -1,4 +1,5 @@
 #include "text/learn_merges.h"
+#include "base/text_buffer.h"
 #include "text/characters.h"
 #include "text/merges.h"
 #include <ctype.h>
@@ -178,8 +179,8 @@ done:
     return status;
 }
 
-static chl_status learn(learner *l, int max_merges, FILE *file) {
-    fputs("#version: 0.2\n", file);
+static chl_status learn(learner *l, int max_merges, chl_text_buffer *file) {
+    chl_text_add(file, "#version: 0.2\n");
     for (int merges = 0; merges < max_merges; merges++) {
         learned_pair pair = most_frequent(l);
         if (pair.count < 2 && merges == 0)
@@ -187,7 +188,7 @@ static chl_status learn(learner *l, int max_merges, FILE *file) {
                                             "captions: add captions to learn merges from");
         if (pair.count < 2) break;
         const char *left = l->spelling[pair.left], *right = l->spelling[pair.right];
-        fprintf(file, "%s %s\n", left, right);
+        chl_text_add(file, "%s %s\n", left, right);
         join(l, &pair, l->symbols);
         CHL_TRY(spell(l, left, strlen(left), right, strlen(right)));
     }
@@ -207,23 +208,22 @@ chl_status chl_learn_merges(int64_t count, const char *const *texts, int max_mer
                             size_t *size) {
     *file = NULL;
     *size = 0;
-    FILE *stream = open_memstream(file, size);
+    chl_text_buffer merges = {0};
     learner l = {.spelling = calloc(512 + (size_t)max_merges, sizeof *l.spelling)};
     chl_status status = CHL_OK;
-    if (!stream || !l.spelling)
-        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory learning merges"));
+    if (!l.spelling) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory learning merges"));
     for (int64_t i = 0; i < count; i++) CHL_TRY_GOTO(add_words(&l, texts[i]));
     CHL_TRY_GOTO(count_words(&l));
     CHL_TRY_GOTO(spell_bytes(&l));
-    CHL_TRY_GOTO(learn(&l, max_merges, stream));
+    CHL_TRY_GOTO(learn(&l, max_merges, &merges));
 done:
-    if (stream && fclose(stream) != 0 && status == CHL_OK)
-        status = chl_fail(CHL_ERR_MEMORY, "out of memory learning merges");
+    if (status == CHL_OK) status = chl_text_done(&merges, "learning merges");
     free_learner(&l);
     if (status != CHL_OK) {
-        free(*file);
-        *file = NULL;
-        *size = 0;
+        free(merges.text);
+        return status;
     }
-    return status;
+    *file = merges.text;
+    *size = merges.size;
+    return CHL_OK;
 }

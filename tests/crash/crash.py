@@ -7,16 +7,16 @@
 
 A scenario is a command and what it writes. It runs once unharmed, for the reference, and then again
 and again with one fault (fault.c): killed at the N-th file operation, told to stop there, EIO or a
-full disk from there on, the N-th allocation refused, or all from it on; and with a signal at a random
-moment, on two threads and without fault.c. After each: what is under a final name is whole; exit 0
+full disk from there on, the N-th allocation refused, or all from it on. Two faults come without fault.c,
+on two threads: an address space of a limited size, and a signal at a random moment. After each: what is under a final name is whole; exit 0
 means the reference's bytes; another code comes with a text (of file errors: with a path); the same
 command again (a training: with --resume) gives the reference's bits. A death by a signal that nobody
 sent is a crash. Prints a row per scenario and mode, and a reproduction for each case that is wrong."""
-import argparse, json, os, random, re, shutil, signal, subprocess, sys, tempfile, time
+import argparse, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time
 
-MODES = ("kill", "signal", "error", "full", "memory", "starve", "moment")
-FULL = {"kill": 150, "signal": 40, "error": 150, "full": 60, "memory": 250, "starve": 60, "moment": 20}
-DAILY = {"kill": 12, "signal": 4, "error": 12, "full": 6, "memory": 20, "starve": 8, "moment": 2}
+MODES = ("kill", "signal", "error", "full", "memory", "starve", "limit", "moment")
+FULL = {"kill": 150, "signal": 40, "error": 150, "full": 60, "memory": 250, "starve": 60, "limit": 40, "moment": 20}
+DAILY = {"kill": 12, "signal": 4, "error": 12, "full": 6, "memory": 20, "starve": 8, "limit": 8, "moment": 2}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 TIMEOUT = 120
 
@@ -65,6 +65,15 @@ class Bench:
             environment.update({"CRASH_" + key.upper(): str(value) for key, value in crash.items()})
         try:
             done = subprocess.run([self.program] + command, env=environment, cwd=self.root, timeout=TIMEOUT,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        except subprocess.TimeoutExpired:
+            return None, "hangs"
+        return done.returncode, done.stderr.decode(errors="replace")
+
+    def limited_run(self, command, megabytes):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        try:
+            done = subprocess.run([self.program] + command, env=self.threaded, cwd=self.root, timeout=TIMEOUT, preexec_fn=limit,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
             return None, "hangs"
@@ -178,7 +187,7 @@ class Bench:
     # --- one case ---
     def judge(self, scenario, mode, code, text, sent=None):
         """None, or what is wrong."""
-        files, threaded = self.written(scenario), mode == "moment"
+        files, threaded = self.written(scenario), mode in ("limit", "moment")
         if code is None:
             return text
         if code < 0 and not (mode == "kill" and -code == signal.SIGKILL) and -code != sent:
@@ -187,7 +196,7 @@ class Bench:
             wrong = self.differs(scenario.reference[threaded], {k: v for k, v in files.items() if not k.endswith(".tmp")})
             if wrong:
                 return "exit 0, but " + wrong
-        elif mode in ("error", "full", "memory", "starve") and not text.strip():
+        elif mode in ("error", "full", "memory", "starve", "limit") and not text.strip():
             return "exit %d without a word" % code
         elif mode in ("error", "full") and self.root not in text:
             return "exit %d, and no file is named: %s" % (code, text[-300:])
@@ -209,6 +218,8 @@ class Bench:
         self.clear()
         if mode == "moment":
             return self.judge(scenario, mode, *self.interrupted_run(scenario.command, number, at), sent=number)
+        if mode == "limit":
+            return self.judge(scenario, mode, *self.limited_run(scenario.command, at))
         crash = {"mode": mode, "at": at}
         if mode == "signal":
             crash["signal"] = int(number)
@@ -218,6 +229,8 @@ class Bench:
     def moments(self, scenario, mode, most, chance):
         if mode == "moment":
             return [chance.uniform(0, 1.1 * scenario.seconds) for _ in range(most)]
+        if mode == "limit":
+            return [60 + int((i + chance.random()) * 240 / most) for i in range(most)]
         last = scenario.allocations if mode in ("memory", "starve") else scenario.operations
         if last <= most:
             return list(range(1, last + 1))
@@ -261,7 +274,7 @@ def main():
                 bad[mode] += wrong
     finally:
         shutil.rmtree(bench.root, ignore_errors=True)
-    groups = (("killed or told to stop", ("kill", "signal", "moment")), ("errors at file operations", ("error", "full")), ("allocations refused", ("memory", "starve")))
+    groups = (("killed or told to stop", ("kill", "signal", "moment")), ("errors at file operations", ("error", "full")), ("allocations refused", ("memory", "starve", "limit")))
     for name, modes in groups:
         print("%s: %d, wrong: %d" % (name, sum(total[m] for m in modes), sum(bad[m] for m in modes)))
     return 1 if sum(bad.values()) else 0

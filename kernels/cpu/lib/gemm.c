@@ -2,6 +2,16 @@
 #include "cpu/lib/panel.h"
 #ifdef CHLADNI_ONEDNN
 #include <dnnl.h>
+#include <omp.h>
+
+/* Enough for 2.6.3 on two threads: no limit of the address space from 60 to 300 MB ends an edit or
+ * a training by a signal (tests/crash/crash.py, "limit"); without a reserve some do. */
+#define RESERVE ((size_t)16 << 20)
+#define RESERVE_PER_THREAD ((size_t)8 << 20)
+
+size_t chl_gemm_reserve(void) {
+    return RESERVE + RESERVE_PER_THREAD * (size_t)omp_get_max_threads();
+}
 
 bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
@@ -12,6 +22,10 @@ bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t 
                       ldb, beta, c, ldc) == dnnl_success;
 }
 #else
+
+size_t chl_gemm_reserve(void) {
+    return 0;
+}
 
 /* One block of C is computed from a packed block of B [DEPTH, COLUMNS] and, where A is transposed,
  * a copied block of A [ROWS, DEPTH]; all three fit a second-level cache of 512 KiB. */

@@ -3,6 +3,7 @@
 #ifndef CHL_CPU_GEMM_H
 #define CHL_CPU_GEMM_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* C[M,N] = alpha * op(A)[M,K] * op(B)[K,N] + beta * C. op(A) is A [M,K] or, transposed, the
@@ -12,4 +13,7 @@
 bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
               int64_t ldc) __attribute__((warn_unused_result));
+/* Memory that the library takes for itself: its code, and copies of blocks for each thread. oneDNN
+ * ends the process where it gets none, so that who allocates for a graph must leave as much. */
+size_t chl_gemm_reserve(void);
 #endif
