@@ -1,6 +1,5 @@
 /* The CPU as a device: host memory, bodies from kernels/cpu. */
 #include "cpu/lib/cpu.h"
-#include "cpu/lib/gemm.h"
 #include "runtime/backend.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,7 +10,7 @@
 /* Memory can run out in two places: here, where it is an error, and in the library of the matrix
  * product, which ends the process. So that it is here, some must be left. */
 static bool leaves_room(void) {
-    const size_t reserve = chl_gemm_reserve();
+    const size_t reserve = chl_cpu_reserve();
     if (reserve == 0) return true;
     void *room = mmap(NULL, reserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) return false;

@@ -14,6 +14,9 @@ const chl_body *chl_cpu_body(chl_op op);
  * the rule itself, beside the op's body. */
 bool chl_cpu_packs_linear(const chl_call *linear);
 bool chl_linear_packs(const chl_call *linear);
+/* Bytes of memory that the library of the matrix product takes for itself while bodies run. oneDNN
+ * ends the process where it gets none, so that who allocates for bodies must leave as much. */
+size_t chl_cpu_reserve(void);
 
 #define CHL_LANES 16
 typedef float chl_vec __attribute__((vector_size(64), aligned(4), may_alias));

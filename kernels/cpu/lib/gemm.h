@@ -13,7 +13,6 @@
 bool chl_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
               int64_t ldc) __attribute__((warn_unused_result));
-/* Memory that the library takes for itself: its code, and copies of blocks for each thread. oneDNN
- * ends the process where it gets none, so that who allocates for a graph must leave as much. */
+/* chl_cpu_reserve (cpu.h): its code, and copies of blocks for each thread. */
 size_t chl_gemm_reserve(void);
 #endif
