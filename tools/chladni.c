@@ -38,6 +38,8 @@ static void print_commands(FILE *to) {
 }
 
 int main(int argc, char **argv) {
+    static char line[BUFSIZ]; /* several ranks write to one stderr: each line at once */
+    setvbuf(stderr, line, _IOLBF, sizeof line);
     chl_log_to(log_line, NULL);
     if (chl_demo_register() != CHL_OK) return run_error();
     if (argc < 2) {
