@@ -1,6 +1,7 @@
 /* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
 #include "command.h"
 #include <chladni/demo.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ int main(int argc, char **argv) {
     static char line[BUFSIZ]; /* several ranks write to one stderr: each line at once */
     setvbuf(stderr, line, _IOLBF, sizeof line);
     chl_log_to(log_line, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) is an error as a full disk is */
     if (chl_demo_register() != CHL_OK) return run_error();
     if (argc < 2) {
         print_commands(stderr);

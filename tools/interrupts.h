@@ -4,7 +4,8 @@
  * thread of their own. A handler would not do: it would run on the stack of whichever thread was
  * computing, and oneDNN's matrix products keep other data below the stack pointer. SIGPIPE belongs
  * to the thread that writes; it is handled on a stack of its own.
- * A second signal ends the program at once. A SIGHUP that is ignored at the start (nohup) stays
+ * A signal that comes more than a second after the first ends the program at once; until then it is
+ * the same request, which a batch system sends to every process of a job. A SIGHUP that is ignored at the start (nohup) stays
  * ignored. */
 #ifndef CHL_TOOLS_INTERRUPTS_H
 #define CHL_TOOLS_INTERRUPTS_H

@@ -1,6 +1,7 @@
 #include "ranks.h"
 #include "options.h"
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,19 +19,29 @@
 /* --- which rank this process is --------------------------------------------------------------- */
 typedef struct group {
     const char *launcher, *rank, *ranks, *local;
-    const char *needs; /* only where this is set too; NULL: always */
-    const char *here;  /* how many ranks this machine has; may be absent */
-    const char *job;   /* a name of the job; may be absent */
+    const char *here;   /* how many ranks this machine has; may be absent */
+    const char *job[2]; /* names of the job; may be absent */
 } group;
 
+/* SLURM_NTASKS is no group's: a batch script and an interactive allocation have it too, and are one
+ * process. */
 static const group groups[] = {
-    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK", NULL, "LOCAL_WORLD_SIZE", "MASTER_PORT"},
-    {"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", NULL,
-     "OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_NAMESPACE"},
-    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", NULL, "MPI_LOCALNRANKS", NULL},
-    {"Slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_ID", NULL,
-     "SLURM_JOB_ID"},
+    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", {"MASTER_PORT"}},
+    {"Open MPI",
+     "OMPI_COMM_WORLD_RANK",
+     "OMPI_COMM_WORLD_SIZE",
+     "OMPI_COMM_WORLD_LOCAL_RANK",
+     "OMPI_COMM_WORLD_LOCAL_SIZE",
+     {"PMIX_NAMESPACE"}},
+    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", {NULL}},
+    {"Slurm",
+     "SLURM_PROCID",
+     "SLURM_STEP_NUM_TASKS",
+     "SLURM_LOCALID",
+     "SLURM_STEP_TASKS_PER_NODE",
+     {"SLURM_JOB_ID", "SLURM_STEP_ID"}},
 };
+#define GROUPS (sizeof groups / sizeof groups[0])
 
 static bool number(const char *name, int *out) {
     const char *text = name ? getenv(name) : NULL;
@@ -42,35 +53,69 @@ static bool number(const char *name, int *out) {
     return true;
 }
 
+/* srun --pty gives its terminal to one of its processes, a shell: what is typed there is one
+ * process, although it inherits the variables of a rank. */
+static bool typed_in_step(void) {
+    int task = 0;
+    return number("SLURM_TASK_PID", &task) && task != (int)getpid() && isatty(STDIN_FILENO);
+}
+
+static bool read_rank(const group *g, rank_place *out) {
+    if (strcmp(g->launcher, "Slurm") == 0 && typed_in_step()) return false;
+    return number(g->rank, &out->rank) && number(g->ranks, &out->ranks) && out->ranks > 1;
+}
+
+/* The first group that is there. */
 static const group *find_group(rank_place *out) {
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        const group *g = &groups[i];
-        if (g->needs && !getenv(g->needs)) continue;
-        if (number(g->rank, &out->rank) && number(g->ranks, &out->ranks) &&
-            number(g->local, &out->local))
-            return g;
-    }
+    for (size_t i = 0; i < GROUPS; i++)
+        if (read_rank(&groups[i], out) && number(groups[i].local, &out->local)) return &groups[i];
     return NULL;
+}
+
+/* Where no group is complete: one that lacks its last variable is no process alone. */
+static bool is_alone(char *why, int size) {
+    rank_place place;
+    for (size_t i = 0; i < GROUPS; i++) {
+        const group *g = &groups[i];
+        if (!read_rank(g, &place)) continue;
+        snprintf(why, (size_t)size,
+                 "%s is %d and %s is %d, but %s, the number on this machine, is not set: set it, "
+                 "or give --ranks 1 to compute alone",
+                 g->rank, place.rank, g->ranks, place.ranks, g->local);
+        return false;
+    }
+    return true;
 }
 
 /* All ranks of a machine know the launcher's name of the job, or have the launcher as parent. */
 static void place_of_job(const group *g, rank_place *out) {
-    const char *job = g->job ? getenv(g->job) : NULL;
-    char name[64] = "";
-    for (int i = 0; job && job[i] && i < (int)sizeof name - 1; i++)
-        name[i] = strchr("/ ", job[i]) ? '-' : job[i];
+    char name[96] = "";
+    size_t used = 0;
+    for (int k = 0; k < 2; k++) {
+        const char *job = g->job[k] ? getenv(g->job[k]) : NULL;
+        if (job && used > 0) name[used++] = '-';
+        for (; job && *job && used < (size_t)(40 * (k + 1)); job++)
+            name[used++] = strchr("/ ", *job) ? (char)'-' : *job;
+    }
+    name[used] = 0;
     snprintf(out->meeting, sizeof out->meeting, "file:/dev/shm/chladni-%d-%s-%d", (int)getuid(),
              *name ? name : "job", *name ? out->ranks : (int)getppid());
 }
 
+static bool on_one_machine(const group *g, const rank_place *place) {
+    int here;
+    if (!g->here || !getenv(g->here)) return place->local == place->rank;
+    return number(g->here, &here) && here == place->ranks; /* Slurm writes "2(x3)" of three */
+}
+
 bool find_rank(int wanted, rank_place *out, char *why, int size) {
     *out = (rank_place){.ranks = 1};
+    if (wanted == 1) return true;
     const group *g = find_group(out);
     const char *given = getenv(MEETING);
-    int here;
-    if (!g || out->ranks <= 1) {
+    if (!g) {
         *out = (rank_place){.ranks = 1};
-        return true;
+        return is_alone(why, size);
     }
     out->launcher = given ? "--ranks" : g->launcher;
     if (out->rank >= out->ranks) {
@@ -79,20 +124,26 @@ bool find_rank(int wanted, rank_place *out, char *why, int size) {
         return false;
     }
     if (wanted > 0 && wanted != out->ranks) {
-        snprintf(why, (size_t)size, "--ranks %d, but %s has started %d: leave --ranks out", wanted,
-                 out->launcher, out->ranks);
+        snprintf(why, (size_t)size,
+                 "--ranks %d, but %s has started %d: leave --ranks out, or give --ranks 1 to "
+                 "compute alone",
+                 wanted, out->launcher, out->ranks);
         return false;
     }
-    if (number(g->here, &here) ? here != out->ranks : out->local != out->rank) {
+    if (!on_one_machine(g, out)) {
         snprintf(why, (size_t)size,
                  "%s has started %d ranks on several machines: ranks must be on one machine",
                  g->launcher, out->ranks);
         return false;
     }
-    if (given)
+    if (given) {
         snprintf(out->meeting, sizeof out->meeting, "%s", given);
-    else
-        place_of_job(g, out);
+        return true;
+    }
+    place_of_job(g, out);
+    if (out->rank == 0)
+        fprintf(stderr, "chladni: rank 0 of %d, by %s and %s; --ranks 1 computes alone\n",
+                out->ranks, g->rank, g->ranks);
     return true;
 }
 
@@ -123,15 +174,22 @@ static void set_number(const char *name, int value) {
 
 /* Each rank has its share of the processors. */
 static void share_processors(int ranks) {
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t own; /* a batch system's share of the machine */
     if (getenv("OMP_NUM_THREADS")) return;
-    set_number("OMP_NUM_THREADS", processors > ranks ? (int)(processors / ranks) : 1);
+    const int processors = sched_getaffinity(0, sizeof own, &own) == 0
+                               ? CPU_COUNT(&own)
+                               : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    set_number("OMP_NUM_THREADS", processors > ranks ? processors / ranks : 1);
 }
 
 static void become_rank(const ranks_job *job, int rank, int file, char **arguments,
                         const sigset_t *before) {
     char meeting[32];
-    sigprocmask(SIG_SETMASK, before, NULL);
+    sigset_t other;
+    sigemptyset(&other);
+    sigaddset(&other, SIGCHLD);
+    /* the others stay blocked, so that one that comes now waits for watch_interrupts */
+    if (!sigismember(before, SIGCHLD)) sigprocmask(SIG_UNBLOCK, &other, NULL);
     setpgid(0, 0); /* ctrl-C is for the parent, which passes it on once */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     snprintf(meeting, sizeof meeting, "fd:%d", file);

@@ -5,7 +5,9 @@
  *     RANK, WORLD_SIZE, LOCAL_RANK                 --ranks N itself; torchrun --no-python
  *     OMPI_COMM_WORLD_RANK, _SIZE, _LOCAL_RANK     Open MPI's mpirun
  *     PMI_RANK, PMI_SIZE, MPI_LOCALRANKID          MPICH's and Intel's mpirun
- *     SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID    srun (inside a step: SLURM_STEP_ID is set) */
+ *     SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID    srun
+ *
+ * One rank is a process alone. So is one that is typed into a shell of srun --pty. */
 #ifndef CHL_TOOLS_RANKS_H
 #define CHL_TOOLS_RANKS_H
 #include <stdbool.h>
@@ -16,8 +18,10 @@ typedef struct rank_place {
     char meeting[160];    /* chl_train_options.meeting */
 } rank_place;
 
-/* Fills *out; false with a text in `why` for a group that does not fit together, for ranks on
- * several machines, or where `wanted` (--ranks; 0: not given) is another number. */
+/* Fills *out. `wanted` is --ranks, 0: not given; 1 is a process alone, whatever the environment says.
+ * False with a text in `why` for a group that lacks its last variable or does not fit together, for
+ * ranks on several machines, or where `wanted` is another number. Rank 0 of a launcher says on
+ * stderr that it is one. */
 bool find_rank(int wanted, rank_place *out, char *why, int size);
 /* Removes the file in which the ranks met, once all have opened it. */
 void forget_meeting(const rank_place *place);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static _Thread_local char reason[512];
@@ -63,15 +65,35 @@ chl_comm *chl_comm_self(void) {
 }
 
 /* --- by meeting place ------------------------------------------------------------------------- */
+/* Every rank holds a shared lock on the file, and the kernel drops it when the rank ends, however it
+ * does. A file that nobody has locked is therefore what a job left that was killed: it is emptied.
+ * < 0: errno says why. */
+static int open_meeting(const char *path) {
+    for (;;) {
+        struct stat about;
+        const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (file < 0) return -1;
+        bool usable = flock(file, LOCK_EX | LOCK_NB) != 0 || ftruncate(file, 0) == 0;
+        while (usable && flock(file, LOCK_SH) != 0 && errno == EINTR) continue;
+        usable = usable && fstat(file, &about) == 0;
+        if (usable && about.st_nlink > 0) return file;
+        const int reason = errno;
+        close(file);
+        errno = reason;
+        if (!usable) return -1;
+        /* else the job before has removed it just now */
+    }
+}
+
 static chl_comm *open_file(const chl_comm_place *place, const char *path) {
-    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int file = open_meeting(path);
     if (file < 0) {
         snprintf(reason, sizeof reason, "%.256s, where the ranks meet, cannot be opened: %s", path,
                  strerror(errno));
         return NULL;
     }
     chl_comm *comm = chl_comm_open_local(place, file, reason, sizeof reason);
-    close(file); /* its memory stays mapped */
+    close(file); /* the communicator has its own */
     return comm;
 }
 

@@ -28,7 +28,8 @@ typedef struct chl_comm_place {
      *     NULL        one rank needs no place
      *     fd:N        shared memory in the file that is open as number N, in every rank; an empty
      *                 file (memfd_create) at first, of one job only
-     *     file:PATH   the same in a file that every rank can open; the first one makes it */
+     *     file:PATH   the same in a file that every rank can open; the first one makes it, and
+     *                 empties one that ended processes have left */
     const char *meeting;
     /* A rank that a debugger or SIGSTOP holds for so many seconds ends the job; 0: 30. */
     int patience;

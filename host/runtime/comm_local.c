@@ -16,6 +16,7 @@
  * All zeros is the state at first, so nobody has to prepare the memory. */
 #include "runtime/comm.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -59,6 +60,7 @@ typedef struct shared {
 typedef struct local {
     chl_comm comm;
     shared *shared;
+    int file;    /* held open for its lock (comm.c) */
     char *boxes; /* [2][ranks][BOX] */
     size_t mapped;
     uint64_t waits;
@@ -296,12 +298,25 @@ static void close_local(chl_comm *comm) {
     atomic_store(&l->shared->of[comm->rank].left, 1);
     ring(l->shared);
     munmap(l->shared, l->mapped);
+    close(l->file);
     free(l);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
 static size_t boxes_at(void) {
     return (sizeof(shared) + BOX - 1) / BOX * BOX;
+}
+
+/* Memory that is there now: where it is not, a rank would die of SIGBUS when it first writes. */
+static bool reserve(int file, size_t bytes) {
+    struct stat about;
+    int result;
+    do result = fallocate(file, 0, 0, (off_t)bytes);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) return true;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return false;
+    return fstat(file, &about) == 0 && /* every rank asks for the same size */
+           (about.st_size >= (off_t)bytes || ftruncate(file, (off_t)bytes) == 0);
 }
 
 /* Whoever comes first says how many ranks there are. */
@@ -345,15 +360,14 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
     l->comm = (chl_comm){&kind, place->rank, place->ranks, l};
     l->patience = place->patience > 0 ? place->patience : PATIENCE;
     l->mapped = boxes_at() + 2 * BOX * (size_t)place->ranks;
-    struct stat about;
     void *memory = MAP_FAILED;
-    /* every rank asks for the same size */
-    if (fstat(file, &about) == 0 &&
-        (about.st_size >= (off_t)l->mapped || ftruncate(file, (off_t)l->mapped) == 0))
+    l->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
+    if (l->file >= 0 && reserve(file, l->mapped))
         memory = mmap(NULL, l->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED) {
         snprintf(why, size, "%.1f MB of shared memory cannot be had: %s", 1e-6 * (double)l->mapped,
                  strerror(errno));
+        if (l->file >= 0) close(l->file);
         free(l);
         return NULL;
     }
@@ -361,6 +375,7 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
     l->boxes = (char *)memory + boxes_at();
     if (take_place(l, why, size)) return &l->comm;
     munmap(memory, l->mapped);
+    close(l->file);
     free(l);
     return NULL;
 }

@@ -83,6 +83,24 @@ static void sweep(const chl_run_folder *folder) {
     free(pattern);
 }
 
+/* Keeps other processes out, where the file system knows locks: Lustre need not. */
+static chl_status lock(const chl_run_folder *folder) {
+    int result;
+    do result = flock(fileno(folder->log), LOCK_EX | LOCK_NB);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) return CHL_OK;
+    if (errno == EWOULDBLOCK)
+        return chl_fail(CHL_ERR_IO, "%s: another process trains in this folder", folder->path);
+    if (errno != ENOSYS && errno != EOPNOTSUPP && errno != ENOLCK)
+        return chl_fail(CHL_ERR_IO, "%s/" LOG ": it cannot be locked: %s", folder->path,
+                        strerror(errno));
+    chl_run_folder_note(folder, CHL_LOG_WARN,
+                        "%s: its file system has no locks (%s): take care that no other process "
+                        "trains in this folder",
+                        folder->path, strerror(errno));
+    return CHL_OK;
+}
+
 chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) {
     char name[32] = LOG, *log;
     *out = (chl_run_folder){.path = path};
@@ -93,8 +111,8 @@ chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) 
     chl_status status = CHL_OK;
     if (!out->log)
         status = chl_fail(CHL_ERR_IO, "%s: %s", log, strerror(errno));
-    else if (flock(fileno(out->log), LOCK_EX | LOCK_NB) != 0)
-        status = chl_fail(CHL_ERR_IO, "%s: another process trains in this folder", path);
+    else
+        status = lock(out);
     free(log);
     if (status != CHL_OK)
         chl_run_folder_close(out);

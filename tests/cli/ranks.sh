@@ -6,7 +6,7 @@ chladni=$1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export OMP_NUM_THREADS=1
-unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE PMI_RANK PMI_SIZE OMPI_COMM_WORLD_RANK SLURM_PROCID
+unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE PMI_RANK PMI_SIZE OMPI_COMM_WORLD_RANK SLURM_PROCID SLURM_STEP_NUM_TASKS
 failed=0
 fault() { echo "ranks: $*"; failed=1; }
 "$chladni" world --out "$tmp/data" --count 12 --seconds 1 --size 32 --seed 3 >/dev/null 2>&1 || { fault "no data"; exit 1; }
@@ -47,13 +47,17 @@ same_losses one three 6
 [ "$(grep -c 'done after step 6' "$tmp/two.err")" = 1 ] || fault "one rank reports, got: $(cat "$tmp/two.err")"
 [ -f "$tmp/three/log-2.txt" ] || fault "rank 2 has no log"
 
-# a signal to the parent, and to one rank alone
-for target in parent rank; do
+# a signal to the parent, to one rank alone, and to every process, as a service manager or a batch system sends it
+for target in parent rank all; do
   run=signal-$target
   train $run --steps 100000 --ranks 2 &
   parent=$!
   wait_for_step $run 3
-  if [ $target = parent ]; then pkill -TERM -P $parent -f -- "--out $tmp/$run "; else kill -TERM "$(pid_of 1 $run)"; fi
+  case $target in
+    parent) pkill -TERM -P $parent -f -- "--out $tmp/$run " ;;
+    rank) kill -TERM "$(pid_of 1 $run)" ;;
+    all) pkill -TERM -f -- "--out $tmp/$run " ;;
+  esac
   wait $parent
   [ $? = 75 ] || fault "$run: code should be 75: $(cat "$tmp/$run.err")"
   says $run 'stopped, resume with --resume'
@@ -62,6 +66,20 @@ done
 steps=$(wc -l <"$tmp/signal-rank/stats.jsonl")
 train signal-rank --steps 100000 --ranks 3 --resume --stop-after $((steps + 2)) || fault "resumed with 3: $(cat "$tmp/signal-rank.err")"
 [ "$(wc -l <"$tmp/signal-rank/stats.jsonl")" = $((steps + 2)) ] || fault "three ranks do not go on where two stopped"
+
+# a signal that comes before the ranks watch for one; and one process that gets it twice
+train early --steps 100000 --ranks 2 &
+parent=$!
+until pid=$(pgrep -P $parent -f -- "--out $tmp/early ") && [ -n "$(pgrep -P "$pid")" ]; do sleep 0.001; done
+kill -TERM "$pid"
+wait $parent
+[ $? = 75 ] || fault "SIGTERM at the start: code should be 75: $(cat "$tmp/early.err")"
+train doubled --steps 100000 &
+parent=$!
+wait_for_step doubled 3
+for _ in 1 2; do pkill -TERM -P $parent -f -- "--out $tmp/doubled "; sleep 0.02; done
+wait $parent
+[ $? = 75 ] || fault "SIGTERM twice within a second: code should be 75: $(cat "$tmp/doubled.err")"
 
 # a rank that dies ends the job, and is named
 train killed --steps 100000 --ranks 3 &
@@ -86,6 +104,64 @@ RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 train bad --steps 3 --ranks 3
 says bad '--ranks 3, but torchrun has started 2'
 RANK=0 WORLD_SIZE=4 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2 train bad --steps 3 && fault "several machines should be refused"
 says bad 'on several machines'
+
+RANK=0 WORLD_SIZE=2 train bad --steps 3 && fault "a rank without its number on the machine should be refused"
+says bad 'LOCAL_RANK, the number on this machine, is not set'
+SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_STEP_NUM_TASKS=4 SLURM_STEP_TASKS_PER_NODE='2(x2)' train bad --steps 3 &&
+  fault "two nodes of Slurm should be refused"
+says bad 'on several machines'
+(ulimit -f 40 && train full --steps 9 --save-every 5 --ranks 2) && fault "a file-size limit should be an error"
+says full 'File too large'
+[ -z "$(pgrep -f -- "--out $tmp/full ")" ] || fault "a process is left"
+
+# one process alone, whatever a batch system says of its allocation: a script of sbatch, a shell of salloc, a shell of srun
+# --pty (which has a terminal), and --ranks 1
+alone() { # alone RUN VARIABLE=VALUE... -- ARGUMENT...
+  local run=$1 set=()
+  shift
+  while [ "$1" != -- ]; do set+=("$1"); shift; done
+  shift
+  (export "${set[@]}"; train "$run" --steps 6 "$@") || fault "$run: $(cat "$tmp/$run.err")"
+  same_losses one "$run" 6
+}
+alone sbatch SLURM_JOB_ID=$$ SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_LOCALID=0 --
+alone salloc SLURM_JOB_ID=$$ SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_STEP_ID=4294967290 SLURM_STEP_NUM_TASKS=1 --
+alone one-of-four RANK=0 WORLD_SIZE=4 LOCAL_RANK=0 -- --ranks 1
+if command -v script >/dev/null; then
+  SLURM_JOB_ID=$$ SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 SLURM_TASK_PID=$$ timeout 60 script -qec \
+    "'$chladni' train audio --data '$tmp/data' --out '$tmp/pty' --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+    --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6" /dev/null >"$tmp/pty.out" 2>&1 </dev/null
+  same_losses one pty 6
+fi
+
+# the meeting place of a killed job is no obstacle
+rank_of() { # rank_of RANK RUN: of two, started by a launcher
+  SLURM_JOB_ID=$$ SLURM_STEP_ID=3 SLURM_PROCID=$1 SLURM_LOCALID=$1 SLURM_STEP_NUM_TASKS=2 SLURM_STEP_TASKS_PER_NODE=2 exec "$chladni" \
+    train audio --data "$tmp/data" --out "$tmp/$2" --device cpu --batch 12 \
+    --weight-weak-pair 0 --weight-image 0 --weight-text 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 >"$tmp/$2.$1" 2>&1 </dev/null
+}
+for _ in 1 2; do
+  rank_of 1 left &
+  pid=$!
+  for _ in $(seq 100); do grep -q 'a step: ' "$tmp/left/log-1.txt" 2>/dev/null && break; sleep 0.1; done
+  kill -KILL $pid
+  wait $pid
+  rm -rf "$tmp/left"
+done
+[ -f "/dev/shm/chladni-$(id -u)-$$-3-2" ] || fault "a killed rank was to leave its meeting place"
+for rank in 0 1; do rank_of $rank left & done
+wait
+same_losses one left 6
+[ -e "/dev/shm/chladni-$(id -u)-$$-3-2" ] && fault "the meeting place is left"
+
+# shared memory that is full is an error, not a SIGBUS (where a user may mount)
+if unshare -rm mount -t tmpfs -o size=64k none /dev/shm 2>/dev/null; then
+  export -f train
+  export chladni tmp
+  RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 unshare -rm bash -c 'mount -t tmpfs -o size=64k none /dev/shm && train small --steps 6'
+  [ $? = 1 ] || fault "full shared memory: code should be 1"
+  says small 'shared memory cannot be had: No space left on device'
+fi
 
 # launchers: torchrun's environment, and mpirun where there is one
 for rank in 0 1; do

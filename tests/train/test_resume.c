@@ -1,6 +1,18 @@
 /* A run that was stopped, killed or cancelled goes on as if it never had been, and nothing that
  * goes wrong costs it anything. */
 #include "toy.h"
+#include <errno.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* In place of the C library's: a file system without locks answers as Lustre does. */
+static int no_lock;
+int flock(int file, int operation) {
+    if (!no_lock) return (int)syscall(SYS_flock, file, operation);
+    errno = no_lock;
+    return -1;
+}
 
 static void stopped_and_resumed_is_never_stopped(void **state) {
     const place *p = *state;
@@ -297,6 +309,26 @@ static void loss_that_is_no_number_ends_the_run(void **state) {
     free(out);
 }
 
+static void file_system_without_locks_is_warned_of(void **state) {
+    const place *p = *state;
+    size_t size;
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "unlocked");
+    const chl_train_options options = toy_options(p, out);
+    no_lock = EIO;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "cannot be locked: Input/output error"));
+    no_lock = ENOSYS;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    no_lock = 0;
+    assert_same_run(whole, out);
+    char *log = get_file(out, "log.txt", &size);
+    assert_non_null(strstr(log, "warning: "));
+    assert_non_null(strstr(log, "has no locks (Function not implemented)"));
+    free(log);
+    free(whole);
+    free(out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stopped_and_resumed_is_never_stopped, set_up, tear_down),
@@ -310,6 +342,7 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(text_without_checkpoint_is_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(gap_in_the_log_costs_no_other_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(file_system_without_locks_is_warned_of, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
