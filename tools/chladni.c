@@ -1,6 +1,7 @@
 /* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
 #include "command.h"
 #include <chladni/demo.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,16 @@ static void print_commands(FILE *to) {
     fputs("\nchladni COMMAND --help lists the flags of a command\n", to);
 }
 
+/* Where a standard stream is closed, the next file that is opened takes its number, and gets what is
+ * printed. This one takes it instead; it is open the wrong way, so that printing fails as before. */
+static void hold_standard_streams(void) {
+    static const int wrong_way[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int i = 0; i < 3; i++)
+        if (fcntl(i, F_GETFD) < 0 && open("/dev/null", wrong_way[i]) < 0) return;
+}
+
 int main(int argc, char **argv) {
+    hold_standard_streams();
     static char line[BUFSIZ]; /* several ranks write to one stderr: each line at once */
     setvbuf(stderr, line, _IOLBF, sizeof line);
     chl_log_to(log_line, NULL);

@@ -24,7 +24,7 @@ static void end_at_once(int number) {
     raise(number);
 }
 
-static double now(void) {
+static double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -37,8 +37,8 @@ static void *receive(void *watched) {
     double first = 0;
     for (int number; sigwait(&set, &number) == 0;) {
         if (first == 0)
-            first = now();
-        else if (now() - first > SAME_REQUEST)
+            first = seconds_now();
+        else if (seconds_now() - first > SAME_REQUEST)
             end_at_once(number);
         note(number);
     }

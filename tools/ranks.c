@@ -90,11 +90,11 @@ static bool is_alone(char *why, int size) {
 /* All ranks of a machine know the launcher's name of the job, or have the launcher as parent. */
 static void place_of_job(const group *g, rank_place *out) {
     char name[96] = "";
-    size_t used = 0;
+    int used = 0;
     for (int k = 0; k < 2; k++) {
         const char *job = g->job[k] ? getenv(g->job[k]) : NULL;
         if (job && used > 0) name[used++] = '-';
-        for (; job && *job && used < (size_t)(40 * (k + 1)); job++)
+        for (; job && *job && used < 40 * (k + 1); job++)
             name[used++] = strchr("/ ", *job) ? (char)'-' : *job;
     }
     name[used] = 0;

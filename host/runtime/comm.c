@@ -74,7 +74,9 @@ static int open_meeting(const char *path) {
         const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (file < 0) return -1;
         bool usable = flock(file, LOCK_EX | LOCK_NB) != 0 || ftruncate(file, 0) == 0;
-        while (usable && flock(file, LOCK_SH) != 0 && errno == EINTR) continue;
+        int shared = 0;
+        do shared = usable ? flock(file, LOCK_SH) : 0;
+        while (shared != 0 && errno == EINTR);
         usable = usable && fstat(file, &about) == 0;
         if (usable && about.st_nlink > 0) return file;
         const int reason = errno;

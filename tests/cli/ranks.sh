@@ -114,6 +114,12 @@ says bad 'on several machines'
 says full 'File too large'
 [ -z "$(pgrep -f -- "--out $tmp/full ")" ] || fault "a process is left"
 
+# what is printed to a closed stream is in no file of the run
+"$chladni" train audio --data "$tmp/data" --out "$tmp/closed" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+  --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 2>&-
+same_losses one closed 6
+grep -rq 'training audio: step' "$tmp/closed" && fault "a file of the run has the progress line that should be on stderr"
+
 # one process alone, whatever a batch system says of its allocation: a script of sbatch, a shell of salloc, a shell of srun
 # --pty (which has a terminal), and --ranks 1
 alone() { # alone RUN VARIABLE=VALUE... -- ARGUMENT...
