@@ -36,6 +36,7 @@
 #define LOOK_EVERY 50000000 /* ns between looks after the others */
 #define PATIENCE 30         /* s */
 #define COMING 300          /* s that a rank may come later than another */
+#define LONGEST_LOOK 0.5    /* s that count between two looks */
 
 typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
 static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
@@ -118,8 +119,21 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* `stopped`: since when the rank's process stands, or is not there; 0 while it runs. */
-static void look_after(const local *l, int rank, double *stopped) {
+/* How long another rank has been seen standing, or not there. */
+typedef struct absence {
+    double seconds, looked; /* looked: when last; 0: it runs */
+} absence;
+
+/* The time in which this rank stood too does not count: a batch system suspends all ranks, and they
+ * go on one after the other. */
+static double add_look(absence *a) {
+    const double at = now(), since = a->looked > 0 ? at - a->looked : 0;
+    a->seconds += since < LONGEST_LOOK ? since : LONGEST_LOOK;
+    a->looked = at;
+    return a->seconds;
+}
+
+static void look_after(const local *l, int rank, absence *other_absent) {
     shared_rank *other = &l->shared->of[rank];
     const int32_t process = atomic_load(&other->process);
     const bool left = atomic_load(&other->left);
@@ -134,18 +148,15 @@ static void look_after(const local *l, int rank, double *stopped) {
     }
     if (process == getpid()) return; /* a thread of this process */
     if (process == 0) {
-        if (*stopped == 0) *stopped = now();
-        if (now() - *stopped > COMING)
+        if (add_look(other_absent) > COMING)
             blame(l->shared, "rank %d has not come within %d s", rank, COMING);
         return;
     }
     if (dead)
         blame(l->shared, "rank %d has died (process %d)", rank, (int)process);
     else if (state != 'T' && state != 't')
-        *stopped = 0;
-    else if (*stopped == 0)
-        *stopped = now();
-    else if (now() - *stopped > l->patience)
+        *other_absent = (absence){0};
+    else if (add_look(other_absent) > l->patience)
         blame(l->shared, "rank %d (process %d) has been stopped for %d s", rank, (int)process,
               l->patience);
 }
@@ -154,13 +165,13 @@ static void look_after(const local *l, int rank, double *stopped) {
 static chl_kernel_status wait_for(local *l, int rank) {
     const struct timespec some = {.tv_nsec = LOOK_EVERY};
     shared *s = l->shared;
-    double stopped = 0;
+    absence absent = {0};
     for (;;) {
         const uint32_t bell = atomic_load(&s->bell);
         if (atomic_load(&s->of[rank].arrived) >= l->waits) return CHL_KERNEL_OK;
         if (atomic_load(&s->failed)) return fail(l);
         const long woken = syscall(SYS_futex, &s->bell, FUTEX_WAIT, bell, &some, NULL, 0);
-        if (woken != 0 && errno == ETIMEDOUT) look_after(l, rank, &stopped);
+        if (woken != 0 && errno == ETIMEDOUT) look_after(l, rank, &absent);
     }
 }
 

@@ -335,6 +335,37 @@ static void who_dies_or_stands_ends_the_job_and_is_named(void **state) {
     lose_a_process(waits_for_a_stopped_one, SIGSTOP);
 }
 
+static bool meets_later(chl_comm *comm) {
+    if (comm->rank == 1) usleep(300000);
+    return good(comm, comm->kind->barrier(comm));
+}
+/* Both stand for longer than their patience, and rank 0, which had seen the other stand, goes on
+ * first. */
+static void suspended_job_goes_on(void **state) {
+    (void)state;
+    char place[32];
+    int file;
+    meeting_place(place, sizeof place, &file);
+    pid_t child[2];
+    for (int r = 0; r < 2; r++)
+        child[r] = start_process(
+            &(job){.run = meets_later, .meeting = place, .rank = r, .ranks = 2, .patience = 1});
+    usleep(100000);
+    kill(child[1], SIGSTOP);
+    usleep(150000);
+    kill(child[0], SIGSTOP);
+    sleep(2);
+    kill(child[0], SIGCONT);
+    usleep(150000);
+    kill(child[1], SIGCONT);
+    for (int r = 0; r < 2; r++) {
+        int status;
+        assert_int_equal(waitpid(child[r], &status, 0), child[r]);
+        assert_int_equal(status, 0);
+    }
+    close(file);
+}
+
 /* --- nccl ------------------------------------------------------------------------------------- */
 static bool is_nccl(chl_comm *comm) {
     return strcmp(comm->kind->name, "nccl") == 0 && !comm->kind->host_memory &&
@@ -440,6 +471,7 @@ int main(void) {
         cmocka_unit_test(who_leaves_ends_the_job_and_is_named),
         cmocka_unit_test(a_call_of_another_size_is_no_wrong_sum),
         cmocka_unit_test(who_dies_or_stands_ends_the_job_and_is_named),
+        cmocka_unit_test(suspended_job_goes_on),
         cmocka_unit_test(gpus_exchange_through_nccl),
         cmocka_unit_test(wrong_places_are_refused),
         cmocka_unit_test(ranks_meet_in_a_file),
