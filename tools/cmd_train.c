@@ -17,8 +17,6 @@ typedef struct train_job {
     bool terminal;
 } train_job;
 
-/* A batch system's word that the time is over: as SIGTERM. */
-
 static void show(train_job *job) {
     const chl_train_progress *p = &job->last;
     fprintf(stderr, "%straining %s: step %lld/%lld  loss %.5f  rate %.2e  %.0f s, %.0f s left%s",
@@ -44,9 +42,9 @@ static int on_step(void *user, const chl_train_progress *progress) {
 static int report(const train_job *job, bool complete) {
     const chl_train_progress *p = &job->last;
     if (!job->json) {
-        fprintf(stderr, "%s: %s after step %lld of %d\n", shown(job->options.out),
-                complete ? "done" : "stopped, resume with --resume,", (long long)p->step,
-                job->steps);
+        fprintf(stderr, "%s: %s after step %lld of %d%s\n", shown(job->options.out),
+                complete ? "done" : "stopped", (long long)p->step, job->steps,
+                complete ? "" : ": continue with --resume");
         return EXIT_OK;
     }
     json_t *loss = p->step > 0 ? json_real((double)p->loss) : json_null();
@@ -222,6 +220,7 @@ int command_train(int argc, char **argv) {
     train_job job = {0};
     char text[1024];
     bool done;
+    use_flag("rate", "--rate");
     const bool named = argc > 0 && argv[0][0] != '-';
     snprintf(text, sizeof text, "%s", about);
     if (named) {

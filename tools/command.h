@@ -25,6 +25,8 @@ int run_error(void);
 void print_error(const char *before);
 /* A text of the library, with flags in place of the fields that it names. */
 void print_with_flags(FILE *to, const char *text);
+/* A command that calls a field's flag otherwise than the others says so: print_with_flags. */
+void use_flag(const char *field, const char *flag);
 /* Stores the text of a failure of the program's own, which the next run_error prints instead of
  * chl_error(); returns `code`. */
 chl_status command_fail(chl_status code, const char *format, ...)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The library names fields of its option structs; who uses the program knows flags. */
-static const struct {
+static struct {
     const char *field, *flag;
 } flags[] = {
     {"adam_eps", "--adam-eps"},
@@ -70,6 +70,11 @@ static const struct {
     {"weight_text", "--weight-text"},
     {"weight_weak_pair", "--weight-weak-pair"},
 };
+
+void use_flag(const char *field, const char *flag) {
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(flags[i].field, field) == 0) flags[i].flag = flag;
+}
 
 static const char *find_flag(const char *word, size_t length) {
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)

@@ -72,11 +72,19 @@ static const group *find_group(rank_place *out) {
     return NULL;
 }
 
-/* Where no group is complete: one that lacks its last variable is no process alone. */
+/* Where no group is complete: one that lacks its last variable, or whose rank cannot be read, is no
+ * process alone. Each such process would write the same folder. */
 static bool is_alone(char *why, int size) {
     rank_place place;
     for (size_t i = 0; i < GROUPS; i++) {
         const group *g = &groups[i];
+        if (getenv(g->rank) && !number(g->rank, &place.rank) && number(g->ranks, &place.ranks) &&
+            place.ranks > 1) {
+            snprintf(why, (size_t)size,
+                     "%s must be a whole number below %s, which is %d, got \"%.64s\"", g->rank,
+                     g->ranks, place.ranks, getenv(g->rank));
+            return false;
+        }
         if (!read_rank(g, &place)) continue;
         snprintf(why, (size_t)size,
                  "%s is %d and %s is %d, but %s, the number on this machine, is not set: set it, "
@@ -256,7 +264,7 @@ int run_ranks(int ranks, int argc, char **argv) {
     const int file = memfd_create("chladni ranks", 0);
     if (ranks > MAX_RANKS || !arguments || file < 0) {
         fprintf(stderr, "chladni: %d ranks cannot be started: %s\n", ranks,
-                ranks > MAX_RANKS ? "64 is the most" : strerror(errno));
+                ranks > MAX_RANKS ? "max. 64" : strerror(errno));
         free(arguments);
         return EXIT_RUN;
     }

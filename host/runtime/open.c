@@ -68,7 +68,8 @@ chl_device *chl_device_open(const char *name, const char **why) {
     const bool cuda = automatic || strcmp(name, "cuda") == 0 ||
                       (sscanf(name, "cuda:%d%c", &number, &rest) == 1 && number >= 0);
     if (!cuda) {
-        snprintf(reason, sizeof reason, "device %.64s: it is cpu, cuda, cuda:N or auto", name);
+        snprintf(reason, sizeof reason, "device must be cpu, cuda, cuda:N or auto, got %.64s",
+                 name);
         return NULL;
     }
     chl_device *device = open_cuda(number);

@@ -45,9 +45,11 @@ chl_status chl_ranks_share(chl_trainer *t) {
     t->ranks = comm ? comm->ranks : 1;
     t->rank = comm ? comm->rank : 0;
     if (t->ranks > 1 && !t->training->shared)
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "training %s: it computes on one rank only, got %d ranks",
-                        t->training->name, t->ranks);
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "training %s: ranks must be 1, got %d: only the sound encoder trains in several "
+            "processes",
+            t->training->name, t->ranks);
     if (batch % t->ranks != 0)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "training %s: batch must be a multiple of ranks, so that each has the same "

@@ -19,7 +19,7 @@ says 0 'mel on cpu in float, batch 2' --device auto --batch 2
 says 0 'log_mel' --device cpu --profile
 says 1 'no CUDA backend' --device cuda --json
 says 1 'or set device to cpu' --device cuda:1
-says 1 'it is cpu, cuda, cuda:N or auto' --device gpu
+says 1 'device must be cpu, cuda, cuda:N or auto, got gpu' --device gpu
 says 1 'cpu computes in float32 only' --device cpu --bf16
 says 2 'usage: chladni-bench' --device
 trains() { # trains STATUS TEXT ARGUMENT...

@@ -60,7 +60,7 @@ for target in parent rank all; do
   esac
   wait $parent
   [ $? = 75 ] || fault "$run: code should be 75: $(cat "$tmp/$run.err")"
-  says $run 'stopped, resume with --resume'
+  says $run ': continue with --resume'
   [ -f "$tmp/$run/checkpoint.safetensors" ] || fault "$run: no checkpoint"
 done
 steps=$(wc -l <"$tmp/signal-rank/stats.jsonl")
@@ -97,11 +97,25 @@ says killed 'rank 2 has died'
 # what does not fit
 train bad --steps 3 --ranks 5 && fault "12 samples for 5 ranks should be refused"
 says bad 'a batch of 12 for 5 ranks'
+# in packet mode (O_DIRECT) a pipe keeps writes apart: ranks write whole lines, so that lines do not mix
+python3 - "$chladni" train judge --data "$tmp/nowhere" --out "$tmp/none" --device cpu --rate -1 <<'P' || fault "an error is written in parts"
+import os, subprocess, sys
+end, start = os.pipe2(os.O_DIRECT)
+program = subprocess.Popen(sys.argv[1:], stderr=start)
+os.close(start)
+said = os.read(end, 65536)
+os.close(end)  # a program that writes more is not kept waiting
+program.wait()
+sys.exit(not (said.startswith(b"chladni: ") and said.endswith(b"\n")))
+P
 train bad --steps 3 --ranks -1
 [ $? = 2 ] || fault "--ranks -1 should be a usage error"
 RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 train bad --steps 3 --ranks 3
 [ $? = 2 ] || fault "another number than the launcher's should be a usage error"
 says bad '--ranks 3, but torchrun has started 2'
+RANK=x WORLD_SIZE=2 LOCAL_RANK=0 train bad --steps 3
+[ $? = 2 ] || fault "a rank that is no number should be a usage error"
+says bad 'RANK must be a whole number below WORLD_SIZE, which is 2, got "x"'
 RANK=0 WORLD_SIZE=4 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2 train bad --steps 3 && fault "several machines should be refused"
 says bad 'on several machines'
 

@@ -416,7 +416,7 @@ static void an_unknown_device_is_refused_with_the_known_ones(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const char *why = NULL;
         assert_null(chl_device_open(wrong[i], &why));
-        assert_non_null(strstr(why, "it is cpu, cuda, cuda:N or auto"));
+        assert_non_null(strstr(why, "device must be cpu, cuda, cuda:N or auto, got "));
     }
     const char *why;
     chl_device *device = chl_device_open(NULL, &why);
