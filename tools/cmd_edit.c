@@ -143,6 +143,7 @@ static int check(const command_line *line, const edit_job *job) {
         return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
+    if (job->every < 0) return usage_error(line, "--every must be >= 0, got %d", job->every);
     return EXIT_OK;
 }
 
@@ -221,7 +222,8 @@ int command_edit(int argc, char **argv) {
         {"margin", NULL, OPTION_FLOAT, &job.margin, "X", "margin of the hinge loss (default 1)",
          NULL},
         {"neutral", NULL, OPTION_TEXT, &job.neutral, "T",
-         "text that the directional loss starts from", NULL},
+         "text that the directional loss starts from (default: none, the direction is the target)",
+         NULL},
         {"adaptive-mask", NULL, OPTION_FLAG, &job.adaptive, NULL,
          "learn the layer weights (the default)", NULL},
         {"fixed-mask", NULL, OPTION_FLAG, &job.fixed, NULL, "keep all layer weights equal", NULL},
@@ -246,7 +248,8 @@ int command_edit(int argc, char **argv) {
          "edits optimised at once (default 4); memory is proportional to it, and a seed's picture "
          "depends on which edits share its batch",
          NULL},
-        {"every", NULL, OPTION_INT, &job.every, "K", "also write O-00000K.png every K steps", NULL},
+        {"every", NULL, OPTION_INT, &job.every, "K",
+         "also write O-00000K.png every K steps (default 0: never)", NULL},
         {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
         {"dry-run", NULL, OPTION_FLAG, &job.dry_run, NULL,
          "print the memory and arithmetic of a batch of edits, without doing it", NULL},

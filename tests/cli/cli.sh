@@ -106,6 +106,7 @@ bad "a sheet of a mix" 2 "exclude each other" edit $models --seed 7 $both --mix 
 bad "sounds of one name" 2 "both be named rain" edit $models --seed 7 --sound "$rain" --sound "$rain" --out all
 bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 --sound "$rain" --steps 1 --out a.png
 bad "seeds that are none" 2 "--seed must be like 7" edit $models --seed -7 --sound "$rain" --out x.png
+bad "snapshots at negative steps" 2 "--every must be >= 0, got -1" edit $models --seed 7 --sound "$rain" --every -1 --out s.png
 bad "snapshots of several" 2 "works for one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
 ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
