@@ -22,7 +22,6 @@
 #define TRUE_LOGIT 30
 
 typedef struct judge {
-    chl_params *params;
     chl_judge_config config;
     const int *class[CHL_JUDGE_QUESTIONS]; /* [samples], in the dataset; not of the kind */
     chl_tensor picture, answer[CHL_JUDGE_QUESTIONS];
@@ -76,23 +75,21 @@ static int class_of(const chl_trainer *t, int question, int64_t sample) {
 }
 
 static chl_status build(chl_trainer *t) {
-    judge *own = calloc(1, sizeof *own);
-    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for the judge's training");
-    t->own = own;
+    judge *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
     CHL_TRY(read_config(t, &own->config));
     CHL_TRY(find_classes(t->data, own));
-    CHL_TRY(chl_judge_random(&own->config, t->options->seed, &own->params));
+    CHL_TRY(chl_judge_random(&own->config, t->options->seed, &t->params));
 
     chl_graph *g = t->graph;
     const int n = t->options->batch, side = own->config.side;
-    own->chosen = malloc((size_t)n * sizeof *own->chosen);
-    own->bytes = malloc((size_t)n * sizeof *own->bytes);
-    own->pixels = malloc((size_t)n * (size_t)(side * side * 3) * sizeof *own->pixels);
-    own->answers = malloc((size_t)n * CHL_JUDGE_CLASSES * sizeof *own->answers);
-    if (!own->chosen || !own->bytes || !own->pixels || !own->answers)
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d pictures", n);
+    own->chosen = chl_trainer_memory(t, n, sizeof *own->chosen);
+    own->bytes = chl_trainer_memory(t, n, sizeof *own->bytes);
+    own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
+    own->answers = chl_trainer_memory(t, (int64_t)n * CHL_JUDGE_CLASSES, sizeof *own->answers);
+    CHL_TRY(chl_trainer_memory_status(t));
     own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
-    chl_net net = chl_trainer_net(t, own->params);
+    chl_net net = chl_trainer_net(t);
     chl_judge_statistics statistics;
     chl_tensor logits[CHL_JUDGE_QUESTIONS];
     chl_judge_net(&net, &own->config, own->picture, &statistics, logits);
@@ -131,29 +128,11 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     return chl_trainer_write(t, own->picture, own->pixels);
 }
 
-static chl_status save(chl_trainer *t, chl_params *out) {
-    const judge *own = t->own;
-    return chl_trainer_export(t, own->params, out);
-}
-
-static void release(chl_trainer *t) {
-    judge *own = t->own;
-    if (!own) return;
-    chl_params_free(own->params);
-    free(own->chosen);
-    free(own->bytes);
-    free(own->pixels);
-    free(own->answers);
-    free(own);
-    t->own = NULL;
-}
-
 const chl_training chl_training_judge = {
     .name = "judge",
     .need = CHL_NEED_PICTURE | CHL_NEED_KIND,
     .defaults = defaults,
     .build = build,
     .feed = feed,
-    .save = save,
-    .release = release,
+    .save = chl_trainer_save,
 };

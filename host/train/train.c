@@ -117,7 +117,6 @@ static chl_status run_at(const chl_training *training, const chl_train_options *
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
     chl_trainer_release(&t);
-    if (training->release) training->release(&t); /* weights outlive the graph that uses them */
     chl_dataset_free(t.data);
     chl_ranks_leave(&device);
     return status;

@@ -28,7 +28,6 @@
 
 typedef struct audio {
     chl_swin_config config;
-    chl_params *params;
     chl_audio_targets *targets;
     chl_tensor mel, view, text, picture, partner; /* CHL_NONE without a loss that uses it */
     int64_t *sample;                              /* [options->batch]: this step's, of all ranks */
@@ -134,24 +133,17 @@ static chl_status check_options(const chl_train_options *o) {
     return CHL_OK;
 }
 
-static float *new_rows(int64_t count) {
-    return calloc((size_t)count, sizeof(float));
-}
-
-static chl_status new_buffers(const chl_trainer *t, audio *own) {
+static chl_status new_buffers(chl_trainer *t, audio *own) {
     const int64_t batch = t->batch, embed = own->targets->embed;
-    own->sample = calloc((size_t)t->options->batch, sizeof *own->sample);
-    own->frames = calloc((size_t)batch, sizeof *own->frames);
-    own->sound = calloc((size_t)batch, sizeof *own->sound);
-    own->mels = new_rows(batch * CHL_VIEW_FLOATS);
-    own->views = new_rows(batch * CHL_VIEW_FLOATS);
-    own->texts = new_rows(batch * embed);
-    own->pictures = new_rows(batch * embed);
-    own->partners = new_rows(batch * embed);
-    if (own->sample && own->frames && own->sound && own->mels && own->views && own->texts &&
-        own->pictures && own->partners)
-        return CHL_OK;
-    return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", t->batch);
+    own->sample = chl_trainer_memory(t, t->options->batch, sizeof *own->sample);
+    own->frames = chl_trainer_memory(t, batch, sizeof *own->frames);
+    own->sound = chl_trainer_memory(t, batch, sizeof *own->sound);
+    own->mels = chl_trainer_memory(t, batch * CHL_VIEW_FLOATS, sizeof *own->mels);
+    own->views = chl_trainer_memory(t, batch * CHL_VIEW_FLOATS, sizeof *own->views);
+    own->texts = chl_trainer_memory(t, batch * embed, sizeof *own->texts);
+    own->pictures = chl_trainer_memory(t, batch * embed, sizeof *own->pictures);
+    own->partners = chl_trainer_memory(t, batch * embed, sizeof *own->partners);
+    return chl_trainer_memory_status(t);
 }
 
 /* mel [N,128,864,1] as input -> embeddings [N,D] */
@@ -208,18 +200,17 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
 
 static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(check_options(t->options));
-    audio *own = calloc(1, sizeof *own);
-    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for a training");
-    t->own = own;
+    audio *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
     own->mel = own->view = own->text = own->picture = own->partner = CHL_NONE;
     CHL_TRY(read_sizes(t->options->sizes, &own->config));
     CHL_TRY(chl_audio_targets_new(t, &own->targets));
     own->config.classes = own->targets->embed;
-    CHL_TRY(chl_swin_random(&own->config, t->options->seed, &own->params));
-    CHL_TRY(chl_swin_import(own->params, &own->config));
-    if (!is_tiny(t->options->sizes)) start_narrow(own->params);
+    CHL_TRY(chl_swin_random(&own->config, t->options->seed, &t->params));
+    CHL_TRY(chl_swin_import(t->params, &own->config));
+    if (!is_tiny(t->options->sizes)) start_narrow(t->params);
     CHL_TRY(new_buffers(t, own));
-    chl_net net = chl_trainer_net(t, own->params);
+    chl_net net = chl_trainer_net(t);
     chl_tensor a = encode(t, &net, "mel", PURPOSE_DROP, &own->mel);
     add_losses(t, &net, a);
     chl_net_done(&net);
@@ -284,8 +275,7 @@ static chl_status audio_feed(chl_trainer *t, int64_t index) {
 /* --- the result ------------------------------------------------------------------------------- */
 /* The marker tells chl_engine_open that the encoder expects pictures of the absolute level. */
 static chl_status audio_save(chl_trainer *t, chl_params *out) {
-    const audio *own = t->own;
-    CHL_TRY(chl_trainer_export(t, own->params, out));
+    CHL_TRY(chl_trainer_export(t, t->params, out));
     void *marker;
     CHL_TRY(chl_params_add(out, "chladni.absolute_level", chl_f32(1, 1), &marker));
     *(float *)marker = 1;
@@ -294,19 +284,7 @@ static chl_status audio_save(chl_trainer *t, chl_params *out) {
 
 static void audio_release(chl_trainer *t) {
     audio *own = t->own;
-    if (!own) return;
-    chl_params_free(own->params);
-    chl_audio_targets_free(own->targets);
-    free(own->sample);
-    free(own->sound);
-    free(own->frames);
-    free(own->mels);
-    free(own->views);
-    free(own->texts);
-    free(own->pictures);
-    free(own->partners);
-    free(own);
-    t->own = NULL;
+    if (own) chl_audio_targets_free(own->targets);
 }
 
 /* docs/method.md, sections 1 and 3. tau_weak_pair is the temperature at which contrastive losses

@@ -34,7 +34,6 @@ static const char *const broken_text[] = {"a broken picture", "a damaged picture
 
 typedef struct clip_training {
     chl_clip_config config;
-    chl_params *params;
     chl_generator_pool pool; /* count 0 = none */
     /* all texts: captions, labels (end 0 = none), broken ones, "" */
     int32_t *ids, *end; /* [2 count + BROKEN_TEXTS + 1][context], [...] */
@@ -98,11 +97,11 @@ static chl_status open_tokenizer(chl_trainer *t, chl_tokenizer **out) {
 static chl_status encode_texts(chl_trainer *t, clip_training *own) {
     const int64_t texts = texts_of(t->data);
     const int context = own->config.context;
-    own->ids = calloc((size_t)(texts * context), sizeof *own->ids);
-    own->end = calloc((size_t)texts, sizeof *own->end);
+    own->ids = chl_trainer_memory(t, texts * context, sizeof *own->ids);
+    own->end = chl_trainer_memory(t, texts, sizeof *own->end);
+    CHL_TRY(chl_trainer_memory_status(t));
     chl_tokenizer *tokenizer = NULL;
     chl_status status;
-    if (!own->ids || !own->end) return chl_fail(CHL_ERR_MEMORY, "out of memory for captions");
     CHL_TRY_GOTO(open_tokenizer(t, &tokenizer));
     own->config.vocabulary = chl_tokenizer_vocabulary(tokenizer);
     for (int64_t i = 0; i < texts; i++) {
@@ -149,28 +148,23 @@ static chl_status read_sizes(const chl_train_options *options, chl_clip_config *
     return CHL_OK;
 }
 
-static chl_status allocate(const chl_train_options *options, clip_training *own) {
-    const size_t n = (size_t)options->batch, side = (size_t)own->config.resolution;
-    own->index = malloc(n * sizeof *own->index);
-    own->pixels = malloc(n * sizeof *own->pixels);
-    own->picture_data = malloc(3 * n * side * side * sizeof *own->picture_data);
-    own->text_data = malloc(n * (size_t)own->config.context * sizeof *own->text_data);
-    own->end_data = malloc(n * sizeof *own->end_data);
-    own->same_data = malloc(n * n * sizeof *own->same_data);
-    if (!own->index || !own->pixels || !own->picture_data || !own->text_data || !own->end_data ||
-        !own->same_data)
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", options->batch);
-    return CHL_OK;
+static chl_status allocate(chl_trainer *t, clip_training *own) {
+    const int64_t n = t->options->batch, side = own->config.resolution;
+    own->index = chl_trainer_memory(t, n, sizeof *own->index);
+    own->pixels = chl_trainer_memory(t, n, sizeof *own->pixels);
+    own->picture_data = chl_trainer_memory(t, 3 * n * side * side, sizeof *own->picture_data);
+    own->text_data = chl_trainer_memory(t, n * own->config.context, sizeof *own->text_data);
+    own->end_data = chl_trainer_memory(t, n, sizeof *own->end_data);
+    own->same_data = chl_trainer_memory(t, n * n, sizeof *own->same_data);
+    return chl_trainer_memory_status(t);
 }
 
-static chl_status allocate_codes(const chl_train_options *options, clip_training *own) {
-    const size_t n = (size_t)options->batch / 2, w_dim = (size_t)own->pool.generator->sizes.latent;
+static chl_status allocate_codes(chl_trainer *t, clip_training *own) {
+    const int64_t n = t->options->batch / 2, w_dim = own->pool.generator->sizes.latent;
     own->code_data =
-        malloc(n * (size_t)own->pool.generator->sizes.rows * w_dim * sizeof *own->code_data);
-    own->reach_data = malloc(n * w_dim * sizeof *own->reach_data);
-    if (!own->code_data || !own->reach_data)
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d", options->batch);
-    return CHL_OK;
+        chl_trainer_memory(t, n * own->pool.generator->sizes.rows * w_dim, sizeof *own->code_data);
+    own->reach_data = chl_trainer_memory(t, n * w_dim, sizeof *own->reach_data);
+    return chl_trainer_memory_status(t);
 }
 
 static chl_tensor contrast(chl_net *net, const clip_training *own, chl_tensor picture,
@@ -240,7 +234,7 @@ static void build_losses(chl_trainer *t, clip_training *own) {
     own->text = chl_input(g, "text", chl_i32(2, n, config->context));
     own->text_end = chl_input(g, "text_end", chl_i32(1, n));
     own->same = chl_input(g, "same", chl_f32(2, pictures, pictures));
-    chl_net net = chl_trainer_net(t, own->params);
+    chl_net net = chl_trainer_net(t);
     chl_tensor texts = chl_clip_text(&net, config, own->text, own->text_end);
     if (attack)
         build_attack(t, own, &net, texts);
@@ -260,21 +254,21 @@ static chl_status check_adversary(const chl_train_options *o) {
 }
 
 static chl_status build(chl_trainer *t) {
-    clip_training *own = t->own = calloc(1, sizeof *own);
-    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for a training");
+    clip_training *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
     int pool = 8000;
     CHL_TRY(read_sizes(t->options, &own->config, &pool));
     CHL_TRY(check_adversary(t->options));
-    CHL_TRY(allocate(t->options, own));
+    CHL_TRY(allocate(t, own));
     CHL_TRY(encode_texts(t, own));
     if (t->options->generator) {
         chl_log(CHL_LOG_INFO, "%d codes of %s", pool, t->options->generator);
         CHL_TRY(chl_generator_pool_make(
             t->device, t->options->generator, t->data, t->options->seed, pool,
             t->options->adversary > 0 ? 0 : own->config.resolution, &own->pool));
-        if (t->options->adversary > 0) CHL_TRY(allocate_codes(t->options, own));
+        if (t->options->adversary > 0) CHL_TRY(allocate_codes(t, own));
     }
-    CHL_TRY(chl_clip_random(&own->config, t->options->seed, &own->params));
+    CHL_TRY(chl_clip_random(&own->config, t->options->seed, &t->params));
     build_losses(t, own);
     return CHL_OK;
 }
@@ -363,28 +357,9 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     return chl_trainer_write(t, own->same, own->same_data);
 }
 
-static chl_status save(chl_trainer *t, chl_params *out) {
-    const clip_training *own = t->own;
-    return chl_trainer_export(t, own->params, out);
-}
-
 static void release(chl_trainer *t) {
     clip_training *own = t->own;
-    if (!own) return;
-    chl_params_free(own->params);
-    chl_generator_pool_free(&own->pool);
-    free(own->ids);
-    free(own->end);
-    free(own->index);
-    free(own->pixels);
-    free(own->picture_data);
-    free(own->text_data);
-    free(own->end_data);
-    free(own->same_data);
-    free(own->code_data);
-    free(own->reach_data);
-    free(own);
-    t->own = NULL;
+    if (own) chl_generator_pool_free(&own->pool);
 }
 
 const chl_training chl_training_clip = {.name = "clip",
@@ -392,5 +367,5 @@ const chl_training chl_training_clip = {.name = "clip",
                                         .defaults = defaults,
                                         .build = build,
                                         .feed = feed,
-                                        .save = save,
+                                        .save = chl_trainer_save,
                                         .release = release};

@@ -40,7 +40,6 @@
 #define STYLE_RATE 10
 
 typedef struct generator {
-    chl_params *params;
     chl_stylegan2_config config;
     chl_tensor z, wanted;
     int64_t *chosen; /* [batch] */
@@ -206,32 +205,30 @@ static chl_status build(chl_trainer *t) {
         return chl_fail(CHL_ERR_ARGUMENT,
                         "measured_w needs %s/attributes.npy, which does not exist",
                         t->data->folder);
-    generator *own = calloc(1, sizeof *own);
-    if (!own) return chl_fail(CHL_ERR_MEMORY, "out of memory for the generator's training");
-    t->own = own;
+    generator *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
     chl_stylegan2_shape shape;
     CHL_TRY(read_shape(t->options->sizes, &shape));
     shape.z_dim = t->data->latent;
-    CHL_TRY(chl_stylegan2_random(&shape, t->options->seed, &own->params));
-    CHL_TRY(chl_stylegan2_import(own->params, &own->config));
-    CHL_TRY(plant_textures(t->data, &own->config, own->params));
+    CHL_TRY(chl_stylegan2_random(&shape, t->options->seed, &t->params));
+    CHL_TRY(chl_stylegan2_import(t->params, &own->config));
+    CHL_TRY(plant_textures(t->data, &own->config, t->params));
     if (t->options->start)
-        silence_colours(&own->config, own->params);
+        silence_colours(&own->config, t->params);
     else
         CHL_TRY(chl_mapping_start(t->device, t->data, &own->config, t->options->seed, measured,
-                                  own->params));
-    if (measured) clear_styles(own->params);
+                                  t->params));
+    if (measured) clear_styles(t->params);
 
     chl_graph *g = t->graph;
     const int n = t->options->batch, side = shape.resolution;
-    own->chosen = malloc((size_t)n * sizeof *own->chosen);
-    own->codes = malloc((size_t)n * (size_t)shape.z_dim * sizeof *own->codes);
-    own->pixels = malloc((size_t)n * (size_t)(side * side * 3) * sizeof *own->pixels);
-    if (!own->chosen || !own->codes || !own->pixels)
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch of %d pictures", n);
+    own->chosen = chl_trainer_memory(t, n, sizeof *own->chosen);
+    own->codes = chl_trainer_memory(t, (int64_t)n * shape.z_dim, sizeof *own->codes);
+    own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
+    CHL_TRY(chl_trainer_memory_status(t));
     own->z = chl_input(g, "z", chl_f32(2, n, shape.z_dim));
     own->wanted = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
-    chl_net net = chl_trainer_net(t, own->params);
+    chl_net net = chl_trainer_net(t);
     const chl_tensor painted = paint(&net, &own->config, own->z);
     chl_net_done(&net);
     set_rates(t, &own->config);
@@ -291,20 +288,8 @@ done:
 }
 
 static chl_status save(chl_trainer *t, chl_params *out) {
-    const generator *own = t->own;
-    CHL_TRY(chl_trainer_export(t, own->params, out));
+    CHL_TRY(chl_trainer_export(t, t->params, out));
     return store_centre(t, out);
-}
-
-static void release(chl_trainer *t) {
-    generator *own = t->own;
-    if (!own) return;
-    chl_params_free(own->params);
-    free(own->chosen);
-    free(own->codes);
-    free(own->pixels);
-    free(own);
-    t->own = NULL;
 }
 
 const chl_training chl_training_generator = {
@@ -314,5 +299,4 @@ const chl_training chl_training_generator = {
     .build = build,
     .feed = feed,
     .save = save,
-    .release = release,
 };

@@ -36,12 +36,30 @@ static chl_status begin_with(const chl_trainer *t, chl_params *params) {
     return CHL_OK;
 }
 
-chl_net chl_trainer_net(chl_trainer *t, chl_params *params) {
+void *chl_trainer_memory(chl_trainer *t, int64_t count, size_t size) {
+    struct chl_trainer_private *p = t->inside;
+    void **grown = realloc(p->memory, ((size_t)p->memories + 1) * sizeof *grown);
+    if (grown) p->memory = grown;
+    void *memory = grown ? calloc((size_t)(count > 0 ? count : 1), size) : NULL;
+    if (memory)
+        p->memory[p->memories++] = memory;
+    else
+        p->memory_failed = true;
+    return memory;
+}
+
+chl_status chl_trainer_memory_status(const chl_trainer *t) {
+    if (!t->inside->memory_failed) return CHL_OK;
+    return chl_fail(CHL_ERR_MEMORY, "training %s: out of memory for a batch of %d",
+                    t->training->name, t->options->batch);
+}
+
+chl_net chl_trainer_net(chl_trainer *t) {
     if (t->options->start) {
-        const chl_status status = begin_with(t, params);
+        const chl_status status = begin_with(t, t->params);
         if (status != CHL_OK) chl_graph_fail(t->graph, status, "%s", chl_error());
     }
-    return (chl_net){.graph = t->graph, .params = params, .kind = CHL_TRAINABLE};
+    return (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE};
 }
 
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {
@@ -269,10 +287,20 @@ chl_status chl_trainer_export(chl_trainer *t, const chl_params *params, chl_para
     return CHL_OK;
 }
 
+chl_status chl_trainer_save(chl_trainer *t, chl_params *out) {
+    return chl_trainer_export(t, t->params, out);
+}
+
 void chl_trainer_release(chl_trainer *t) {
     struct chl_trainer_private *p = t->inside;
     chl_graph_free(t->graph);
     t->graph = NULL;
+    /* what the graph used outlives it */
+    if (t->training->release) t->training->release(t);
+    chl_params_free(t->params);
+    for (int i = 0; i < p->memories; i++) free(p->memory[i]);
+    free(p->memory);
+    t->own = NULL;
     for (int i = 0; i < p->terms; i++) free(p->term[i].name);
     for (int i = 0; i < p->rates; i++) free(p->rate[i].prefix);
     free(p->rate);

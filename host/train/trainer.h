@@ -4,7 +4,8 @@
  *
  *     static chl_status build(chl_trainer *t) {
  *         ...
- *         chl_net net = chl_trainer_net(t, params);           trainable weights
+ *         CHL_TRY(chl_judge_random(&config, seed, &t->params));
+ *         chl_net net = chl_trainer_net(t);                   trainable weights
  *         chl_trainer_term(t, "pixels", 1, chl_mean(t->graph, ...));
  *         return CHL_OK;
  *     }
@@ -33,16 +34,19 @@ typedef struct chl_training {
     unsigned need; /* CHL_NEED_*, of the dataset */
     /* Sets the defaults that differ from the general ones: batch, steps, rate, ... May be NULL. */
     void (*defaults)(chl_train_options *options);
-    /* Appends forward pass and losses to t->graph, keeps what it needs in t->own. */
+    /* Makes t->params, appends forward pass and losses to t->graph, keeps what it needs in t->own.
+     */
     chl_status (*build)(chl_trainer *t);
     /* Writes every input of step `index` (from 0) with chl_trainer_write: a pure function of
      * (t->options->seed, index), drawn with chl_random(seed, purpose, index, element). It may run
      * in a thread of its own, ahead of the step, and uses nothing that changes after the build but
      * t->data and buffers that only it uses. */
     chl_status (*feed)(chl_trainer *t, int64_t index);
-    /* Adds to `out` the model as users load it, usually by chl_trainer_export of each net. */
+    /* Adds to `out` the model as users load it: chl_trainer_save, or more. */
     chl_status (*save)(chl_trainer *t, chl_params *out);
-    void (*release)(chl_trainer *t); /* t->own; may be called after a failed build */
+    /* What t->own refers to, beside memory of chl_trainer_memory; may be called after a failed
+     * build, with own NULL. NULL: nothing. */
+    void (*release)(chl_trainer *t);
     /* Several ranks may share a batch: `build` and `feed` are of t->batch samples from place
      * t->first on, each term is a mean over them. */
     bool shared;
@@ -69,15 +73,19 @@ struct chl_trainer {
     int64_t first;       /* the place of the first of them in the batch */
     chl_dataset *data;
     chl_graph *graph;
+    chl_params *params; /* the weights that train; freed after the graph */
     void *own;
     /* private to trainer.c */
     struct chl_trainer_private *inside;
 };
 
-/* A net whose floating-point arrays train, from options->start where that has them. `params` stays
- * the caller's and must outlive the trainer's graph; release the net with chl_net_done after
- * building. */
-chl_net chl_trainer_net(chl_trainer *t, chl_params *params);
+/* Memory of the trainer, zeroed, for t->own and the buffers of a batch; it is released after the
+ * graph. NULL where there is none: chl_trainer_memory_status tells so of all calls at once. */
+void *chl_trainer_memory(chl_trainer *t, int64_t count, size_t size);
+chl_status chl_trainer_memory_status(const chl_trainer *t);
+/* A net of t->params whose floating-point arrays train, from options->start where that has them.
+ * Release it with chl_net_done after building. */
+chl_net chl_trainer_net(chl_trainer *t);
 /* loss += weight * term, term [1]; logged by this name. With weight 0 the term is neither part of
  * the loss nor logged, and weights that only it depends on are not trained. */
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);
@@ -91,6 +99,8 @@ chl_status chl_trainer_write(chl_trainer *t, chl_tensor input, const void *data)
 void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float decay);
 /* Adds to `out` all arrays of `params`, trained ones with their averaged values (EMA). */
 chl_status chl_trainer_export(chl_trainer *t, const chl_params *params, chl_params *out);
+/* All of t->params: a training's `save` where they are the model. */
+chl_status chl_trainer_save(chl_trainer *t, chl_params *out);
 /* A text file of the run folder that the build depends on: as the checkpoint keeps it that the run
  * resumes from; or as it lies in the folder, where an older version wrote the checkpoint; else
  * `make` makes it, UTF-8. It is written to the folder, and every checkpoint keeps it. The caller

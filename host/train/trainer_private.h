@@ -57,6 +57,9 @@ struct chl_trainer_private {
     chl_checkpoint from;       /* while a run that resumes is built */
     json_t *texts;             /* {file: text} of the run folder: run_files.c */
     struct chl_feeder *feeder; /* while steps run */
+    void **memory;             /* of chl_trainer_memory */
+    int memories;
+    bool memory_failed;
 };
 
 /* --- run_folder.c ----------------------------------------------------------------------------- */

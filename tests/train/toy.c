@@ -7,7 +7,6 @@
 
 /* --- the training ----------------------------------------------------------------------------- */
 typedef struct toy {
-    chl_params *params;
     chl_tensor x, y;
     float batch[BATCH * LATENT];
 } toy;
@@ -30,25 +29,25 @@ static chl_status make_text(const chl_trainer *t, char **text, size_t *size) {
 }
 
 static chl_status toy_build(chl_trainer *t) {
-    toy *own = calloc(1, sizeof *own);
-    t->own = own;
+    toy *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
     if (seen.text) {
         char *text;
         size_t size;
         CHL_TRY(chl_trainer_text(t, "words.txt", make_text, &text, &size));
         free(text);
     }
-    CHL_TRY(chl_params_new("toy", &own->params));
-    fill(own->params, "body.weight", chl_f32(2, HIDDEN, LATENT), 1);
-    fill(own->params, "body.bias", chl_f32(1, HIDDEN), 2);
-    fill(own->params, "body.pos_embed", chl_f32(2, 1, HIDDEN), 3);
-    fill(own->params, "head.weight", chl_f32(2, 1, HIDDEN), 4);
-    fill(own->params, "spare.weight", chl_f32(2, 1, HIDDEN), 5);
-    fill(own->params, "still.weight", chl_f32(2, 1, 1), 0);
-    fill(own->params, "running_mean", chl_f32(1, 1), 7);
-    fill(own->params, "constant", chl_f32(1, 3), 8);
+    CHL_TRY(chl_params_new("toy", &t->params));
+    fill(t->params, "body.weight", chl_f32(2, HIDDEN, LATENT), 1);
+    fill(t->params, "body.bias", chl_f32(1, HIDDEN), 2);
+    fill(t->params, "body.pos_embed", chl_f32(2, 1, HIDDEN), 3);
+    fill(t->params, "head.weight", chl_f32(2, 1, HIDDEN), 4);
+    fill(t->params, "spare.weight", chl_f32(2, 1, HIDDEN), 5);
+    fill(t->params, "still.weight", chl_f32(2, 1, 1), 0);
+    fill(t->params, "running_mean", chl_f32(1, 1), 7);
+    fill(t->params, "constant", chl_f32(1, 3), 8);
     chl_graph *g = t->graph;
-    chl_net net = chl_trainer_net(t, own->params);
+    chl_net net = chl_trainer_net(t);
     own->x = chl_input(g, "x", chl_f32(2, BATCH, LATENT));
     own->y = chl_input(g, "y", chl_f32(2, BATCH, 1));
     chl_tensor hidden =
@@ -97,8 +96,7 @@ static chl_status toy_feed(chl_trainer *t, int64_t index) {
         y[n] = 0.5f * x[0] - x[1] + x[2] * x[3];
         for (int i = 0; i < LATENT; i++) mean += (double)x[i] / (BATCH * LATENT);
     }
-    if (index == 0)
-        seen.mean = (double)*(float *)chl_params_find(own->params, "running_mean")->data;
+    if (index == 0) seen.mean = (double)*(float *)chl_params_find(t->params, "running_mean")->data;
     seen.mean = (double)TRACK * seen.mean + (1 - (double)TRACK) * mean;
     if (seen.nan_at == index + 1) y[1] = NAN;
     CHL_TRY(chl_trainer_write(t, own->x, own->batch));
@@ -123,26 +121,15 @@ static void look_at_updates(const chl_graph *g) {
 }
 
 static chl_status toy_save(chl_trainer *t, chl_params *out) {
-    const toy *own = t->own;
     look_at_updates(t->graph);
     CHL_TRY(chl_trainer_read(t, "body.weight", true, seen.last_average));
     CHL_TRY(chl_trainer_read(t, "running_mean", true, &seen.last_mean));
     CHL_TRY(follow_average(t, t->graph->step->index + 1));
-    return chl_trainer_export(t, own->params, out);
+    return chl_trainer_export(t, t->params, out);
 }
 
-static void toy_release(chl_trainer *t) {
-    toy *own = t->own;
-    if (own) chl_params_free(own->params);
-    free(own);
-}
-
-const chl_training toy_training = {.name = "toy",
-                                   .need = CHL_NEED_LATENT,
-                                   .build = toy_build,
-                                   .feed = toy_feed,
-                                   .save = toy_save,
-                                   .release = toy_release};
+const chl_training toy_training = {
+    .name = "toy", .need = CHL_NEED_LATENT, .build = toy_build, .feed = toy_feed, .save = toy_save};
 
 /* --- folders ---------------------------------------------------------------------------------- */
 
