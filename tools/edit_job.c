@@ -179,7 +179,7 @@ int edit_check_outputs(const command_line *line, const edit_job *job) {
     if (count > 1) output_add(&table, "out", OUTPUT_FOLDER, job->out);
     for (int i = 0; job->out && i < count; i++)
         add_derived(&table, "out", edit_result_path(job, i / results, i % results));
-    for (int i = 1; job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
+    for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
         add_derived(&table, "every", edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);

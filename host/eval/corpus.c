@@ -28,6 +28,7 @@ static int find_label(chl_corpus *c, const char *label) {
     char *copy = strdup(label);
     const int number = copy ? chl_names_add(&c->names, copy) : -1;
     if (number < 0) free(copy);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the names keep it */
     c->label = c->names.name;
     c->labels = c->names.count;
     return number;

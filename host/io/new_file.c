@@ -62,19 +62,23 @@ static bool is_of_proc(const struct stat *link) {
 
 /* Follows links at the end of the path, also one whose file does not exist yet. */
 static chl_status follow(const char *path, place *at) {
-    if (!(at->target = strdup(path))) return no_memory(path);
-    for (int links = 0; lstat(at->target, &at->about) == 0 && S_ISLNK(at->about.st_mode); links++) {
-        if (is_of_proc(&at->about)) {
+    struct stat about;
+    char *target = at->target = strdup(path);
+    if (!target) return no_memory(path);
+    for (int links = 0; lstat(target, &about) == 0 && S_ISLNK(about.st_mode); links++) {
+        if (is_of_proc(&about)) {
             at->through = true;
             break;
         }
-        char *next = links < MAX_LINKS ? read_link(at->target) : NULL;
+        char *next = links < MAX_LINKS ? read_link(target) : NULL;
         if (!next) return cannot(path, links < MAX_LINKS ? errno : ELOOP);
-        free(at->target);
-        at->target = next;
+        free(target);
+        target = at->target = next;
     }
-    at->exists = stat(at->target, &at->about) == 0;
-    return at->exists || errno == ENOENT ? CHL_OK : cannot(path, errno);
+    if (stat(target, &about) != 0) return errno == ENOENT ? CHL_OK : cannot(path, errno);
+    at->exists = true;
+    at->about = about;
+    return CHL_OK;
 }
 
 static chl_status check_folder(const char *path, const char *target) {

@@ -109,8 +109,9 @@ static chl_status read_sample(reader *r, const json_t *line) {
     chl_dataset *data = r->data;
     if (data->count == r->capacity) {
         const int64_t capacity = r->capacity ? 2 * r->capacity : 1024;
+        if (capacity > MAX_SAMPLES) return no_memory(r->path);
         chl_sample *grown = realloc(data->sample, (size_t)capacity * sizeof *grown);
-        if (!grown || capacity > MAX_SAMPLES) return no_memory(r->path);
+        if (!grown) return no_memory(r->path);
         data->sample = grown;
         r->capacity = capacity;
     }

@@ -74,10 +74,10 @@ static const input *find_input(const chl_feeder *f, chl_tensor x) {
     return NULL;
 }
 
-chl_status chl_trainer_write(chl_trainer *t, chl_tensor x, const void *data) {
+chl_status chl_trainer_write(chl_trainer *t, chl_tensor input, const void *data) {
     const chl_feeder *f = t->inside->feeder;
-    if (!f->slots) return chl_write(t->graph, x, data);
-    const input *in = find_input(f, x);
+    if (!f->slots) return chl_write(t->graph, input, data);
+    const struct input *in = find_input(f, input);
     if (!in) return chl_fail(CHL_ERR_INTERNAL, "a batch holds inputs only");
     memcpy(f->memory + (size_t)(f->making % f->slots) * f->bytes + in->offset, data, in->bytes);
     marks(f, f->making)[in - f->input] = true;
