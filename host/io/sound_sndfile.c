@@ -115,12 +115,23 @@ static bool may_go_on(const state *s) {
            (s->bytes->reached < s->bytes->size || s->bytes->size < SMALL_FLAC_BYTES);
 }
 
+/* A FLAC stops before its claimed end. libsndfile's error does not tell why: it comes with the last
+ * frames, or with the next call, or not at all. Where libFLAC has seen the last byte the file
+ * breaks off, which chl_sound warns of; elsewhere a frame is damaged. */
+static chl_status end_early(const chl_sound_decoder *d) {
+    const state *s = d->state;
+    if (s->bytes->reached >= s->bytes->size) return CHL_OK;
+    return damaged(d, "a frame of the FLAC cannot be decoded");
+}
+
 static chl_status read_frames(chl_sound_decoder *d, float *out, int64_t want, int64_t *got) {
     state *s = d->state;
     for (;;) {
         *got = sf_readf_float(s->file, out, want);
         CHL_TRY(chl_sound_bytes_check(s->bytes, d->name));
         if (*got > 0) break;
+        if (is_container(s, SF_FORMAT_FLAC) && !s->length_hidden && s->decoded < s->info.frames)
+            return end_early(d);
         if (sf_error(s->file) != SF_ERR_NO_ERROR) {
             if (!s->length_hidden || s->decoded != d->frames)
                 return damaged(d, sf_strerror(s->file));
