@@ -85,7 +85,7 @@ static int by_target(const void *a, const void *b) {
 }
 
 static int check_clashes(const command_line *line, output_table *table) {
-    qsort(table->item, (size_t)table->count, sizeof *table->item, by_target);
+    if (table->count > 1) qsort(table->item, (size_t)table->count, sizeof *table->item, by_target);
     for (int i = 1; i < table->count; i++) {
         const output *a = &table->item[i - 1], *b = &table->item[i];
         if (!a->target || strcmp(a->target, b->target) != 0) continue;
