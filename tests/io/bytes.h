@@ -31,6 +31,17 @@ static inline void put_le(bytes *b, uint32_t value, int count) {
 static inline void put_be(bytes *b, uint32_t value, int count) {
     for (int i = count - 1; i >= 0; i--) put(b, &(uint8_t){(uint8_t)(value >> 8 * i)}, 1);
 }
+/* The chunk that says what a WAV holds: 16-bit PCM, one channel, 44100 Hz. */
+static inline void put_wav_format(bytes *b) {
+    put_text(b, "fmt ");
+    put_le(b, 16, 4);
+    put_le(b, 1, 2);
+    put_le(b, 1, 2);
+    put_le(b, 44100, 4);
+    put_le(b, 88200, 4);
+    put_le(b, 2, 2);
+    put_le(b, 16, 2);
+}
 
 /* tests/fixtures/<name> */
 static inline void load_bytes(bytes *b, const char *name) {

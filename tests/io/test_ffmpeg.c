@@ -33,14 +33,8 @@ static int make_files(void **unused) {
     if (!mkdtemp(folder)) return -1;
     put_text(&b, "RIFF");
     put_le(&b, 0xffffffff, 4);
-    put_text(&b, "WAVEfmt ");
-    put_le(&b, 16, 4);
-    put_le(&b, 1, 2);
-    put_le(&b, 1, 2);
-    put_le(&b, 44100, 4);
-    put_le(&b, 88200, 4);
-    put_le(&b, 2, 2);
-    put_le(&b, 16, 2);
+    put_text(&b, "WAVE");
+    put_wav_format(&b);
     put_text(&b, "data");
     put_le(&b, 0xffffffff, 4);
     for (int i = 0; i < 2000; i++) put_le(&b, (uint32_t)i, 2);

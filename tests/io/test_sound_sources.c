@@ -51,23 +51,12 @@ static void put_samples(int64_t count) {
     for (int64_t i = 0; i < count; i++) put_le(&file, (uint16_t)sample_at(i), 2);
 }
 
-static void put_format(void) {
-    put_text(&file, "fmt ");
-    put_le(&file, 16, 4);
-    put_le(&file, 1, 2);
-    put_le(&file, 1, 2);
-    put_le(&file, 44100, 4);
-    put_le(&file, 88200, 4);
-    put_le(&file, 2, 2);
-    put_le(&file, 16, 2);
-}
-
 static void wav(uint32_t riff, uint32_t data) {
     file.size = 0;
     put_text(&file, "RIFF");
     put_le(&file, riff, 4);
     put_text(&file, "WAVE");
-    put_format();
+    put_wav_format(&file);
     put_text(&file, "data");
     put_le(&file, data, 4);
 }
@@ -136,7 +125,7 @@ static void streamed_rf64_and_caf_are_read_to_their_end(void **state) {
         put_le(&file, 28, 4);
         for (int i = 0; i < 6; i++) put_le(&file, (uint32_t)unknown, 4);
         put_le(&file, 0, 4);
-        put_format();
+        put_wav_format(&file);
         put_text(&file, "data");
         put_le(&file, 0xffffffff, 4);
         put_samples(50000);
