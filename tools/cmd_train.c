@@ -12,6 +12,7 @@ typedef struct train_job {
     rank_place place;
     char device[32]; /* of a rank on a GPU */
     bool resume, json, measured_w;
+    bool steps_given, epochs_given;
     chl_train_progress last;
     double shown; /* seconds at the last progress line */
     bool terminal;
@@ -42,16 +43,16 @@ static int on_step(void *user, const chl_train_progress *progress) {
 static int report(const train_job *job, bool complete) {
     const chl_train_progress *p = &job->last;
     if (!job->json) {
-        fprintf(stderr, "%s: %s after step %lld of %d%s\n", shown(job->options.out),
-                complete ? "done" : "stopped", (long long)p->step, job->steps,
+        fprintf(stderr, "%s: %s after step %lld of %lld%s\n", shown(job->options.out),
+                complete ? "done" : "stopped", (long long)p->step, (long long)p->steps,
                 complete ? "" : ": continue with --resume");
         return EXIT_OK;
     }
     json_t *loss = p->step > 0 ? json_real((double)p->loss) : json_null();
     return print_json(json_pack("{s:s,s:o,s:I,s:I,s:b,s:o,s:f}", "model", job->options.model, "out",
                                 json_text(job->options.out), "step", (json_int_t)p->step, "steps",
-                                (json_int_t)job->steps, "complete", complete, "loss", loss,
-                                "seconds", p->seconds));
+                                (json_int_t)p->steps, "complete", complete, "loss", loss, "seconds",
+                                p->seconds));
 }
 
 /* 75 (EX_TEMPFAIL) tells a batch system to start the same command again with --resume. */
@@ -69,6 +70,18 @@ static int end_of_other_rank(const train_job *job, chl_status status) {
     return EXIT_RUN;
 }
 
+/* Of a run of which no step has told: --epochs in steps is in the run folder. */
+static int64_t planned_steps(const train_job *job) {
+    char *path;
+    if (job->options.epochs == 0) return job->steps;
+    if (asprintf(&path, "%s/options.json", job->options.out) < 0) return job->steps;
+    json_t *options = json_load_file(path, 0, NULL);
+    const int64_t steps = json_integer_value(json_object_get(options, "steps"));
+    json_decref(options);
+    free(path);
+    return steps;
+}
+
 static int run(train_job *job) {
     watch_interrupts();
     job->terminal = isatty(STDERR_FILENO);
@@ -83,9 +96,11 @@ static int run(train_job *job) {
     }
     if (status != CHL_OK && status != CHL_ERR_CANCELLED) return run_error();
     const bool complete = status == CHL_OK;
-    if (complete && job->last.step == 0) /* nothing was left to do */
-        job->last.step =
-            job->stop_after > 0 && job->stop_after < job->steps ? job->stop_after : job->steps;
+    if (job->last.step == 0) job->last.steps = planned_steps(job);
+    if (complete && job->last.step == 0) { /* nothing was left to do */
+        const int64_t stop = job->stop_after, steps = job->last.steps;
+        job->last.step = stop > 0 && stop < steps ? stop : steps;
+    }
     const int code = report(job, complete);
     return complete ? code : stop_code();
 }
@@ -94,6 +109,10 @@ static int check(const command_line *line, train_job *job) {
     chl_train_options *o = &job->options;
     if (!o->data) return usage_error(line, "--data is missing");
     if (!o->out) return usage_error(line, "--out is missing");
+    if (job->steps_given && job->epochs_given)
+        return usage_error(line, "give --steps or --epochs, not both");
+    if (job->steps_given) o->epochs = 0; /* of the recipe */
+    if (o->epochs < 0) return usage_error(line, "--epochs must be >= 0, got %d", o->epochs);
     if (job->ranks < 0) return usage_error(line, "--ranks must be >= 0, got %d", job->ranks);
     o->steps = job->steps;
     o->stop_after = job->stop_after;
@@ -111,15 +130,23 @@ static const char about[] =
 
 static int parse(train_job *job, const char *text, int argc, char **argv, bool *done) {
     chl_train_options *o = &job->options;
+    const char *recipe; /* use_recipe has applied it */
     const option options[] = {
         {"data", NULL, OPTION_TEXT, &o->data, "DIR", "folder with pairs.jsonl", NULL},
         {"out", NULL, OPTION_TEXT, &o->out, "DIR", "run folder; created if it does not exist",
          NULL},
         {"resume", NULL, OPTION_FLAG, &job->resume, NULL, "continue from the checkpoint in --out",
          NULL},
+        {"recipe", NULL, OPTION_TEXT, &recipe, "NAME|list",
+         "options of a published training; other flags change single ones (list: the names)", NULL},
+        {"encoder", NULL, OPTION_TEXT, &o->encoder, "swin|resnet18",
+         "audio: network; the paper's (default) or its predecessor's", NULL},
         {"sizes", NULL, OPTION_TEXT, &o->sizes, "K=N,...",
          "sizes of the network, e.g. embed=48,depths=2-2-2", NULL},
-        {"steps", NULL, OPTION_INT, &job->steps, "N", "steps of the whole schedule", NULL},
+        {"steps", NULL, OPTION_INT, &job->steps, "N", "steps of the whole schedule",
+         &job->steps_given},
+        {"epochs", NULL, OPTION_INT, &o->epochs, "N", "passes over the data, instead of --steps",
+         &job->epochs_given},
         {"stop-after", NULL, OPTION_INT, &job->stop_after, "N",
          "stop after this step, with the schedule of --steps", NULL},
         {"save-every", NULL, OPTION_INT, &job->save_every, "N", "steps between checkpoints", NULL},
@@ -206,14 +233,48 @@ static int run_as_rank(train_job *job, int argc, char **argv) {
     return run(job);
 }
 
-/* --help of a model lists its own defaults. */
+/* --help of a model lists its own defaults, or those of the recipe. */
 static void describe(const chl_train_options *o, char *text, size_t size) {
+    const long long length = o->epochs > 0 ? o->epochs : o->steps;
     snprintf(text, size,
-             "%s\n\nDefaults of %s: %lld steps of %d samples, rate %g in %d cycle%s, warm-up %g,\n"
+             "%s\n\n%s%s of %s: %lld %s of %d samples, rate %g in %d cycle%s, warm-up %g,\n"
              "beta1 %g, beta2 %g, weight decay %g, average %g, saved every %lld steps.",
-             about, o->model, (long long)o->steps, o->batch, (double)o->rate, o->cycles,
-             o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1, (double)o->beta2,
-             (double)o->decay, (double)o->average, (long long)o->save_every);
+             about, o->recipe ? "Recipe " : "Defaults", o->recipe ? o->recipe : "", o->model,
+             length, o->epochs > 0 ? "epochs in batches" : "steps", o->batch, (double)o->rate,
+             o->cycles, o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1,
+             (double)o->beta2, (double)o->decay, (double)o->average, (long long)o->save_every);
+}
+
+/* --- recipes ---------------------------------------------------------------------------------- */
+static void list_recipes(const char *model) {
+    const chl_train_recipe *recipe;
+    bool any = false;
+    for (int i = 0; (recipe = chl_train_recipe_at(i)); i++) {
+        if (strcmp(recipe->model, model) != 0) continue;
+        printf("%-10s %s\n", recipe->name, recipe->about);
+        any = true;
+    }
+    if (!any) printf("%s has no recipes\n", model);
+}
+
+/* The value of --recipe, wherever it stands: other flags change what it sets. */
+static const char *find_recipe(int argc, char **argv) {
+    const char *found = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--recipe=", 9) == 0) found = argv[i] + 9;
+        if (strcmp(argv[i], "--recipe") == 0 && i + 1 < argc) found = argv[++i];
+    }
+    return found;
+}
+
+static int use_recipe(train_job *job, int argc, char **argv, bool *done) {
+    const char *name = find_recipe(argc, argv);
+    *done = name && strcmp(name, "list") == 0;
+    if (*done) list_recipes(job->options.model);
+    if (!name || *done) return *done ? finish_output(EXIT_OK) : EXIT_OK;
+    if (chl_train_options_recipe(name, sizeof job->options, &job->options) == CHL_OK)
+        return EXIT_OK;
+    return usage_error(&(command_line){.usage = usage}, "%s", chl_error());
 }
 
 int command_train(int argc, char **argv) {
@@ -226,6 +287,8 @@ int command_train(int argc, char **argv) {
     if (named) {
         if (chl_train_defaults(argv[0], &job.options) != CHL_OK)
             return usage_error(&(command_line){.usage = usage}, "%s", chl_error());
+        const int code = use_recipe(&job, argc, argv, &done);
+        if (code != EXIT_OK || done) return code;
         describe(&job.options, text, sizeof text);
     }
     job.steps = (int)job.options.steps;

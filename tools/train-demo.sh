@@ -55,7 +55,7 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
   train clip$suffix clip --data "$work/pictures" --seed $seed --generator "$(model generator)" \
     --start "$(model clip-plain$suffix)" --adversary 0.15 --steps 600 --rate 5e-4 --average 0.99
   train audio$suffix audio --data "$work/sounds" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
-    --steps 1600 --average 0.995 --weight-text 2 --weight-image 0.3 --weight-sound 0.5
+    --recipe demo
 done
 [ -z "$replay" ] || exit 0
 

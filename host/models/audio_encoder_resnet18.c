@@ -1,15 +1,8 @@
 /* The audio encoder of the paper's predecessor [Lee et al. 2022, released code]: ResNet-18 sees
- * 128 x 512 of the mel spectrogram, in an order of its own. The code resizes to 512 rows (bands)
- * and 128 columns (time) and then calls the same memory 128 rows of 512. A row is thus one band,
- * four times side by side, each time a quarter of a band higher. Weights trained on that expect it.
- */
+ * 128 x 512 of the mel spectrogram, in an order of its own (chl_resnet18_picture). */
 #include "models/audio_encoder.h"
 #include "nets/resnet18.h"
 #include <stdlib.h>
-
-/* As the predecessor resizes, before it takes the rows for something else. */
-#define ROWS 512
-#define COLUMNS 128
 
 /* It has a convolution of its own in front of the network. */
 static bool recognises(const chl_params *params) {
@@ -21,14 +14,14 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
     chl_resnet18_config *config = *out = calloc(1, sizeof *config);
     if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     CHL_TRY(chl_resnet18_import(params, config));
-    *sizes = (chl_audio_encoder_sizes){config->classes, ROWS, COLUMNS};
+    *sizes = (chl_audio_encoder_sizes){config->classes, CHL_RESNET18_BANDS, CHL_RESNET18_FRAMES};
     *channels = config->channels;
     return CHL_OK;
 }
 
 /* Rows and columns by the predecessor's names for them. */
 static chl_desc input(int n) {
-    return chl_f32(4, n, COLUMNS, ROWS, 1);
+    return chl_f32(4, n, CHL_RESNET18_FRAMES, CHL_RESNET18_BANDS, 1);
 }
 
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {

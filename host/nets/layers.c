@@ -28,11 +28,24 @@ chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char 
     return chl_layer_norm(net->graph, x, gamma, beta, NORM_EPS);
 }
 
+static chl_tensor normalise_by_batch(chl_net *net, chl_tensor x, chl_desc vector, chl_tensor gamma,
+                                     chl_tensor beta, const char *prefix) {
+    const chl_net_statistics *statistics = net->statistics;
+    chl_tensor mean, var;
+    x = chl_batch_norm_train(net->graph, x, gamma, beta, NORM_EPS, &mean, &var);
+    const chl_tensor stored_mean = chl_weight_shaped(net, vector, "%srunning_mean", prefix);
+    const chl_tensor stored_var = chl_weight_shaped(net, vector, "%srunning_var", prefix);
+    statistics->track(statistics->user, stored_mean, mean);
+    statistics->track(statistics->user, stored_var, var);
+    return x;
+}
+
 chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char *format, ...) {
     FORMAT_PREFIX(prefix, format);
     chl_desc vector = chl_f32(1, width);
     chl_tensor gamma = chl_weight_shaped(net, vector, "%sweight", prefix);
     chl_tensor beta = chl_weight_shaped(net, vector, "%sbias", prefix);
+    if (net->statistics) return normalise_by_batch(net, x, vector, gamma, beta, prefix);
     chl_tensor mean = chl_weight_frozen(net, vector, "%srunning_mean", prefix);
     chl_tensor var = chl_weight_frozen(net, vector, "%srunning_var", prefix);
     return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);

@@ -16,10 +16,18 @@
 #include "base/params.h"
 #include "graph/graph.h"
 
+/* Batch normalisation in training: with the batch's statistics instead of the stored ones. `track`
+ * is called with each stored array as a trainable tensor and the batch's value of it. */
+typedef struct chl_net_statistics {
+    void (*track)(void *user, chl_tensor stored, chl_tensor of_batch);
+    void *user;
+} chl_net_statistics;
+
 typedef struct chl_net {
     chl_graph *graph;
     chl_params *params;
-    chl_param_kind kind; /* of the weights */
+    chl_param_kind kind;                  /* of the weights */
+    const chl_net_statistics *statistics; /* NULL: batch norms use the stored statistics */
     /* private: the arrays that are tensors already */
     struct chl_net_bound *bound;
     int64_t bound_count, bound_capacity;

@@ -34,6 +34,11 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) 
     CHL_TRY(chl_params_use(params, 1, NULL, "fc.bias"));
     CHL_TRY(chl_params_use(params, 2, &a, "fc.weight"));
     config->classes = (int)a->desc.dim[0];
+    /* of the losses that it was trained with here */
+    static const char *const scales[2] = {"logit_scale_ai", "logit_scale_at"};
+    for (int i = 0; i < 2; i++)
+        if (chl_params_has(params, "%s", scales[i]))
+            CHL_TRY(chl_params_use(params, 0, NULL, "%s", scales[i]));
     return CHL_OK;
 }
 
@@ -87,4 +92,11 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
     x = chl_linear(g, chl_to_float32(g, chl_mean_pool(g, x)), w, b);
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+}
+
+chl_tensor chl_resnet18_picture(chl_graph *g, chl_tensor mel) {
+    const int64_t n = chl_desc_of(g, mel)->dim[0];
+    const chl_tensor x =
+        chl_resize(g, mel, CHL_FILTER_BILINEAR, CHL_RESNET18_BANDS, CHL_RESNET18_FRAMES);
+    return chl_reshape(g, x, chl_f32(4, n, CHL_RESNET18_FRAMES, CHL_RESNET18_BANDS, 1));
 }

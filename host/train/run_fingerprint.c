@@ -57,6 +57,9 @@ static const field fields[] = {
     FIELD(precision, INT, false),
     FIELD(ahead, INT, false),
     FIELD(ranks, INT, false),
+    FIELD(encoder, TEXT, false),
+    FIELD(epochs, INT, false),
+    FIELD(recipe, TEXT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -183,6 +186,9 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     *out = json_object();
     for (int i = 0; i < FIELDS; i++)
         if (fields[i].decides) CHL_TRY(field_fingerprint(options, &fields[i], *out));
+    /* a checkpoint of an older version has no encoder: it is Swin */
+    if (options->encoder && strcmp(options->encoder, "swin") != 0)
+        CHL_TRY(chl_json_put(*out, "encoder", json_string(options->encoder)));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -228,6 +234,7 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         double value;
     } rules[] = {
         {o->steps >= 1, "steps", ">= 1", (double)o->steps},
+        {o->epochs >= 0, "epochs", ">= 0", o->epochs},
         {o->stop_after >= 0, "stop_after", ">= 0", (double)o->stop_after},
         {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
         {o->batch >= 1, "batch", ">= 1", o->batch},

@@ -27,8 +27,23 @@ static chl_status open_folder(chl_trainer *t, bool *resume) {
     return CHL_OK;
 }
 
+/* `epochs` in steps: an epoch leaves out what fills no batch (chl_dataset_batch). */
+static chl_status count_steps(chl_trainer *t) {
+    chl_train_options *o = &t->inside->options;
+    if (o->epochs == 0) return CHL_OK;
+    const int64_t samples = t->data ? t->data->count : 0;
+    if (samples < o->batch)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training %s: batch must be at most the number of samples, %" PRId64
+                        ", got %d: use a smaller batch or more data",
+                        t->training->name, samples, o->batch);
+    o->steps = o->epochs * (samples / o->batch);
+    return chl_train_check(t->training, o);
+}
+
 static chl_status build(chl_trainer *t) {
     if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
+    CHL_TRY(count_steps(t));
     CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
     if (t->inside->from.run) CHL_TRY(chl_checkpoint_check(t));
     CHL_TRY(chl_graph_new(t->device, &t->graph));
@@ -104,11 +119,11 @@ static chl_train_options defaults_of(const chl_training *training) {
 /* `own`: complete and checked. */
 static chl_status run_at(const chl_training *training, const chl_train_options *own,
                          const chl_model_place *place) {
-    struct chl_trainer_private inside = {0};
+    struct chl_trainer_private inside = {.options = *own};
     chl_device device;
     CHL_TRY(chl_ranks_join(own, place, &device));
     chl_trainer t = {.training = training,
-                     .options = own,
+                     .options = &inside.options,
                      .device = &device,
                      .precision = place->precision,
                      .inside = &inside};

@@ -42,6 +42,7 @@ typedef struct chl_checkpoint {
 } chl_checkpoint;
 
 struct chl_trainer_private {
+    chl_train_options options; /* t->options: complete, epochs counted in steps */
     chl_loss_term term[CHL_TRAINER_TERMS];
     int terms;
     chl_rate_scale *rate;

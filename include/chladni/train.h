@@ -69,6 +69,12 @@ typedef struct chl_train_options {
     /* Where the ranks find each other, with ranks > 1: "file:PATH", a new file of this job that all
      * ranks, on one machine, can write; "fd:N": the same, open as number N in each */
     const char *meeting;
+    /* audio: the network. "swin", the paper's and the default; "resnet18", its predecessor's, which
+     * trains in one process */
+    const char *encoder;
+    /* Passes over the data, each of all full batches. > 0 sets `steps`, once the data is opened */
+    int epochs;
+    const char *recipe; /* where the options come from, for options.json; NULL: nowhere */
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,
@@ -77,6 +83,18 @@ CHL_MUST_CHECK static inline chl_status chl_train_defaults(const char *model,
                                                            chl_train_options *options) {
     return chl_train_options_init(model, sizeof *options, options);
 }
+/* A named set of options of one model. Texts live as long as the process. */
+typedef struct chl_train_recipe {
+    const char *name, *model;
+    const char *about; /* one line */
+} chl_train_recipe;
+/* From 0; NULL behind the last. */
+CHL_API const chl_train_recipe *chl_train_recipe_at(int index);
+/* Sets the fields that the recipe of options->model names, and `recipe`; the others stay, and what
+ * is set afterwards counts. CHL_ERR_ARGUMENT with the model's recipes for an unknown one. `size` is
+ * that of *options. */
+CHL_CHECKED chl_status chl_train_options_recipe(const char *recipe, size_t size,
+                                                chl_train_options *options);
 /* Needs model, data and out. CHL_ERR_NUMERIC when a loss is not finite; the checkpoint before that
  * step stays. */
 CHL_CHECKED chl_status chl_train(const chl_train_options *options);

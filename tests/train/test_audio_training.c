@@ -409,6 +409,36 @@ static void all_four_losses_train_a_complete_encoder(void **state) {
     chl_engine_close(engine);
 }
 
+/* With the statistics that were followed while it trained, the file names what it has learned. */
+static void a_resnet18_learns_and_its_file_knows_it(void **state) {
+    (void)state;
+    curve c = {0};
+    chl_train_options options = options_of("resnet18", 40, &c);
+    options.encoder = "resnet18";
+    options.sizes = "width=4,depths=1-1-1-1";
+    options.weight_image = options.weight_sound = options.weight_weak_pair = 0;
+    options.average = 0;
+    MUST(chl_trainer_run(&chl_training_audio, &options));
+    print_message("loss %.3f -> %.3f\n", c.first, c.last);
+    assert_true(c.last < 0.75 * c.first);
+    chl_engine *engine = open_model("resnet18");
+    float text[SAMPLES / 2][EMBED], sound[EMBED];
+    for (int k = 0; k < SAMPLES / 2; k++) MUST(chl_embed_text(engine, label[k], text[k]));
+    int right = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        char path[128];
+        path_of(path, "%d.wav", i);
+        MUST(chl_embed_sound(engine, path, sound));
+        int best = 0;
+        for (int k = 1; k < SAMPLES / 2; k++)
+            if (cosine(sound, text[k]) > cosine(sound, text[best])) best = k;
+        right += best == i / 2;
+    }
+    print_message("%d of %d sounds are named right\n", right, SAMPLES);
+    assert_in_range(right, SAMPLES - 1, SAMPLES);
+    chl_engine_close(engine);
+}
+
 /* More than fit a batch of the towers, and pictures of two sizes: each row is what embedding the
  * text or picture alone gives. */
 static void frozen_clip(void **state) {
@@ -475,11 +505,13 @@ static void impossible_options_are_refused(void **state) {
         options.sizes = sizes[i].sizes;
         expect_refusal(&options, sizes[i].says);
     }
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         chl_train_options o = options_of("", 5, &c);
-        static const char *const says[] = {"weight > 0",  "weight_sound",  "batch",
-                                           "needs clip",  "tau_weak_pair", "mask_bands",
-                                           "wordnet-base"};
+        static const char *const says[] = {
+            "weight > 0",    "weight_sound",
+            "batch",         "needs clip",
+            "tau_weak_pair", "mask_bands",
+            "wordnet-base",  "encoder must be swin or resnet18, got \"vgg\""};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;
         if (i == 2) o.batch = 1;
@@ -487,6 +519,7 @@ static void impossible_options_are_refused(void **state) {
         if (i == 4) o.tau_weak_pair = 0;
         if (i == 5) o.mask_bands = 1.5f;
         if (i == 6) o.wordnet = folder;
+        if (i == 7) o.encoder = "vgg";
         expect_refusal(&o, says[i]);
     }
 }
@@ -501,6 +534,7 @@ int main(void) {
         cmocka_unit_test(each_loss_alone_falls),
         cmocka_unit_test(the_written_model_computes_the_training_loss),
         cmocka_unit_test(all_four_losses_train_a_complete_encoder),
+        cmocka_unit_test(a_resnet18_learns_and_its_file_knows_it),
         cmocka_unit_test(frozen_clip),
         cmocka_unit_test(impossible_options_are_refused),
     };
