@@ -5,7 +5,8 @@
 #
 # Architectures: 80 and 90a; --all: every one of CHLADNI_CUDA_ARCHITECTURES. FOLDER (a temporary one)
 # keeps report.txt: kernel, architecture, registers, threads (launch bounds), shared memory, spilled
-# bytes, sorted by registers x threads; and what nvcc said, file by file.
+# bytes, sorted by registers x threads; what nvcc said, file by file; and NAME.ARCHITECTURE.cubin, the machine code
+# (tests/cuda/sass.sh counts its instructions).
 # Fails where a kernel spills more than 128 bytes (stores and loads; less is listed), has no launch bounds, registers x threads exceed the 65536 of a
 # multiprocessor, or static shared memory exceeds 48 KB. Dynamic shared memory is known at the launch
 # only: the emulator holds each launch against its architecture's limit.
@@ -45,6 +46,9 @@ compile() { # compile FILE FOLDER SCRATCH NVCC ARCHITECTURE...: FOLDER/name.said
   "$nvcc" -std=c++17 -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -Xptxas -v "${generate[@]}" --keep --keep-dir "$kept" \
     -I"$ROOT/include" -I"$ROOT/kernels" -I"$ROOT/host" -c "$file" -o "$kept/object.o" >"$folder/$name.said" 2>&1 ||
     echo "$name" >>"$folder/failed"
+  for architecture in "$@"; do
+    mv "$kept/$name.compute_$architecture.cubin" "$folder/$name.$architecture.cubin" 2>/dev/null || true
+  done
   find "$kept" -type f ! -name '*.ptx' -delete
 }
 export -f compile
