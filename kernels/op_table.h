@@ -36,7 +36,7 @@ CHL_OP(mean_pool_dx, "dy", "dx")
 CHL_OP(max_pool, "x", "y")
 CHL_OP(max_pool_dx, "dy x", "dx")
 /* linear */
-CHL_OP(linear_pack, "w", "packed")
+CHL_OP(linear_pack, "w b?", "packed")
 CHL_OP(linear, "x w b? packed?", "y")
 CHL_OP(linear_dx, "dy w packed?", "dx")
 CHL_OP(linear_dw, "dy x", "dw db")

@@ -43,7 +43,7 @@ compile() { # compile FILE FOLDER SCRATCH NVCC ARCHITECTURE...: FOLDER/name.said
     generate+=(-gencode "arch=compute_$architecture,code=sm_$architecture")
   done
   mkdir -p "$kept"
-  "$nvcc" -std=c++17 -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror -Xptxas -v "${generate[@]}" --keep --keep-dir "$kept" \
+  "$nvcc" -std=c++17 -Werror all-warnings -ftz=true -Xcompiler -Wall,-Wextra,-Werror -Xptxas -v "${generate[@]}" --keep --keep-dir "$kept" \
     -I"$ROOT/include" -I"$ROOT/kernels" -I"$ROOT/host" -c "$file" -o "$kept/object.o" >"$folder/$name.said" 2>&1 ||
     echo "$name" >>"$folder/failed"
   for architecture in "$@"; do

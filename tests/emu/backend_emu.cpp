@@ -287,6 +287,9 @@ void chl_emu_rehearse(int sm) {
     emulated().shared = simt::emu::block_shared(sm);
     if (sm == 90) emulated().hopper_fill = emulated().fill;
 }
+int64_t chl_emu_launches(void) {
+    return simt::emu::launches();
+}
 
 const char *chl_emu_way(int way) {
     using simt::emu::Order;

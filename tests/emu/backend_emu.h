@@ -18,6 +18,8 @@ const char *chl_emu_way(int way);
 /* From here on launches are checked against the limits of this GPU (80, 86, 90 ...) and not run:
  * what they would write is whatever lay there. Paths are chosen as on that GPU. */
 void chl_emu_rehearse(int sm);
+/* How many launches have run, those of replayed steps included, without the vendor's libraries. */
+int64_t chl_emu_launches(void);
 #ifdef __cplusplus
 }
 #endif

@@ -104,6 +104,7 @@ void fence();
 // verify: a cudaError_t where this GPU would refuse the launch; run: all its blocks, now
 int verify(const shape &s, int bound, int blocks);
 int run(void (*body)(void *), void *argument, const shape &s, int bound, int blocks);
+int64_t launches(); // how many have run, replayed ones included
 
 // What a queue does with work (backend_emu.cpp: now, later, or into a recording); null: all is done
 // at once. Returns a cudaError_t, of work that is done later 0.

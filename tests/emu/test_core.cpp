@@ -54,6 +54,19 @@ void shared_memory() {
     }
 }
 
+// 1e-39 is denormal: nvcc compiles the kernels with -ftz=true
+SIMT_KERNEL((1), halve, float *v) {
+    v[0] *= 0.5f;
+    v[1] *= 0.5f;
+}
+void denormals() {
+    float v[2] = {1.5e-38f, 1e-37f};
+    CHECK(simt::launch(halve, {1, 1}, nullptr, v) == 0);
+    CHECK(v[0] == 0 && v[1] == 0.5e-37f);
+    volatile float outside = 1.5e-38f;
+    CHECK(outside * 0.5f > 0);
+}
+
 SIMT_KERNEL((256), nothing, int) {}
 SIMT_KERNEL((256, 4), four_blocks, int) {}
 SIMT_KERNEL((32), much_static, int) {
@@ -233,6 +246,7 @@ void atomic_updates() {
 void test::core() {
     indices();
     shared_memory();
+    denormals();
     limits();
     barriers();
     warps();

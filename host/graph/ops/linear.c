@@ -44,9 +44,12 @@ static void gradient_linear(chl_gradient *context) {
     const bool bias = node->inputs > 2 && node->in[2] != CHL_NONE;
     chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, to_w, bias ? 2 : 1, weights, NULL);
 }
-/* The layout is the kernel's business. */
+/* The layout is the kernel's business; whether it wants the bias, too. */
 static chl_status infer_linear_pack(chl_shapes *s) {
     if (s->in[0].rank != 2) return chl_fail(CHL_ERR_SHAPE, "w must be [O,I]");
+    if (s->present[1] && chl_count(&s->in[1]) != s->in[0].dim[0])
+        return chl_fail(CHL_ERR_SHAPE, "the bias must be [O], O = %lld",
+                        (long long)s->in[0].dim[0]);
     s->out[0] = (chl_desc){.dtype = CHL_U8};
     return CHL_OK;
 }
@@ -117,7 +120,11 @@ chl_tensor chl_linear_packed(chl_graph *g, chl_tensor x, chl_tensor w, chl_tenso
                              float bias_gain) {
     chl_attributes attr = {.linear = {.gain = gain, .bias_gain = bias_gain}};
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;
-    const chl_tensor in[4] = {x, w, b, chl_emit1(g, CHL_OP_linear_pack, NULL, 1, &w)};
+    /* a bias that is trained beside a frozen weight must not make the packing part of each step */
+    const bool together = b != CHL_NONE && chl_is_constant(g, b) == chl_is_constant(g, w);
+    const chl_tensor packed[2] = {w, b};
+    const chl_tensor in[4] = {x, w, b,
+                              chl_emit1(g, CHL_OP_linear_pack, &attr, together ? 2 : 1, packed)};
     return chl_emit1(g, CHL_OP_linear, &attr, 4, in);
 }
 

@@ -1,6 +1,7 @@
 // y = gain x w^T + bias_gain b and its gradients: matrix products by cuBLASLt, which adds the bias
-// in its epilogue. w and b are floats; bf16 activations are multiplied by a bf16 copy of w: that of
-// linear_pack, made once, where w is frozen, else one made in the workspace. 2 rows in out FLOPs;
+// in its epilogue. w and b are floats; bf16 activations are multiplied by a bf16 copy of w, and the
+// library wants b in bf16, too: those of linear_pack, made once, where they are frozen, else copies
+// made in the workspace by a launch each. 2 rows in out FLOPs;
 // in bf16 2 (rows in + rows out + in out) bytes: bound by the bytes of w below some 300 rows on an
 // H100, by the tensor cores above.
 #include "cuda/lib/pack.cuh"
@@ -13,13 +14,36 @@ int64_t last(const chl_desc &d) {
     return d.dim[d.rank - 1];
 }
 
-// --- linear_pack: the bf16 copy ------------------------------------------------------------------
+// --- linear_pack: w b? -> packed, bf16 copies of w and bias_gain b -------------------------------
+struct packed_parts {
+    bf16 *w, *b;
+    size_t without_bias, bytes;
+    packed_parts(const chl_desc &weight, void *base) {
+        chl::workspace_cursor cursor = {base};
+        w = cursor.take<bf16>(chl_count(&weight));
+        without_bias = cursor.used;
+        b = cursor.take<bf16>(weight.dim[0]);
+        bytes = cursor.used;
+    }
+};
 size_t packed_bytes(const chl_call *call) {
-    return size_t(chl_count(&call->in_desc[0])) * sizeof(bf16);
+    const packed_parts parts(call->in_desc[0], nullptr);
+    return call->inputs > 1 ? parts.bytes : parts.without_bias;
 }
 chl_kernel_status pack(const chl_call *call) {
-    return chl::copy_as(call, chl_count(&call->in_desc[0]), chl::in<float>(call, 0), 1,
-                        chl::out<bf16>(call, 0));
+    const chl_desc &w = call->in_desc[0];
+    const packed_parts parts(w, call->out[0]);
+    const chl_kernel_status status =
+        chl::copy_as(call, chl_count(&w), chl::in<float>(call, 0), 1, parts.w);
+    if (status != CHL_KERNEL_OK || call->inputs < 2) return status;
+    const float factor = call->attr.linear.bias_gain;
+    return chl::copy_as(call, w.dim[0], chl::in<float>(call, 1), factor, parts.b);
+}
+// where a linear's packed input holds its bias; null: it has none
+const void *packed_bias(const chl_call *call) {
+    if (call->inputs < 4 || !call->in[2] || !call->in[3]) return nullptr;
+    const packed_parts parts(call->in_desc[1], const_cast<void *>(call->in[3]));
+    return size_t(chl_count(&call->in_desc[3])) == parts.bytes ? parts.b : nullptr;
 }
 
 // w in the activations' type T: itself, the packed copy, or one made in `copy`.
@@ -54,6 +78,7 @@ chl_kernel_status bias_as(const chl_call *call, int64_t width, T *copy, const vo
     const float gain = call->attr.linear.bias_gain;
     *bias = b;
     if (!b || (sizeof(T) == sizeof(float) && gain == 1)) return CHL_KERNEL_OK;
+    if (sizeof(T) == sizeof(bf16) && (*bias = packed_bias(call))) return CHL_KERNEL_OK;
     *bias = copy;
     return chl::copy_as(call, width, b, gain, copy);
 }
