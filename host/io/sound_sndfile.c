@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SKIP_FRAMES 4096
+#define ROOM ((size_t)64 << 10) /* its handle, the header and the list have 40 KiB */
 #define SMALL_FLAC_BYTES 65536
 #define FORMAT_MPEG 0x230000 /* SF_FORMAT_MPEG, which headers before libsndfile 1.1 lack */
 
@@ -53,8 +54,22 @@ static sf_count_t bytes_write(const void *from, sf_count_t count, void *user) {
     return 0;
 }
 
-static bool open_link(state *s, int link) {
+/* libsndfile 1.2 does not look whether it got memory for its list of a file's chunks. It gets it
+ * where there was more just before. */
+static bool has_room(void) {
+    void *volatile room = malloc(ROOM);
+    const bool has = room != NULL;
+    free(room);
+    return has;
+}
+
+/* Where it is not opened, sf_strerror(NULL) is the reason. */
+static chl_status open_link(const chl_sound_decoder *d, int link, bool *opened) {
+    state *s = d->state;
     if (s->file) sf_close(s->file);
+    s->file = NULL;
+    *opened = false;
+    if (!has_room()) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", d->name);
     s->link = link;
     s->from = s->starts[link];
     s->to = link + 1 < s->links ? s->starts[link + 1] : s->bytes->size;
@@ -62,7 +77,8 @@ static bool open_link(state *s, int link) {
     s->info = (SF_INFO){0};
     SF_VIRTUAL_IO io = {bytes_length, bytes_seek, bytes_read, bytes_write, bytes_tell};
     s->file = sf_open_virtual(&io, SFM_READ, &s->info, s);
-    return s->file != NULL;
+    *opened = s->file != NULL;
+    return CHL_OK;
 }
 
 static bool is_container(const state *s, int container) {
@@ -78,7 +94,9 @@ static chl_status damaged(const chl_sound_decoder *d, const char *why) {
 
 static chl_status open_next_link(chl_sound_decoder *d) {
     state *s = d->state;
-    if (!open_link(s, s->link + 1)) {
+    bool opened;
+    CHL_TRY(open_link(d, s->link + 1, &opened));
+    if (!opened) {
         CHL_TRY(chl_sound_bytes_check(s->bytes, d->name));
         return damaged(d, sf_strerror(NULL));
     }
@@ -97,7 +115,9 @@ static chl_status read_on_behind_claimed_end(chl_sound_decoder *d) {
     if (!chl_sound_hide_flac_length(s->bytes)) return CHL_OK;
     float *skipped = malloc(sizeof(float) * SKIP_FRAMES * (size_t)d->channels);
     if (!skipped) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", d->name);
-    chl_status status = open_link(s, 0) ? CHL_OK : damaged(d, sf_strerror(NULL));
+    bool opened;
+    chl_status status = open_link(d, 0, &opened);
+    if (status == CHL_OK && !opened) status = damaged(d, sf_strerror(NULL));
     for (int64_t left = s->decoded; status == CHL_OK && left > 0;) {
         const int64_t got =
             sf_readf_float(s->file, skipped, left < SKIP_FRAMES ? left : SKIP_FRAMES);
@@ -155,8 +175,10 @@ static chl_status read_frames(chl_sound_decoder *d, float *out, int64_t want, in
 /* Opens the file again: libsndfile cannot seek in one whose length it does not know. */
 static chl_status rewind_file(chl_sound_decoder *d) {
     state *s = d->state;
+    bool opened;
     s->decoded = 0;
-    if (!open_link(s, 0))
+    CHL_TRY(open_link(d, 0, &opened));
+    if (!opened)
         return chl_fail(CHL_ERR_IO, "%s: cannot be read a second time: %s", d->name,
                         sf_strerror(NULL));
     return CHL_OK;
@@ -216,8 +238,10 @@ static chl_status count_frames(chl_sound_decoder *d) {
 static chl_status open_first(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,
                              chl_sound_decoder *d) {
     state *s = d->state;
+    bool opened;
     CHL_TRY(chl_sound_ogg_links(bytes, d->name, &s->starts, &s->links));
-    if (!open_link(s, 0)) {
+    CHL_TRY(open_link(d, 0, &opened));
+    if (!opened) {
         snprintf(why, 128, "%s", sf_strerror(NULL));
         return CHL_OK;
     }
