@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
     hold_standard_streams();
     static char line[BUFSIZ]; /* several ranks write to one stderr: each line at once */
     setvbuf(stderr, line, _IOLBF, sizeof line);
+    json_watch();
     chl_log_to(log_line, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) is an error as a full disk is */
     if (chl_demo_register() != CHL_OK) return run_error();

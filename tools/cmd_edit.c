@@ -22,12 +22,14 @@ static int report_single(const edit_job *job, bool partial) {
     json_t *mask = json_array();
     for (int i = 0; i < job->size.rows; i++)
         json_array_append_new(mask, json_real((double)job->mask[i]));
-    return print_json(json_pack(
-        "{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out), "partial", partial,
-        "step", job->last.step, "steps", job->last.steps, "cosine", (double)job->last.cosine,
-        "similarity_loss", (double)job->last.similarity_loss, "latent_loss",
-        (double)job->last.latent_loss, "identity_loss", (double)job->last.identity_loss, "seconds",
-        job->last.seconds, "layer_mask", mask));
+    return print_json(json_pack("{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out),
+                                "partial", partial, "step", job->last.step, "steps",
+                                job->last.steps, "cosine", (double)job->last.cosine,
+                                "similarity_loss", (double)job->last.similarity_loss, "latent_loss",
+                                (double)job->last.latent_loss, "identity_loss",
+                                (double)job->last.identity_loss, "seconds", job->last.seconds,
+                                "layer_mask", mask),
+                      REPORT_DIGITS);
 }
 
 /* root mean square over the rows */
@@ -78,7 +80,7 @@ static int report_many(edit_job *job, bool partial) {
     const char *const keys[] = {"out", "strip", "sheet"};
     for (int i = 0; i < 3; i++)
         if (written[i]) json_object_set_new(whole, keys[i], json_text(written[i]));
-    if (job->json && code == EXIT_OK) return print_json(whole);
+    if (job->json && code == EXIT_OK) return print_json(whole, REPORT_DIGITS);
     json_decref(whole);
     return code;
 }

@@ -119,7 +119,8 @@ static int run(embed_job *job) {
     if (chl_array_write(job->out, 2, dim, job->rows) != CHL_OK) return run_error();
     if (!job->json) return EXIT_OK;
     return print_json(json_pack("{s:o,s:i,s:i}", "out", json_text(job->out), "count", job->count,
-                                "width", job->width));
+                                "width", job->width),
+                      REPORT_DIGITS);
 }
 
 static int check(const command_line *line, const embed_job *job) {

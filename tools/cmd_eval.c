@@ -104,27 +104,16 @@ static void release(eval_job *job) {
 }
 
 /* --- output --------------------------------------------------------------------------- */
-static int write_report(const json_t *report, size_t flags, const char *path) {
-    char *text = json_dumps(report, flags);
-    chl_status status = text ? chl_file_write(path, text, strlen(text))
-                             : command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
-    free(text);
-    return status == CHL_OK ? EXIT_OK : run_error();
-}
-
 static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
-    json_t *report = json_loads(text, 0, NULL);
+    json_t *report = json_parsed(text);
     int code = EXIT_OK;
     chl_release(text);
-    if (!report) {
-        fputs("chladni: out of memory for the report\n", stderr);
-        return EXIT_RUN;
-    }
+    if (!report) return run_error();
     const size_t flags = JSON_REAL_PRECISION(6);
-    if (job->out) code = write_report(report, flags | JSON_INDENT(1), job->out);
+    if (job->out) code = write_json(report, flags | JSON_INDENT(1), job->out);
     if (job->json) {
-        json_dumpf(report, stdout, flags | JSON_COMPACT);
-        putchar('\n');
+        const int printed = print_json(json_incref(report), flags);
+        if (code == EXIT_OK) code = printed;
     } else {
         print(report);
     }

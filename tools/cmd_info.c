@@ -15,7 +15,8 @@ int command_info(int argc, char **argv) {
     if (code != EXIT_OK || done) return code;
     if (json)
         return print_json(
-            json_pack("{s:s,s:o}", "version", chl_version(), "build", json_text(chl_build_info())));
+            json_pack("{s:s,s:o}", "version", chl_version(), "build", json_text(chl_build_info())),
+            REPORT_DIGITS);
     printf("chladni %s\n%s\n", chl_version(), chl_build_info());
     return EXIT_OK;
 }

@@ -52,7 +52,8 @@ static int report(const train_job *job, bool complete) {
     return print_json(json_pack("{s:s,s:o,s:I,s:I,s:b,s:o,s:f}", "model", job->options.model, "out",
                                 json_text(job->options.out), "step", (json_int_t)p->step, "steps",
                                 (json_int_t)p->steps, "complete", complete, "loss", loss, "seconds",
-                                p->seconds));
+                                p->seconds),
+                      REPORT_DIGITS);
 }
 
 /* 75 (EX_TEMPFAIL) tells a batch system to start the same command again with --resume. */

@@ -46,17 +46,6 @@ int parse_seeds(const char *text, uint64_t **seed) {
     return read_seeds(text, *seed);
 }
 
-int print_json(json_t *value) {
-    if (!value) {
-        (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
-        return run_error();
-    }
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(value);
-    return EXIT_OK;
-}
-
 int finish_output(int code) {
     const bool failed = ferror(stdout) != 0;
     errno = 0;

@@ -110,8 +110,17 @@ int parse_seeds(const char *text, uint64_t **seed);
             "device that computes (default auto: a GPU if there is one)", NULL                     \
     }
 
-/* Prints JSON on stdout, one line, and releases it; an exit code. */
-int print_json(json_t *value);
+/* --- JSON: json.c ----------------------------------------------------------------------------- */
+/* From here on it is known whether a tree of this thread lacks what found no memory. */
+void json_watch(void);
+bool json_is_whole(const json_t *value);
+/* NULL without memory: run_error says so. */
+json_t *json_parsed(const char *text);
+#define REPORT_DIGITS JSON_REAL_PRECISION(9)
+/* Prints JSON on stdout, one line, and releases it; `flags` are jansson's. An exit code. */
+int print_json(json_t *value, size_t flags);
+/* Writes it to a file, and releases nothing. An exit code. */
+int write_json(const json_t *value, size_t flags, const char *path);
 /* Flushes stdout: a full disk or a closed pipe must not look like success. `code`, or EXIT_RUN. */
 int finish_output(int code);
 

@@ -230,7 +230,8 @@ static int dry_run(edit_job *job) {
                                     (json_int_t)cost.weight_bytes, "activation_bytes",
                                     (json_int_t)cost.activation_bytes, "state_bytes",
                                     (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
-                                    "flops_step", cost.flops_step, "nodes", cost.nodes));
+                                    "flops_step", cost.flops_step, "nodes", cost.nodes),
+                          REPORT_DIGITS);
     }
     printf("%d edit%s at once\n"
            "weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"

@@ -69,11 +69,14 @@ static double look_up(const json_t *report, const char *path) {
 }
 
 /* value [figures] of one encoder */
-static void read_figures(const figure_list *list, const char *text, bool of_edits, double *value) {
-    json_t *report = json_loads(text, 0, NULL);
+static chl_status read_figures(const figure_list *list, const char *text, bool of_edits,
+                               double *value) {
+    json_t *report;
+    CHL_TRY(chl_json_read(text, strlen(text), 0, "a report", &report, NULL));
     for (int f = 0; f < list->count; f++)
         if (list->figure[f].of_edits == of_edits) value[f] = look_up(report, list->figure[f].path);
     json_decref(report);
+    return CHL_OK;
 }
 
 /* The caller's options and those they point to. */
@@ -109,8 +112,9 @@ static chl_status measure_engine(chl_engine *engine, const ablation *a, const fi
     char *text;
     if (a->zero_shot.data) {
         CHL_TRY(chl_evaluate_zero_shot(engine, &a->zero_shot, &text));
-        read_figures(list, text, false, value);
+        const chl_status status = read_figures(list, text, false, value);
         free(text);
+        CHL_TRY(status);
     }
     if (!a->trial.sources) return CHL_OK;
     chl_trial_options trial = a->trial;
@@ -122,9 +126,9 @@ static chl_status measure_engine(chl_engine *engine, const ablation *a, const fi
     trial.gate = trial.intensity = trial.directions = 0;
     trial.sheet = NULL;
     CHL_TRY(chl_evaluate_edits(engine, &trial, &text));
-    read_figures(list, text, true, value);
+    const chl_status status = read_figures(list, text, true, value);
     free(text);
-    return CHL_OK;
+    return status;
 }
 
 static chl_status measure_encoder(const ablation *a, const figure_list *list, const char *audio,
@@ -202,11 +206,13 @@ chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **repo
                                 options->group[i].audio));
         all += options->group[i].encoders;
     }
+    const uint64_t refused = chl_json_refused();
     json_t *list = json_array();
     chl_status status = CHL_OK;
     for (int i = 0; i < options->groups && status == CHL_OK; i++)
         status = measure_group(&mine, &options->group[i], &done, all, list);
-    if (status == CHL_OK) return chl_report_finish(json_pack("{s:o}", "groups", list), report);
+    if (status == CHL_OK)
+        return chl_report_finish(json_pack("{s:o}", "groups", list), refused, report);
     json_decref(list);
     return status;
 }

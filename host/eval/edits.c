@@ -61,6 +61,7 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     chl_trials trials;
     CHL_TRY(check_later_parts(engine, options));
     CHL_TRY(chl_trials_open(engine, options, &trials));
+    const uint64_t refused = chl_json_refused();
     json_t *found = json_object();
     json_object_set_new(found, "settings", describe_settings(&trials));
     chl_status status = chl_trials_gate(&trials, found);
@@ -69,7 +70,7 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     if (status == CHL_OK) status = chl_trials_directions(&trials, found);
     chl_report_set(found, "seconds", chl_seconds_now() - start);
     chl_trials_close(&trials);
-    if (status == CHL_OK) return chl_report_finish(found, report);
+    if (status == CHL_OK) return chl_report_finish(found, refused, report);
     json_decref(found);
     return status;
 }

@@ -22,8 +22,10 @@ json_t *chl_report_share(int64_t hits, int64_t cases) {
     return cases > 0 ? json_real((double)hits / (double)cases) : json_null();
 }
 
-chl_status chl_report_finish(json_t *report, char **text) {
-    *text = report ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+chl_status chl_report_finish(json_t *report, uint64_t refused, char **text) {
+    *text = report && chl_json_refused() == refused
+                ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6))
+                : NULL;
     json_decref(report);
     return *text ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a report");
 }

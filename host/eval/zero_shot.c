@@ -28,6 +28,7 @@ static chl_status embed_labels(chl_engine *engine, const chl_zero_shot_options *
 
 static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
     const int d = chl_models_sizes(engine).embedding;
+    const uint64_t refused = chl_json_refused();
     float sound[CHL_MAX_EMBEDDING], *label = NULL;
     float *score = malloc(sizeof(float) * (size_t)o->labels);
     chl_status status = score ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for scores");
@@ -41,7 +42,7 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
         status =
             chl_report_finish(json_pack("{s:o, s:o, s:o}", "sound", chl_report_text(o->sound),
                                         "top1", chl_report_text(o->label[best]), "scores", scores),
-                              report);
+                              refused, report);
     }
     free(label);
     free(score);
@@ -116,7 +117,8 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
         const int named = nearest(labels, d, j->sound + i * d, j->label, j->score);
         j->confusion[(int64_t)j->truth_label[c->truth[i]] * labels + named]++;
     }
-    return chl_report_finish(describe(c, labels, label, j->confusion), report);
+    const uint64_t refused = chl_json_refused();
+    return chl_report_finish(describe(c, labels, label, j->confusion), refused, report);
 }
 
 static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, char **report) {

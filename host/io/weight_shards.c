@@ -3,13 +3,14 @@
  *     {"metadata": {...}, "weight_map": {"visual.proj": "model-00001-of-00002.safetensors", ...}}
  *
  * The shards lie beside the index. */
+#include "base/json.h"
 #include "io/weights.h"
-#include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define MAX_PATH_LENGTH 4096
 #define MAX_SHARDS 1024
+#define MAX_INDEX ((int64_t)64 << 20) /* bytes */
 
 static bool ends_with(const char *text, const char *end) {
     const size_t n = strlen(text), m = strlen(end);
@@ -66,7 +67,8 @@ static chl_status read_map(const char *index, json_t *map, chl_params *into) {
 
 static chl_status read_index(const char *index, chl_params *into) {
     json_error_t problem;
-    json_t *root = json_load_file(index, 0, &problem);
+    json_t *root;
+    CHL_TRY(chl_json_read_file(index, MAX_INDEX, &root, &problem));
     json_t *map = json_object_get(root, "weight_map");
     const chl_status status =
         json_is_object(map)

@@ -1,5 +1,5 @@
 #include "models/clip_stated.h"
-#include <jansson.h>
+#include "base/json.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +170,8 @@ chl_status chl_clip_read_stated(const char *path, chl_clip_stated *out) {
     json_error_t problem;
     *out = (chl_clip_stated){.found = false};
     if (!find_settings(path, file, sizeof file)) return CHL_OK;
-    json_t *root = json_load_file(file, 0, &problem);
+    json_t *root;
+    CHL_TRY(chl_json_read_file(file, MAX_SETTINGS, &root, &problem));
     if (!json_is_object(root)) {
         json_decref(root);
         return chl_fail(CHL_ERR_FORMAT, "%s: is not the JSON object with a model's settings (%s)",

@@ -1,6 +1,7 @@
 /* checkpoint.safetensors: all trainable arrays, and "chladni.run", a JSON text as bytes that says
  * which run and which step they belong to, and what the other files of the folder hold. */
 #include "base/file_bytes.h"
+#include "base/json.h"
 #include "io/safetensors.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -92,9 +93,9 @@ static chl_status read_run(const chl_params *params, json_t **run) {
         char *text = malloc((size_t)length + 1);
         if (!text) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
         for (int64_t i = 0; i < length; i++) text[i] = (char)((const int32_t *)array->data)[i];
-        json_error_t error;
-        *run = json_loadb(text, (size_t)length, 0, &error);
+        const chl_status status = chl_json_read(text, (size_t)length, 0, params->source, run, NULL);
         free(text);
+        CHL_TRY(status);
     }
     if (json_integer_value(json_object_get(*run, "step")) > 0) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT,

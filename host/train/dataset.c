@@ -1,6 +1,7 @@
 /* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
 #include "train/dataset.h"
 #include "base/file_bytes.h"
+#include "base/json.h"
 #include "base/names.h"
 #include "base/random.h"
 #include "graph/graph.h"
@@ -136,7 +137,8 @@ static bool blank(const char *text) {
 
 static chl_status read_line(reader *r, const char *text, size_t length) {
     json_error_t error;
-    json_t *line = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    json_t *line;
+    CHL_TRY(chl_json_read(text, length, JSON_REJECT_DUPLICATES, r->path, &line, &error));
     if (!json_is_object(line)) {
         const char *why = line ? "it is no object" : error.text;
         chl_status status = chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 " is not a JSON object: %s",

@@ -1,6 +1,7 @@
 /* The fingerprint of a run: its options, and the content of the files that they name. A checkpoint
  * holds it under the key "identity". */
 #include "base/file_bytes.h"
+#include "base/json.h"
 #include "base/machine.h"
 #include "base/options.h"
 #include "train/trainer_private.h"
@@ -110,6 +111,7 @@ chl_status chl_train_options_json(const chl_train_options *options, json_t **out
 }
 
 json_t *chl_train_machine(const chl_trainer *t) {
+    const uint64_t refused = chl_json_refused();
     json_t *machine =
         json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads", omp_get_max_threads(),
                   "compiled_for", chl_instruction_set(), "processor", chl_processor());
@@ -119,7 +121,9 @@ json_t *chl_train_machine(const chl_trainer *t) {
         json_object_set_new(machine, "activations",
                             json_string(t->precision == CHL_BF16 ? "bf16" : "float32"));
     }
-    return machine;
+    if (chl_json_refused() == refused) return machine;
+    json_decref(machine);
+    return NULL;
 }
 
 /* --- content ---------------------------------------------------------------------------------- */

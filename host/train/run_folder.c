@@ -1,5 +1,6 @@
 /* The files of a run. One that is replaced is replaced at once, by rename; one that grows gets
  * whole lines. */
+#include "base/json.h"
 #include "io/new_file.h"
 #include "train/trainer_private.h"
 #include <errno.h>
@@ -145,13 +146,14 @@ void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, cons
 
 /* --- stats.jsonl ------------------------------------------------------------------------------ */
 /* The step of a line; 0 for a line that a kill cut short. */
-static int64_t step_of(const char *text, size_t length) {
-    if (length == 0 || text[length - 1] != '\n') return 0;
-    json_error_t error;
-    json_t *line = json_loadb(text, length, 0, &error);
-    const int64_t step = json_integer_value(json_object_get(line, "step"));
+static chl_status step_of(const char *text, size_t length, int64_t *step) {
+    *step = 0;
+    if (length == 0 || text[length - 1] != '\n') return CHL_OK;
+    json_t *line;
+    CHL_TRY(chl_json_read(text, length, 0, STATS, &line, NULL));
+    *step = json_integer_value(json_object_get(line, "step"));
     json_decref(line);
-    return step;
+    return CHL_OK;
 }
 
 /* Copies the first line of each step from 1 to `step`, in the order of the file, and leaves out the
@@ -161,9 +163,12 @@ static chl_status copy_lines(FILE *from, FILE *to, int64_t step, int64_t *copied
     size_t size = 0;
     bool *seen = calloc((size_t)step + 1, sizeof *seen);
     if (!seen) return chl_fail(CHL_ERR_MEMORY, "out of memory for the steps of " STATS);
+    chl_status status = CHL_OK;
     errno = 0;
     for (ssize_t length; (length = getline(&text, &size, from)) >= 0;) {
-        const int64_t at = step_of(text, (size_t)length);
+        int64_t at;
+        status = step_of(text, (size_t)length, &at);
+        if (status != CHL_OK) break;
         if (at < 1 || at > step || seen[at]) continue;
         fwrite(text, 1, (size_t)length, to);
         seen[at] = true;
@@ -171,6 +176,7 @@ static chl_status copy_lines(FILE *from, FILE *to, int64_t step, int64_t *copied
     }
     free(text);
     free(seen);
+    CHL_TRY(status);
     if (feof(from)) return CHL_OK; /* else memory, or the disk */
     return chl_fail(CHL_ERR_IO, "cannot be read to its end (%s)", strerror(errno));
 }

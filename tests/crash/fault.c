@@ -220,15 +220,14 @@ static bool install(void) {
 /* --- allocations --------------------------------------------------------------------------------
  */
 /* Allocations of libraries that cannot give an error back are not refused alone: oneDNN's and
- * libgomp's end the process, libsndfile 1.2 writes through a NULL pointer, and jansson's parser then
- * cuts a text in its middle and goes on. When all memory is gone, the program must have noticed
+ * libgomp's end the process, and libsndfile 1.2 writes through a NULL pointer. When all memory is gone, the program must have noticed
  * before them. */
 static struct range { const char *begin, *end; } foreign[16];
 static int foreign_count;
 
 static int note_library(struct dl_phdr_info *info, size_t size, void *user) {
-    static const char *const names[] = {"libjansson", "libsndfile", "libdnnl", "libstdc++",
-                                        "libgomp",    "libgcc",     "ld-linux"};
+    static const char *const names[] = {"libsndfile", "libdnnl", "libstdc++",
+                                        "libgomp",    "libgcc",  "ld-linux"};
     (void)size;
     (void)user;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -1,0 +1,51 @@
+/* JSON of the program: what found no memory is missing in a tree without a word (jansson 2.14). */
+#include "command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local bool refused;
+
+static void *watched_malloc(size_t size) {
+    void *memory = malloc(size);
+    refused = refused || !memory;
+    return memory;
+}
+
+void json_watch(void) {
+    json_set_alloc_funcs(watched_malloc, free);
+}
+
+bool json_is_whole(const json_t *value) {
+    return value && !refused;
+}
+
+json_t *json_parsed(const char *text) {
+    json_t *value = json_loads(text, 0, NULL);
+    if (json_is_whole(value)) return value;
+    json_decref(value);
+    (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
+    return NULL;
+}
+
+static char *dumped(const json_t *value, size_t flags) {
+    char *text = json_is_whole(value) ? json_dumps(value, flags) : NULL;
+    if (!text) (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
+    return text;
+}
+
+int print_json(json_t *value, size_t flags) {
+    char *text = dumped(value, flags | JSON_COMPACT);
+    json_decref(value);
+    if (!text) return run_error();
+    puts(text);
+    free(text);
+    return EXIT_OK;
+}
+
+int write_json(const json_t *value, size_t flags, const char *path) {
+    char *text = dumped(value, flags);
+    const chl_status status = text ? chl_file_write(path, text, strlen(text)) : CHL_ERR_MEMORY;
+    free(text);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
