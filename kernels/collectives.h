@@ -33,9 +33,18 @@ typedef struct chl_comm_kind {
                                    void *stream);
     /* Returns when all ranks have called it. */
     chl_kernel_status (*barrier)(chl_comm *comm);
+    /* This rank begins a step. Fails, without waiting, where the job has failed: a device that
+     * queues work may not have noticed. */
+    chl_kernel_status (*begin_step)(chl_comm *comm);
+    /* Looks after the other ranks, without waiting, while this one waits in work that a device has
+     * queued; false: the job has failed. May be called by a thread of its own, every second. */
+    bool (*look)(chl_comm *comm);
     /* Makes every call of all ranks fail from now on: this rank cannot go on. The first reason
      * counts. */
     void (*abort)(chl_comm *comm, const char *why);
+    /* The rank that gave the reason why the job has failed; -1: it has not. *on_request: it was told
+     * to stop (chl_comm_place.told_to_stop). */
+    int (*who_failed)(chl_comm *comm, bool *on_request);
     /* What went wrong, when a function last failed, and forgets it; NULL: nothing to add. Valid
      * until the next call. */
     const char *(*last_error)(chl_comm *comm);

@@ -40,6 +40,11 @@ static int on_step(void *user, const chl_train_progress *progress) {
     return interrupted();
 }
 
+static int told_to_stop(void *user) {
+    (void)user;
+    return interrupted();
+}
+
 static int report(const train_job *job, bool complete) {
     const chl_train_progress *p = &job->last;
     if (!job->json) {
@@ -61,11 +66,12 @@ static int stop_code(void) {
     return interrupted() && interrupt_code() == EXIT_INTERRUPT ? EXIT_INTERRUPT : EXIT_AGAIN;
 }
 
-/* Rank 0 reports; errors come from every rank that has one. */
+/* Rank 0 reports; an error comes from the rank that had it first. */
 static int end_of_other_rank(const train_job *job, chl_status status) {
     char before[32];
     if (status == CHL_OK) return EXIT_OK;
     if (status == CHL_ERR_CANCELLED) return stop_code();
+    if (status == CHL_ERR_RANK) return EXIT_RUN;
     snprintf(before, sizeof before, "rank %d: ", job->place.rank);
     print_error(before);
     return EXIT_RUN;
@@ -87,6 +93,7 @@ static int run(train_job *job) {
     watch_interrupts();
     job->terminal = isatty(STDERR_FILENO);
     job->options.progress = on_step;
+    job->options.told_to_stop = told_to_stop;
     job->options.user = job;
     chl_status status = chl_train(&job->options);
     forget_meeting(&job->place);
@@ -95,6 +102,7 @@ static int run(train_job *job) {
         show(job);
         if (job->terminal) fputc('\n', stderr);
     }
+    if (status == CHL_ERR_RANK) return EXIT_RUN;
     if (status != CHL_OK && status != CHL_ERR_CANCELLED) return run_error();
     const bool complete = status == CHL_OK;
     if (job->last.step == 0) job->last.steps = planned_steps(job);
@@ -210,8 +218,7 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
 }
 
 /* Of several ranks each has a GPU of its own, by its number on the machine, where GPUs are asked
- * for.
- */
+ * for. A launcher may have given each process another device. */
 static void choose_device(train_job *job) {
     const char *asked = job->options.device;
     if (!asked || strcmp(asked, "auto") == 0) job->options.device = "cpu";
@@ -225,7 +232,15 @@ static int run_as_rank(train_job *job, int argc, char **argv) {
     char why[256];
     if (!find_rank(job->ranks, &job->place, why, sizeof why))
         return usage_error(&(command_line){.usage = usage}, "%s", why);
-    if (!job->place.launcher && job->ranks > 1) return run_ranks(job->ranks, argc + 1, argv - 1);
+    if (!job->place.launcher && job->ranks > 1) {
+        const char *device = job->options.device;
+        if (device && strncmp(device, "cuda:", 5) == 0)
+            return usage_error(&(command_line){.usage = usage},
+                               "--ranks %d --device %s: each rank needs a GPU of its own: give "
+                               "--device cuda, and choose GPUs with CUDA_VISIBLE_DEVICES",
+                               job->ranks, device);
+        return run_ranks(job->ranks, argc + 1, argv - 1);
+    }
     job->options.ranks = job->place.ranks;
     job->options.rank = job->place.rank;
     job->options.meeting = job->place.meeting;

@@ -14,7 +14,10 @@
 
 #define MEETING "CHLADNI_MEETING"
 #define MAX_RANKS 64
-#define GRACE 60 /* seconds that the others have when a rank has failed */
+/* Seconds that the others have when a rank has failed, until they are told to stop and until they
+ * are killed. As a rule they end themselves, at once */
+#define GRACE 10
+#define MORE_GRACE 45
 
 /* --- which rank this process is --------------------------------------------------------------- */
 typedef struct group {
@@ -33,7 +36,7 @@ static const group groups[] = {
      "OMPI_COMM_WORLD_LOCAL_RANK",
      "OMPI_COMM_WORLD_LOCAL_SIZE",
      {"PMIX_NAMESPACE"}},
-    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", {NULL}},
+    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", {"PMI_JOBID"}},
     {"Slurm",
      "SLURM_PROCID",
      "SLURM_STEP_NUM_TASKS",
@@ -95,7 +98,44 @@ static bool is_alone(char *why, int size) {
     return true;
 }
 
-/* All ranks of a machine know the launcher's name of the job, or have the launcher as parent. */
+/* --- where the ranks of a machine meet ---------------------------------------------------------- */
+/* Whether the environment with which a process was started names a variable. */
+static bool was_given(pid_t process, const char *name) {
+    char path[64], *entry = NULL;
+    size_t size = 0;
+    bool found = false;
+    const size_t length = strlen(name);
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)process);
+    FILE *file = fopen(path, "re");
+    if (!file) return false;
+    while (!found && getdelim(&entry, &size, 0, file) > 0)
+        found = strncmp(entry, name, length) == 0 && entry[length] == '=';
+    free(entry);
+    fclose(file);
+    return found;
+}
+
+static pid_t parent_of(pid_t process) {
+    char path[64], text[512];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    FILE *file = fopen(path, "re");
+    if (!file) return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    const char *end = strrchr(text, ')'); /* of the name: the letter of its state, its parent */
+    return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The launcher's process on this machine: the first ancestor that was started without a rank.
+ * Between it and this process there may be a shell that runs a script, one for each rank. */
+static pid_t launcher_of(const group *g) {
+    pid_t at = getppid();
+    while (at > 1 && was_given(at, g->rank)) at = parent_of(at);
+    return at;
+}
+
+/* By the launcher's name of the job, or by its process. */
 static void place_of_job(const group *g, rank_place *out) {
     char name[96] = "";
     int used = 0;
@@ -107,7 +147,7 @@ static void place_of_job(const group *g, rank_place *out) {
     }
     name[used] = 0;
     snprintf(out->meeting, sizeof out->meeting, "file:/dev/shm/chladni-%d-%s-%d", (int)getuid(),
-             *name ? name : "job", *name ? out->ranks : (int)getppid());
+             *name ? name : "job", *name ? out->ranks : (int)launcher_of(g));
 }
 
 static bool on_one_machine(const group *g, const rank_place *place) {
@@ -162,10 +202,11 @@ void forget_meeting(const rank_place *place) {
 /* --- starting them ---------------------------------------------------------------------------- */
 typedef struct ranks_job {
     int ranks, left;
+    pid_t parent;
     pid_t child[MAX_RANKS]; /* 0: has ended */
     int code;               /* what the job ends with */
     bool failed;
-    double deadline; /* then what is left is killed; 0: none */
+    double told, killed; /* when what is left is to be; 0: never */
 } ranks_job;
 
 static double now(void) {
@@ -193,13 +234,16 @@ static void share_processors(int ranks) {
 static void become_rank(const ranks_job *job, int rank, int file, char **arguments,
                         const sigset_t *before) {
     char meeting[32];
+    const int at_once[] = {SIGCHLD, SIGTSTP};
     sigset_t other;
     sigemptyset(&other);
-    sigaddset(&other, SIGCHLD);
+    for (int i = 0; i < 2; i++)
+        if (!sigismember(before, at_once[i])) sigaddset(&other, at_once[i]);
     /* the others stay blocked, so that one that comes now waits for watch_interrupts */
-    if (!sigismember(before, SIGCHLD)) sigprocmask(SIG_UNBLOCK, &other, NULL);
+    sigprocmask(SIG_UNBLOCK, &other, NULL);
     setpgid(0, 0); /* ctrl-C is for the parent, which passes it on once */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != job->parent) _exit(EXIT_RUN); /* it has ended before */
     snprintf(meeting, sizeof meeting, "fd:%d", file);
     setenv(MEETING, meeting, 1);
     set_number("RANK", rank);
@@ -229,7 +273,8 @@ static void note_end(ranks_job *job, int rank, int status) {
     if (bad && !job->failed) {
         job->failed = true;
         job->code = code;
-        job->deadline = now() + GRACE;
+        job->told = now() + GRACE;
+        job->killed = now() + MORE_GRACE;
     }
     if (!job->failed && rank == 0) job->code = code;
 }
@@ -241,24 +286,42 @@ static void reap(ranks_job *job) {
             if (job->child[r] == ended) note_end(job, r, status);
 }
 
+/* ctrl-Z stops the parent alone: the ranks have process groups of their own. */
+static void stand_still(const ranks_job *job) {
+    send(job, SIGSTOP);
+    raise(SIGSTOP); /* until fg or bg */
+    send(job, SIGCONT);
+}
+
+static void end_the_rest(ranks_job *job) {
+    if (job->told > 0 && now() > job->told) {
+        send(job, SIGTERM);
+        job->told = 0;
+    }
+    if (job->killed > 0 && now() > job->killed) {
+        fprintf(stderr, "chladni: %d rank%s did not end within %d s and %s killed\n", job->left,
+                job->left == 1 ? "" : "s", MORE_GRACE, job->left == 1 ? "is" : "are");
+        send(job, SIGKILL);
+        job->killed = 0;
+    }
+}
+
 /* Until all have ended. */
 static void watch(ranks_job *job, const sigset_t *watched) {
     const struct timespec second = {.tv_sec = 1};
     while (job->left > 0) {
         const int signal = sigtimedwait(watched, NULL, &second);
-        if (signal > 0 && signal != SIGCHLD) send(job, signal);
+        if (signal == SIGTSTP)
+            stand_still(job);
+        else if (signal > 0 && signal != SIGCHLD)
+            send(job, signal);
         reap(job);
-        if (job->deadline > 0 && now() > job->deadline) {
-            fprintf(stderr, "chladni: %d rank%s did not end within %d s and %s killed\n", job->left,
-                    job->left == 1 ? "" : "s", GRACE, job->left == 1 ? "is" : "are");
-            send(job, SIGKILL);
-            job->deadline = 0;
-        }
+        end_the_rest(job);
     }
 }
 
 int run_ranks(int ranks, int argc, char **argv) {
-    ranks_job job = {.ranks = ranks, .code = EXIT_RUN};
+    ranks_job job = {.ranks = ranks, .parent = getpid(), .code = EXIT_RUN};
     static char program[] = "chladni";
     char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
     const int file = memfd_create("chladni ranks", 0);
@@ -271,7 +334,7 @@ int run_ranks(int ranks, int argc, char **argv) {
     arguments[0] = program;
     memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
     sigset_t watched, before;
-    const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGCHLD};
+    const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGTSTP, SIGCHLD};
     sigemptyset(&watched);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaddset(&watched, signals[i]);
     sigprocmask(SIG_BLOCK, &watched, &before);

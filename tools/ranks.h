@@ -28,6 +28,6 @@ void forget_meeting(const rank_place *place);
 
 /* Starts this program `ranks` times with the same arguments (argv[0] is the subcommand), passes
  * signals on, waits, and returns the exit code: that of the first rank that failed, else that of
- * rank 0. What remains a minute after a rank failed is killed. */
+ * rank 0. What remains some time after a rank failed is told to stop, then killed. */
 int run_ranks(int ranks, int argc, char **argv);
 #endif

@@ -37,6 +37,15 @@ static chl_kernel_status self_barrier(chl_comm *comm) {
     (void)comm;
     return CHL_KERNEL_OK;
 }
+static bool self_look(chl_comm *comm) {
+    (void)comm;
+    return true;
+}
+static int self_who_failed(chl_comm *comm, bool *on_request) {
+    (void)comm;
+    *on_request = false;
+    return -1;
+}
 static void self_abort(chl_comm *comm, const char *why) {
     (void)comm;
     (void)why; /* nobody waits */
@@ -57,7 +66,10 @@ chl_comm *chl_comm_self(void) {
                                        .reduce_scatter = self_sum,
                                        .broadcast = self_broadcast,
                                        .barrier = self_barrier,
+                                       .begin_step = self_barrier,
+                                       .look = self_look,
                                        .abort = self_abort,
+                                       .who_failed = self_who_failed,
                                        .last_error = self_error,
                                        .close = self_close};
     static chl_comm comm = {.kind = &kind, .rank = 0, .ranks = 1};
@@ -122,8 +134,15 @@ chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
     *why = reason;
     reason[0] = 0;
     chl_comm *host = open_host(place);
-    if (!host || !place->on_gpu || host->kind == chl_comm_self()->kind) return host;
-    chl_comm *comm = chl_comm_open_nccl(host, reason, sizeof reason);
+    if (!host || !place->on_gpu) return host;
+    chl_comm *comm = chl_comm_on_gpu(host, why);
     if (!comm) host->kind->close(host);
     return comm;
+}
+
+chl_comm *chl_comm_on_gpu(chl_comm *host, const char **why) {
+    *why = reason;
+    reason[0] = 0;
+    if (host->kind == chl_comm_self()->kind) return host;
+    return chl_comm_open_nccl(host, reason, sizeof reason);
 }

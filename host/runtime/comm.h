@@ -33,6 +33,15 @@ typedef struct chl_comm_place {
     const char *meeting;
     /* A rank that a debugger or SIGSTOP holds for so many seconds ends the job; 0: 30. */
     int patience;
+    /* So does one that uses no processor for so many seconds while others wait for it; 0: 50, and
+     * 300 where it waits for a disk. */
+    int idle;
+    /* Seconds that a rank may come later than another; 0: 50 */
+    int coming;
+    /* Whether this rank has been told to stop; asked while it waits, perhaps by a thread of its own.
+     * If it waits for another some seconds longer, the job ends. NULL: never */
+    int (*told_to_stop)(void *user);
+    void *user;
     /* The ranks' memory is that of a GPU each, the one that this thread has bound
      * (chl_device_bind): nccl instead of local, also for one rank with a meeting place. */
     bool on_gpu;
@@ -41,6 +50,9 @@ typedef struct chl_comm_place {
 /* Returns when this rank is ready, without waiting for the others. On failure NULL, and *why says
  * what is missing; the text stays valid until this thread's next call. */
 chl_comm *chl_comm_open(const chl_comm_place *place, const char **why);
+/* The ranks of `host`, which were opened without on_gpu, with the memory of the GPU that this thread
+ * has bound. `host` belongs to what is returned; on failure (NULL, *why) it stays the caller's. */
+chl_comm *chl_comm_on_gpu(chl_comm *host, const char **why);
 /* The communicator of the same ranks for host memory; `comm` itself where that takes it. */
 chl_comm *chl_comm_host(chl_comm *comm);
 /* The kind of one rank; always there, close does nothing. */

@@ -9,17 +9,21 @@
  *
  * Waiting: a rank counts its arrivals in shared memory, and sleeps on a futex until the counts of
  * all others have reached its own. Whoever waits looks after the others: one that has left, whose
- * process is gone, or which has stood stopped for some seconds, ends the job, and every rank gets
- * its number. Beside its arrival a rank writes what it was called for; a difference ends the job
- * too, where it would otherwise be a wrong sum.
+ * process is gone, stopped for some seconds, or uses no processor although the others wait for it,
+ * ends the job, and every rank gets its number. So does a rank that is told to stop and waits for
+ * one that does not come. Beside its arrival a rank writes what it was called for; a difference
+ * ends the job too, where it would otherwise be a wrong sum.
+ *
+ * Ranks on GPUs wait in a kernel, not here: a thread of theirs looks (look), and a rank counts the
+ * steps that it begins, so that one that has not begun this step can be told from one that waits.
  *
  * All zeros is the state at first, so nobody has to prepare the memory. */
 #include "runtime/comm.h"
+#include "runtime/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,15 +32,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BOX ((size_t)256 << 10)
 #define LINE 64             /* a cache line: ranks write beside each other */
 #define LOOK_EVERY 50000000 /* ns between looks after the others */
-#define PATIENCE 30         /* s */
-#define COMING 300          /* s that a rank may come later than another */
-#define LONGEST_LOOK 0.5    /* s that count between two looks */
+#define PATIENCE 30         /* s that a rank may be stopped */
+#define COMING 50           /* s that a rank may come later than another */
+#define IDLE 50             /* s that a rank may do nothing while others wait for it */
+#define DISK 300            /* s that it may do nothing because a disk or a server is slow */
+/* s for which a rank that is told to stop goes on waiting; batch systems kill after 30 */
+#define TOLD 20
+#define TOLD_FIRST 2 /* before anything was computed */
 
 typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
 static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
@@ -47,13 +54,15 @@ typedef struct shared_rank {
     _Atomic uint64_t called_for[2];          /* purpose and bytes, of even and of odd waits */
     _Atomic int32_t process;
     _Atomic int32_t left;
+    _Atomic uint64_t steps; /* that it has begun */
 } shared_rank;
 
 typedef struct shared {
     _Atomic int32_t ranks;
     _Atomic uint32_t bell;   /* the futex: counts arrivals of all */
-    _Atomic int32_t blaming; /* somebody writes the lines below */
+    _Atomic int32_t blaming; /* rank + 1 of who writes the lines below */
     _Atomic int32_t failed;  /* they are written */
+    int32_t on_request;      /* because a rank was told to stop */
     char why[256];
     shared_rank of[CHL_COMM_LOCAL_RANKS];
 } shared;
@@ -65,7 +74,10 @@ typedef struct local {
     char *boxes; /* [2][ranks][BOX] */
     size_t mapped;
     uint64_t waits;
-    int patience;
+    chl_comm_place place; /* its times are set */
+    /* of the thread that looks: since which step, and by rank */
+    uint64_t step;
+    chl_process_idle idle[CHL_COMM_LOCAL_RANKS], told;
     char error[320];
     bool has_error;
 } local;
@@ -81,15 +93,29 @@ static void ring(shared *s) {
 }
 
 /* The first reason counts. */
-__attribute__((format(printf, 2, 3))) static void blame(shared *s, const char *format, ...) {
+static void blame_text(const local *l, bool on_request, const char *format, va_list arguments) {
+    shared *s = l->shared;
     int32_t none = 0;
-    if (!atomic_compare_exchange_strong(&s->blaming, &none, 1)) return;
-    va_list arguments;
-    va_start(arguments, format);
+    if (!atomic_compare_exchange_strong(&s->blaming, &none, l->comm.rank + 1)) return;
     vsnprintf(s->why, sizeof s->why, format, arguments);
-    va_end(arguments);
+    s->on_request = on_request;
     atomic_store(&s->failed, 1);
     ring(s);
+}
+
+__attribute__((format(printf, 2, 3))) static void blame(const local *l, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    blame_text(l, false, format, arguments);
+    va_end(arguments);
+}
+
+/* This rank was told to stop. */
+__attribute__((format(printf, 2, 3))) static void stop(const local *l, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    blame_text(l, true, format, arguments);
+    va_end(arguments);
 }
 
 static chl_kernel_status fail(local *l) {
@@ -98,80 +124,60 @@ static chl_kernel_status fail(local *l) {
     return CHL_KERNEL_FAILED;
 }
 
-/* --- looking after another rank --------------------------------------------------------------- */
-/* The letter of /proc/N/stat, after the name in parentheses: Z and X are dead, T and t are stopped;
- * 0 where nothing is known. */
-static char state_of(int32_t process) {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    FILE *file = fopen(path, "re");
-    if (!file) return 0;
-    const size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[length] = 0;
-    const char *end = strrchr(text, ')');
-    return end && end[1] == ' ' ? end[2] : 0;
+/* --- looking after the others ----------------------------------------------------------------- */
+static void look_after_process(const local *l, int rank, int32_t process,
+                               const chl_process_state *state, chl_process_idle *idle) {
+    const chl_process_idle so_far = chl_process_watch(idle, state, l->place.idle);
+    const int limit = so_far.stopped         ? l->place.patience
+                      : state->letter == 'D' ? DISK
+                                             : l->place.idle;
+    if (state->letter == 0 || so_far.seconds <= limit) return;
+    blame(l, "rank %d (process %d) has %s for %d s", rank, (int)process,
+          so_far.stopped ? "been stopped" : "done nothing, though others wait for it,", limit);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* How long another rank has been seen standing, or not there. */
-typedef struct absence {
-    double seconds, looked; /* looked: when last; 0: it runs */
-} absence;
-
-/* The time in which this rank stood too does not count: a batch system suspends all ranks, and they
- * go on one after the other. */
-static double add_look(absence *a) {
-    const double at = now(), since = a->looked > 0 ? at - a->looked : 0;
-    a->seconds += since < LONGEST_LOOK ? since : LONGEST_LOOK;
-    a->looked = at;
-    return a->seconds;
-}
-
-static void look_after(const local *l, int rank, absence *other_absent) {
+/* A rank for which this one waits. */
+static void look_after(const local *l, int rank, chl_process_idle *idle) {
     shared_rank *other = &l->shared->of[rank];
     const int32_t process = atomic_load(&other->process);
     const bool left = atomic_load(&other->left);
-    const char state = process ? state_of(process) : 0;
-    const bool dead =
-        state == 'Z' || state == 'X' || (process && kill(process, 0) != 0 && errno == ESRCH);
+    const chl_process_state state =
+        process ? chl_process_look(process) : (chl_process_state){.letter = 0};
     /* it may have come, and then ended as it should */
     if (atomic_load(&other->arrived) >= l->waits) return;
-    if (left) {
-        blame(l->shared, "rank %d has left the job", rank);
+    if (left)
+        blame(l, "rank %d has left the job", rank);
+    else if (process == 0 && chl_process_await(idle) > l->place.coming)
+        blame(l, "rank %d has not come within %d s", rank, l->place.coming);
+    else if (process == 0 || process == getpid()) /* a thread of this process */
         return;
-    }
-    if (process == getpid()) return; /* a thread of this process */
-    if (process == 0) {
-        if (add_look(other_absent) > COMING)
-            blame(l->shared, "rank %d has not come within %d s", rank, COMING);
-        return;
-    }
-    if (dead)
-        blame(l->shared, "rank %d has died (process %d)", rank, (int)process);
-    else if (state != 'T' && state != 't')
-        *other_absent = (absence){0};
-    else if (add_look(other_absent) > l->patience)
-        blame(l->shared, "rank %d (process %d) has been stopped for %d s", rank, (int)process,
-              l->patience);
+    else if (state.dead)
+        blame(l, "rank %d has died (process %d)", rank, (int)process);
+    else
+        look_after_process(l, rank, process, &state, idle);
+}
+
+/* Some time is left to a rank that comes late: then all end after a step, with a checkpoint. */
+static void look_for_request(const local *l, int rank, chl_process_idle *told) {
+    const chl_comm_place *place = &l->place;
+    if (!place->told_to_stop || !place->told_to_stop(place->user)) return;
+    if (chl_process_await(told) <= (l->waits <= 1 ? TOLD_FIRST : TOLD)) return;
+    stop(l, "rank %d was told to stop while it waited for rank %d", (int)l->comm.rank, rank);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 static chl_kernel_status wait_for(local *l, int rank) {
     const struct timespec some = {.tv_nsec = LOOK_EVERY};
     shared *s = l->shared;
-    absence absent = {0};
+    chl_process_idle idle = {0}, told = {0};
     for (;;) {
         const uint32_t bell = atomic_load(&s->bell);
         if (atomic_load(&s->of[rank].arrived) >= l->waits) return CHL_KERNEL_OK;
         if (atomic_load(&s->failed)) return fail(l);
         const long woken = syscall(SYS_futex, &s->bell, FUTEX_WAIT, bell, &some, NULL, 0);
-        if (woken != 0 && errno == ETIMEDOUT) look_after(l, rank, &absent);
+        if (woken == 0 || errno != ETIMEDOUT) continue;
+        look_after(l, rank, &idle);
+        look_for_request(l, rank, &told);
     }
 }
 
@@ -181,7 +187,7 @@ static chl_kernel_status compare(local *l, purpose what, size_t bytes, uint64_t 
     for (int r = 0; r < l->comm.ranks; r++) {
         const uint64_t theirs = atomic_load(&s->of[r].called_for[l->waits & 1]);
         if (theirs == own) continue;
-        blame(s, "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
+        blame(l, "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
               (int)l->comm.rank, purpose_name[what], bytes, r, purpose_name[theirs & 7],
               (size_t)(theirs >> 3));
         while (!atomic_load(&s->failed)) sched_yield(); /* another rank is writing it */
@@ -294,7 +300,46 @@ static chl_kernel_status barrier(chl_comm *comm) {
 }
 
 static void abort_all(chl_comm *comm, const char *why) {
-    blame(of(comm)->shared, "rank %d: %.200s", (int)comm->rank, why);
+    blame(of(comm), "rank %d: %.200s", (int)comm->rank, why);
+}
+
+static chl_kernel_status begin_step(chl_comm *comm) {
+    local *l = of(comm);
+    atomic_fetch_add(&l->shared->of[comm->rank].steps, 1);
+    return atomic_load(&l->shared->failed) ? fail(l) : CHL_KERNEL_OK;
+}
+
+/* Only a rank that has not begun the step of this one can be waited for. */
+static void look_at(local *l, int rank) {
+    shared_rank *other = &l->shared->of[rank];
+    const int32_t process = atomic_load(&other->process);
+    if (process == 0 || process == getpid() || atomic_load(&other->left)) return;
+    const chl_process_state state = chl_process_look(process);
+    if (state.dead && !atomic_load(&other->left)) {
+        blame(l, "rank %d has died (process %d)", rank, (int)process);
+    } else if (atomic_load(&other->steps) < l->step) {
+        look_after_process(l, rank, process, &state, &l->idle[rank]);
+        look_for_request(l, rank, &l->told);
+    }
+}
+
+static bool look(chl_comm *comm) {
+    local *l = of(comm);
+    const uint64_t step = atomic_load(&l->shared->of[comm->rank].steps);
+    if (step != l->step) {
+        memset(l->idle, 0, sizeof l->idle);
+        l->told = (chl_process_idle){0};
+        l->step = step;
+    }
+    for (int r = 0; r < comm->ranks; r++) look_at(l, r);
+    return !atomic_load(&l->shared->failed);
+}
+
+static int who_failed(chl_comm *comm, bool *on_request) {
+    const shared *s = of(comm)->shared;
+    const bool failed = atomic_load(&s->failed);
+    *on_request = failed && s->on_request;
+    return failed ? atomic_load(&s->blaming) - 1 : -1;
 }
 
 static const char *last_error(chl_comm *comm) {
@@ -355,7 +400,10 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
                                        .reduce_scatter = reduce_scatter,
                                        .broadcast = broadcast,
                                        .barrier = barrier,
+                                       .begin_step = begin_step,
+                                       .look = look,
                                        .abort = abort_all,
+                                       .who_failed = who_failed,
                                        .last_error = last_error,
                                        .close = close_local};
     if (place->ranks > CHL_COMM_LOCAL_RANKS) {
@@ -369,7 +417,10 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
         return NULL;
     }
     l->comm = (chl_comm){&kind, place->rank, place->ranks, l};
-    l->patience = place->patience > 0 ? place->patience : PATIENCE;
+    l->place = *place;
+    if (place->patience <= 0) l->place.patience = PATIENCE;
+    if (place->idle <= 0) l->place.idle = IDLE;
+    if (place->coming <= 0) l->place.coming = COMING;
     l->mapped = boxes_at() + 2 * BOX * (size_t)place->ranks;
     void *memory = MAP_FAILED;
     l->file = fcntl(file, F_DUPFD_CLOEXEC, 0);

@@ -5,18 +5,30 @@
  * functions below have had these types since NCCL 2.0.
  *
  * The ranks find each other as those of the kind local do, in the host's memory: that communicator
- * hands NCCL's id round, is the barrier, and spreads the news of a rank that failed. */
+ * hands NCCL's id round, is the barrier, and spreads the news of a rank that failed.
+ *
+ * A rank waits for the others inside a kernel of NCCL, and its thread for that kernel: neither
+ * notices that another rank has died. A thread of its own looks after them once a second
+ * (chl_comm_kind.look) and asks NCCL for errors of its network. When the job has failed, it aborts
+ * NCCL's communicator, which ends the kernels that wait. */
 #include "runtime/comm.h"
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LIBRARY "libnccl.so.2"
 #define NCCL_INT8 0
 #define NCCL_FLOAT32 7
 #define NCCL_SUM 0
+#define NCCL_IN_PROGRESS 7   /* ncclInProgress: no error */
+#define LOOK_EVERY 500000000 /* ns between looks after the other ranks */
+#define INSIDE 1000          /* ms that a function of NCCL may take when its work is aborted */
 
 typedef struct unique_id {
     char internal[128];
@@ -42,6 +54,12 @@ static struct door {
 typedef struct on_gpu {
     chl_comm comm, *host;
     handle handle;
+    atomic_bool aborted; /* NCCL's communicator is freed, or will be now */
+    atomic_bool inside;  /* a function of NCCL that uses it runs */
+    pthread_t watcher;
+    pthread_mutex_t lock; /* held while the watcher looks, and for the two below */
+    pthread_cond_t changed;
+    bool watched, ends;
     char error[320];
     bool has_error;
 } on_gpu;
@@ -97,8 +115,34 @@ static bool open_library(char *why, size_t size) {
 }
 
 /* --- the functions ---------------------------------------------------------------------------- */
-/* A failure here is one of all ranks. */
-static chl_kernel_status said(on_gpu *g, int result, const char *what) {
+/* Ends the kernels of NCCL that wait, and frees its communicator. A function of NCCL that hangs may
+ * be aborted, one that only runs now is let out before. */
+static void abort_nccl(on_gpu *g) {
+    const struct timespec moment = {.tv_nsec = 1000000};
+    if (atomic_exchange(&g->aborted, true)) return;
+    for (int i = 0; i < INSIDE && atomic_load(&g->inside); i++) nanosleep(&moment, NULL);
+    (void)nccl.CommAbort(g->handle);
+}
+
+/* Before a function of NCCL; false: there is no communicator any more. */
+static bool enter(on_gpu *g) {
+    atomic_store(&g->inside, true);
+    if (!atomic_load(&g->aborted)) return true;
+    atomic_store(&g->inside, false);
+    return false;
+}
+
+/* The job has failed: the communicator of the host has the reason. */
+static chl_kernel_status fail(on_gpu *g) {
+    return g->host->kind->barrier(g->host);
+}
+
+/* After it. A failure here is one of all ranks. */
+static chl_kernel_status leave(on_gpu *g, int result, const char *what) {
+    bool on_request;
+    atomic_store(&g->inside, false);
+    if (atomic_load(&g->aborted) && g->host->kind->who_failed(g->host, &on_request) >= 0)
+        return fail(g);
     if (result == 0) return CHL_KERNEL_OK;
     snprintf(g->error, sizeof g->error, "%s: %s", what, nccl.GetErrorString(result));
     g->has_error = true;
@@ -109,44 +153,62 @@ static chl_kernel_status said(on_gpu *g, int result, const char *what) {
 static chl_kernel_status all_gather(chl_comm *comm, const void *from, void *to, size_t bytes,
                                     void *stream) {
     on_gpu *g = of(comm);
-    return said(g, nccl.AllGather(from, to, bytes, NCCL_INT8, g->handle, stream), "ncclAllGather");
+    if (!enter(g)) return fail(g);
+    return leave(g, nccl.AllGather(from, to, bytes, NCCL_INT8, g->handle, stream), "ncclAllGather");
 }
 static chl_kernel_status all_reduce(chl_comm *comm, const float *from, float *to, size_t count,
                                     void *stream) {
     on_gpu *g = of(comm);
-    return said(g, nccl.AllReduce(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
-                "ncclAllReduce");
+    if (!enter(g)) return fail(g);
+    return leave(g, nccl.AllReduce(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
+                 "ncclAllReduce");
 }
 static chl_kernel_status reduce_scatter(chl_comm *comm, const float *from, float *to, size_t count,
                                         void *stream) {
     on_gpu *g = of(comm);
-    return said(g, nccl.ReduceScatter(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
-                "ncclReduceScatter");
+    if (!enter(g)) return fail(g);
+    return leave(g, nccl.ReduceScatter(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
+                 "ncclReduceScatter");
 }
 static chl_kernel_status broadcast(chl_comm *comm, void *data, size_t bytes, int root,
                                    void *stream) {
     on_gpu *g = of(comm);
     if (root < 0 || root >= comm->ranks) return CHL_KERNEL_BAD_INPUT;
-    return said(g, nccl.Broadcast(data, data, bytes, NCCL_INT8, root, g->handle, stream),
-                "ncclBroadcast");
+    if (!enter(g)) return fail(g);
+    return leave(g, nccl.Broadcast(data, data, bytes, NCCL_INT8, root, g->handle, stream),
+                 "ncclBroadcast");
 }
 
 /* Also where faults of queued work are found. */
 static chl_kernel_status barrier(chl_comm *comm) {
     on_gpu *g = of(comm);
     int error = 0;
-    const chl_kernel_status asked =
-        said(g, nccl.CommGetAsyncError(g->handle, &error), "ncclCommGetAsyncError");
-    if (asked != CHL_KERNEL_OK) return asked;
-    if (error != 0) return said(g, error, "NCCL, in work that was queued");
-    return g->host->kind->barrier(g->host);
+    if (!enter(g)) return fail(g);
+    const int asked = nccl.CommGetAsyncError(g->handle, &error);
+    const chl_kernel_status status =
+        leave(g, asked ? asked : error,
+              asked ? "ncclCommGetAsyncError" : "NCCL, in work that was queued");
+    return status == CHL_KERNEL_OK ? g->host->kind->barrier(g->host) : status;
+}
+
+static chl_kernel_status begin_step(chl_comm *comm) {
+    on_gpu *g = of(comm);
+    return g->host->kind->begin_step(g->host);
+}
+static bool look(chl_comm *comm) {
+    bool on_request; /* the watcher looks */
+    return of(comm)->host->kind->who_failed(of(comm)->host, &on_request) < 0;
+}
+static int who_failed(chl_comm *comm, bool *on_request) {
+    return of(comm)->host->kind->who_failed(of(comm)->host, on_request);
 }
 
 static void abort_all(chl_comm *comm, const char *why) {
     on_gpu *g = of(comm);
     g->host->kind->abort(g->host, why);
-    if (g->handle) (void)nccl.CommAbort(g->handle); /* frees it, and ends kernels that wait */
-    g->handle = NULL;
+    pthread_mutex_lock(&g->lock); /* the watcher does not use it now */
+    abort_nccl(g);
+    pthread_mutex_unlock(&g->lock);
 }
 
 static const char *last_error(chl_comm *comm) {
@@ -156,11 +218,66 @@ static const char *last_error(chl_comm *comm) {
     return g->error;
 }
 
-static void close_all(chl_comm *comm) {
-    on_gpu *g = of(comm);
-    if (g->handle) (void)nccl.CommDestroy(g->handle);
-    g->host->kind->close(g->host);
+/* --- looking after the others ----------------------------------------------------------------- */
+/* False: the job has failed. */
+static bool look_once(on_gpu *g) {
+    int error = 0;
+    char why[320];
+    if (!g->host->kind->look(g->host)) return false;
+    if (nccl.CommGetAsyncError(g->handle, &error) != 0 || error == 0 || error == NCCL_IN_PROGRESS)
+        return true;
+    snprintf(why, sizeof why, "NCCL, in work that was queued: %s", nccl.GetErrorString(error));
+    g->host->kind->abort(g->host, why);
+    return false;
+}
+
+static void *watch(void *of_gpu) {
+    on_gpu *g = of_gpu;
+    pthread_mutex_lock(&g->lock);
+    while (!g->ends) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_EVERY;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&g->changed, &g->lock, &until) != ETIMEDOUT) continue;
+        if (atomic_load(&g->aborted)) break;
+        if (look_once(g)) continue;
+        abort_nccl(g);
+        break;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static bool start_watching(on_gpu *g) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    g->watched = pthread_create(&g->watcher, NULL, watch, g) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return g->watched;
+}
+
+static void free_all(on_gpu *g) {
+    if (g->watched) {
+        pthread_mutex_lock(&g->lock);
+        g->ends = true;
+        pthread_cond_signal(&g->changed);
+        pthread_mutex_unlock(&g->lock);
+        pthread_join(g->watcher, NULL);
+    }
+    if (g->handle && !atomic_load(&g->aborted)) (void)nccl.CommDestroy(g->handle);
+    pthread_cond_destroy(&g->changed);
+    pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+static void close_all(chl_comm *comm) {
+    chl_comm *host = of(comm)->host;
+    free_all(of(comm));
+    host->kind->close(host);
 }
 
 chl_comm *chl_comm_host(chl_comm *comm) {
@@ -180,6 +297,7 @@ static bool meet(on_gpu *g, char *why, size_t size) {
     }
     result = nccl.CommInitRank(&g->handle, g->comm.ranks, id, g->comm.rank);
     if (result == 0) return true;
+    g->handle = NULL;
     snprintf(why, size, "ncclCommInitRank: %s", nccl.GetErrorString(result));
     g->host->kind->abort(g->host, why);
     return false;
@@ -193,7 +311,10 @@ chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size) {
                                        .reduce_scatter = reduce_scatter,
                                        .broadcast = broadcast,
                                        .barrier = barrier,
+                                       .begin_step = begin_step,
+                                       .look = look,
                                        .abort = abort_all,
+                                       .who_failed = who_failed,
                                        .last_error = last_error,
                                        .close = close_all};
     if (!open_library(why, size)) {
@@ -207,7 +328,10 @@ chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size) {
     }
     g->comm = (chl_comm){&kind, host->rank, host->ranks, g};
     g->host = host;
-    if (meet(g, why, size)) return &g->comm;
-    free(g);
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->changed, NULL);
+    if (meet(g, why, size) && start_watching(g)) return &g->comm;
+    if (g->handle) snprintf(why, size, "NCCL: no thread can be started to look after the ranks");
+    free_all(g);
     return NULL;
 }

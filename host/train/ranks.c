@@ -12,30 +12,49 @@
 #include <string.h>
 
 /* --- joining and leaving ---------------------------------------------------------------------- */
-chl_status chl_ranks_join(const chl_train_options *o, const chl_model_place *place,
-                          chl_device *joined) {
+chl_status chl_ranks_join(const chl_train_options *o, chl_comm **comm) {
     const char *why;
-    *joined = *place->device;
+    *comm = NULL;
     if (o->ranks <= 1) return CHL_OK;
     const chl_comm_place where = {.rank = o->rank,
                                   .ranks = o->ranks,
                                   .meeting = o->meeting,
-                                  .on_gpu = !place->device->backend->host_memory};
-    chl_device_bind(place->device);
-    chl_comm *comm = chl_comm_open(&where, &why);
-    if (!comm) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
-    *joined = chl_device_with(place->device, comm);
+                                  .told_to_stop = o->told_to_stop,
+                                  .user = o->user};
+    *comm = chl_comm_open(&where, &why);
+    return *comm ? CHL_OK : chl_fail(CHL_ERR_ARGUMENT, "%s", why);
+}
+
+chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_device *joined) {
+    const char *why;
+    *joined = *place->device;
+    if (!*comm) return CHL_OK;
+    if (!place->device->backend->host_memory) {
+        chl_device_bind(place->device);
+        chl_comm *on_gpu = chl_comm_on_gpu(*comm, &why);
+        if (!on_gpu) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
+        *comm = on_gpu;
+    }
+    *joined = chl_device_with(place->device, *comm);
     return CHL_OK;
 }
 
-void chl_ranks_leave(chl_device *joined) {
-    if (joined->comm) joined->comm->kind->close(joined->comm);
-    joined->comm = NULL;
+/* A rank that fails on its own account after another says so in its log alone. */
+chl_status chl_ranks_tell(chl_comm *comm, chl_status status) {
+    bool on_request;
+    if (!comm || status == CHL_OK || status == CHL_ERR_CANCELLED) return status;
+    comm->kind->abort(comm, chl_error());
+    const int first = comm->kind->who_failed(comm, &on_request);
+    if (on_request) {
+        status = chl_fail_in(CHL_ERR_CANCELLED, "the steps since the last checkpoint are lost");
+        chl_log(CHL_LOG_WARN, "%s", chl_error());
+        return status;
+    }
+    return first < 0 || first == comm->rank ? status : CHL_ERR_RANK;
 }
 
-void chl_ranks_give_up(const chl_trainer *t, const char *why) {
-    chl_comm *comm = t->device->comm;
-    if (comm) comm->kind->abort(comm, why);
+void chl_ranks_leave(chl_comm *comm) {
+    if (comm) comm->kind->close(comm);
 }
 
 /* --- shares ----------------------------------------------------------------------------------- */
@@ -64,16 +83,31 @@ chl_tensor chl_ranks_part(const chl_trainer *t, chl_tensor x) {
     return t->ranks > 1 ? chl_scale(t->graph, x, 1.0f / (float)t->ranks) : x;
 }
 
+/* --- while steps run -------------------------------------------------------------------------- */
+static chl_status fail_with(const chl_trainer *t, const char *what) {
+    return chl_fail(CHL_ERR_INTERNAL, "training %s: %s: %s", t->training->name, what,
+                    chl_device_error(t->device));
+}
+
+chl_status chl_ranks_begin_step(const chl_trainer *t) {
+    chl_comm *comm = t->device->comm;
+    if (!comm || comm->kind->begin_step(comm) == CHL_KERNEL_OK) return CHL_OK;
+    return fail_with(t, "the ranks cannot go on");
+}
+
+chl_status chl_ranks_check(const chl_trainer *t) {
+    bool on_request;
+    chl_comm *comm = t->device->comm;
+    if (!comm || comm->kind->host_memory || comm->kind->who_failed(comm, &on_request) < 0)
+        return CHL_OK;
+    return chl_ranks_begin_step(t); /* fails, with the reason */
+}
+
 /* --- agreeing --------------------------------------------------------------------------------- */
 typedef struct agreement {
     uint64_t fingerprint;
     int64_t step;
 } agreement;
-
-static chl_status fail_with(const chl_trainer *t) {
-    return chl_fail(CHL_ERR_INTERNAL, "training %s: the ranks could not meet: %s",
-                    t->training->name, chl_device_error(t->device));
-}
 
 static chl_status compare(const chl_trainer *t, const agreement *all) {
     for (int r = 1; r < t->ranks; r++) {
@@ -101,7 +135,7 @@ chl_status chl_ranks_agree(chl_trainer *t, int64_t step) {
         const agreement own = {chl_digest(CHL_DIGEST_START, text, strlen(text)), step};
         status = comm->kind->all_gather(comm, &own, all, sizeof own, NULL) == CHL_KERNEL_OK
                      ? compare(t, all)
-                     : fail_with(t);
+                     : fail_with(t, "the ranks could not meet");
     } else {
         status = chl_fail(CHL_ERR_MEMORY, "out of memory for the ranks' agreement");
     }

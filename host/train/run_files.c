@@ -126,12 +126,13 @@ static chl_status find_text(const chl_trainer *t, const char *file, chl_make_tex
     return there ? read_text(t, file, text, size) : make(t, text, size);
 }
 
-/* Writes the file where it is missing or differs; says so where `checked`. */
+/* Rank 0 writes the file where it is missing or differs; says so where `checked`. */
 static chl_status put_text(const chl_trainer *t, const char *file, const char *text, size_t size,
                            bool checked) {
     const chl_run_folder *folder = &t->inside->folder;
     char *path;
     uint64_t digest;
+    if (t->rank > 0) return CHL_OK;
     CHL_TRY(chl_run_folder_file(folder, file, &path));
     const bool same = chl_file_digest(path, &digest) == CHL_OK &&
                       digest == chl_digest(CHL_DIGEST_START ^ size, text, size);

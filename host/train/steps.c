@@ -72,6 +72,7 @@ static chl_status queue_step(steps *s, int64_t step) {
     const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
     CHL_TRY(chl_set_step(t->graph, state));
     CHL_TRY(take_inputs(s, step - 1, &q->waited));
+    CHL_TRY(chl_ranks_begin_step(t));
     if (t->ranks > 1) CHL_TRY(chl_write(t->graph, p->wish, &s->wish));
     CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
     for (int i = 0; i < p->terms; i++)
@@ -146,6 +147,7 @@ static chl_status finish_step(steps *s, int64_t step) {
     chl_device *device = s->t->device;
     const queued *q = &s->queued[step % 2];
     CHL_TRY(check(s, device->backend->event_synchronise(device, q->done), "a step"));
+    CHL_TRY(chl_ranks_check(s->t));
     chl_feeder_give_back(s->feeder, step - 1);
     CHL_TRY(check_losses(s->t, step, q->value));
     const double now = chl_seconds_now();

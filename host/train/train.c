@@ -116,49 +116,51 @@ static chl_train_options defaults_of(const chl_training *training) {
     return options;
 }
 
-/* `own`: complete and checked. */
-static chl_status run_at(const chl_training *training, const chl_train_options *own,
-                         const chl_model_place *place) {
+static chl_status run_on(const chl_training *training, const chl_train_options *own,
+                         const chl_model_place *place, chl_comm **comm) {
     struct chl_trainer_private inside = {.options = *own};
     chl_device device;
-    CHL_TRY(chl_ranks_join(own, place, &device));
+    CHL_TRY(chl_ranks_place(place, comm, &device));
     chl_trainer t = {.training = training,
                      .options = &inside.options,
                      .device = &device,
                      .precision = place->precision,
                      .inside = &inside};
-    chl_status status = run(&t);
-    if (status != CHL_OK && status != CHL_ERR_CANCELLED) chl_ranks_give_up(&t, chl_error());
+    /* the others are told before memory is released: they may wait for this rank, and it for them */
+    const chl_status status = chl_ranks_tell(*comm, run(&t));
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
     chl_trainer_release(&t);
     chl_dataset_free(t.data);
-    chl_ranks_leave(&device);
     return status;
 }
 
-static chl_status complete_options(const chl_training *training, const chl_train_options *theirs,
-                                   chl_train_options *own) {
-    *own = defaults_of(training);
-    CHL_TRY(chl_options_take(own, sizeof *own, theirs, "chl_train_options"));
-    return chl_train_check(training, own);
+/* The ranks meet first, so that an error that all of them have is reported by one. `place`: NULL is
+ * that of the options. */
+static chl_status run_at(const chl_training *training, const chl_train_options *options,
+                         const chl_model_place *place) {
+    chl_train_options own = defaults_of(training);
+    chl_model_place opened = {0};
+    chl_comm *comm;
+    CHL_TRY(chl_options_take(&own, sizeof own, options, "chl_train_options"));
+    CHL_TRY(chl_ranks_join(&own, &comm));
+    chl_status status = chl_train_check(training, &own);
+    if (status == CHL_OK && !place)
+        status = chl_model_place_open(own.device, own.precision, &opened);
+    if (status == CHL_OK) status = run_on(training, &own, place ? place : &opened, &comm);
+    if (status != CHL_ERR_RANK) status = chl_ranks_tell(comm, status);
+    chl_ranks_leave(comm);
+    if (opened.device) chl_device_close(opened.device);
+    return status;
 }
 
 chl_status chl_trainer_run_at(const chl_training *training, const chl_train_options *options,
                               const chl_model_place *place) {
-    chl_train_options own;
-    CHL_TRY(complete_options(training, options, &own));
-    return run_at(training, &own, place);
+    return run_at(training, options, place);
 }
 
 chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options) {
-    chl_train_options own;
-    chl_model_place place;
-    CHL_TRY(complete_options(training, options, &own));
-    CHL_TRY(chl_model_place_open(own.device, own.precision, &place));
-    const chl_status status = run_at(training, &own, &place);
-    chl_device_close(place.device);
-    return status;
+    return run_at(training, options, NULL);
 }
 
 /* --- by name ---------------------------------------------------------------------------------- */

@@ -133,12 +133,16 @@ chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step);
 void chl_checkpoint_forget(chl_checkpoint *checkpoint);
 
 /* --- ranks.c ---------------------------------------------------------------------------------- */
-/* Joins the ranks that the options name, on the opened device `place->device`; *joined is that
- * device with a communicator, or without one where there is one rank only. */
-chl_status chl_ranks_join(const chl_train_options *options, const chl_model_place *place,
-                          chl_device *joined);
-/* NULL is allowed. */
-void chl_ranks_leave(chl_device *joined);
+/* Joins the ranks that the options name; *comm is NULL where there is one rank only. */
+chl_status chl_ranks_join(const chl_train_options *options, chl_comm **comm);
+/* *joined is the opened device `place->device` with the communicator, which becomes one of that
+ * device's memory. */
+chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_device *joined);
+/* This rank ends with `status` and its text: where it failed, the others end too, with this text.
+ * Returns what the caller is told: CHL_ERR_RANK where another rank had failed before,
+ * CHL_ERR_CANCELLED where one was told to stop while it waited. */
+chl_status chl_ranks_tell(chl_comm *comm, chl_status status);
+void chl_ranks_leave(chl_comm *comm);
 
 /* Sets t->rank, ranks, batch and first. CHL_ERR_ARGUMENT for a batch that the ranks cannot share
  * equally, CHL_ERR_UNSUPPORTED for a training that cannot be shared. */
@@ -146,8 +150,11 @@ chl_status chl_ranks_share(chl_trainer *t);
 /* Waits for all ranks. CHL_ERR_ARGUMENT where they have not the same options and data, or begin
  * at another step. */
 chl_status chl_ranks_agree(chl_trainer *t, int64_t step);
-/* This rank cannot go on: the others end too, with this text. */
-void chl_ranks_give_up(const chl_trainer *t, const char *why);
+/* Called where a step is queued. Fails where the job has failed. */
+chl_status chl_ranks_begin_step(const chl_trainer *t);
+/* Called when a step is finished: fails where an exchange between GPUs was broken off, which leaves
+ * wrong numbers. */
+chl_status chl_ranks_check(const chl_trainer *t);
 
 /* x / ranks, x being a mean over this rank's samples: the sum of these over the ranks is the mean
  * over the batch. x itself where there is one rank. */

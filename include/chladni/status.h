@@ -36,7 +36,8 @@ typedef enum CHL_CHECKED_TYPE chl_status {
     CHL_ERR_UNSUPPORTED, /* this build, device or version of the library cannot do it */
     CHL_ERR_NUMERIC,     /* NaN or infinity in place of a finite number */
     CHL_ERR_CANCELLED,   /* a callback stopped the call; results so far are valid */
-    CHL_ERR_INTERNAL     /* a defect of the library */
+    CHL_ERR_INTERNAL,    /* a defect of the library */
+    CHL_ERR_RANK         /* another rank of a training has failed, and reports the reason itself */
 } chl_status;
 
 /* Text of this thread's last failed call: what was expected and what came, in which file, what to

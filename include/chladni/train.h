@@ -75,6 +75,10 @@ typedef struct chl_train_options {
     /* Passes over the data, each of all full batches. > 0 sets `steps`, once the data is opened */
     int epochs;
     const char *recipe; /* where the options come from, for options.json; NULL: nowhere */
+    /* With ranks > 1: whether this process has been told to stop, asked with `user` while it waits
+     * for other ranks, perhaps by another thread. Where these do not come for some seconds, all end
+     * with CHL_ERR_CANCELLED and without a checkpoint. NULL: they wait on */
+    int (*told_to_stop)(void *user);
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,
@@ -96,7 +100,7 @@ CHL_API const chl_train_recipe *chl_train_recipe_at(int index);
 CHL_CHECKED chl_status chl_train_options_recipe(const char *recipe, size_t size,
                                                 chl_train_options *options);
 /* Needs model, data and out. CHL_ERR_NUMERIC when a loss is not finite; the checkpoint before that
- * step stays. */
+ * step stays. CHL_ERR_RANK where another rank has failed first. */
 CHL_CHECKED chl_status chl_train(const chl_train_options *options);
 
 #ifdef __cplusplus

@@ -94,9 +94,48 @@ says killed 'rank 2 was ended by signal 9'
 says killed 'rank 2 has died'
 [ -z "$(pgrep -f -- "--out $tmp/killed ")" ] || fault "a process is left"
 
-# what does not fit
-train bad --steps 3 --ranks 5 && fault "12 samples for 5 ranks should be refused"
-says bad 'a batch of 12 for 5 ranks'
+# ctrl-Z stops the parent, which stops the ranks; fg lets all go on
+train suspended --steps 100000 --ranks 2 &
+parent=$!
+wait_for_step suspended 3
+pid=$(pgrep -P $parent -f -- "--out $tmp/suspended ")
+state_of() { sed 's/.*) //; s/ .*//' "/proc/$1/stat"; } # state_of PID: T is stopped
+kill -TSTP "$pid"
+for _ in $(seq 100); do [ "$(state_of "$pid")" = T ] && break; sleep 0.05; done
+for rank in 0 1; do [ "$(state_of "$(pid_of $rank suspended)")" = T ] || fault "rank $rank is not stopped"; done
+kill -CONT "$pid"
+steps=$(wc -l <"$tmp/suspended/stats.jsonl")
+wait_for_step suspended $((steps + 2))
+# the parent dies: the ranks save and end
+kill -KILL "$pid"
+wait $parent
+for _ in $(seq 200); do [ -z "$(pgrep -f -- "--out $tmp/suspended ")" ] && break; sleep 0.1; done
+[ -z "$(pgrep -f -- "--out $tmp/suspended ")" ] || fault "ranks outlive their parent"
+[ -f "$tmp/suspended/checkpoint.safetensors" ] || fault "ranks whose parent has died should save"
+
+# a rank that waits for one that never comes ends when it is told to; and one that dies before the other has come is named
+lonely() { # lonely RANK RUN: of two, started by a launcher
+  RANK=$1 WORLD_SIZE=2 LOCAL_RANK=$1 LOCAL_WORLD_SIZE=2 MASTER_PORT=$$-$2 train "$2" --steps 6
+}
+lonely 0 told &
+pid=$!
+for _ in $(seq 100); do [ -f "$tmp/told/log.txt" ] && break; sleep 0.1; done
+pkill -TERM -f -- "--out $tmp/told "
+begin=$SECONDS
+wait $pid
+[ $? = 75 ] || fault "told to stop while alone: code should be 75: $(cat "$tmp/told.err")"
+[ $((SECONDS - begin)) -le 20 ] || fault "told to stop while alone: it took $((SECONDS - begin)) s"
+says told 'rank 0 was told to stop while it waited for rank 1'
+
+# what does not fit; an error that all have is printed once
+train bad --steps 3 --ranks 4 --batch 10 && fault "10 samples for 4 ranks should be refused"
+says bad 'a batch of 10 for 4 ranks'
+[ "$(grep -c 'a batch of' "$tmp/bad.err")" = 1 ] || fault "an error of all ranks is printed $(grep -c 'a batch of' "$tmp/bad.err") times"
+train bad --steps 3 --ranks 3 --rate -1 && fault "--rate -1 should be refused"
+[ "$(grep -c 'rate' "$tmp/bad.err")" = 1 ] || fault "an option's error is printed more than once: $(cat "$tmp/bad.err")"
+train bad --steps 3 --ranks 2 --device cuda:1
+[ $? = 2 ] || fault "one GPU for two ranks should be a usage error"
+says bad 'each rank needs a GPU of its own'
 # in packet mode (O_DIRECT) a pipe keeps writes apart: ranks write whole lines, so that lines do not mix
 python3 - "$chladni" train judge --data "$tmp/nowhere" --out "$tmp/none" --device cpu --rate -1 <<'P' || fault "an error is written in parts"
 import os, subprocess, sys
@@ -192,6 +231,14 @@ done
 wait
 same_losses one torch 6
 ls /dev/shm/chladni-*-$$-2 2>/dev/null && fault "the meeting place is left"
+# MPICH starts a script for each rank, so that their parents differ; the script's parent is the launcher
+for rank in 0 1; do
+  PMI_RANK=$rank PMI_SIZE=2 MPI_LOCALRANKID=$rank MPI_LOCALNRANKS=2 bash -c '"$@"; exit $?' script \
+    "$chladni" train audio --data "$tmp/data" --out "$tmp/mpich" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+    --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 >"$tmp/mpich.$rank" 2>&1 </dev/null &
+done
+wait
+same_losses one mpich 6
 if command -v mpirun >/dev/null; then
   # Open MPI: as root, as in a container, and more ranks than processors
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1

@@ -1,12 +1,23 @@
-/* A library with NCCL's functions, for tests without a GPU: ranks are threads of one process,
- * memory is the host's, and all work is done while the caller waits. It checks what NCCL leaves to
- * the caller: that all ranks ask for the same. */
+/* A library with NCCL's functions, for tests without a GPU: ranks are threads or processes, memory is
+ * the host's, and all work is done while the caller waits. It checks what NCCL leaves to the caller:
+ * that all ranks ask for the same. A rank that waits for another waits until its communicator is
+ * aborted, as a kernel of NCCL does. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { SUCCESS = 0, INVALID = 4, MOST = 16, GROUPS = 256, INT8 = 0, FLOAT32 = 7 };
+enum { SUCCESS = 0, REMOTE = 6, INVALID = 4, MOST = 16, INT8 = 0, FLOAT32 = 7 };
+#define BOX ((size_t)8 << 20)
+/* A sum of so many numbers never comes: the network fails. */
+#define BROKEN_COUNT 4242
 
 typedef struct ncclUniqueId {
     char internal[128];
@@ -15,20 +26,20 @@ typedef struct ncclUniqueId {
 typedef struct call {
     int what, type, root;
     size_t count;
-    const void *from;
 } call;
 
+/* In shared memory; behind it a box for the input of each rank. */
 typedef struct group {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int ranks, arrived;
-    unsigned passed;
+    atomic_int ranks, arrived;
+    atomic_uint passed;
     call of[MOST];
 } group;
 
 typedef struct ncclComm {
     group *group;
     int rank;
+    atomic_bool aborted, inside;
+    atomic_int error;
 } ncclComm;
 typedef ncclComm *ncclComm_t;
 
@@ -48,69 +59,85 @@ API int ncclReduceScatter(const void *from, void *to, size_t count, int type, in
 API int ncclBroadcast(const void *from, void *to, size_t count, int type, int root, ncclComm_t comm,
                       void *stream);
 
-static group groups[GROUPS];
-static int used;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char *box(const group *g, int rank) {
+    return (char *)(g + 1) + (size_t)rank * BOX;
+}
+#define MAPPED (sizeof(group) + MOST * BOX)
 
-static void wait_for_all(group *g) {
-    pthread_mutex_lock(&g->lock);
-    const unsigned before = g->passed;
-    if (++g->arrived == g->ranks) {
-        g->arrived = 0;
-        g->passed++;
-        pthread_cond_broadcast(&g->changed);
+static void rest(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+/* False: aborted */
+static bool wait_for_all(ncclComm *comm) {
+    group *g = comm->group;
+    const unsigned before = atomic_load(&g->passed);
+    if (atomic_fetch_add(&g->arrived, 1) + 1 == atomic_load(&g->ranks)) {
+        atomic_store(&g->arrived, 0);
+        atomic_fetch_add(&g->passed, 1);
     }
-    while (g->passed == before) pthread_cond_wait(&g->changed, &g->lock);
-    pthread_mutex_unlock(&g->lock);
+    while (atomic_load(&g->passed) == before && !atomic_load(&comm->aborted)) rest();
+    return !atomic_load(&comm->aborted);
+}
+
+/* The id names a file in shared memory; all 128 bytes must arrive. */
+static group *map(const char *name, int flags) {
+    const int file = shm_open(name, O_RDWR | O_CLOEXEC | flags, 0600);
+    if (file < 0) return NULL;
+    void *memory = MAP_FAILED;
+    if (ftruncate(file, MAPPED) == 0)
+        memory = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 int ncclGetUniqueId(ncclUniqueId *id) {
-    pthread_mutex_lock(&lock);
-    const int number = used++;
-    pthread_mutex_unlock(&lock);
-    if (number >= GROUPS) return INVALID;
+    static atomic_int used;
     memset(id->internal, 0x5a, sizeof id->internal);
-    memcpy(id->internal + 100, &number, sizeof number); /* all 128 bytes must arrive */
-    pthread_mutex_init(&groups[number].lock, NULL);
-    pthread_cond_init(&groups[number].changed, NULL);
+    snprintf(id->internal, 64, "/nccl-standin-%d-%d", (int)getpid(), atomic_fetch_add(&used, 1));
+    group *g = map(id->internal, O_CREAT);
+    if (!g) return INVALID;
+    munmap(g, MAPPED);
     return SUCCESS;
 }
 
 int ncclCommInitRank(ncclComm_t *out, int ranks, ncclUniqueId id, int rank) {
-    int number;
-    memcpy(&number, id.internal + 100, sizeof number);
-    if (id.internal[127] != 0x5a || number < 0 || number >= GROUPS || ranks > MOST) return INVALID;
-    *out = malloc(sizeof **out);
-    if (!*out) return INVALID;
-    **out = (ncclComm){&groups[number], rank};
-    pthread_mutex_lock(&groups[number].lock);
-    groups[number].ranks = ranks;
-    pthread_mutex_unlock(&groups[number].lock);
-    wait_for_all(&groups[number]);
+    if (id.internal[127] != 0x5a || ranks > MOST) return INVALID;
+    group *g = map(id.internal, 0);
+    ncclComm *comm = g ? calloc(1, sizeof *comm) : NULL;
+    if (!comm) return INVALID;
+    comm->group = g;
+    comm->rank = rank;
+    atomic_store(&g->ranks, ranks);
+    wait_for_all(comm);
+    if (rank == 0) shm_unlink(id.internal);
+    *out = comm;
     return SUCCESS;
 }
 
 int ncclCommDestroy(ncclComm_t comm) {
+    munmap(comm->group, MAPPED);
     free(comm);
     return SUCCESS;
 }
 int ncclCommAbort(ncclComm_t comm) {
+    atomic_store(&comm->aborted, true);
+    while (atomic_load(&comm->inside)) rest();
     return ncclCommDestroy(comm);
 }
 int ncclCommGetAsyncError(ncclComm_t comm, int *error) {
-    (void)comm;
-    *error = SUCCESS;
+    *error = atomic_load(&comm->error);
     return SUCCESS;
 }
 const char *ncclGetErrorString(int result) {
-    return result == INVALID ? "invalid argument" : "no error";
+    return result == INVALID ? "invalid argument" : result == REMOTE ? "remote error" : "no error";
 }
 
 /* Numbers [first, first + count) of the sum */
 static void add(const group *g, size_t first, float *sum, size_t count) {
-    for (size_t i = 0; i < count; i++) sum[i] = ((const float *)g->of[0].from)[first + i];
+    for (size_t i = 0; i < count; i++) sum[i] = ((const float *)(void *)box(g, 0))[first + i];
     for (int r = 1; r < g->ranks; r++)
-        for (size_t i = 0; i < count; i++) sum[i] += ((const float *)g->of[r].from)[first + i];
+        for (size_t i = 0; i < count; i++) sum[i] += ((const float *)(void *)box(g, r))[first + i];
 }
 
 enum { GATHER, REDUCE, SCATTER, BROADCAST };
@@ -134,46 +161,62 @@ static void compute(const ncclComm *comm, const call *c, char *result) {
     if (c->what == REDUCE) add(g, 0, (float *)(void *)result, c->count);
     if (c->what == SCATTER)
         add(g, (size_t)comm->rank * c->count, (float *)(void *)result, c->count);
-    if (c->what == BROADCAST) memcpy(result, g->of[c->root].from, size);
+    if (c->what == BROADCAST) memcpy(result, box(g, c->root), size);
     for (int r = 0; c->what == GATHER && r < g->ranks; r++)
-        memcpy(result + (size_t)r * (size / (size_t)g->ranks), g->of[r].from,
-               size / (size_t)g->ranks);
+        memcpy(result + (size_t)r * (size / (size_t)g->ranks), box(g, r), size / (size_t)g->ranks);
 }
 
-/* Results are written when nobody reads inputs any more: they may lie on them. */
-static int run(ncclComm_t comm, const call *c, void *to) {
+/* The bytes of a rank's input */
+static size_t input_of(const group *g, const call *c) {
+    const size_t all = bytes_of(g, c), ranks = (size_t)atomic_load(&g->ranks);
+    return c->what == GATHER ? all / ranks : c->what == SCATTER ? all * ranks : all;
+}
+
+static bool exchange(ncclComm *comm, const call *c, const void *from, char *result) {
     group *g = comm->group;
-    const size_t size = bytes_of(g, c);
-    char *result = malloc(size + 1);
     g->of[comm->rank] = *c;
-    wait_for_all(g);
-    const bool fits = result && same(g, c);
+    memcpy(box(g, comm->rank), from, input_of(g, c));
+    if (!wait_for_all(comm)) return false;
+    const bool fits = same(g, c);
     if (fits) compute(comm, c, result);
-    wait_for_all(g);
+    return wait_for_all(comm) && fits;
+}
+
+static int run(ncclComm_t comm, const call *c, const void *from, void *to) {
+    const size_t size = bytes_of(comm->group, c);
+    if (input_of(comm->group, c) > BOX) return INVALID;
+    atomic_store(&comm->inside, true);
+    char *result = malloc(size + 1);
+    if (c->what == REDUCE && c->count == BROKEN_COUNT) {
+        atomic_store(&comm->error, REMOTE);
+        while (!atomic_load(&comm->aborted)) rest();
+    }
+    const bool fits = result && exchange(comm, c, from, result);
     if (fits) memcpy(to, result, size);
     free(result);
+    atomic_store(&comm->inside, false);
     return fits ? SUCCESS : INVALID;
 }
 
 int ncclAllGather(const void *from, void *to, size_t count, int type, ncclComm_t comm,
                   void *stream) {
     (void)stream;
-    return run(comm, &(call){GATHER, type, 0, count, from}, to);
+    return run(comm, &(call){GATHER, type, 0, count}, from, to);
 }
 int ncclAllReduce(const void *from, void *to, size_t count, int type, int op, ncclComm_t comm,
                   void *stream) {
     (void)stream;
-    return op == 0 && type == FLOAT32 ? run(comm, &(call){REDUCE, type, 0, count, from}, to)
+    return op == 0 && type == FLOAT32 ? run(comm, &(call){REDUCE, type, 0, count}, from, to)
                                       : INVALID;
 }
 int ncclReduceScatter(const void *from, void *to, size_t count, int type, int op, ncclComm_t comm,
                       void *stream) {
     (void)stream;
-    return op == 0 && type == FLOAT32 ? run(comm, &(call){SCATTER, type, 0, count, from}, to)
+    return op == 0 && type == FLOAT32 ? run(comm, &(call){SCATTER, type, 0, count}, from, to)
                                       : INVALID;
 }
 int ncclBroadcast(const void *from, void *to, size_t count, int type, int root, ncclComm_t comm,
                   void *stream) {
     (void)stream;
-    return run(comm, &(call){BROADCAST, type, root, count, from}, to);
+    return run(comm, &(call){BROADCAST, type, root, count}, from, to);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -27,8 +28,9 @@ typedef bool (*part)(chl_comm *comm);
 typedef struct job {
     part run;
     const char *meeting;
-    int rank, ranks, patience;
+    int rank, ranks, patience, coming, idle;
     bool on_gpu, good;
+    int (*told_to_stop)(void *user);
 } job;
 
 static _Thread_local char said[TEXT];
@@ -39,6 +41,9 @@ static bool take_part(const job *j) {
                                   .ranks = j->ranks,
                                   .meeting = j->meeting,
                                   .patience = j->patience,
+                                  .coming = j->coming,
+                                  .idle = j->idle,
+                                  .told_to_stop = j->told_to_stop,
                                   .on_gpu = j->on_gpu};
     chl_comm *comm = chl_comm_open(&place, &why);
     if (!comm) {
@@ -313,15 +318,15 @@ static bool waits_for_a_stopped_one(chl_comm *comm) {
     return fails_with(comm, "has been stopped for 1 s");
 }
 /* Rank 1 gets `signal`; rank 0 must end well. */
-static void lose_a_process(part run, int signal) {
+static void lose_a_process_of(part run, int signal, bool on_gpu) {
     char place[32];
     int file, status;
     meeting_place(place, sizeof place, &file);
     pid_t child[2];
     for (int r = 0; r < 2; r++)
-        child[r] = start_process(
-            &(job){.run = run, .meeting = place, .rank = r, .ranks = 2, .patience = 1});
-    usleep(100000);
+        child[r] = start_process(&(job){
+            .run = run, .meeting = place, .rank = r, .ranks = 2, .patience = 1, .on_gpu = on_gpu});
+    usleep(300000);
     assert_int_equal(kill(child[1], signal), 0);
     assert_int_equal(waitpid(child[0], &status, 0), child[0]);
     assert_int_equal(status, 0);
@@ -331,8 +336,107 @@ static void lose_a_process(part run, int signal) {
 }
 static void who_dies_or_stands_ends_the_job_and_is_named(void **state) {
     (void)state;
-    lose_a_process(waits_for_a_dead_one, SIGKILL);
-    lose_a_process(waits_for_a_stopped_one, SIGSTOP);
+    lose_a_process_of(waits_for_a_dead_one, SIGKILL, false);
+    lose_a_process_of(waits_for_a_stopped_one, SIGSTOP, false);
+}
+
+static bool waits_for_an_idle_one(chl_comm *comm) {
+    if (comm->rank == 1) pause();
+    return fails_with(comm, "has done nothing, though others wait for it, for 1 s");
+}
+/* Who computes for long is not idle. */
+static bool computes_long(chl_comm *comm) {
+    struct timespec t = {0};
+    while (comm->rank == 1 && t.tv_sec < 3) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return good(comm, comm->kind->barrier(comm));
+}
+static void who_does_nothing_ends_the_job_and_is_named(void **state) {
+    (void)state;
+    char place[32];
+    for (int computes = 0; computes < 2; computes++) {
+        int file, status;
+        meeting_place(place, sizeof place, &file);
+        pid_t child[2];
+        for (int r = 0; r < 2; r++)
+            child[r] = start_process(&(job){.run = computes ? computes_long : waits_for_an_idle_one,
+                                            .meeting = place,
+                                            .rank = r,
+                                            .ranks = 2,
+                                            .idle = 1});
+        assert_int_equal(waitpid(child[0], &status, 0), child[0]);
+        assert_int_equal(status, 0);
+        if (!computes) kill(child[1], SIGKILL);
+        assert_int_equal(waitpid(child[1], &status, 0), child[1]);
+        if (computes) assert_int_equal(status, 0);
+        close(file);
+    }
+}
+
+static int always(void *user) {
+    (void)user;
+    return 1;
+}
+/* Rank 1 has the number, and does not come. */
+static bool is_told_to_stop(chl_comm *comm) {
+    bool on_request = false;
+    return fails_with(comm, "rank 0 was told to stop while it waited for rank 1") &&
+           comm->kind->who_failed(comm, &on_request) == 0 && on_request;
+}
+static bool nobody_comes(chl_comm *comm) {
+    return fails_with(comm, "rank 1 has not come within 1 s");
+}
+static void who_waits_for_one_that_never_comes_ends(void **state) {
+    (void)state;
+    char place[32];
+    int file;
+    meeting_place(place, sizeof place, &file);
+    assert_true(take_part(
+        &(job){.run = is_told_to_stop, .meeting = place, .ranks = 2, .told_to_stop = always}));
+    close(file);
+    meeting_place(place, sizeof place, &file);
+    assert_true(take_part(&(job){.run = nobody_comes, .meeting = place, .ranks = 2, .coming = 1}));
+    close(file);
+}
+
+/* It waits for one that comes: a request is heard after the step. */
+static bool comes_late(chl_comm *comm) {
+    if (comm->rank == 1) usleep(400000);
+    bool same = true;
+    for (int i = 0; i < 3; i++) same = same && good(comm, comm->kind->barrier(comm));
+    return same;
+}
+static void who_is_told_to_stop_still_waits_for_one_that_comes(void **state) {
+    (void)state;
+    char place[32];
+    int file, status;
+    meeting_place(place, sizeof place, &file);
+    pid_t child[2];
+    for (int r = 0; r < 2; r++)
+        child[r] = start_process(&(job){
+            .run = comes_late, .meeting = place, .rank = r, .ranks = 2, .told_to_stop = always});
+    for (int r = 0; r < 2; r++) {
+        assert_int_equal(waitpid(child[r], &status, 0), child[r]);
+        assert_int_equal(status, 0);
+    }
+    close(file);
+}
+
+/* The first reason counts, and all know whose it is. */
+static bool two_fail(chl_comm *comm) {
+    bool on_request = true;
+    char why[32];
+    if (!good(comm, comm->kind->barrier(comm))) return false;
+    snprintf(why, sizeof why, "reason %d", (int)comm->rank);
+    comm->kind->abort(comm, why);
+    const int first = comm->kind->who_failed(comm, &on_request);
+    snprintf(why, sizeof why, "rank %d: reason %d", first, first);
+    return first >= 0 && !on_request && fails_with(comm, why);
+}
+static void the_first_of_two_that_fail_is_known_to_all(void **state) {
+    (void)state;
+    with_threads(two_fail, MOST);
+    with_threads_of(two_fail, MOST, true);
+    with_processes(two_fail, MOST);
 }
 
 static bool meets_later(chl_comm *comm) {
@@ -384,6 +488,37 @@ static void gpus_exchange_through_nccl(void **state) {
     with_threads_of(is_nccl, 3, true);
     with_threads_of(one_aborts, 3, true);
     with_threads_of(one_differs_to_nccl, 2, true);
+}
+
+/* Rank 0 waits inside NCCL for one that is gone, or whose network fails. */
+static bool waits_in_nccl(chl_comm *comm, const char *text) {
+    static float x[4242];
+    const size_t count = strstr(text, "NCCL") ? 4242 : 1;
+    chl_kernel_status status = CHL_KERNEL_OK;
+    for (int i = 0; i < 1000000 && status == CHL_KERNEL_OK; i++) {
+        if (comm->rank == 1 && i == 3) pause();
+        status = comm->kind->begin_step(comm);
+        if (status == CHL_KERNEL_OK) status = comm->kind->all_reduce(comm, x, x, count, NULL);
+    }
+    const bool named = !good(comm, status) && strstr(said, text);
+    if (!named) fprintf(stderr, "expected \"%s\", got \"%s\"\n", text, said);
+    return named && !good(comm, comm->kind->barrier(comm)) &&
+           !good(comm, comm->kind->begin_step(comm)) && !comm->kind->look(comm);
+}
+static bool waits_in_nccl_for_a_dead_one(chl_comm *comm) {
+    return waits_in_nccl(comm, "rank 1 has died");
+}
+static bool waits_in_nccl_for_a_stopped_one(chl_comm *comm) {
+    return waits_in_nccl(comm, "has been stopped for 1 s");
+}
+static bool waits_in_a_broken_nccl(chl_comm *comm) {
+    return waits_in_nccl(comm, "NCCL, in work that was queued: remote error");
+}
+static void nobody_waits_in_nccl_for_one_that_is_gone(void **state) {
+    (void)state;
+    lose_a_process_of(waits_in_nccl_for_a_dead_one, SIGKILL, true);
+    lose_a_process_of(waits_in_nccl_for_a_stopped_one, SIGSTOP, true);
+    with_threads_of(waits_in_a_broken_nccl, 1, true);
 }
 
 /* In a process of its own: a library that was opened stays. */
@@ -471,8 +606,13 @@ int main(void) {
         cmocka_unit_test(who_leaves_ends_the_job_and_is_named),
         cmocka_unit_test(a_call_of_another_size_is_no_wrong_sum),
         cmocka_unit_test(who_dies_or_stands_ends_the_job_and_is_named),
+        cmocka_unit_test(who_does_nothing_ends_the_job_and_is_named),
+        cmocka_unit_test(who_waits_for_one_that_never_comes_ends),
+        cmocka_unit_test(who_is_told_to_stop_still_waits_for_one_that_comes),
+        cmocka_unit_test(the_first_of_two_that_fail_is_known_to_all),
         cmocka_unit_test(suspended_job_goes_on),
         cmocka_unit_test(gpus_exchange_through_nccl),
+        cmocka_unit_test(nobody_waits_in_nccl_for_one_that_is_gone),
         cmocka_unit_test(wrong_places_are_refused),
         cmocka_unit_test(ranks_meet_in_a_file),
     };
