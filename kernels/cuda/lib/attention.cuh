@@ -38,12 +38,18 @@ inline layout layout_of(const chl_desc &qkv, int heads) {
 struct sequences : layout {
     bool causal;
     __device__ unit at(unsigned n) const { return {n, 0, 0, 0}; }
+    __device__ void advance(unit &u) const { u.image++; } // to the next unit
     __device__ unsigned place(int token) const { return unsigned(token); }
+    __device__ int pixel_of(const unit &, unsigned place) const { return int(place); }
     __device__ int64_t row_of(const unit &u, unsigned place) const {
         return u.image * tokens + place;
     }
-    __device__ float start(int, int query, int key) const {
+    // what is added to the score of a query and a key, told by their places
+    __device__ float between(int, unsigned query, unsigned key) const {
         return causal && key > query ? MASKED : 0;
+    }
+    __device__ float start(int head, int query, int key) const {
+        return between(head, unsigned(query), unsigned(key));
     }
     __device__ unsigned part(int) const { return 0; }
 };
@@ -60,23 +66,42 @@ struct windows : layout {
         if (shift) mixed = (y == down - 1 ? 1u : 0u) | (x == across - 1 ? 2u : 0u);
         return {n / across / down, int(y) * window + shift, int(x) * window + shift, mixed};
     }
+    __device__ void advance(unit &u) const { // to the next unit, without a division
+        u.left += window;
+        if (u.left == map_width + shift) {
+            u.left = shift;
+            u.top += window;
+        }
+        if (u.top == map_height + shift) {
+            u.top = shift;
+            u.image++;
+        }
+        if (shift)
+            u.mixed = (u.top == map_height - window + shift ? 1u : 0u) |
+                      (u.left == map_width - window + shift ? 2u : 0u);
+    }
     // a token's row and column in its window
     __device__ unsigned place(int token) const {
         return unsigned(token / window) << 16 | unsigned(token % window);
     }
-    __device__ int64_t row_of(const unit &u, unsigned place) const {
+    __device__ int pixel_of(const unit &u, unsigned place) const {
         int y = u.top + int(place >> 16), x = u.left + int(place & 0xffff);
         if (y >= map_height) y -= map_height;
         if (x >= map_width) x -= map_width;
-        return u.image * pixels + int64_t(y) * map_width + x;
+        return y * map_width + x;
     }
-    // the row of the bias table for this pair of tokens
-    __device__ int entry(int query, int key) const {
-        const int y = query / window - key / window, x = query % window - key % window;
-        return (y + window - 1) * (2 * window - 1) + x + window - 1;
+    __device__ int64_t row_of(const unit &u, unsigned place) const {
+        return u.image * pixels + pixel_of(u, place);
+    }
+    // the bias of a query and a key, told by their places
+    __device__ float between(int head, unsigned query, unsigned key) const {
+        const int y = int(query >> 16) - int(key >> 16);
+        const int x = int(query & 0xffff) - int(key & 0xffff);
+        const int entry = (y + window - 1) * (2 * window - 1) + x + window - 1;
+        return bias[entry * heads + head];
     }
     __device__ float start(int head, int query, int key) const {
-        return bias[int64_t(entry(query, key)) * heads + head];
+        return between(head, place(query), place(key));
     }
     // On which side of the seams a token lies: the last window of a row or a column of the rolled
     // map consists of two regions of the map, and -100 separates them (Swin's number).
