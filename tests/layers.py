@@ -20,9 +20,9 @@ import re
 import subprocess
 import sys
 
-LOW = "base graph runtime io sound text nets losses models"
+LOW = "base graph runtime io plot sound text nets losses models"
 ROOMS = {  # a room: what it may use
-    "base": "", "runtime": "base", "graph": "base runtime", "io": "base", "sound": "base graph runtime",
+    "base": "", "runtime": "base", "graph": "base runtime", "io": "base", "plot": "base io", "sound": "base graph runtime",
     "text": "base", "nets": "base graph", "losses": "base graph",
     "models": "base graph runtime io sound text nets", "edit": LOW, "train": LOW,
     "eval": LOW + " edit train", "api": LOW + " edit train eval",

@@ -12,6 +12,7 @@
 #ifndef CHL_IO_PICTURE_H
 #define CHL_IO_PICTURE_H
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ chl_status chl_raster_read(const char *path, chl_raster *out);
 chl_status chl_raster_read_memory(const void *data, size_t size, const char *name, chl_raster *out);
 void chl_raster_free(chl_raster *raster);
 
+/* Whether this build can. */
+bool chl_raster_can_write(void);
 /* The file appears complete or not at all. */
 chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
                                 const uint8_t *rgb);

@@ -67,7 +67,15 @@ chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
     return status;
 }
 
+bool chl_raster_can_write(void) {
+    return true;
+}
+
 #else /* CHLADNI_MEDIA */
+bool chl_raster_can_write(void) {
+    return false;
+}
+
 chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
                                 const uint8_t *rgb) {
     (void)height, (void)width, (void)rgb;

@@ -5,7 +5,7 @@
  * compares are gathered (losses/losses.h), gradients are summed, so that N ranks compute the step
  * that one process computes on the whole batch, up to rounding. */
 #include "base/options.h"
-#include "runtime/comm.h"
+#include "runtime/comm_timed.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -35,6 +35,7 @@ chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_de
         if (!on_gpu) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
         *comm = on_gpu;
     }
+    *comm = chl_comm_timed(*comm);
     *joined = chl_device_with(place->device, *comm);
     return CHL_OK;
 }

@@ -5,6 +5,8 @@
  * from it when the run resumes:
  *
  *     stats.jsonl              lines beyond the checkpoint's step are cut off (run_folder.c)
+ *     events.out.tfevents...   a function of stats.jsonl (run_stats.c)
+ *     losses.png               the same, drawn at the end
  *     model.safetensors        a function of the checkpoint's arrays; the checkpoint has its digest
  *     merges.txt               the checkpoint has the whole text
  *     options.json             written at every start

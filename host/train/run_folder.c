@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STATS "stats.jsonl"
 #define LOG "log.txt"
 
 chl_status chl_run_folder_file(const chl_run_folder *folder, const char *file, char **path) {
@@ -74,8 +73,8 @@ static void sweep(const chl_run_folder *folder) {
     if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-            const char *own[] = {CHL_CHECKPOINT ".", CHL_MODEL ".", STATS ".", CHL_OPTIONS ".",
-                                 "merges.txt."};
+            const char *own[] = {CHL_CHECKPOINT ".", CHL_MODEL ".",  CHL_STATS ".", CHL_OPTIONS ".",
+                                 CHL_EVENTS ".",     CHL_CURVES ".", "merges.txt."};
             for (size_t k = 0; k < sizeof own / sizeof own[0]; k++)
                 if (strncmp(name, own[k], strlen(own[k])) == 0) unlink(found.gl_pathv[i]);
         }
@@ -125,7 +124,8 @@ chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) 
 void chl_run_folder_close(chl_run_folder *folder) {
     if (folder->log) fclose(folder->log);
     if (folder->stats) fclose(folder->stats);
-    folder->log = folder->stats = NULL;
+    if (folder->events) fclose(folder->events);
+    folder->log = folder->stats = folder->events = NULL;
 }
 
 void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, const char *format,
@@ -150,7 +150,7 @@ static chl_status step_of(const char *text, size_t length, int64_t *step) {
     *step = 0;
     if (length == 0 || text[length - 1] != '\n') return CHL_OK;
     json_t *line;
-    CHL_TRY(chl_json_read(text, length, 0, STATS, &line, NULL));
+    CHL_TRY(chl_json_read(text, length, 0, CHL_STATS, &line, NULL));
     *step = json_integer_value(json_object_get(line, "step"));
     json_decref(line);
     return CHL_OK;
@@ -162,7 +162,7 @@ static chl_status copy_lines(FILE *from, FILE *to, int64_t step, int64_t *copied
     char *text = NULL;
     size_t size = 0;
     bool *seen = calloc((size_t)step + 1, sizeof *seen);
-    if (!seen) return chl_fail(CHL_ERR_MEMORY, "out of memory for the steps of " STATS);
+    if (!seen) return chl_fail(CHL_ERR_MEMORY, "out of memory for the steps of " CHL_STATS);
     chl_status status = CHL_OK;
     errno = 0;
     for (ssize_t length; (length = getline(&text, &size, from)) >= 0;) {
@@ -208,7 +208,7 @@ static chl_status cut(const chl_run_folder *folder, const char *path, int64_t st
 
 chl_status chl_run_folder_stats(chl_run_folder *folder, int64_t step) {
     char *path;
-    CHL_TRY(chl_run_folder_file(folder, STATS, &path));
+    CHL_TRY(chl_run_folder_file(folder, CHL_STATS, &path));
     chl_status status = cut(folder, path, step);
     if (status == CHL_OK) {
         folder->stats = fopen(path, "ae");
@@ -225,12 +225,13 @@ chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line) {
         fputc('\n', folder->stats) != EOF && fflush(folder->stats) == 0;
     json_decref(line);
     if (written) return CHL_OK;
-    return chl_fail(CHL_ERR_IO, "cannot write %s/" STATS ": %s", folder->path, strerror(errno));
+    return chl_fail(CHL_ERR_IO, "cannot write %s/" CHL_STATS ": %s", folder->path, strerror(errno));
 }
 
 chl_status chl_run_folder_flush(const chl_run_folder *folder) {
     if (fflush(folder->stats) != 0 || fsync(fileno(folder->stats)) != 0)
-        return chl_fail(CHL_ERR_IO, "cannot write %s/" STATS ": %s", folder->path, strerror(errno));
+        return chl_fail(CHL_ERR_IO, "cannot write %s/" CHL_STATS ": %s", folder->path,
+                        strerror(errno));
     return CHL_OK;
 }
 

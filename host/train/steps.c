@@ -7,14 +7,16 @@
  * checkpoint nothing is left unread. Where all work is done while the caller waits (device->queue
  * is NULL), losses are read at once. */
 #include "base/clock.h"
+#include "runtime/comm_timed.h"
 #include "train/feeder.h"
+#include "train/run_stats.h"
 #include "train/schedule.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
-#define VALUES (CHL_TRAINER_TERMS + 2) /* the losses, their sum, how many ranks want to stop */
+#define VALUES (CHL_TRAINER_TERMS + 3) /* the losses, their sum, the gradients', wishes to stop */
 
 /* A step that was queued and whose losses were not read. */
 typedef struct queued {
@@ -35,8 +37,9 @@ typedef struct steps {
     double start, end; /* when the run began, when a step was finished last */
     int64_t waits;     /* steps whose inputs were not ready */
     double waited;
-    float wish; /* 1: this rank wants to stop */
-    bool stop;  /* all ranks do after this step */
+    double communicated; /* seconds in exchanges so far; < 0: not known */
+    float wish;          /* 1: this rank wants to stop */
+    bool stop;           /* all ranks do after this step */
 } steps;
 
 static chl_status check(const steps *s, chl_status status, const char *what) {
@@ -78,7 +81,8 @@ static chl_status queue_step(steps *s, int64_t step) {
     for (int i = 0; i < p->terms; i++)
         CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
     CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
-    if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 1));
+    CHL_TRY(chl_read_pinned(t->graph, p->gradient_square, q->value + p->terms + 1));
+    if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 2));
     return check(s, t->device->backend->event_record(t->device, q->done, t->device->queue),
                  "recording an event");
 }
@@ -98,26 +102,22 @@ static chl_status check_losses(const chl_trainer *t, int64_t step, const float *
                     t->training->name, (double)value[p->terms], step);
 }
 
-static chl_status list_terms(const struct chl_trainer_private *p, const float *value,
-                             json_t *terms) {
-    for (int i = 0; i < p->terms; i++)
-        CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)value[i])));
-    return CHL_OK;
-}
-
-static chl_status add_line(const steps *s, int64_t step, double seconds) {
-    const struct chl_trainer_private *p = s->t->inside;
+/* `seconds` of the step, and of these in exchanges since the step before was finished. */
+static chl_status add_stats(steps *s, int64_t step, double seconds) {
+    const chl_trainer *t = s->t;
+    const struct chl_trainer_private *p = t->inside;
     const queued *q = &s->queued[step % 2];
-    json_t *terms = json_object();
-    const chl_status status = list_terms(p, q->value, terms);
-    if (status != CHL_OK) {
-        json_decref(terms);
-        return status;
-    }
-    return chl_run_folder_add(&p->folder,
-                              json_pack("{s:I,s:f,s:o,s:f,s:f,s:f}", "step", (json_int_t)step,
-                                        "loss", (double)q->value[p->terms], "terms", terms, "rate",
-                                        (double)q->rate, "seconds", seconds, "waited", q->waited));
+    const double before = s->communicated;
+    s->communicated = chl_comm_seconds(t->device->comm);
+    return chl_run_stats_add(
+        t, &(chl_step_stats){.step = step,
+                             .rate = q->rate,
+                             .term = q->value,
+                             .loss = q->value[p->terms],
+                             .gradient_norm = sqrtf(q->value[p->terms + 1]),
+                             .seconds = seconds,
+                             .waited = q->waited,
+                             .communicated = s->communicated < 0 ? -1 : s->communicated - before});
 }
 
 /* Resumed steps count as steps, but not for the time that a step takes. */
@@ -140,7 +140,7 @@ static bool wants_stop(const steps *s, int64_t step) {
 static bool must_stop(steps *s, int64_t step) {
     const chl_trainer *t = s->t;
     s->wish = wants_stop(s, step) || s->wish > 0;
-    return (t->ranks > 1 ? s->queued[step % 2].value[t->inside->terms + 1] : s->wish) > 0;
+    return (t->ranks > 1 ? s->queued[step % 2].value[t->inside->terms + 2] : s->wish) > 0;
 }
 
 static chl_status finish_step(steps *s, int64_t step) {
@@ -151,7 +151,7 @@ static chl_status finish_step(steps *s, int64_t step) {
     chl_feeder_give_back(s->feeder, step - 1);
     CHL_TRY(check_losses(s->t, step, q->value));
     const double now = chl_seconds_now();
-    if (s->t->rank == 0) CHL_TRY(add_line(s, step, now - fmax(q->begin, s->end)));
+    if (s->t->rank == 0) CHL_TRY(add_stats(s, step, now - fmax(q->begin, s->end)));
     s->end = now;
     s->finished = step;
     s->waits += q->waited > 0;
@@ -249,8 +249,13 @@ static chl_status end(steps *s, chl_status status) {
 chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last) {
     const double now = chl_seconds_now();
     steps s = {.t = t, .first = first, .last = last, .finished = first, .start = now, .end = now};
+    s.communicated = chl_comm_seconds(t->device->comm);
     chl_status status = begin(&s);
     if (status == CHL_OK) status = run_all(&s);
+    if (t->rank == 0 && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
+        const chl_status drawn = chl_run_stats_end(t);
+        if (drawn != CHL_OK) status = drawn;
+    }
     if (s.feeder && chl_feeder_runs_ahead(s.feeder))
         chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO,
                             "%" PRId64 " of %" PRId64 " steps waited for their data, %.2f s in all",

@@ -1,6 +1,7 @@
 /* chl_train: one run from its options to its end. */
 #include "base/options.h"
 #include "runtime/open.h"
+#include "train/run_stats.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -70,9 +71,10 @@ static chl_status run(chl_trainer *t) {
     if (step >= last) {
         chl_run_folder_note(folder, CHL_LOG_INFO, "%s: step %" PRId64 " is reached already",
                             folder->path, last);
+        if (t->rank == 0) CHL_TRY(chl_run_stats_repair(t));
         return chl_run_folder_check_log(folder);
     }
-    if (t->rank == 0) CHL_TRY(chl_run_folder_stats(folder, step));
+    if (t->rank == 0) CHL_TRY(chl_run_stats_begin(t, step));
     if (t->ranks > 1)
         chl_run_folder_note(folder, CHL_LOG_INFO, "%s: rank %d of %d (%s), %d of %d samples a step",
                             t->training->name, t->rank, t->ranks, t->device->comm->kind->name,

@@ -1,6 +1,7 @@
 /* From losses to updates: the functions that a training calls in its build, and the nodes that they
  * lead to. */
 #include "io/weights.h"
+#include "train/gradient_norm.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,6 +179,8 @@ static void minimise(chl_trainer *t, chl_tensor *x, chl_tensor *gradient) {
     chl_grad_reached(t->graph, t->inside->loss_part, count, x, gradient);
     /* last layers first, as the backward pass makes them */
     for (int i = count - 1; i >= 0; i--) gradient[i] = chl_all_reduce(t->graph, gradient[i]);
+    const chl_tensor square = chl_gradient_square(t->graph, count, gradient);
+    if (square != CHL_NONE) t->inside->gradient_square = chl_keep(t->graph, square);
     for (int i = 0; i < count && chl_graph_status(t->graph) == CHL_OK; i++) {
         if (gradient[i] == CHL_NONE) continue;
         reached++;

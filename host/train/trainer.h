@@ -10,11 +10,12 @@
  *         return CHL_OK;
  *     }
  *
- * A run is a folder: options.json, log.txt, stats.jsonl (a line a step), checkpoint.safetensors
- * (all trainable tensors, moments, averages, the step), model.safetensors (what users load: the
- * averaged weights). Step `index` is a pure function of the tensors, the seed and the index: a
- * killed run that is resumed writes the same bits as one that was never stopped, on the same
- * threads and instruction set; the checkpoint records both. */
+ * A run is a folder: options.json, log.txt, stats.jsonl (a line a step),
+ * events.out.tfevents.chladni (the same for TensorBoard), losses.png, checkpoint.safetensors (all
+ * trainable tensors, moments, averages, the step), model.safetensors (what users load: the averaged
+ * weights). Step `index` is a pure function of the tensors, the seed and the index: a killed run
+ * that is resumed writes the same bits as one that was never stopped, on the same threads and
+ * instruction set; the checkpoint records both. */
 #ifndef CHL_TRAIN_TRAINER_H
 #define CHL_TRAIN_TRAINER_H
 #include "base/params.h"

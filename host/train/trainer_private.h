@@ -1,6 +1,5 @@
 /* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c, run_files.c,
- * run_fingerprint.c, steps.c, feeder.c,
- * ranks.c. */
+ * run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "train/trainer.h"
@@ -10,6 +9,9 @@
 #define CHL_CHECKPOINT "checkpoint.safetensors"
 #define CHL_MODEL "model.safetensors"
 #define CHL_OPTIONS "options.json"
+#define CHL_STATS "stats.jsonl"
+#define CHL_EVENTS "events.out.tfevents.chladni" /* TensorBoard looks for "tfevents" */
+#define CHL_CURVES "losses.png"
 
 typedef struct chl_loss_term {
     char *name;
@@ -32,7 +34,7 @@ typedef struct chl_state {
 /* The run folder; all of its files are written through these functions. */
 typedef struct chl_run_folder {
     const char *path;
-    FILE *log, *stats;
+    FILE *log, *stats, *events;
 } chl_run_folder;
 
 /* A checkpoint that was read and not yet put into the graph. */
@@ -50,6 +52,7 @@ struct chl_trainer_private {
     chl_tensor *tracked;
     int tracked_count;
     chl_tensor loss, loss_part; /* as a term's value and part */
+    chl_tensor gradient_square; /* of all gradients together: gradient_norm.h */
     chl_tensor wish, wishes;    /* whether this rank wants to stop; of how many ranks do */
     chl_state *state;           /* sorted by name */
     int64_t states;

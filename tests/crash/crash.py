@@ -30,9 +30,41 @@ class Scenario:
 def stats_without_seconds(data):
     lines = [json.loads(line) for line in data.decode().splitlines()]
     for line in lines:
-        for measured in ("seconds", "waited"):
+        for measured in ("seconds", "waited", "measured"):
             line.pop(measured)
     return lines
+
+
+def events(data):
+    """[(step, {tag: bits})] of an event file, without what stats_without_seconds leaves out."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 128:
+                return value, at
+    found, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at:at + 8], "little")
+        event, end = at + 12 + 9, at + 12 + size  # behind the time
+        at = end + 4
+        if data[event] != 0x10:  # the version
+            continue
+        step, event = varint(event + 1)
+        _, event = varint(event + 1)
+        values = {}
+        while event < end:
+            _, event = varint(event + 1)
+            length, event = varint(event + 1)
+            tag = data[event:event + length].decode()
+            values[tag] = data[event + length + 1:event + length + 5]
+            event += length + 5
+        found.append((step, {tag: value for tag, value in values.items() if tag.split("/")[0] not in ("speed", "share_of_time", "memory")}))
+    return found
+
+
+READERS = {"stats.jsonl": stats_without_seconds, "events.out.tfevents.chladni": events}
 
 
 def is_whole(data):
@@ -143,8 +175,8 @@ class Bench:
             return "files %s, expected %s" % (sorted(files), sorted(reference))
         for name, data in files.items():
             expected = reference[name]
-            same = stats_without_seconds(data) == stats_without_seconds(expected) if name == "stats.jsonl" else data == expected
-            if not same:
+            read = READERS.get(name, lambda bytes: bytes)
+            if read(data) != read(expected):
                 return "%s differs" % name
         return None
 
