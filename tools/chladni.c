@@ -1,5 +1,6 @@
 /* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
 #include "command.h"
+#include "outputs.h"
 #include <chladni/demo.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -69,7 +70,9 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) != 0) continue;
-        return finish_output(commands[i].run(argc - 2, argv + 2));
+        const int code = finish_output(commands[i].run(argc - 2, argv + 2));
+        if (code != EXIT_OK) remove_empty_outputs();
+        return code;
     }
     fprintf(stderr, "chladni: unknown command \"%s\"\n", shown(argv[1]));
     print_commands(stderr);

@@ -170,15 +170,14 @@ int command_edit(int argc, char **argv) {
                     .adam_eps = 1e-8f,
                     .batch = 4,
                     .levels = "-24,-18,-12,-6,0"};
-    int label = 0;
-    bool given = false;
+    generator_flags generator = {0};
     const option options[] = {
-        {"image", NULL, OPTION_TEXT, &job.image, "P",
+        {"image", NULL, OPTION_INPUT, &job.image, "P",
          "picture to edit (PNG, JPEG, WebP, HEIC); it is inverted first", NULL},
         {"seed", "seeds", OPTION_TEXT, &job.seeds, "N",
          "seed of the picture to edit, or several: 1,5,8-10", NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy|W.npz|W.pt", "W+ code to edit", NULL},
-        {"sound", "audio-path", OPTION_TEXTS, &job.sound, "S",
+        {"latent", NULL, OPTION_INPUT, &job.latent, "W.npy|W.npz|W.pt", "W+ code to edit", NULL},
+        {"sound", "audio-path", OPTION_INPUTS, &job.sound, "S",
          "sound that guides the edit (WAV, FLAC, OGG, MP3); given several times: one edit per "
          "sound",
          NULL},
@@ -187,21 +186,26 @@ int command_edit(int argc, char **argv) {
          "mix the edits by --text and --sound: A text + (1-A) sound (default 0.5), or the first K "
          "rows from the sound (default half of them)",
          NULL},
-        {"out", NULL, OPTION_TEXT, &job.out, "O.png",
+        {"out", NULL, OPTION_OUTPUT, &job.out, "O.png",
          "file for the edited picture; a folder for several", NULL},
-        {"latent-out", NULL, OPTION_TEXT, &job.latent_out, "W.npy", "file for the edited W+ codes",
-         NULL},
-        {"strip", NULL, OPTION_TEXT, &job.strip, "P.png",
+        {"latent-out", NULL, OPTION_OUTPUT, &job.latent_out, "W.npy",
+         "file for the edited W+ codes", NULL},
+        {"strip", NULL, OPTION_OUTPUT, &job.strip, "P.png",
          "picture of source and edit side by side; with --mix: source, text, sound, mix", NULL},
         {"strip-steps", NULL, OPTION_INT, &job.strip_steps, "N",
          "number of intermediate steps shown between them (default 0)", NULL},
-        {"sheet", NULL, OPTION_TEXT, &job.sheet, "P.png",
+        {"sheet", NULL, OPTION_OUTPUT, &job.sheet, "P.png",
          "table of pictures, a row per seed: the source, then an edit per sound, or edits by one "
          "sound at rising level",
          NULL},
         {"sheet-levels", NULL, OPTION_TEXT, &job.levels, "DB,...",
          "gains in dB for the sheet of one sound (default -24,-18,-12,-6,0)", NULL},
-        MODEL_OPTIONS(job.models, true),
+        GENERATOR_OPTIONS(job.models, generator),
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        FACE_OPTION(job.models, "for the identity loss"),
+        DEVICE_OPTIONS(job.models),
         {"steps", "step", OPTION_INT, &job.steps, "N", "optimisation steps (default 300)",
          &job.has_steps},
         {"lr", NULL, OPTION_FLOAT, &job.rate, "X",
@@ -242,10 +246,6 @@ int command_edit(int argc, char **argv) {
          "truncation of a seed's latent (default 0.7)", NULL},
         {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N",
          "steps of the inversion (default 300)", NULL},
-        {"class", NULL, OPTION_INT, &label, "N", "class of a generator with classes, from 0",
-         &given},
-        {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
-         "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
         {"batch", NULL, OPTION_INT, &job.batch, "N",
          "edits optimised at once (default 4); memory is proportional to it, and a seed's picture "
          "depends on which edits share its batch",
@@ -270,9 +270,7 @@ int command_edit(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done && given && label < 0)
-        code = usage_error(&line, "--class must be >= 0, got %d", label);
-    if (given) job.models.generator_class = label + 1;
+    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
     if (code == EXIT_OK && !done) code = check(&line, &job);
     if (code == EXIT_OK && !done) code = edit_read_choices(&line, &job);
     if (code == EXIT_OK && !done) code = check_counts(&line, &job);

@@ -35,7 +35,7 @@ static bool take_item(void *user, const char *name, const char *value) {
             job->capacity = capacity;
         }
         job->kind[job->items] = (item_kind)k;
-        job->value[job->items++] = value;
+        job->value[job->items++] = k == ITEM_TEXT ? value : input_path(value);
         return true;
     }
     return false;
@@ -141,14 +141,20 @@ static int check(const command_line *line, const embed_job *job) {
         return usage_error(line, "--face embeds pictures only");
     output_table table = {0};
     output_add(&table, "out", OUTPUT_ARRAY, job->out);
+    for (int i = 0; i < job->items; i++)
+        if (job->kind[i] != ITEM_TEXT) output_reads(&table, job->value[i]);
     return output_check(line, &table);
 }
 
 int command_embed(int argc, char **argv) {
     embed_job job = {.models = {.size = sizeof job.models}};
     const option options[] = {
-        MODEL_OPTIONS(job.models, true),
-        {"out", NULL, OPTION_TEXT, &job.out, "E.npy", "float32 array, one row per item", NULL},
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        FACE_OPTION(job.models, "for pictures of faces"),
+        DEVICE_OPTIONS(job.models),
+        {"out", NULL, OPTION_OUTPUT, &job.out, "E.npy", "float32 array, one row per item", NULL},
         {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {

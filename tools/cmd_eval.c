@@ -191,7 +191,7 @@ static chl_status find_neutral(eval_job *job) {
     {"json", NULL, OPTION_FLAG, &(job).json, NULL, "print JSON on stdout instead of Markdown",     \
      NULL},                                                                                        \
     {                                                                                              \
-        "out", NULL, OPTION_TEXT, &(job).out, "R.json", "also write the JSON to this file", NULL   \
+        "out", NULL, OPTION_OUTPUT, &(job).out, "R.json", "also write the JSON to this file", NULL \
     }
 #define LABEL_OPTIONS(job)                                                                         \
     {"labels",                                                                                     \
@@ -207,9 +207,9 @@ static chl_status find_neutral(eval_job *job) {
             NULL                                                                                   \
     }
 #define TRIAL_OPTIONS(job)                                                                           \
-    {"judge",     NULL,                                                                              \
-     OPTION_TEXT, &(job).trial.judge,                                                                \
-     "FILE",      "weights of the network that classifies the edits",                                \
+    {"judge",      NULL,                                                                             \
+     OPTION_INPUT, &(job).trial.judge,                                                               \
+     "FILE",       "weights of the network that classifies the edits",                               \
      NULL},                                                                                          \
         {"sources",   NULL,                                                                          \
          OPTION_TEXT, &(job).trial.sources,                                                          \
@@ -334,13 +334,16 @@ static int check_zero_shot(const command_line *line, const eval_job *job) {
 static int zero_shot(int argc, char **argv) {
     eval_job job = job_new();
     const option options[] = {
-        {"sound", "audio-path", OPTION_TEXT, &job.zero.sound, "S", "one sound to classify", NULL},
+        {"sound", "audio-path", OPTION_INPUT, &job.zero.sound, "S", "one sound to classify", NULL},
         {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR",
          "pairs.jsonl with kinds, or a folder of sounds per label", NULL},
         LABEL_OPTIONS(job),
         {"limit", NULL, OPTION_INT, &job.limit, "N",
          "number of the folder's sounds to use (default: all)", NULL},
-        MODEL_OPTIONS(job.models, true),
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };
     command_line line = {
@@ -385,6 +388,7 @@ static int check_trial(const command_line *line, const eval_job *job) {
 
 static int edits(int argc, char **argv) {
     eval_job job = job_new();
+    generator_flags generator = {0};
     const option options[] = {
         TRIAL_OPTIONS(job),
         {"gate", NULL, OPTION_INT, &job.trial.gate, "N",
@@ -399,11 +403,15 @@ static int edits(int argc, char **argv) {
          "dB between two levels (default 4)", NULL},
         {"directions", NULL, OPTION_INT, &job.trial.directions, "N",
          "sources that are also edited by text; needs --vocab (default 0)", NULL},
-        {"sheet", NULL, OPTION_TEXT, &job.trial.sheet, "S.png",
+        {"sheet", NULL, OPTION_OUTPUT, &job.trial.sheet, "S.png",
          "table of pictures: a row per source, a column per kind of sound", NULL},
         {"sheet-rows", NULL, OPTION_INT, &job.trial.sheet_rows, "N",
          "max. rows of --sheet (default 20)", NULL},
-        MODEL_OPTIONS(job.models, true),
+        GENERATOR_OPTIONS(job.models, generator),
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };
     command_line line = {
@@ -415,6 +423,7 @@ static int edits(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
     if (code == EXIT_OK && !done) code = read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_trial(&line, &job);
     if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
@@ -448,7 +457,6 @@ static int run_ablation(eval_job *job) {
 
 static int check_ablation(const command_line *line, const eval_job *job) {
     if (!job->with || !job->without) return usage_error(line, "--with and --without are needed");
-    if (job->models.audio) return usage_error(line, "--with and --without replace --audio");
     if (!job->models.clip) return usage_error(line, "--clip is missing");
     if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
     if (!job->zero.data && !job->trial.sources)
@@ -458,6 +466,7 @@ static int check_ablation(const command_line *line, const eval_job *job) {
 
 static int ablation(int argc, char **argv) {
     eval_job job = job_new();
+    generator_flags generator = {0};
     const option options[] = {
         {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, one per training seed",
          NULL},
@@ -471,7 +480,10 @@ static int ablation(int argc, char **argv) {
         TRIAL_OPTIONS(job),
         {"zero-shot-limit", NULL, OPTION_INT, &job.limit, "N",
          "number of sounds for zero-shot classification (default: all)", NULL},
-        MODEL_OPTIONS(job.models, true),
+        GENERATOR_OPTIONS(job.models, generator),
+        CLIP_OPTIONS(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };
     command_line line = {
@@ -483,6 +495,7 @@ static int ablation(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
     if (code == EXIT_OK && !done) code = read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_ablation(&line, &job);
     if (code == EXIT_OK && !done) code = check_outputs(&line, &job);

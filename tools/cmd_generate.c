@@ -31,17 +31,9 @@ static int latents_from_seeds(generate_job *job) {
 }
 
 static int latents_from_file(generate_job *job) {
-    int rank;
-    int64_t dim[6];
-    if (chl_array_read(job->latent, &rank, dim, &job->w) != CHL_OK) return run_error();
-    if ((rank == 2 || rank == 3) && dim[rank - 2] == job->size.rows &&
-        dim[rank - 1] == job->size.latent && (rank == 2 || dim[0] <= MAX_PICTURES)) {
-        job->count = rank == 3 ? (int)dim[0] : 1;
-        return EXIT_OK;
-    }
-    (void)command_fail(CHL_ERR_SHAPE, "%s: the array must be %d x %d or N x %d x %d", job->latent,
-                       job->size.rows, job->size.latent, job->size.rows, job->size.latent);
-    return run_error();
+    const chl_status status =
+        read_latents(job->latent, &job->size, MAX_PICTURES, &job->count, &job->w);
+    return status == CHL_OK ? EXIT_OK : run_error();
 }
 
 /* Several pictures to P.png: P-0000.png, P-0001.png ... To be freed; NULL without memory. */
@@ -138,21 +130,17 @@ static int check(const command_line *line, generate_job *job) {
 
 int command_generate(int argc, char **argv) {
     generate_job job = {.models = {.size = sizeof job.models}, .truncation = 0.7f};
-    int label = 0;
-    bool given = false;
+    generator_flags generator = {0};
     const option options[] = {
         {"seeds", "seed", OPTION_TEXT, &job.seeds, "0-9", "seeds: 0-9 or 1,5,8", NULL},
-        {"latent", NULL, OPTION_TEXT, &job.latent, "W.npy|W.npz|W.pt",
+        {"latent", NULL, OPTION_INPUT, &job.latent, "W.npy|W.npz|W.pt",
          "W+ codes, rows x latent or N x rows x latent", NULL},
-        {"out", NULL, OPTION_TEXT, &job.out, "P.png|X.npy",
+        {"out", NULL, OPTION_OUTPUT, &job.out, "P.png|X.npy",
          "picture files, or one float32 array N x 3 x H x W in [-1,1]", NULL},
-        MODEL_OPTIONS(job.models, false),
+        GENERATOR_OPTIONS(job.models, generator),
+        DEVICE_OPTIONS(job.models),
         {"truncation", "trunc", OPTION_FLOAT, &job.truncation, "X",
          "truncation towards the mean of W (default 0.7; 1: none)", NULL},
-        {"class", NULL, OPTION_INT, &label, "N", "class of a generator with classes, from 0",
-         &given},
-        {"conv-clamp", NULL, OPTION_FLOAT, &job.models.conv_clamp, "X",
-         "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL},
     };
     command_line line = {
         .usage = "generate --generator F (--seeds 0-9 | --latent W.npy) --out P",
@@ -162,9 +150,7 @@ int command_generate(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done && given && label < 0)
-        code = usage_error(&line, "--class must be >= 0, got %d", label);
-    if (given) job.models.generator_class = label + 1;
+    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
     if (code == EXIT_OK && !done) code = check(&line, &job);
     if (code == EXIT_OK && !done) code = run(&line, &job);
     free(job.seed);

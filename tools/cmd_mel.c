@@ -23,15 +23,15 @@ int command_mel(int argc, char **argv) {
     const char *sound = NULL, *out = NULL;
     int mode = CHL_MEL_ABSOLUTE;
     const option options[] = {
-        {"sound", "audio-path", OPTION_TEXT, &sound, "S", "sound file", NULL},
+        {"sound", "audio-path", OPTION_INPUT, &sound, "S", "sound file", NULL},
         {"mode", NULL, OPTION_CHOICE, &mode, "auto|compatible|absolute",
          "reference level: the file's maximum (compatible) or full scale (absolute, the default)",
          NULL},
-        {"out", NULL, OPTION_TEXT, &out, "M.npy|M.png",
+        {"out", NULL, OPTION_OUTPUT, &out, "M.npy|M.png",
          "float32 array bands x frames in [0,1], or a picture", NULL},
     };
     command_line line = {
-        .usage = "mel --sound S [--mode compatible|absolute] --out M.npy|M.png",
+        .usage = "mel --sound S [--mode auto|compatible|absolute] --out M.npy|M.png",
         .about = "Writes the log-mel spectrogram of a whole sound (44.1 kHz, 128 bands).",
         .options = options,
         .count = sizeof options / sizeof options[0]};

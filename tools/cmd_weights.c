@@ -28,7 +28,7 @@ int command_weights(int argc, char **argv) {
     uint64_t seed = 0;
     int kind = -1, format = CHL_FLOAT32;
     const option options[] = {
-        {"out", NULL, OPTION_TEXT, &out, "F.safetensors", "file that convert and random write",
+        {"out", NULL, OPTION_OUTPUT, &out, "F.safetensors", "file that convert and random write",
          NULL},
         {"format", NULL, OPTION_CHOICE, &format, "f32|f16",
          "number format that convert writes (default f32)", NULL},
@@ -50,10 +50,12 @@ int command_weights(int argc, char **argv) {
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;
     const char *action = word[0] ? word[0] : "";
+    if (word[1]) word[1] = input_path(word[1]);
     if (strcmp(action, "inspect") == 0 && word[1]) return inspect(word[1]);
     if (out) {
         output_table table = {0};
         output_add(&table, "out", OUTPUT_WEIGHTS, out);
+        if (word[1]) output_reads(&table, word[1]);
         code = output_check(&line, &table);
         if (code != EXIT_OK) return code;
     }

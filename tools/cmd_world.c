@@ -86,7 +86,7 @@ static int check(const command_line *line, const world_job *job) {
 int command_world(int argc, char **argv) {
     world_job job = {.options = chl_world_defaults(), .count = 1000, .strength = 0.8f};
     const option options[] = {
-        {"out", NULL, OPTION_TEXT, &job.out, "DIR",
+        {"out", NULL, OPTION_OUTPUT, &job.out, "DIR",
          "folder to write (a file with --sound, --picture)", NULL},
         {"count", NULL, OPTION_INT, &job.count, "N", "samples (1000)", &job.has_count},
         {"seed", NULL, OPTION_SEED, &job.seed, "N", "of everything that is drawn (0)", NULL},

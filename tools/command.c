@@ -46,6 +46,18 @@ int parse_seeds(const char *text, uint64_t **seed) {
     return read_seeds(text, *seed);
 }
 
+int take_generator_flags(const command_line *line, const generator_flags *flags,
+                         chl_engine_options *models) {
+    if (flags->has_label && flags->label < 0)
+        return usage_error(line, "--class must be >= 0, got %d", flags->label);
+    if (flags->has_label) models->generator_class = flags->label + 1;
+    if (models->conv_clamp < 0 && models->conv_clamp != -1)
+        return usage_error(line,
+                           "--conv-clamp must be > 0, 0 (by the file's kind) or -1 (none), got %g",
+                           (double)models->conv_clamp);
+    return EXIT_OK;
+}
+
 int finish_output(int code) {
     const bool failed = ferror(stdout) != 0;
     errno = 0;

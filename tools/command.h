@@ -2,6 +2,7 @@
 #ifndef CHL_TOOLS_COMMAND_H
 #define CHL_TOOLS_COMMAND_H
 #include "interrupts.h"
+#include "model_options.h"
 #include "options.h"
 #include "print.h"
 #include <chladni.h>
@@ -40,75 +41,17 @@ chl_status command_fail(chl_status code, const char *format, ...)
 /* Seconds of the monotonic clock, for durations. */
 double seconds_now(void);
 
+/* --- latents.c -------------------------------------------------------------------------------- */
+/* The W+ codes of a file, to be freed: at most `most` of them, [*count][rows][latent]. The text of an
+ * error names the file, what was expected and what came. */
+chl_status read_latents(const char *path, const chl_engine_sizes *size, int most, int *count,
+                        float **codes);
+
 #define MAX_PICTURES 100000
 #define MAX_SEED UINT32_MAX /* of a picture: numpy's RandomState takes no larger one */
 /* "0-9", "3", "1,5,8-10" -> *seed [count], to be freed; the count, or -1 when it is not of that
  * form, beyond MAX_PICTURES or MAX_SEED, or out of memory. */
 int parse_seeds(const char *text, uint64_t **seed);
-
-/* The flags that name models. */
-#define MODEL_OPTIONS(o, with_vocab)                                                               \
-    {"generator", "ckpt",                                                                          \
-     OPTION_TEXT, &(o).generator,                                                                  \
-     "FILE",      "StyleGAN2 weights (stylegan2-ada-pytorch or rosinality)",                       \
-     NULL},                                                                                        \
-        {"clip", NULL, OPTION_TEXT, &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF)",     \
-         NULL},                                                                                    \
-        {"vocab",    NULL,   OPTION_TEXT,                                                          \
-         &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",        \
-         NULL},                                                                                    \
-        {"audio",    NULL,   OPTION_TEXT,                                                          \
-         &(o).audio, "FILE", "audio encoder (Swin, or the predecessor's ResNet-18)",               \
-         NULL},                                                                                    \
-        {"face",    NULL,   OPTION_TEXT,                                                           \
-         &(o).face, "FILE", "ArcFace IR-SE50 weights, for the identity loss",                      \
-         NULL},                                                                                    \
-        {"mode",                                                                                   \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(o).mel,                                                                                 \
-         "auto|compatible|absolute",                                                               \
-         "reference level of the log-mel spectrogram (default auto: as the encoder was trained)",  \
-         NULL},                                                                                    \
-        {"precision",                                                                              \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(o).precision,                                                                           \
-         "auto|float32|bf16",                                                                      \
-         "of activations (default auto: bf16 on a GPU, float32 on the CPU)",                       \
-         NULL},                                                                                    \
-        {"clip-gelu",                                                                              \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(o).clip_exact_gelu,                                                                     \
-         "auto|exact|quick",                                                                       \
-         "CLIP's activation function: GELU, QuickGELU (OpenAI) or as the file says (default)",     \
-         NULL},                                                                                    \
-        {"clip-heads",                                                                             \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(o).clip_image_heads,                                                                    \
-         "N",                                                                                      \
-         "attention heads of CLIP's image tower (default 0: as the file says, or by the width)",   \
-         NULL},                                                                                    \
-        {"clip-text-heads",                                                                        \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(o).clip_text_heads,                                                                     \
-         "N",                                                                                      \
-         "attention heads of CLIP's text tower",                                                   \
-         NULL},                                                                                    \
-        {"clip-view",                                                                              \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(o).clip_compatible,                                                                     \
-         "clip|compatible",                                                                        \
-         "preprocessing of pictures for CLIP: CLIP's own (default) or the paper authors'",         \
-         NULL},                                                                                    \
-    {                                                                                              \
-        "device", NULL, OPTION_TEXT, &(o).device, "cpu|cuda|cuda:N|auto",                          \
-            "device that computes (default auto: a GPU if there is one)", NULL                     \
-    }
 
 /* --- JSON: json.c ----------------------------------------------------------------------------- */
 /* From here on it is known whether a tree of this thread lacks what found no memory. */

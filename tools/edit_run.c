@@ -29,18 +29,13 @@ static chl_status invert_image(edit_job *job) {
 }
 
 static chl_status read_latent(edit_job *job) {
-    int rank;
-    int64_t dim[6], numbers = 1;
-    float *data;
-    chl_status status = chl_array_read(job->latent, &rank, dim, &data);
+    float *code;
+    int count;
+    const chl_status status = read_latents(job->latent, &job->size, 1, &count, &code);
     if (status != CHL_OK) return status;
-    for (int i = 0; i < rank; i++) numbers *= dim[i];
-    const bool fits = numbers == (int64_t)edit_code_numbers(job);
-    if (fits) memcpy(job->source, data, sizeof(float) * (size_t)numbers);
-    chl_release(data);
-    if (fits) return CHL_OK;
-    return command_fail(CHL_ERR_SHAPE, "%s: a latent must have %d x %d numbers, got %lld",
-                        job->latent, job->size.rows, job->size.latent, (long long)numbers);
+    memcpy(job->source, code, sizeof(float) * edit_code_numbers(job));
+    chl_release(code);
+    return CHL_OK;
 }
 
 static chl_status find_sources(edit_job *job) {

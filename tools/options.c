@@ -63,7 +63,11 @@ static bool read_choice(const option *o, const char *text) {
     return false;
 }
 
-static bool append(text_list *list, const char *text) {
+const char *input_path(const char *name) {
+    return strcmp(name, "-") == 0 ? "/dev/stdin" : name;
+}
+
+bool append_text(text_list *list, const char *text) {
     if (list->count == list->capacity) {
         const int capacity = list->capacity ? 2 * list->capacity : 16;
         const char **grown = realloc(list->item, sizeof *grown * (size_t)capacity);
@@ -84,8 +88,14 @@ static bool read_value(const option *o, const char *text) {
     case OPTION_TEXT:
         *(const char **)o->value = text;
         return true;
-    case OPTION_TEXTS:
-        return append(o->value, text);
+    case OPTION_INPUT:
+        *(const char **)o->value = input_path(text);
+        return true;
+    case OPTION_OUTPUT:
+        *(const char **)o->value = strcmp(text, "-") == 0 ? "/dev/stdout" : text;
+        return true;
+    case OPTION_INPUTS:
+        return append_text(o->value, input_path(text));
     case OPTION_CHOICE:
         return read_choice(o, text);
     case OPTION_INT: {
@@ -117,6 +127,10 @@ static const char *kind_text(const option *o) {
         return "a number";
     case OPTION_CHOICE:
         return o->argument;
+    case OPTION_INPUT:
+    case OPTION_INPUTS:
+    case OPTION_OUTPUT:
+        return "a file";
     default:
         return "a text";
     }

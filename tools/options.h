@@ -21,8 +21,11 @@ typedef enum option_kind {
     OPTION_INT,   /* int */
     OPTION_SEED,  /* uint64_t, at most INT64_MAX, which JSON can hold */
     OPTION_FLOAT, /* float, finite */
-    OPTION_TEXTS, /* text_list: the flag may be given several times */
-    OPTION_CHOICE /* int: index into the |-separated words of `argument` */
+    /* const char *: a file; "-" is standard input, or output */
+    OPTION_INPUT,
+    OPTION_OUTPUT,
+    OPTION_INPUTS, /* text_list: the flag may be given several times */
+    OPTION_CHOICE  /* int: index into the |-separated words of `argument` */
 } option_kind;
 
 /* Release `item` with free. */
@@ -59,6 +62,10 @@ typedef struct command_line {
 /* EXIT_OK to go on. Otherwise the program's exit code: --help was printed (`*done` set), or the
  * usage was wrong (the error is on stderr). */
 int parse_options(command_line *line, int argc, char **argv, bool *done);
+/* Adds a text, which is not copied; false without memory. */
+bool append_text(text_list *list, const char *text);
+/* A file to read by its name on a command line: "-" is standard input. */
+const char *input_path(const char *name);
 /* "chladni: text" and a hint at --help on stderr; returns EXIT_USAGE. */
 int usage_error(const command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

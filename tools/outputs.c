@@ -22,6 +22,10 @@ bool ends_in(const char *path, const char *end) {
     return a > b && path[a - b - 1] != '/' && strcasecmp(path + a - b, end) == 0;
 }
 
+void output_reads(output_table *table, const char *path) {
+    table->broken = !append_text(&table->read, path) || table->broken;
+}
+
 void output_add(output_table *table, const char *flag, output_kind kind, const char *path) {
     if (!path || table->broken) return;
     if (table->count == table->capacity) {
@@ -72,7 +76,13 @@ static int make_folder(output *o) {
 
 static int check_file(output *o) {
     char before[64];
-    if (chl_file_check(o->path, &o->target) == CHL_OK) return EXIT_OK;
+    struct stat about;
+    if (chl_file_check(o->path, &o->target) == CHL_OK) {
+        o->exists = o->target && stat(o->target, &about) == 0;
+        o->device = o->exists ? about.st_dev : 0;
+        o->inode = o->exists ? about.st_ino : 0;
+        return EXIT_OK;
+    }
     snprintf(before, sizeof before, "--%s: ", o->flag);
     print_error(before);
     return EXIT_RUN;
@@ -95,6 +105,36 @@ static int check_clashes(const command_line *line, output_table *table) {
     return EXIT_OK;
 }
 
+/* A file cannot be read while it is replaced, and what was read would be lost. */
+static int check_read(const command_line *line, const output_table *table, const char *path) {
+    struct stat about;
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode)) return EXIT_OK;
+    for (int i = 0; i < table->count; i++) {
+        const output *o = &table->item[i];
+        if (o->exists && o->device == about.st_dev && o->inode == about.st_ino)
+            return usage_error(line,
+                               "--%s %s is a file that is read (%s): it would be overwritten, "
+                               "give another name",
+                               o->flag, o->path, path);
+    }
+    return EXIT_OK;
+}
+
+static int check_all_read(const command_line *line, const output_table *table) {
+    int code = EXIT_OK;
+    for (int i = 0; i < table->read.count && code == EXIT_OK; i++)
+        code = check_read(line, table, table->read.item[i]);
+    for (int k = 0; k < line->count; k++) {
+        const option *o = &line->options[k];
+        const text_list *list = o->kind == OPTION_INPUTS ? o->value : NULL;
+        const char *path = o->kind == OPTION_INPUT ? *(const char **)o->value : NULL;
+        if (path && code == EXIT_OK) code = check_read(line, table, path);
+        for (int i = 0; list && i < list->count && code == EXIT_OK; i++)
+            code = check_read(line, table, list->item[i]);
+    }
+    return code;
+}
+
 static int check_all(const command_line *line, output_table *table) {
     int code = EXIT_OK;
     for (int i = 0; i < table->count && code == EXIT_OK; i++)
@@ -103,8 +143,15 @@ static int check_all(const command_line *line, output_table *table) {
         if (table->item[i].kind == OUTPUT_FOLDER) code = make_folder(&table->item[i]);
     for (int i = 0; i < table->count && code == EXIT_OK; i++)
         if (table->item[i].kind != OUTPUT_FOLDER) code = check_file(&table->item[i]);
+    if (code == EXIT_OK) code = check_all_read(line, table);
     if (code == EXIT_OK) code = check_clashes(line, table);
     return code;
+}
+
+static text_list made_folders;
+
+void remove_empty_outputs(void) {
+    for (int i = 0; i < made_folders.count; i++) rmdir(made_folders.item[i]);
 }
 
 int output_check(const command_line *line, output_table *table) {
@@ -117,11 +164,12 @@ int output_check(const command_line *line, output_table *table) {
     }
     for (int i = 0; i < table->count; i++) {
         output *o = &table->item[i];
-        if (o->made && code != EXIT_OK) rmdir(o->path);
+        if (o->made && append_text(&made_folders, o->path)) o->path = NULL; /* is the list's now */
         free(o->path);
         chl_release(o->target);
     }
     free(table->item);
+    free(table->read.item);
     *table = (output_table){0};
     return code;
 }

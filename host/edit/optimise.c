@@ -41,15 +41,15 @@ static chl_status explain(const run *r) {
     if (r->step == 0 && r->left == 0)
         return chl_fail(CHL_ERR_NUMERIC,
                         "step 1: not finite after the first step already: the source or the target "
-                        "lies beyond what the models compute, their weights are damaged, or the "
-                        "rate is far too large");
+                        "lies beyond what the models compute, their weights are damaged, or rate "
+                        "must be far smaller");
     if (r->o->samples == 1)
-        return chl_fail(CHL_ERR_NUMERIC, "step %d: a loss is not finite: use a lower rate",
+        return chl_fail(CHL_ERR_NUMERIC, "step %d: a loss is not finite: set rate lower",
                         r->step + 1);
     return chl_fail(
         CHL_ERR_NUMERIC,
-        "the loss of %d of %d codes is not finite, first that of code number %d in step %d: use a "
-        "lower rate",
+        "the loss of %d of %d codes is not finite, first that of code number %d in step %d: set "
+        "rate lower",
         r->o->samples - r->left, r->o->samples, r->first + 1, r->step + 1);
 }
 

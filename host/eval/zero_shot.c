@@ -1,4 +1,5 @@
 /* Zero-shot classification of sounds (Table 1). */
+#include "base/names.h"
 #include "base/options.h"
 #include "eval/corpus.h"
 #include "eval/embed.h"
@@ -50,20 +51,34 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
 }
 
 /* --- a folder --------------------------------------------------------------------------------- */
+/* Equal labels have equal embeddings, so that none of them could be right. */
+static chl_status number_labels(int labels, const char *const *label, chl_names *names) {
+    for (int k = 0; k < labels; k++) {
+        const int number = chl_names_add(names, label[k]);
+        if (number < 0) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
+        if (number < k)
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "labels must be different, got \"%s\" as number %d and %d", label[k],
+                            number + 1, k + 1);
+    }
+    return CHL_OK;
+}
+
 /* truth_label[t]: index of the corpus' label t among the labels to choose from. */
 static chl_status match_labels(const chl_corpus *c, int labels, const char *const *label,
                                int *truth_label) {
-    for (int t = 0; t < c->labels; t++) {
-        truth_label[t] = -1;
-        for (int k = 0; k < labels; k++)
-            if (strcmp(c->label[t], label[k]) == 0) truth_label[t] = k;
+    chl_names names = {0};
+    chl_status status = number_labels(labels, label, &names);
+    for (int t = 0; t < c->labels && status == CHL_OK; t++) {
+        truth_label[t] = chl_names_find(&names, c->label[t]);
         if (truth_label[t] < 0)
-            return chl_fail(
+            status = chl_fail(
                 CHL_ERR_ARGUMENT,
                 "labels must include \"%s\", a label of the folder, which is not among the %d",
                 c->label[t], labels);
     }
-    return CHL_OK;
+    chl_names_free(&names);
+    return status;
 }
 
 static json_t *describe(const chl_corpus *c, int labels, const char *const *label,

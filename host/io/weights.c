@@ -35,13 +35,16 @@ static chl_status refuse(const uint8_t *data, size_t size, const char *name) {
                         "%s: is a tar archive: unpack it first, or save the checkpoint again with "
                         "a newer PyTorch",
                         name);
+    if (starts(data, size, "PK\x05\x06"))
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: is an empty archive, expected one with arrays (.npz, .pt)", name);
     if (starts(data, size, "\x89HDF"))
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s: is an HDF5 file: convert it to safetensors",
                         name);
     return chl_fail(
         CHL_ERR_FORMAT,
-        "%s: is of an unknown kind, expected safetensors, PyTorch .pt/.pth, NVIDIA .pkl or "
-        ".npy: check that this is the weights file and that it is complete",
+        "%s: is of an unknown kind, expected safetensors, PyTorch .pt/.pth, NVIDIA .pkl, "
+        ".npy or .npz: check that this is the weights file and that it is complete",
         name);
 }
 

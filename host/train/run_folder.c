@@ -3,9 +3,9 @@
 #include "base/json.h"
 #include "io/new_file.h"
 #include "train/trainer_private.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -65,22 +65,41 @@ static chl_status make_folders(const char *path) {
     return CHL_OK;
 }
 
+/* Those that appear complete or not at all. */
+static const char *const replaced[] = {CHL_CHECKPOINT, CHL_MODEL,  CHL_STATS,   CHL_OPTIONS,
+                                       CHL_EVENTS,     CHL_CURVES, "merges.txt"};
+enum { REPLACED = sizeof replaced / sizeof replaced[0] };
+
+/* model.safetensors.<digits>.tmp */
+static bool is_half_written(const char *name) {
+    const size_t length = strlen(name);
+    if (length < 4 || strcmp(name + length - 4, ".tmp") != 0) return false;
+    for (int k = 0; k < REPLACED; k++) {
+        const size_t stem = strlen(replaced[k]);
+        if (strncmp(name, replaced[k], stem) == 0 && name[stem] == '.') return true;
+    }
+    return false;
+}
+
 /* Removes half-written files of a killed process; the lock keeps other processes out. */
 static void sweep(const chl_run_folder *folder) {
-    char *pattern;
-    glob_t found;
-    if (chl_run_folder_file(folder, "*.tmp", &pattern) != CHL_OK) return;
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-            const char *own[] = {CHL_CHECKPOINT ".", CHL_MODEL ".",  CHL_STATS ".", CHL_OPTIONS ".",
-                                 CHL_EVENTS ".",     CHL_CURVES ".", "merges.txt."};
-            for (size_t k = 0; k < sizeof own / sizeof own[0]; k++)
-                if (strncmp(name, own[k], strlen(own[k])) == 0) unlink(found.gl_pathv[i]);
-        }
-        globfree(&found);
+    DIR *list = opendir(folder->path);
+    if (!list) return;
+    for (const struct dirent *entry; (entry = readdir(list));)
+        if (is_half_written(entry->d_name)) unlinkat(dirfd(list), entry->d_name, 0);
+    closedir(list);
+}
+
+/* Before the first step: the model is written after the last. */
+static chl_status check_files(const chl_run_folder *folder) {
+    for (int k = 0; k < REPLACED; k++) {
+        char *path;
+        CHL_TRY(chl_run_folder_file(folder, replaced[k], &path));
+        const chl_status status = chl_new_file_check(path, NULL);
+        free(path);
+        CHL_TRY(status);
     }
-    free(pattern);
+    return CHL_OK;
 }
 
 /* Keeps other processes out, where the file system knows locks: Lustre need not. */
@@ -114,10 +133,11 @@ chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) 
     else
         status = lock(out);
     free(log);
-    if (status != CHL_OK)
-        chl_run_folder_close(out);
-    else if (rank == 0)
+    if (status == CHL_OK && rank == 0) {
         sweep(out);
+        status = check_files(out);
+    }
+    if (status != CHL_OK) chl_run_folder_close(out);
     return status;
 }
 

@@ -128,6 +128,21 @@ bad "no steps" 1 "--steps must be >= 1, got 0" edit $models --seed 1 --sound "$r
 bad "infinite rate" 2 "--lr must be a number, got inf" edit $models --seed 1 --sound "$rain" --lr inf --out x.png
 bad "identity without face" 1 "needs --face" edit $models --seed 1 --sound "$rain" --lambda-identity 1 --out x.png
 bad "wrong latent" 1 "seven.npy" edit $models --latent seven.npy --sound "$rain" --out x.png
+bad "a latent of another shape" 1 "seven.npy: expected W. codes of 12 x [0-9]+, got an array of 1 x 3 x 128 x 128" \
+  edit $models --latent seven.npy --sound "$rain" --out x.png
+bad "latents of another shape" 1 "seven.npy: expected W. codes of 12 x [0-9]+, one or several, got an array of 1 x 3 x 128 x 128" \
+  generate $g --latent seven.npy --out x.png
+{ head -c 328 a.npy; printf '\0\0\300\177'; tail -c +333 a.npy; } > nan.npy
+bad "a latent with NaN" 1 "nan.npy: number 50 of (1 x )?12 x [0-9]+ is not a number" generate $g --latent nan.npy --out x.png
+bad "an edit of one" 1 "nan.npy: number 50" edit $models --latent nan.npy --sound "$rain" --steps 1 --out x.png
+printf 'PK\005\006\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' > empty.npz
+bad "an archive without arrays" 1 "empty.npz: is an empty archive, expected one with arrays .\.npz, \.pt" generate $g --latent empty.npz --out x.png
+bad "a clamp that is none" 2 "conv-clamp must be > 0, 0 .*or -1 .none., got -5" generate $g --seeds 1 --conv-clamp -5 --out x.png
+bad "a rate beyond all" 1 "set --lr lower" edit $models --seed 7 --sound "$rain" --steps 3 --lr 1e30 --out x.png
+bad "a model that generate does not use" 2 "unknown flag --clip" generate $g --clip clip.safetensors --seeds 1 --out x.png
+bad "a model that embed does not use" 2 "unknown flag --generator" embed $models --sound "$rain" --out x.npy
+bad "a class of a judged generator without" 1 "has no classes.*do not set --class" eval edits $models --class 2 --judge j \
+  --sources s --sounds s
 bad "latent that is none" 1 "seven.png" edit $models --latent seven.png --sound "$rain" --out x.png
 bad "encoders that do not fit" 1 "" edit $g --clip face.safetensors --audio audio.safetensors --seed 1 --sound "$rain" --out x.png
 bad "bf16 on the CPU" 1 "device cpu computes in float32" edit $models --device cpu --precision bf16 --seed 1 --sound "$rain" --out x.png
@@ -169,8 +184,18 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   bad "both" 2 "exclude each other" world --sound rain --picture rain --out x
   bad "bias beyond 1" 1 "--bias must be 0 to 1, got 2" world --out new --bias 2
   bad "judge that is none" 1 "clip.safetensors" eval edits $models --judge clip.safetensors --sources calm --sounds held --intensity 0
+  mkdir -p by-label/a; cp w.wav by-label/a
+  bad "equal labels" 1 "--labels must be different, got .a. as number 1 and 3" eval zero-shot --data by-label --labels a,b,a \
+    --audio audio.safetensors --clip clip.safetensors $vocab
   # --- train
   judge="train judge --data held --sizes side=32,widths=8-8 --batch 4 --save-every 2"
+  mkdir -p blocked/model.safetensors
+  bad "a folder where the model goes" 1 "blocked/model.safetensors: is a folder" $judge --steps 100000 --out blocked
+  mkdir 'run*' run1; : > run1/model.safetensors.0123456789abcdef.tmp; : > 'run*/model.safetensors.0123456789abcdef.tmp'
+  ok "train in a folder named like a pattern" $judge --steps 1 --out 'run*'
+  is "the other's half-written files stay, its own go" test -e run1/model.safetensors.0123456789abcdef.tmp -a \
+    ! -e 'run*/model.safetensors.0123456789abcdef.tmp'
+  rm -r run1
   ok "train" $judge --steps 4 --out run --json
   is "to its end" has '"step":4,"steps":4,"complete":true' out
   ok "train a part" $judge --steps 4 --out parts --stop-after 3
@@ -209,6 +234,14 @@ bad "image without model" 2 "needs one of" embed --image a.png --audio audio.saf
 ok "mel" mel --sound "$rain" --out m.npy
 cat "$rain" | "$program" mel --sound /dev/stdin --out piped.npy >out 2>err
 is "a sound through a pipe is the file" same m.npy piped.npy
+cat "$rain" | "$program" mel --sound - --out dash.npy >out 2>err
+is "- is a pipe too" same m.npy dash.npy
+"$program" mel --sound - --out dash.npy <"$rain" 2>err
+is "or a file" same m.npy dash.npy
+"$program" generate $g --seeds 7 --out - >dash.png 2>err
+is "and standard output" same dash.png seven.png
+cat clip.safetensors | "$program" weights inspect - >out 2>err
+is "or refused with a word" has "/dev/stdin: is a pipe, not a regular file" err
 cat seven.png | "$program" edit $models --image /dev/stdin --sound "$rain" --steps 1 --invert-steps 1 --out piped.png >out 2>err
 ok "the picture as a file" edit $models --image seven.png --sound "$rain" --steps 1 --invert-steps 1 --out filed.png
 is "a picture through a pipe is the file" same piped.png filed.png

@@ -36,6 +36,17 @@ mkdir -p all/seed9-rain.png
 bad "a folder where one of several is to be" 1 "all/seed9-rain.png: is a folder" $several --out all
 bad "a strip that is one of several" 2 "one would overwrite" $several --out new --strip new/seed7-rain.png
 is "a folder of a command that was refused is removed again" test ! -e new
+bad "several by a model that is none" 1 "rgb8.npy: is not a StyleGAN2" edit --generator $fixtures/picture/rgb8.npy --clip seven.npy --seed 7,9 --sound "$rain" \
+  --audio audio.safetensors --out later
+is "nor is one left when the work itself is refused" test ! -e later
+bad "weights onto themselves" 2 "out clip.safetensors is a file that is read .clip.safetensors.: it would be overwritten" \
+  weights convert clip.safetensors --out clip.safetensors
+ln clip.safetensors hard.safetensors
+bad "by another link" 2 "would be overwritten" weights convert hard.safetensors --out clip.safetensors
+cp "$fixtures/picture/rgb8.png" source.png; cp "$fixtures/picture/rgb8.npy" source.npy
+bad "the picture that is edited" 2 "out source.png is a file that is read" edit $models --image source.png --sound "$rain" --out source.png
+bad "the latent that is edited" 2 "latent-out source.npy is a file" edit $models --latent source.npy --sound "$rain" --out x.png --latent-out source.npy
+bad "an embedded array" 2 "out source.npy is a file" embed --clip clip.safetensors --image source.npy --out source.npy
 bad "one seed twice" 2 "names seed 7 twice" edit $models --seed 7,9,5-7 --sound "$rain" --out all
 if [ "$(id -u)" != 0 ]; then
   bad "a folder that is not writable" 1 "locked is not writable" $edit --out locked/x.png
