@@ -159,6 +159,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"stop-after", NULL, OPTION_INT, &job->stop_after, "N",
          "stop after this step, with the schedule of --steps", NULL},
         {"save-every", NULL, OPTION_INT, &job->save_every, "N", "steps between checkpoints", NULL},
+        {"keep", NULL, OPTION_INT, &o->keep, "N",
+         "checkpoints that are kept, the newest as checkpoint.safetensors (default 2)", NULL},
         {"batch", NULL, OPTION_INT, &o->batch, "N", "samples per step", NULL},
         {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "AdamW's peak learning rate", NULL},
         {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the cosine schedule", NULL},

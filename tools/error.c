@@ -54,6 +54,7 @@ static struct {
     {"recipe", "--recipe"},
     {"resume", "--resume"},
     {"save_every", "--save-every"},
+    {"keep", "--keep"},
     {"scenes", "--limit"},
     {"second_event", "--second-event"},
     {"seconds", "--seconds"},

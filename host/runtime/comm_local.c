@@ -128,12 +128,12 @@ static chl_kernel_status fail(local *l) {
 static void look_after_process(const local *l, int rank, int32_t process,
                                const chl_process_state *state, chl_process_idle *idle) {
     const chl_process_idle so_far = chl_process_watch(idle, state, l->place.idle);
-    const int limit = so_far.stopped         ? l->place.patience
-                      : state->letter == 'D' ? DISK
-                                             : l->place.idle;
+    const int limit = so_far.why == 'T'   ? l->place.patience
+                      : so_far.why == 'D' ? DISK
+                                          : l->place.idle;
     if (state->letter == 0 || so_far.seconds <= limit) return;
     blame(l, "rank %d (process %d) has %s for %d s", rank, (int)process,
-          so_far.stopped ? "been stopped" : "done nothing, though others wait for it,", limit);
+          so_far.why == 'T' ? "been stopped" : "done nothing, though others wait for it,", limit);
 }
 
 /* A rank for which this one waits. */

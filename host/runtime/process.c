@@ -49,10 +49,11 @@ double chl_process_await(chl_process_idle *idle) {
 
 chl_process_idle chl_process_watch(chl_process_idle *idle, const chl_process_state *state,
                                    int limit) {
-    const bool stopped = state->letter == 'T' || state->letter == 't';
-    if (idle->looked == 0 || stopped != idle->stopped ||
+    const char letter = state->letter == 't' ? 'T' : state->letter;
+    const char why = letter == 'T' || letter == 'D' ? letter : 'S';
+    if (idle->looked == 0 || why != idle->why ||
         state->processors - idle->processors >= NOTHING * limit)
-        *idle = (chl_process_idle){.processors = state->processors, .stopped = stopped};
+        *idle = (chl_process_idle){.processors = state->processors, .why = why};
     chl_process_await(idle);
     return *idle;
 }

@@ -17,7 +17,7 @@ chl_process_state chl_process_look(int32_t process);
 typedef struct chl_process_idle {
     double seconds, looked; /* looked: when last; 0: never */
     double processors;      /* chl_process_state.processors when the seconds began */
-    bool stopped;           /* in a state T; else it does not run though it could */
+    char why;               /* T: stopped, D: waits for a disk, S: neither. A change begins anew */
 } chl_process_idle;
 
 /* Adds a look that is made now, at least twice a second, and returns *idle. The seconds begin anew

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define RUN "chladni.run"
+#define KEEP 2 /* checkpoints that are kept as a rule */
 
 /* --- writing ---------------------------------------------------------------------------------- */
 static chl_status check_finite(const chl_array *array) {
@@ -45,7 +46,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     json_t *run = json_pack("{s:I,s:o,s:o,s:O,s:o}", "step", (json_int_t)step, "digest",
                             chl_digest_json(digest), "machine", chl_train_machine(t), "identity",
                             t->inside->fingerprint, "files", files);
-    char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
+    char *text = chl_json_text(run, JSON_COMPACT);
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
     const int64_t length = (int64_t)strlen(text);
@@ -57,6 +58,8 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
 }
 
 chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
+    struct chl_trainer_private *p = t->inside;
+    const int keep = t->options->keep > 0 ? t->options->keep : KEEP;
     char *path = NULL;
     chl_params *params = NULL;
     uint64_t digest;
@@ -65,7 +68,11 @@ chl_status chl_checkpoint_write(chl_trainer *t, int64_t step) {
     CHL_TRY_GOTO(chl_params_new(path, &params));
     CHL_TRY_GOTO(add_states(t, params, &digest));
     CHL_TRY_GOTO(add_run(t, step, digest, params));
+    if (p->saved > 0 && p->saved != step && keep > 1)
+        CHL_TRY_GOTO(chl_checkpoint_keep(&p->folder, p->saved));
     CHL_TRY_GOTO(chl_safetensors_write(params, CHL_ELEMENT_F32, path));
+    p->saved = step;
+    CHL_TRY_GOTO(chl_checkpoint_remove(&p->folder, step, keep));
 done:
     if (status != CHL_OK && path)
         status = chl_fail_in(status, "cannot write %s after step %" PRId64, path, step);
@@ -104,8 +111,32 @@ static chl_status read_run(const chl_params *params, json_t **run) {
                     params->source);
 }
 
-static chl_status check_states(const chl_trainer *t, const chl_params *params, const json_t *run) {
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(const chl_array *const *)a)->name, (*(const chl_array *const *)b)->name);
+}
+
+/* The digest of all arrays but the run's, by their names. */
+static chl_status check_digest(const chl_params *params, const json_t *run) {
     uint64_t digest = CHL_DIGEST_START;
+    const chl_array **sorted = malloc(((size_t)params->count + 1) * sizeof *sorted);
+    if (!sorted) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
+    for (int64_t i = 0; i < params->count; i++) sorted[i] = &params->array[i];
+    qsort(sorted, (size_t)params->count, sizeof *sorted, by_name);
+    for (int64_t i = 0; i < params->count; i++)
+        if (strcmp(sorted[i]->name, RUN) != 0)
+            digest = chl_digest(digest, sorted[i]->data, (size_t)chl_bytes(&sorted[i]->desc));
+    free(sorted);
+    char sum[24];
+    snprintf(sum, sizeof sum, "%016" PRIx64, digest);
+    const char *noted = json_string_value(json_object_get(run, "digest"));
+    if (noted && strcmp(noted, sum) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: the digest of its arrays differs from the one stored with them: the file "
+                    "is damaged",
+                    params->source);
+}
+
+static chl_status check_states(const chl_trainer *t, const chl_params *params) {
     for (int64_t i = 0; i < t->inside->states; i++) {
         const chl_state *state = &t->inside->state[i];
         const chl_array *array = chl_params_find(params, state->name);
@@ -118,26 +149,17 @@ static chl_status check_states(const chl_trainer *t, const chl_params *params, c
                             state->name, chl_shape_text(desc, want, sizeof want),
                             chl_shape_text(&array->desc, have, sizeof have));
         }
-        digest = chl_digest(digest, array->data, (size_t)chl_bytes(desc));
     }
     if (params->count != t->inside->states + 1)
         return chl_fail(CHL_ERR_KEY, "%s: it must hold %" PRId64 " arrays, got %" PRId64,
                         params->source, t->inside->states, params->count - 1);
-    char sum[24];
-    snprintf(sum, sizeof sum, "%016" PRIx64, digest);
-    const char *noted = json_string_value(json_object_get(run, "digest"));
-    if (!noted || strcmp(noted, sum) != 0)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: the digest of its arrays differs from the one stored with them: the "
-                        "file is damaged",
-                        params->source);
     return CHL_OK;
 }
 
 static void compare_machines(const chl_trainer *t, const json_t *before) {
     json_t *now = chl_train_machine(t);
     if (!json_equal(before, now)) {
-        char *a = json_dumps(before, JSON_COMPACT), *b = json_dumps(now, JSON_COMPACT);
+        char *a = chl_json_text(before, JSON_COMPACT), *b = chl_json_text(now, JSON_COMPACT);
         chl_run_folder_note(&t->inside->folder, CHL_LOG_WARN,
                             "the run began on %s and goes on with %s: the last bits may differ "
                             "from a run that was never stopped",
@@ -156,17 +178,55 @@ static chl_status upload(chl_trainer *t, const chl_params *params) {
     return CHL_OK;
 }
 
-chl_status chl_checkpoint_read(chl_trainer *t) {
-    chl_checkpoint *from = &t->inside->from;
+/* Of this step, 0: the newest. */
+static chl_status read_one(const chl_run_folder *folder, int64_t step, chl_checkpoint *from) {
     char *path;
     chl_status status;
-    CHL_TRY(chl_run_folder_file(&t->inside->folder, CHL_CHECKPOINT, &path));
+    CHL_TRY(chl_checkpoint_path(folder, step, &path));
     CHL_TRY_GOTO(read_file(path, &from->params));
     CHL_TRY_GOTO(read_run(from->params, &from->run));
     CHL_TRY_GOTO(chl_run_files_check(from->params, from->run));
+    CHL_TRY_GOTO(check_digest(from->params, from->run));
 done:
     free(path);
+    if (status != CHL_OK) chl_checkpoint_forget(from);
     return status;
+}
+
+static bool is_damage(chl_status status) {
+    return status == CHL_ERR_FORMAT || status == CHL_ERR_IO;
+}
+
+/* Where the newest is damaged or missing, the newest one that is whole. */
+static chl_status read_older(chl_trainer *t, chl_status first) {
+    const chl_run_folder *folder = &t->inside->folder;
+    int64_t *steps;
+    int count;
+    chl_status status = first;
+    char *why = strdup(chl_error());
+    if (!why) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", folder->path);
+    const chl_status listed = chl_checkpoint_list(folder, &steps, &count);
+    for (int i = 0; listed == CHL_OK && i < count && is_damage(status); i++) {
+        status = read_one(folder, steps[i], &t->inside->from);
+        if (status == CHL_OK)
+            chl_run_folder_note(folder, CHL_LOG_WARN,
+                                "%s; the run goes on from the checkpoint of step %" PRId64, why,
+                                steps[i]);
+    }
+    if (listed == CHL_OK) free(steps);
+    if (status != CHL_OK) status = chl_fail(first, "%s", why);
+    free(why);
+    return status;
+}
+
+chl_status chl_checkpoint_read(chl_trainer *t) {
+    struct chl_trainer_private *p = t->inside;
+    const chl_status status = read_one(&p->folder, 0, &p->from);
+    if (status == CHL_OK) {
+        p->saved = json_integer_value(json_object_get(p->from.run, "step"));
+        return CHL_OK;
+    }
+    return is_damage(status) ? read_older(t, status) : status;
 }
 
 chl_status chl_checkpoint_check(const chl_trainer *t) {
@@ -177,7 +237,7 @@ chl_status chl_checkpoint_check(const chl_trainer *t) {
 
 chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step) {
     chl_checkpoint *from = &t->inside->from;
-    CHL_TRY(check_states(t, from->params, from->run));
+    CHL_TRY(check_states(t, from->params));
     CHL_TRY(upload(t, from->params));
     compare_machines(t, json_object_get(from->run, "machine"));
     *step = json_integer_value(json_object_get(from->run, "step"));

@@ -172,7 +172,7 @@ chl_status chl_run_files_options(const chl_trainer *t) {
     chl_status status;
     CHL_TRY_GOTO(chl_train_options_json(t->options, &options));
     CHL_TRY_GOTO(chl_json_put(options, "machine", chl_train_machine(t)));
-    dump = json_dumps(options, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    dump = chl_json_text(options, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     if (!dump || asprintf(&text, "%s\n", dump) < 0)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for " CHL_OPTIONS));
     CHL_TRY_GOTO(put_text(t, CHL_OPTIONS, text, strlen(text), false));

@@ -58,6 +58,7 @@ static const field fields[] = {
     FIELD(precision, INT, false),
     FIELD(ahead, INT, false),
     FIELD(ranks, INT, false),
+    FIELD(keep, INT, false),
     FIELD(encoder, TEXT, false),
     FIELD(epochs, INT, false),
     FIELD(recipe, TEXT, false),
@@ -81,6 +82,19 @@ static json_t *float_json(double value) {
 chl_status chl_json_put(json_t *into, const char *key, json_t *value) {
     if (json_object_set_new(into, key, value) == 0) return CHL_OK;
     return chl_fail(CHL_ERR_MEMORY, "out of memory for \"%s\"", key);
+}
+
+/* jansson's json_dumps leaves a key out where memory for its growing text is refused; a text of a
+ * fixed size does not grow, and one that is not filled is none. */
+char *chl_json_text(const json_t *value, size_t flags) {
+    const size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
+    char *text = size > 0 ? malloc(size + 1) : NULL;
+    if (text && json_dumpb(value, text, size, flags) == size) {
+        text[size] = 0;
+        return text;
+    }
+    free(text);
+    return NULL;
 }
 
 static const void *at_field(const chl_train_options *options, const field *f) {
@@ -241,6 +255,7 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->epochs >= 0, "epochs", ">= 0", o->epochs},
         {o->stop_after >= 0, "stop_after", ">= 0", (double)o->stop_after},
         {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
+        {o->keep >= 0, "keep", ">= 1", (double)o->keep},
         {o->batch >= 1, "batch", ">= 1", o->batch},
         {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
         {o->cycles >= 1 && o->cycles <= o->steps, "cycles", "in [1, steps]", o->cycles},

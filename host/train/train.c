@@ -19,7 +19,7 @@ static chl_status open_folder(chl_trainer *t, bool *resume) {
     chl_run_folder *folder = &t->inside->folder;
     CHL_TRY(chl_run_folder_open(t->options->out, t->rank, folder));
     bool model;
-    CHL_TRY(chl_run_folder_has(folder, CHL_CHECKPOINT, resume));
+    CHL_TRY(chl_checkpoint_there(folder, resume));
     CHL_TRY(chl_run_folder_has(folder, CHL_MODEL, &model));
     if (!t->options->resume && (*resume || model))
         return chl_fail(CHL_ERR_ARGUMENT,

@@ -1,5 +1,5 @@
-/* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, run_folder.c, run_files.c,
- * run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c. */
+/* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, checkpoint_files.c,
+ * run_folder.c, run_files.c, run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "train/trainer.h"
@@ -59,6 +59,7 @@ struct chl_trainer_private {
     chl_run_folder folder;
     json_t *fingerprint;       /* of this run: run_fingerprint.c */
     chl_checkpoint from;       /* while a run that resumes is built */
+    int64_t saved;             /* step of the folder's checkpoint.safetensors; 0: none is whole */
     json_t *texts;             /* {file: text} of the run folder: run_files.c */
     struct chl_feeder *feeder; /* while steps run */
     void **memory;             /* of chl_trainer_memory */
@@ -123,17 +124,30 @@ chl_status chl_file_digest(const char *path, uint64_t *digest);
 json_t *chl_digest_json(uint64_t digest);
 /* Takes `value`, which may be NULL: CHL_ERR_MEMORY. */
 chl_status chl_json_put(json_t *into, const char *key, json_t *value);
+/* The text of a value, which the caller frees; NULL: no memory. */
+char *chl_json_text(const json_t *value, size_t flags);
 #define CHL_DIGEST_START 0xcbf29ce484222325u
 
 /* --- checkpoint.c ----------------------------------------------------------------------------- */
 chl_status chl_checkpoint_write(chl_trainer *t, int64_t step);
-/* Reads the folder's checkpoint into t->inside->from, for the build to look at. */
+/* Reads the folder's newest whole checkpoint into t->inside->from, for the build to look at. */
 chl_status chl_checkpoint_read(chl_trainer *t);
 /* CHL_ERR_ARGUMENT where it belongs to another run than t->inside->fingerprint. */
 chl_status chl_checkpoint_check(const chl_trainer *t);
 /* Puts it into the compiled graph and forgets it; on failure nothing has changed. */
 chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step);
 void chl_checkpoint_forget(chl_checkpoint *checkpoint);
+
+/* --- checkpoint_files.c ----------------------------------------------------------------------- */
+/* Steps of the older checkpoints, the newest first; the caller frees them. */
+chl_status chl_checkpoint_list(const chl_run_folder *folder, int64_t **steps, int *count);
+/* The file of an older checkpoint; step 0: the newest. The caller frees it. */
+chl_status chl_checkpoint_path(const chl_run_folder *folder, int64_t step, char **path);
+chl_status chl_checkpoint_there(const chl_run_folder *folder, bool *there);
+/* Gives the newest checkpoint, of `step`, the name of an older one too, before it is replaced. */
+chl_status chl_checkpoint_keep(const chl_run_folder *folder, int64_t step);
+/* Keeps `keep` checkpoints, that of `step`, the newest, among them, and removes the others. */
+chl_status chl_checkpoint_remove(const chl_run_folder *folder, int64_t step, int keep);
 
 /* --- ranks.c ---------------------------------------------------------------------------------- */
 /* Joins the ranks that the options name; *comm is NULL where there is one rank only. */

@@ -79,6 +79,9 @@ typedef struct chl_train_options {
      * for other ranks, perhaps by another thread. Where these do not come for some seconds, all end
      * with CHL_ERR_CANCELLED and without a checkpoint. NULL: they wait on */
     int (*told_to_stop)(void *user);
+    /* Checkpoints that are kept, >= 1: the newest as checkpoint.safetensors, the others as
+     * checkpoint-STEP.safetensors; 0: 2. A run resumes from the newest that is whole */
+    int keep;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

@@ -292,6 +292,86 @@ static void damaged_checkpoint_loses_nothing(void **state) {
     free(out);
 }
 
+static bool is_there(const char *folder, const char *file) {
+    char *path = in_folder(folder, file);
+    const bool there = access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+/* Of steps 5, 10, 15, 20 the last two or three are kept; each is the checkpoint of a run that was
+ * stopped there. */
+static void the_last_checkpoints_are_kept(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "three");
+    assert_true(is_there(whole, "checkpoint-15.safetensors"));
+    assert_false(is_there(whole, "checkpoint-10.safetensors"));
+    chl_train_options options = toy_options(p, out);
+    options.keep = 3;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_same_run(whole, out);
+    assert_true(same_file(whole, out, "checkpoint-15.safetensors"));
+    assert_true(is_there(out, "checkpoint-10.safetensors"));
+    assert_false(is_there(out, "checkpoint-5.safetensors"));
+    char *stopped = in_folder(p->root, "stopped-at-10");
+    options = toy_options(p, stopped);
+    options.stop_after = 10;
+    options.keep = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_false(is_there(stopped, "checkpoint-5.safetensors"));
+    size_t size, other;
+    char *a = get_file(stopped, "checkpoint.safetensors", &size);
+    char *b = get_file(out, "checkpoint-10.safetensors", &other);
+    assert_int_equal(size, other);
+    assert_memory_equal(a, b, size);
+    options.keep = -1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "keep must be >= 1, got -1"));
+    free(a);
+    free(b);
+    free(stopped);
+    free(whole);
+    free(out);
+}
+
+/* The newest is cut, changed, or missing; so is the one before it in the last round. */
+static void a_damaged_checkpoint_costs_its_steps_alone(void **state) {
+    const place *p = *state;
+    char *whole = whole_run(p, "whole");
+    for (int way = 0; way < 4; way++) {
+        char *out = in_folder(p->root, way == 3   ? "twice"
+                                       : way == 2 ? "gone"
+                                       : way      ? "bit"
+                                                  : "cut");
+        chl_train_options options = toy_options(p, out);
+        options.keep = 3;
+        options.stop_after = 15;
+        assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+        size_t size;
+        char *newest = get_file(out, "checkpoint.safetensors", &size);
+        newest[size / 2] ^= 4;
+        if (way == 2) {
+            char *path = in_folder(out, "checkpoint.safetensors");
+            unlink(path);
+            free(path);
+        } else {
+            put_file(out, "checkpoint.safetensors", newest, way == 0 ? size / 3 : size);
+        }
+        if (way == 3) put_file(out, "checkpoint-10.safetensors", newest, size);
+        free(newest);
+        options.stop_after = 0;
+        options.resume = 1;
+        assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+        assert_same_run(whole, out);
+        char *log = get_file(out, "log.txt", &size);
+        assert_non_null(strstr(log, way == 3 ? "goes on from the checkpoint of step 5"
+                                             : "goes on from the checkpoint of step 10"));
+        free(log);
+        free(out);
+    }
+    free(whole);
+}
+
 static void loss_that_is_no_number_ends_the_run(void **state) {
     const place *p = *state;
     char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "nan");
@@ -336,6 +416,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(cancelled_run_keeps_its_last_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_options_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_checkpoint_loses_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_last_checkpoints_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_checkpoint_costs_its_steps_alone, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(loss_that_is_no_number_ends_the_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resuming_repairs_every_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(newer_model_is_replaced_by_the_checkpoints, set_up,
