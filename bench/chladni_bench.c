@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "bench.h"
+#include "exchanges.h"
 #include "floors.h"
 #include "io/npy.h"
 #include "runtime/open.h"
@@ -39,6 +40,8 @@ static void usage(FILE *to) {
     for (int i = 0; i < WORKLOADS; i++)
         fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->what);
     fprintf(to, "  %-10s whole steps of a training: chladni-bench train --help\n", "train");
+    fprintf(to, "  %-10s exchanges between ranks: chladni-bench collectives --help\n",
+            "collectives");
     fprintf(to, "\n  --batch N       samples per run (1)\n"
                 "  --size N        picture of the generator, pixels a side (256)\n"
                 "  --device NAME   cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
@@ -332,6 +335,8 @@ static void release(program *p) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "train") == 0) return bench_train(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "collectives") == 0)
+        return bench_collectives(argc - 1, argv + 1);
     program p;
     parse(argc, argv, &p);
     omp_set_num_threads(p.options.threads);

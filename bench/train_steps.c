@@ -2,6 +2,7 @@
  * backward pass, updates, log - on a folder of the demo's world, as `chladni train` runs them. */
 #include "train_steps.h"
 #include "base/status.h"
+#include "processes.h"
 #include <chladni/demo.h>
 #include <chladni/train.h>
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,10 +24,12 @@
 typedef struct training {
     const char *model, *device, *sizes;
     int batch, runs, threads, ahead;
-    bool half, json;
+    int ranks;
+    bool half, json, weak;
     char folder[64]; /* temporary: data, runs */
-    double *seconds; /* [WARM + runs] of the steps */
-    double before;   /* when the step before ended */
+    double *seconds; /* [WARM + runs] of the steps, then as many of ranks that exchange nothing */
+    char meeting[32], gpu[32];
+    double before; /* when the step before ended */
     int done;
 } training;
 
@@ -37,7 +41,10 @@ static void usage(FILE *to) {
                 "  --device NAME  cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
                 "  --bf16         activations in bf16, on a GPU\n"
                 "  --ahead N      batches made ahead (1 on a GPU, 0 on the CPU)\n"
-                "  --threads N    of the CPU (all cores)\n"
+                "  --threads N    of the CPU, of all ranks together (all cores)\n"
+                "  --ranks N      so many processes share each step (1); also times as many that\n"
+                "                 exchange nothing, each with its part of the batch\n"
+                "  --weak         --batch is of each rank, not of all together\n"
                 "  --runs N       timed steps (20)\n"
                 "  --json         one line of JSON on stdout instead of text\n");
 }
@@ -55,14 +62,13 @@ static int number(const char *text, const char *flag, int min) {
 }
 
 static void parse(int argc, char **argv, training *t) {
-    enum { BATCH = 256, SIZES, DEVICE, HALF, AHEAD, THREADS, RUNS, JSON, HELP };
+    enum { BATCH = 256, SIZES, DEVICE, HALF, AHEAD, THREADS, RANKS, WEAK, RUNS, JSON, HELP };
     static const struct option flags[] = {
-        {"batch", 1, NULL, BATCH},   {"sizes", 1, NULL, SIZES},
-        {"device", 1, NULL, DEVICE}, {"bf16", 0, NULL, HALF},
-        {"ahead", 1, NULL, AHEAD},   {"threads", 1, NULL, THREADS},
-        {"runs", 1, NULL, RUNS},     {"json", 0, NULL, JSON},
-        {"help", 0, NULL, HELP},     {0}};
-    *t = (training){.runs = 20, .threads = omp_get_num_procs()};
+        {"ranks", 1, NULL, RANKS}, {"weak", 0, NULL, WEAK},       {"batch", 1, NULL, BATCH},
+        {"sizes", 1, NULL, SIZES}, {"device", 1, NULL, DEVICE},   {"bf16", 0, NULL, HALF},
+        {"ahead", 1, NULL, AHEAD}, {"threads", 1, NULL, THREADS}, {"runs", 1, NULL, RUNS},
+        {"json", 0, NULL, JSON},   {"help", 0, NULL, HELP},       {0}};
+    *t = (training){.runs = 20, .ranks = 1, .threads = omp_get_num_procs()};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
         case BATCH:
             t->batch = number(optarg, flags[index].name, 1);
@@ -82,6 +88,12 @@ static void parse(int argc, char **argv, training *t) {
         case THREADS:
             t->threads = number(optarg, flags[index].name, 1);
             break;
+        case RANKS:
+            t->ranks = number(optarg, flags[index].name, 1);
+            break;
+        case WEAK:
+            t->weak = true;
+            break;
         case RUNS:
             t->runs = number(optarg, flags[index].name, 1);
             break;
@@ -97,6 +109,11 @@ static void parse(int argc, char **argv, training *t) {
         }
     if (optind + 1 != argc) {
         usage(stderr);
+        exit(2);
+    }
+    if (t->ranks > BENCH_MAX_RANKS) {
+        fprintf(stderr, "chladni-bench: --ranks must be at most %d, got %d\n", BENCH_MAX_RANKS,
+                t->ranks);
         exit(2);
     }
     t->model = argv[optind];
@@ -155,10 +172,15 @@ static int note_step(void *user, const chl_train_progress *progress) {
     return 0;
 }
 
-static chl_status run_steps(training *t, chl_train_options *options) {
+static bool needs_clip(const training *t) {
+    return strcmp(t->model, "audio") == 0;
+}
+
+/* `folder`: of the run, inside t->folder. */
+static chl_status run_steps(training *t, chl_train_options *options, const char *folder) {
     char data[PATH_ROOM], out[PATH_ROOM], clip[PATH_ROOM], vocab[PATH_ROOM];
     options->data = inside(t, "data", data);
-    options->out = inside(t, "run", out);
+    options->out = inside(t, folder, out);
     options->steps = WARM + t->runs;
     options->save_every = 0;
     options->sizes = t->sizes;
@@ -167,8 +189,7 @@ static chl_status run_steps(training *t, chl_train_options *options) {
     options->ahead = t->ahead;
     options->progress = note_step;
     options->user = t;
-    if (strcmp(t->model, "audio") == 0) {
-        CHL_TRY(make_clip(t));
+    if (needs_clip(t)) {
         options->clip = inside(t, "clip/model.safetensors", clip);
         options->vocab = inside(t, "clip/merges.txt", vocab);
     }
@@ -191,25 +212,26 @@ static json_t *read_device(const training *t) {
     return device;
 }
 
-/* Seconds that the timed steps waited for their batches. */
-static double read_waited(const training *t) {
+/* Sum over the timed steps of a number in stats.jsonl; `group` may be NULL. */
+static double read_sum(const training *t, const char *group, const char *key) {
     char path[PATH_ROOM], line[4096];
-    double waited = 0;
+    double sum = 0;
     FILE *stats = fopen(inside(t, "run/stats.jsonl", path), "r");
     for (int i = 0; stats && fgets(line, sizeof line, stats); i++) {
         json_t *step = json_loads(line, 0, NULL);
-        if (i >= WARM) waited += json_number_value(json_object_get(step, "waited"));
+        const json_t *place = group ? json_object_get(step, group) : step;
+        if (i >= WARM) sum += json_number_value(json_object_get(place, key));
         json_decref(step);
     }
     if (stats) fclose(stats);
-    return waited;
+    return sum;
 }
 
 static void report(training *t, const chl_train_options *options) {
     const int n = t->runs;
     double *sorted = t->seconds + WARM, total = 0;
     for (int i = 0; i < n; i++) total += sorted[i];
-    const double waited = read_waited(t) / total;
+    const double waited = read_sum(t, NULL, "waited") / total;
     qsort(sorted, (size_t)n, sizeof *sorted, ascending);
     const double median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
     json_t *on = read_device(t);
@@ -229,15 +251,137 @@ static void report(training *t, const chl_train_options *options) {
     json_decref(on);
 }
 
+/* --- several ranks ---------------------------------------------------------------------------- */
+static double median_of(double *seconds, int n) {
+    qsort(seconds, (size_t)n, sizeof *seconds, ascending);
+    return 0.5 * (seconds[(n - 1) / 2] + seconds[n / 2]);
+}
+
+static void report_ranks(training *t, int batch) {
+    const int n = t->runs;
+    const double median = median_of(t->seconds + WARM, n);
+    const double apart = median_of(t->seconds + 2 * WARM + n, n);
+    const double share = read_sum(t, "measured", "communication_share") / n;
+    json_t *on = read_device(t);
+    const char *device = json_string_value(on);
+    if (t->json)
+        printf("{\"workload\": \"train %s\", \"device\": \"%s\", \"ranks\": %d, \"batch\": %d, "
+               "\"threads\": %d, \"median\": %.9f, \"without_communication\": %.9f, "
+               "\"communication_share\": %.4f}\n",
+               t->model, device, t->ranks, batch, t->threads, median, apart, share);
+    else
+        printf("train %s on %s, %d ranks, batch %d, %d threads: a step: median %.1f ms, without "
+               "communication %.1f; %.0f samples/s, %.1f %% of the time in communication\n",
+               t->model, device, t->ranks, batch, t->threads, 1e3 * median, 1e3 * apart,
+               batch / median, 100 * share);
+    json_decref(on);
+}
+
+static int to_exit_code(chl_status status) {
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    return status != CHL_OK;
+}
+
+static chl_status begin_rank(training *t, chl_train_options *options) {
+    const int threads = t->threads / t->ranks;
+    omp_set_num_threads(threads > 0 ? threads : 1);
+    *options = (chl_train_options){.size = sizeof *options};
+    CHL_TRY(chl_demo_register());
+    CHL_TRY(chl_train_defaults(t->model, options));
+    if (t->batch) options->batch = t->batch;
+    if (t->weak) options->batch *= t->ranks;
+    return CHL_OK;
+}
+
+static chl_status prepare(training *t) {
+    chl_train_options options;
+    CHL_TRY(begin_rank(t, &options));
+    CHL_TRY(write_data(t, options.batch < SAMPLES ? SAMPLES : options.batch));
+    return needs_clip(t) ? make_clip(t) : CHL_OK;
+}
+static int prepare_rank(void *user, int rank) {
+    (void)rank;
+    return to_exit_code(prepare(user));
+}
+
+/* The seconds are rank 0's. */
+static chl_status train_together(training *t, int rank) {
+    chl_train_options options;
+    double *ignored = calloc((size_t)(WARM + t->runs), sizeof *ignored);
+    if (!ignored) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", t->runs);
+    chl_status status = begin_rank(t, &options);
+    options.ranks = t->ranks;
+    options.rank = rank;
+    options.meeting = t->meeting;
+    if (rank > 0) t->seconds = ignored;
+    if (status == CHL_OK) status = run_steps(t, &options, "run");
+    free(ignored);
+    return status;
+}
+static void choose_gpu(training *t, int rank) {
+    if (strcmp(t->device, "cuda") != 0) return;
+    snprintf(t->gpu, sizeof t->gpu, "cuda:%d", rank);
+    t->device = t->gpu;
+}
+static int together_rank(void *user, int rank) {
+    training t = *(training *)user;
+    choose_gpu(&t, rank);
+    return to_exit_code(train_together(&t, rank));
+}
+
+static chl_status train_apart(training *t, int rank) {
+    chl_train_options options;
+    char folder[32];
+    double *ignored = calloc((size_t)(WARM + t->runs), sizeof *ignored);
+    if (!ignored) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", t->runs);
+    snprintf(folder, sizeof folder, "apart-%d", rank);
+    chl_status status = begin_rank(t, &options);
+    options.batch /= t->ranks;
+    t->seconds = rank == 0 ? t->seconds + WARM + t->runs : ignored;
+    if (status == CHL_OK) status = run_steps(t, &options, folder);
+    free(ignored);
+    return status;
+}
+static int apart_rank(void *user, int rank) {
+    training t = *(training *)user;
+    choose_gpu(&t, rank);
+    return to_exit_code(train_apart(&t, rank));
+}
+
+/* Processes that compute are forked from one that has not: OpenMP's threads do not survive it. */
+static int measure_ranks(training *t) {
+    int file;
+    chl_train_options options = {.size = sizeof options};
+    if (chl_demo_register() != CHL_OK || chl_train_defaults(t->model, &options) != CHL_OK)
+        return to_exit_code(CHL_ERR_ARGUMENT);
+    if (!t->device) t->device = "cpu";
+    const int batch = (t->batch ? t->batch : options.batch) * (t->weak ? t->ranks : 1);
+    const size_t bytes = 2 * (size_t)(WARM + t->runs) * sizeof(double);
+    void *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED || !bench_meeting(t->meeting, &file)) return 1;
+    t->seconds = shared;
+    const int failed = bench_run_ranks(1, prepare_rank, t) ||
+                       bench_run_ranks(t->ranks, together_rank, t) ||
+                       bench_run_ranks(t->ranks, apart_rank, t);
+    if (!failed) report_ranks(t, batch);
+    munmap(shared, bytes);
+    t->seconds = NULL;
+    close(file);
+    return failed;
+}
+
+/* --- one process ------------------------------------------------------------------------------ */
 static chl_status measure(training *t) {
     chl_train_options options = {.size = sizeof options};
+    omp_set_num_threads(t->threads);
     CHL_TRY(chl_demo_register());
     CHL_TRY(chl_train_defaults(t->model, &options));
     if (t->batch) options.batch = t->batch;
     t->seconds = calloc((size_t)(WARM + t->runs), sizeof *t->seconds);
     if (!t->seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", t->runs);
     CHL_TRY(write_data(t, options.batch < SAMPLES ? SAMPLES : options.batch));
-    CHL_TRY(run_steps(t, &options));
+    if (needs_clip(t)) CHL_TRY(make_clip(t));
+    CHL_TRY(run_steps(t, &options, "run"));
     report(t, &options);
     return CHL_OK;
 }
@@ -245,15 +389,13 @@ static chl_status measure(training *t) {
 int bench_train(int argc, char **argv) {
     training t;
     parse(argc, argv, &t);
-    omp_set_num_threads(t.threads);
     snprintf(t.folder, sizeof t.folder, "/tmp/chladni-bench-XXXXXX");
     if (!mkdtemp(t.folder)) {
         perror("chladni-bench: /tmp");
         return 1;
     }
-    const chl_status status = measure(&t);
-    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    const int code = t.ranks > 1 ? measure_ranks(&t) : to_exit_code(measure(&t));
     remove_all(t.folder);
     free(t.seconds);
-    return status != CHL_OK;
+    return code;
 }

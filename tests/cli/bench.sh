@@ -32,8 +32,37 @@ trains() { # trains STATUS TEXT ARGUMENT...
 }
 trains 0 '"workload": "train judge", "device": "cpu", "precision": "float", "batch": 4' judge --sizes side=32,widths=8-8 --batch 4 --runs 2 --json
 trains 0 'train audio on cpu in float, batch 2' audio --sizes patch=32,embed=16,depths=1,heads=2 --batch 2 --runs 1 --ahead 1
+trains 0 '"ranks": 2, "batch": 4, "threads": 2, "median"' audio --ranks 2 --weak --batch 2 --sizes patch=32,embed=16,depths=1,heads=2 \
+  --runs 1 --threads 2 --json
+trains 1 'batch must be a multiple of ranks' audio --ranks 2 --batch 5 --runs 1
+trains 2 'at most 64, got 65' audio --ranks 65
 trains 1 'model must be' painter
 trains 2 'usage: chladni-bench train'
+exchanges() { # exchanges STATUS TEXT ARGUMENT...
+  local status=$1 text=$2 said got=0
+  shift 2
+  said=$("$bench" collectives "$@" 2>&1 </dev/null) || got=$?
+  [ $got = "$status" ] && [[ $said == *"$text"* ]] && return
+  echo "chladni-bench collectives $*: status $got, should be $status with \"$text\"; it said: $said"
+  failed=1
+}
+# bus bandwidth as nccl-tests: 2 (n - 1) / n of the algorithm's for all_reduce, (n - 1) / n for the others
+said=$("$bench" collectives --ranks 3 --min 3000 --max 12000 --runs 2 --json) || failed=1
+python3 - "$said" <<'P' || { echo "collectives: $said"; failed=1; }
+import json, sys
+lines = [json.loads(line) for line in sys.argv[1].splitlines()]
+assert [line["collective"] for line in lines] == ["all_gather"] * 2 + ["all_reduce"] * 2 + ["reduce_scatter"] * 2
+assert [line["bytes"] for line in lines] == [3000, 12000] * 3
+for line in lines:
+    factor = (4 if line["collective"] == "all_reduce" else 2) / 3
+    assert line["ranks"] == 3 and line["kind"] == "local"
+    assert abs(line["algbw_gb"] - 1e-9 * line["bytes"] / line["seconds"]) <= 1e-4 + 1e-3 * line["algbw_gb"]
+    assert abs(line["busbw_gb"] - factor * line["algbw_gb"]) <= 2e-4
+P
+exchanges 0 'busbw GB/s' --max 1024 --runs 1
+exchanges 1 'no CUDA backend' --device cuda --max 1024
+exchanges 2 'must be a whole number from 1 to 64, got "0"' --ranks 0
+exchanges 2 'usage: chladni-bench collectives' --min 4096 --max 1024
 about=$(printf 'about\nquit\n' | "$bench" mel --device cpu --serve) || failed=1
 [[ $about == *'"device": "cpu"'* ]] || { echo "about: $about"; failed=1; }
 exit $failed
