@@ -94,18 +94,13 @@ sanitized="not run"
 if [ -z "$quick" ]; then
   sanitizer=$(command -v compute-sanitizer || echo "$(dirname "$nvcc")/compute-sanitizer")
   [ -x "$sanitizer" ] || fail "no compute-sanitizer: install it (a part of the CUDA toolkit), or pass --quick"
-  for tool in memcheck racecheck; do
-    for precision in float bf16; do
-      step "$tool, $precision"
-      flag=(); [ $precision = float ] || flag=(--bf16)
-      run_ops "$tool-$precision" "$sanitizer" --tool $tool --error-exitcode 9 "${ops[@]}" "${flag[@]}"
-    done
-  done
-  for tool in memcheck racecheck; do
-    step "$tool, calls as one"
-    "$sanitizer" --tool $tool --error-exitcode 9 "${fusion[@]}" >"$build/$tool-fusion.log" 2>&1 || { tail -n 40 "$build/$tool-fusion.log"; fail "$tool"; }
-  done
+  rm -f "$build/races"
+  sanitize() { step "memcheck and racecheck, $1"; bash tools/gpu-sanitize.sh "$sanitizer" "$build" "$@" || fail "a sanitizer stopped at $1"; }
+  sanitize float "${ops[@]}"
+  sanitize bf16 "${ops[@]}" --bf16
+  sanitize fusion "${fusion[@]}"
   sanitized="memcheck and racecheck clean"
+  [ ! -e "$build/races" ] || sanitized="memcheck clean; racecheck reports on $(paste -sd ' ' "$build/races")"
 fi
 
 step "times"

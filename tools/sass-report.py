@@ -308,9 +308,9 @@ def box_layer(name, size, i, o, bn, n=1, turned=False):
 
 
 def filter_layer(name, size, channels, n=1, back=False):
-    items = n * size * size // 2 * channels // 8
-    blocks = min(132 * 32, math.ceil(items / 256))
-    return Shape(name, "modconv", rf"fir_kernel<8, .*{'keep_result' if back else 'activate'}<bf16>", blocks, items / 256 / blocks, 0, 4 * n * size * size * channels)
+    blocks = math.ceil(n * math.ceil(size / 8) * size * (channels // 8) / 256)
+    kernel = rf"fir_kernel<8, int, bf16, modconv::{'keep_result' if back else 'activate'}<bf16>"
+    return Shape(name, "modconv", kernel, blocks, 8 + 3, 0, 4 * n * size * size * channels)
 
 
 def correlation_layer(name, size, i, o, n=1):

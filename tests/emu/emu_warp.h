@@ -150,6 +150,15 @@ static inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uin
                                 EMU_HERE) {
     emu::mma_m16n8k16(d, a, b, here);
 }
+// the products of two pairs of bf16
+static inline uint32_t mul_bf16x2(uint32_t a, uint32_t b) {
+    __nv_bfloat162 left, right;
+    memcpy(&left, &a, sizeof a);
+    memcpy(&right, &b, sizeof b);
+    left = __hmul2(left, right);
+    memcpy(&a, &left, sizeof a);
+    return a;
+}
 // r[j] gets the lane's share of the j-th 8 x 8 matrix of 16-bit elements, whose row i lies where
 // lane 8 j + i points; _trans: of its transpose. N is 1, 2 or 4.
 template <int N> static inline void ldmatrix(uint32_t (&r)[N], const void *row, EMU_HERE) {

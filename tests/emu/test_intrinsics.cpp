@@ -40,6 +40,8 @@ static void halves() {
     CHECK(__bfloat162float(__low2bfloat16(v)) == 1.5f &&
           __bfloat162float(__high2bfloat16(v)) == -2.0f);
     CHECK(__low2float(__hmul2(v, v)) == 2.25f && __high2float(__hadd2(v, v)) == -4.0f);
+    // 1.5, -2 times 3, 0: the signs of zeros are kept
+    CHECK(simt::mul_bf16x2(0xc0003fc0u, 0x00004040u) == 0x80004090u);
     CHECK(__high2float(__hfma2(v, v, v)) == 2.0f && __bfloat1622float2(v).y == -2.0f);
     CHECK(__half22float2(__hmul2(__floats2half2_rn(3, 4), __floats2half2_rn(5, 6))).y == 24.0f);
     CHECK(__low2float(__halves2bfloat162(__high2bfloat16(v), __low2bfloat16(v))) == -2.0f);

@@ -66,6 +66,14 @@ SIMT_DEVICE void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint3
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// A product is the sum with -0, for which sm_80 has an instruction. __hmul2 does the same, but takes
+// its halves apart and together again.
+SIMT_DEVICE uint32_t mul_bf16x2(uint32_t a, uint32_t b) {
+    uint32_t product;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
+    return product;
+}
+
 template <int N> SIMT_DEVICE void ldmatrix(uint32_t (&r)[N], const void *row) {
     static_assert(N == 1 || N == 2 || N == 4, "ldmatrix loads 1, 2 or 4 matrices");
     const uint32_t at = shared_address(row);

@@ -29,64 +29,88 @@ template <int BM, int BN, bool TURNED> size_t tile_bytes(const gather &g) {
 }
 
 // --- copies --------------------------------------------------------------------------------------
-// In every step a thread copies the same rows of pixels, and the same 8 of the 32 channels.
+// In every step a thread copies the same rows of pixels, the same 8 of the 32 channels and the same
+// chunks of weights. What does not change with the step is computed before the loop: offsets of 32
+// bits (has_short_offsets) and which taps reach the picture. No step divides.
 template <int ROWS> struct pixel_rows {
-    int64_t sample;              // offset of the sample's first number
-    int row[ROWS], column[ROWS]; // of x, before the tap's shift is added
+    const bf16 *from;      // the sample, at this thread's 8 channels
+    int at[ROWS];          // offset of the row's pixel, before the tap's shift is added
+    unsigned inside[ROWS]; // bit k: tap k's pixel lies inside the picture
 };
 template <int BM, int THREADS>
-__device__ inline pixel_rows<BM * 4 / THREADS> rows_of_pixels(const gather &g, const task &t) {
+__device__ inline pixel_rows<BM * 4 / THREADS> rows_of_pixels(const gather &g, const task &t,
+                                                              const bf16 *x) {
+    constexpr int ROWS = BM * 4 / THREADS;
     const one_phase &ph = g.phase[t.phase];
-    pixel_rows<BM * 4 / THREADS> all;
-    all.sample = int64_t(t.n) * g.in_h * g.in_w * g.in_c;
-    for (int j = 0; j < BM * 4 / THREADS; j++) {
+    pixel_rows<ROWS> all;
+    all.from = x + int64_t(t.n) * g.in_h * g.in_w * g.in_c + int(threadIdx.x) % 4 * 8;
+#pragma unroll
+    for (int j = 0; j < ROWS; j++) {
         const int pixel = t.pixel + int(threadIdx.x) / 4 + j * (THREADS / 4);
-        const bool inside = pixel < ph.rows * ph.across;
-        all.row[j] = inside ? pixel / ph.across * g.step : -4; // no tap reaches the picture
-        all.column[j] = pixel % ph.across * g.step;
+        const int row = pixel / ph.across * g.step, column = pixel % ph.across * g.step;
+        const bool exists = pixel < ph.rows * ph.across;
+        all.at[j] = exists ? (row * g.in_w + column) * g.in_c : 0;
+        all.inside[j] = 0;
+#pragma unroll 1
+        for (int k = 0; exists && k < ph.taps; k++) {
+            const unsigned y = unsigned(row + ph.tap[k].dy), at = unsigned(column + ph.tap[k].dx);
+            all.inside[j] |= unsigned(y < unsigned(g.in_h) && at < unsigned(g.in_w)) << k;
+        }
     }
     return all;
 }
-template <int THREADS, int ROWS>
+// The terms of one step: DEPTH channels of one tap, and what they add to the offset of a pixel and
+// of a weight.
+template <bool TURNED> struct terms { int tap, c0, x, w; };
+template <bool TURNED>
+__device__ inline terms<TURNED> terms_at(const gather &g, const one_phase &ph, int tap, int c0) {
+    const one_tap &k = ph.tap[tap];
+    return {tap, c0, (k.dy * g.in_w + k.dx) * g.in_c + c0,
+            TURNED ? (c0 * 9 + k.index) * g.out_c : k.index * g.in_c + c0};
+}
+// Goes on to the next step's terms; after the last there are none.
+template <bool TURNED>
+__device__ inline void advance(terms<TURNED> &at, const gather &g, const one_phase &ph) {
+    at.c0 += DEPTH;
+    at.x += DEPTH;
+    at.w += TURNED ? DEPTH * 9 * g.out_c : DEPTH;
+    if (at.c0 >= g.in_c && at.tap + 1 < ph.taps) at = terms_at<TURNED>(g, ph, at.tap + 1, 0);
+}
+template <int THREADS, int ROWS, bool TURNED>
 __device__ inline void copy_pixels(bf16 *to, const gather &g, const pixel_rows<ROWS> &all,
-                                   const one_tap &k, const bf16 *x, int c0) {
-    const int c = c0 + int(threadIdx.x) % 4 * 8;
+                                   const terms<TURNED> &of) {
+    to += int(threadIdx.x) / 4 * PITCH + int(threadIdx.x) % 4 * 8;
+    const bool within = of.c0 + int(threadIdx.x) % 4 * 8 < g.in_c;
 #pragma unroll
     for (int j = 0; j < ROWS; j++) {
-        const int row = all.row[j] + k.dy, column = all.column[j] + k.dx;
-        const bool inside =
-            c < g.in_c && row >= 0 && row < g.in_h && column >= 0 && column < g.in_w;
-        const int64_t at = all.sample + (int64_t(row) * g.in_w + column) * g.in_c + c;
-        simt::cp_async16(to + (int(threadIdx.x) / 4 + j * (THREADS / 4)) * PITCH +
-                             int(threadIdx.x) % 4 * 8,
-                         x + (inside ? at : 0), inside);
+        const bool inside = within && (all.inside[j] >> of.tap & 1); // else nothing is read
+        simt::cp_async16(to + j * (THREADS / 4) * PITCH, all.from + (all.at[j] + of.x), inside);
     }
 }
 template <int BN, int THREADS, bool TURNED>
-__device__ inline void copy_weights(bf16 *to, const gather &g, const task &t, const one_tap &k,
-                                    const bf16 *w, int c0) {
+__device__ inline void copy_weights(bf16 *to, const gather &g, const task &t,
+                                    const terms<TURNED> &of, const bf16 *w) {
     constexpr int CHUNKS = TURNED ? BN / 8 : DEPTH / 8, ROWS = TURNED ? DEPTH : BN;
-    constexpr int STEP = TURNED ? BN + 8 : PITCH;
+    constexpr int STEP = TURNED ? BN + 8 : PITCH, TOGETHER = THREADS / CHUNKS;
+    static_assert(ROWS % TOGETHER == 0, "every thread copies equally many chunks");
+    const int first = int(threadIdx.x) / CHUNKS, e = int(threadIdx.x) % CHUNKS * 8;
+    const int pitch = 9 * (TURNED ? g.out_c : g.in_c);
+    const int at = TURNED ? first * pitch + t.column + e : (t.column + first) * pitch + e;
 #pragma unroll
-    for (int i = int(threadIdx.x); i < ROWS * CHUNKS; i += THREADS) {
-        const int r = i / CHUNKS, e = i % CHUNKS * 8;
-        const int column = t.column + (TURNED ? e : r), term = c0 + (TURNED ? r : e);
+    for (int j = 0; j < ROWS / TOGETHER; j++) {
+        const int r = first + j * TOGETHER;
+        const int column = t.column + (TURNED ? e : r), term = of.c0 + (TURNED ? r : e);
         const bool inside = column < g.out_c && term < g.in_c;
-        const int64_t at = TURNED ? (int64_t(term) * 9 + k.index) * g.out_c + column
-                                  : (int64_t(column) * 9 + k.index) * g.in_c + term;
-        simt::cp_async16(to + r * STEP + e, w + (inside ? at : 0), inside);
+        simt::cp_async16(to + r * STEP + e, w + (at + j * TOGETHER * pitch + of.w), inside);
     }
 }
 
 // --- products ------------------------------------------------------------------------------------
-// the products of two pairs of bf16
-SIMT_DEVICE uint32_t times(uint32_t a, uint32_t b) {
-    __nv_bfloat162 left, right;
-    memcpy(&left, &a, sizeof a);
-    memcpy(&right, &b, sizeof b);
-    left = __hmul2(left, right);
-    memcpy(&a, &left, sizeof a);
-    return a;
+// two neighbouring styles, as a fragment of mma holds them; at: of an even channel
+SIMT_DEVICE uint32_t style_pair(const bf16 *at) {
+    uint32_t pair;
+    memcpy(&pair, __builtin_assume_aligned(at, sizeof pair), sizeof pair);
+    return pair;
 }
 // Loads the B fragments of a warp's 8 * FN columns; b points to the first column of the first of 16
 // terms.
@@ -115,14 +139,13 @@ __device__ inline void multiply_stage(float (&acc)[WM / 16][WN / 8][4], const bf
         uint32_t fb[WN / 8][2], s[2] = {};
         load_b<WN / 8, TURNED>(fb, b + (TURNED ? kk * stride : kk), stride);
         if (!TURNED)
-            for (int k = 0; k < 2; k++)
-                memcpy(&s[k], style + kk + k * 8 + lane % 4 * 2, sizeof s[k]);
+            for (int k = 0; k < 2; k++) s[k] = style_pair(style + kk + k * 8 + lane % 4 * 2);
 #pragma unroll
         for (int i = 0; i < WM / 16; i++) {
             uint32_t fa[4];
             tile::load_a(fa, a + i * 16 * PITCH + kk, PITCH);
             if (!TURNED)
-                for (int k = 0; k < 4; k++) fa[k] = times(fa[k], s[k / 2]);
+                for (int k = 0; k < 4; k++) fa[k] = simt::mul_bf16x2(fa[k], s[k / 2]);
 #pragma unroll
             for (int j = 0; j < WN / 8; j++) simt::mma_m16n8k16(acc[i][j], fa, fb[j]);
         }
@@ -143,8 +166,8 @@ __device__ inline void stage_results(float *to, const float (&acc)[WM / 16][WN /
 
 // TURNED: the data gradient, which has no style
 template <int BM, int BN, int WM, int WN, bool TURNED, class F>
-SIMT_KERNEL((BM / WM * (BN / WN) * 32), tile_product, gather g, const bf16 *x, const float *style,
-            const bf16 *w, F f, float *sums) {
+SIMT_KERNEL((BM / WM * (BN / WN) * 32, 2), tile_product, gather g, const bf16 *x,
+            const float *style, const bf16 *w, F f, float *sums) {
     constexpr int THREADS = BM / WM * (BN / WN) * 32;
     typedef tile_memory<BM, BN, TURNED> M;
     SIMT_DYNAMIC_SHARED(bf16, shared);
@@ -152,31 +175,35 @@ SIMT_KERNEL((BM / WM * (BN / WN) * 32), tile_product, gather g, const bf16 *x, c
     bf16 *styles = shared + STAGES * (M::A + M::B);
     const task t = task_of(g, BM, BN);
     const one_phase &ph = g.phase[t.phase];
-    const auto rows = rows_of_pixels<BM, THREADS>(g, t);
+    const auto rows = rows_of_pixels<BM, THREADS>(g, t, x);
     const int chunks = (g.in_c + DEPTH - 1) / DEPTH, steps = ph.taps * chunks;
     const int begin = steps * t.split / g.splits, end = steps * (t.split + 1) / g.splits;
-    const auto load = [&](int step) {
+    int c0 = begin % chunks * DEPTH;
+    terms<TURNED> next = terms_at<TURNED>(g, ph, begin / chunks, c0);
+    const auto load = [&](int step, int stage) {
         if (step < end) {
-            const int s = step % STAGES, c0 = step % chunks * DEPTH;
-            const one_tap &k = ph.tap[step / chunks];
-            copy_pixels<THREADS>(stage_a + s * M::A, g, rows, k, x, c0);
-            copy_weights<BN, THREADS, TURNED>(stage_b + s * M::B, g, t, k, w, c0);
+            copy_pixels<THREADS>(stage_a + stage * M::A, g, rows, next);
+            copy_weights<BN, THREADS, TURNED>(stage_b + stage * M::B, g, t, next, w);
+            advance(next, g, ph);
         }
         simt::cp_async_commit(); // also where nothing was copied: the waits count groups
     };
-    for (int s = 0; s < STAGES - 1; s++) load(begin + s);
+    for (int s = 0; s < STAGES - 1; s++) load(begin + s, s);
     for (int c = int(threadIdx.x); !TURNED && c < chunks * DEPTH; c += THREADS)
         chl::set(styles + c, c < g.in_c ? style[int64_t(t.n) * g.in_c + c] : 0.0f);
     const int warp = int(threadIdx.x) / 32, wm = warp % (BM / WM) * WM, wn = warp / (BM / WM) * WN;
     constexpr int STEP_B = TURNED ? BN + 8 : PITCH;
     float acc[WM / 16][WN / 8][4] = {};
-    for (int step = begin; step < end; step++) {
+    for (int step = begin, stage = 0, last = STAGES - 1; step < end; step++) {
         simt::cp_async_wait<STAGES - 2>();
         __syncthreads();
-        load(step + STAGES - 1);
-        multiply_stage<WM, WN, TURNED>(acc, stage_a + step % STAGES * M::A + wm * PITCH,
-                                       stage_b + step % STAGES * M::B + wn * (TURNED ? 1 : STEP_B),
-                                       STEP_B, styles + step % chunks * DEPTH);
+        load(step + STAGES - 1, last); // the previous step's stage
+        multiply_stage<WM, WN, TURNED>(acc, stage_a + stage * M::A + wm * PITCH,
+                                       stage_b + stage * M::B + wn * (TURNED ? 1 : STEP_B), STEP_B,
+                                       styles + c0);
+        last = stage;
+        stage = stage < STAGES - 1 ? stage + 1 : 0;
+        c0 = c0 + DEPTH < g.in_c ? c0 + DEPTH : 0;
     }
     simt::cp_async_wait<0>();
     __syncthreads();

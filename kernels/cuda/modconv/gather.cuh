@@ -75,6 +75,12 @@ inline void lay_tiles(gather &g, int bm, int bn) {
     }
     g.column_tiles = (g.out_c + bn - 1) / bn;
 }
+// Whether offsets within a sample and within the weights fit into 32 bits, with a tap's shift added.
+// Only plain.cuh computes other gathers.
+inline bool has_short_offsets(const gather &g) {
+    return int64_t(g.in_h) * g.in_w * g.in_c <= INT32_MAX / 2 &&
+           int64_t(9) * g.in_c * g.out_c <= INT32_MAX / 2;
+}
 inline int64_t result_count(const gather &g) {
     return int64_t(g.n) * g.out_h * g.out_w * g.out_c;
 }
@@ -85,14 +91,15 @@ struct task {
     int phase, pixel;           // pixel: the tile's first one of its phase
 };
 __device__ inline task task_of(const gather &g, int bm, int bn) {
-    int64_t at = blockIdx.x;
+    const unsigned columns = unsigned(g.column_tiles), tiles = unsigned(g.tiles), n = unsigned(g.n);
+    unsigned at = blockIdx.x;
     task t;
-    t.column = int(at % g.column_tiles) * bn; // neighbouring blocks read the same pixels
-    at /= g.column_tiles;
-    t.tile = int(at % g.tiles);
-    at /= g.tiles;
-    t.n = int(at % g.n);
-    t.split = int(at / g.n);
+    t.column = int(at % columns) * bn; // neighbouring blocks read the same pixels
+    at /= columns;
+    t.tile = int(at % tiles);
+    at /= tiles;
+    t.n = int(at % n);
+    t.split = int(at / n);
     t.phase = 0;
     for (int p = 1; p < g.phases; p++)
         if (t.tile >= g.phase[p].first_tile) t.phase = p;

@@ -12,7 +12,7 @@
 // Where the style multiplies, for 64 terms of a 128 x 128 tile: 8 wgmma of 64 cycles take 512
 // cycles, while shared memory delivers 128 bytes a cycle. wgmma reads B 8 times, 256 cycles, and A
 // once, 128.
-//   - registers: ldmatrix reads A instead, 128 cycles, and 4 __hmul2 for each wgmma: 384 < 512
+//   - registers: ldmatrix reads A instead, 128 cycles, and 4 mul_bf16x2 for each wgmma: 384 < 512
 //   - a pass over A or over B in shared memory: 128 more to read and 128 to write: 640 > 512
 // Scaling B would also round products at another place than the other paths do. Hence registers.
 // The data gradient has no style here and leaves A in shared memory.
@@ -116,9 +116,8 @@ __device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned 
         const int chunk = (kk * 2 + lane / 16) ^ row % 8; // the chunk's place after the swizzle
         simt::ldmatrix(fa[kk], a + row * 128 + chunk * 16);
         uint32_t s[2];
-        for (int k = 0; k < 2; k++)
-            memcpy(&s[k], style + kk * 16 + k * 8 + lane % 4 * 2, sizeof s[k]);
-        for (int k = 0; k < 4; k++) fa[kk][k] = times(fa[kk][k], s[k / 2]);
+        for (int k = 0; k < 2; k++) s[k] = style_pair(style + kk * 16 + k * 8 + lane % 4 * 2);
+        for (int k = 0; k < 4; k++) fa[kk][k] = simt::mul_bf16x2(fa[kk][k], s[k / 2]);
     }
     simt::wgmma_fence(fa);
 #pragma unroll
@@ -202,6 +201,9 @@ SIMT_KERNEL((BOX_THREADS, 2), box_kernel, const __grid_constant__ box_maps maps,
 }
 
 // --- tensor maps and launch ----------------------------------------------------------------------
+inline bool on_boxes(tile_kind kind) {
+    return kind == WIDE_BOXES || kind == TALL_BOXES;
+}
 inline int map_pixels(simt::tensor_map *map, const gather &g, const bf16 *x, int top, int left) {
     const uint64_t c = uint64_t(g.in_c), w = uint64_t(g.in_w), h = uint64_t(g.in_h);
     const uint64_t step = uint64_t(g.step), y0 = uint64_t(top), x0 = uint64_t(left);
@@ -212,7 +214,8 @@ inline int map_pixels(simt::tensor_map *map, const gather &g, const bf16 *x, int
     return simt::make_tensor_map(map, x + (y0 * w + x0) * c, 4, size, pitch, box, true);
 }
 inline int make_maps(box_maps *maps, const gather &g, const bf16 *x, const bf16 *w, bool turned,
-                     int bn) {
+                     tile_kind kind) {
+    const int bn = kind == WIDE_BOXES ? 128 : 64;
     const int in = turned ? g.out_c : g.in_c, out = turned ? g.in_c : g.out_c;
     const uint64_t size[2] = {9 * uint64_t(in), uint64_t(out)}, pitch[1] = {18 * uint64_t(in)};
     const uint32_t box[2] = {64, turned ? 64 : uint32_t(bn)};
@@ -222,28 +225,35 @@ inline int make_maps(box_maps *maps, const gather &g, const bf16 *x, const bf16 
     return error;
 }
 template <int BN, class F>
-chl_kernel_status launch_boxes(const chl_call *call, const gather &g, const bf16 *x,
-                               const float *style, const bf16 *w, const F &f, float *sums) {
+chl_kernel_status launch_boxes(const chl_call *call, const gather &g, const box_maps &maps,
+                               const float *style, const F &f, float *sums) {
     typedef box_memory<BN> M;
-    box_maps maps = {};
-    int error = make_maps(&maps, g, x, w, !style, BN);
     const simt::shape shape = {dim3(blocks_of(g)), dim3(BOX_THREADS),
                                size_t(M::STAGES) * M::STAGE + size_t(g.in_c) * sizeof(bf16), 90};
+    int error = 0;
     if constexpr (F::FORWARD)
-        if (style && !error)
+        if (style)
             error = simt::launch(box_kernel<BN, false, F>, shape, call->stream, maps, g, style, f,
                                  sums);
     if constexpr (F::BACKWARD)
-        if (!style && !error)
+        if (!style)
             error =
                 simt::launch(box_kernel<BN, true, F>, shape, call->stream, maps, g, style, f, sums);
     return chl::status(error);
 }
 template <class F>
-chl_kernel_status run_boxes(const chl_call *call, tile_kind kind, const gather &g, const bf16 *x,
-                            const float *style, const bf16 *w, const F &f, float *sums) {
-    return kind == WIDE_BOXES ? launch_boxes<128>(call, g, x, style, w, f, sums)
-                              : launch_boxes<64>(call, g, x, style, w, f, sums);
+chl_kernel_status run_boxes(const chl_call *call, tile_kind kind, const gather &g,
+                            const box_maps &maps, const float *style, const F &f, float *sums) {
+    return kind == WIDE_BOXES ? launch_boxes<128>(call, g, maps, style, f, sums)
+                              : launch_boxes<64>(call, g, maps, style, f, sums);
+}
+// Ampere's tile in place of a box, where the driver cannot encode a tensor map. It has as many
+// channels, and a sample has no more of these tiles than of boxes: parts, workspace and epilogue
+// stay as they are.
+inline tile_kind tiles_instead(gather &g, tile_kind boxes) {
+    g.box_h = g.box_w = 0;
+    lay_tiles(g, BOX, boxes == WIDE_BOXES ? 128 : 64);
+    return boxes == WIDE_BOXES ? WIDE : TALL;
 }
 
 // --- the choice of this path and its tile, by the shape alone ------------------------------------

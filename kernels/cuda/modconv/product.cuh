@@ -22,7 +22,7 @@ template <class Space> size_t space_of(const chl_call *call) {
 
 // --- the kernel, and memory for parts and for sums over pixels -----------------------------------
 template <class T> tile_kind lay(gather &g) {
-    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0) {
+    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0 && has_short_offsets(g)) {
         const tile_kind kind = lay_hopper_tiles(g);
         return kind == PLAIN_TILES ? lay_tensor_tiles(g) : kind;
     }
@@ -55,12 +55,11 @@ struct operands {
 };
 template <class T, class F>
 chl_kernel_status one_product(const chl_call *call, tile_kind kind, const gather &g,
-                              const operands &from, const F &f, float *sums) {
+                              const operands &from, const box_maps &maps, const F &f, float *sums) {
     const T *x = static_cast<const T *>(from.x);
     if constexpr (sizeof(T) == 2) {
         const T *packed = static_cast<const T *>(from.packed);
-        if (kind == WIDE_BOXES || kind == TALL_BOXES)
-            return run_boxes(call, kind, g, x, from.style, packed, f, sums);
+        if (on_boxes(kind)) return run_boxes(call, kind, g, maps, from.style, f, sums);
         if (kind != PLAIN_TILES) return run_tiles(call, kind, g, x, from.style, packed, f, sums);
     }
     const int64_t taps = 9, in = from.turned ? g.out_c : g.in_c;
@@ -79,16 +78,22 @@ chl_kernel_status finish_sums(const chl_call *call, const gather &g, const float
 template <class T, class F>
 chl_kernel_status product(const chl_call *call, gather g, const operands &from, const F &f,
                           const product_space<T> &buffers) {
-    const tile_kind kind = lay<T>(g);
+    tile_kind kind = lay<T>(g);
+    box_maps maps = {};
+    if constexpr (sizeof(T) == 2)
+        if (on_boxes(kind) && make_maps(&maps, g, static_cast<const T *>(from.x),
+                                        static_cast<const T *>(from.packed), from.turned, kind))
+            kind = tiles_instead(g, kind);
     chl_kernel_status status;
     if (g.splits > 1) {
-        status = one_product<T>(call, kind, g, from, keep_result<float>{buffers.parts}, nullptr);
+        status =
+            one_product<T>(call, kind, g, from, maps, keep_result<float>{buffers.parts}, nullptr);
         if (status != CHL_KERNEL_OK) return status;
         return chl::columns<T>(call, results_of(g),
                                from_parts<F>{f, buffers.parts, result_count(g), g.splits},
                                buffers.sums);
     }
-    status = one_product<T>(call, kind, g, from, f, buffers.sums);
+    status = one_product<T>(call, kind, g, from, maps, f, buffers.sums);
     return status == CHL_KERNEL_OK ? finish_sums(call, g, buffers.sums, f) : status;
 }
 } // namespace modconv

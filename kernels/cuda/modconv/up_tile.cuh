@@ -14,33 +14,6 @@
 namespace modconv {
 constexpr int UP_THREADS = 256;
 
-// Filters a column of `rows` pixels, eight channels each. read(row, l, v) gives input row `row` at
-// the l-th of the four columns that the filter covers; write(row, v) receives result row `row`,
-// computed from input rows `row` to `row + 3`.
-template <class Read, class Write>
-__device__ inline void filter_column(int rows, const Read &read, const Write &write) {
-    constexpr float weight[4] = {0.25f, 0.75f, 0.75f, 0.25f};
-    float window[3][8] = {}; // the last three rows, already filtered horizontally
-    for (int row = 0; row < rows + 3; row++) {
-        float sum[8] = {};
-#pragma unroll
-        for (int l = 0; l < 4; l++) {
-            float v[8] = {};
-            read(row, l, v);
-            for (int e = 0; e < 8; e++) sum[e] += weight[l] * v[e];
-        }
-        float out[8];
-        for (int e = 0; e < 8; e++) {
-            out[e] = weight[0] * window[0][e] + weight[1] * window[1][e] +
-                     weight[2] * window[2][e] + weight[3] * sum[e];
-            window[0][e] = window[1][e];
-            window[1][e] = window[2][e];
-            window[2][e] = sum[e];
-        }
-        if (row >= 3) write(row - 3, out);
-    }
-}
-
 // --- forward -------------------------------------------------------------------------------------
 // sizes of a tile in pixels of y, of t and of x; maxima of the channels
 constexpr int UP_H = 16, UP_W = 32, T_H = UP_H + 3, T_W = UP_W + 3;
@@ -101,12 +74,11 @@ __device__ inline void phase_pixels(bf16 *t, const one_phase &ph, int first, con
         for (int c = 0; c < terms; c += 16) {
             uint32_t fb[UP_OUT / 8][2], s[2];
             load_b<UP_OUT / 8, false>(fb, w + tap.index * UP_OUT * pitch + c, pitch);
-            for (int h = 0; h < 2; h++)
-                memcpy(&s[h], style + c + h * 8 + lane % 4 * 2, sizeof s[h]);
+            for (int h = 0; h < 2; h++) s[h] = style_pair(style + c + h * 8 + lane % 4 * 2);
             for (int i = 0; i < 2; i++) {
                 uint32_t fa[4];
                 simt::ldmatrix(fa, a[i] + shift + c);
-                for (int h = 0; h < 4; h++) fa[h] = times(fa[h], s[h / 2]);
+                for (int h = 0; h < 4; h++) fa[h] = simt::mul_bf16x2(fa[h], s[h / 2]);
                 for (int j = 0; j < UP_OUT / 8; j++) simt::mma_m16n8k16(acc[i][j], fa, fb[j]);
             }
         }
@@ -154,7 +126,7 @@ SIMT_KERNEL((UP_THREADS), up_tile_kernel, gather g, const bf16 *x, const float *
     if (chunk * 8 >= g.out_c || task.x0 + column >= 2 * g.in_w) return;
     float keep[F::KEEP > 0 ? F::KEEP : 1][8], none[1][8];
     f.template start<8>(task.n, chunk * 8, keep);
-    filter_column(
+    filter_column<8>(
         strip,
         [&](int row, int l, float(&v)[8]) {
             chl::load(t + t_chunk(top + row, column + l, chunk), v);
@@ -207,7 +179,7 @@ __device__ inline void filter_gradient(bf16 *dt, const gather &g, const in_box &
         const int c = i % (DEPTH / 8) * 8, column = i / (DEPTH / 8) % DT_W;
         const int top = i / (DEPTH / 8) / DT_W * STRIP;
         const int y0 = 2 * box.top + top - 2, x0 = 2 * box.left + column - 2;
-        filter_column(
+        filter_column<8>(
             top ? DT_H - STRIP : STRIP,
             [&](int row, int l, float(&v)[8]) {
                 const int y = y0 + row, x = x0 + l;
@@ -251,7 +223,7 @@ SIMT_KERNEL((UP_THREADS), up_dx_tile_kernel, gather g, const bf16 *from, const b
     for (int c0 = 0; c0 < g.in_c; c0 += DEPTH) {
         for (int tap = 0; tap < 9; tap++)
             copy_weights<DX_OUT, UP_THREADS, true>(weights + tap * DEPTH * DX_STEP, g, t,
-                                                   g.phase[0].tap[tap], w, c0);
+                                                   terms_at<true>(g, g.phase[0], tap, c0), w);
         simt::cp_async_commit();
         filter_gradient(dt, g, box, t.n, from, c0);
         simt::cp_async_wait<0>();
@@ -269,7 +241,8 @@ static_assert(DX_H * DX_W * (DX_OUT + 4) * sizeof(float) <= UP_DX_BYTES, "result
 
 // g is up_dx_gather's. Returns false where this path does not take the shape.
 inline bool lay_up_dx_tiles(gather &g) {
-    if (g.in_c % 8 || g.out_c % 8 || g.out_c > 2 * DX_OUT || UP_DX_BYTES > chl::gpu.shared)
+    if (g.in_c % 8 || g.out_c % 8 || g.out_c > 2 * DX_OUT || UP_DX_BYTES > chl::gpu.shared ||
+        !has_short_offsets(g))
         return false;
     gather to = g;
     to.box_h = DX_H;

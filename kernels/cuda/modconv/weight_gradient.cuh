@@ -18,6 +18,11 @@ struct correlation {
     int g_step, g_tap, x_tap, x_shift;
     int in_c, out_c, parts;
 };
+// whether offsets within a sample of g and of x fit into 32 bits
+inline bool has_short_offsets(const correlation &z) {
+    return int64_t(z.g_h) * z.g_w * z.out_c <= INT32_MAX &&
+           int64_t(z.x_h) * z.x_w * z.in_c <= INT32_MAX;
+}
 inline correlation correlation_of(const chl_conv_attributes &a) {
     if (a.up) return {a.n, a.h, a.w, 2 * a.h + 1, 2 * a.w + 1, a.h, a.w, 2, 1, 0, 0, a.i, a.o, 1};
     return {a.n, a.h, a.w, a.h, a.w, a.h, a.w, 1, 0, 1, 1, a.i, a.o, 1};
@@ -87,15 +92,75 @@ chl_kernel_status run_plain_correlation(const chl_call *call, const correlation 
 // --- bf16 on tensor cores, 32 pixels at a time ---------------------------------------------------
 constexpr int DW = 64, DW_THREADS = 128, DW_PITCH = DW + 8;
 
-// Copies 64 channels of 32 pixels of g and of x, from pixel p0 of sample n on.
-__device__ inline void copy_pair(bf16 *tg, bf16 *tx, const correlation &z, int64_t n, int p0,
-                                 int tap, const bf16 *g, const bf16 *x, int o0, int i0) {
-    for (int i = int(threadIdx.x); i < DEPTH * (DW / 8); i += DW_THREADS) {
-        const int r = i / (DW / 8), c = i % (DW / 8) * 8;
-        const pixel_pair at = pair_of(z, n, p0 + r, tap);
-        const bool has_g = at.g >= 0 && o0 + c < z.out_c, has_x = at.x >= 0 && i0 + c < z.in_c;
-        simt::cp_async16(tg + r * DW_PITCH + c, g + (has_g ? at.g + o0 + c : 0), has_g);
-        simt::cp_async16(tx + r * DW_PITCH + c, x + (has_x ? at.x + i0 + c : 0), has_x);
+// What a thread copies: 8 channels of two pixels of g and of x, 16 pixels apart, 32 pixels further in
+// every step. Offsets within a sample are 32 bits, and no step divides.
+struct pair_rows {
+    static constexpr int ROWS = DEPTH * (DW / 8) / DW_THREADS, APART = DEPTH / ROWS;
+    const bf16 *g, *x;                       // the sample, at this thread's channels
+    bool has_g, has_x;                       // whether those channels exist
+    int p0;                                  // the step's first pixel
+    int row[ROWS], column[ROWS];             // of the sum's pixels
+    int first_row[ROWS], first_column[ROWS]; // where a sample begins
+};
+__device__ inline pair_rows pair_rows_of(const correlation &z, const bf16 *g, const bf16 *x, int o0,
+                                         int i0, int64_t n, int p0) {
+    const int c = int(threadIdx.x) % (DW / 8) * 8;
+    pair_rows at;
+    at.has_g = o0 + c < z.out_c;
+    at.has_x = i0 + c < z.in_c;
+    at.g = g + n * z.g_h * z.g_w * z.out_c + (at.has_g ? o0 + c : 0);
+    at.x = x + n * z.x_h * z.x_w * z.in_c + (at.has_x ? i0 + c : 0);
+    at.p0 = p0;
+#pragma unroll
+    for (int j = 0; j < pair_rows::ROWS; j++) {
+        const int pixel = int(threadIdx.x) / (DW / 8) + j * pair_rows::APART;
+        at.first_row[j] = pixel / z.w;
+        at.first_column[j] = pixel % z.w;
+        at.row[j] = (p0 + pixel) / z.w;
+        at.column[j] = (p0 + pixel) % z.w;
+    }
+    return at;
+}
+__device__ inline void copy_pair(bf16 *tg, bf16 *tx, const correlation &z, const pair_rows &of,
+                                 int tap_y, int tap_x) {
+    const int to = int(threadIdx.x) / (DW / 8) * DW_PITCH + int(threadIdx.x) % (DW / 8) * 8;
+#pragma unroll
+    for (int j = 0; j < pair_rows::ROWS; j++) {
+        const int y = of.row[j] + z.x_tap * tap_y - z.x_shift;
+        const int x = of.column[j] + z.x_tap * tap_x - z.x_shift;
+        const int g_row = of.row[j] * z.g_step + z.g_tap * tap_y;
+        const int g_column = of.column[j] * z.g_step + z.g_tap * tap_x;
+        const bool meet =
+            of.row[j] < z.h && unsigned(y) < unsigned(z.x_h) && unsigned(x) < unsigned(z.x_w);
+        const bool has_g = meet && of.has_g, has_x = meet && of.has_x;
+        simt::cp_async16(tg + to + j * pair_rows::APART * DW_PITCH,
+                         of.g + (g_row * z.g_w + g_column) * z.out_c, has_g);
+        simt::cp_async16(tx + to + j * pair_rows::APART * DW_PITCH, of.x + (y * z.x_w + x) * z.in_c,
+                         has_x);
+    }
+}
+// Goes on by DEPTH pixels, that is `rows` rows and `columns` columns.
+__device__ inline void advance(pair_rows &at, const correlation &z, int rows, int columns) {
+    at.p0 += DEPTH;
+    if (at.p0 >= z.h * z.w) {
+        at.g += int64_t(z.g_h) * z.g_w * z.out_c;
+        at.x += int64_t(z.x_h) * z.x_w * z.in_c;
+        at.p0 = 0;
+#pragma unroll
+        for (int j = 0; j < pair_rows::ROWS; j++) {
+            at.row[j] = at.first_row[j];
+            at.column[j] = at.first_column[j];
+        }
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < pair_rows::ROWS; j++) {
+        at.row[j] += rows;
+        at.column[j] += columns;
+        if (at.column[j] >= z.w) {
+            at.column[j] -= z.w;
+            at.row[j]++;
+        }
     }
 }
 __device__ inline void multiply_pair(float (&acc)[2][4][4], const bf16 *tg, const bf16 *tx,
@@ -105,7 +170,7 @@ __device__ inline void multiply_pair(float (&acc)[2][4][4], const bf16 *tg, cons
         uint32_t fb[4][2];
         load_b<4, true>(fb, tx + kk * DW_PITCH, DW_PITCH);
         for (int j = 0; j < 4; j++)
-            for (int k = 0; k < 2; k++) fb[j][k] = times(fb[j][k], s[j]);
+            for (int k = 0; k < 2; k++) fb[j][k] = simt::mul_bf16x2(fb[j][k], s[j]);
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             uint32_t fa[4];
@@ -125,29 +190,43 @@ SIMT_KERNEL((DW_THREADS), tile_correlation, correlation z, const bf16 *g, const 
     const int tap = int(blockIdx.x) / (across * down) % 9;
     const int64_t part = blockIdx.x / (across * down * 9);
     // steps of 32 pixels, each within one sample
-    const int64_t chunks = (int64_t(z.h) * z.w + DEPTH - 1) / DEPTH, steps = z.n * chunks;
-    const int64_t begin = steps * part / z.parts, end = steps * (part + 1) / z.parts;
-    const auto load = [&](int64_t step) {
-        if (step < end)
-            copy_pair(tg[step % STAGES], tx[step % STAGES], z, step / chunks,
-                      int(step % chunks) * DEPTH, tap, g, x, o0, i0);
+    const int chunks = (z.h * z.w + DEPTH - 1) / DEPTH;
+    const int64_t steps = int64_t(z.n) * chunks, begin = steps * part / z.parts;
+    const int count = int(steps * (part + 1) / z.parts - begin);
+    const int64_t sample = begin / chunks;
+    int chunk = int(begin - sample * chunks);
+    const int rows = DEPTH / z.w, columns = DEPTH % z.w, tap_y = tap / 3, tap_x = tap % 3;
+    pair_rows next = pair_rows_of(z, g, x, o0, i0, sample, chunk * DEPTH);
+    const auto load = [&](int step, int stage) {
+        if (step < count) {
+            copy_pair(tg[stage], tx[stage], z, next, tap_y, tap_x);
+            advance(next, z, rows, columns);
+        }
         simt::cp_async_commit();
     };
-    for (int s = 0; s < STAGES - 1; s++) load(begin + s);
+    for (int s = 0; s < STAGES - 1; s++) load(s, s);
     const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
     const int wm = warp % 2 * 32, wn = warp / 2 * 32;
     float acc[2][4][4] = {};
-    for (int64_t step = begin; step < end; step++) {
-        uint32_t s[4];
-        for (int j = 0; j < 4; j++) { // all numbers of a lane's B fragment belong to one column
-            const int i = i0 + wn + j * 8 + lane / 4;
-            const float v = i < z.in_c ? style[step / chunks * z.in_c + i] : 0;
-            s[j] = tile::pack(v, v);
-        }
+    uint32_t s[4];
+    style += sample * z.in_c;
+    for (int step = 0, stage = 0, last = STAGES - 1; step < count; step++) {
+        if (step == 0 || chunk == 0) // all numbers of a lane's B fragment belong to one column
+            for (int j = 0; j < 4; j++) {
+                const int i = i0 + wn + j * 8 + lane / 4;
+                const float v = i < z.in_c ? style[i] : 0;
+                s[j] = tile::pack(v, v);
+            }
         simt::cp_async_wait<STAGES - 2>();
         __syncthreads();
-        load(step + STAGES - 1);
-        multiply_pair(acc, tg[step % STAGES] + wm, tx[step % STAGES] + wn, s);
+        load(step + STAGES - 1, last); // the previous step's stage
+        multiply_pair(acc, tg[stage] + wm, tx[stage] + wn, s);
+        last = stage;
+        stage = stage < STAGES - 1 ? stage + 1 : 0;
+        if (++chunk == chunks) {
+            chunk = 0;
+            style += z.in_c;
+        }
     }
     simt::cp_async_wait<0>();
     float *to = parts + (part * 9 + tap) * z.out_c * z.in_c;
@@ -173,7 +252,7 @@ template <class T>
 chl_kernel_status correlate(const chl_call *call, const correlation &z, const T *g, const T *x,
                             const float *style, float *parts) {
     if constexpr (sizeof(T) == 2)
-        if (z.in_c % 8 == 0 && z.out_c % 8 == 0)
+        if (z.in_c % 8 == 0 && z.out_c % 8 == 0 && has_short_offsets(z))
             return run_tile_correlation(call, z, g, x, style, parts);
     return run_plain_correlation(call, z, g, x, style, parts);
 }
