@@ -2,6 +2,8 @@
 // kernels/cuda/vendor.h. They spoil their workspace, as the real ones do.
 #include "cuda/lib/vendor.h"
 #include <cassert>
+#include <cmath>
+#include <cstdlib>
 #include <vector>
 
 namespace chl {
@@ -70,6 +72,39 @@ chl_kernel_status matmul(const chl_call *call, const matmul_shape &s, const matm
     assert(s.to == s.from || s.to == CHL_F32); // what the library has kernels for
     if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
     return status(simt::emu::queued(call->stream, [s, m] { return multiply(s, m); }));
+}
+
+int64_t transform_rows(int) { // so few that tests need several goes
+    return 24;
+}
+bool transform_taken(int, int) {
+    return !std::getenv("EMU_NO_CUFFT");
+}
+size_t transform_workspace(int, int) {
+    return WORKSPACE;
+}
+static int spectra(int points, int rows, float *from, float *to, void *workspace) {
+    std::memset(workspace, 0xff, WORKSPACE);
+    for (int row = 0; row < rows; row++)
+        for (int k = 0; k <= points / 2; k++) {
+            double re = 0, im = 0;
+            for (int n = 0; n < points; n++) {
+                const double turn = 2 * M_PI * double(int64_t(k) * n % points) / points;
+                re += double(from[row * points + n]) * std::cos(turn);
+                im -= double(from[row * points + n]) * std::sin(turn);
+            }
+            *to++ = float(re);
+            *to++ = float(im);
+        }
+    std::memset(from, 0xff, sizeof(float) * size_t(points) * size_t(rows)); // not kept
+    return 0;
+}
+chl_kernel_status transform(const chl_call *call, int points, int rows, float *from, void *to,
+                            void *workspace) {
+    if (simt::emu::settings().rehearse) return CHL_KERNEL_OK;
+    return status(simt::emu::queued(call->stream, [=] {
+        return spectra(points, rows, from, static_cast<float *>(to), workspace);
+    }));
 }
 
 bool convolution_taken(conv_pass, const chl_conv_attributes &a) {

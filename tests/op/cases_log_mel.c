@@ -23,6 +23,9 @@ SETTINGS(shallow, 64, 7, 5, false, false, 20);
 SETTINGS(smallest, 16, 3, 1, true, false, 80);
 SETTINGS(longest, 2048, 512, 128, true, false, 80);
 SETTINGS(block_wide, 1024, 256, 100, true, false, 80);
+SETTINGS(speech, 400, 160, 30, true, false, 80);
+SETTINGS(prime, 101, 37, 11, false, true, 80);
+SETTINGS(two, 2, 1, 1, true, false, 80);
 SETTINGS(long_absolute, 2048, 301, 150, false, true, 80);
 
 #define CASE(label_, settings_, clips, samples)                                                    \
@@ -42,6 +45,9 @@ static const op_case cases[] = {
     CASE("one of everything", smallest, 1, 1),
     CASE("the paper's sizes", longest, 1, 2600),
     CASE("1024 samples", block_wide, 1, 1300),
+    CASE("as many samples as a speech model's", speech, 2, 1700),
+    CASE("a prime number of samples", prime, 2, 700),
+    CASE("two samples", two, 1, 40),
     CASE("2048 samples at odd places, zero ends", long_absolute, 2, 4701),
 };
 OP_CASES(log_mel, cases)

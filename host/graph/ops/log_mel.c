@@ -5,14 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-static bool is_power_of_two(int32_t n) {
-    return n > 0 && (n & (n - 1)) == 0;
-}
-
 static chl_status infer_log_mel(chl_shapes *s) {
     int32_t fft = s->attr->mel.fft, hop = s->attr->mel.hop, bands = s->attr->mel.bands;
-    if (!is_power_of_two(fft) || fft < 16 || fft > 65536)
-        return chl_fail(CHL_ERR_SHAPE, "fft size %d is not a power of two from 16 to 65536", fft);
+    if (fft < 2 || fft > 65536)
+        return chl_fail(CHL_ERR_SHAPE, "fft size %d is not between 2 and 65536", fft);
     if (hop < 1 || bands < 1)
         return chl_fail(CHL_ERR_SHAPE, "hop %d and bands %d must be at least 1", hop, bands);
     if (s->in[0].rank != 2 || s->in[0].dim[0] < 1 || s->in[0].dim[1] < 1)
@@ -117,11 +113,10 @@ static void free_tables(mel_tables *t) {
 
 chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *settings) {
     if (wave == CHL_NONE) return CHL_NONE;
-    if (!is_power_of_two(settings->fft) || settings->fft < 16 || settings->fft > 65536 ||
-        settings->bands < 1 || settings->rate < 1 || settings->min_power <= 0 ||
-        settings->floor_db < 0)
+    if (settings->fft < 2 || settings->fft > 65536 || settings->bands < 1 || settings->rate < 1 ||
+        settings->min_power <= 0 || settings->floor_db < 0)
         return chl_graph_fail(g, CHL_ERR_ARGUMENT,
-                              "log_mel: fft %d (a power of two, 16 to 65536), bands %d, rate %d, "
+                              "log_mel: fft %d (2 to 65536), bands %d, rate %d, "
                               "min_power %g (above 0) or floor %g dB makes no sense",
                               settings->fft, settings->bands, settings->rate,
                               (double)settings->min_power, (double)settings->floor_db);

@@ -8,13 +8,15 @@
  *
  * The split leaves out its factor 1/2, so powers here are four times the true ones; the bands
  * divide by four. */
-#include "cpu/lib/fft.h"
+#include "cpu/lib/dft.h"
 #include <math.h>
 #include <omp.h>
 
 typedef struct mel_plan {
     const float *window, *filter;
+    const float *twiddle; /* [fft, 2] */
     const int32_t *range; /* [bands, 3]: first bin, bins, offset into filter */
+    bool halves; /* fft/2 complex points by `transform`; else all of them by chl_lane_dft */
     int fft, hop, bands, reflect, absolute;
     float floor_db, min_power;
     int64_t samples, frames, blocks; /* of one clip; a block is CHL_LANES frames */
@@ -41,7 +43,9 @@ static mel_plan plan_of(const chl_call *call) {
                      .floor_db = call->attr.mel.floor_db,
                      .min_power = call->attr.mel.min_power,
                      .samples = wave->dim[1],
-                     .transform = chl_lane_fft_of(call->attr.mel.fft / 2, call->in[2])};
+                     .twiddle = call->in[2]};
+    plan.halves = plan.fft >= 16 && (plan.fft & (plan.fft - 1)) == 0;
+    if (plan.halves) plan.transform = chl_lane_fft_of(plan.fft / 2, plan.twiddle);
     plan.frames = 1 + plan.samples / plan.hop;
     plan.blocks = (plan.frames + CHL_LANES - 1) / CHL_LANES;
     return plan;
@@ -53,11 +57,13 @@ static int64_t span_of(const mel_plan *plan) {
 
 /* Bytes of one thread's memory, in whole cache lines; places the parts where `space` is given. */
 static size_t lay_out(const mel_plan *plan, char *base, mel_space *space) {
-    size_t sizes[] = {(size_t)chl_lane_fft_elements(&plan->transform) * sizeof(chl_lane_complex),
-                      (size_t)chl_lane_fft_scratch(&plan->transform) * sizeof(chl_lane_complex),
-                      (size_t)(plan->fft / 2 + 1) * sizeof(chl_vec),
-                      (size_t)plan->bands * sizeof(chl_vec),
-                      ((size_t)span_of(plan) * sizeof(float) + 63) / 64 * 64};
+    const int64_t whole = plan->fft;
+    const int64_t elements = plan->halves ? chl_lane_fft_elements(&plan->transform) : whole;
+    const int64_t scratch = plan->halves ? chl_lane_fft_scratch(&plan->transform) : whole;
+    size_t sizes[] = {
+        (size_t)elements * sizeof(chl_lane_complex), (size_t)scratch * sizeof(chl_lane_complex),
+        (size_t)(plan->fft / 2 + 1) * sizeof(chl_vec), (size_t)plan->bands * sizeof(chl_vec),
+        ((size_t)span_of(plan) * sizeof(float) + 63) / 64 * 64};
     size_t at[5], total = 0;
     for (int i = 0; i < 5; i++) {
         at[i] = total;
@@ -173,6 +179,20 @@ static void split_power(const mel_plan *plan, const chl_lane_complex *spectrum, 
     }
 }
 
+/* The powers of 16 frames of any length, four times the true ones as split_power's. */
+static void whole_power(const mel_plan *plan, const float *samples, const mel_space *space) {
+    for (int n = 0; n < plan->fft; n++) {
+        chl_vec v = {0};
+        for (int lane = 0; lane < CHL_LANES; lane++) v[lane] = samples[lane * plan->hop + n];
+        space->spectrum[n].re = v * plan->window[n];
+        space->spectrum[n].im = chl_splat(0);
+    }
+    const chl_lane_complex *z =
+        chl_lane_dft(plan->fft, plan->twiddle, space->spectrum, space->scratch);
+    for (int k = 0; k <= plan->fft / 2; k++)
+        space->power[k] = 4 * (z[k].re * z[k].re + z[k].im * z[k].im);
+}
+
 /* 10 log10(x) for normal x > 0: exponent, then log of the mantissa m in [1/sqrt 2, sqrt 2) as
  * 2 atanh(s), s = (m-1)/(m+1); |s| < 0.172, so the first term left out is below 1e-9. */
 static inline chl_vec decibels(chl_vec x) {
@@ -198,9 +218,14 @@ static inline chl_vec min_keep_nan(chl_vec a, chl_vec b) {
 /* Levels of one block in dB; returns the loudest of the frames that exist. */
 static float block_levels(const mel_plan *plan, const float *wave, int64_t block,
                           const mel_space *space) {
-    frame(plan, block_samples(plan, wave, block, space->span), space->spectrum);
-    chl_lane_fft_run(&plan->transform, space->spectrum, space->scratch);
-    split_power(plan, space->spectrum, space->power);
+    const float *samples = block_samples(plan, wave, block, space->span);
+    if (plan->halves) {
+        frame(plan, samples, space->spectrum);
+        chl_lane_fft_run(&plan->transform, space->spectrum, space->scratch);
+        split_power(plan, space->spectrum, space->power);
+    } else {
+        whole_power(plan, samples, space);
+    }
     chl_vec loudest = chl_splat(-INFINITY);
     for (int band = 0; band < plan->bands; band++) {
         const int32_t *range = plan->range + 3 * band;

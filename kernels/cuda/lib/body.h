@@ -48,7 +48,7 @@ typedef __nv_bfloat16 bf16;
 
 // What the vendor's libraries keep for one opened device: made at the first use, gone with it.
 struct vendor_libraries {
-    std::shared_ptr<void> products, convolutions;
+    std::shared_ptr<void> products, convolutions, transforms;
 };
 // Limits of the GPU that choose a kernel. A copy for each thread, of the device that it bound last
 // (chl_device_bind): a process may open GPUs of different kinds.

@@ -1,6 +1,6 @@
-// What the vendor's libraries do for us: dense matrix products (cuBLASLt) and plain convolutions
-// (cuDNN); the Fourier transform is our own, inside log_mel.cu, which says why. This is the only
-// door: bodies in vendor_cublas.cu and vendor_cudnn.cu, naive ones with the same layouts for the
+// What the vendor's libraries do for us: dense matrix products (cuBLASLt), plain convolutions (cuDNN)
+// and Fourier transforms of lengths that log_mel.cu does not compute itself (cuFFT). This is the only
+// door: bodies in vendor_cublas.cu, vendor_cudnn.cu and vendor_cufft.cu, naive ones with the same layouts for the
 // emulated GPU in tests/emu/vendor_emu.cpp. Which algorithm runs is told by shape and alignment,
 // never by a timing: a resumed run must compute bit-identical results.
 #pragma once
@@ -34,6 +34,14 @@ bool convolution_taken(conv_pass pass, const chl_conv_attributes &a);
 size_t convolution_workspace(conv_pass pass, const chl_conv_attributes &a);
 chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *from,
                               const void *filter, float beta, void *to, void *workspace);
+
+// The spectra [rows, points/2 + 1] (complex, not scaled) of `rows` real rows [rows, points], which
+// are not kept. Where transform_taken says no (no library), nothing else computes them.
+int64_t transform_rows(int points); // as many as should be given at once
+bool transform_taken(int points, int rows);
+size_t transform_workspace(int points, int rows);
+chl_kernel_status transform(const chl_call *call, int points, int rows, float *from, void *to,
+                            void *workspace);
 
 // Whether cuDNN's NHWC kernels want this shape: channels fill 16 bytes, and it is not a matrix
 // product in disguise (1x1, or patches side by side).

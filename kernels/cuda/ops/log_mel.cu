@@ -7,10 +7,12 @@
 // element of the picture, which a reference that is the clip's own maximum reads and writes once
 // more. 2.5 fft log2 fft + 5 fft FLOPs a frame. Frames of 2048 samples, a warp each, issue some 2000
 // instructions a frame (sm_90a: 1450 transform and power, 330 the bands), 500 cycles, which is the
-// bound: 0.7 ms for 384 clips of ten seconds on 132 multiprocessors. Not cuFFT: its transforms begin and end in memory, so frames, spectra
-// and powers of ten seconds would move 40 MB instead of 2.
+// bound: 0.7 ms for 384 clips of ten seconds on 132 multiprocessors. Not cuFFT: its transforms begin
+// and end in memory, so frames, spectra and powers of ten seconds would move 40 MB instead of 2. It
+// computes the lengths that are no power of two from 16 to 16384.
 #include "cuda/lib/fft_warp.cuh"
 #include "cuda/lib/log_sum.cuh"
+#include "cuda/lib/vendor.h"
 
 namespace {
 using chl::complex;
@@ -111,16 +113,17 @@ template <int SIZE> __device__ inline float loudest_of(const float *loudest, int
     return chl::block_max<SIZE>(max_level);
 }
 
-// The end of both kernels: a block's loudest level, or its part of the picture.
+// The end of all kernels: a block's loudest level, or its part of the picture.
 template <int SIZE>
-__device__ inline void finish_block(const mel_plan &p, const float *level, float loudest) {
+__device__ inline void finish_block(const mel_plan &p, unsigned block, const float *level,
+                                    float loudest) {
     const unsigned blocks = unsigned(p.blocks); // 64-bit divisions are slow
-    const int64_t clip = blockIdx.x / blocks, first = blockIdx.x % blocks * FRAMES;
+    const int64_t clip = block / blocks, first = block % blocks * FRAMES;
     const int count = int(p.frames - first < FRAMES ? p.frames - first : FRAMES);
     const float reference =
         p.reference ? loudest_of<SIZE>(p.reference + clip * p.blocks, p.blocks) : 0;
     loudest = chl::block_max<SIZE>(loudest); // and all levels are written
-    if (threadIdx.x == 0 && p.loudest) p.loudest[blockIdx.x] = loudest;
+    if (threadIdx.x == 0 && p.loudest) p.loudest[block] = loudest;
     if (!p.mel) return;
     static_assert(SIZE % FRAMES == 0, "a thread keeps its frame");
     const int frame = int(threadIdx.x) % FRAMES;
@@ -164,7 +167,7 @@ SIMT_KERNEL((THREADS), frames_to_levels, mel_plan p) {
         // the next frame's transform begins in `from`, which no thread reads any more
         loudest = max_keep_nan(loudest, band_levels(p, power, level + f));
     }
-    finish_block<THREADS>(p, level, loudest);
+    finish_block<THREADS>(p, blockIdx.x, level, loudest);
 }
 
 // --- 2048 samples: a frame per warp --------------------------------------------------------------
@@ -256,7 +259,41 @@ SIMT_KERNEL((WARP_THREADS, 2), frames_of_2048, mel_plan p) {
         chl::warp_power(v, p.twiddle, &own->re);
     }
     __syncthreads();
-    finish_block<WARP_THREADS>(p, level, bands_of_frames(p, &shared->re, count, level));
+    finish_block<WARP_THREADS>(p, blockIdx.x, level, bands_of_frames(p, &shared->re, count, level));
+}
+
+// --- other lengths: by way of cuFFT, some blocks of frames at a time -----------------------------
+// Windowed frames of the blocks from `first` on -> rows [blocks FRAMES, fft]; a thread per number.
+SIMT_KERNEL((THREADS), lay_rows, mel_plan p, unsigned first, unsigned end, float *rows) {
+    const int64_t at = int64_t(blockIdx.x) * THREADS + threadIdx.x, row = at / p.fft;
+    const unsigned block = first + unsigned(row / FRAMES);
+    if (block >= end) return;
+    const int64_t clip = block / p.blocks, frame = block % p.blocks * FRAMES + row % FRAMES;
+    const int n = int(at - row * p.fft);
+    const int64_t from = padded_index(p, frame * p.hop - p.fft / 2 + n);
+    const float v = from < 0 || frame >= p.frames ? 0 : p.wave[clip * p.samples + from];
+    rows[at] = v * p.window[n];
+}
+// A block's spectra [FRAMES, fft/2 + 1] -> levels; its powers go to `rows`.
+SIMT_KERNEL((THREADS), spectra_to_levels, mel_plan p, unsigned first, const complex *spectra,
+            float *rows) {
+    SIMT_DYNAMIC_SHARED(float, level);
+    const int bins = p.fft / 2 + 1;
+    const unsigned block = first + blockIdx.x;
+    const int64_t begin = int64_t(block % unsigned(p.blocks)) * FRAMES;
+    const int count = int(p.frames - begin < FRAMES ? p.frames - begin : FRAMES);
+    float loudest = -INFINITY;
+    for (int f = 0; f < count; f++) {
+        const int64_t row = int64_t(blockIdx.x) * FRAMES + f;
+        float *power = rows + row * p.fft;
+        for (int k = int(threadIdx.x); k < bins; k += THREADS) {
+            const complex z = spectra[row * bins + k];
+            power[k] = 4 * (z.re * z.re + z.im * z.im);
+        }
+        __syncthreads();
+        loudest = max_keep_nan(loudest, band_levels(p, power, level + f));
+    }
+    finish_block<THREADS>(p, block, level, loudest);
 }
 
 // Converts levels to shades in place, with `chunks` blocks per clip.
@@ -291,12 +328,60 @@ mel_plan plan_of(const chl_call *call) {
     p.add = chl::adds(call, 0);
     return p;
 }
+bool own_transform(int fft) { // by the kernels above
+    return fft >= 16 && fft <= MAX_FFT && (fft & (fft - 1)) == 0;
+}
+
+struct spectra_space {
+    int64_t blocks; // of frames that cuFFT is given at once
+    int rows;
+    float *loudest, *row;
+    complex *spectrum;
+    char *transform;
+    size_t used;
+    spectra_space(const chl_call *call, const mel_plan &p) {
+        const int64_t all = call->in_desc[0].dim[0] * p.blocks;
+        const int64_t fit = chl::transform_rows(p.fft) / FRAMES;
+        blocks = all < fit ? all : fit < 1 ? 1 : fit;
+        rows = int(blocks * FRAMES);
+        chl::workspace_cursor cursor = {call->workspace};
+        loudest = cursor.take<float>(all);
+        row = cursor.take<float>(int64_t(rows) * p.fft);
+        spectrum = cursor.take<complex>(int64_t(rows) * (p.fft / 2 + 1));
+        transform = cursor.take<char>(int64_t(chl::transform_workspace(p.fft, rows)));
+        used = cursor.used;
+    }
+};
 size_t workspace(const chl_call *call) {
-    return size_t(call->in_desc[0].dim[0] * plan_of(call).blocks) * sizeof(float);
+    const mel_plan p = plan_of(call);
+    if (!own_transform(p.fft)) return spectra_space(call, p).used;
+    return size_t(call->in_desc[0].dim[0] * p.blocks) * sizeof(float);
+}
+
+chl_kernel_status levels_by_vendor(const chl_call *call, const mel_plan &p) {
+    const spectra_space space(call, p);
+    const int64_t all = call->in_desc[0].dim[0] * p.blocks;
+    const size_t shared = size_t(p.bands) * FRAMES * sizeof(float);
+    chl_kernel_status status = chl::grant_shared(shared, "a picture of so many bands");
+    for (int64_t first = 0; first < all && status == CHL_KERNEL_OK; first += space.blocks) {
+        const int64_t count = all - first < space.blocks ? all - first : space.blocks;
+        const unsigned threads = unsigned((int64_t(space.rows) * p.fft + THREADS - 1) / THREADS);
+        status = chl::status(simt::launch(lay_rows, {dim3(threads), dim3(THREADS)}, call->stream, p,
+                                          unsigned(first), unsigned(all), space.row));
+        if (status == CHL_KERNEL_OK)
+            status =
+                chl::transform(call, p.fft, space.rows, space.row, space.spectrum, space.transform);
+        if (status == CHL_KERNEL_OK)
+            status = chl::status(
+                simt::launch(spectra_to_levels, {dim3(unsigned(count)), dim3(THREADS), shared},
+                             call->stream, p, unsigned(first), space.spectrum, space.row));
+    }
+    return status;
 }
 
 chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
     const unsigned grid = unsigned(call->in_desc[0].dim[0] * p.blocks);
+    if (!own_transform(p.fft)) return levels_by_vendor(call, p);
     if (p.fft == chl::WARP_FFT) {
         const size_t shared = warp_shared(p.bands);
         const chl_kernel_status granted = chl::grant_shared(shared, "a picture of so many bands");
@@ -317,8 +402,11 @@ chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
 chl_kernel_status run(const chl_call *call) {
     mel_plan p = plan_of(call);
     if (!p.mel) return CHL_KERNEL_OK;
-    if (p.fft > MAX_FFT)
-        return chl::fail(CHL_KERNEL_UNSUPPORTED, "fft must be at most %d, got %d", MAX_FFT, p.fft);
+    if (!own_transform(p.fft) && !chl::transform_taken(p.fft, spectra_space(call, p).rows))
+        return chl::fail(CHL_KERNEL_UNSUPPORTED,
+                         "a Fourier transform of %d samples needs cuFFT, which was not found; "
+                         "powers of two from 16 to %d do without",
+                         p.fft, MAX_FFT);
     if (call->attr.mel.absolute) return levels(call, p);
     mel_plan measure = p;
     measure.raw = true;
