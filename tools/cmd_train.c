@@ -7,8 +7,8 @@
 
 typedef struct train_job {
     chl_train_options options;
-    int steps, stop_after, save_every; /* as flags know them */
-    int ranks;                         /* --ranks; 0: not given */
+    int steps, stop_after, save_every, micro_batch; /* as flags know them */
+    int ranks;                                      /* --ranks; 0: not given */
     rank_place place;
     char device[32]; /* of a rank on a GPU */
     bool resume, json, measured_w;
@@ -126,6 +126,7 @@ static int check(const command_line *line, train_job *job) {
     o->steps = job->steps;
     o->stop_after = job->stop_after;
     o->save_every = job->save_every;
+    o->micro_batch = job->micro_batch;
     o->resume = job->resume;
     o->measured_w = job->measured_w;
     return EXIT_OK;
@@ -162,6 +163,9 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"keep", NULL, OPTION_INT, &o->keep, "N",
          "checkpoints that are kept, the newest as checkpoint.safetensors (default 2)", NULL},
         {"batch", NULL, OPTION_INT, &o->batch, "N", "samples per step", NULL},
+        {"micro-batch", NULL, OPTION_INT, &job->micro_batch, "N",
+         "audio, clip: max. samples whose activations are in memory at a time (default 0: all)",
+         NULL},
         {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "AdamW's peak learning rate", NULL},
         {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the cosine schedule", NULL},
         {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X",

@@ -44,6 +44,7 @@ static struct {
     {"mask_bands", "--mask-bands"},
     {"mask_frames", "--mask-frames"},
     {"mask_rate", "--mask-rate"},
+    {"micro_batch", "--micro-batch"},
     {"min_strength", "--min-strength"},
     {"neutral", "--neutral"},
     {"no_sounds", "--no-sounds"},

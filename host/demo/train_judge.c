@@ -89,17 +89,16 @@ static chl_status build(chl_trainer *t) {
     own->answers = chl_trainer_memory(t, (int64_t)n * CHL_JUDGE_CLASSES, sizeof *own->answers);
     CHL_TRY(chl_trainer_memory_status(t));
     own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
-    chl_net net = chl_trainer_net(t);
+    chl_net *net = chl_trainer_net(t);
     chl_judge_statistics statistics;
     chl_tensor logits[CHL_JUDGE_QUESTIONS];
-    chl_judge_net(&net, &own->config, own->picture, &statistics, logits);
+    chl_judge_net(net, &own->config, own->picture, &statistics, logits);
     for (int i = 0; i < own->config.stages; i++) {
-        chl_trainer_track(t, chl_weight(&net, "norm%d.running_mean", i), statistics.mean[i],
+        chl_trainer_track(t, chl_weight(net, "norm%d.running_mean", i), statistics.mean[i],
                           STATISTICS_DECAY);
-        chl_trainer_track(t, chl_weight(&net, "norm%d.running_var", i), statistics.var[i],
+        chl_trainer_track(t, chl_weight(net, "norm%d.running_var", i), statistics.var[i],
                           STATISTICS_DECAY);
     }
-    chl_net_done(&net);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const char *name = chl_judge_question_name(q);
         own->answer[q] = chl_input(g, name, chl_f32(2, n, own->config.classes[q]));

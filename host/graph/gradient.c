@@ -17,7 +17,7 @@
  * Guarantees: only what lies between the loss and `wrt` is built. A node without a gradient rule on
  * that path is an error that names the op; so is an update in place (an optimiser's step).
  * Limit: scalar losses, by chl_grad; a rule that is composed of other ops uses chl_pull_back, which
- * takes any outputs and their gradients. */
+ * takes any outputs and their gradients, and chl_grad_onward goes on from a gradient that is known. */
 #include "graph/graph_private.h"
 #include <stdlib.h>
 
@@ -175,14 +175,15 @@ static void free_table(gradient_table *table) {
     free(table->updates);
 }
 
-void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,
-                   const chl_tensor *dy, int count, const chl_tensor *wrt, chl_tensor *gradients) {
+/* gradients[i] is what is known of it so far, or CHL_NONE, and becomes the sum. */
+static void pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,
+                      const chl_tensor *dy, int count, const chl_tensor *wrt,
+                      chl_tensor *gradients) {
     gradient_table table;
-    for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
-    if (graph->status != CHL_OK) return;
     if (make_table(graph, from_node, &table)) {
         chl_gradient context = {.graph = graph, .table = &table};
         mark_needed(graph, &table, count, wrt);
+        for (int i = 0; i < count; i++) table.of[wrt[i]] = gradients[i];
         for (int i = 0; i < outputs; i++)
             if (y[i] != CHL_NONE && dy[i] != CHL_NONE)
                 add_contribution(&context, origin_of(graph, y[i]), dy[i], CHL_SUM_OF_SHARED);
@@ -192,6 +193,12 @@ void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_t
             gradients[i] = chl_reshape(graph, table.of[wrt[i]], graph->tensor[wrt[i]].desc);
     }
     free_table(&table);
+}
+
+void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,
+                   const chl_tensor *dy, int count, const chl_tensor *wrt, chl_tensor *gradients) {
+    for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
+    if (graph->status == CHL_OK) pull_back(graph, from_node, outputs, y, dy, count, wrt, gradients);
 }
 
 /* --- composed rules --------------------------------------------------------------------------- */
@@ -222,7 +229,7 @@ void chl_backprop_composed(chl_gradient *context, chl_compose *compose) {
     for (int i = 0; i < count; i++) chl_backprop_same(context, input[i], gradient[i]);
 }
 
-static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt) {
+static bool check_wanted(chl_graph *graph, int count, const chl_tensor *wrt) {
     for (int i = 0; i < count; i++) {
         if (wrt[i] == CHL_NONE || origin_of(graph, wrt[i]) != wrt[i]) {
             chl_graph_fail(graph, CHL_ERR_ARGUMENT, "gradient %d: not a tensor of its own", i);
@@ -233,6 +240,11 @@ static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const 
             return false;
         }
     }
+    return true;
+}
+
+static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt) {
+    if (!check_wanted(graph, count, wrt)) return false;
     if (loss == CHL_NONE || chl_count(chl_desc_of(graph, loss)) != 1) {
         chl_graph_fail(graph, CHL_ERR_SHAPE, "the loss must be one number");
         return false;
@@ -258,4 +270,14 @@ void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wr
             chl_graph_fail(graph, CHL_ERR_ARGUMENT, "the loss does not depend on %s",
                            name ? name : "a tensor whose gradient is wanted");
     }
+}
+
+void chl_grad_onward(chl_graph *graph, chl_tensor y, chl_tensor dy, int count,
+                     const chl_tensor *wrt, chl_tensor *gradients) {
+    if (graph->status != CHL_OK || !check_wanted(graph, count, wrt)) return;
+    if (y == CHL_NONE || dy == CHL_NONE ||
+        !chl_same_shape(chl_desc_of(graph, y), chl_desc_of(graph, dy)))
+        chl_graph_fail(graph, CHL_ERR_SHAPE, "y and its gradient must have one shape");
+    else
+        pull_back(graph, 0, 1, &y, &dy, count, wrt, gradients);
 }

@@ -94,6 +94,11 @@ void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wr
 void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
                       chl_tensor *gradients);
 
+/* Adds to each gradients[i], the gradient so far or CHL_NONE, that of sum <y, dy> with respect to
+ * wrt[i]: where dy is the gradient of y, which a stopped copy of y (chl_stop_gradient) had. */
+void chl_grad_onward(chl_graph *graph, chl_tensor y, chl_tensor dy, int count,
+                     const chl_tensor *wrt, chl_tensor *gradients);
+
 /* Every call on its own, also where the backend could run several as one: to compare with. */
 void chl_graph_no_fusion(chl_graph *graph);
 

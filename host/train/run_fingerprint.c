@@ -62,6 +62,7 @@ static const field fields[] = {
     FIELD(encoder, TEXT, false),
     FIELD(epochs, INT, false),
     FIELD(recipe, TEXT, false),
+    FIELD(micro_batch, LONG, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -130,6 +131,7 @@ json_t *chl_train_machine(const chl_trainer *t) {
         json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads", omp_get_max_threads(),
                   "compiled_for", chl_instruction_set(), "processor", chl_processor());
     if (t->ranks > 1) json_object_set_new(machine, "ranks", json_integer(t->ranks));
+    if (t->chunks > 1) json_object_set_new(machine, "micro_batch", json_integer(t->chunk));
     if (!t->device->backend->host_memory) { /* else the processor is the device */
         json_object_set_new(machine, "device", json_string(t->device->name));
         json_object_set_new(machine, "activations",
@@ -257,6 +259,8 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
         {o->keep >= 0, "keep", ">= 1", (double)o->keep},
         {o->batch >= 1, "batch", ">= 1", o->batch},
+        {o->micro_batch >= 0 && o->micro_batch <= o->batch, "micro_batch", "in [0, batch]",
+         (double)o->micro_batch},
         {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
         {o->cycles >= 1 && o->cycles <= o->steps, "cycles", "in [1, steps]", o->cycles},
         {share(o->warm_up), "warm_up", below_one, (double)o->warm_up},

@@ -58,6 +58,7 @@ static chl_status run(chl_trainer *t) {
     bool resume;
     int64_t step = 0;
     CHL_TRY(chl_ranks_share(t));
+    CHL_TRY(chl_chunks_share(t));
     CHL_TRY(open_folder(t, &resume));
     if (resume) CHL_TRY(chl_checkpoint_read(t));
     CHL_TRY(build(t));

@@ -21,8 +21,9 @@ typedef struct audio {
     const chl_audio_network *network;
     void *config; /* the network's */
     chl_audio_targets *targets;
-    chl_tensor mel, view, text, picture, partner; /* CHL_NONE without a loss that uses it */
-    int64_t *sample;                              /* [options->batch]: this step's, of all ranks */
+    chl_tensor *mel, *view;            /* [chunks]; view NULL without a loss that uses it */
+    chl_tensor text, picture, partner; /* CHL_NONE without a loss that uses it */
+    int64_t *sample;                   /* [options->batch]: this step's, of all ranks */
     /* [batch] of this rank: mel pictures, whole */
     const float **sound;
     int64_t *frames;
@@ -72,12 +73,20 @@ static chl_status new_buffers(chl_trainer *t, audio *own) {
     return chl_trainer_memory_status(t);
 }
 
-/* mel [N,128,864,1] as input -> embeddings [N,D] */
-static chl_tensor encode(chl_trainer *t, chl_net *net, const char *name, int view,
-                         chl_tensor *input) {
+/* mel [n,128,864,1] -> embeddings [n,D] */
+static chl_tensor encode(chl_trainer *t, chl_net *net, int view, int chunk) {
     const audio *own = t->own;
-    *input = chl_input(t->graph, name, chl_f32(4, t->batch, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
-    return own->network->embed(t, net, own->config, view, *input);
+    const chl_tensor mel = (view ? own->view : own->mel)[chunk];
+    return own->network->embed(t, net, own->config, view, mel);
+}
+
+static chl_tensor *mel_inputs(chl_trainer *t, const char *name) {
+    chl_tensor *input = chl_trainer_memory(t, t->chunks, sizeof *input);
+    if (input)
+        chl_trainer_inputs(t, name, chl_f32(4, t->batch, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1), input);
+    else
+        chl_graph_fail(t->graph, CHL_ERR_MEMORY, "out of memory for inputs");
+    return input;
 }
 
 static chl_tensor target(chl_trainer *t, const char *name) {
@@ -108,7 +117,9 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     if (o->weight_sound > 0) {
         const float log_scale = logf(1 / TAU_SOUND);
         chl_tensor scale = chl_constant(g, "scale of sounds", chl_f32(1, 1), &log_scale);
-        const chl_shared_rows view = chl_share_rows(g, encode(t, net, "view", 1, &own->view));
+        own->view = mel_inputs(t, "view");
+        if (!own->view) return;
+        const chl_shared_rows view = chl_share_rows(g, chl_trainer_rows(t, encode, true));
         chl_trainer_term(t, "sound", o->weight_sound,
                          chl_shared_contrastive_loss(g, sound, view, scale));
     }
@@ -123,15 +134,16 @@ static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(check_options(t->options));
     audio *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
-    own->mel = own->view = own->text = own->picture = own->partner = CHL_NONE;
+    own->text = own->picture = own->partner = CHL_NONE;
     CHL_TRY(chl_audio_network_find(t->options->encoder, &own->network));
     CHL_TRY(chl_audio_targets_new(t, &own->targets));
     CHL_TRY(own->network->begin(t, own->targets->embed, &own->config));
     CHL_TRY(new_buffers(t, own));
-    chl_net net = chl_trainer_net(t);
-    chl_tensor a = encode(t, &net, "mel", 0, &own->mel);
-    add_losses(t, &net, a);
-    chl_net_done(&net);
+    chl_net *net = chl_trainer_net(t);
+    own->mel = mel_inputs(t, "mel");
+    if (!own->mel) return chl_graph_status(t->graph);
+    const chl_tensor a = chl_trainer_rows(t, encode, false);
+    add_losses(t, net, a);
     return chl_graph_status(t->graph);
 }
 
@@ -148,7 +160,7 @@ static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     for (int64_t i = 0; i < batch; i++)
         chl_sound_views(&settings, o->seed, step, t->first + i, own->sound[i], own->frames[i],
                         own->mels + i * CHL_VIEW_FLOATS,
-                        own->view == CHL_NONE ? NULL : own->views + i * CHL_VIEW_FLOATS);
+                        !own->view ? NULL : own->views + i * CHL_VIEW_FLOATS);
     return CHL_OK;
 }
 
@@ -183,8 +195,8 @@ static chl_status audio_feed(chl_trainer *t, int64_t index) {
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->sample));
     CHL_TRY(draw_sounds(t, index));
     draw_targets(t, index);
-    CHL_TRY(write_if(t, own->mel, own->mels));
-    CHL_TRY(write_if(t, own->view, own->views));
+    CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->mels));
+    if (own->view) CHL_TRY(chl_trainer_write_inputs(t, own->view, own->views));
     CHL_TRY(write_if(t, own->text, own->texts));
     CHL_TRY(write_if(t, own->picture, own->pictures));
     return write_if(t, own->partner, own->partners);
@@ -231,4 +243,5 @@ const chl_training chl_training_audio = {.name = "audio",
                                          .feed = audio_feed,
                                          .save = audio_save,
                                          .release = audio_release,
-                                         .shared = true};
+                                         .shared = true,
+                                         .chunked = true};

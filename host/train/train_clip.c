@@ -234,13 +234,12 @@ static void build_losses(chl_trainer *t, clip_training *own) {
     own->text = chl_input(g, "text", chl_i32(2, n, config->context));
     own->text_end = chl_input(g, "text_end", chl_i32(1, n));
     own->same = chl_input(g, "same", chl_f32(2, pictures, pictures));
-    chl_net net = chl_trainer_net(t);
-    chl_tensor texts = chl_clip_text(&net, config, own->text, own->text_end);
+    chl_net *net = chl_trainer_net(t);
+    chl_tensor texts = chl_clip_text(net, config, own->text, own->text_end);
     if (attack)
-        build_attack(t, own, &net, texts);
+        build_attack(t, own, net, texts);
     else
-        chl_trainer_term(t, "contrastive", 1, contrast(&net, own, own->picture, texts, own->same));
-    chl_net_done(&net);
+        chl_trainer_term(t, "contrastive", 1, contrast(net, own, own->picture, texts, own->same));
 }
 
 static chl_status check_adversary(const chl_train_options *o) {

@@ -228,9 +228,8 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(chl_trainer_memory_status(t));
     own->z = chl_input(g, "z", chl_f32(2, n, shape.z_dim));
     own->wanted = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
-    chl_net net = chl_trainer_net(t);
-    const chl_tensor painted = paint(&net, &own->config, own->z);
-    chl_net_done(&net);
+    chl_net *net = chl_trainer_net(t);
+    const chl_tensor painted = paint(net, &own->config, own->z);
     set_rates(t, &own->config);
     build_loss(t, painted, own->wanted);
     return chl_graph_status(g);

@@ -55,12 +55,13 @@ chl_status chl_trainer_memory_status(const chl_trainer *t) {
                     t->training->name, t->options->batch);
 }
 
-chl_net chl_trainer_net(chl_trainer *t) {
+chl_net *chl_trainer_net(chl_trainer *t) {
     if (t->options->start) {
         const chl_status status = begin_with(t, t->params);
         if (status != CHL_OK) chl_graph_fail(t->graph, status, "%s", chl_error());
     }
-    return (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE};
+    t->inside->net = (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE};
+    return &t->inside->net;
 }
 
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {
@@ -90,6 +91,14 @@ void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale) {
 
 void chl_trainer_track(chl_trainer *t, chl_tensor state, chl_tensor x, float decay) {
     struct chl_trainer_private *p = t->inside;
+    if (t->chunks > 1) { /* a chunk's statistics are not the batch's */
+        chl_graph_fail(
+            t->graph, CHL_ERR_UNSUPPORTED,
+            "training %s: micro_batch must be 0, got %d: the network normalises with the "
+            "statistics of the whole batch",
+            t->training->name, t->chunk);
+        return;
+    }
     chl_tensor *grown = realloc(p->tracked, ((size_t)p->tracked_count + 1) * sizeof *grown);
     if (!grown) {
         out_of_memory(t);
@@ -176,7 +185,8 @@ static void minimise(chl_trainer *t, chl_tensor *x, chl_tensor *gradient) {
     const int count = list_optimised(t, x);
     int reached = 0;
     int64_t numbers = 0;
-    chl_grad_reached(t->graph, t->inside->loss_part, count, x, gradient);
+    chl_grad_reached(t->graph, t->inside->loss_part, chl_chunks_wanted(t, count, x), x, gradient);
+    chl_chunks_backward(t, count, x, gradient);
     /* last layers first, as the backward pass makes them */
     for (int i = count - 1; i >= 0; i--) gradient[i] = chl_all_reduce(t->graph, gradient[i]);
     const chl_tensor square = chl_gradient_square(t->graph, count, gradient);
@@ -243,7 +253,7 @@ chl_status chl_trainer_compile(chl_trainer *t) {
     CHL_TRY(chl_graph_status(t->graph));
     count_wishes(t);
     CHL_TRY(sum_terms(t));
-    const size_t tensors = (size_t)chl_tensor_count(t->graph);
+    const size_t tensors = (size_t)chl_tensor_count(t->graph) + CHL_TRAINER_ROWS;
     chl_tensor *x = malloc(tensors * sizeof *x), *gradient = malloc(tensors * sizeof *gradient);
     if (x && gradient)
         minimise(t, x, gradient);
@@ -296,6 +306,7 @@ chl_status chl_trainer_save(chl_trainer *t, chl_params *out) {
 
 void chl_trainer_release(chl_trainer *t) {
     struct chl_trainer_private *p = t->inside;
+    chl_net_done(&p->net);
     chl_graph_free(t->graph);
     t->graph = NULL;
     /* what the graph used outlives it */

@@ -5,7 +5,7 @@
  *     static chl_status build(chl_trainer *t) {
  *         ...
  *         CHL_TRY(chl_judge_random(&config, seed, &t->params));
- *         chl_net net = chl_trainer_net(t);                   trainable weights
+ *         chl_net *net = chl_trainer_net(t);                  trainable weights
  *         chl_trainer_term(t, "pixels", 1, chl_mean(t->graph, ...));
  *         return CHL_OK;
  *     }
@@ -26,6 +26,7 @@
 
 #define CHL_TRAINER_TERMS 8
 #define CHL_MAX_AHEAD 16
+#define CHL_TRAINER_ROWS 4
 
 typedef struct chl_trainer chl_trainer;
 
@@ -51,6 +52,8 @@ typedef struct chl_training {
     /* Several ranks may share a batch: `build` and `feed` are of t->batch samples from place
      * t->first on, each term is a mean over them. */
     bool shared;
+    /* micro_batch may be set: `build` makes rows with chl_trainer_rows. */
+    bool chunked;
 } chl_training;
 extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator;
 /* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
@@ -72,6 +75,7 @@ struct chl_trainer {
     int rank, ranks;     /* this rank's number; how many compute together, 1 or more */
     int batch;           /* this rank's samples in a step: options->batch / ranks */
     int64_t first;       /* the place of the first of them in the batch */
+    int chunk, chunks;   /* a network computes `chunk` samples at a time: batch / chunks */
     chl_dataset *data;
     chl_graph *graph;
     chl_params *params; /* the weights that train; freed after the graph */
@@ -84,9 +88,30 @@ struct chl_trainer {
  * graph. NULL where there is none: chl_trainer_memory_status tells so of all calls at once. */
 void *chl_trainer_memory(chl_trainer *t, int64_t count, size_t size);
 chl_status chl_trainer_memory_status(const chl_trainer *t);
-/* A net of t->params whose floating-point arrays train, from options->start where that has them.
- * Release it with chl_net_done after building. */
-chl_net chl_trainer_net(chl_trainer *t);
+/* The net of t->params, whose floating-point arrays train, from options->start where that has them.
+ * Call once, when t->params is made; it stays the trainer's. */
+chl_net *chl_trainer_net(chl_trainer *t);
+/* --- micro-batches: chunks.c ------------------------------------------------------------------
+ * Losses that compare samples need the rows (embeddings) of all of them, but a network computes its
+ * rows sample by sample. With options->micro_batch it does so for `chunk` samples at a time:
+ *
+ *     for each chunk       rows, forward only                        memory of one chunk's forward
+ *     once                 losses of all rows, their gradients
+ *     for each chunk       rows again, backward from their gradient  memory of one chunk's backward
+ *
+ * Weights' gradients are sums over the chunks, so that the step is that of the whole batch, up to
+ * rounding, for another forward pass. Without micro_batch there is one chunk, computed once. */
+/* Appends a network for the t->chunk samples of chunk `chunk`; returns their rows [t->chunk,D]. It
+ * is called twice for each chunk, appends the same nodes both times, and makes no inputs; `which`
+ * is what chl_trainer_rows was given. */
+typedef chl_tensor chl_encode_chunk(chl_trainer *t, chl_net *net, int which, int chunk);
+/* The rows of all t->batch samples, [t->batch,D]. At most CHL_TRAINER_ROWS times a training. */
+chl_tensor chl_trainer_rows(chl_trainer *t, chl_encode_chunk *encode, int which);
+/* An input for each chunk, in input[t->chunks]: desc is one of t->batch samples. */
+void chl_trainer_inputs(chl_trainer *t, const char *name, chl_desc desc, chl_tensor *input);
+/* chl_trainer_write for all of them; data is of all t->batch samples. */
+chl_status chl_trainer_write_inputs(chl_trainer *t, const chl_tensor *input, const void *data);
+
 /* loss += weight * term, term [1]; logged by this name. With weight 0 the term is neither part of
  * the loss nor logged, and weights that only it depends on are not trained. */
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);

@@ -1,5 +1,6 @@
 /* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, checkpoint_files.c,
- * run_folder.c, run_files.c, run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c. */
+ * run_folder.c, run_files.c, run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c,
+ * chunks.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "train/trainer.h"
@@ -43,8 +44,18 @@ typedef struct chl_checkpoint {
     json_t *run;        /* which run and step, and the other files of the folder */
 } chl_checkpoint;
 
+/* Rows that are computed chunk by chunk (chunks.c). */
+typedef struct chl_chunked_rows {
+    chl_encode_chunk *encode;
+    int which;
+    chl_tensor rows; /* of all chunks, where the gradient of the losses ends */
+} chl_chunked_rows;
+
 struct chl_trainer_private {
     chl_train_options options; /* t->options: complete, epochs counted in steps */
+    chl_net net;
+    chl_chunked_rows chunked[CHL_TRAINER_ROWS];
+    int chunked_count; /* 0 with one chunk */
     chl_loss_term term[CHL_TRAINER_TERMS];
     int terms;
     chl_rate_scale *rate;
@@ -176,6 +187,17 @@ chl_status chl_ranks_check(const chl_trainer *t);
 /* x / ranks, x being a mean over this rank's samples: the sum of these over the ranks is the mean
  * over the batch. x itself where there is one rank. */
 chl_tensor chl_ranks_part(const chl_trainer *t, chl_tensor x);
+
+/* --- chunks.c --------------------------------------------------------------------------------- */
+/* Sets t->chunk and t->chunks. CHL_ERR_ARGUMENT for a micro_batch that does not divide this rank's
+ * samples, CHL_ERR_UNSUPPORTED for a training that has no chunks. */
+chl_status chl_chunks_share(chl_trainer *t);
+/* Adds the rows whose gradient the losses have to `wrt`, behind the `count` that are there; returns
+ * how many there are then. `wrt` has room for CHL_TRAINER_ROWS more. */
+int chl_chunks_wanted(const chl_trainer *t, int count, chl_tensor *wrt);
+/* From the gradients of those rows, which stand behind the `count` others, to the weights: computes
+ * each chunk once more, for its backward pass, and adds to gradient[0 ... count - 1]. */
+void chl_chunks_backward(chl_trainer *t, int count, const chl_tensor *wrt, chl_tensor *gradient);
 
 /* --- steps.c ---------------------------------------------------------------------------------- */
 /* Runs steps first + 1 to last, logs and saves. CHL_ERR_CANCELLED where the progress callback stops

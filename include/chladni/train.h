@@ -82,6 +82,10 @@ typedef struct chl_train_options {
     /* Checkpoints that are kept, >= 1: the newest as checkpoint.safetensors, the others as
      * checkpoint-STEP.safetensors; 0: 2. A run resumes from the newest that is whole */
     int keep;
+    /* audio, clip without adversary: of how many samples a network's activations are in memory at a
+     * time; must divide batch / ranks; 0: all. A smaller one costs another forward pass. The result
+     * is that of the whole batch up to rounding */
+    int64_t micro_batch;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

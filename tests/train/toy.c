@@ -47,25 +47,24 @@ static chl_status toy_build(chl_trainer *t) {
     fill(t->params, "running_mean", chl_f32(1, 1), 7);
     fill(t->params, "constant", chl_f32(1, 3), 8);
     chl_graph *g = t->graph;
-    chl_net net = chl_trainer_net(t);
+    chl_net *net = chl_trainer_net(t);
     own->x = chl_input(g, "x", chl_f32(2, BATCH, LATENT));
     own->y = chl_input(g, "y", chl_f32(2, BATCH, 1));
     chl_tensor hidden =
-        chl_linear(g, own->x, chl_weight(&net, "body.weight"), chl_weight(&net, "body.bias"));
-    chl_tensor position = chl_weight(&net, "body.pos_embed");
+        chl_linear(g, own->x, chl_weight(net, "body.weight"), chl_weight(net, "body.bias"));
+    chl_tensor position = chl_weight(net, "body.pos_embed");
     hidden = chl_add_bias(g, hidden, chl_reshape(g, position, chl_f32(1, HIDDEN)));
     hidden = chl_drop_path(g, chl_activate(g, hidden, CHL_GELU, 0), 0.1f, 77);
-    chl_tensor y = chl_linear(g, hidden, chl_weight(&net, "head.weight"), CHL_NONE);
-    y = chl_linear(g, y, chl_weight(&net, "still.weight"), chl_weight(&net, "running_mean"));
-    chl_tensor spare = chl_linear(g, hidden, chl_weight(&net, "spare.weight"), CHL_NONE);
+    chl_tensor y = chl_linear(g, hidden, chl_weight(net, "head.weight"), CHL_NONE);
+    y = chl_linear(g, y, chl_weight(net, "still.weight"), chl_weight(net, "running_mean"));
+    chl_tensor spare = chl_linear(g, hidden, chl_weight(net, "spare.weight"), CHL_NONE);
     chl_trainer_term(t, "fit", 0.75f, chl_mean(g, chl_pixel_loss(g, y, own->y, CHL_PIXEL_L2)));
     chl_trainer_term(t, "rough", 0.25f, chl_mean(g, chl_pixel_loss(g, y, own->y, CHL_PIXEL_L1)));
     chl_trainer_term(t, "spare", seen.weight_spare,
                      chl_mean(g, chl_pixel_loss(g, spare, own->y, CHL_PIXEL_L2)));
     chl_trainer_rate(t, "head.", 0.5f);
     chl_trainer_rate(t, "still.", 0);
-    chl_trainer_track(t, chl_weight(&net, "running_mean"), chl_mean(g, own->x), TRACK);
-    chl_net_done(&net);
+    chl_trainer_track(t, chl_weight(net, "running_mean"), chl_mean(g, own->x), TRACK);
     return CHL_OK;
 }
 

@@ -1,0 +1,144 @@
+/* Training in micro-batches: a step is that of the whole batch. */
+#include "shared_runs.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static chl_train_options in_chunks(const char *out, int samples) {
+    chl_train_options options = audio_options(out);
+    options.micro_batch = samples;
+    return options;
+}
+
+static void train_with(const char *out, int ranks, int samples) {
+    const chl_train_options options = in_chunks(out, samples);
+    rank all[MOST];
+    run_ranks(&chl_training_audio, &options, ranks, NULL, all);
+    for (int r = 0; r < ranks; r++)
+        if (all[r].status != CHL_OK) fail_msg("rank %d of %d: %s", r, ranks, all[r].error);
+}
+
+static double megabytes_of_activations(const char *run) {
+    size_t size;
+    char *log = get_file(run, "log.txt", &size);
+    assert_non_null(log);
+    const char *at = strstr(log, "of constants, ");
+    assert_non_null(at);
+    const double megabytes = atof(at + strlen("of constants, "));
+    free(log);
+    return megabytes;
+}
+
+/* Twenty steps with all four losses, SpecAugment, wordings and weak pairs. */
+static void micro_batches_compute_the_whole_batch(void **state) {
+    (void)state;
+    static const struct {
+        int ranks, samples;
+    } ways[] = {{1, 12}, {1, 6}, {1, 4}, {1, 1}, {2, 3}, {2, 2}, {3, 2}};
+    char *whole = in_folder(root, "whole"), name[32];
+    train_with(whole, 1, 0);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        snprintf(name, sizeof name, "ranks-%d-%d", ways[i].ranks, ways[i].samples);
+        char *shared = in_folder(root, name);
+        train_with(shared, ways[i].ranks, ways[i].samples);
+        print_message("micro-batches of %d, ", ways[i].samples);
+        compare(whole, shared, ways[i].ranks);
+        if (ways[i].samples == GLOBAL) assert_true(same_file(whole, shared, "model.safetensors"));
+        free(shared);
+    }
+    free(whole);
+}
+
+static void activations_are_those_of_a_micro_batch(void **state) {
+    (void)state;
+    double megabytes[2];
+    for (int i = 0; i < 2; i++) {
+        char *out = in_folder(root, i ? "memory-2" : "memory-12");
+        chl_train_options options = in_chunks(out, i ? 2 : 0);
+        options.steps = 1;
+        MUST(chl_trainer_run(&chl_training_audio, &options));
+        megabytes[i] = megabytes_of_activations(out);
+        free(out);
+    }
+    print_message("%.0f MB of activations, in chunks of a sixth %.0f MB\n", megabytes[0],
+                  megabytes[1]);
+    assert_true(megabytes[1] < 0.2 * megabytes[0]);
+}
+
+/* The network that has drop path: one step, with its update. */
+static void draws_of_drop_path_belong_to_samples(void **state) {
+    (void)state;
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        char *out = in_folder(root, i ? "tiny-2" : "tiny-4");
+        chl_train_options options = in_chunks(out, i ? 2 : 0);
+        options.sizes = "tiny";
+        options.batch = 4;
+        options.steps = 2;
+        options.warm_up = 0;
+        options.rate = 1e-4f;
+        options.weight_image = options.weight_weak_pair = 0;
+        MUST(chl_trainer_run(&chl_training_audio, &options));
+        loss[i] = loss_of(out, 2);
+        free(out);
+    }
+    print_message("loss of the second step %.7f, in chunks %.7f\n", loss[0], loss[1]);
+    assert_true(fabs(loss[1] / loss[0] - 1) < 1e-4);
+}
+
+static void a_run_goes_on_with_other_micro_batches(void **state) {
+    (void)state;
+    char *whole = in_folder(root, "unbroken"), *out = in_folder(root, "stopped");
+    train_with(whole, 1, 0);
+    chl_train_options options = in_chunks(out, 3);
+    options.stop_after = 8;
+    MUST(chl_trainer_run(&chl_training_audio, &options));
+    options = in_chunks(out, 6);
+    options.resume = 1;
+    MUST(chl_trainer_run(&chl_training_audio, &options));
+    compare(whole, out, 1);
+    free(whole);
+    free(out);
+}
+
+static void refuse(const chl_training *training, const chl_train_options *options, int ranks,
+                   const char *text) {
+    rank all[MOST];
+    run_ranks(training, options, ranks, NULL, all);
+    for (int r = 0; r < ranks; r++) {
+        assert_int_not_equal(all[r].status, CHL_OK);
+        if (!strstr(all[r].error, text))
+            fail_msg("rank %d: expected \"%s\", got \"%s\"", r, text, all[r].error);
+    }
+}
+
+static void what_is_not_exact_is_refused_by_name(void **state) {
+    (void)state;
+    char *out = in_folder(root, "refused");
+    chl_train_options options = in_chunks(out, 5);
+    refuse(&chl_training_audio, &options, 1,
+           "micro_batch must divide the batch of a rank, got 5 for 12 samples");
+    options = in_chunks(out, 4);
+    refuse(&chl_training_audio, &options, 2,
+           "micro_batch must divide the batch of a rank, got 4 for 6 samples");
+    options = in_chunks(out, 13);
+    refuse(&chl_training_audio, &options, 1, "micro_batch must be in [0, batch], got 13");
+    options = in_chunks(out, 2);
+    options.encoder = "resnet18";
+    options.sizes = NULL;
+    refuse(&chl_training_audio, &options, 1, "micro_batch must be 0, got 2");
+    options = in_chunks(out, 2);
+    options.model = "generator";
+    refuse(&chl_training_generator, &options, 1, "micro_batch must be 0, got 2");
+    free(out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(micro_batches_compute_the_whole_batch),
+        cmocka_unit_test(activations_are_those_of_a_micro_batch),
+        cmocka_unit_test(draws_of_drop_path_belong_to_samples),
+        cmocka_unit_test(a_run_goes_on_with_other_micro_batches),
+        cmocka_unit_test(what_is_not_exact_is_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, write_all, remove_all);
+}
