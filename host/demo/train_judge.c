@@ -26,8 +26,8 @@ typedef struct judge {
     const int *class[CHL_JUDGE_QUESTIONS]; /* [samples], in the dataset; not of the kind */
     chl_tensor picture, answer[CHL_JUDGE_QUESTIONS];
     /* of one batch */
-    int64_t *chosen;
-    const uint8_t **bytes; /* [batch] */
+    int64_t *chosen;       /* of all ranks */
+    const uint8_t **bytes; /* [batch] of this rank, as the rest */
     float *pixels, *answers;
 } judge;
 
@@ -82,8 +82,8 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(chl_judge_random(&own->config, t->options->seed, &t->params));
 
     chl_graph *g = t->graph;
-    const int n = t->options->batch, side = own->config.side;
-    own->chosen = chl_trainer_memory(t, n, sizeof *own->chosen);
+    const int n = t->batch, side = own->config.side;
+    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
     own->bytes = chl_trainer_memory(t, n, sizeof *own->bytes);
     own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
     own->answers = chl_trainer_memory(t, (int64_t)n * CHL_JUDGE_CLASSES, sizeof *own->answers);
@@ -109,19 +109,20 @@ static chl_status build(chl_trainer *t) {
 
 static chl_status feed(chl_trainer *t, int64_t index) {
     judge *own = t->own;
-    const int n = t->options->batch, side = own->config.side;
-    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, n, own->chosen));
+    const int n = t->batch, side = own->config.side;
+    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
+    const int64_t *chosen = own->chosen + t->first;
     for (int i = 0; i < n; i++)
-        CHL_TRY(chl_dataset_picture(t->data, own->chosen[i], side, &own->bytes[i]));
+        CHL_TRY(chl_dataset_picture(t->data, chosen[i], side, &own->bytes[i]));
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < n; i++)
-        chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, i, side,
+        chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, t->first + i, side,
                             own->bytes[i], own->pixels + (int64_t)i * side * side * 3);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const int classes = own->config.classes[q];
         memset(own->answers, 0, (size_t)(n * classes) * sizeof *own->answers);
         for (int i = 0; i < n; i++)
-            own->answers[i * classes + class_of(t, q, own->chosen[i])] = TRUE_LOGIT;
+            own->answers[i * classes + class_of(t, q, chosen[i])] = TRUE_LOGIT;
         CHL_TRY(chl_trainer_write(t, own->answer[q], own->answers));
     }
     return chl_trainer_write(t, own->picture, own->pixels);
@@ -134,4 +135,5 @@ const chl_training chl_training_judge = {
     .build = build,
     .feed = feed,
     .save = chl_trainer_save,
+    .shared = true,
 };

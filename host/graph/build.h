@@ -42,7 +42,8 @@ chl_tensor chl_prelu(chl_graph *g, chl_tensor x, chl_tensor slope);
 /* (x - mean[c]) / sqrt(var[c] + eps) * gamma[c] + beta[c] */
 chl_tensor chl_batch_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           chl_tensor mean, chl_tensor var, float eps);
-/* The same with the batch's own mean and biased variance, which come out as [C] each. */
+/* The same with the batch's own mean and biased variance, which come out as [C] each; of several
+ * ranks those of the joined batch. */
 chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                                 float eps, chl_tensor *mean, chl_tensor *var);
 

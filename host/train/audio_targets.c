@@ -63,6 +63,18 @@ static chl_status word_labels(const chl_trainer *t, const chl_text_augment *augm
     return CHL_OK;
 }
 
+/* Each rank embeds a share of what all need, as many at a time as one process. */
+static chl_status embed_share_of_texts(const chl_trainer *t, chl_clip *clip, const wordings *all,
+                                       const chl_audio_targets *targets) {
+    int64_t first;
+    const int64_t n = chl_ranks_rows(t, all->count, &first);
+    if (n > 0)
+        CHL_TRY(chl_clip_embed_texts(clip, batch_for(all->count), n,
+                                     (const char *const *)all->text + first,
+                                     targets->text + first * targets->embed));
+    return chl_ranks_gather(t, all->count, targets->embed, targets->text);
+}
+
 static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *augment,
                                  chl_clip *clip, chl_audio_targets *targets) {
     const size_t max_wordings = (size_t)t->data->labels * CHL_WORDINGS;
@@ -74,8 +86,7 @@ static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *a
     CHL_TRY_GOTO(word_labels(t, augment, &all, targets->wording));
     targets->text = malloc(sizeof(float) * (size_t)(all.count + 1) * (size_t)targets->embed);
     if (!targets->text) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for texts"));
-    CHL_TRY_GOTO(chl_clip_embed_texts(clip, batch_for(all.count), all.count,
-                                      (const char *const *)all.text, targets->text));
+    CHL_TRY_GOTO(embed_share_of_texts(t, clip, &all, targets));
     chl_log(CHL_LOG_INFO, "texts: %d labels in %" PRId64 " wordings", t->data->labels, all.count);
 done:
     for (int64_t i = 0; i < all.count; i++) free(all.text[i]);
@@ -102,6 +113,17 @@ const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
+static chl_status embed_share_of_pictures(const chl_trainer *t, chl_clip *clip,
+                                          const char *const *path,
+                                          const chl_audio_targets *targets) {
+    int64_t first;
+    const int64_t n = chl_ranks_rows(t, t->data->count, &first);
+    if (n > 0)
+        CHL_TRY(chl_clip_embed_picture_files(clip, batch_for(t->data->count), n, path + first,
+                                             targets->picture + first * targets->embed));
+    return chl_ranks_gather(t, t->data->count, targets->embed, targets->picture);
+}
+
 static chl_status embed_pictures(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
     const chl_dataset *data = t->data;
     const char **path = malloc(sizeof *path * (size_t)(data->count + 1));
@@ -110,8 +132,7 @@ static chl_status embed_pictures(const chl_trainer *t, chl_clip *clip, chl_audio
     if (!path || !targets->picture)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures"));
     for (int64_t i = 0; i < data->count; i++) path[i] = data->sample[i].picture;
-    CHL_TRY_GOTO(chl_clip_embed_picture_files(clip, batch_for(data->count), data->count, path,
-                                              targets->picture));
+    CHL_TRY_GOTO(embed_share_of_pictures(t, clip, path, targets));
 done:
     free(path);
     return status;

@@ -67,8 +67,7 @@ chl_status chl_ranks_share(chl_trainer *t) {
     if (t->ranks > 1 && !t->training->shared)
         return chl_fail(
             CHL_ERR_UNSUPPORTED,
-            "training %s: ranks must be 1, got %d: only the sound encoder trains in several "
-            "processes",
+            "training %s: ranks must be 1, got %d: this training computes in one process",
             t->training->name, t->ranks);
     if (batch % t->ranks != 0)
         return chl_fail(CHL_ERR_ARGUMENT,
@@ -84,12 +83,46 @@ chl_tensor chl_ranks_part(const chl_trainer *t, chl_tensor x) {
     return t->ranks > 1 ? chl_scale(t->graph, x, 1.0f / (float)t->ranks) : x;
 }
 
-/* --- while steps run -------------------------------------------------------------------------- */
+/* --- work before the steps -------------------------------------------------------------------- */
 static chl_status fail_with(const chl_trainer *t, const char *what) {
     return chl_fail(CHL_ERR_INTERNAL, "training %s: %s: %s", t->training->name, what,
                     chl_device_error(t->device));
 }
 
+static int64_t rows_each(const chl_trainer *t, int64_t count) {
+    return (count + t->ranks - 1) / t->ranks;
+}
+
+int64_t chl_ranks_rows(const chl_trainer *t, int64_t count, int64_t *first) {
+    const int64_t each = rows_each(t, count), begin = t->rank * each;
+    *first = begin < count ? begin : count;
+    return count - *first < each ? count - *first : each;
+}
+
+static chl_status gather(const chl_trainer *t, int64_t count, int64_t width, float *rows,
+                         float *all) {
+    chl_comm *comm = chl_comm_host(t->device->comm);
+    int64_t first;
+    const int64_t n = chl_ranks_rows(t, count, &first);
+    const size_t part = (size_t)(rows_each(t, count) * width), row = (size_t)width * sizeof *rows;
+    float *own = all + (size_t)t->ranks * part;
+    if (n > 0) memcpy(own, rows + first * width, (size_t)n * row);
+    if (comm->kind->all_gather(comm, own, all, part * sizeof *own, NULL) != CHL_KERNEL_OK)
+        return fail_with(t, "the ranks could not share their work");
+    memcpy(rows, all, (size_t)count * row);
+    return CHL_OK;
+}
+
+chl_status chl_ranks_gather(const chl_trainer *t, int64_t count, int64_t width, float *rows) {
+    if (t->ranks == 1 || count == 0) return CHL_OK;
+    float *all = calloc((size_t)((t->ranks + 1) * rows_each(t, count) * width), sizeof *all);
+    if (!all) return chl_fail(CHL_ERR_MEMORY, "out of memory for rows of other ranks");
+    const chl_status status = gather(t, count, width, rows, all);
+    free(all);
+    return status;
+}
+
+/* --- while steps run -------------------------------------------------------------------------- */
 chl_status chl_ranks_begin_step(const chl_trainer *t) {
     chl_comm *comm = t->device->comm;
     if (!comm || comm->kind->begin_step(comm) == CHL_KERNEL_OK) return CHL_OK;

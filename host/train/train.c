@@ -47,6 +47,7 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(count_steps(t));
     CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
     if (t->inside->from.run) CHL_TRY(chl_checkpoint_check(t));
+    CHL_TRY(chl_ranks_agree(t, 0)); /* before they exchange what they build from it */
     CHL_TRY(chl_graph_new(t->device, &t->graph));
     chl_graph_precision(t->graph, t->precision);
     chl_graph_first_sample(t->graph, t->first);

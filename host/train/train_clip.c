@@ -36,15 +36,18 @@ typedef struct clip_training {
     chl_clip_config config;
     chl_generator_pool pool; /* count 0 = none */
     /* all texts: captions, labels (end 0 = none), broken ones, "" */
-    int32_t *ids, *end; /* [2 count + BROKEN_TEXTS + 1][context], [...] */
-    chl_tensor picture, text, text_end, same;
+    int32_t *ids, *end;                    /* [2 count + BROKEN_TEXTS + 1][context], [...] */
+    chl_tensor *picture, *text, *text_end; /* [chunks] */
+    chl_tensor same;
     chl_tensor codes, reach, same_painted; /* with an adversary */
-    /* of one batch */
-    int64_t *index;                /* [batch] samples */
+    /* of one batch of all ranks */
+    int64_t *index;                /* [options->batch] samples */
+    int32_t *all_texts, *all_ends; /* [options->batch][context], [options->batch] */
+    /* of this rank's */
     const uint8_t **pixels;        /* [batch] */
     float *picture_data;           /* [batch][R][R][3] */
     int32_t *text_data, *end_data; /* [batch][context], [batch] */
-    float *same_data;              /* [batch][batch] */
+    float *same_data;              /* [batch][options->batch] */
     float *code_data, *reach_data; /* [batch/2][rows][W], [batch/2][W] */
 } clip_training;
 
@@ -149,31 +152,44 @@ static chl_status read_sizes(const chl_train_options *options, chl_clip_config *
 }
 
 static chl_status allocate(chl_trainer *t, clip_training *own) {
-    const int64_t n = t->options->batch, side = own->config.resolution;
-    own->index = chl_trainer_memory(t, n, sizeof *own->index);
+    const int64_t all = t->options->batch, n = t->batch, side = own->config.resolution;
+    own->index = chl_trainer_memory(t, all, sizeof *own->index);
+    own->all_texts = chl_trainer_memory(t, all * own->config.context, sizeof *own->all_texts);
+    own->all_ends = chl_trainer_memory(t, all, sizeof *own->all_ends);
     own->pixels = chl_trainer_memory(t, n, sizeof *own->pixels);
     own->picture_data = chl_trainer_memory(t, 3 * n * side * side, sizeof *own->picture_data);
     own->text_data = chl_trainer_memory(t, n * own->config.context, sizeof *own->text_data);
     own->end_data = chl_trainer_memory(t, n, sizeof *own->end_data);
-    own->same_data = chl_trainer_memory(t, n * n, sizeof *own->same_data);
+    own->same_data = chl_trainer_memory(t, n * all, sizeof *own->same_data);
+    own->picture = chl_trainer_memory(t, t->chunks, sizeof *own->picture);
+    own->text = chl_trainer_memory(t, t->chunks, sizeof *own->text);
+    own->text_end = chl_trainer_memory(t, t->chunks, sizeof *own->text_end);
     return chl_trainer_memory_status(t);
 }
 
 static chl_status allocate_codes(chl_trainer *t, clip_training *own) {
-    const int64_t n = t->options->batch / 2, w_dim = own->pool.generator->sizes.latent;
+    const int64_t n = t->batch / 2, w_dim = own->pool.generator->sizes.latent;
     own->code_data =
         chl_trainer_memory(t, n * own->pool.generator->sizes.rows * w_dim, sizeof *own->code_data);
     own->reach_data = chl_trainer_memory(t, n * w_dim, sizeof *own->reach_data);
     return chl_trainer_memory_status(t);
 }
 
-static chl_tensor contrast(chl_net *net, const clip_training *own, chl_tensor picture,
-                           chl_tensor texts, chl_tensor same) {
-    chl_graph *g = net->graph;
-    const chl_tensor seen = chl_clip_preprocess(g, &own->config, picture, CHL_CLIP_AREA);
-    const chl_tensor pictures = chl_clip_image(net, &own->config, seen);
+static chl_tensor see(chl_net *net, const clip_training *own, chl_tensor picture) {
+    const chl_tensor seen = chl_clip_preprocess(net->graph, &own->config, picture, CHL_CLIP_AREA);
+    return chl_clip_image(net, &own->config, seen);
+}
+
+/* Rows of a chunk: of its pictures, or of its texts. */
+static chl_tensor embed(chl_trainer *t, chl_net *net, int texts, int chunk) {
+    const clip_training *own = t->own;
+    if (!texts) return see(net, own, own->picture[chunk]);
+    return chl_clip_text(net, &own->config, own->text[chunk], own->text_end[chunk]);
+}
+
+static chl_tensor contrast(chl_net *net, chl_tensor pictures, chl_tensor texts, chl_tensor same) {
     const chl_tensor scale = chl_weight_shaped(net, chl_f32(1, 1), "logit_scale");
-    return chl_soft_contrastive_loss(g, pictures, texts, same, scale);
+    return chl_soft_contrastive_loss(net->graph, pictures, texts, same, scale);
 }
 
 /* The rows of half `which` of x [2n,D] */
@@ -208,48 +224,62 @@ static chl_tensor attacked(chl_graph *g, chl_tensor codes, chl_tensor reach, chl
 static void build_attack(chl_trainer *t, clip_training *own, chl_net *net, chl_tensor texts) {
     chl_graph *g = t->graph;
     const chl_generator *painter = own->pool.generator;
-    const int n = t->options->batch / 2, d = own->config.embed;
+    const int n = t->batch / 2, d = own->config.embed;
     own->codes = chl_input(g, "codes", chl_generator_codes(painter, n));
     own->reach = chl_input(g, "reach", chl_f32(2, n, painter->sizes.latent));
-    own->same_painted = chl_input(g, "same_painted", chl_f32(2, n, n));
+    own->same_painted = chl_input(g, "same_painted", chl_f32(2, n, t->options->batch / 2));
     chl_net generator = chl_model_net(&painter->model, g);
     const chl_tensor its = half_of(g, texts, n, d, 1);
     chl_tensor picture = chl_generator_synthesize(painter, &generator, own->codes);
-    const chl_tensor loss = contrast(net, own, picture, its, own->same_painted);
+    const chl_tensor loss = contrast(net, see(net, own, picture), its, own->same_painted);
     const chl_tensor codes = attacked(g, own->codes, own->reach, loss);
     picture = chl_generator_synthesize(painter, &generator, codes);
-    chl_trainer_term(t, "attacked", 0.5f, contrast(net, own, picture, its, own->same_painted));
-    chl_trainer_term(t, "contrastive", 0.5f,
-                     contrast(net, own, own->picture, half_of(g, texts, n, d, 0), own->same));
+    chl_trainer_term(t, "attacked", 0.5f,
+                     contrast(net, see(net, own, picture), its, own->same_painted));
+    chl_trainer_term(
+        t, "contrastive", 0.5f,
+        contrast(net, see(net, own, own->picture[0]), half_of(g, texts, n, d, 0), own->same));
     chl_net_done(&generator);
 }
 
 static void build_losses(chl_trainer *t, clip_training *own) {
     const chl_clip_config *config = &own->config;
-    const int n = t->options->batch, side = config->resolution;
+    const int n = t->batch, all = t->options->batch, side = config->resolution;
     const bool attack = t->options->adversary > 0;
-    const int pictures = attack ? n / 2 : n;
     chl_graph *g = t->graph;
-    own->picture = chl_input(g, "picture", chl_f32(4, pictures, side, side, 3));
-    own->text = chl_input(g, "text", chl_i32(2, n, config->context));
-    own->text_end = chl_input(g, "text_end", chl_i32(1, n));
-    own->same = chl_input(g, "same", chl_f32(2, pictures, pictures));
+    if (attack)
+        own->picture[0] = chl_input(g, "picture", chl_f32(4, n / 2, side, side, 3));
+    else
+        chl_trainer_inputs(t, "picture", chl_f32(4, n, side, side, 3), own->picture);
+    chl_trainer_inputs(t, "text", chl_i32(2, n, config->context), own->text);
+    chl_trainer_inputs(t, "text_end", chl_i32(1, n), own->text_end);
+    own->same = chl_input(g, "same", attack ? chl_f32(2, n / 2, all / 2) : chl_f32(2, n, all));
     chl_net *net = chl_trainer_net(t);
-    chl_tensor texts = chl_clip_text(net, config, own->text, own->text_end);
+    const chl_tensor texts = chl_trainer_rows(t, embed, true);
     if (attack)
         build_attack(t, own, net, texts);
     else
-        chl_trainer_term(t, "contrastive", 1, contrast(net, own, own->picture, texts, own->same));
+        chl_trainer_term(t, "contrastive", 1,
+                         contrast(net, chl_trainer_rows(t, embed, false), texts, own->same));
 }
 
-static chl_status check_adversary(const chl_train_options *o) {
+static chl_status check_adversary(const chl_trainer *t) {
+    const chl_train_options *o = t->options;
     CHL_TRY(chl_check_float(o->adversary >= 0 && isfinite(o->adversary), "adversary", ">= 0",
                             (double)o->adversary));
     if (o->adversary == 0) return CHL_OK;
     if (!o->generator)
         return chl_fail(CHL_ERR_ARGUMENT, "an adversary needs generator: it moves its codes");
-    return chl_check_int(o->batch >= 4 && o->batch % 2 == 0, "batch",
-                         "even and >= 4 with an adversary", o->batch);
+    if (t->chunks > 1)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "training clip: micro_batch must be 0 with an adversary, got %d", t->chunk);
+    CHL_TRY(chl_check_int(o->batch >= 4 && o->batch % 2 == 0, "batch",
+                          "even and >= 4 with an adversary", o->batch));
+    if (t->batch % 2 == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "training clip: batch must be a multiple of twice the ranks with an adversary, "
+                    "got a batch of %d for %d ranks",
+                    o->batch, t->ranks);
 }
 
 static chl_status build(chl_trainer *t) {
@@ -257,7 +287,7 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(chl_trainer_memory_status(t));
     int pool = 8000;
     CHL_TRY(read_sizes(t->options, &own->config, &pool));
-    CHL_TRY(check_adversary(t->options));
+    CHL_TRY(check_adversary(t));
     CHL_TRY(allocate(t, own));
     CHL_TRY(encode_texts(t, own));
     if (t->options->generator) {
@@ -273,6 +303,11 @@ static chl_status build(chl_trainer *t) {
 }
 
 /* --- a batch ---------------------------------------------------------------------------------- */
+/* How many samples of a batch are the data set's. */
+static int renders(const chl_trainer *t, const clip_training *own) {
+    return own->pool.count ? (t->options->batch + 1) / 2 : t->options->batch;
+}
+
 /* The text of a picture of this sample, or of a broken picture. */
 static int64_t draw_text(const chl_trainer *t, const clip_training *own, int64_t sample,
                          const chl_philox *word) {
@@ -294,66 +329,103 @@ static void draw_code(const chl_trainer *t, clip_training *own, int64_t which, f
     for (int64_t k = 0; k < w_dim; k++) own->reach_data[at * w_dim + k] = reach;
 }
 
-/* Pixels and text of element `b`: samples[0 ... renders) come first, then pool pictures. */
-static chl_status draw_pair(const chl_trainer *t, clip_training *own, int64_t index, int b,
-                            int renders) {
-    const int context = own->config.context, side = own->config.resolution;
-    const chl_philox word =
-        chl_random(t->options->seed, PURPOSE_PAIR, (uint64_t)index, (uint64_t)b);
-    int64_t sample;
-    if (b < renders) {
-        sample = own->index[b];
-        CHL_TRY(chl_dataset_picture(t->data, sample, side, &own->pixels[b]));
+/* Element `place` of all ranks' batch: samples[0 ... renders) come first, then pool pictures. */
+typedef struct drawn {
+    int64_t sample, which; /* of the data set, or CHL_POOL_BROKEN; in the pool, or -1 */
+    chl_philox word;
+} drawn;
+
+static drawn draw(const chl_trainer *t, const clip_training *own, int64_t index, int64_t place) {
+    drawn d = {.which = -1,
+               .word =
+                   chl_random(t->options->seed, PURPOSE_PAIR, (uint64_t)index, (uint64_t)place)};
+    if (place < renders(t, own)) {
+        d.sample = own->index[place];
     } else {
-        int64_t which = word.word[0] % own->pool.count;
-        sample = own->pool.sample[which];
-        if (own->pool.pixels)
-            own->pixels[b] = own->pool.pixels + 3 * (int64_t)side * side * which;
-        else
-            draw_code(t, own, which, chl_uniform(word.word[2]), b - renders);
+        d.which = d.word.word[0] % own->pool.count;
+        d.sample = own->pool.sample[d.which];
     }
-    const int64_t text = draw_text(t, own, sample, &word);
-    memcpy(own->text_data + (int64_t)b * context, own->ids + text * context,
-           (size_t)context * sizeof *own->ids);
-    own->end_data[b] = own->end[text];
+    return d;
+}
+
+/* The texts of all ranks' samples, which are compared. */
+static void draw_texts(const chl_trainer *t, clip_training *own, int64_t index) {
+    const int64_t context = own->config.context;
+    for (int64_t place = 0; place < t->options->batch; place++) {
+        const drawn d = draw(t, own, index, place);
+        const int64_t text = draw_text(t, own, d.sample, &d.word);
+        memcpy(own->all_texts + place * context, own->ids + text * context,
+               (size_t)context * sizeof *own->ids);
+        own->all_ends[place] = own->end[text];
+    }
+}
+
+/* Where sample i of this rank stands in the batch of all. With an adversary each rank has as many
+ * pictures of the data set as of the generator. */
+static int64_t place_of(const chl_trainer *t, int64_t i) {
+    const int64_t half = t->batch / 2;
+    if (t->options->adversary == 0) return t->first + i;
+    return t->rank * half + (i < half ? i : t->options->batch / 2 + i - half);
+}
+
+/* Pixels or code, and text, of this rank's sample i. */
+static chl_status take_sample(const chl_trainer *t, clip_training *own, int64_t index, int i) {
+    const int64_t context = own->config.context, side = own->config.resolution;
+    const int64_t place = place_of(t, i);
+    const drawn d = draw(t, own, index, place);
+    memcpy(own->text_data + i * context, own->all_texts + place * context,
+           (size_t)context * sizeof *own->text_data);
+    own->end_data[i] = own->all_ends[place];
+    if (d.which < 0) return chl_dataset_picture(t->data, d.sample, (int)side, &own->pixels[i]);
+    if (own->pool.pixels)
+        own->pixels[i] = own->pool.pixels + 3 * side * side * d.which;
+    else
+        draw_code(t, own, d.which, chl_uniform(d.word.word[2]), i - t->batch / 2);
     return CHL_OK;
 }
 
-/* Of elements from ... from + n. */
-static void compare_texts(clip_training *own, int from, int n) {
+/* This rank's samples from `first`, n of them, with all ranks' from place `from`, `count`. */
+static void compare_texts(clip_training *own, int first, int n, int from, int count) {
     const int64_t context = own->config.context;
-    const int32_t *text = own->text_data + from * context;
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++)
-            own->same_data[i * n + j] =
-                memcmp(text + i * context, text + j * context, (size_t)context * sizeof *text) == 0;
+        for (int64_t j = 0; j < count; j++)
+            own->same_data[i * count + j] = memcmp(own->text_data + (first + i) * context,
+                                                   own->all_texts + (from + j) * context,
+                                                   (size_t)context * sizeof *own->text_data) == 0;
 }
 
-static chl_status write_codes(chl_trainer *t, clip_training *own) {
-    compare_texts(own, t->options->batch / 2, t->options->batch / 2);
+static chl_status write_attack(chl_trainer *t, clip_training *own) {
+    const int half = t->batch / 2, all = t->options->batch / 2;
+    compare_texts(own, half, half, all, all);
     CHL_TRY(chl_trainer_write(t, own->same_painted, own->same_data));
     CHL_TRY(chl_trainer_write(t, own->codes, own->code_data));
-    return chl_trainer_write(t, own->reach, own->reach_data);
+    CHL_TRY(chl_trainer_write(t, own->reach, own->reach_data));
+    compare_texts(own, 0, half, 0, all);
+    CHL_TRY(chl_trainer_write(t, own->same, own->same_data));
+    return chl_trainer_write(t, own->picture[0], own->picture_data);
+}
+
+static chl_status write_pairs(chl_trainer *t, clip_training *own) {
+    compare_texts(own, 0, t->batch, 0, t->options->batch);
+    CHL_TRY(chl_trainer_write(t, own->same, own->same_data));
+    return chl_trainer_write_inputs(t, own->picture, own->picture_data);
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
     clip_training *own = t->own;
-    const int batch = t->options->batch, side = own->config.resolution;
-    const int renders = own->pool.count ? (batch + 1) / 2 : batch;
-    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, renders, own->index));
-    for (int b = 0; b < batch; b++) CHL_TRY(draw_pair(t, own, index, b, renders));
-    const int pictures = t->options->adversary > 0 ? renders : batch;
+    const bool attack = t->options->adversary > 0;
+    const int pictures = attack ? t->batch / 2 : t->batch, side = own->config.resolution;
+    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, renders(t, own), own->index));
+    draw_texts(t, own, index);
+    for (int i = 0; i < t->batch; i++) CHL_TRY(take_sample(t, own, index, i));
     const chl_picture_augment how = CHL_PICTURE_AUGMENT;
 #pragma omp parallel for schedule(static)
-    for (int b = 0; b < pictures; b++)
-        chl_augment_picture(&how, t->options->seed, PURPOSE_PICTURE, index, b, side, own->pixels[b],
-                            own->picture_data + 3 * (int64_t)side * side * b);
-    CHL_TRY(chl_trainer_write(t, own->picture, own->picture_data));
-    CHL_TRY(chl_trainer_write(t, own->text, own->text_data));
-    CHL_TRY(chl_trainer_write(t, own->text_end, own->end_data));
-    if (pictures < batch) CHL_TRY(write_codes(t, own));
-    compare_texts(own, 0, pictures);
-    return chl_trainer_write(t, own->same, own->same_data);
+    for (int i = 0; i < pictures; i++)
+        chl_augment_picture(&how, t->options->seed, PURPOSE_PICTURE, index, place_of(t, i), side,
+                            own->pixels[i], own->picture_data + 3 * (int64_t)side * side * i);
+    CHL_TRY(chl_trainer_write_inputs(t, own->text, own->text_data));
+    CHL_TRY(chl_trainer_write_inputs(t, own->text_end, own->end_data));
+    return attack ? write_attack(t, own) : write_pairs(t, own);
 }
 
 static void release(chl_trainer *t) {
@@ -367,4 +439,6 @@ const chl_training chl_training_clip = {.name = "clip",
                                         .build = build,
                                         .feed = feed,
                                         .save = chl_trainer_save,
-                                        .release = release};
+                                        .release = release,
+                                        .shared = true,
+                                        .chunked = true};

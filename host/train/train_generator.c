@@ -42,7 +42,7 @@
 typedef struct generator {
     chl_stylegan2_config config;
     chl_tensor z, wanted;
-    int64_t *chosen; /* [batch] */
+    int64_t *chosen; /* [options->batch]: of all ranks */
     float *codes;    /* [batch][Z] */
     float *pixels;   /* [batch][side][side][3] */
 } generator;
@@ -221,8 +221,8 @@ static chl_status build(chl_trainer *t) {
     if (measured) clear_styles(t->params);
 
     chl_graph *g = t->graph;
-    const int n = t->options->batch, side = shape.resolution;
-    own->chosen = chl_trainer_memory(t, n, sizeof *own->chosen);
+    const int n = t->batch, side = shape.resolution;
+    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
     own->codes = chl_trainer_memory(t, (int64_t)n * shape.z_dim, sizeof *own->codes);
     own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
     CHL_TRY(chl_trainer_memory_status(t));
@@ -238,16 +238,17 @@ static chl_status build(chl_trainer *t) {
 static chl_status feed(chl_trainer *t, int64_t index) {
     generator *own = t->own;
     chl_dataset *data = t->data;
-    const int n = t->options->batch, side = own->config.resolution;
+    const int side = own->config.resolution;
     const int64_t values = (int64_t)side * side * 3;
-    CHL_TRY(chl_dataset_batch(data, t->options->seed, index, n, own->chosen));
-    for (int i = 0; i < n; i++) {
+    CHL_TRY(chl_dataset_batch(data, t->options->seed, index, t->options->batch, own->chosen));
+    for (int i = 0; i < t->batch; i++) {
+        const int64_t sample = own->chosen[t->first + i];
         const uint8_t *bytes;
-        CHL_TRY(chl_dataset_picture(data, own->chosen[i], side, &bytes));
+        CHL_TRY(chl_dataset_picture(data, sample, side, &bytes));
         for (int64_t k = 0; k < values; k++)
             own->pixels[i * values + k] = (float)bytes[k] * (2.0f / 255) - 1;
-        memcpy(own->codes + (int64_t)i * data->latent,
-               data->latents + own->chosen[i] * data->latent, (size_t)data->latent * sizeof(float));
+        memcpy(own->codes + (int64_t)i * data->latent, data->latents + sample * data->latent,
+               (size_t)data->latent * sizeof(float));
     }
     CHL_TRY(chl_trainer_write(t, own->z, own->codes));
     return chl_trainer_write(t, own->wanted, own->pixels);
@@ -298,4 +299,5 @@ const chl_training chl_training_generator = {
     .build = build,
     .feed = feed,
     .save = save,
+    .shared = true,
 };

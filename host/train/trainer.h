@@ -91,6 +91,12 @@ chl_status chl_trainer_memory_status(const chl_trainer *t);
 /* The net of t->params, whose floating-point arrays train, from options->start where that has them.
  * Call once, when t->params is made; it stays the trainer's. */
 chl_net *chl_trainer_net(chl_trainer *t);
+/* --- work before the steps that ranks share: ranks.c ------------------------------------------- */
+/* Of `count` rows that all ranks need, those that this rank computes: how many, from *first on. */
+int64_t chl_ranks_rows(const chl_trainer *t, int64_t count, int64_t *first);
+/* rows [count,width], of which this rank has filled its own: those of the others are added. */
+chl_status chl_ranks_gather(const chl_trainer *t, int64_t count, int64_t width, float *rows);
+
 /* --- micro-batches: chunks.c ------------------------------------------------------------------
  * Losses that compare samples need the rows (embeddings) of all of them, but a network computes its
  * rows sample by sample. With options->micro_batch it does so for `chunk` samples at a time:

@@ -69,8 +69,7 @@ typedef struct chl_train_options {
     /* Where the ranks find each other, with ranks > 1: "file:PATH", a new file of this job that all
      * ranks, on one machine, can write; "fd:N": the same, open as number N in each */
     const char *meeting;
-    /* audio: the network. "swin", the paper's and the default; "resnet18", its predecessor's, which
-     * trains in one process */
+    /* audio: the network. "swin", the paper's and the default; "resnet18", its predecessor's */
     const char *encoder;
     /* Passes over the data, each of all full batches. > 0 sets `steps`, once the data is opened */
     int epochs;

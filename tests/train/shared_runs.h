@@ -10,6 +10,9 @@
     } while (0)
 
 enum { GLOBAL = 12, MOST = 4, RUN = 20 };
+#define SMALL_CLIP                                                                                 \
+    "resolution=16,patch=8,width=64,layers=1,text_width=64,text_layers=1,context=8,embed=16,pool=" \
+    "8"
 #define VOCAB CHLADNI_FIXTURES "/text/merges.txt"
 
 /* A temporary folder, one of samples with a sound, a picture and a label, and a CLIP pair; set up
@@ -25,13 +28,19 @@ typedef struct rank {
     char error[512];
 } rank;
 
-/* RUN steps of GLOBAL samples with all four losses */
+/* options_of a small sound encoder, with all four losses */
 chl_train_options audio_options(const char *out);
 /* `ready`, or NULL, changes the options of a rank. */
 void run_ranks(const chl_training *training, const chl_train_options *options, int ranks,
                void (*ready)(chl_train_options *, int), rank *all);
-/* audio_options on so many ranks, in root/name, which the caller frees */
-char *train(const char *name, int ranks);
+/* RUN steps of GLOBAL samples; needs out */
+chl_train_options options_of(const chl_training *training, const char *sizes);
+/* On so many ranks, in root/name, which the caller frees. */
+char *train_on(const char *name, const chl_training *training, chl_train_options options,
+               int ranks);
+/* Fails unless every rank fails with a text that contains this one. */
+void refuse(const chl_training *training, const chl_train_options *options, int ranks,
+            void (*ready)(chl_train_options *, int), const char *text);
 /* Fails unless weights and losses of the two runs of RUN steps differ by less than 1e-5. */
 void compare(const char *whole, const char *shared, int ranks);
 #endif

@@ -100,35 +100,40 @@ static void a_run_goes_on_with_other_micro_batches(void **state) {
     free(out);
 }
 
-static void refuse(const chl_training *training, const chl_train_options *options, int ranks,
-                   const char *text) {
-    rank all[MOST];
-    run_ranks(training, options, ranks, NULL, all);
-    for (int r = 0; r < ranks; r++) {
-        assert_int_not_equal(all[r].status, CHL_OK);
-        if (!strstr(all[r].error, text))
-            fail_msg("rank %d: expected \"%s\", got \"%s\"", r, text, all[r].error);
+/* Both towers, captions that repeat. */
+static void a_clip_pair_trains_in_micro_batches(void **state) {
+    (void)state;
+    chl_train_options options = options_of(&chl_training_clip, SMALL_CLIP);
+    char *whole = train_on("clip", &chl_training_clip, options, 1);
+    for (int ranks = 1; ranks <= 3; ranks++) {
+        char name[32];
+        snprintf(name, sizeof name, "clip-%d", ranks);
+        options.micro_batch = 2;
+        char *chunks = train_on(name, &chl_training_clip, options, ranks);
+        compare(whole, chunks, ranks);
+        free(chunks);
     }
+    free(whole);
 }
 
 static void what_is_not_exact_is_refused_by_name(void **state) {
     (void)state;
     char *out = in_folder(root, "refused");
     chl_train_options options = in_chunks(out, 5);
-    refuse(&chl_training_audio, &options, 1,
+    refuse(&chl_training_audio, &options, 1, NULL,
            "micro_batch must divide the batch of a rank, got 5 for 12 samples");
     options = in_chunks(out, 4);
-    refuse(&chl_training_audio, &options, 2,
+    refuse(&chl_training_audio, &options, 2, NULL,
            "micro_batch must divide the batch of a rank, got 4 for 6 samples");
     options = in_chunks(out, 13);
-    refuse(&chl_training_audio, &options, 1, "micro_batch must be in [0, batch], got 13");
+    refuse(&chl_training_audio, &options, 1, NULL, "micro_batch must be in [0, batch], got 13");
     options = in_chunks(out, 2);
     options.encoder = "resnet18";
     options.sizes = NULL;
-    refuse(&chl_training_audio, &options, 1, "micro_batch must be 0, got 2");
+    refuse(&chl_training_audio, &options, 1, NULL, "micro_batch must be 0, got 2");
     options = in_chunks(out, 2);
     options.model = "generator";
-    refuse(&chl_training_generator, &options, 1, "micro_batch must be 0, got 2");
+    refuse(&chl_training_generator, &options, 1, NULL, "micro_batch must be 0, got 2");
     free(out);
 }
 
@@ -138,6 +143,7 @@ int main(void) {
         cmocka_unit_test(activations_are_those_of_a_micro_batch),
         cmocka_unit_test(draws_of_drop_path_belong_to_samples),
         cmocka_unit_test(a_run_goes_on_with_other_micro_batches),
+        cmocka_unit_test(a_clip_pair_trains_in_micro_batches),
         cmocka_unit_test(what_is_not_exact_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, write_all, remove_all);

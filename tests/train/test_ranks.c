@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static char *train(const char *name, int ranks) {
+    return train_on(name, &chl_training_audio, audio_options(NULL), ranks);
+}
+
 /* Twenty steps with all four losses, SpecAugment, wordings and weak pairs. */
 static void ranks_compute_what_one_computes(void **state) {
     (void)state;
@@ -103,17 +107,6 @@ static void all_stop_when_one_wants_and_another_number_goes_on(void **state) {
 }
 
 /* --- refusals --------------------------------------------------------------------------------- */
-static void refuse(const chl_training *training, const chl_train_options *options, int ranks,
-                   void (*ready)(chl_train_options *, int), const char *text) {
-    rank all[MOST];
-    run_ranks(training, options, ranks, ready, all);
-    for (int r = 0; r < ranks; r++) {
-        assert_int_not_equal(all[r].status, CHL_OK);
-        if (!strstr(all[r].error, text))
-            fail_msg("rank %d: expected \"%s\", got \"%s\"", r, text, all[r].error);
-    }
-}
-
 static void other_seed_of_rank_1(chl_train_options *o, int r) {
     o->seed += (uint64_t)(r == 1);
 }

@@ -263,16 +263,32 @@ const chl_rule chl_rule_batch_norm_train_backward = {.infer = infer_batch_norm_b
                                                      .bf16_outputs = 1,
                                                      .in_place = true};
 
+/* Of all ranks, which have as many rows each. */
+static chl_tensor shared_means(chl_graph *g, chl_tensor x) {
+    return chl_all_reduce(g, chl_scale(g, channel_means(g, x), 1 / (float)chl_ranks_of(g)));
+}
+
+/* The statistics of all ranks' rows, of simple rows whose gradients go through the sums over the
+ * ranks. */
+static chl_tensor norm_between_ranks(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
+                                     float eps, chl_tensor *mean, chl_tensor *var) {
+    const bool half = chl_desc_of(g, x)->dtype == CHL_BF16;
+    x = chl_to_float32(g, x);
+    *mean = shared_means(g, x);
+    const chl_tensor centred = chl_add_bias(g, x, chl_scale(g, *mean, -1));
+    *var = shared_means(g, chl_mul(g, centred, centred));
+    const chl_tensor factor = chl_mul(g, chl_inverse_root(g, *var, eps), gamma);
+    const chl_tensor y = chl_add_bias(g, chl_scale_columns(g, centred, factor), beta);
+    return half ? chl_to_compute_type(g, y) : y;
+}
+
 chl_tensor chl_batch_norm_train(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                                 float eps, chl_tensor *mean, chl_tensor *var) {
     const chl_attributes attr = {.norm = {.eps = eps}};
     chl_tensor out[3] = {CHL_NONE, CHL_NONE, CHL_NONE};
     *mean = *var = CHL_NONE;
-    if (chl_ranks_of(g) > 1)
-        return chl_graph_fail(g, CHL_ERR_UNSUPPORTED,
-                              "batch_norm_train: on %d ranks each would normalise with the "
-                              "statistics of its own part of the batch: train on one rank",
-                              chl_ranks_of(g));
+    if (x == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
+    if (chl_ranks_of(g) > 1) return norm_between_ranks(g, x, gamma, beta, eps, mean, var);
     chl_emit(g, CHL_OP_batch_norm_train, &attr, 3, (chl_tensor[]){x, gamma, beta}, 3, out);
     *mean = out[1];
     *var = out[2];
