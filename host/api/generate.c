@@ -3,12 +3,25 @@
 #include "models/engine.h"
 #include <math.h>
 
+static chl_status seed_code(chl_generator *generator, uint64_t seed, float truncation,
+                            float *w) {
+    CHL_TRY(chl_generator_seed_code(generator, seed, truncation, w));
+    for (int64_t i = 0; i < (int64_t)generator->sizes.rows * generator->sizes.latent; i++)
+        if (!isfinite(w[i]))
+            return chl_fail(CHL_ERR_NUMERIC,
+                            "%s: the code of seed %llu is not finite (%g): the weights of the "
+                            "mapping network are damaged",
+                            generator->model.params->source, (unsigned long long)seed,
+                            (double)w[i]);
+    return CHL_OK;
+}
+
 chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation, float *w) {
     CHL_NEEDS(engine, w);
     CHL_TRY(chl_check_float(isfinite(truncation), "truncation", "finite", (double)truncation));
     CHL_TRY(chl_generator_need_mapping(engine->generator, "a latent from a seed"));
     const chl_log_sink before = chl_log_divert(engine->log);
-    return chl_log_restore(before, chl_generator_seed_code(engine->generator, seed, truncation, w));
+    return chl_log_restore(before, seed_code(engine->generator, seed, truncation, w));
 }
 
 static chl_status check_pictures(const chl_generator *generator, int count, const float *pixels) {

@@ -114,8 +114,17 @@ static chl_status open_decoder(chl_sound *s) {
     if (mp3 && chl_mpg123_is_there()) return chl_mpg123_open(&s->bytes, &s->decoder);
     chl_sndfile_verdict verdict = CHL_SNDFILE_REFUSED;
     char why[128] = "";
+    int64_t claimed, there;
+    const bool cut = chl_sound_is_cut(&s->bytes, &claimed, &there);
     chl_sound_mend_length(&s->bytes, s->name);
     if (!mp3) CHL_TRY(chl_sndfile_open(&s->bytes, &verdict, why, &s->decoder));
+    if (cut && verdict == CHL_SNDFILE_OPENED && s->decoder.frames > 0) {
+        s->decoder.warned = true;
+        chl_log(CHL_LOG_WARN,
+                "%s: incomplete: the header claims %" PRId64
+                " bytes of sound, the file has %" PRId64 ": using those",
+                s->name, claimed, there);
+    }
     if (verdict == CHL_SNDFILE_OPENED) return CHL_OK;
     if (verdict == CHL_SNDFILE_MP3 && chl_mpg123_is_there())
         return chl_mpg123_open(&s->bytes, &s->decoder);

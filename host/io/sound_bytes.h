@@ -25,9 +25,16 @@ chl_status chl_sound_bytes_check(const chl_sound_bytes *bytes, const char *name)
 void chl_sound_bytes_close(chl_sound_bytes *bytes);
 
 /* --- what headers say (sound_header.c) -------------------------------------------------------- */
+/* The number in `count` bytes, at most 8. */
+uint64_t chl_sound_number(const uint8_t *at, int count, bool big);
 /* Makes the data chunk of WAV, RF64 and CAF reach to the end of the file where its claimed size is
  * none: 0, "unknown", or one after which no chunk follows. */
 void chl_sound_mend_length(chl_sound_bytes *bytes, const char *name);
+/* Whether the header of a container of chunks (WAV, RF64, W64, AIFF, CAF, AU, 8SVX) claims more bytes
+ * of sound than the file has: of a file as it is, before its length is mended (sound_claim.c). */
+bool chl_sound_is_cut(chl_sound_bytes *bytes, int64_t *claimed, int64_t *there);
+/* Whether a frame near the end of a FLAC ends behind its first `samples` samples (sound_flac.c). */
+bool chl_sound_flac_goes_on(chl_sound_bytes *bytes, int64_t samples);
 /* FLAC: claims an unknown number of frames. False where the file has no STREAMINFO. */
 bool chl_sound_hide_flac_length(chl_sound_bytes *bytes);
 /* Where the links of a chained OGG begin, the first at 0: concatenated files and recorded radio.

@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t little(const uint8_t *at, int count) {
+uint64_t chl_sound_number(const uint8_t *at, int count, bool big) {
     uint64_t value = 0;
-    for (int i = count - 1; i >= 0; i--) value = value << 8 | at[i];
+    for (int i = 0; i < count; i++) value = value << 8 | at[big ? i : count - 1 - i];
     return value;
 }
 
+static uint64_t little(const uint8_t *at, int count) {
+    return chl_sound_number(at, count, false);
+}
+
 static uint64_t big(const uint8_t *at, int count) {
-    uint64_t value = 0;
-    for (int i = 0; i < count; i++) value = value << 8 | at[i];
-    return value;
+    return chl_sound_number(at, count, true);
 }
 
 static bool has(chl_sound_bytes *b, int64_t at, void *to, int64_t count) {

@@ -129,10 +129,12 @@ static chl_status read_on_behind_claimed_end(chl_sound_decoder *d) {
 }
 
 /* Whether a FLAC may have frames behind the end that it claims: libFLAC reads some KiB ahead, and
- * has not come to the end of the bytes, or these are so few that a look costs nothing. */
+ * has not come to the end of the bytes, these are so few that a look costs nothing, or the last
+ * frame says that it does. */
 static bool may_go_on(const state *s) {
     return is_container(s, SF_FORMAT_FLAC) && !s->length_hidden && s->decoded == s->info.frames &&
-           (s->bytes->reached < s->bytes->size || s->bytes->size < SMALL_FLAC_BYTES);
+           (s->bytes->reached < s->bytes->size || s->bytes->size < SMALL_FLAC_BYTES ||
+            chl_sound_flac_goes_on(s->bytes, s->decoded));
 }
 
 /* A FLAC stops before its claimed end. libsndfile's error does not tell why: it comes with the last
@@ -193,31 +195,6 @@ static void close_file(chl_sound_decoder *d) {
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-/* Where a chunk of sound claims more than the file has (an incomplete download), libsndfile uses
- * the file's size without an error; only its parse log mentions it. A claim of 2 GiB or more is no
- * fault: programs that write to a pipe mark an unknown length so. */
-static void warn_if_cut(chl_sound_decoder *d) {
-    static const char *const lines[] = {"\ndata : %lld (should be %lld)",
-                                        "\n SSND : %lld (should be %lld)",
-                                        "\n  Data Size   : %lld (should be %lld)"};
-    static const char *const starts[] = {"\ndata : ", "\n SSND : ", "\n  Data Size   : "};
-    const state *s = d->state;
-    char log[8192] = "";
-    long long claimed, real;
-    sf_command(s->file, SFC_GET_LOG_INFO, log, sizeof log);
-    for (int i = 0; i < 3; i++) {
-        const char *at = strstr(log, starts[i]);
-        if (!at || sscanf(at, lines[i], &claimed, &real) != 2) continue;
-        if (claimed <= real || claimed >= INT32_MAX) continue;
-        d->warned = true;
-        chl_log(CHL_LOG_WARN,
-                "%s: incomplete: the header claims %lld bytes of sound, the file has %lld: using "
-                "those",
-                d->name, claimed, real);
-        return;
-    }
-}
-
 /* The frames of all links. */
 static chl_status count_frames(chl_sound_decoder *d) {
     state *s = d->state;
@@ -252,9 +229,7 @@ static chl_status open_first(chl_sound_bytes *bytes, chl_sndfile_verdict *verdic
         *verdict = CHL_SNDFILE_MP3;
         return CHL_OK;
     }
-    CHL_TRY(count_frames(d));
-    if (d->frames > 0) warn_if_cut(d);
-    return CHL_OK;
+    return count_frames(d);
 }
 
 chl_status chl_sndfile_open(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,

@@ -1,23 +1,6 @@
 /* Sound files: containers and resampling against soxr and librosa (tests/fixtures/make_sound.py),
  * and files that are damaged, make false claims, or are no sound. */
-#include "bytes.h"
-#include "harness/parity.h"
-#include "io/sound.h"
-
-/* libsndfile 1.2 does not free what it allocated for an OGG that turns out to be damaged. */
-/* visible: the sanitizer's library must find it */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:vorbis_info_init";
-}
-
-static bytes file;
-static char warning[1024];
-
-static void keep_warning(void *user, chl_log_level level, const char *line) {
-    (void)user;
-    if (level == CHL_LOG_WARN) snprintf(warning, sizeof warning, "%s", line);
-}
+#include "sound_warnings.h"
 
 /* A WAV header; `bits` 16 = integers, 32 = floats. `claim` is the data chunk's size. */
 static void wav(int channels, int rate, int bits, uint32_t claim) {

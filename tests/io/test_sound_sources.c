@@ -1,28 +1,11 @@
 /* Sounds are heard to their true end, whatever the header claims, wherever they come from; a read
  * that fails is an error and never a shorter sound. */
-#include "bytes.h"
-#include "harness/parity.h"
-#include "io/sound.h"
+#include "sound_warnings.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* libsndfile 1.2 does not free what it allocated for an OGG that turns out to be damaged. */
-/* visible: the sanitizer's library must find it */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:vorbis_info_init";
-}
-
-static bytes file;
-static char warning[1024];
-
-static void keep_warning(void *user, chl_log_level level, const char *line) {
-    (void)user;
-    if (level == CHL_LOG_WARN) snprintf(warning, sizeof warning, "%s", line);
-}
 
 /* --- pread as the linker's --wrap gives it to the library
  * ----------------------------------------- */
@@ -115,6 +98,101 @@ static void a_streamed_wav_is_read_to_its_end(void **state) {
     assert_non_null(strstr(warning, "10000 bytes behind them"));
 }
 
+/* --- containers that claim more than they have ------------------------------------------------ */
+static void put_chunk(const char *name, uint32_t size, bool big) {
+    put_text(&file, name);
+    if (big)
+        put_be(&file, size, 4);
+    else
+        put_le(&file, size, 4);
+}
+
+static void rf64(uint32_t data) {
+    file.size = 0;
+    put_chunk("RF64", 0xffffffff, false);
+    put_text(&file, "WAVE");
+    put_chunk("ds64", 28, false);
+    for (int i = 0; i < 3; i++) {
+        put_le(&file, i == 1 ? data : 1, 4);
+        put_le(&file, 0, 4);
+    }
+    put_le(&file, 0, 4);
+    put_wav_format(&file);
+    put_chunk("data", 0xffffffff, false);
+}
+
+static void w64_chunk(const char *name, const char *rest, uint32_t content) {
+    put_text(&file, name);
+    put(&file, rest, 12);
+    put_le(&file, content + 24, 4);
+    put_le(&file, 0, 4);
+}
+
+static void w64(uint32_t data) {
+    static const char riff[] = "\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0";
+    static const char other[] = "\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a";
+    file.size = 0;
+    w64_chunk("riff", riff, data + 80);
+    put_text(&file, "wave");
+    put(&file, other, 12);
+    w64_chunk("fmt ", other, 16);
+    put_le(&file, 1, 2);
+    put_le(&file, 1, 2);
+    put_le(&file, 44100, 4);
+    put_le(&file, 88200, 4);
+    put_le(&file, 2, 2);
+    put_le(&file, 16, 2);
+    w64_chunk("data", other, data);
+}
+
+static void aifc(uint32_t data) {
+    file.size = 0;
+    put_chunk("FORM", data + 48, true);
+    put_text(&file, "AIFC");
+    put_chunk("COMM", 24, true);
+    put_be(&file, 1, 2);
+    put_be(&file, data / 2, 4);
+    put_be(&file, 16, 2);
+    put_be(&file, 0x400eac44, 4); /* 44100 in 80 bits */
+    put_be(&file, 0, 4);
+    put_be(&file, 0, 2);
+    put_text(&file, "sowt"); /* little-endian */
+    put_be(&file, 0, 2);     /* of a name */
+    put_chunk("SSND", data + 8, true);
+    put_be(&file, 0, 4);
+    put_be(&file, 0, 4);
+}
+
+static void caf(uint32_t data) {
+    file.size = 0;
+    put_chunk("caff", 1 << 16, true);
+    put_text(&file, "desc");
+    put_be(&file, 0, 4);
+    put_be(&file, 32, 4);
+    put_be(&file, 0x40e58880, 4);
+    put_be(&file, 0, 4);
+    put_text(&file, "lpcm");
+    put_be(&file, 2, 4);
+    put_be(&file, 2, 4);
+    put_be(&file, 1, 4);
+    put_be(&file, 1, 4);
+    put_be(&file, 16, 4);
+    put_text(&file, "data");
+    put_be(&file, 0, 4);
+    put_be(&file, data + 4, 4);
+    put_be(&file, 0, 4);
+}
+
+static void au(uint32_t data) {
+    file.size = 0;
+    put_text(&file, "dns.");
+    put_le(&file, 24, 4);
+    put_le(&file, data, 4);
+    put_le(&file, 3, 4); /* 16 bits */
+    put_le(&file, 44100, 4);
+    put_le(&file, 1, 4);
+}
+
 static void streamed_rf64_and_caf_are_read_to_their_end(void **state) {
     (void)state;
     for (int unknown = -1; unknown <= 0; unknown++) {
@@ -131,26 +209,92 @@ static void streamed_rf64_and_caf_are_read_to_their_end(void **state) {
         put_samples(50000);
         expect_samples(50000);
     }
-    file.size = 0;
-    put_text(&file, "caff");
-    put_be(&file, 1 << 16, 4);
-    put_text(&file, "desc");
-    put_be(&file, 0, 4);
-    put_be(&file, 32, 4);
-    put_be(&file, 0x40e58880, 4); /* 44100.0 */
-    put_be(&file, 0, 4);
-    put_text(&file, "lpcm");
-    put_be(&file, 2, 4); /* little-endian */
-    put_be(&file, 2, 4);
-    put_be(&file, 1, 4);
-    put_be(&file, 1, 4);
-    put_be(&file, 16, 4);
-    put_text(&file, "data");
-    put_be(&file, 0xffffffff, 4);
-    put_be(&file, 0xffffffff, 4);
-    put_be(&file, 0, 4); /* of edits */
+    caf(0);
+    memset(file.data + file.size - 12, 0xff, 8); /* the size */
     put_samples(50000);
     expect_samples(50000);
+}
+
+static void plain_wav(uint32_t data) {
+    wav(36 + data, data);
+}
+
+static void a_cut_container_of_any_kind_costs_a_warning(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        void (*write)(uint32_t data);
+    } kinds[] = {{"WAV", plain_wav}, {"RF64", rf64}, {"W64", w64},
+                 {"AIFC", aifc},     {"CAF", caf},   {"AU", au}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        print_message("%s\n", kinds[k].name);
+        kinds[k].write(100000);
+        put_samples(50000);
+        expect_samples(50000);
+        assert_string_equal(warning, "");
+        kinds[k].write(100000);
+        put_samples(30000);
+        expect_samples(30000);
+        assert_non_null(strstr(
+            warning, "incomplete: the header claims 100000 bytes of sound, the file has 60000"));
+    }
+}
+
+/* --- a FLAC whose last frames fit into what libFLAC reads ahead
+ * ----------------------------------------- */
+static unsigned crc_of(const uint8_t *at, size_t count, int bits, unsigned polynomial) {
+    unsigned value = 0;
+    for (size_t i = 0; i < count; i++) {
+        value ^= (unsigned)at[i] << (bits - 8);
+        for (int bit = 0; bit < 8; bit++)
+            value = value << 1 ^ (value >> (bits - 1) & 1 ? polynomial : 0);
+        value &= (1u << bits) - 1;
+    }
+    return value;
+}
+
+enum { FLAC_BLOCK = 192 };
+
+/* Frames of 192 samples as they are. */
+static void flac(int frames, int claimed) {
+    file.size = 0;
+    put_text(&file, "fLaC");
+    put_be(&file, 0x80000022, 4); /* the last block: STREAMINFO */
+    put_be(&file, FLAC_BLOCK, 2);
+    put_be(&file, FLAC_BLOCK, 2);
+    put_be(&file, 0, 3);
+    put_be(&file, 0, 3);
+    put_be(&file, 44100 << 4 | 0, 3); /* 20 bits of rate, 3 of channels - 1, 1 of bits - 1 */
+    put_be(&file, 15 << 4, 1);
+    put_be(&file, (uint32_t)claimed * FLAC_BLOCK, 4);
+    for (int i = 0; i < 16; i++) put_be(&file, 0, 1); /* no checksum */
+    for (int f = 0; f < frames; f++) {
+        const size_t start = file.size;
+        put_be(&file, 0xfff81908, 4);
+        if (f < 128)
+            put_be(&file, (uint32_t)f, 1);
+        else
+            put_be(&file, 0xc080 | (uint32_t)(f >> 6) << 8 | (f & 63), 2);
+        put_be(&file, crc_of(file.data + start, file.size - start, 8, 0x07), 1);
+        put_be(&file, 2, 1); /* verbatim */
+        for (int i = 0; i < FLAC_BLOCK; i++)
+            put_be(&file, (uint16_t)sample_at(f * FLAC_BLOCK + i), 2);
+        put_be(&file, crc_of(file.data + start, file.size - start, 16, 0x8005), 2);
+    }
+}
+
+static void a_large_flac_that_goes_on_a_little_is_read_on(void **state) {
+    (void)state;
+    flac(250, 250);
+    assert_true(file.size > 65536);
+    expect_samples(250 * FLAC_BLOCK);
+    assert_string_equal(warning, "");
+    static const int claims[] = {249, 240, 200, 1};
+    for (int k = 0; k < 4; k++) {
+        flac(250, claims[k]);
+        expect_samples(250 * FLAC_BLOCK);
+        assert_non_null(strstr(warning, "the header claims"));
+    }
 }
 
 /* --- compressed files
@@ -358,6 +502,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_streamed_wav_is_read_to_its_end),
         cmocka_unit_test(streamed_rf64_and_caf_are_read_to_their_end),
+        cmocka_unit_test(a_cut_container_of_any_kind_costs_a_warning),
+        cmocka_unit_test(a_large_flac_that_goes_on_a_little_is_read_on),
         cmocka_unit_test(an_mp3_without_a_length_is_decoded_to_its_last_frame),
         cmocka_unit_test(concatenated_files_are_heard_to_the_end_of_the_last),
         cmocka_unit_test(a_flac_that_goes_on_behind_its_claim_is_read_on),
