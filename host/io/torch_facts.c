@@ -109,3 +109,14 @@ chl_status chl_torch_state_facts(const chl_pickle_value *attributes, const char 
     if (named && dict_of(named)) CHL_TRY(state_dict(into, before, dict_of(named), 0));
     return state_attributes(into, before, attributes);
 }
+
+chl_status chl_torch_state_options(const chl_pickle_value *options, chl_params *into) {
+    static const char *const decide[] = {"arch", "size", "latent", "n_mlp", "channel_multiplier"};
+    for (size_t i = 0; i < sizeof decide / sizeof *decide; i++) {
+        char name[64];
+        const value *v = chl_pickle_get(options, decide[i]);
+        snprintf(name, sizeof name, "args:%s", decide[i]);
+        if (v) CHL_TRY(state_one(into, name, v, MAX_DEPTH));
+    }
+    return CHL_OK;
+}

@@ -8,4 +8,7 @@
  * how `module` ("" for the whole network) was made. */
 chl_status chl_torch_state_facts(const chl_pickle_value *attributes, const char *module,
                                  chl_params *into);
+/* Adds, as "args:size" and so on, those of a training's options, a DICT, that say what its generator
+ * is: rosinality's checkpoints hold them beside the network. */
+chl_status chl_torch_state_options(const chl_pickle_value *options, chl_params *into);
 #endif

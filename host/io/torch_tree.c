@@ -192,13 +192,26 @@ static chl_status walk(walker *w, value *v, bool numbers) {
     return CHL_OK;
 }
 
+/* What a training's checkpoint holds beside the network. */
+typedef struct beside {
+    value *latent_avg; /* a tensor, or NULL */
+    const value *args; /* a DICT, or NULL */
+} beside;
+
+/* rosinality's train.py: {"g": ..., "d": ..., "g_ema": ..., "args": Namespace, ...} */
+static const value *options_beside(const value *dict) {
+    const value *args = chl_pickle_get(dict, "args");
+    if (!args || !chl_pickle_get(dict, "g_ema")) return NULL;
+    return args->kind == CHL_PICKLE_DICT ? args : attributes(args);
+}
+
 /* Training checkpoints hold the network beside optimisers and options. */
-static value *unwrap(value *root, value **latent_avg) {
+static value *unwrap(value *root, beside *found) {
     static const char *const wanted[] = {
         "g_ema",          "G_ema",      "ema",        "model_ema",        "ema_state_dict",
         "state_dict_ema", "params_ema", "state_dict", "model_state_dict", "model",
         "params",         "generator",  "net",        "network",          "module"};
-    *latent_avg = NULL;
+    *found = (beside){NULL, NULL};
     for (int level = 0; level < MAX_UNWRAPS; level++) {
         const value *dict = dict_of(root);
         value *inner = NULL;
@@ -208,7 +221,9 @@ static value *unwrap(value *root, value **latent_avg) {
         }
         if (!inner) break;
         value *average = chl_pickle_get(dict, "latent_avg");
-        if (average && chl_torch_is_tensor(average) && !*latent_avg) *latent_avg = average;
+        if (average && chl_torch_is_tensor(average) && !found->latent_avg)
+            found->latent_avg = average;
+        if (!found->args) found->args = options_beside(dict);
         root = inner;
     }
     return root;
@@ -230,16 +245,17 @@ chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_pa
     if (__builtin_mul_overflow(source->size, BUDGET_FACTOR, &w.budget.left))
         w.budget.left = SIZE_MAX / 2;
     w.budget.left += BUDGET_FLOOR;
-    value *latent_avg;
-    root = unwrap(root, &latent_avg);
+    beside found;
+    root = unwrap(root, &found);
     if (chl_torch_is_tensor(root)) memcpy(w.key, "array", sizeof "array");
     if (root->kind == CHL_PICKLE_LIST || root->kind == CHL_PICKLE_TUPLE)
         CHL_TRY(walk_list(&w, root));
     else
         CHL_TRY(walk(&w, root, true));
     CHL_TRY(chl_params_strip(into, "module."));
-    if (latent_avg && !chl_params_find(into, "latent_avg"))
-        CHL_TRY(chl_torch_tensor(latent_avg, "latent_avg", source, &w.budget, into));
+    if (found.latent_avg && !chl_params_find(into, "latent_avg"))
+        CHL_TRY(chl_torch_tensor(found.latent_avg, "latent_avg", source, &w.budget, into));
+    if (found.args) CHL_TRY(chl_torch_state_options(found.args, into));
     if (into->count) return CHL_OK;
     return chl_fail(
         CHL_ERR_FORMAT,

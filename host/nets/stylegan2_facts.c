@@ -40,6 +40,8 @@ static const char *const without_effect[] = {
     "class_name",
 };
 
+#define OPTIONS "args:" /* io/torch_facts.h */
+
 static bool is_without_effect(const char *argument) {
     for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
         if (strcmp(argument, without_effect[i]) == 0) return true;
@@ -111,6 +113,32 @@ static chl_status check_unnamed(const chl_params *params, const chl_fact *fact) 
     return chl_fact_number(fact, &size) ? CHL_OK : refuse(params, fact, "a size");
 }
 
+/* rosinality's options say what the shapes say too: a file in which they differ is not what one of
+ * them says it is. */
+static chl_status check_option(const chl_params *params, const chl_fact *fact,
+                               const chl_stylegan2_config *config) {
+    const char *option = fact->name + strlen(OPTIONS);
+    double stated;
+    char have[64];
+    if (strcmp(option, "arch") == 0) return need(params, fact, "'stylegan2'");
+    if (!chl_fact_number(fact, &stated)) return refuse(params, fact, "a number");
+    int number = config->resolution;
+    if (strcmp(option, "latent") == 0) number = config->w_dim;
+    if (strcmp(option, "n_mlp") == 0) {
+        if (config->mapping_layers == 0) return CHL_OK;
+        number = config->mapping_layers;
+    }
+    if (strcmp(option, "channel_multiplier") == 0) {
+        number = (int)stated;
+        for (int b = 4; b < config->blocks; b++) /* 64 x 64 and larger */
+            if (config->channels[b] != (16384 >> (b + 2)) * stated)
+                number = config->channels[b] / (16384 >> (b + 2));
+    }
+    if (number == stated) return CHL_OK;
+    snprintf(have, sizeof have, "%d, as its arrays have it", number);
+    return refuse(params, fact, have);
+}
+
 static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
                        chl_stylegan2_config *config) {
     const char *colon = strrchr(fact->name, ':'), *dot = strrchr(fact->name, '.');
@@ -120,6 +148,8 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
         names_layer(fact->name, module, ".affine") || names_layer(fact->name, module, ".embed");
     const bool mapping = !linear && (strncmp(fact->name, "mapping", 7) == 0 ||
                                      strncmp(fact->name, ":mapping_kwargs.", 16) == 0);
+    if (strncmp(fact->name, OPTIONS, strlen(OPTIONS)) == 0)
+        return check_option(params, fact, config);
     if (is_without_effect(argument)) return CHL_OK;
     if (argument[0] == '[') return check_unnamed(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);

@@ -62,6 +62,11 @@ static void settings_without_effect_are_accepted(void **state) {
         {"synthesis.b8.conv1.affine:activation", "'linear'"},
         {"synthesis.b8.conv1.affine:lr_multiplier", "1"},
         {"mapping.fc0:bias_init", "0"},
+        {"args:arch", "'stylegan2'"},
+        {"args:size", "16"},
+        {"args:latent", "8"},
+        {"args:n_mlp", "2"},
+        {"args:channel_multiplier", "2"}, /* of 64 x 64 and larger */
     };
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) obeyed(fine[i][0], fine[i][1]);
 }
@@ -82,6 +87,11 @@ static void other_settings_are_refused_by_name(void **state) {
         {"synthesis.b8.conv0:up", "4"},
         {"synthesis.b8.conv0:[2]", "'up'"},
         {"synthesis.b8.conv0:padding_mode", "'reflect'"},
+        {"args:arch", "'swagan'"},
+        {"args:size", "32"},
+        {"args:latent", "512"},
+        {"args:n_mlp", "8"},
+        {"args:size", "'large'"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         chl_stylegan2_config config;
@@ -113,6 +123,21 @@ static void a_fact_that_nobody_reads_is_refused(void **state) {
     assert_int_equal(chl_params_check_all_used(params), CHL_ERR_UNSUPPORTED);
     assert_says("\"head:dropout\" = 0.1");
     chl_params_free(params);
+}
+
+static void a_channel_multiplier_must_be_that_of_the_arrays(void **state) {
+    (void)state;
+    static const chl_stylegan2_shape shape = {128, 16384, 512, 8, 8, 2};
+    static const char *const values[] = {"1", "2"};
+    for (int k = 0; k < 2; k++) {
+        chl_params *params;
+        chl_stylegan2_config config;
+        ok(chl_stylegan2_random(&shape, 1, &params));
+        ok(chl_params_state(params, "args:channel_multiplier", values[k]));
+        assert_int_equal(chl_stylegan2_import(params, &config), k ? CHL_ERR_UNSUPPORTED : CHL_OK);
+        if (k) assert_says("\"args:channel_multiplier\" = 2, expected 1, as its arrays have it");
+        chl_params_free(params);
+    }
 }
 
 /* --- the pickle of the original network ------------------------------------------------------- */
@@ -217,11 +242,32 @@ static void metadata_of_another_framework_is_refused(void **state) {
     chl_params_free(params);
 }
 
+/* {"g_ema": {"w": 1.0}, "args": Namespace(size=256, batch=4)}, as torch.save wrote it before 1.6 */
+static void options_beside_a_network_are_read(void **state) {
+    (void)state;
+    static const char file[] = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20j\xa8P\x19."
+                               "\x80\x02M\xe9\x03."
+                               "\x80\x02}X\x0d\0\0\0little_endian\x88s."
+                               "\x80\x02}(X\x05\0\0\0g_ema}X\x01\0\0\0wG\x3f\xf0\0\0\0\0\0\0s"
+                               "X\x04\0\0\0args"
+                               "cargparse\nNamespace\n)\x81}(X\x04\0\0\0sizeM\0\x01"
+                               "X\x05\0\0\0batchK\x04ubu."
+                               "\x80\x02].";
+    bytes b = {.size = sizeof file - 1};
+    memcpy(b.data, file, b.size);
+    chl_params *params = parse(&b);
+    assert_int_equal(params->facts, 1);
+    assert_string_equal(fact(params, "args:size"), "256");
+    chl_params_free(params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_are_obeyed),
         cmocka_unit_test(settings_without_effect_are_accepted),
         cmocka_unit_test(other_settings_are_refused_by_name),
+        cmocka_unit_test(a_channel_multiplier_must_be_that_of_the_arrays),
+        cmocka_unit_test(options_beside_a_network_are_read),
         cmocka_unit_test(a_fact_that_nobody_reads_is_refused),
         cmocka_unit_test(the_arguments_of_every_module_are_read),
         cmocka_unit_test(changed_arguments_in_a_pickle_are_refused),
