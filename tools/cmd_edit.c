@@ -145,6 +145,8 @@ static int check(const command_line *line, const edit_job *job) {
         return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
+    if (job->invert_steps < 0)
+        return usage_error(line, "--invert-steps must be >= 0, got %d", job->invert_steps);
     if (job->every < 0) return usage_error(line, "--every must be >= 0, got %d", job->every);
     return EXIT_OK;
 }

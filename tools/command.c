@@ -1,6 +1,7 @@
 #include "command.h"
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ int parse_seeds(const char *text, uint64_t **seed) {
 
 int take_generator_flags(const command_line *line, const generator_flags *flags,
                          chl_engine_options *models) {
-    if (flags->has_label && flags->label < 0)
+    if (flags->has_label && (flags->label < 0 || flags->label == INT_MAX))
         return usage_error(line, "--class must be >= 0, got %d", flags->label);
     if (flags->has_label) models->generator_class = flags->label + 1;
     if (models->conv_clamp < 0 && models->conv_clamp != -1)

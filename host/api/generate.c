@@ -3,14 +3,13 @@
 #include "models/engine.h"
 #include <math.h>
 
-static chl_status seed_code(chl_generator *generator, uint64_t seed, float truncation,
-                            float *w) {
+static chl_status seed_code(chl_generator *generator, uint64_t seed, float truncation, float *w) {
     CHL_TRY(chl_generator_seed_code(generator, seed, truncation, w));
     for (int64_t i = 0; i < (int64_t)generator->sizes.rows * generator->sizes.latent; i++)
         if (!isfinite(w[i]))
             return chl_fail(CHL_ERR_NUMERIC,
                             "%s: the code of seed %llu is not finite (%g): the weights of the "
-                            "mapping network are damaged",
+                            "mapping network are damaged, or truncation must be nearer to 1",
                             generator->model.params->source, (unsigned long long)seed,
                             (double)w[i]);
     return CHL_OK;

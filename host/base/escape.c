@@ -19,8 +19,15 @@ static size_t character(const unsigned char *at) {
     return length;
 }
 
+/* U+202A to U+202E and U+2066 to U+2069 turn the order of what follows: a name with one shows another
+ * ending than it has. U+2028 and U+2029 end lines. */
+static int is_order(const unsigned char *at) {
+    return at[0] == 0xE2 && ((at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE) ||
+                             (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+}
+
 static int is_control(const unsigned char *at) {
-    return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
+    return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0) || is_order(at);
 }
 
 char *chl_text_escape(const char *text, int controls) {

@@ -48,6 +48,9 @@ static void what_a_terminal_obeys_is_escaped(void **unused) {
                 "31m",
                 1, "\\xc2\\x9b31m"); /* CSI in one character */
     must_become("\033\n", 0, "\033\n");
+    must_become("\xe2\x80\xaegnp.wav", 1, "\\xe2\\x80\\xaegnp.wav"); /* shown as vaw.png */
+    must_become("\xe2\x81\xa9\xe2\x80\xa8", 1, "\\xe2\\x81\\xa9\\xe2\\x80\\xa8");
+    must_become("\xe2\x80\xa7\xe2\x81\xa5", 1, "\xe2\x80\xa7\xe2\x81\xa5");
 }
 
 int main(void) {

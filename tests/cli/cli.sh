@@ -107,6 +107,8 @@ bad "sounds of one name" 2 "both be named rain" edit $models --seed 7 --sound "$
 bad "a file where a folder should be" 1 "need a folder" edit $models --seed 7,9 --sound "$rain" --steps 1 --out a.png
 bad "seeds that are none" 2 "--seed must be like 7" edit $models --seed -7 --sound "$rain" --out x.png
 bad "snapshots at negative steps" 2 "--every must be >= 0, got -1" edit $models --seed 7 --sound "$rain" --every -1 --out s.png
+bad "an inversion of negative steps" 2 "invert-steps must be >= 0, got -3" edit $models --image a.png --sound "$rain" --invert-steps -3 --out x.png
+bad "the largest class" 2 "class must be >= 0, got 2147483647" generate $g --class 2147483647 --seeds 1 --out x.png
 bad "snapshots of several" 2 "works for one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
 ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
