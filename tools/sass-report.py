@@ -75,7 +75,7 @@ def compile_source(source, arch, folder):
         give_up(f"no nvcc in PATH to compile {source} (set NVCC, or give .cubin files)", MISSING)
     cubin = pathlib.Path(folder) / f"{pathlib.Path(source).stem}.{arch}.cubin"
     include = [f"-I{ROOT / room}" for room in ("include", "kernels", "host")]
-    run([nvcc, "-std=c++17", f"-gencode=arch=compute_{arch},code=sm_{arch}", *include, "-cubin", source, "-o", cubin])
+    run([nvcc, "-std=c++17", "-ftz=true", f"-gencode=arch=compute_{arch},code=sm_{arch}", *include, "-cubin", source, "-o", cubin])
     return cubin
 
 
@@ -320,6 +320,17 @@ def correlation_layer(name, size, i, o, n=1):
     return Shape(name, "modconv", "tile_correlation", blocks, n * size * size / 32 / parts, flop, dram, 1, 2 * 64 * 64)
 
 
+def windows(name, side, heads, n, back=False):
+    """Swin's attention in windows of 7 x 7 with heads of 32"""
+    units, channels, pixels = n * (side // 7) ** 2, 32 * heads, n * side * side
+    shares = min(units, math.ceil(132 * (3 if back else 5) / heads))
+    flop = units * heads * 49 * 49 * 32 * (10 if back else 4)
+    tiles = 2 * (8 if back else 6) * 64 * 40 + (2 * 2 * 64 * 72 if back else 0)
+    kernel = rf"attention_tile::{'backward' if back else 'forward'}<attention::windows, 32, 56>"
+    dram = pixels * (2 * channels * (7 if back else 4) + 4 * heads)
+    return Shape(name, "window_attention", kernel, shares * heads, units / shares, flop, dram, 49 * 64 // 128, dynamic=tiles + 4 * 49 * 64)
+
+
 SHAPES = [
     mma_layer("64 plain 512 -> 512", 64, 512, 512, 128, 64),
     mma_layer("256 plain 128 -> 128", 256, 128, 128, 128, 128),
@@ -335,6 +346,10 @@ SHAPES = [
     filter_layer("filter of 1024 up, 32", 1024, 32),
     filter_layer("filter's transpose of 1024 up, 32", 1024, 32, back=True),
     correlation_layer("dw of 128 plain 256 -> 256, batch 8", 128, 256, 256, 8),
+    windows("windows of 56 x 56, 3 heads, batch 768", 56, 3, 768),
+    windows("windows of 56 x 56, 3 heads, batch 768, backward", 56, 3, 768, back=True),
+    windows("windows of 14 x 14, 12 heads, batch 768", 14, 12, 768),
+    windows("windows of 14 x 14, 12 heads, batch 768, backward", 14, 12, 768, back=True),
 ]
 
 
