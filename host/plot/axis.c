@@ -49,7 +49,8 @@ static void even_ticks(chl_axis *axis, int max, double least, bool tight) {
 /* 1, 2, 5, 10, 20, 50, ... where few decades are in the range */
 static void decade_ticks(chl_axis *axis) {
     static const double digits[] = {1, 2, 5};
-    for (double decade = floor(axis->min); decade <= axis->max; decade++)
+    const int first = (int)floor(axis->min), last = (int)floor(axis->max);
+    for (int decade = first; decade <= last; decade++)
         for (int i = 0; i < 3; i++) add_tick(axis, decade + log10(digits[i]));
 }
 
