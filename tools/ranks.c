@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MEETING "CHLADNI_MEETING"
+#define COMM "CHLADNI_COMM" /* local or mpi, where both are possible */
 #define MAX_RANKS 64
 /* Seconds that the others have when a rank has failed, until they are told to stop and until they
  * are killed. As a rule they end themselves, at once */
@@ -156,6 +157,24 @@ static bool on_one_machine(const group *g, const rank_place *place) {
     return number(g->here, &here) && here == place->ranks; /* Slurm writes "2(x3)" of three */
 }
 
+/* Ranks of one machine need no MPI. torchrun starts none: its ranks do not know each other by it. */
+static bool choose_kind(const group *g, const rank_place *place, bool *over_mpi, char *why,
+                        int size) {
+    const char *asked = getenv(COMM);
+    const bool near = on_one_machine(g, place), local = asked && strcmp(asked, "local") == 0;
+    *over_mpi = asked && *asked ? strcmp(asked, "mpi") == 0 : !near;
+    if (asked && *asked && !*over_mpi && !local)
+        snprintf(why, (size_t)size, COMM " must be local or mpi, got \"%.64s\"", asked);
+    else if (!near && (local || strcmp(g->launcher, "torchrun") == 0))
+        snprintf(why, (size_t)size,
+                 "%s has started %d ranks on several machines: those meet by MPI: start them with "
+                 "mpirun or srun, without " COMM "=local",
+                 g->launcher, place->ranks);
+    else
+        return true;
+    return false;
+}
+
 bool find_rank(int wanted, rank_place *out, char *why, int size) {
     *out = (rank_place){.ranks = 1};
     if (wanted == 1) return true;
@@ -178,17 +197,16 @@ bool find_rank(int wanted, rank_place *out, char *why, int size) {
                  wanted, out->launcher, out->ranks);
         return false;
     }
-    if (!on_one_machine(g, out)) {
-        snprintf(why, (size_t)size,
-                 "%s has started %d ranks on several machines: ranks must be on one machine",
-                 g->launcher, out->ranks);
-        return false;
-    }
     if (given) {
         snprintf(out->meeting, sizeof out->meeting, "%s", given);
         return true;
     }
-    place_of_job(g, out);
+    bool over_mpi;
+    if (!choose_kind(g, out, &over_mpi, why, size)) return false;
+    if (over_mpi)
+        snprintf(out->meeting, sizeof out->meeting, "mpi");
+    else
+        place_of_job(g, out);
     if (out->rank == 0)
         fprintf(stderr, "chladni: rank 0 of %d, by %s and %s; --ranks 1 computes alone\n",
                 out->ranks, g->rank, g->ranks);

@@ -7,6 +7,9 @@
  *     PMI_RANK, PMI_SIZE, MPI_LOCALRANKID          MPICH's and Intel's mpirun
  *     SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID    srun
  *
+ * Ranks on several machines meet by MPI, those of one in shared memory, or by MPI with
+ * CHLADNI_COMM=mpi.
+ *
  * One rank is a process alone. So is one that is typed into a shell of srun --pty. */
 #ifndef CHL_TOOLS_RANKS_H
 #define CHL_TOOLS_RANKS_H
@@ -20,7 +23,7 @@ typedef struct rank_place {
 
 /* Fills *out. `wanted` is --ranks, 0: not given; 1 is a process alone, whatever the environment says.
  * False with a text in `why` for a group that lacks its last variable or does not fit together, for
- * ranks on several machines, or where `wanted` is another number. Rank 0 of a launcher says on
+ * ranks that cannot meet, or where `wanted` is another number. Rank 0 of a launcher says on
  * stderr that it is one. */
 bool find_rank(int wanted, rank_place *out, char *why, int size);
 /* Removes the file in which the ranks met, once all have opened it. */

@@ -123,10 +123,11 @@ static chl_comm *open_host(const chl_comm_place *place) {
     if (strncmp(meeting, "file:", 5) == 0) return open_file(place, meeting + 5);
     if (sscanf(meeting, "fd:%d%c", &file, &rest) == 1 && file >= 0)
         return chl_comm_open_local(place, file, reason, sizeof reason);
+    if (strcmp(meeting, "mpi") == 0) return chl_comm_open_mpi(place, reason, sizeof reason);
     if (!*meeting && place->ranks == 1) return chl_comm_self();
     snprintf(reason, sizeof reason,
-             "the meeting place of %d ranks must be fd:N or file:PATH, got \"%.64s\"", place->ranks,
-             meeting);
+             "the meeting place of %d ranks must be fd:N, file:PATH or mpi, got \"%.64s\"",
+             place->ranks, meeting);
     return NULL;
 }
 

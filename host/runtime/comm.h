@@ -3,7 +3,8 @@
  *     kind    ranks are                               memory   found
  *     self    this process alone                      host     always
  *     local   processes or threads of one machine     host     always (shared memory)
- *     nccl    processes of one machine, a GPU each    the GPU  where libnccl.so.2 is
+ *     mpi     processes of one or more machines       host     where libchladni_mpi.so was built
+ *     nccl    the processes of one of these two       the GPU  where libnccl.so.2 is
  *
  *     const char *why;
  *     chl_comm_place place = {.rank = 1, .ranks = 4, .meeting = "fd:7"};
@@ -29,7 +30,8 @@ typedef struct chl_comm_place {
      *     fd:N        shared memory in the file that is open as number N, in every rank; an empty
      *                 file (memfd_create) at first, of one job only
      *     file:PATH   the same in a file that every rank can open; the first one makes it, and
-     *                 empties one that ended processes have left */
+     *                 empties one that ended processes have left
+     *     mpi         where the launcher says: mpirun, or srun with PMIx */
     const char *meeting;
     /* A rank that a debugger or SIGSTOP holds for so many seconds ends the job; 0: 30. */
     int patience;
@@ -61,6 +63,7 @@ chl_comm *chl_comm_self(void);
 /* --- for chl_comm_open: one function per kind, in a file of its own --------------------------- */
 /* `file` stays the caller's. */
 chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, size_t size);
+chl_comm *chl_comm_open_mpi(const chl_comm_place *place, char *why, size_t size);
 /* `host` belongs to what is returned; on failure it stays the caller's, and its other ranks have
  * been told why. */
 chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size);

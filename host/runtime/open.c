@@ -2,39 +2,20 @@
  * libraries to learn that there is no GPU, and would not start where one of them is missing. */
 #include "runtime/open.h"
 #include "runtime/cuda/module.h"
+#include "runtime/module_file.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MODULE "libchladni_cuda.so"
-#define LONGEST_PATH 4096
 
 static _Thread_local char reason[512];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* CHLADNI_CUDA_MODULE, or the file beside this library, or wherever the loader looks. */
-static void *open_module(void) {
-    const char *named = getenv("CHLADNI_CUDA_MODULE");
-    if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
-    Dl_info self;
-    char path[LONGEST_PATH];
-    if (dladdr(&lock, &self) && self.dli_fname) { /* any address of this library */
-        const char *slash = strrchr(self.dli_fname, '/');
-        const int folder = slash ? (int)(slash - self.dli_fname + 1) : 0;
-        if (snprintf(path, sizeof path, "%.*s%s", folder, self.dli_fname, MODULE) <
-            (int)sizeof path) {
-            void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-            if (module) return module;
-        }
-    }
-    return dlopen(MODULE, RTLD_NOW | RTLD_LOCAL);
-}
-
 static chl_cuda_open_function find_open(void) {
     static void *module;
-    if (!module) module = open_module();
+    if (!module) module = chl_module_open("CHLADNI_CUDA_MODULE", MODULE, RTLD_NOW | RTLD_LOCAL);
     if (!module) {
         const char *said = dlerror();
         snprintf(reason, sizeof reason,

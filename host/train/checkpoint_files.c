@@ -36,12 +36,13 @@ static int64_t step_of(const char *name) {
 
 /* Brackets and stars in the folder's own name are no pattern. */
 static char *escape(const char *folder) {
-    char *pattern = malloc(2 * strlen(folder) + 32), *to = pattern;
+    static const char names[] = "/checkpoint-*.safetensors";
+    char *pattern = malloc(2 * strlen(folder) + sizeof names), *to = pattern;
     for (const char *at = folder; pattern && *at; at++) {
         if (strchr("*?[\\", *at)) *to++ = '\\';
         *to++ = *at;
     }
-    if (pattern) strcpy(to, "/checkpoint-*.safetensors");
+    if (pattern) memcpy(to, names, sizeof names);
     return pattern;
 }
 

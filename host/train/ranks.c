@@ -40,6 +40,24 @@ chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_de
     return CHL_OK;
 }
 
+/* Launchers end a job when a process of it ends with another code than 0, as those do that were told
+ * to stop: rank 0 must have saved by then. */
+chl_status chl_ranks_finish(chl_comm *comm, chl_status status) {
+    if (!comm || (status != CHL_OK && status != CHL_ERR_CANCELLED)) return status;
+    chl_comm *host = chl_comm_host(comm);
+    char *said = strdup(chl_error()); /* of a run that was stopped */
+    const chl_kernel_status all = host->kind->barrier(host);
+    if (all != CHL_KERNEL_OK && comm->rank > 0) {
+        const char *why = host->kind->last_error(host);
+        status = chl_fail(CHL_ERR_INTERNAL, "the ranks cannot end together: %s",
+                          why ? why : "no reason given");
+    } else if (status != CHL_OK) {
+        status = chl_fail(status, "%s", said ? said : "stopped");
+    }
+    free(said);
+    return status;
+}
+
 /* A rank that fails on its own account after another says so in its log alone. */
 chl_status chl_ranks_tell(chl_comm *comm, chl_status status) {
     bool on_request;

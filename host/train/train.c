@@ -131,7 +131,7 @@ static chl_status run_on(const chl_training *training, const chl_train_options *
                      .precision = place->precision,
                      .inside = &inside};
     /* the others are told before memory is released: they may wait for this rank, and it for them */
-    const chl_status status = chl_ranks_tell(*comm, run(&t));
+    const chl_status status = chl_ranks_tell(*comm, chl_ranks_finish(*comm, run(&t)));
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
     chl_trainer_release(&t);

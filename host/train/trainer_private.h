@@ -166,6 +166,9 @@ chl_status chl_ranks_join(const chl_train_options *options, chl_comm **comm);
 /* *joined is the opened device `place->device` with the communicator, which becomes one of that
  * device's memory. */
 chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_device *joined);
+/* Called with the status of a run, which is returned: where that is CHL_OK or CHL_ERR_CANCELLED,
+ * waits for all ranks, so that none ends before rank 0 has saved. */
+chl_status chl_ranks_finish(chl_comm *comm, chl_status status);
 /* This rank ends with `status` and its text: where it failed, the others end too, with this text.
  * Returns what the caller is told: CHL_ERR_RANK where another rank had failed before,
  * CHL_ERR_CANCELLED where one was told to stop while it waited. */

@@ -67,7 +67,8 @@ typedef struct chl_train_options {
      * The result is that of one process up to rounding. A rank that fails or dies ends all. */
     int ranks, rank;
     /* Where the ranks find each other, with ranks > 1: "file:PATH", a new file of this job that all
-     * ranks, on one machine, can write; "fd:N": the same, open as number N in each */
+     * ranks, on one machine, can write; "fd:N": the same, open as number N in each; "mpi": where
+     * mpirun or srun has started them, on one machine or several */
     const char *meeting;
     /* audio: the network. "swin", the paper's and the default; "resnet18", its predecessor's */
     const char *encoder;

@@ -160,9 +160,13 @@ says bad 'on several machines'
 
 RANK=0 WORLD_SIZE=2 train bad --steps 3 && fault "a rank without its number on the machine should be refused"
 says bad 'LOCAL_RANK, the number on this machine, is not set'
+export CHLADNI_MPI_MODULE=/nowhere/libchladni_mpi.so
 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_STEP_NUM_TASKS=4 SLURM_STEP_TASKS_PER_NODE='2(x2)' train bad --steps 3 &&
-  fault "two nodes of Slurm should be refused"
-says bad 'on several machines'
+  fault "two nodes of Slurm should be refused without MPI"
+says bad 'no MPI, through which ranks on several machines meet: /nowhere/libchladni_mpi.so'
+unset CHLADNI_MPI_MODULE
+CHLADNI_COMM=tcp RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=2 train bad --steps 3 && fault "an unknown kind should be refused"
+says bad 'CHLADNI_COMM must be local or mpi, got "tcp"'
 (ulimit -f 40 && train full --steps 9 --save-every 5 --ranks 2) && fault "a file-size limit should be an error"
 says full 'File too large'
 [ -z "$(pgrep -f -- "--out $tmp/full ")" ] || fault "a process is left"

@@ -31,6 +31,7 @@ typedef struct job {
     int rank, ranks, patience, coming, idle;
     bool on_gpu, good;
     int (*told_to_stop)(void *user);
+    int joined; /* a pipe for a byte of each rank that has joined; 0: none */
 } job;
 
 static _Thread_local char said[TEXT];
@@ -50,6 +51,7 @@ static bool take_part(const job *j) {
         fprintf(stderr, "rank %d: %s\n", j->rank, why);
         return false;
     }
+    if (j->joined && write(j->joined, "", 1) != 1) return false;
     const bool good = j->run(comm);
     comm->kind->close(comm);
     return good;
@@ -322,11 +324,22 @@ static void lose_a_process_of(part run, int signal, bool on_gpu) {
     char place[32];
     int file, status;
     meeting_place(place, sizeof place, &file);
+    int joined[2];
+    char byte;
     pid_t child[2];
+    assert_int_equal(pipe(joined), 0);
     for (int r = 0; r < 2; r++)
-        child[r] = start_process(&(job){
-            .run = run, .meeting = place, .rank = r, .ranks = 2, .patience = 1, .on_gpu = on_gpu});
-    usleep(300000);
+        child[r] = start_process(&(job){.run = run,
+                                        .meeting = place,
+                                        .rank = r,
+                                        .ranks = 2,
+                                        .patience = 1,
+                                        .on_gpu = on_gpu,
+                                        .joined = joined[1]});
+    for (int r = 0; r < 2; r++) assert_int_equal(read(joined[0], &byte, 1), 1);
+    close(joined[0]);
+    close(joined[1]);
+    usleep(100000);
     assert_int_equal(kill(child[1], signal), 0);
     assert_int_equal(waitpid(child[0], &status, 0), child[0]);
     assert_int_equal(status, 0);
@@ -556,7 +569,7 @@ static void wrong_places_are_refused(void **state) {
     refuse(&(chl_comm_place){.rank = 2, .ranks = 2, .meeting = "fd:3"}, "rank 2 of 2");
     refuse(&(chl_comm_place){.rank = -1, .ranks = 2}, "rank -1 of 2");
     refuse(&(chl_comm_place){.ranks = 0}, "of 0 ranks");
-    refuse(&(chl_comm_place){.ranks = 2}, "must be fd:N or file:PATH, got \"\"");
+    refuse(&(chl_comm_place){.ranks = 2}, "must be fd:N, file:PATH or mpi, got \"\"");
     refuse(&(chl_comm_place){.ranks = 2, .meeting = "tcp:a"}, "got \"tcp:a\"");
     refuse(&(chl_comm_place){.ranks = 2, .meeting = "fd:99"}, "cannot be had");
     refuse(&(chl_comm_place){.ranks = 2, .meeting = "file:/nowhere/at/all"}, "/nowhere/at/all");
@@ -592,8 +605,80 @@ static void ranks_meet_in_a_file(void **state) {
     unlink(name);
 }
 
-int main(void) {
+/* --- mpi: one of the ranks that mpirun has started (tests/runtime/mpi.sh) ----------------------- */
+static bool stops_on_request(chl_comm *comm) {
+    bool on_request = false;
+    if (comm->rank == 1) sleep(8);
+    return comm->rank == 1 || (fails_with(comm, "was told to stop while it waited for rank 1") &&
+                               comm->kind->who_failed(comm, &on_request) >= 0 && on_request);
+}
+static bool misses_a_stopped_one(chl_comm *comm) {
+    const bool met = good(comm, comm->kind->barrier(comm));
+    usleep(500000); /* they have heard of each other */
+    if (comm->rank == 1) raise(SIGSTOP);
+    return met && fails_with(comm, "has died or is stopped: it has not been heard of for 2 s");
+}
+static bool is_mpi(chl_comm *comm) {
+    return strcmp(comm->kind->name, "mpi") == 0 && comm->kind->host_memory;
+}
+static bool nccl_meets_over_mpi(chl_comm *comm) {
+    return strcmp(comm->kind->name, "nccl") == 0 &&
+           strcmp(chl_comm_host(comm)->kind->name, "mpi") == 0 && reduce(comm) && scatter(comm);
+}
+
+static const struct {
+    const char *name;
+    part run;
+    bool fails; /* MPI is not finished then, so that there is one such part in a process */
+    int patience, idle;
+    int (*told_to_stop)(void *user);
+    bool on_gpu;
+} parts_of_mpi[] = {
+    {"is_mpi", is_mpi, .fails = false},
+    {"gather", gather, .fails = false},
+    {"reduce", reduce, .fails = false},
+    {"scatter", scatter, .fails = false},
+    {"spread", spread, .fails = false},
+    {"reduce_rounded", reduce_rounded, .fails = false},
+    {"nccl", nccl_meets_over_mpi, .on_gpu = true},
+    {"one_aborts", one_aborts, .fails = true},
+    {"one_leaves", one_leaves, .fails = true},
+    {"one_differs", one_differs, .fails = true},
+    {"two_fail", two_fail, .fails = true},
+    {"idle", waits_for_an_idle_one, .fails = true, .idle = 1},
+    {"stopped", misses_a_stopped_one, .fails = true, .patience = 2},
+    {"request", stops_on_request, .fails = true, .told_to_stop = always},
+};
+
+/* Writes a file for the script when it is good. */
+static int run_mpi(const char *name, const char *folder) {
+    job j = {.meeting = "mpi",
+             .rank = atoi(getenv("OMPI_COMM_WORLD_RANK")),
+             .ranks = atoi(getenv("OMPI_COMM_WORLD_SIZE"))};
+    bool all = true, one = false;
+    for (size_t i = 0; i < sizeof parts_of_mpi / sizeof parts_of_mpi[0]; i++) {
+        if (strcmp(name, "good") == 0 ? parts_of_mpi[i].fails : strcmp(name, parts_of_mpi[i].name))
+            continue;
+        one = true;
+        j.run = parts_of_mpi[i].run;
+        j.idle = parts_of_mpi[i].idle;
+        j.patience = parts_of_mpi[i].patience;
+        j.told_to_stop = parts_of_mpi[i].told_to_stop;
+        j.on_gpu = parts_of_mpi[i].on_gpu;
+        if (take_part(&j)) continue;
+        fprintf(stderr, "rank %d of %d: %s fails\n", j.rank, j.ranks, parts_of_mpi[i].name);
+        all = false;
+    }
+    if (!all || !one) return 1;
+    char path[512];
+    snprintf(path, sizeof path, "%s/%d", folder, j.rank);
+    FILE *file = fopen(path, "w");
+    return file && fclose(file) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
     setenv("CHLADNI_NCCL", TEST_NCCL, 1);
+    if (argc == 3) return run_mpi(argv[1], argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_nccl_is_named), /* before the stand-in is opened */
         cmocka_unit_test(gathered_parts_stand_in_the_order_of_ranks),

@@ -93,6 +93,9 @@ int remove_all(void **state) {
 static void *thread_of_rank(void *of) {
     rank *r = of;
     r->status = chl_trainer_run(r->training, &r->options);
+    char *checkpoint = in_folder(r->options.out, "checkpoint.safetensors");
+    r->saved = access(checkpoint, F_OK) == 0;
+    free(checkpoint);
     snprintf(r->error, sizeof r->error, "%s", r->status == CHL_OK ? "" : chl_error());
     return NULL;
 }

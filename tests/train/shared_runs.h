@@ -25,6 +25,7 @@ typedef struct rank {
     const chl_training *training;
     chl_train_options options;
     chl_status status;
+    bool saved; /* there was a checkpoint when this rank ended */
     char error[512];
 } rank;
 
