@@ -61,6 +61,8 @@ static bool may_change(const chl_graph *graph, int32_t at, int32_t sum, chl_tens
         if (graph->node[n].segment != node->segment &&
             chl_node_writes(graph, &graph->node[n], total))
             return false;
+    for (int32_t n = 0; n < at; n++) /* nor may a sum that runs beside see the addition */
+        if (graph->node[n].beside && chl_node_reads(graph, &graph->node[n], total)) return false;
     const bool reads =
         at == sum ? root_of(graph, node->in[1]) == total : chl_node_reads(graph, node, total);
     return !reads && !used_after(graph, at, sum, total);
@@ -132,10 +134,7 @@ chl_status chl_accumulate(chl_graph *graph) {
             CHL_TRY(lower(graph, &n));
         }
     if (!any) return CHL_OK;
-    for (int s = 0, end = 0; s + 1 < graph->segments; s++) {
-        while (end < graph->nodes && graph->node[end].segment <= s) end++;
-        graph->segment_end[s] = end;
-    }
+    chl_number_segments(graph);
     chl_number_producers(graph);
     return CHL_OK;
 }

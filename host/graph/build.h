@@ -139,6 +139,9 @@ int chl_ranks_of(const chl_graph *g);
 chl_tensor chl_all_gather(chl_graph *g, chl_tensor x);
 /* the sum over the ranks */
 chl_tensor chl_all_reduce(chl_graph *g, chl_tensor x);
+/* The same, beside the nodes between the one that completes x and the first that reads the result,
+ * where the device has queues beside the default one (graph/beside.c). */
+chl_tensor chl_all_reduce_beside(chl_graph *g, chl_tensor x);
 
 /* --- resampling: graph/ops/resize.c ------------------------------------------------------------
  */

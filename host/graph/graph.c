@@ -61,6 +61,7 @@ chl_status chl_graph_new(chl_device *device, chl_graph **out) {
     if (!graph) return chl_fail(CHL_ERR_MEMORY, "out of memory for a graph");
     graph->device = device;
     graph->segments = 1;
+    graph->bucket = CHL_DEFAULT_BUCKET;
     *out = graph;
     return CHL_OK;
 }
@@ -93,6 +94,16 @@ int64_t chl_first_sample_of(const chl_graph *graph) {
     return graph->first_sample;
 }
 
+static void free_beside(chl_graph *graph) {
+    const chl_backend *backend = graph->device->backend;
+    if (graph->beside) backend->queue_free(graph->device, graph->beside);
+    for (int32_t b = 1; graph->done && b <= graph->buckets; b++)
+        if (graph->done[b]) backend->event_free(graph->device, graph->done[b]);
+    if (graph->forked) backend->event_free(graph->device, graph->forked);
+    free(graph->done);
+    free(graph->joined);
+}
+
 void chl_graph_free(chl_graph *graph) {
     if (!graph) return;
     for (int32_t t = 0; t < graph->tensors; t++) {
@@ -100,6 +111,7 @@ void chl_graph_free(chl_graph *graph) {
         free(graph->tensor[t].owned);
     }
     const chl_backend *backend = graph->device->backend;
+    free_beside(graph);
     free_recordings(graph, graph->recording);
     free_recordings(graph, graph->other_recording);
     free(graph->has_run);
@@ -262,6 +274,10 @@ int32_t chl_tensor_count(const chl_graph *graph) {
 
 void chl_graph_no_fusion(chl_graph *graph) {
     graph->no_fusion = true;
+}
+
+void chl_graph_bucket(chl_graph *graph, int64_t bytes) {
+    graph->bucket = bytes;
 }
 
 chl_segment chl_begin_segment(chl_graph *graph) {
@@ -511,6 +527,13 @@ void chl_number_producers(chl_graph *graph) {
             if (t > CHL_NONE && graph->tensor[t].kind == KIND_NODE && graph->tensor[t].producer < 0)
                 graph->tensor[t].producer = n;
         }
+}
+
+void chl_number_segments(chl_graph *graph) {
+    for (int s = 0, end = 0; s + 1 < graph->segments; s++) {
+        while (end < graph->nodes && graph->node[end].segment <= s) end++;
+        graph->segment_end[s] = end;
+    }
 }
 
 bool chl_packs_linear(const chl_graph *graph, chl_tensor x, chl_tensor w) {

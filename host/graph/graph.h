@@ -102,6 +102,11 @@ void chl_grad_onward(chl_graph *graph, chl_tensor y, chl_tensor dy, int count,
 /* Every call on its own, also where the backend could run several as one: to compare with. */
 void chl_graph_no_fusion(chl_graph *graph);
 
+/* Bytes of gradients that chl_all_reduce_beside sums over the ranks at a time; 25 MiB at first, as
+ * in PyTorch's DistributedDataParallel [Li et al. 2020]. Before chl_compile. Changes no number. */
+#define CHL_DEFAULT_BUCKET ((int64_t)25 << 20)
+void chl_graph_bucket(chl_graph *graph, int64_t bytes);
+
 /* Every input has two memories, so that one can be written for the next run while the other is read
  * by this one. Before chl_compile. */
 void chl_graph_double_inputs(chl_graph *graph);

@@ -1,5 +1,5 @@
-/* The graph's inside, shared by graph.c, gradient.c, accumulate.c, fuse.c, plan.c and run.c (and
- * looked into by tests). */
+/* The graph's inside, shared by graph.c, gradient.c, accumulate.c, fuse.c, beside.c, plan.c and run.c
+ * (and looked into by tests). */
 #ifndef CHL_CORE_GRAPH_PRIVATE_H
 #define CHL_CORE_GRAPH_PRIVATE_H
 #include "graph/graph.h"
@@ -45,7 +45,11 @@ struct chl_graph {
     int32_t segments; /* current segment's number + 1 */
     int32_t *segment_end;
     bool compiled, double_inputs, no_fusion; /* apart: nothing is fused */
+    int64_t bucket;                          /* bytes of sums beside that run together */
     /* after planning */
+    int32_t buckets, *joined;  /* of bucket b >= 1: the first node that runs after it */
+    chl_queue *beside;         /* NULL: sums beside run in order */
+    chl_event *forked, **done; /* `done` of each bucket */
     int64_t *workspace_offset; /* per node, in the transient arena */
     int64_t persistent_bytes, constant_bytes, transient_bytes, constant_workspace;
     void *persistent, *constant, *transient;
@@ -77,6 +81,14 @@ bool chl_infer(chl_graph *graph, const chl_node *node, chl_shapes *shapes);
 chl_status chl_plan_memory(chl_graph *graph);
 /* Sets every tensor's producer, its first writer, after nodes have changed places. */
 void chl_number_producers(chl_graph *graph);
+/* Finds where the segments end, after nodes came or went. */
+void chl_number_segments(chl_graph *graph);
+/* Puts sums over the ranks that may run beside other nodes into buckets, each behind the node that
+ * completes it, and says who waits for them; chl_plan_memory's third step. */
+chl_status chl_place_beside(chl_graph *graph);
+/* CHL_ERR_INTERNAL with the first node that the plan lets touch memory of a sum that runs beside
+ * it: for tests of the planner. */
+chl_status chl_check_beside(const chl_graph *graph);
 /* Clears the inputs' other memory and makes the calls that read it; chl_compile's last step. */
 chl_status chl_prepare_double_inputs(chl_graph *graph);
 /* Turns sums of gradients into additions in place; chl_plan_memory's first step. */

@@ -38,9 +38,11 @@ static void touch(chl_graph *graph, chl_tensor t, int32_t node) {
     int32_t segment = graph->node[node].segment;
     if (info->elided) return;
     if (info->producer >= 0 && graph->node[info->producer].segment != segment) info->keep = true;
-    node -= graph->node[node].fused_index; /* what is fused happens at once */
+    const int32_t bucket = graph->node[node].bucket;
+    const int32_t until = bucket ? graph->joined[bucket] : node; /* it may run as late as that */
+    node -= graph->node[node].fused_index;                       /* what is fused happens at once */
     if (node < info->first) info->first = node;
-    if (node > info->last) info->last = node;
+    if (until > info->last) info->last = until;
 }
 
 static void measure_lives(chl_graph *graph) {
@@ -59,6 +61,26 @@ static void measure_lives(chl_graph *graph) {
     }
 }
 
+/* Of a sum beside: does another node touch its input's memory while it may run? */
+static bool touched_beside(const chl_graph *graph, int32_t n, chl_tensor storage) {
+    const int32_t end = graph->joined[graph->node[n].bucket];
+    for (int32_t m = n + 1; m <= end && m < graph->nodes; m++) {
+        const chl_node *node = &graph->node[m];
+        for (int i = 0; i < node->inputs; i++)
+            if (node->in[i] != CHL_NONE && storage_of(graph, node->in[i]) == storage) return true;
+        for (int i = 0; i < node->outputs; i++)
+            if (node->out[i] > CHL_NONE && storage_of(graph, node->out[i]) == storage) return true;
+    }
+    return false;
+}
+
+/* Is node n the last one that touches the storage? */
+static bool is_last_use(const chl_graph *graph, int32_t n, chl_tensor storage) {
+    const int32_t last = graph->tensor[storage].last, bucket = graph->node[n].bucket;
+    if (!bucket) return last == n;
+    return last == graph->joined[bucket] && !touched_beside(graph, n, storage);
+}
+
 /* Output 0 takes over input 0's memory where the op allows it and nobody reads the input later. */
 static void share_in_place(chl_graph *graph) {
     for (int32_t n = 0; n < graph->nodes; n++) {
@@ -72,8 +94,8 @@ static void share_in_place(chl_graph *graph) {
         bool again = false;
         for (int i = 1; i < node->inputs; i++)
             again = again || (node->in[i] != CHL_NONE && storage_of(graph, node->in[i]) == from);
-        if (again || a->keep || b->keep || a->last != n || b->first != n || b->kind != KIND_NODE ||
-            chl_bytes(&a->desc) != chl_bytes(&b->desc))
+        if (again || a->keep || b->keep || !is_last_use(graph, n, from) || b->first != n ||
+            b->kind != KIND_NODE || chl_bytes(&a->desc) != chl_bytes(&b->desc))
             continue;
         b->storage = from;
         a->last = b->last;
@@ -184,6 +206,7 @@ chl_status chl_plan_memory(chl_graph *graph) {
     if (!graph->workspace_offset) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     chl_device_bind(graph->device); /* bodies say what they fuse and what workspace they want */
     CHL_TRY(chl_fuse(graph));
+    CHL_TRY(chl_place_beside(graph));
     measure_lives(graph);
     share_in_place(graph);
     /* every tensor's own offset follows from its storage's */

@@ -23,10 +23,15 @@ typedef struct chl_node {
     bool is_constant; /* depends on frozen tensors only: runs at compile time */
     bool every_run;   /* never is_constant: it adds to memory that changes, or is added to */
     chl_gradient_sum gradient_sum;
+    bool beside; /* a sum over the ranks that runs beside other nodes (beside.c) */
     /* set when the graph is planned (fuse.c) */
     const chl_fused_body *fused; /* this node and the next members - 1 are one call */
     chl_fusion fusion;
     int32_t fused_count, fused_index; /* lead: how many nodes back the first of them is */
+    /* set when the graph is planned (beside.c) */
+    int32_t bucket;          /* of a sum beside: from 1 */
+    bool forks, ends_bucket; /* it is the first, the last of its bucket */
+    int32_t joins;           /* runs after this bucket; 0: none */
 } chl_node;
 
 /* What an infer function sees and fills. Absent inputs have present == false. For an opaque output

@@ -64,6 +64,35 @@ static chl_status fill(chl_graph *graph) {
     return CHL_OK;
 }
 
+/* --- sums beside: beside.c -------------------------------------------------------------------- */
+static chl_status prepare_beside(chl_graph *graph) {
+    chl_device *device = graph->device;
+    const chl_backend *backend = device->backend;
+    if (graph->buckets == 0 || !device->queue) return CHL_OK;
+    graph->done = calloc((size_t)graph->buckets + 1, sizeof(chl_event *));
+    if (!graph->done) return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's calls");
+    CHL_TRY(report(graph, backend->event_new(device, &graph->forked), "making an event"));
+    for (int32_t b = 1; b <= graph->buckets; b++)
+        CHL_TRY(report(graph, backend->event_new(device, &graph->done[b]), "making an event"));
+    return report(graph, backend->queue_new(device, &graph->beside), "making a queue");
+}
+
+/* `to` waits for what is queued on `from` so far. */
+static chl_status follow(const chl_graph *graph, chl_queue *to, chl_event *event, chl_queue *from) {
+    chl_device *device = graph->device;
+    CHL_TRY(
+        report(graph, device->backend->event_record(device, event, from), "recording an event"));
+    return to ? report(graph, device->backend->queue_wait(device, to, event), "waiting") : CHL_OK;
+}
+
+static chl_status join(const chl_graph *graph, int32_t bucket, int32_t *joined) {
+    chl_device *device = graph->device;
+    if (bucket <= *joined) return CHL_OK;
+    *joined = bucket;
+    return report(graph, device->backend->queue_wait(device, device->queue, graph->done[bucket]),
+                  "waiting for a sum over the ranks");
+}
+
 static chl_status prepare_calls(chl_graph *graph) {
     const size_t segments = (size_t)graph->segments;
     if (graph->device->backend->allocate(graph->device, sizeof *graph->step,
@@ -74,6 +103,7 @@ static chl_status prepare_calls(chl_graph *graph) {
     graph->has_run = calloc(segments, sizeof *graph->has_run);
     if (!graph->recording || !graph->has_run)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's segments");
+    CHL_TRY(prepare_beside(graph));
     graph->call = malloc(((size_t)graph->nodes + 1) * sizeof *graph->call);
     if (!graph->call) return chl_fail(CHL_ERR_MEMORY, "out of memory for the step's calls");
     for (int32_t n = 0; n < graph->nodes; n++) {
@@ -87,7 +117,7 @@ static chl_status prepare_calls(chl_graph *graph) {
         if (!node->is_constant && graph->transient)
             call->workspace = (char *)graph->transient + graph->workspace_offset[n];
         call->step = graph->step;
-        call->stream = graph->device->queue;
+        call->stream = node->beside && graph->beside ? graph->beside : graph->device->queue;
         call->comm = graph->device->comm;
     }
     return CHL_OK;
@@ -152,9 +182,19 @@ chl_status chl_compile(chl_graph *graph) {
 static chl_status run_segment(chl_graph *graph, int segment) {
     int32_t begin = segment ? graph->segment_end[segment - 1] : 0;
     int32_t end = segment + 1 < graph->segments ? graph->segment_end[segment] : graph->nodes;
-    for (int32_t n = begin; n < end; n++)
-        if (!graph->node[n].is_constant && !graph->node[n].fused_index) CHL_TRY(run_node(graph, n));
-    return CHL_OK;
+    int32_t forked = 0, joined = 0; /* buckets */
+    for (int32_t n = begin; n < end; n++) {
+        const chl_node *node = &graph->node[n];
+        if (node->is_constant) continue;
+        if (graph->beside && node->joins) CHL_TRY(join(graph, node->joins, &joined));
+        if (graph->beside && node->forks)
+            CHL_TRY(follow(graph, graph->beside, graph->forked, graph->device->queue));
+        if (!node->fused_index) CHL_TRY(run_node(graph, n));
+        if (!graph->beside || !node->ends_bucket) continue;
+        forked = node->bucket;
+        CHL_TRY(follow(graph, NULL, graph->done[forked], graph->beside));
+    }
+    return graph->beside ? join(graph, forked, &joined) : CHL_OK;
 }
 
 /* The first run of a segment goes call by call, so that an error names its node and libraries set

@@ -63,6 +63,7 @@ static const field fields[] = {
     FIELD(epochs, INT, false),
     FIELD(recipe, TEXT, false),
     FIELD(micro_batch, LONG, false),
+    FIELD(bucket, LONG, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -261,6 +262,7 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->batch >= 1, "batch", ">= 1", o->batch},
         {o->micro_batch >= 0 && o->micro_batch <= o->batch, "micro_batch", "in [0, batch]",
          (double)o->micro_batch},
+        {o->bucket >= 0, "bucket", ">= 0", (double)o->bucket},
         {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
         {o->cycles >= 1 && o->cycles <= o->steps, "cycles", "in [1, steps]", o->cycles},
         {share(o->warm_up), "warm_up", below_one, (double)o->warm_up},

@@ -187,16 +187,17 @@ static void minimise(chl_trainer *t, chl_tensor *x, chl_tensor *gradient) {
     int64_t numbers = 0;
     chl_grad_reached(t->graph, t->inside->loss_part, chl_chunks_wanted(t, count, x), x, gradient);
     chl_chunks_backward(t, count, x, gradient);
-    /* last layers first, as the backward pass makes them */
-    for (int i = count - 1; i >= 0; i--) gradient[i] = chl_all_reduce(t->graph, gradient[i]);
-    const chl_tensor square = chl_gradient_square(t->graph, count, gradient);
-    if (square != CHL_NONE) t->inside->gradient_square = chl_keep(t->graph, square);
-    for (int i = 0; i < count && chl_graph_status(t->graph) == CHL_OK; i++) {
+    if (t->options->bucket > 0) chl_graph_bucket(t->graph, t->options->bucket);
+    for (int i = 0; i < count; i++) gradient[i] = chl_all_reduce_beside(t->graph, gradient[i]);
+    /* last layers first, as the backward pass makes them: these sums are done first */
+    for (int i = count - 1; i >= 0 && chl_graph_status(t->graph) == CHL_OK; i--) {
         if (gradient[i] == CHL_NONE) continue;
         reached++;
         numbers += chl_count(chl_desc_of(t->graph, x[i]));
         update(t, x[i], gradient[i]);
     }
+    const chl_tensor square = chl_gradient_square(t->graph, count, gradient);
+    if (square != CHL_NONE) t->inside->gradient_square = chl_keep(t->graph, square);
     chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO,
                         "%s: %d arrays train, %" PRId64 " numbers%s", t->training->name, reached,
                         numbers, reached < count ? "; others are out of the losses' reach" : "");

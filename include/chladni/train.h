@@ -86,6 +86,9 @@ typedef struct chl_train_options {
      * time; must divide batch / ranks; 0: all. A smaller one costs another forward pass. The result
      * is that of the whole batch up to rounding */
     int64_t micro_batch;
+    /* With ranks > 1: bytes of gradients that are summed over the ranks at a time; on a GPU a sum
+     * runs beside the backward pass of the layers below. 0: 25 MiB. Changes no number */
+    int64_t bucket;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

@@ -45,6 +45,18 @@ static void draws_of_drop_path_belong_to_samples(void **state) {
     assert_true(fabs(loss[1] / loss[0] - 1) < 1e-5);
 }
 
+/* However many gradients are exchanged at a time. */
+static void buckets_change_no_bit(void **state) {
+    (void)state;
+    chl_train_options options = audio_options(NULL);
+    char *one = train_on("bucket-25M", &chl_training_audio, options, 2);
+    options.bucket = 1;
+    char *two = train_on("bucket-1", &chl_training_audio, options, 2);
+    assert_true(same_file(one, two, "model.safetensors"));
+    free(one);
+    free(two);
+}
+
 static void the_same_ranks_give_the_same_bits(void **state) {
     (void)state;
     char *one = train("first", 3), *two = train("second", 3);
@@ -142,6 +154,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_compute_what_one_computes),
         cmocka_unit_test(draws_of_drop_path_belong_to_samples),
+        cmocka_unit_test(buckets_change_no_bit),
         cmocka_unit_test(the_same_ranks_give_the_same_bits),
         cmocka_unit_test(rank_0_writes),
         cmocka_unit_test(all_stop_when_one_wants_and_another_number_goes_on),

@@ -67,3 +67,17 @@ chl_tensor chl_all_gather(chl_graph *g, chl_tensor x) {
 chl_tensor chl_all_reduce(chl_graph *g, chl_tensor x) {
     return between_ranks(g, CHL_OP_all_reduce, x);
 }
+chl_tensor chl_all_reduce_beside(chl_graph *g, chl_tensor x) {
+    chl_tensor y;
+    if (x == CHL_NONE || chl_ranks_of(g) == 1) return x;
+    const chl_node node = {.op = CHL_OP_all_reduce,
+                           .inputs = 1,
+                           .outputs = 1,
+                           .in = {x},
+                           .out = {CHL_FRESH},
+                           .attr = {.collective = {.ranks = chl_ranks_of(g)}},
+                           .every_run = true,
+                           .beside = true};
+    chl_append(g, &node, &y);
+    return y;
+}
