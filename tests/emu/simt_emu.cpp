@@ -1,6 +1,7 @@
 // Fibers and launches. Compiled without ThreadSanitizer's instrumentation (see emu_block.h); what
 // it must know is said through release(), acquire(), note_read() and note_write().
 #include "emu_machine.h"
+#include <algorithm>
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -400,7 +401,10 @@ int check(const shape &s, unsigned bound, unsigned blocks) {
     if (s.dynamic_shared > l->block_shared)
         return refuse(INVALID_VALUE, "%zu bytes of shared memory; a block on sm_%d has at most %zu",
                       s.dynamic_shared, s.sm, l->block_shared);
-    if (blocks * bound > l->sm_threads || blocks * (s.dynamic_shared + KB) > l->sm_shared)
+    /* Bounds are chosen for multiprocessors with as much shared memory as sm_80's. On one with less
+     * fewer blocks run at a time: slower, not wrong. */
+    const size_t shared = std::max(l->sm_shared, limits_of(80)->sm_shared);
+    if (blocks * bound > l->sm_threads || blocks * (s.dynamic_shared + KB) > shared)
         return refuse(
             OUT_OF_RESOURCES,
             "the launch bounds promise %u blocks of %u threads on a multiprocessor; with %zu "
