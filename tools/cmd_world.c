@@ -1,13 +1,15 @@
 #include "command.h"
 #include "outputs.h"
 #include <chladni/demo.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef struct world_job {
     chl_world_options options;
-    const char *out, *sound, *picture;
+    const char *out, *sound, *picture, *files_of;
     uint64_t seed;
     int count, split, algorithm;
     float strength;
@@ -31,8 +33,37 @@ static int on_progress(void *user, int64_t done, int64_t count) {
     return interrupted();
 }
 
-static int write_folder(world_job *job) {
+/* Sample numbers, one a line. */
+static chl_status mark_samples(FILE *list, const char *name, int count, unsigned char *written) {
+    char line[64], *end;
+    for (int number = 1; fgets(line, sizeof line, list); number++) {
+        const long long sample = strtoll(line, &end, 10);
+        line[strcspn(line, "\n")] = 0;
+        if (end == line || *end || sample < 0 || sample >= count)
+            return command_fail(CHL_ERR_FORMAT, "%s: line %d: a sample must be 0 to %d, got \"%s\"",
+                                name, number, count - 1, line);
+        written[sample] = 1;
+    }
+    if (!ferror(list)) return CHL_OK;
+    return command_fail(CHL_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
+}
+
+/* One byte a sample for chl_world_options; NULL without a list. To be freed. */
+static chl_status read_list(const char *name, int count, unsigned char **written) {
+    *written = NULL;
+    if (!name || count < 1) return CHL_OK; /* count: the library's error */
+    FILE *list = fopen(name, "r");
+    if (!list) return command_fail(CHL_ERR_IO, "%s: %s", name, strerror(errno));
+    *written = calloc((size_t)count, 1);
+    chl_status status = *written ? mark_samples(list, name, count, *written)
+                                 : command_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    fclose(list);
+    return status;
+}
+
+static int write_folder(world_job *job, const unsigned char *written) {
     chl_world_options *o = &job->options;
+    o->written = written;
     o->out = job->out;
     o->count = job->count;
     o->seed = job->seed;
@@ -64,8 +95,14 @@ static int run(world_job *job) {
     else if (job->picture)
         status = chl_world_picture(strcmp(job->picture, "nothing") == 0 ? NULL : job->picture,
                                    job->strength, seed, job->options.side, job->out);
-    else
-        return write_folder(job);
+    else {
+        unsigned char *written;
+        const int code = read_list(job->files_of, job->count, &written) == CHL_OK
+                             ? write_folder(job, written)
+                             : run_error();
+        free(written);
+        return code;
+    }
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
@@ -75,9 +112,9 @@ static int check(const command_line *line, const world_job *job) {
     if (job->sound && job->picture)
         return usage_error(line, "--sound and --picture exclude each other");
     if (single && (job->has_count || job->has_split || job->has_bias || job->has_min ||
-                   job->has_second || job->no_sounds))
-        return usage_error(line, "--count, --split, --bias, --min-strength, --second-event and "
-                                 "--no-sounds apply to a folder only");
+                   job->has_second || job->no_sounds || job->files_of))
+        return usage_error(line, "--count, --split, --bias, --min-strength, --second-event, "
+                                 "--no-sounds and --files-of apply to a folder only");
     output_table table = {0}; /* of one file; the library checks a folder before its first sample */
     if (single) output_add(&table, "out", job->sound ? OUTPUT_SOUND : OUTPUT_PICTURE, job->out);
     return output_check(line, &table);
@@ -112,6 +149,10 @@ int command_world(int argc, char **argv) {
          "share of the pictures with an event that show a second, weaker one; needs --no-sounds "
          "(default 0)",
          &job.has_second},
+        {"files-of", NULL, OPTION_TEXT, &job.files_of, "LIST",
+         "write pictures and sounds of these samples only, numbers one a line; the tables are of "
+         "all",
+         NULL},
         {"force", NULL, OPTION_FLAG, &job.force, NULL, "write to a folder that is not empty", NULL},
         {"sound", NULL, OPTION_TEXT, &job.sound, "KIND", "write one sound of this kind to O.wav",
          NULL},

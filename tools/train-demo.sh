@@ -12,9 +12,18 @@ export OMP_WAIT_POLICY=passive
 mkdir -p "$work"
 [ -x "$program" ] || { echo "train-demo: $program is not there: build first (README.md)" >&2; exit 1; }
 
-world() { # world FOLDER FLAGS...: made once
-  local folder=$work/$1; shift
-  [ -f "$folder/pairs.jsonl" ] || { rm -rf "$folder" && "$program" world --out "$folder" "$@"; }
+# A replay opens an eighth of the pictures: the samples that $demo/logs/NAME-samples.txt
+# lists. Without that file all are written, and the list is made at the end.
+world() { # world NAME FLAGS...: made once
+  local name=$1 folder=$work/$1 list=$demo/logs/$1-samples.txt; shift
+  [ -f "$folder/pairs.jsonl" ] && return
+  if [ -n "$replay" ] && [ -f "$list" ]; then set -- "$@" --files-of "$list"; fi
+  rm -rf "$folder" && "$program" world --out "$folder" "$@"
+}
+age() { find "$work/$1" -name '[0-9]*.*' -exec touch -a -d '2 days ago' {} +; } # age NAME: no file was read lately
+list_samples() { # list_samples NAME: those whose files were read since
+  local list=$demo/logs/$1-samples.txt
+  [ -f "$list" ] || find "$work/$1" -name '[0-9]*.*' -amin -1440 -printf '%f\n' | awk '{ print int($1) }' | sort -nu >"$list"
 }
 # 1e-4 on the instruction set that the logs are of. On others sums round differently: seen with SSE2 up to 3e-4 after
 # 20 steps, and 0.1 for generator-32, whose mapping has 20 000 steps of its own before the first.
@@ -43,6 +52,7 @@ model() { if [ -n "$replay" ]; then echo "$demo/$1.safetensors"; else echo "$wor
 # faint events, for an edit passes there, and two at once, for one too many has to look like it
 world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1 --min-strength 0.05 --second-event 0.3
 world sounds --split train --count 4000 --seed 2
+[ -z "$replay" ] || age pictures
 # the layout is learned at 32 x 32, where a step costs a third; then the network grows
 train generator-32 generator --data "$work/pictures" --seed 1 --measured-w --sizes resolution=32 --steps 6000
 train generator generator --data "$work/pictures" --seed 1 --measured-w --steps 4500 --rate 5e-3 \
@@ -57,7 +67,7 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
   train audio$suffix audio --data "$work/sounds" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
     --recipe demo
 done
-[ -z "$replay" ] || exit 0
+if [ -n "$replay" ]; then list_samples pictures; exit; fi
 
 mkdir -p "$demo/logs"
 for name in generator-32 generator judge clip-plain clip audio; do

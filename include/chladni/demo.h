@@ -46,6 +46,10 @@ typedef struct chl_world_options {
     int force;          /* 1: write to a folder that is not empty */
     chl_world_callback progress;
     void *user;
+    /* [count]: 0 leaves out the picture and the sound of a sample. The tables, and the files that
+     * are written, stay those of the whole folder: enough for a reader that opens a few of them.
+     * NULL: all are written. */
+    const unsigned char *written;
 } chl_world_options;
 CHL_API void chl_world_options_init(size_t size, chl_world_options *options);
 static inline chl_world_options chl_world_defaults(void) {

@@ -157,6 +157,21 @@ static void pictures_without_sounds_are_partly_calm(void **unused) {
     chl_dataset_free(d);
 }
 
+static void files_of_some_samples_are_those_of_the_whole_folder(void **unused) {
+    (void)unused;
+    enum { COUNT = 6, KEPT = 4 };
+    chl_world_options o = small("whole", COUNT, CHL_WORLD_TRAIN);
+    MUST(chl_world_write(&o));
+    const unsigned char written[COUNT] = {[KEPT] = 1};
+    o = small("some", COUNT, CHL_WORLD_TRAIN);
+    o.written = written;
+    MUST(chl_world_write(&o));
+    const char *apart = "find some -name '*.png' -o -name '*.wav' | sort | tr '\\n' ' ' | "
+                        "grep -qx 'some/pictures/00004.png some/sounds/00004.wav '";
+    assert_int_equal(system(apart), 0);
+    assert_int_equal(system("diff -r some whole | grep -v '^Only in whole/'"), 256); /* no line */
+}
+
 /* Second events: as said, weaker than the first, in that share of the pictures; without a label,
  * for a label names one; kinds, strengths and seeds of the rest are as without them. */
 static void second_events_are_weaker_and_without_a_label(void **unused) {
@@ -304,6 +319,7 @@ int main(void) {
         cmocka_unit_test(training_samples_are_their_latents_and_biased),
         cmocka_unit_test(held_out_samples_are_of_one_algorithm_and_unbiased),
         cmocka_unit_test(pictures_without_sounds_are_partly_calm),
+        cmocka_unit_test(files_of_some_samples_are_those_of_the_whole_folder),
         cmocka_unit_test(second_events_are_weaker_and_without_a_label),
         cmocka_unit_test(the_number_of_threads_changes_no_byte),
         cmocka_unit_test(impossible_options_are_refused_with_their_ranges),

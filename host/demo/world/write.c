@@ -157,6 +157,17 @@ static char *describe(const plan *p, const chl_scene *scene, const char *sound,
     return text;
 }
 
+static chl_status write_files(const chl_world_options *o, const plan *p, const chl_scene *scene,
+                              buffers *b, const char *sound, const char *picture) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", o->out, picture);
+    CHL_TRY(write_picture(scene, o->side, b, path));
+    if (!p->samples) return CHL_OK;
+    snprintf(path, sizeof path, "%s/%s", o->out, sound);
+    CHL_TRY(chl_sound_synthesise(&p->recipe, b->wave, p->samples));
+    return chl_sound_write(path, b->wave, p->samples);
+}
+
 static chl_status write_sample(writer *w, int64_t index, buffers *b) {
     const chl_world_options *o = w->options;
     const plan p = plan_sample(o, index);
@@ -166,16 +177,10 @@ static chl_status write_sample(writer *w, int64_t index, buffers *b) {
     if (p.second != CHL_NO_KIND) chl_scene_add_event(z, p.second, p.second_strength);
     chl_scene_of_latent(z, &scene);
     chl_scene_values(&scene, w->values + index * CHL_SCENE_VALUES);
-    char sound[32], picture[32], path[4096];
+    char sound[32], picture[32];
     snprintf(sound, sizeof sound, "sounds/%05lld.wav", (long long)index);
     snprintf(picture, sizeof picture, "pictures/%05lld.png", (long long)index);
-    snprintf(path, sizeof path, "%s/%s", o->out, picture);
-    CHL_TRY(write_picture(&scene, o->side, b, path));
-    if (p.samples) {
-        snprintf(path, sizeof path, "%s/%s", o->out, sound);
-        CHL_TRY(chl_sound_synthesise(&p.recipe, b->wave, p.samples));
-        CHL_TRY(chl_sound_write(path, b->wave, p.samples));
-    }
+    if (!o->written || o->written[index]) CHL_TRY(write_files(o, &p, &scene, b, sound, picture));
     w->line[index] = describe(&p, &scene, sound, picture);
     return w->line[index] ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for pairs.jsonl");
 }
