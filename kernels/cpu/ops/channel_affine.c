@@ -30,8 +30,7 @@ static chl_kernel_status forward(const chl_call *call) {
     const float *x = call->in[0];
     float *y = call->out[0];
     const int accumulate = chl_accumulates(call, 0);
-    const chl_vec lowest = chl_splat(call->attr.channel_affine.lowest);
-    const chl_vec highest = chl_splat(call->attr.channel_affine.highest);
+    const float min = call->attr.channel_affine.lowest, max = call->attr.channel_affine.highest;
     wide w;
     widen(&w, &call->in_desc[0], call->in[1], call->in[2]);
 #pragma omp parallel for schedule(static) if (chl_worth_threads(w.count))
@@ -39,6 +38,7 @@ static chl_kernel_status forward(const chl_call *call) {
         const int64_t at = row * w.width;
         const int64_t width = w.count - at < w.width ? w.count - at : w.width;
         for (int64_t c = 0; c < width; c += CHL_LANES) {
+            const chl_vec lowest = chl_splat(min), highest = chl_splat(max);
             chl_vec v = chl_load_part(x + at + c, width - c);
             v = chl_vselect(v < lowest, lowest, chl_vselect(v > highest, highest, v));
             v = v * chl_load_part(w.mul + c, width - c) + chl_load_part(w.add + c, width - c);
@@ -52,8 +52,7 @@ static chl_kernel_status backward(const chl_call *call) {
     const float *dy = call->in[0], *x = call->in[1];
     float *dx = call->out[0];
     const int accumulate = chl_accumulates(call, 0);
-    const chl_vec lowest = chl_splat(call->attr.channel_affine.lowest);
-    const chl_vec highest = chl_splat(call->attr.channel_affine.highest);
+    const float min = call->attr.channel_affine.lowest, max = call->attr.channel_affine.highest;
     wide w;
     widen(&w, &call->in_desc[1], call->in[2], NULL);
 #pragma omp parallel for schedule(static) if (chl_worth_threads(w.count))
@@ -61,6 +60,7 @@ static chl_kernel_status backward(const chl_call *call) {
         const int64_t at = row * w.width;
         const int64_t width = w.count - at < w.width ? w.count - at : w.width;
         for (int64_t c = 0; c < width; c += CHL_LANES) {
+            const chl_vec lowest = chl_splat(min), highest = chl_splat(max);
             const chl_vec v = chl_load_part(x + at + c, width - c);
             const chl_ivec inside = (chl_ivec)(v >= lowest) & (chl_ivec)(v <= highest);
             const chl_vec slope =
