@@ -16,9 +16,16 @@ mkdir -p "$work"
 # lists. Without that file all are written, and the list is made at the end.
 world() { # world NAME FLAGS...: made once
   local name=$1 folder=$work/$1 list=$demo/logs/$1-samples.txt; shift
+  if [ -z "$replay" ] && [ -f "$folder/partial" ]; then rm -rf "$folder"; fi
   [ -f "$folder/pairs.jsonl" ] && return
-  if [ -n "$replay" ] && [ -f "$list" ]; then set -- "$@" --files-of "$list"; fi
-  rm -rf "$folder" && "$program" world --out "$folder" "$@"
+  rm -rf "$folder"
+  if [ -z "$replay" ] || [ ! -f "$list" ]; then
+    "$program" world --out "$folder" "$@"
+  else # a training looks whether all files are there: the others are empty
+    "$program" world --out "$folder" "$@" --files-of "$list"
+    touch "$folder/partial" # not for a whole training
+    (cd "$folder" && grep -o 'pictures/[0-9]*[.]png' pairs.jsonl | xargs touch)
+  fi
 }
 age() { find "$work/$1" -name '[0-9]*.*' -exec touch -a -d '2 days ago' {} +; } # age NAME: no file was read lately
 list_samples() { # list_samples NAME: those whose files were read since
