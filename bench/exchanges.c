@@ -164,6 +164,7 @@ static int run_rank(void *user, int rank) {
     bool good = open_rank(&b, &why);
     if (good) {
         const chl_backend *backend = b.device->backend;
+        why = "out of memory for the arrays"; /* opening has set it to nothing */
         b.host = malloc(b.max);
         good = b.host && backend->allocate(b.device, b.max, (void **)&b.from) == CHL_OK &&
                backend->allocate(b.device, b.max, (void **)&b.to) == CHL_OK;

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <math.h>
 #include <omp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +39,8 @@ static void usage(FILE *to) {
                 "Times whole steps on a folder of the demo's world that it writes and removes.\n\n"
                 "  --batch N      samples per step (the training's default)\n"
                 "  --sizes K=N    of the network, as in `chladni train`\n"
-                "  --device NAME  cpu, cuda, cuda:N or auto: a GPU where there is one (auto)\n"
+                "  --device NAME  cpu, cuda, cuda:N or auto: a GPU where there is one (auto;\n"
+                "                 with --ranks cpu)\n"
                 "  --bf16         activations in bf16, on a GPU\n"
                 "  --ahead N      batches made ahead (1 on a GPU, 0 on the CPU)\n"
                 "  --threads N    of the CPU, of all ranks together (all cores)\n"
@@ -212,7 +214,8 @@ static json_t *read_device(const training *t) {
     return device;
 }
 
-/* Sum over the timed steps of a number in stats.jsonl; `group` may be NULL. */
+/* Sum over the timed steps of a number in stats.jsonl, NAN where one has none; `group` may be
+ * NULL. */
 static double read_sum(const training *t, const char *group, const char *key) {
     char path[PATH_ROOM], line[4096];
     double sum = 0;
@@ -220,7 +223,8 @@ static double read_sum(const training *t, const char *group, const char *key) {
     for (int i = 0; stats && fgets(line, sizeof line, stats); i++) {
         json_t *step = json_loads(line, 0, NULL);
         const json_t *place = group ? json_object_get(step, group) : step;
-        if (i >= WARM) sum += json_number_value(json_object_get(place, key));
+        const json_t *value = json_object_get(place, key);
+        if (i >= WARM) sum += json_is_number(value) ? json_number_value(value) : NAN;
         json_decref(step);
     }
     if (stats) fclose(stats);
@@ -262,18 +266,23 @@ static void report_ranks(training *t, int batch) {
     const double median = median_of(t->seconds + WARM, n);
     const double apart = median_of(t->seconds + 2 * WARM + n, n);
     const double share = read_sum(t, "measured", "communication_share") / n;
+    char part[32] = "null", known[32] = "not known how much"; /* by NCCL */
+    if (!isnan(share)) {
+        snprintf(part, sizeof part, "%.4f", share);
+        snprintf(known, sizeof known, "%.1f %%", 100 * share);
+    }
     json_t *on = read_device(t);
     const char *device = json_string_value(on);
     if (t->json)
         printf("{\"workload\": \"train %s\", \"device\": \"%s\", \"ranks\": %d, \"batch\": %d, "
                "\"threads\": %d, \"median\": %.9f, \"without_communication\": %.9f, "
-               "\"communication_share\": %.4f}\n",
-               t->model, device, t->ranks, batch, t->threads, median, apart, share);
+               "\"communication_share\": %s}\n",
+               t->model, device, t->ranks, batch, t->threads, median, apart, part);
     else
         printf("train %s on %s, %d ranks, batch %d, %d threads: a step: median %.1f ms, without "
-               "communication %.1f; %.0f samples/s, %.1f %% of the time in communication\n",
+               "communication %.1f; %.0f samples/s, %s of the time in communication\n",
                t->model, device, t->ranks, batch, t->threads, 1e3 * median, 1e3 * apart,
-               batch / median, 100 * share);
+               batch / median, known);
     json_decref(on);
 }
 

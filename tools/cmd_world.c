@@ -33,12 +33,13 @@ static int on_progress(void *user, int64_t done, int64_t count) {
     return interrupted();
 }
 
-/* Sample numbers, one a line. */
+/* Sample numbers, one a line; an empty last line is none. */
 static chl_status mark_samples(FILE *list, const char *name, int count, unsigned char *written) {
     char line[64], *end;
     for (int number = 1; fgets(line, sizeof line, list); number++) {
-        const long long sample = strtoll(line, &end, 10);
         line[strcspn(line, "\n")] = 0;
+        if (!*line && fgetc(list) == EOF) break;
+        const long long sample = strtoll(line, &end, 10);
         if (end == line || *end || sample < 0 || sample >= count)
             return command_fail(CHL_ERR_FORMAT, "%s: line %d: a sample must be 0 to %d, got \"%s\"",
                                 name, number, count - 1, line);
@@ -149,7 +150,7 @@ int command_world(int argc, char **argv) {
          "share of the pictures with an event that show a second, weaker one; needs --no-sounds "
          "(default 0)",
          &job.has_second},
-        {"files-of", NULL, OPTION_TEXT, &job.files_of, "LIST",
+        {"files-of", NULL, OPTION_INPUT, &job.files_of, "LIST",
          "write pictures and sounds of these samples only, numbers one a line; the tables are of "
          "all",
          NULL},

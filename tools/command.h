@@ -57,6 +57,8 @@ int parse_seeds(const char *text, uint64_t **seed);
 /* From here on it is known whether a tree of this thread lacks what found no memory. */
 void json_watch(void);
 bool json_is_whole(const json_t *value);
+/* json_dumps of a whole tree, as a whole text; NULL without memory. To be freed. */
+char *json_dumped(const json_t *value, size_t flags);
 /* NULL without memory: run_error says so. */
 json_t *json_parsed(const char *text);
 #define REPORT_DIGITS JSON_REAL_PRECISION(9)

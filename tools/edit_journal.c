@@ -60,8 +60,7 @@ static uint64_t digest(const edit_job *job, const chl_edit_options *options) {
     uint64_t hash = 0xcbf29ce484222325u;
     json_t *facts = json_pack("[o, o, o, o]", models_facts(&job->models), targets_facts(job),
                               sources_facts(job), settings_facts(job, options));
-    char *text =
-        json_is_whole(facts) ? json_dumps(facts, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = json_dumped(facts, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(facts);
     for (const char *at = text; at && *at; at++)
         hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;

@@ -28,8 +28,16 @@ json_t *json_parsed(const char *text) {
     return NULL;
 }
 
-static char *dumped(const json_t *value, size_t flags) {
+/* Asked again behind it: where the growing text finds no memory, json_dumps leaves keys out. */
+char *json_dumped(const json_t *value, size_t flags) {
     char *text = json_is_whole(value) ? json_dumps(value, flags) : NULL;
+    if (json_is_whole(value)) return text;
+    free(text);
+    return NULL;
+}
+
+static char *dumped(const json_t *value, size_t flags) {
+    char *text = json_dumped(value, flags);
     if (!text) (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
     return text;
 }

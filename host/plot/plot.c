@@ -3,6 +3,7 @@
 #include "plot/axis.h"
 #include "plot/font.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MIN_WIDTH 320
@@ -13,6 +14,7 @@
 #define MEANS 100     /* of such a line */
 #define THICKNESS 1.8 /* pixels */
 #define SAMPLE 24     /* pixels of a line in the legend */
+#define MIN_AXES 100  /* pixels between left and right: longer names of lines are cut */
 
 enum { INK = 0x222222, GRID = 0xe4e4e4 };
 /* Distinct also for most who see few colours: Okabe & Ito 2008 without black and yellow, and darker
@@ -24,6 +26,7 @@ typedef struct frame {
     chl_canvas *canvas;
     chl_axis x, y;
     int left, right, top, bottom; /* of the axes, pixels */
+    int letters;                  /* of a name in the legend, at most */
 } frame;
 
 /* --- places ----------------------------------------------------------------------------------- */
@@ -52,7 +55,8 @@ static int widest_name(const chl_plot *plot) {
     return widest;
 }
 
-static void lay_out(frame *f, const chl_plot *plot) {
+/* CHL_ERR_ARGUMENT where the labels leave no room for the axes. */
+static chl_status lay_out(frame *f, const chl_plot *plot) {
     f->x = chl_axis_new(plot->log_x);
     f->y = chl_axis_new(plot->log_y);
     for (int i = 0; i < plot->lines; i++) {
@@ -63,8 +67,16 @@ static void lay_out(frame *f, const chl_plot *plot) {
     f->bottom = f->canvas->height - 3 * GAP - 2 * CHL_FONT_HEIGHT - TICK;
     chl_axis_finish(&f->y, (f->bottom - f->top) / 50, false);
     f->left = 3 * GAP + CHL_FONT_HEIGHT + widest_label(&f->y) + TICK;
-    f->right = f->canvas->width - 4 * GAP - SAMPLE - widest_name(plot);
+    const int end = f->canvas->width - 4 * GAP - SAMPLE, room = end - f->left - MIN_AXES;
+    if (room < 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "a plot with these numbers must be at least %d pixels wide, got %d",
+                        f->canvas->width - room, f->canvas->width);
+    const int wanted = widest_name(plot) / CHL_FONT_WIDTH;
+    f->letters = wanted < room / CHL_FONT_WIDTH ? wanted : room / CHL_FONT_WIDTH;
+    f->right = end - f->letters * CHL_FONT_WIDTH;
     chl_axis_finish(&f->x, (f->right - f->left) / 90, true);
+    return CHL_OK;
 }
 
 /* --- axes ------------------------------------------------------------------------------------- */
@@ -110,7 +122,7 @@ static void draw_axes(const frame *f, const chl_plot *plot) {
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
-/* Halfway to the paper's white. */
+/* Two thirds of the way to the paper's white. */
 static uint32_t lighter(uint32_t from) {
     uint32_t to = 0;
     for (int shift = 0; shift < 24; shift += 8)
@@ -159,12 +171,14 @@ static void draw_lines(const frame *f, const chl_plot *plot) {
 /* --- the legend ------------------------------------------------------------------------------- */
 /* Beside the axes, where it hides nothing. */
 static void draw_legend(const frame *f, const chl_plot *plot) {
+    char name[CHL_RASTER_MAX_SIDE / CHL_FONT_WIDTH + 1];
     const int left = f->right + 2 * GAP;
     for (int i = 0; i < plot->lines; i++) {
         const int y = f->top + i * (CHL_FONT_HEIGHT + GAP / 2);
         const double middle = y + 0.5 * CHL_FONT_HEIGHT + 1;
         chl_canvas_line(f->canvas, left, middle, left + SAMPLE, middle, 3, colour[i]);
-        chl_canvas_text(f->canvas, left + SAMPLE + GAP, y, INK, plot->line[i].name);
+        snprintf(name, sizeof name, "%.*s", f->letters, plot->line[i].name);
+        chl_canvas_text(f->canvas, left + SAMPLE + GAP, y, INK, name);
     }
 }
 
@@ -179,7 +193,11 @@ chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas
                         plot->lines);
     CHL_TRY(chl_canvas_new(width, height, out));
     frame f = {.canvas = out};
-    lay_out(&f, plot);
+    const chl_status status = lay_out(&f, plot);
+    if (status != CHL_OK) {
+        chl_canvas_free(out);
+        return status;
+    }
     draw_axes(&f, plot);
     draw_lines(&f, plot);
     draw_legend(&f, plot);

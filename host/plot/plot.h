@@ -27,7 +27,7 @@ typedef struct chl_plot {
     const chl_plot_line *line;
 } chl_plot;
 
-/* Pixels of the whole picture, at least 320 x 200. */
+/* Pixels of the whole picture, at least 320 x 200. Names that leave no room for the axes are cut. */
 chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas *out);
 /* The same into a PNG; the file appears complete or not at all. */
 chl_status chl_plot_write(const chl_plot *plot, int width, int height, const char *path);

@@ -10,7 +10,44 @@
 #include <string.h>
 
 #define RUN "chladni.run"
+#define HEADER ",\"header\":\"" /* the last key of the run: a digest, see header_digest */
+#define HEADER_TAIL (sizeof HEADER - 1 + 16 + 2)
 #define KEEP 2 /* checkpoints that are kept as a rule */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(const chl_array *const *)a)->name, (*(const chl_array *const *)b)->name);
+}
+
+/* All arrays but the run's, by their names; *count of them, which the caller frees. */
+static chl_status sort_arrays(const chl_params *params, const chl_array ***out, int64_t *count) {
+    const chl_array **sorted = malloc(((size_t)params->count + 1) * sizeof *sorted);
+    *out = sorted;
+    *count = 0;
+    if (!sorted) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
+    for (int64_t i = 0; i < params->count; i++)
+        if (strcmp(params->array[i].name, RUN) != 0) sorted[(*count)++] = &params->array[i];
+    qsort(sorted, (size_t)*count, sizeof *sorted, by_name);
+    return CHL_OK;
+}
+
+/* Of what "digest" does not cover: names, element types and shapes of the arrays, and the text of the
+ * run in front of the key. */
+static chl_status header_digest(const chl_params *params, const char *text, size_t length,
+                                uint64_t *digest) {
+    const chl_array **sorted;
+    int64_t count;
+    CHL_TRY(sort_arrays(params, &sorted, &count));
+    *digest = chl_digest(CHL_DIGEST_START, text, length);
+    for (int64_t i = 0; i < count; i++) {
+        const chl_desc *desc = &sorted[i]->desc;
+        int64_t shape[2 + CHL_MAX_RANK] = {desc->dtype == CHL_F32, desc->rank};
+        for (int k = 0; k < desc->rank; k++) shape[2 + k] = desc->dim[k];
+        *digest = chl_digest(*digest, sorted[i]->name, strlen(sorted[i]->name) + 1);
+        *digest = chl_digest(*digest, shape, sizeof shape);
+    }
+    free(sorted);
+    return CHL_OK;
+}
 
 /* --- writing ---------------------------------------------------------------------------------- */
 static chl_status check_finite(const chl_array *array) {
@@ -36,6 +73,18 @@ static chl_status add_states(chl_trainer *t, chl_params *into, uint64_t *digest)
     return CHL_OK;
 }
 
+/* Puts the digest of the header behind the last key of the text, which is released. */
+static chl_status seal(const chl_params *params, char *text, char **sealed) {
+    uint64_t digest;
+    const size_t length = strlen(text) - 1;
+    chl_status status = header_digest(params, text, length, &digest);
+    if (status == CHL_OK &&
+        asprintf(sealed, "%.*s" HEADER "%016" PRIx64 "\"}", (int)length, text, digest) < 0)
+        status = chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
+    free(text);
+    return status;
+}
+
 static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_params *into) {
     json_t *files = NULL;
     const chl_status listed = chl_run_files_json(t, &files);
@@ -49,6 +98,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     char *text = chl_json_text(run, JSON_COMPACT);
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
+    CHL_TRY(seal(into, text, &text));
     const int64_t length = (int64_t)strlen(text);
     void *data;
     chl_status status = chl_params_add(into, RUN, chl_make_desc(CHL_U8, 1, &length), &data);
@@ -86,9 +136,30 @@ static chl_status read_file(const char *path, chl_params **out) {
     chl_file_bytes file;
     CHL_TRY(chl_params_new(path, out));
     CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){0}, &file));
-    chl_status status = chl_safetensors_parse(file.data, file.size, path, *out);
+    const chl_status status = chl_safetensors_parse(file.data, file.size, path, *out);
     chl_file_bytes_free(&file);
-    return status;
+    CHL_TRY(status);
+    for (int64_t i = 0; i < (*out)->count; i++)
+        if ((*out)->array[i].problem)
+            return chl_fail(CHL_ERR_FORMAT, "%s: \"%s\" cannot be read: %s", path,
+                            (*out)->array[i].name, (*out)->array[i].problem);
+    return CHL_OK;
+}
+
+/* An older version's text has no such key, and its header no digest. */
+static chl_status check_header(const chl_params *params, const char *text, size_t length) {
+    uint64_t digest;
+    char want[HEADER_TAIL + 1];
+    if (length < HEADER_TAIL) return CHL_OK;
+    const char *tail = text + length - HEADER_TAIL;
+    if (memcmp(tail, HEADER, sizeof HEADER - 1) != 0) return CHL_OK;
+    CHL_TRY(header_digest(params, text, length - HEADER_TAIL, &digest));
+    snprintf(want, sizeof want, HEADER "%016" PRIx64 "\"}", digest);
+    if (memcmp(tail, want, HEADER_TAIL) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: the digest of its names, shapes and run differs from the one stored with "
+                    "them: the file is damaged",
+                    params->source);
 }
 
 /* The JSON text of the run; the reader of weights has turned its bytes into whole numbers. */
@@ -100,7 +171,9 @@ static chl_status read_run(const chl_params *params, json_t **run) {
         char *text = malloc((size_t)length + 1);
         if (!text) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
         for (int64_t i = 0; i < length; i++) text[i] = (char)((const int32_t *)array->data)[i];
-        const chl_status status = chl_json_read(text, (size_t)length, 0, params->source, run, NULL);
+        chl_status status = check_header(params, text, (size_t)length);
+        if (status == CHL_OK)
+            status = chl_json_read(text, (size_t)length, 0, params->source, run, NULL);
         free(text);
         CHL_TRY(status);
     }
@@ -111,20 +184,14 @@ static chl_status read_run(const chl_params *params, json_t **run) {
                     params->source);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp((*(const chl_array *const *)a)->name, (*(const chl_array *const *)b)->name);
-}
-
 /* The digest of all arrays but the run's, by their names. */
 static chl_status check_digest(const chl_params *params, const json_t *run) {
     uint64_t digest = CHL_DIGEST_START;
-    const chl_array **sorted = malloc(((size_t)params->count + 1) * sizeof *sorted);
-    if (!sorted) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
-    for (int64_t i = 0; i < params->count; i++) sorted[i] = &params->array[i];
-    qsort(sorted, (size_t)params->count, sizeof *sorted, by_name);
-    for (int64_t i = 0; i < params->count; i++)
-        if (strcmp(sorted[i]->name, RUN) != 0)
-            digest = chl_digest(digest, sorted[i]->data, (size_t)chl_bytes(&sorted[i]->desc));
+    const chl_array **sorted;
+    int64_t count;
+    CHL_TRY(sort_arrays(params, &sorted, &count));
+    for (int64_t i = 0; i < count; i++)
+        digest = chl_digest(digest, sorted[i]->data, (size_t)chl_bytes(&sorted[i]->desc));
     free(sorted);
     char sum[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, digest);
@@ -193,8 +260,9 @@ done:
     return status;
 }
 
+/* Whatever a reader says of a file but that there was no memory: a damaged header may be anything. */
 static bool is_damage(chl_status status) {
-    return status == CHL_ERR_FORMAT || status == CHL_ERR_IO;
+    return status != CHL_OK && status != CHL_ERR_MEMORY;
 }
 
 /* Where the newest is damaged or missing, the newest one that is whole. */
@@ -214,7 +282,8 @@ static chl_status read_older(chl_trainer *t, chl_status first) {
                                 steps[i]);
     }
     if (listed == CHL_OK) free(steps);
-    if (status != CHL_OK) status = chl_fail(first, "%s", why);
+    if (listed == CHL_ERR_MEMORY) status = listed;
+    if (is_damage(status)) status = chl_fail(first, "%s", why);
     free(why);
     return status;
 }

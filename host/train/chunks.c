@@ -69,12 +69,15 @@ chl_tensor chl_trainer_rows(chl_trainer *t, chl_encode_chunk *of_chunk, int whic
     struct chl_trainer_private *p = t->inside;
     chl_chunked_rows r = {.encode = of_chunk, .which = which};
     if (t->chunks == 1) return encode(t, &r, 0);
+    if (p->chunked_count == CHL_TRAINER_ROWS)
+        return chl_graph_fail(t->graph, CHL_ERR_UNSUPPORTED,
+                              "training %s: with micro_batch it may have at most %d kinds of rows, "
+                              "got %d",
+                              t->training->name, CHL_TRAINER_ROWS, CHL_TRAINER_ROWS + 1);
     chl_tensor *rows = malloc((size_t)t->chunks * sizeof *rows);
-    if (!rows || p->chunked_count == CHL_TRAINER_ROWS) {
-        free(rows);
-        return chl_graph_fail(t->graph, CHL_ERR_MEMORY, "training %s: no room for rows",
+    if (!rows)
+        return chl_graph_fail(t->graph, CHL_ERR_MEMORY, "training %s: out of memory for rows",
                               t->training->name);
-    }
     for (int k = 0; k < t->chunks; k++) rows[k] = encode(t, &r, k);
     if (chl_graph_status(t->graph) == CHL_OK) r.rows = chl_stop_gradient(t->graph, join(t, rows));
     free(rows);

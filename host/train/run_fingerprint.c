@@ -258,7 +258,7 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->epochs >= 0, "epochs", ">= 0", o->epochs},
         {o->stop_after >= 0, "stop_after", ">= 0", (double)o->stop_after},
         {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
-        {o->keep >= 0, "keep", ">= 1", (double)o->keep},
+        {o->keep >= 0, "keep", ">= 0", (double)o->keep},
         {o->batch >= 1, "batch", ">= 1", o->batch},
         {o->micro_batch >= 0 && o->micro_batch <= o->batch, "micro_batch", "in [0, batch]",
          (double)o->micro_batch},

@@ -78,7 +78,8 @@ static void add_scalar(scalars *to, const char *tag, const json_t *value) {
         to->item[to->count++] = (chl_event_scalar){tag, json_number_value(value)};
 }
 
-static chl_status add_event(FILE *to, const json_t *line) {
+/* `begin`, seconds since 1970: the time of a line that has none, as those of older versions. */
+static chl_status add_event(FILE *to, double begin, const json_t *line) {
     static const struct {
         const char *key, *tag;
     } speeds[] = {{"samples_per_second", "speed/samples_per_second"},
@@ -101,8 +102,10 @@ static chl_status add_event(FILE *to, const json_t *line) {
     add_scalar(&s, "gradient_norm", json_object_get(line, "gradient_norm"));
     for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++)
         add_scalar(&s, speeds[i].tag, json_object_get(measured, speeds[i].key));
-    return chl_event_file_add(to, 1e-3 * json_number_value(json_object_get(measured, "unix_ms")),
-                              json_integer_value(json_object_get(line, "step")), s.count, s.item);
+    const json_t *ms = json_object_get(measured, "unix_ms");
+    const double time = json_is_number(ms) ? 1e-3 * json_number_value(ms) : begin;
+    return chl_event_file_add(to, time, json_integer_value(json_object_get(line, "step")), s.count,
+                              s.item);
 }
 
 /* --- stats.jsonl, line by line ---------------------------------------------------------------- */
@@ -143,15 +146,22 @@ static chl_status read_stats(const chl_run_folder *folder, line_reader read, voi
 }
 
 /* --- the event file --------------------------------------------------------------------------- */
+typedef struct event_copy {
+    FILE *to;
+    double begin;
+} event_copy;
+
 static chl_status copy_event(void *user, const json_t *line) {
-    return add_event(user, line);
+    const event_copy *copy = user;
+    return add_event(copy->to, copy->begin, line);
 }
 
 static chl_status make_events(const chl_run_folder *folder, const char *path) {
     chl_new_file file;
     CHL_TRY(chl_new_file_begin(path, &file));
-    chl_event_file_begin(file.stream, wall_clock());
-    const chl_status status = read_stats(folder, copy_event, file.stream);
+    event_copy copy = {file.stream, wall_clock()};
+    chl_event_file_begin(copy.to, copy.begin);
+    const chl_status status = read_stats(folder, copy_event, &copy);
     if (status == CHL_OK) return chl_new_file_commit(&file);
     chl_new_file_abandon(&file);
     return status;
@@ -175,7 +185,7 @@ chl_status chl_run_stats_add(const chl_trainer *t, const chl_step_stats *stats) 
     const chl_run_folder *folder = &t->inside->folder;
     json_t *line;
     CHL_TRY(make_line(t, stats, &line));
-    chl_status status = add_event(folder->events, line);
+    chl_status status = add_event(folder->events, wall_clock(), line);
     if (status == CHL_OK && fflush(folder->events) != 0)
         status = chl_fail(CHL_ERR_IO, "cannot write %s/" CHL_EVENTS ": %s", folder->path,
                           strerror(errno));

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define VALUES (CHL_TRAINER_TERMS + 3) /* the losses, their sum, the gradients', wishes to stop */
 
@@ -246,16 +247,26 @@ static chl_status end(steps *s, chl_status status) {
     return status;
 }
 
+/* A run that was stopped has its checkpoint: what goes wrong with the picture is a warning then. */
+static chl_status draw_losses(const chl_trainer *t, chl_status status) {
+    if (status == CHL_OK) return chl_run_stats_end(t);
+    char *why = strdup(chl_error());
+    if (chl_run_stats_end(t) != CHL_OK)
+        chl_run_folder_note(&t->inside->folder, CHL_LOG_WARN, "%s", chl_error());
+    status = why ? chl_fail(status, "%s", why)
+                 : chl_fail(status, "training %s: stopped", t->training->name);
+    free(why);
+    return status;
+}
+
 chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last) {
     const double now = chl_seconds_now();
     steps s = {.t = t, .first = first, .last = last, .finished = first, .start = now, .end = now};
     s.communicated = chl_comm_seconds(t->device->comm);
     chl_status status = begin(&s);
     if (status == CHL_OK) status = run_all(&s);
-    if (t->rank == 0 && (status == CHL_OK || status == CHL_ERR_CANCELLED)) {
-        const chl_status drawn = chl_run_stats_end(t);
-        if (drawn != CHL_OK) status = drawn;
-    }
+    if (t->rank == 0 && (status == CHL_OK || status == CHL_ERR_CANCELLED))
+        status = draw_losses(t, status);
     if (s.feeder && chl_feeder_runs_ahead(s.feeder))
         chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO,
                             "%" PRId64 " of %" PRId64 " steps waited for their data, %.2f s in all",

@@ -79,8 +79,8 @@ typedef struct chl_train_options {
      * for other ranks, perhaps by another thread. Where these do not come for some seconds, all end
      * with CHL_ERR_CANCELLED and without a checkpoint. NULL: they wait on */
     int (*told_to_stop)(void *user);
-    /* Checkpoints that are kept, >= 1: the newest as checkpoint.safetensors, the others as
-     * checkpoint-STEP.safetensors; 0: 2. A run resumes from the newest that is whole */
+    /* Checkpoints that are kept: the newest as checkpoint.safetensors, the others as
+     * checkpoint-STEP.safetensors; 0: the default, 2. A run resumes from the newest that is whole */
     int keep;
     /* audio, clip without adversary: of how many samples a network's activations are in memory at a
      * time; must divide batch / ranks; 0: all. A smaller one costs another forward pass. The result

@@ -181,6 +181,12 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "top1 and scores" grep -qE '"top1":"(rain|fire)","scores":\{"rain":' out
   ok "zero-shot on a folder" eval zero-shot --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
   is "a table" has "| all |" out
+  printf '0\n2\n\n' >list; ok "some samples' files" world --out some --count 4 --size 32 --seconds 1 --files-of list
+  printf '0\n2\n' | "$program" world --out piped --count 4 --size 32 --seconds 1 --files-of - >out 2>err
+  is "of a list on standard input" test "$(ls some/sounds piped/sounds | tr '\n' ' ')" = "piped/sounds: 00000.wav 00002.wav  some/sounds: 00000.wav 00002.wav "
+  printf '0\n\n2\n' >list; bad "a gap in the list" 1 'list: line 2: a sample must be 0 to 3, got ""' world --out gap --count 4 --size 32 --files-of list
+  bad "a folder where the list is" 1 "list" world --out list --force --count 4 --size 32 --files-of list
+  is "keeps the list" test -s list
   bad "full folder" 1 "set --force" world --out held --count 3
   bad "a kind that is none" 1 "kind must be one of rain" world --sound fly --out x.wav
   bad "both" 2 "exclude each other" world --sound rain --picture rain --out x

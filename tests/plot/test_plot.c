@@ -127,6 +127,31 @@ static void a_plot_shows_its_line_axes_and_legend(void **state) {
     chl_canvas_free(&c);
 }
 
+/* The legend may not take the axes' room, whatever the names are. */
+static void long_names_are_cut(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    static double x[N];
+    char name[400];
+    for (int i = 0; i < N; i++) x[i] = i;
+    for (int length = 1; length < 400; length += 3) {
+        memset(name, 'W', (size_t)length);
+        name[length] = 0;
+        const chl_plot_line line[] = {{name, x, x, N}, {"b", x, x, 2}};
+        const chl_plot plot = {.lines = 2, .line = line};
+        chl_canvas c;
+        assert_int_equal(chl_plot_draw(&plot, 400, 300, &c), CHL_OK);
+        int first = -1, last = -1; /* of the axis below */
+        for (int column = 0; column < c.width; column++)
+            if (is(pixel(&c, column, 300 - 24 - 30 - 5), 0x222222)) {
+                if (first < 0) first = column;
+                last = column;
+            }
+        assert_true(last - first >= 100);
+        chl_canvas_free(&c);
+    }
+}
+
 static void impossible_plots_are_refused(void **state) {
     (void)state;
     const chl_plot none = {.lines = 0};
@@ -147,6 +172,7 @@ int main(void) {
         cmocka_unit_test(lines_cover_their_pixels_and_are_cut_at_the_border),
         cmocka_unit_test(letters_are_drawn_upright_and_upwards),
         cmocka_unit_test(a_plot_shows_its_line_axes_and_legend),
+        cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(impossible_plots_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

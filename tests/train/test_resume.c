@@ -326,7 +326,7 @@ static void the_last_checkpoints_are_kept(void **state) {
     assert_memory_equal(a, b, size);
     options.keep = -1;
     assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "keep must be >= 1, got -1"));
+    assert_non_null(strstr(chl_error(), "keep must be >= 0, got -1"));
     free(a);
     free(b);
     free(stopped);
@@ -370,6 +370,58 @@ static void a_damaged_checkpoint_costs_its_steps_alone(void **state) {
         free(out);
     }
     free(whole);
+}
+
+/* One byte of the header, which names the arrays, their shapes and the run. */
+static void a_damaged_header_costs_its_steps_alone(void **state) {
+    const place *p = *state;
+    char *out = in_folder(p->root, "out");
+    chl_train_options options = toy_options(p, out);
+    options.stop_after = 10;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    options.resume = 1;
+    size_t size, ignored;
+    char *good = get_file(out, "checkpoint.safetensors", &size), *bad = malloc(size);
+    const size_t header = 8 + (size_t)(uint8_t)good[0] + 256 * (size_t)(uint8_t)good[1];
+    const char *run = NULL, *type = memmem(good, header, "\"F32\"", 5);
+    for (size_t i = header; i + 7 < size && !run; i++)
+        if (memcmp(good + i, "\"step\":", 7) == 0) run = good + i;
+    assert_true(run && type);
+    const size_t spots[] = {
+        12,                                                                  /* a name */
+        (size_t)(type - good) + 1,                                           /* F32 -> I32 */
+        (size_t)((char *)memmem(good, header, "[8", 2) - good) + 1,          /* a shape */
+        (size_t)((char *)memmem(good, header, "[0,", 3) - good) + 1,         /* an offset */
+        (size_t)(run - good) + 7,                                            /* the step */
+        (size_t)((char *)memmem(run, 4000, "\"threads\":", 10) - good) + 10, /* the machine */
+        (size_t)((char *)memmem(run, 4000, "\"seed\":", 7) - good) + 7,      /* the options */
+        (size_t)((char *)memmem(run, 4000, "\"header\":\"", 10) - good) + 10};
+    for (size_t i = 0; i < sizeof spots / sizeof *spots; i++) {
+        memcpy(bad, good, size);
+        bad[spots[i]] = i == 1 ? 'I' : (char)(bad[spots[i]] ^ 1);
+        put_file(out, "checkpoint.safetensors", bad, size);
+        put_file(out, "log.txt", "", 0);
+        assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+        char *log = get_file(out, "log.txt", &ignored);
+        if (!strstr(log, "goes on from the checkpoint of step 5"))
+            fail_msg("byte %zu: %s", spots[i], log);
+        free(log);
+        char *again = get_file(out, "checkpoint.safetensors", &ignored);
+        assert_memory_equal(again, good, size);
+        free(again);
+    }
+    /* an older version's has no such key: its other digest counts */
+    memcpy(bad, good, size);
+    ((char *)memmem(bad, size, "\"header\":\"", 10))[1] = 'H';
+    put_file(out, "checkpoint.safetensors", bad, size);
+    put_file(out, "log.txt", "", 0);
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    char *log = get_file(out, "log.txt", &ignored);
+    assert_null(strstr(log, "goes on from the checkpoint of step"));
+    free(log);
+    free(bad);
+    free(good);
+    free(out);
 }
 
 static void loss_that_is_no_number_ends_the_run(void **state) {
@@ -419,6 +471,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_last_checkpoints_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_checkpoint_costs_its_steps_alone, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_header_costs_its_steps_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loss_that_is_no_number_ends_the_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resuming_repairs_every_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(newer_model_is_replaced_by_the_checkpoints, set_up,

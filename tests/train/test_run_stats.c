@@ -152,6 +152,59 @@ static void losses_are_drawn_at_the_end_of_a_run(void **state) {
     free(out);
 }
 
+/* Puts a folder where the picture goes: one that is there at the beginning is refused. */
+static int cancel_at_6(void *user, const chl_train_progress *progress) {
+    if (progress->step == 6) mkdir(user, 0777);
+    return progress->step == 6;
+}
+
+static void a_stopped_run_without_its_picture_is_a_stopped_run(void **state) {
+    const place *p = *state;
+    size_t size;
+    char *out = in_folder(p->root, "stopped"), *path = in_folder(out, CHL_CURVES);
+    chl_train_options options = toy_options(p, out);
+    options.progress = cancel_at_6;
+    options.user = path;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_CANCELLED);
+    assert_non_null(strstr(chl_error(), "stopped after step 6 of 20"));
+    char *log = get_file(out, "log.txt", &size);
+    if (chl_raster_can_write()) {
+        assert_non_null(strstr(log, "warning: "));
+        assert_non_null(strstr(log, CHL_CURVES));
+    }
+    free(log);
+    free(path);
+    free(out);
+}
+
+/* The lines of a version that measured nothing: the time of their events is the file's. */
+static void a_line_without_a_time_has_the_files(void **state) {
+    const place *p = *state;
+    size_t size;
+    char *out = whole_run(p, "whole"), *text = get_file(out, CHL_STATS, &size), *at = text;
+    for (int step = 1; step <= STEPS; step++, at += strlen(at)) {
+        json_t *line = stats_line(out, step);
+        json_object_del(line, "measured");
+        char *old = json_dumps(line, JSON_COMPACT);
+        strcat(strcpy(at, old), "\n"); /* shorter than before */
+        free(old);
+        json_decref(line);
+    }
+    put_file(out, CHL_STATS, text, strlen(text));
+    chl_train_options options = toy_options(p, out);
+    options.resume = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_events(out);
+    char *bytes = get_file(out, CHL_EVENTS, &size);
+    reader file = {(unsigned char *)bytes, (unsigned char *)bytes + size};
+    uint64_t begin = little_endian(next_event(&file).at - 8, 8);
+    for (int step = 1; step <= STEPS; step++)
+        assert_int_equal(little_endian(next_event(&file).at - 8, 8), begin);
+    free(bytes);
+    free(text);
+    free(out);
+}
+
 /* --- the norm --------------------------------------------------------------------------------- */
 static void the_norm_is_of_all_numbers(void **state) {
     (void)state;
@@ -187,6 +240,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_line_tells_speed_waiting_memory_and_gradients, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(losses_are_drawn_at_the_end_of_a_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stopped_run_without_its_picture_is_a_stopped_run, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_line_without_a_time_has_the_files, set_up, tear_down),
         cmocka_unit_test(the_norm_is_of_all_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
