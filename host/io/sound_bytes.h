@@ -27,6 +27,8 @@ void chl_sound_bytes_close(chl_sound_bytes *bytes);
 /* --- what headers say (sound_header.c) -------------------------------------------------------- */
 /* The number in `count` bytes, at most 8. */
 uint64_t chl_sound_number(const uint8_t *at, int count, bool big);
+/* Whether the 4 bytes are printable: the names of chunks are. */
+bool chl_sound_is_chunk_name(const uint8_t *name);
 /* Makes the data chunk of WAV, RF64 and CAF reach to the end of the file where its claimed size is
  * none: 0, "unknown", or one after which no chunk follows. */
 void chl_sound_mend_length(chl_sound_bytes *bytes, const char *name);

@@ -42,6 +42,7 @@ static bool find_in_chunks(chl_sound_bytes *b, const container *c, int64_t *from
     for (int64_t at = c->first; at <= b->size - head_size;) {
         uint8_t head[24], sizes[16];
         if (chl_sound_bytes_read(b, at, head, head_size) != head_size) return false;
+        if (!chl_sound_is_chunk_name(head)) return false;
         int64_t content = (int64_t)chl_sound_number(head + c->name, c->size, c->big);
         if (c->whole && content > 0) content -= head_size;
         if (memcmp(head, "ds64", 4) == 0 && chl_sound_bytes_read(b, at + 8, sizes, 16) == 16)
@@ -83,12 +84,13 @@ static bool find(chl_sound_bytes *b, int64_t *from, int64_t *size, int *width) {
     return find_in_au(b, head, from, size);
 }
 
-/* Programs that write to a pipe leave 2 GiB or more in 32 bits, or nothing that is a size in 64. */
+/* Programs that write to a pipe leave a size of their own near 2 GiB (SoX: 0x7ffff000, in whole
+ * blocks of samples) or more in 32 bits, or nothing that is a size in 64. */
 bool chl_sound_is_cut(chl_sound_bytes *b, int64_t *claimed, int64_t *there) {
     int64_t from;
     int width;
     if (!find(b, &from, claimed, &width) || *claimed <= 0) return false;
-    if (*claimed >= (width == 4 ? (int64_t)INT32_MAX - 64 : INT64_MAX - 64)) return false;
+    if (*claimed >= (width == 4 ? (int64_t)0x7fff0000 : INT64_MAX - 64)) return false;
     *there = b->size > from ? b->size - from : 0;
     return *there < *claimed;
 }

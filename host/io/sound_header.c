@@ -27,7 +27,7 @@ static bool has(chl_sound_bytes *b, int64_t at, void *to, int64_t count) {
 /* As much behind the data may be no chunk without a doubt about the size: ID3 tags, padding. */
 #define SMALL_REST 4096
 
-static bool is_chunk_name(const uint8_t *name) {
+bool chl_sound_is_chunk_name(const uint8_t *name) {
     for (int i = 0; i < 4; i++)
         if (name[i] < ' ' || name[i] > '~') return false;
     return true;
@@ -37,7 +37,7 @@ static bool is_chunk_name(const uint8_t *name) {
 static bool chunks_follow(chl_sound_bytes *b, int64_t at) {
     uint8_t head[8];
     while (b->size - at > 8) {
-        if (!has(b, at, head, 8) || !is_chunk_name(head)) return false;
+        if (!has(b, at, head, 8) || !chl_sound_is_chunk_name(head)) return false;
         const int64_t size = (int64_t)little(head + 4, 4);
         if (size > b->size - at - 8) return false;
         at += 8 + size + (size & 1);

@@ -1,5 +1,6 @@
 /* Sounds are heard to their true end, whatever the header claims, wherever they come from; a read
  * that fails is an error and never a shorter sound. */
+#include "io/sound_bytes.h"
 #include "sound_warnings.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -66,9 +67,11 @@ static void expect_samples(int64_t count) {
 
 static void a_streamed_wav_is_read_to_its_end(void **state) {
     (void)state;
-    static const uint32_t unknown[] = {0, 36, 0xffffffff, 0x7fffffff, 0x80000000};
-    for (size_t r = 0; r < 5; r++)
-        for (size_t d = 0; d < 5; d++) {
+    static const uint32_t unknown[] = {0,          36,         0xffffffff, 0x7fffffff,
+                                       0x80000000, 0x7ffff000, 0x7fffeffa}; /* the last two: SoX */
+    enum { UNKNOWN = sizeof unknown / sizeof *unknown };
+    for (size_t r = 0; r < UNKNOWN; r++)
+        for (size_t d = 0; d < UNKNOWN; d++) {
             if (unknown[d] == 36) continue;
             wav(unknown[r], unknown[d]);
             put_samples(50000);
@@ -217,6 +220,82 @@ static void streamed_rf64_and_caf_are_read_to_their_end(void **state) {
 
 static void plain_wav(uint32_t data) {
     wav(36 + data, data);
+}
+
+/* A header of chunks, or Sun's, whose sound claims 1000 bytes and has `there`. */
+typedef struct magic {
+    const char *first, *form, *data;
+    bool big;
+    int skipped; /* bytes of the chunk before the sound */
+} magic;
+
+static void claim_1000(const magic *m, int there) {
+    file.size = 0;
+    if (m->form) {
+        put_chunk(m->first, 5000, m->big);
+        put_text(&file, m->form);
+        put_chunk("NOTE", 3, m->big);
+        put(&file, "abc", 4); /* padded */
+        put_chunk(m->data, 1000 + (uint32_t)m->skipped, m->big);
+    } else { /* the header's length and the sound's */
+        put_chunk(m->first, 24, m->big);
+        put_chunk("", 1000, m->big);
+        for (int i = 0; i < 3; i++) put_chunk("", 1, m->big);
+    }
+    for (int i = 0; i < m->skipped + there; i++) put(&file, "", 1);
+}
+
+static bool is_cut(int64_t *claimed, int64_t *there) {
+    chl_sound_bytes b = {
+        .file = {.descriptor = -1}, .memory = file.data, .size = (int64_t)file.size};
+    return chl_sound_is_cut(&b, claimed, there);
+}
+
+static void expect_cut(const char *name, int64_t want) {
+    int64_t claimed = 0, there = 0;
+    const bool cut = is_cut(&claimed, &there);
+    if (cut != (want < 1000) || claimed != 1000 || (cut && there != want))
+        fail_msg("%s: cut %d, claims %d, has %d, expected %d of 1000", name, cut, (int)claimed,
+                 (int)there, (int)want);
+}
+
+static void what_a_header_claims_is_read_of_every_magic(void **state) {
+    (void)state;
+    static const magic all[] = {
+        {"RIFF", "WAVE", "data", false, 0}, {"RF64", "WAVE", "data", false, 0},
+        {"BW64", "WAVE", "data", false, 0}, {"RIFX", "WAVE", "data", true, 0},
+        {"FORM", "AIFF", "SSND", true, 8},  {"FORM", "AIFC", "SSND", true, 8},
+        {"FORM", "8SVX", "BODY", true, 0},  {"FORM", "16SV", "BODY", true, 0},
+        {".snd", NULL, NULL, true, 0},      {"dns.", NULL, NULL, false, 0},
+    };
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (int there = 600; there <= 1000; there += 400) {
+            claim_1000(&all[k], there);
+            expect_cut(all[k].form ? all[k].form : all[k].first, there);
+        }
+    static const struct {
+        const char *magic;
+        void (*write)(uint32_t data);
+    } wide[] = {{"RF64", rf64}, {"BW64", rf64}, {"caff", caf}, {"riff", w64}}; /* 64 bits */
+    for (size_t k = 0; k < sizeof wide / sizeof *wide; k++)
+        for (int samples = 300; samples <= 500; samples += 200) {
+            wide[k].write(1000);
+            put_samples(samples);
+            memcpy(file.data, wide[k].magic, 4);
+            expect_cut(wide[k].magic, 2 * samples);
+        }
+}
+
+static void zeros_are_no_chunks(void **state) {
+    (void)state;
+    int64_t claimed, there;
+    wav(5000, 1000);
+    assert_true(is_cut(&claimed, &there));
+    const size_t data = file.size - 8;
+    memset(file.data + 12, 0, 16);
+    memcpy(file.data + 28, file.data + data, 8);
+    file.size = 36;
+    assert_false(is_cut(&claimed, &there));
 }
 
 static void a_cut_container_of_any_kind_costs_a_warning(void **state) {
@@ -502,6 +581,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_streamed_wav_is_read_to_its_end),
         cmocka_unit_test(streamed_rf64_and_caf_are_read_to_their_end),
+        cmocka_unit_test(what_a_header_claims_is_read_of_every_magic),
+        cmocka_unit_test(zeros_are_no_chunks),
         cmocka_unit_test(a_cut_container_of_any_kind_costs_a_warning),
         cmocka_unit_test(a_large_flac_that_goes_on_a_little_is_read_on),
         cmocka_unit_test(an_mp3_without_a_length_is_decoded_to_its_last_frame),
