@@ -7,7 +7,7 @@
 
 FILE is a source (.cu, compiled by nvcc), a .cubin, or an object or library that holds several (.o, .so). FOLDER holds NAME.ARCH.cubin
 of sources that are not compiled again. Needs nvdisasm: the CUDA toolkit has it, and so has PyPI's triton (pip install --no-deps triton);
-it is looked for in NVDISASM, PATH, beside nvcc, and in this Python's triton. Exit code 77 where nvdisasm or nvcc is missing.
+it is looked for in NVDISASM, PATH, beside nvcc, and in this Python's triton. Exit code 77 where nvdisasm, nvcc or c++filt is missing.
 
 The hot loop of a kernel is the innermost one with most tensor instructions, or, where it has none, the longest.
 The model, at 132 multiprocessors, 1.755 GHz: of a multiprocessor's blocks the largest of
@@ -248,6 +248,8 @@ def kernels_of(cubin):
             code.pop()  # what fills the last line of instructions
         kernels[symbol] = Kernel(symbol, code)
     read_elf(cubin, kernels)
+    if not shutil.which("c++filt"):
+        give_up("no c++filt, which names the kernels: install binutils", MISSING)
     plain = subprocess.run(["c++filt"], input="\n".join(kernels), capture_output=True, text=True).stdout.splitlines()
     for kernel, name in zip(kernels.values(), plain):
         name = re.sub(r"\(anonymous namespace\)::|^void ", "", name)

@@ -62,7 +62,10 @@ SIMT_KERNEL((1), halve, float *v) {
 void denormals() {
     float v[2] = {1.5e-38f, 1e-37f};
     CHECK(simt::launch(halve, {1, 1}, nullptr, v) == 0);
-    CHECK(v[0] == 0 && v[1] == 0.5e-37f);
+#if defined __x86_64__ || defined __aarch64__ // the emulator knows these CPUs' modes
+    CHECK(v[0] == 0);
+#endif
+    CHECK(v[1] == 0.5e-37f);
     volatile float outside = 1.5e-38f;
     CHECK(outside * 0.5f > 0);
 }

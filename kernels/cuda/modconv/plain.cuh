@@ -1,7 +1,7 @@
 // The gathered product for any sizes and types, in float arithmetic: tiles of 64 pixels by 64
 // channels, 16 terms at a time, 4 x 4 results a thread. It computes float activations, and bf16
-// ones with numbers of channels that the tensor cores' paths do not take. Bound by arithmetic
-// without tensor cores (67 TFLOP/s on an H100).
+// ones that the tensor cores' paths do not take: other numbers of channels, and samples or weights
+// of 2^30 numbers and more. Bound by arithmetic without tensor cores (67 TFLOP/s on an H100).
 #pragma once
 #include "cuda/modconv/results.cuh"
 

@@ -5,8 +5,9 @@
 // [parts, 9, O, I] that modconv.cu adds in order, so the result does not depend on which block ends
 // first. With up-sampling g is first spread by the filter's transpose (fir.cuh), and a pixel of x
 // meets pixel (2 y + ky, 2 x + kx) of it; otherwise x is read one tap aside. bf16 with channels in
-// multiples of 8 goes to the tensor cores, everything else to the plain kernel. Both factors are
-// read once for each tap, from the cache. Needed in training only: an edit never asks for it.
+// multiples of 8 and samples below 2^30 numbers goes to the tensor cores, everything else to the
+// plain kernel. Both factors are read once for each tap, from the cache. Needed in training only: an
+// edit never asks for it.
 #pragma once
 #include "cuda/modconv/ampere.cuh"
 
@@ -18,10 +19,11 @@ struct correlation {
     int g_step, g_tap, x_tap, x_shift;
     int in_c, out_c, parts;
 };
-// whether offsets within a sample of g and of x fit into 32 bits
+// Whether offsets within a sample of g and of x fit into 32 bits. The other half of the range is for
+// rows beyond a picture's ends: their offsets are computed, although nothing is read there.
 inline bool has_short_offsets(const correlation &z) {
-    return int64_t(z.g_h) * z.g_w * z.out_c <= INT32_MAX &&
-           int64_t(z.x_h) * z.x_w * z.in_c <= INT32_MAX;
+    return int64_t(z.g_h) * z.g_w * z.out_c <= INT32_MAX / 2 &&
+           int64_t(z.x_h) * z.x_w * z.in_c <= INT32_MAX / 2;
 }
 inline correlation correlation_of(const chl_conv_attributes &a) {
     if (a.up) return {a.n, a.h, a.w, 2 * a.h + 1, 2 * a.w + 1, a.h, a.w, 2, 1, 0, 0, a.i, a.o, 1};
