@@ -1,6 +1,7 @@
 #include "backend_emu.h"
 #include "cuda/lib/body.h"
 #include "emu_queue.h"
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +20,7 @@ using simt::emu::QueuedWork;
 static chl::gpu_traits choose_gpu() {
     chl::gpu_traits gpu;
     gpu.hopper_fill = 2;
-    if (const char *said = std::getenv("EMU_SHARED")) gpu.shared = size_t(std::atol(said));
+    gpu.shared = std::min(gpu.shared, simt::emu::settings().shared);
     if (const char *said = std::getenv("EMU_FILL"))
         if (std::sscanf(said, "%d %d", &gpu.fill, &gpu.hopper_fill) != 2) std::abort();
     return gpu;

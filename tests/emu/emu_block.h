@@ -45,8 +45,10 @@ struct Settings {
     bool early = false;   // asynchronous copies land at once, not at their wait
     unsigned workers = 0; // OS threads that share the blocks; 0: as many as there are processors
     int rehearse = 0;     // launches are only checked, against this GPU's limits; 0: they run
+    size_t shared = SIZE_MAX; // bytes that a block may have, where the GPU has more
 };
-// starts from EMU_ORDER=forward|reverse|random:SEED, EMU_LAND=early|late, EMU_WORKERS=N
+// starts from EMU_ORDER=forward|reverse|random:SEED, EMU_LAND=early|late, EMU_WORKERS=N,
+// EMU_SHARED=N
 Settings &settings();
 
 size_t block_shared(int sm); // bytes a block may have on that GPU

@@ -45,6 +45,8 @@ Settings from_environment() {
     if (const char *land = std::getenv("EMU_LAND")) s.early = !std::strcmp(land, "early");
     if (const char *workers = std::getenv("EMU_WORKERS"))
         s.workers = static_cast<unsigned>(std::strtoul(workers, nullptr, 10));
+    if (const char *shared = std::getenv("EMU_SHARED"))
+        s.shared = std::strtoull(shared, nullptr, 10);
     return s;
 }
 
@@ -70,7 +72,7 @@ const Limits *limits_of(int sm) {
 }
 
 size_t block_shared(int sm) {
-    return limits_of(sm)->block_shared;
+    return std::min(limits_of(sm)->block_shared, settings().shared);
 }
 
 void die(const char *format, ...) {
@@ -398,9 +400,9 @@ int check(const shape &s, unsigned bound, unsigned blocks) {
     if (threads > bound)
         return refuse(OUT_OF_RESOURCES, "%llu threads, and the kernel is bounded to %u",
                       static_cast<unsigned long long>(threads), bound);
-    if (s.dynamic_shared > l->block_shared)
+    if (s.dynamic_shared > block_shared(s.sm))
         return refuse(INVALID_VALUE, "%zu bytes of shared memory; a block on sm_%d has at most %zu",
-                      s.dynamic_shared, s.sm, l->block_shared);
+                      s.dynamic_shared, s.sm, block_shared(s.sm));
     /* Bounds are chosen for multiprocessors with as much shared memory as sm_80's. On one with less
      * fewer blocks run at a time: slower, not wrong. */
     const size_t shared = std::max(l->sm_shared, limits_of(80)->sm_shared);
@@ -449,6 +451,17 @@ class FlushToZero {
 
   private:
     unsigned before_;
+#elif defined __aarch64__
+    FlushToZero() {
+        asm volatile("mrs %0, fpcr" : "=r"(before_));
+        asm volatile("msr fpcr, %0" ::"r"(before_ | uint64_t{1} << 24));
+    }
+    ~FlushToZero() {
+        asm volatile("msr fpcr, %0" ::"r"(before_));
+    }
+
+  private:
+    uint64_t before_;
 #else
     FlushToZero() {}
 #endif
@@ -513,7 +526,7 @@ void *shared_variable(const void *key, size_t size, size_t align, const char *na
     Block &b = *running;
     for (const Variable &v : b.variables)
         if (v.key == key) return v.at;
-    const size_t limit = limits_of(context->sm)->block_shared;
+    const size_t limit = block_shared(context->sm);
     b.shared_counted += size;
     b.static_counted += size;
     if (b.static_counted > STATIC_LIMIT)

@@ -1,5 +1,6 @@
 /* Log-mel pictures on a GPU where cuFFT is not installed: powers of two need none, other lengths are
- * refused with a text that says what is missing. */
+ * refused with a text that says what is missing. Where cuFFT is there and refuses, its status is in
+ * the text. */
 #include "backend_emu.h"
 #include "graph/build.h"
 #include <stdio.h>
@@ -28,6 +29,12 @@ done:
 int main(void) {
     if (picture(400) != CHL_OK) {
         fprintf(stderr, "FAIL: with cuFFT: %s\n", chl_error());
+        return 1;
+    }
+    if (setenv("EMU_CUFFT_STATUS", "2", 1)) return 1;
+    if (picture(400) != CHL_ERR_INTERNAL ||
+        !strstr(chl_error(), "cuFFT: no plan for 400 samples: status 2")) {
+        fprintf(stderr, "FAIL: a plan that cuFFT refuses: %s\n", chl_error());
         return 1;
     }
     if (setenv("EMU_NO_CUFFT", "1", 1)) return 1;

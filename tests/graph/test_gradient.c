@@ -155,6 +155,18 @@ static void a_missing_rule_is_an_error_that_names_the_op(void **state) {
     expect_refusal(g, "log_mel has no gradient rule");
 }
 
+static void an_absolute_log_mel_that_no_band_hears_is_refused(void **state) {
+    (void)state;
+    chl_tensor x;
+    chl_graph *g = new_graph(&x);
+    const chl_mel_settings mel = {
+        .rate = 8000, .fft = 2, .hop = 1, .bands = 2, .absolute = true, .min_power = 1};
+    chl_log_mel(g, chl_reshape(g, x, chl_f32(2, 1, COUNT)), &mel);
+    assert_int_equal(chl_compile(g), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "expected a larger fft, or absolute false"));
+    chl_graph_free(g);
+}
+
 /* As the first gradient: the first of equal ones. L = y^2 / 2 and v = 3 x give <v, dL/dx> = 3 y x.
  */
 static void the_first_of_equal_maxima_has_the_second_derivative(void **state) {
@@ -210,6 +222,7 @@ int main(void) {
         cmocka_unit_test(sums_of_gradients_become_additions_in_place),
         cmocka_unit_test(additions_stay_inside_their_segment),
         cmocka_unit_test(a_missing_rule_is_an_error_that_names_the_op),
+        cmocka_unit_test(an_absolute_log_mel_that_no_band_hears_is_refused),
         cmocka_unit_test(the_first_of_equal_maxima_has_the_second_derivative),
         cmocka_unit_test(a_gradient_through_an_update_is_an_error_that_names_it),
         cmocka_unit_test(a_stopped_tensor_may_be_asked_for_its_gradient),

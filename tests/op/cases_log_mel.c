@@ -26,6 +26,8 @@ SETTINGS(block_wide, 1024, 256, 100, true, false, 80);
 SETTINGS(speech, 400, 160, 30, true, false, 80);
 SETTINGS(prime, 101, 37, 11, false, true, 80);
 SETTINGS(two, 2, 1, 1, true, false, 80);
+SETTINGS(very_long, 16384, 4096, 20, false, false, 80);
+SETTINGS(many_bands, 2048, 512, 300, false, false, 80);
 SETTINGS(long_absolute, 2048, 301, 150, false, true, 80);
 
 #define CASE(label_, settings_, clips, samples)                                                    \
@@ -49,5 +51,7 @@ static const op_case cases[] = {
     CASE("a prime number of samples", prime, 2, 700),
     CASE("two samples", two, 1, 40),
     CASE("2048 samples at odd places, zero ends", long_absolute, 2, 4701),
+    CASE("2048 samples, too many bands for a warp a frame", many_bands, 1, 400),
+    CASE("16384 samples, too many for 99 KB", very_long, 1, 300),
 };
 OP_CASES(log_mel, cases)

@@ -31,9 +31,12 @@ static real mel_power(const chl_mel_settings *m, const real *power, int band) {
 /* |X_k|^2 of the frame around sample `centre`. */
 static void frame_power(const chl_mel_settings *m, const real *wave, int64_t samples,
                         int64_t centre, real *power) {
+    const int64_t start = centre - m->fft / 2, end = samples - start;
+    const int from = !m->reflect && start < 0 ? (int)-start : 0; /* no sum over silent ends */
+    const int to = !m->reflect && end < m->fft ? (int)end : m->fft;
     for (int k = 0; k <= m->fft / 2; k++) {
         real re = 0, im = 0;
-        for (int n = 0; n < m->fft; n++) {
+        for (int n = from; n < to; n++) {
             real x = sample_at(wave, samples, centre - m->fft / 2 + n, m->reflect) *
                      (0.5 - 0.5 * cos(2 * M_PI * n / m->fft));
             double turn = 2 * M_PI * ((int64_t)k * n % m->fft) / m->fft;

@@ -125,6 +125,13 @@ chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *se
         free_tables(&t);
         return chl_graph_fail(g, CHL_ERR_MEMORY, "log_mel: out of memory");
     }
+    if (settings->absolute && t.full_scale <= 0) {
+        free_tables(&t);
+        return chl_graph_fail(g, CHL_ERR_ARGUMENT,
+                              "log_mel: no band of %d hears a sine of any bin of fft %d at %d Hz: "
+                              "there is no full scale; expected a larger fft, or absolute false",
+                              settings->bands, settings->fft, settings->rate);
+    }
     chl_attributes attr = {.mel = {.fft = settings->fft,
                                    .hop = settings->hop,
                                    .bands = settings->bands,

@@ -82,11 +82,10 @@ __attribute__((format(printf, 2, 3))) inline chl_kernel_status fail(chl_kernel_s
     va_end(list);
     return verdict;
 }
-// Whether a block may have so much shared memory, dynamic and static, on this GPU; 1 KB more is for
-// what reductions need. A launch that asks for too much fails, too, but with a text that names no
+constexpr size_t BESIDES = 1024; // bytes of a block's shared memory that reductions need
+// Whether a block may have so much shared memory, dynamic and static, on this GPU. A launch that asks for too much fails, too, but with a text that names no
 // number.
 inline chl_kernel_status grant_shared(size_t bytes, const char *what) {
-    constexpr size_t BESIDES = 1024;
     if (bytes + BESIDES <= gpu.shared) return CHL_KERNEL_OK;
     return fail(CHL_KERNEL_UNSUPPORTED, "%s needs %zu bytes of shared memory, this GPU has %zu",
                 what, bytes + BESIDES, gpu.shared);

@@ -36,9 +36,14 @@ chl_kernel_status convolution(const chl_call *call, conv_pass pass, const void *
                               const void *filter, float beta, void *to, void *workspace);
 
 // The spectra [rows, points/2 + 1] (complex, not scaled) of `rows` real rows [rows, points], which
-// are not kept. Where transform_taken says no (no library), nothing else computes them.
+// are not kept. Without the library nothing else computes them.
 int64_t transform_rows(int points); // as many as should be given at once
-bool transform_taken(int points, int rows);
+bool transform_found();             // the library
+// CHL_KERNEL_FAILED, with the library's status, where it is there and does not take this size.
+chl_kernel_status transform_planned(int points, int rows);
+inline chl_kernel_status no_transform_plan(int points, int status) {
+    return fail(CHL_KERNEL_FAILED, "cuFFT: no plan for %d samples: status %d", points, status);
+}
 size_t transform_workspace(int points, int rows);
 chl_kernel_status transform(const chl_call *call, int points, int rows, float *from, void *to,
                             void *workspace);

@@ -3,6 +3,7 @@
 #include "cuda/lib/vendor.h"
 
 #if __has_include(<cufft.h>)
+#include <cstdio>
 #include <cufft.h>
 #include <deque>
 #include <dlfcn.h>
@@ -11,7 +12,7 @@ namespace chl {
 namespace {
 #define CUFFT_FUNCTIONS(f)                                                                         \
     f(cufftCreate) f(cufftDestroy) f(cufftSetAutoAllocation) f(cufftMakePlanMany)                  \
-        f(cufftSetStream) f(cufftSetWorkArea) f(cufftExecR2C)
+        f(cufftEstimateMany) f(cufftSetStream) f(cufftSetWorkArea) f(cufftExecR2C)
 
 struct functions {
     bool complete = false;
@@ -20,12 +21,8 @@ struct functions {
 #undef CUFFT_MEMBER
 };
 
-functions open_library() {
+functions functions_of(void *module) {
     functions f;
-    void *module = nullptr;
-    for (const char *name : {"libcufft.so.12", "libcufft.so.11"}) // CUDA 13, CUDA 12
-        if (!module) module = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!module) return f;
     f.complete = true;
 #define CUFFT_FIND(name)                                                                           \
     f.name = reinterpret_cast<decltype(f.name)>(dlsym(module, #name));                             \
@@ -33,6 +30,18 @@ functions open_library() {
     CUFFT_FUNCTIONS(CUFFT_FIND)
 #undef CUFFT_FIND
     return f;
+}
+functions open_library() {
+    for (const int version : {CUFFT_VERSION / 1000, 12, 11}) { // the build's; CUDA 13, CUDA 12
+        char name[32];
+        std::snprintf(name, sizeof name, "libcufft.so.%d", version);
+        void *module = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+        if (!module) continue;
+        const functions f = functions_of(module);
+        if (f.complete) return f;
+        (void)dlclose(module);
+    }
+    return {};
 }
 // The functions are the process's; a plan belongs to an opened device.
 const functions &cufft() {
@@ -42,34 +51,50 @@ const functions &cufft() {
 
 struct plan {
     int points, rows;
-    bool usable = false;
+    cufftResult said = CUFFT_SUCCESS; // why there is none
     cufftHandle handle = 0;
     size_t workspace = 0;
+    size_t promised = SIZE_MAX; // bytes of workspace that every graph of this size has
 };
-// What an opened device keeps; a plan that is not usable is remembered too.
+// What an opened device keeps; that there is no plan, is remembered too, but not that memory was
+// short.
 struct library {
     std::deque<plan> plans;
     ~library() {
         for (const plan &p : plans)
-            if (p.handle) (void)cufft().cufftDestroy(p.handle);
+            if (p.said == CUFFT_SUCCESS) (void)cufft().cufftDestroy(p.handle);
     }
 };
 
+// Memory may be short while a graph is planned, and there later: until then an estimate is the size
+// of its workspace, and a plan that needs more is none.
 void make(plan &p) {
     const functions &f = cufft();
-    if (!f.complete || f.cufftCreate(&p.handle) != CUFFT_SUCCESS) return;
     int points = p.points;
-    p.usable =
-        f.cufftSetAutoAllocation(p.handle, 0) == CUFFT_SUCCESS &&
-        f.cufftMakePlanMany(p.handle, 1, &points, nullptr, 1, points, nullptr, 1, points / 2 + 1,
-                            CUFFT_R2C, p.rows, &p.workspace) == CUFFT_SUCCESS;
+    p.said = f.cufftCreate(&p.handle);
+    if (p.said != CUFFT_SUCCESS) return;
+    p.said = f.cufftSetAutoAllocation(p.handle, 0);
+    if (p.said == CUFFT_SUCCESS)
+        p.said = f.cufftMakePlanMany(p.handle, 1, &points, nullptr, 1, points, nullptr, 1,
+                                     points / 2 + 1, CUFFT_R2C, p.rows, &p.workspace);
+    if (p.said == CUFFT_SUCCESS && p.workspace > p.promised) p.said = CUFFT_ALLOC_FAILED;
+    if (p.said == CUFFT_SUCCESS) return;
+    (void)f.cufftDestroy(p.handle);
+    if (f.cufftEstimateMany(1, &points, nullptr, 1, points, nullptr, 1, points / 2 + 1, CUFFT_R2C,
+                            p.rows, &p.workspace) != CUFFT_SUCCESS)
+        p.workspace = 0;
+    p.promised = p.workspace < p.promised ? p.workspace : p.promised;
 }
+// The library is there.
 const plan &plan_of(int points, int rows) {
     std::shared_ptr<void> &kept = gpu.vendor->transforms;
     if (!kept) kept = std::make_shared<library>();
     library &l = *static_cast<library *>(kept.get());
-    for (const plan &p : l.plans)
-        if (p.points == points && p.rows == rows) return p;
+    for (plan &p : l.plans)
+        if (p.points == points && p.rows == rows) {
+            if (p.said == CUFFT_ALLOC_FAILED) make(p);
+            return p;
+        }
     plan fresh = {points, rows};
     make(fresh);
     l.plans.push_back(fresh);
@@ -80,16 +105,21 @@ const plan &plan_of(int points, int rows) {
 int64_t transform_rows(int points) { // rows and spectra of some 64 MB
     return (int64_t(64) << 20) / (8 * (int64_t(points) + 1));
 }
-bool transform_taken(int points, int rows) {
-    return plan_of(points, rows).usable;
+bool transform_found() {
+    return cufft().complete;
+}
+chl_kernel_status transform_planned(int points, int rows) {
+    const plan &p = plan_of(points, rows);
+    return p.said == CUFFT_SUCCESS ? CHL_KERNEL_OK : no_transform_plan(points, int(p.said));
 }
 size_t transform_workspace(int points, int rows) {
-    return plan_of(points, rows).workspace;
+    return transform_found() ? plan_of(points, rows).workspace : 0;
 }
 chl_kernel_status transform(const chl_call *call, int points, int rows, float *from, void *to,
                             void *workspace) {
     const functions &f = cufft();
     const plan &p = plan_of(points, rows);
+    if (p.said != CUFFT_SUCCESS) return no_transform_plan(points, int(p.said));
     cufftResult said = f.cufftSetStream(p.handle, static_cast<cudaStream_t>(call->stream));
     if (said == CUFFT_SUCCESS) said = f.cufftSetWorkArea(p.handle, workspace);
     if (said == CUFFT_SUCCESS)
@@ -104,8 +134,11 @@ namespace chl {
 int64_t transform_rows(int) {
     return 1;
 }
-bool transform_taken(int, int) {
+bool transform_found() {
     return false;
+}
+chl_kernel_status transform_planned(int, int) {
+    return CHL_KERNEL_UNSUPPORTED;
 }
 size_t transform_workspace(int, int) {
     return 0;

@@ -9,7 +9,8 @@
 // instructions a frame (sm_90a: 1450 transform and power, 330 the bands), 500 cycles, which is the
 // bound: 0.7 ms for 384 clips of ten seconds on 132 multiprocessors. Not cuFFT: its transforms begin
 // and end in memory, so frames, spectra and powers of ten seconds would move 40 MB instead of 2. It
-// computes the lengths that are no power of two from 16 to 16384.
+// computes the lengths that are no power of two, below 16, or too long for a block's shared memory:
+// above 16384, or above 8192 where a block has 99 KB (sm_86, sm_89, sm_120).
 #include "cuda/lib/fft_warp.cuh"
 #include "cuda/lib/log_sum.cuh"
 #include "cuda/lib/vendor.h"
@@ -17,7 +18,7 @@
 namespace {
 using chl::complex;
 constexpr int THREADS = 128, FRAMES = 8, LANES = 4; // LANES threads share a band
-constexpr int MAX_FFT = 16384;                      // two of them fit a block's shared memory
+constexpr int MAX_FFT = 16384;                      // twice its points fit 163 KB of shared memory
 constexpr float DECIBELS = 3.01029996f;             // 10 log10(2)
 
 struct mel_plan {
@@ -328,8 +329,29 @@ mel_plan plan_of(const chl_call *call) {
     p.add = chl::adds(call, 0);
     return p;
 }
-bool own_transform(int fft) { // by the kernels above
-    return fft >= 16 && fft <= MAX_FFT && (fft & (fft - 1)) == 0;
+bool fits_shared(size_t bytes) { // with what reductions need
+    return bytes + chl::BESIDES <= chl::gpu.shared;
+}
+size_t levels_shared(int bands) {
+    return size_t(bands) * FRAMES * sizeof(float);
+}
+size_t block_shared(int fft, int bands) {
+    return size_t(2 * chl::fft_room(fft / 2)) * sizeof(complex) + levels_shared(bands);
+}
+bool own_transform(int fft, int bands) { // by the kernels above
+    return fft >= 16 && fft <= MAX_FFT && (fft & (fft - 1)) == 0 &&
+           fits_shared(block_shared(fft, bands));
+}
+// By frames_of_2048, whose launch bounds promise two blocks on a multiprocessor of sm_80 (164 KB, 1
+// KB a block of its own): up to 224 bands.
+bool own_frame_a_warp(int fft, int bands) {
+    return fft == chl::WARP_FFT && fits_shared(warp_shared(bands)) &&
+           2 * (warp_shared(bands) + 1024) <= 164 * 1024;
+}
+int max_own_transform(int bands) {
+    int fft = MAX_FFT;
+    while (fft > 16 && !own_transform(fft, bands)) fft /= 2;
+    return fft;
 }
 
 struct spectra_space {
@@ -354,19 +376,19 @@ struct spectra_space {
 };
 size_t workspace(const chl_call *call) {
     const mel_plan p = plan_of(call);
-    if (!own_transform(p.fft)) return spectra_space(call, p).used;
+    if (!own_transform(p.fft, p.bands)) return spectra_space(call, p).used;
     return size_t(call->in_desc[0].dim[0] * p.blocks) * sizeof(float);
 }
 
 chl_kernel_status levels_by_vendor(const chl_call *call, const mel_plan &p) {
     const spectra_space space(call, p);
     const int64_t all = call->in_desc[0].dim[0] * p.blocks;
-    const size_t shared = size_t(p.bands) * FRAMES * sizeof(float);
-    chl_kernel_status status = chl::grant_shared(shared, "a picture of so many bands");
+    const size_t shared = levels_shared(p.bands);
+    chl_kernel_status status = CHL_KERNEL_OK;
     for (int64_t first = 0; first < all && status == CHL_KERNEL_OK; first += space.blocks) {
         const int64_t count = all - first < space.blocks ? all - first : space.blocks;
-        const unsigned threads = unsigned((int64_t(space.rows) * p.fft + THREADS - 1) / THREADS);
-        status = chl::status(simt::launch(lay_rows, {dim3(threads), dim3(THREADS)}, call->stream, p,
+        const unsigned grid = unsigned((int64_t(space.rows) * p.fft + THREADS - 1) / THREADS);
+        status = chl::status(simt::launch(lay_rows, {dim3(grid), dim3(THREADS)}, call->stream, p,
                                           unsigned(first), unsigned(all), space.row));
         if (status == CHL_KERNEL_OK)
             status =
@@ -381,20 +403,26 @@ chl_kernel_status levels_by_vendor(const chl_call *call, const mel_plan &p) {
 
 chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
     const unsigned grid = unsigned(call->in_desc[0].dim[0] * p.blocks);
-    if (!own_transform(p.fft)) return levels_by_vendor(call, p);
-    if (p.fft == chl::WARP_FFT) {
-        const size_t shared = warp_shared(p.bands);
-        const chl_kernel_status granted = chl::grant_shared(shared, "a picture of so many bands");
-        if (granted != CHL_KERNEL_OK) return granted;
-        return chl::status(simt::launch(frames_of_2048, {dim3(grid), dim3(WARP_THREADS), shared},
+    if (!own_transform(p.fft, p.bands)) return levels_by_vendor(call, p);
+    if (own_frame_a_warp(p.fft, p.bands))
+        return chl::status(simt::launch(frames_of_2048,
+                                        {dim3(grid), dim3(WARP_THREADS), warp_shared(p.bands)},
                                         call->stream, p));
-    }
-    const size_t shared = size_t(2 * chl::fft_room(p.fft / 2)) * sizeof(complex) +
-                          size_t(p.bands) * FRAMES * sizeof(float);
-    const chl_kernel_status granted = chl::grant_shared(shared, "a Fourier transform this long");
+    return chl::status(simt::launch(frames_to_levels,
+                                    {dim3(grid), dim3(THREADS), block_shared(p.fft, p.bands)},
+                                    call->stream, p));
+}
+// Whether levels_by_vendor can compute the picture.
+chl_kernel_status vendor_takes(const chl_call *call, const mel_plan &p) {
+    const chl_kernel_status granted =
+        chl::grant_shared(levels_shared(p.bands), "a picture of so many bands");
     if (granted != CHL_KERNEL_OK) return granted;
-    return chl::status(
-        simt::launch(frames_to_levels, {dim3(grid), dim3(THREADS), shared}, call->stream, p));
+    if (!chl::transform_found())
+        return chl::fail(CHL_KERNEL_UNSUPPORTED,
+                         "a Fourier transform of %d samples needs cuFFT, which was not found; "
+                         "powers of two from 16 to %d do without",
+                         p.fft, max_own_transform(p.bands));
+    return chl::transform_planned(p.fft, spectra_space(call, p).rows);
 }
 // The clip's own maximum is known only after all its blocks: the first launch stores decibels in
 // the picture, the second converts them in place. A picture that is added to cannot store them, so
@@ -402,11 +430,10 @@ chl_kernel_status levels(const chl_call *call, const mel_plan &p) {
 chl_kernel_status run(const chl_call *call) {
     mel_plan p = plan_of(call);
     if (!p.mel) return CHL_KERNEL_OK;
-    if (!own_transform(p.fft) && !chl::transform_taken(p.fft, spectra_space(call, p).rows))
-        return chl::fail(CHL_KERNEL_UNSUPPORTED,
-                         "a Fourier transform of %d samples needs cuFFT, which was not found; "
-                         "powers of two from 16 to %d do without",
-                         p.fft, MAX_FFT);
+    if (!own_transform(p.fft, p.bands)) {
+        const chl_kernel_status taken = vendor_takes(call, p);
+        if (taken != CHL_KERNEL_OK) return taken;
+    }
     if (call->attr.mel.absolute) return levels(call, p);
     mel_plan measure = p;
     measure.raw = true;
