@@ -153,7 +153,8 @@ static bool open_rank(bench *b, const char **why) {
     const chl_comm_place place = {.rank = b->rank,
                                   .ranks = b->ranks,
                                   .meeting = b->meeting,
-                                  .on_gpu = !b->device->backend->host_memory};
+                                  .on_gpu = !b->device->backend->host_memory,
+                                  .device = b->device};
     return (b->comm = chl_comm_open(&place, why)) != NULL;
 }
 

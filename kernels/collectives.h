@@ -37,7 +37,7 @@ typedef struct chl_comm_kind {
      * queues work may not have noticed. */
     chl_kernel_status (*begin_step)(chl_comm *comm);
     /* Looks after the other ranks, without waiting, while this one waits in work that a device has
-     * queued; false: the job has failed. May be called by a thread of its own, every second. */
+     * queued; false: the job has failed. May be called by a thread of its own, twice a second. */
     bool (*look)(chl_comm *comm);
     /* Makes every call of all ranks fail from now on: this rank cannot go on. The first reason
      * counts. */

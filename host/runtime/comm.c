@@ -136,14 +136,14 @@ chl_comm *chl_comm_open(const chl_comm_place *place, const char **why) {
     reason[0] = 0;
     chl_comm *host = open_host(place);
     if (!host || !place->on_gpu) return host;
-    chl_comm *comm = chl_comm_on_gpu(host, why);
+    chl_comm *comm = chl_comm_on_gpu(host, place->device, why);
     if (!comm) host->kind->close(host);
     return comm;
 }
 
-chl_comm *chl_comm_on_gpu(chl_comm *host, const char **why) {
+chl_comm *chl_comm_on_gpu(chl_comm *host, struct chl_device *device, const char **why) {
     *why = reason;
     reason[0] = 0;
     if (host->kind == chl_comm_self()->kind) return host;
-    return chl_comm_open_nccl(host, reason, sizeof reason);
+    return chl_comm_open_nccl(host, device, reason, sizeof reason);
 }

@@ -44,17 +44,19 @@ typedef struct chl_comm_place {
      * If it waits for another some seconds longer, the job ends. NULL: never */
     int (*told_to_stop)(void *user);
     void *user;
-    /* The ranks' memory is that of a GPU each, the one that this thread has bound
-     * (chl_device_bind): nccl instead of local, also for one rank with a meeting place. */
+    /* The ranks' memory is that of a GPU each, of `device`: nccl instead of local, also for one rank
+     * with a meeting place. */
     bool on_gpu;
+    struct chl_device *device; /* bound by this thread (chl_device_bind); NULL: none needs to be */
 } chl_comm_place;
 
-/* Returns when this rank is ready, without waiting for the others. On failure NULL, and *why says
- * what is missing; the text stays valid until this thread's next call. */
+/* Returns when this rank is ready. fd: and file: do not wait for the others; mpi waits for all in
+ * MPI_Init, as long as the launcher lets it, and then up to `coming` seconds; on_gpu waits for all.
+ * On failure NULL, and *why says what is missing; the text stays valid until this thread's next call. */
 chl_comm *chl_comm_open(const chl_comm_place *place, const char **why);
-/* The ranks of `host`, which were opened without on_gpu, with the memory of the GPU that this thread
- * has bound. `host` belongs to what is returned; on failure (NULL, *why) it stays the caller's. */
-chl_comm *chl_comm_on_gpu(chl_comm *host, const char **why);
+/* The ranks of `host`, which were opened without on_gpu, with the memory of the GPU `device`, as in
+ * chl_comm_place. `host` belongs to what is returned; on failure (NULL, *why) it stays the caller's. */
+chl_comm *chl_comm_on_gpu(chl_comm *host, struct chl_device *device, const char **why);
 /* The communicator of the same ranks for host memory; `comm` itself where that takes it. */
 chl_comm *chl_comm_host(chl_comm *comm);
 /* The kind of one rank; always there, close does nothing. */
@@ -66,5 +68,5 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
 chl_comm *chl_comm_open_mpi(const chl_comm_place *place, char *why, size_t size);
 /* `host` belongs to what is returned; on failure it stays the caller's, and its other ranks have
  * been told why. */
-chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size);
+chl_comm *chl_comm_open_nccl(chl_comm *host, struct chl_device *device, char *why, size_t size);
 #endif

@@ -49,6 +49,13 @@ typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
 static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
                                            "broadcast"};
 
+/* Of what a rank was called for; a number that no rank of this version writes has no name. */
+static const char *name_of(uint64_t called_for) {
+    const size_t what = called_for & 7;
+    return what < sizeof purpose_name / sizeof purpose_name[0] ? purpose_name[what]
+                                                               : "an unknown call";
+}
+
 typedef struct shared_rank {
     _Alignas(LINE) _Atomic uint64_t arrived; /* waits that it has entered */
     _Atomic uint64_t called_for[2];          /* purpose and bytes, of even and of odd waits */
@@ -73,8 +80,8 @@ typedef struct local {
     int file;    /* held open for its lock (comm.c) */
     char *boxes; /* [2][ranks][BOX] */
     size_t mapped;
-    uint64_t waits;
-    chl_comm_place place; /* its times are set */
+    _Atomic uint64_t waits; /* the thread that looks reads it too */
+    chl_comm_place place;   /* its times are set */
     /* of the thread that looks: since which step, and by rank */
     uint64_t step;
     chl_process_idle idle[CHL_COMM_LOCAL_RANKS], told;
@@ -188,7 +195,7 @@ static chl_kernel_status compare(local *l, purpose what, size_t bytes, uint64_t 
         const uint64_t theirs = atomic_load(&s->of[r].called_for[l->waits & 1]);
         if (theirs == own) continue;
         blame(l, "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
-              (int)l->comm.rank, purpose_name[what], bytes, r, purpose_name[theirs & 7],
+              (int)l->comm.rank, purpose_name[what], bytes, r, name_of(theirs),
               (size_t)(theirs >> 3));
         while (!atomic_load(&s->failed)) sched_yield(); /* another rank is writing it */
         return fail(l);

@@ -8,10 +8,16 @@
  * hands NCCL's id round, is the barrier, and spreads the news of a rank that failed.
  *
  * A rank waits for the others inside a kernel of NCCL, and its thread for that kernel: neither
- * notices that another rank has died. A thread of its own looks after them once a second
+ * notices that another rank has died. A thread of its own looks after them twice a second
  * (chl_comm_kind.look) and asks NCCL for errors of its network. When the job has failed, it aborts
- * NCCL's communicator, which ends the kernels that wait. */
+ * NCCL's communicator, which ends the kernels that wait.
+ *
+ * ncclCommInitRank waits for all ranks as well, and there is no communicator yet that could be
+ * aborted. So it runs in a thread of its own while the rank looks after the others, and that thread
+ * is left where it is when the job fails. */
+#include "runtime/backend.h"
 #include "runtime/comm.h"
+#include "runtime/process.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +34,7 @@
 #define NCCL_SUM 0
 #define NCCL_IN_PROGRESS 7   /* ncclInProgress: no error */
 #define LOOK_EVERY 500000000 /* ns between looks after the other ranks */
+#define JOINING 300          /* s that ncclCommInitRank may take */
 #define INSIDE 1000          /* ms that a function of NCCL may take when its work is aborted */
 
 typedef struct unique_id {
@@ -236,7 +243,7 @@ static void *watch(void *of_gpu) {
     pthread_mutex_lock(&g->lock);
     while (!g->ends) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += LOOK_EVERY;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
@@ -251,13 +258,13 @@ static void *watch(void *of_gpu) {
 }
 
 /* Signals are for the program's own threads. */
-static bool start_watching(on_gpu *g) {
+static bool start_thread(pthread_t *thread, void *(*run)(void *), void *user) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    g->watched = pthread_create(&g->watcher, NULL, watch, g) == 0;
+    const bool started = pthread_create(thread, NULL, run, user) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return g->watched;
+    return started;
 }
 
 static void free_all(on_gpu *g) {
@@ -285,25 +292,113 @@ chl_comm *chl_comm_host(chl_comm *comm) {
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-/* Rank 0's id for all. */
-static bool meet(on_gpu *g, char *why, size_t size) {
-    unique_id id = {{0}};
-    int result = g->comm.rank == 0 ? nccl.GetUniqueId(&id) : 0;
-    if (result != 0) g->host->kind->abort(g->host, nccl.GetErrorString(result));
-    if (g->host->kind->broadcast(g->host, &id, sizeof id, 0, NULL) != CHL_KERNEL_OK) {
-        const char *text = g->host->kind->last_error(g->host);
-        snprintf(why, size, "NCCL's ranks could not meet: %s", text ? text : "no reason given");
-        return false;
+/* A call of ncclCommInitRank. It belongs to the thread that makes it once the rank has left it. */
+typedef struct joining {
+    unique_id id;
+    int ranks, rank, result;
+    chl_device *device;
+    handle handle;
+    atomic_bool done;
+} joining;
+
+static void *join_ranks(void *of_joining) {
+    joining *j = of_joining;
+    if (j->device) chl_device_bind(j->device);
+    j->result = nccl.CommInitRank(&j->handle, j->ranks, j->id, j->rank);
+    atomic_store(&j->done, true);
+    return NULL;
+}
+
+/* false: the job has failed. The step that begins here tells a rank that is still to call
+ * ncclCommInitRank from one that waits in it. */
+static bool await_ranks(on_gpu *g, const joining *j) {
+    const struct timespec moment = {.tv_nsec = 1000000};
+    chl_process_idle since = {0};
+    bool alive = g->host->kind->begin_step(g->host) == CHL_KERNEL_OK;
+    double looked = 0;
+    while (alive && !atomic_load(&j->done)) {
+        char text[64];
+        nanosleep(&moment, NULL);
+        const double seconds = chl_process_await(&since);
+        if (seconds < looked + 1e-9 * LOOK_EVERY) continue;
+        looked = seconds;
+        alive = g->host->kind->look(g->host);
+        if (!alive || seconds <= JOINING) continue;
+        snprintf(text, sizeof text, "ncclCommInitRank has not returned for %d s", JOINING);
+        g->host->kind->abort(g->host, text);
     }
-    result = nccl.CommInitRank(&g->handle, g->comm.ranks, id, g->comm.rank);
-    if (result == 0) return true;
-    g->handle = NULL;
-    snprintf(why, size, "ncclCommInitRank: %s", nccl.GetErrorString(result));
+    return alive;
+}
+
+/* The job has failed before NCCL's ranks had met. */
+static bool cannot_meet(on_gpu *g, char *why, size_t size) {
+    const char *text = fail(g) == CHL_KERNEL_OK ? NULL : g->host->kind->last_error(g->host);
+    snprintf(why, size, "NCCL's ranks could not meet: %s", text ? text : "no reason given");
+    return false;
+}
+
+/* This rank cannot go on, and the others are told. */
+static bool give_up(on_gpu *g, const char *why) {
     g->host->kind->abort(g->host, why);
     return false;
 }
 
-chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size) {
+static bool join_all(on_gpu *g, joining *j, char *why, size_t size) {
+    pthread_t thread;
+    if (!start_thread(&thread, join_ranks, j)) {
+        snprintf(why, size, "NCCL: no thread can be started to meet the ranks");
+        free(j);
+        return give_up(g, why);
+    }
+    if (!await_ranks(g, j)) {
+        pthread_detach(thread);
+        return cannot_meet(g, why, size);
+    }
+    pthread_join(thread, NULL);
+    const int result = j->result;
+    if (result == 0) g->handle = j->handle;
+    free(j);
+    if (result == 0) return true;
+    snprintf(why, size, "ncclCommInitRank: %s", nccl.GetErrorString(result));
+    return give_up(g, why);
+}
+
+/* Rank 0's id for all. */
+static bool meet(on_gpu *g, chl_device *device, char *why, size_t size) {
+    joining *j = calloc(1, sizeof *j);
+    if (!j) {
+        snprintf(why, size, "out of memory for a communicator");
+        return give_up(g, why);
+    }
+    *j = (joining){.ranks = g->comm.ranks, .rank = g->comm.rank, .device = device};
+    const int result = j->rank == 0 ? nccl.GetUniqueId(&j->id) : 0;
+    if (result != 0) g->host->kind->abort(g->host, nccl.GetErrorString(result));
+    if (g->host->kind->broadcast(g->host, &j->id, sizeof j->id, 0, NULL) == CHL_KERNEL_OK)
+        return join_all(g, j, why, size);
+    free(j);
+    return cannot_meet(g, why, size);
+}
+
+/* The thread that looks after the others for as long as the communicator is open */
+static bool start_watching(on_gpu *g, char *why, size_t size) {
+    g->watched = start_thread(&g->watcher, watch, g);
+    if (g->watched) return true;
+    snprintf(why, size, "NCCL: no thread can be started to look after the ranks");
+    g->host->kind->abort(g->host, why);
+    abort_nccl(g);
+    return false;
+}
+
+static void prepare_lock(on_gpu *g) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* nobody sets it */
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+chl_comm *chl_comm_open_nccl(chl_comm *host, chl_device *device, char *why, size_t size) {
     static const chl_comm_kind kind = {.name = "nccl",
                                        .host_memory = false,
                                        .all_gather = all_gather,
@@ -324,14 +419,13 @@ chl_comm *chl_comm_open_nccl(chl_comm *host, char *why, size_t size) {
     on_gpu *g = calloc(1, sizeof *g);
     if (!g) {
         snprintf(why, size, "out of memory for a communicator");
+        host->kind->abort(host, why);
         return NULL;
     }
     g->comm = (chl_comm){&kind, host->rank, host->ranks, g};
     g->host = host;
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->changed, NULL);
-    if (meet(g, why, size) && start_watching(g)) return &g->comm;
-    if (g->handle) snprintf(why, size, "NCCL: no thread can be started to look after the ranks");
+    prepare_lock(g);
+    if (meet(g, device, why, size) && start_watching(g, why, size)) return &g->comm;
     free_all(g);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* A communicator that counts the seconds which its rank spends in collectives: in copies, and
+/* A communicator that counts the seconds which its rank spends in all_gather, all_reduce and
+ * reduce_scatter (broadcast and barrier are not timed): in copies, and
  * waiting for the other ranks. */
 #ifndef CHL_RUNTIME_COMM_TIMED_H
 #define CHL_RUNTIME_COMM_TIMED_H

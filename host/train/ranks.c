@@ -31,7 +31,7 @@ chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_de
     if (!*comm) return CHL_OK;
     if (!place->device->backend->host_memory) {
         chl_device_bind(place->device);
-        chl_comm *on_gpu = chl_comm_on_gpu(*comm, &why);
+        chl_comm *on_gpu = chl_comm_on_gpu(*comm, place->device, &why);
         if (!on_gpu) return chl_fail(CHL_ERR_ARGUMENT, "%s", why);
         *comm = on_gpu;
     }

@@ -10,18 +10,23 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=0
 fault() { echo "mpi: $*"; failed=1; }
-part() { # part NAME RANKS GOOD [SECONDS]: so many ranks must say that it was good
+part() { # part NAME RANKS GOOD CULPRIT [SECONDS]: so many ranks other than CULPRIT (none: -) must say that it was good
+  local name=$1 ranks=$2 good=$3 culprit=$4 code
   rm -rf "$tmp/good"
   mkdir "$tmp/good"
   # a rank that ends without finishing MPI, as one that has failed does, is to leave the others alone
-  OMPI_MCA_orte_abort_on_non_zero_status=0 timeout -k 5 "${4:-100}" mpirun --oversubscribe -n "$2" "$test_comm" "$1" "$tmp/good" >"$tmp/said" 2>&1 </dev/null
-  [ "$(find "$tmp/good" -type f | wc -l)" -ge "$3" ] || fault "$1 with $2 ranks: $(cat "$tmp/said")"
+  OMPI_MCA_orte_abort_on_non_zero_status=0 timeout -k 5 "${5:-100}" mpirun --oversubscribe -n "$ranks" "$test_comm" "$name" "$tmp/good" "$good" "$culprit" >"$tmp/said" 2>&1 </dev/null
+  code=$?
+  [ $code != 124 ] && [ $code != 137 ] || fault "$name with $ranks ranks has not ended in time: code $code"
+  [ "$(find "$tmp/good" -type f ! -name "$culprit" | wc -l)" -ge "$good" ] || fault "$name with $ranks ranks: $(cat "$tmp/said")"
 }
-for ranks in 1 2 3 4; do part good $ranks $ranks; done
-# where a rank fails, mpirun may end the others before they have written that they noticed
-for name in one_aborts one_leaves one_differs two_fail; do part $name 3 1; done
-for name in idle request; do part $name 2 1; done
-part stopped 2 1 20
+for ranks in 1 2 3 4; do part good $ranks $ranks -; done
+# a good rank waits for the others to be good before it ends, because mpirun then ends all
+for name in one_aborts one_leaves one_differs; do part $name 3 2 1; done
+part two_fail 3 2 -
+part one_is_refused 2 2 -
+for name in idle request; do part $name 2 1 1; done
+part stopped 2 1 1 20
 [ -z "$(pgrep -f -- "$tmp/good")" ] || pkill -KILL -f -- "$tmp/good"
 
 # a training: the bits of as many ranks in shared memory, and the losses of one

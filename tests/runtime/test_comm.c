@@ -534,6 +534,52 @@ static void nobody_waits_in_nccl_for_one_that_is_gone(void **state) {
     with_threads_of(waits_in_a_broken_nccl, 1, true);
 }
 
+/* Rank 1 gets NCCL's id, and never meets the others with it; it removes the stand-in's file. */
+static bool never_joins(chl_comm *comm) {
+    char id[128];
+    if (!good(comm, comm->kind->broadcast(comm, id, sizeof id, 0, NULL))) return false;
+    usleep(300000);
+    shm_unlink(id);
+    pause();
+    return false;
+}
+static bool cannot_open(const chl_comm_place *place, const char *text) {
+    const char *why;
+    if (!chl_comm_open(place, &why) && strstr(why, text)) return true;
+    fprintf(stderr, "rank %d: expected \"%s\", got \"%s\"\n", place->rank, text, why);
+    return false;
+}
+static void opens_without(bool dies, const char *text) {
+    char meeting[32];
+    int file, status, joined[2];
+    meeting_place(meeting, sizeof meeting, &file);
+    assert_int_equal(pipe(joined), 0);
+    const pid_t other = start_process(
+        &(job){.run = never_joins, .meeting = meeting, .rank = 1, .ranks = 2, .joined = joined[1]});
+    char byte;
+    assert_int_equal(read(joined[0], &byte, 1), 1);
+    close(joined[0]);
+    close(joined[1]);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(!cannot_open(
+            &(chl_comm_place){
+                .rank = 0, .ranks = 2, .meeting = meeting, .idle = dies ? 0 : 1, .on_gpu = true},
+            text));
+    usleep(800000);
+    if (dies) kill(other, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    kill(other, SIGKILL);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    close(file);
+}
+static void nobody_waits_for_one_that_does_not_open_nccl(void **state) {
+    (void)state;
+    opens_without(true, "NCCL's ranks could not meet: rank 1 has died");
+    opens_without(false, "has done nothing, though others wait for it, for 1 s");
+}
+
 /* In a process of its own: a library that was opened stays. */
 static bool finds_no_nccl(void) {
     const char *why;
@@ -650,12 +696,42 @@ static const struct {
     {"request", stops_on_request, .fails = true, .told_to_stop = always},
 };
 
-/* Writes a file for the script when it is good. */
-static int run_mpi(const char *name, const char *folder) {
+/* Writes a file for the script when it is good, and waits up to 20 s until `good` ranks other than
+ * `culprit` have: mpirun may end all when one ends without finishing MPI. */
+static bool tell_script(const char *folder, int rank, int ranks, int good_ranks,
+                        const char *culprit) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%d", folder, rank);
+    FILE *file = fopen(path, "w");
+    if (!file || fclose(file) != 0) return false;
+    for (int i = 0; i < 200; i++) {
+        int there = 0;
+        for (int r = 0; r < ranks; r++) {
+            snprintf(path, sizeof path, "%s/%d", folder, r);
+            there += (*culprit == '-' || r != atoi(culprit)) && access(path, F_OK) == 0;
+        }
+        if (there >= good_ranks) break;
+        usleep(100000);
+    }
+    return true;
+}
+
+/* Rank 1 is in MPI, but does not open a communicator: rank 0 does not wait for it forever. */
+static bool one_is_refused(int rank, int ranks) {
+    const char *why, *text = rank == 1 ? "MPI says" : "not all ranks have come within 1 s";
+    const chl_comm_place place = {
+        .rank = rank, .ranks = ranks + (rank == 1), .meeting = "mpi", .coming = 1};
+    if (!chl_comm_open(&place, &why) && strstr(why, text)) return true;
+    fprintf(stderr, "rank %d: expected \"%s\", got \"%s\"\n", rank, text, why);
+    return false;
+}
+
+static int run_mpi(const char *name, const char *folder, int good_ranks, const char *culprit) {
     job j = {.meeting = "mpi",
              .rank = atoi(getenv("OMPI_COMM_WORLD_RANK")),
              .ranks = atoi(getenv("OMPI_COMM_WORLD_SIZE"))};
-    bool all = true, one = false;
+    bool one = strcmp(name, "one_is_refused") == 0;
+    bool all = !one || one_is_refused(j.rank, j.ranks);
     for (size_t i = 0; i < sizeof parts_of_mpi / sizeof parts_of_mpi[0]; i++) {
         if (strcmp(name, "good") == 0 ? parts_of_mpi[i].fails : strcmp(name, parts_of_mpi[i].name))
             continue;
@@ -670,15 +746,12 @@ static int run_mpi(const char *name, const char *folder) {
         all = false;
     }
     if (!all || !one) return 1;
-    char path[512];
-    snprintf(path, sizeof path, "%s/%d", folder, j.rank);
-    FILE *file = fopen(path, "w");
-    return file && fclose(file) == 0 ? 0 : 1;
+    return tell_script(folder, j.rank, j.ranks, good_ranks, culprit) ? 0 : 1;
 }
 
 int main(int argc, char **argv) {
     setenv("CHLADNI_NCCL", TEST_NCCL, 1);
-    if (argc == 3) return run_mpi(argv[1], argv[2]);
+    if (argc == 5) return run_mpi(argv[1], argv[2], atoi(argv[3]), argv[4]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_nccl_is_named), /* before the stand-in is opened */
         cmocka_unit_test(gathered_parts_stand_in_the_order_of_ranks),
@@ -698,6 +771,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(suspended_job_goes_on),
         cmocka_unit_test(gpus_exchange_through_nccl),
         cmocka_unit_test(nobody_waits_in_nccl_for_one_that_is_gone),
+        cmocka_unit_test(nobody_waits_for_one_that_does_not_open_nccl),
         cmocka_unit_test(wrong_places_are_refused),
         cmocka_unit_test(ranks_meet_in_a_file),
     };

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define BEAT 100000000 /* ns between messages */
-#define LAST_BEATS 10  /* of a rank that has failed: the others may be slow to hear it */
+/* of a rank that has failed, because the others may be slow to hear it; max. of one that leaves */
+#define LAST_BEATS 10
 #define TAG 1
 
 void chl_beats_blame(chl_beats *b, int first, bool on_request, const char *format, ...) {
@@ -40,8 +41,13 @@ int chl_beats_behind(const chl_beats *b) {
 }
 
 /* --- one message ------------------------------------------------------------------------------ */
+/* The processor time of this thread does not count: it grows with the ranks, and goes on where the
+ * rank's own threads hang. */
 static void describe(chl_beats *b, chl_process_idle *idle, chl_beat *beat) {
-    const chl_process_state state = chl_process_look(getpid());
+    chl_process_state state = chl_process_look(getpid());
+    struct timespec own = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+    state.processors -= (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
     const chl_process_idle now = chl_process_watch(idle, &state, b->place.idle);
     *beat = (chl_beat){.waits = atomic_load(&b->waits),
                        .steps = atomic_load(&b->steps),
@@ -84,12 +90,27 @@ static void judge(chl_beats *b, int rank, chl_peer *peer) {
     }
 }
 
+/* A function of MPI has failed. What cannot be told to a rank that has left is not missed. */
+static void blame_mpi(chl_beats *b, int rank, const chl_peer *peer, int result) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    if (peer->last.left) return;
+    MPI_Error_string(result, text, &length);
+    chl_beats_blame(b, b->comm->rank, false, "rank %d cannot reach rank %d: MPI: %.150s",
+                    (int)b->comm->rank, rank, text);
+}
+
 static void receive(chl_beats *b, int rank, chl_peer *peer) {
     for (int there = 1; there;) {
+        int result = MPI_SUCCESS;
         if (peer->receives == MPI_REQUEST_NULL)
-            MPI_Irecv(&peer->incoming, sizeof peer->incoming, MPI_BYTE, rank, TAG, b->world,
-                      &peer->receives);
-        if (MPI_Test(&peer->receives, &there, MPI_STATUS_IGNORE) != MPI_SUCCESS) return;
+            result = MPI_Irecv(&peer->incoming, sizeof peer->incoming, MPI_BYTE, rank, TAG,
+                               b->world, &peer->receives);
+        if (result == MPI_SUCCESS) result = MPI_Test(&peer->receives, &there, MPI_STATUS_IGNORE);
+        if (result != MPI_SUCCESS) {
+            blame_mpi(b, rank, peer, result);
+            return;
+        }
         if (!there) return;
         peer->last = peer->incoming;
         peer->silence = (chl_process_idle){0};
@@ -98,23 +119,31 @@ static void receive(chl_beats *b, int rank, chl_peer *peer) {
     }
 }
 
-static void send(chl_beats *b, int rank, chl_peer *peer, const chl_beat *beat) {
-    int sent = 1;
-    if (peer->sends != MPI_REQUEST_NULL) MPI_Test(&peer->sends, &sent, MPI_STATUS_IGNORE);
-    if (!sent) return;
+/* false: MPI has not taken the message before yet, so that this one is left out */
+static bool send(chl_beats *b, int rank, chl_peer *peer, const chl_beat *beat) {
+    int sent = 1, result = MPI_SUCCESS;
+    if (peer->sends != MPI_REQUEST_NULL) result = MPI_Test(&peer->sends, &sent, MPI_STATUS_IGNORE);
+    if (result == MPI_SUCCESS && !sent) return false;
     peer->outgoing = *beat;
-    MPI_Isend(&peer->outgoing, sizeof peer->outgoing, MPI_BYTE, rank, TAG, b->world, &peer->sends);
+    if (result == MPI_SUCCESS)
+        result = MPI_Isend(&peer->outgoing, sizeof peer->outgoing, MPI_BYTE, rank, TAG, b->world,
+                           &peer->sends);
+    if (result != MPI_SUCCESS) blame_mpi(b, rank, peer, result);
+    return true;
 }
 
-static void exchange(chl_beats *b, chl_process_idle *idle) {
+/* false: a rank was not told */
+static bool exchange(chl_beats *b, chl_process_idle *idle) {
     chl_beat beat;
+    bool told = true;
     describe(b, idle, &beat);
     for (int r = 0; r < b->comm->ranks; r++) {
         if (r == b->comm->rank) continue;
-        send(b, r, &b->peer[r], &beat);
+        told = send(b, r, &b->peer[r], &beat) && told;
         receive(b, r, &b->peer[r]);
         judge(b, r, &b->peer[r]);
     }
+    return told;
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -126,10 +155,9 @@ static void *beat(void *of) {
         exchange(b, &idle);
         nanosleep(&some, NULL);
     }
-    const int more = atomic_load(&b->failed) ? LAST_BEATS : 1;
-    for (int i = 0; i < more; i++) {
-        exchange(b, &idle);
-        if (more > 1) nanosleep(&some, NULL);
+    for (int i = 0; i < LAST_BEATS; i++) {
+        if (exchange(b, &idle) && !atomic_load(&b->failed)) break;
+        nanosleep(&some, NULL);
     }
     return NULL;
 }
@@ -141,19 +169,25 @@ static void free_all(chl_beats *b) {
     pthread_mutex_destroy(&b->lock);
 }
 
-bool chl_beats_begin(chl_beats *b) {
+bool chl_beats_allocate(chl_beats *b) {
     const size_t ranks = (size_t)b->comm->ranks;
-    sigset_t all, before;
     b->peer = calloc(ranks, sizeof *b->peer);
     b->seen_waits = calloc(ranks, sizeof *b->seen_waits);
     b->seen_steps = calloc(ranks, sizeof *b->seen_steps);
     pthread_mutex_init(&b->lock, NULL);
-    bool begun = b->peer && b->seen_waits && b->seen_steps;
-    for (size_t r = 0; begun && r < ranks; r++)
-        b->peer[r].receives = b->peer[r].sends = MPI_REQUEST_NULL;
+    if (!b->peer || !b->seen_waits || !b->seen_steps) {
+        free_all(b);
+        return false;
+    }
+    for (size_t r = 0; r < ranks; r++) b->peer[r].receives = b->peer[r].sends = MPI_REQUEST_NULL;
+    return true;
+}
+
+bool chl_beats_begin(chl_beats *b) {
+    sigset_t all, before;
     sigfillset(&all); /* signals are for the program's own threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    begun = begun && pthread_create(&b->thread, NULL, beat, b) == 0;
+    const bool begun = pthread_create(&b->thread, NULL, beat, b) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!begun) free_all(b);
     return begun;
@@ -169,10 +203,12 @@ void chl_beats_end(chl_beats *b) {
         chl_peer *peer = &b->peer[r];
         int sent = 1;
         if (peer->receives != MPI_REQUEST_NULL) {
-            MPI_Cancel(&peer->receives);
-            MPI_Wait(&peer->receives, MPI_STATUS_IGNORE);
+            taken_back = MPI_Cancel(&peer->receives) == MPI_SUCCESS &&
+                         MPI_Wait(&peer->receives, MPI_STATUS_IGNORE) == MPI_SUCCESS && taken_back;
         }
-        if (peer->sends != MPI_REQUEST_NULL) MPI_Test(&peer->sends, &sent, MPI_STATUS_IGNORE);
+        if (peer->sends != MPI_REQUEST_NULL &&
+            MPI_Test(&peer->sends, &sent, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            sent = 0;
         taken_back = taken_back && sent;
     }
     if (taken_back) free_all(b);

@@ -43,7 +43,9 @@ typedef struct chl_beats {
     pthread_t thread;
 } chl_beats;
 
-/* false: out of memory, or of threads */
+/* false: out of memory */
+bool chl_beats_allocate(chl_beats *beats);
+/* false: no thread can be started, and the memory is freed */
 bool chl_beats_begin(chl_beats *beats);
 /* Tells the others that this rank leaves, or the reason why it has failed. */
 void chl_beats_end(chl_beats *beats);

@@ -5,8 +5,10 @@
  * kind local, beginning with rank 0's number: each rank adds its share of a chunk, and the shares
  * are gathered. MPI's own sums may be in another order on another rank or run.
  *
- * Nothing here blocks inside MPI: a rank asks whether its exchange is done, and meanwhile whether
- * the job has failed (beats.h). A rank that fails never finishes MPI: the others might not come. */
+ * No exchange blocks inside MPI: a rank asks whether it is done, and meanwhile whether the job has
+ * failed (beats.h). Opening waits for all ranks: MPI_Init as long as the launcher lets it, which
+ * cannot be asked in between, and the making of the two communicators up to place.coming seconds.
+ * A rank that fails never finishes MPI: the others might not come. */
 #include "runtime/mpi/module.h"
 #include "runtime/mpi/beats.h"
 #include <sched.h>
@@ -29,10 +31,18 @@ typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
 static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
                                            "broadcast"};
 
+/* Of what a rank was called for; a number that no rank of this version writes has no name. */
+static const char *name_of(uint64_t called_for) {
+    const size_t what = called_for & 7;
+    return what < sizeof purpose_name / sizeof purpose_name[0] ? purpose_name[what]
+                                                               : "an unknown call";
+}
+
 typedef struct over_mpi {
     chl_comm comm;
     MPI_Comm world;
     char *box, *boxes; /* [BOX], [ranks][BOX] */
+    uint64_t own;      /* what this rank is called for: MPI may read it after a failure */
     uint64_t *called;  /* [ranks] */
     chl_beats beats;
     chl_process_idle told; /* of look */
@@ -95,7 +105,7 @@ static chl_kernel_status compare(over_mpi *m, purpose what, size_t bytes) {
         if (theirs == own) continue;
         chl_beats_blame(&m->beats, m->comm.rank, false,
                         "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
-                        (int)m->comm.rank, purpose_name[what], bytes, r, purpose_name[theirs & 7],
+                        (int)m->comm.rank, purpose_name[what], bytes, r, name_of(theirs),
                         (size_t)(theirs >> 3));
         return fail(m);
     }
@@ -104,13 +114,14 @@ static chl_kernel_status compare(over_mpi *m, purpose what, size_t bytes) {
 
 static chl_kernel_status meet(over_mpi *m, purpose what, size_t bytes) {
     MPI_Request request;
-    const uint64_t own = (uint64_t)bytes << 3 | (uint64_t)what;
     if (atomic_load(&m->beats.failed)) return fail(m);
+    m->own = (uint64_t)bytes << 3 | (uint64_t)what;
     atomic_fetch_add(&m->beats.waits, 1);
     atomic_store(&m->beats.waiting, true);
-    chl_kernel_status status = wait_for(m, &request,
-                                        MPI_Iallgather(&own, sizeof own, MPI_BYTE, m->called,
-                                                       sizeof own, MPI_BYTE, m->world, &request));
+    chl_kernel_status status =
+        wait_for(m, &request,
+                 MPI_Iallgather(&m->own, sizeof m->own, MPI_BYTE, m->called, sizeof m->own,
+                                MPI_BYTE, m->world, &request));
     atomic_store(&m->beats.waiting, false);
     return status == CHL_KERNEL_OK ? compare(m, what, bytes) : status;
 }
@@ -255,14 +266,17 @@ static void finish(void) {
 static bool start(char *why, size_t size) {
     int begun = 0, threads = 0;
     MPI_Initialized(&begun);
-    if (begun) return true;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &threads) != MPI_SUCCESS) {
+    if (begun) {
+        MPI_Query_thread(&threads);
+    } else if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &threads) == MPI_SUCCESS) {
+        atexit(finish);
+    } else {
         snprintf(why, size, "MPI cannot be started");
         return false;
     }
-    atexit(finish);
     if (threads == MPI_THREAD_MULTIPLE) return true;
-    snprintf(why, size, "MPI must support MPI_THREAD_MULTIPLE: this one was built without");
+    snprintf(why, size, "MPI must support MPI_THREAD_MULTIPLE: this one was %s without",
+             begun ? "initialised" : "built");
     return false;
 }
 
@@ -278,7 +292,15 @@ static bool is_place(const chl_comm_place *place, char *why, size_t size) {
     return false;
 }
 
-/* An exchange that was left may still write into the boxes. */
+static void free_all(over_mpi *m) {
+    free(m->box);
+    free(m->boxes);
+    free(m->called);
+    free(m);
+}
+
+/* An exchange that was left may still write into the boxes. The communicators stay until MPI is
+ * finished: MPI_Comm_free may wait for ranks that close later, or that have died. */
 static void close_mpi(chl_comm *comm) {
     over_mpi *m = of(comm);
     chl_beats_end(&m->beats);
@@ -286,13 +308,43 @@ static void close_mpi(chl_comm *comm) {
         broken = true;
         return;
     }
-    free(m->box);
-    free(m->boxes);
-    free(m->called);
-    free(m);
+    free_all(m);
 }
 
-static chl_comm *begin(over_mpi *m, const chl_comm_place *place) {
+/* A communicator of all ranks; false, with a text: they do not come. MPI may write *made then. */
+static bool copy_world(const chl_comm_place *place, MPI_Comm *made, char *why, size_t size) {
+    const struct timespec some = {.tv_nsec = SLEEP};
+    chl_process_idle coming = {0}, told = {0};
+    MPI_Request request;
+    int done = 0, result = MPI_Comm_idup(MPI_COMM_WORLD, made, &request);
+    while (result == MPI_SUCCESS && !done) {
+        result = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+        if (result != MPI_SUCCESS || done) break;
+        if (chl_process_await(&coming) > place->coming) {
+            snprintf(why, size, "rank %d: not all ranks have come within %d s", place->rank,
+                     place->coming);
+            return false;
+        }
+        if (place->told_to_stop && place->told_to_stop(place->user) &&
+            chl_process_await(&told) > TOLD_FIRST) {
+            snprintf(why, size, "rank %d was told to stop while it waited for the others to come",
+                     place->rank);
+            return false;
+        }
+        nanosleep(&some, NULL);
+    }
+    if (result == MPI_SUCCESS) {
+        MPI_Comm_set_errhandler(*made, MPI_ERRORS_RETURN);
+        return true;
+    }
+    snprintf(why, size, "rank %d: MPI cannot make a communicator (MPI's error %d)", place->rank,
+             result);
+    return false;
+}
+
+/* All memory before the ranks wait for each other: one that lacks it ends at once, and the others
+ * when it has not come (copy_world). */
+static bool allocate(over_mpi *m, const chl_comm_place *place) {
     m->beats.comm = &m->comm;
     m->beats.place = *place;
     if (place->patience <= 0) m->beats.place.patience = PATIENCE;
@@ -301,13 +353,30 @@ static chl_comm *begin(over_mpi *m, const chl_comm_place *place) {
     m->box = malloc(BOX);
     m->boxes = malloc(BOX * (size_t)place->ranks);
     m->called = malloc(sizeof *m->called * (size_t)place->ranks);
-    if (!m->box || !m->boxes || !m->called) return NULL;
-    if (MPI_Comm_dup(MPI_COMM_WORLD, &m->world) != MPI_SUCCESS ||
-        MPI_Comm_dup(MPI_COMM_WORLD, &m->beats.world) != MPI_SUCCESS)
+    return m->box && m->boxes && m->called && chl_beats_allocate(&m->beats);
+}
+
+static chl_comm *begin(const chl_comm_kind *kind, const chl_comm_place *place, char *why,
+                       size_t size) {
+    over_mpi *m = calloc(1, sizeof *m);
+    if (m) m->comm = (chl_comm){kind, place->rank, place->ranks, m};
+    if (!m || !allocate(m, place)) {
+        snprintf(why, size, "out of memory for a communicator of MPI");
+        broken = true; /* the others do not come to finish MPI */
+        if (m) free_all(m);
         return NULL;
-    MPI_Comm_set_errhandler(m->world, MPI_ERRORS_RETURN);
-    MPI_Comm_set_errhandler(m->beats.world, MPI_ERRORS_RETURN);
-    return chl_beats_begin(&m->beats) ? &m->comm : NULL;
+    }
+    if (!copy_world(&m->beats.place, &m->world, why, size) ||
+        !copy_world(&m->beats.place, &m->beats.world, why, size)) {
+        broken = true;
+        return NULL; /* MPI may still write into *m */
+    }
+    if (chl_beats_begin(&m->beats)) return &m->comm;
+    snprintf(why, size, "rank %d: no thread can be started to hear of the other ranks",
+             place->rank);
+    broken = true;
+    free_all(m);
+    return NULL;
 }
 
 __attribute__((visibility("default"))) chl_comm *
@@ -333,16 +402,5 @@ chl_comm *chl_mpi_open(int version, const chl_comm_place *place, char *why, size
         return NULL;
     }
     if (!start(why, size) || !is_place(place, why, size)) return NULL;
-    over_mpi *m = calloc(1, sizeof *m);
-    if (m) m->comm = (chl_comm){&kind, place->rank, place->ranks, m};
-    chl_comm *comm = m ? begin(m, place) : NULL;
-    if (comm) return comm;
-    snprintf(why, size, "out of memory for a communicator of MPI");
-    if (m) {
-        free(m->box);
-        free(m->boxes);
-        free(m->called);
-    }
-    free(m);
-    return NULL;
+    return begin(&kind, place, why, size);
 }
