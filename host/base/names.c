@@ -5,12 +5,14 @@
 
 #define FIRST_SLOTS 64
 
-/* The slot that has the name, or the empty one where it belongs (FNV-1a, linear probing). */
+/* The slot that has the name, or the empty one where it belongs: FNV-1a, whose last letters reach
+ * few of the upper bits before they are mixed, and linear probing. */
 static int *find_slot(const chl_names *n, const char *name) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (const char *at = name; *at; at++) hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     const int mask = n->slots - 1;
-    int at = (int)(hash >> 20) & mask;
+    int at = (int)(hash >> 33) & mask;
     while (n->slot[at] && strcmp(n->name[n->slot[at] - 1], name) != 0) at = (at + 1) & mask;
     return &n->slot[at];
 }

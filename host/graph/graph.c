@@ -311,9 +311,11 @@ const char *chl_op_name(chl_op op) {
 /* "w" also finds the optional "w?" */
 static int slot(const char *list, const char *name, size_t length) {
     int at = 0;
-    for (const char *s = list; s; s = strchr(s, ' '), s += s != NULL, at++)
+    for (const char *s = list;; s++, at++) {
         if (!strncmp(s, name, length) && strchr(" ?", s[length])) return at;
-    return -1;
+        s = strchr(s, ' ');
+        if (!s) return -1;
+    }
 }
 int chl_input_slot(chl_op op, const char *name, size_t length) {
     return slot(table[op].inputs, name, length);

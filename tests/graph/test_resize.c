@@ -23,8 +23,9 @@ static void against_framework(const char *fixture, chl_filter filter) {
         int64_t count;
         float *got = parity_read(g, y[i], 1, &count);
         for (int64_t k = 0; k < count; k++) {
-            /* the frameworks compute positions and weights in float32; ours are rounded once */
-            if (!(fabsf(got[k] - next[k]) <= 2e-6f))
+            /* the frameworks compute positions and weights in float32; ours are rounded once, and
+             * each compiler fuses other products and sums */
+            if (!(fabsf(got[k] - next[k]) <= 4e-6f))
                 fail_msg("%s to %dx%d: element %lld is %.8g, should be %.8g", fixture, size[i][0],
                          size[i][1], (long long)k, (double)got[k], (double)next[k]);
         }
