@@ -198,31 +198,6 @@ static chl_edit_options plain_options(int steps) {
     return options;
 }
 
-/* Without options an edit is the one of the paper's section 4 (300 steps, rate 0.1, lambda 0.002,
- * the cosine, a learned mask), bit for bit. */
-static void an_edit_without_options_is_the_papers(void **state) {
-    (void)state;
-    const chl_edit_options paper = {.size = sizeof paper,
-                                    .steps = 300,
-                                    .rate = 0.1f,
-                                    .latent_weight = 0.002f,
-                                    .similarity = CHL_COSINE,
-                                    .margin = 1,
-                                    .adaptive_mask = 1,
-                                    .space = CHL_SPACE_W,
-                                    .mask_rate = 1,
-                                    .adam_eps = 1e-8f};
-    const size_t bytes = sizeof(float) * (size_t)numbers;
-    float *expected = malloc(bytes), *edited = malloc(bytes);
-    assert_true(expected && edited);
-    MUST(chl_edit(engine, &paper, source, target, expected, NULL));
-    MUST(chl_edit(engine, NULL, source, target, edited, NULL));
-    assert_memory_equal(edited, expected, bytes);
-    assert_memory_not_equal(edited, source, bytes);
-    free(expected);
-    free(edited);
-}
-
 static void the_distance_is_measured_in_latent_scale(void **state) {
     (void)state;
     const chl_code_statistics *s;
@@ -605,7 +580,6 @@ int main(void) {
         cmocka_unit_test(statistics_are_of_mapped_codes),
         cmocka_unit_test(the_root_squared_is_the_covariance),
         cmocka_unit_test(the_whitening_of_many_directions_is_exact),
-        cmocka_unit_test(an_edit_without_options_is_the_papers),
         cmocka_unit_test(the_distance_is_measured_in_latent_scale),
         cmocka_unit_test(a_whitened_edit_measures_by_the_covariance),
         cmocka_unit_test(a_shared_edit_moves_all_rows_alike),
