@@ -18,6 +18,7 @@
  * steps that it begins, so that one that has not begun this step can be told from one that waits.
  *
  * All zeros is the state at first, so nobody has to prepare the memory. */
+#include "base/clock.h"
 #include "runtime/comm.h"
 #include "runtime/process.h"
 #include <errno.h>
@@ -110,6 +111,12 @@ static void blame_text(const local *l, bool on_request, const char *format, va_l
     ring(s);
 }
 
+/* Another rank may be writing the reason. One that is killed while it does leaves none. */
+static void await_reason(const local *l) {
+    const double until = chl_seconds_now() + 1;
+    while (!atomic_load(&l->shared->failed) && chl_seconds_now() < until) sched_yield();
+}
+
 __attribute__((format(printf, 2, 3))) static void blame(const local *l, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -197,7 +204,7 @@ static chl_kernel_status compare(local *l, purpose what, size_t bytes, uint64_t 
         blame(l, "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
               (int)l->comm.rank, purpose_name[what], bytes, r, name_of(theirs),
               (size_t)(theirs >> 3));
-        while (!atomic_load(&s->failed)) sched_yield(); /* another rank is writing it */
+        await_reason(l);
         return fail(l);
     }
     return CHL_KERNEL_OK;
@@ -308,6 +315,7 @@ static chl_kernel_status barrier(chl_comm *comm) {
 
 static void abort_all(chl_comm *comm, const char *why) {
     blame(of(comm), "rank %d: %.200s", (int)comm->rank, why);
+    await_reason(of(comm));
 }
 
 static chl_kernel_status begin_step(chl_comm *comm) {
