@@ -6,27 +6,27 @@
 /* A file of chunks: each has a name, a size, its content, and padding. */
 typedef struct container {
     const char *magic, *form; /* the first bytes, and those at 8, where there are any */
+    const char *data;         /* name of the chunk of sound */
     int first;                /* place of the first chunk */
     int name, size;           /* bytes of a chunk's name and of its size */
-    bool big, whole;          /* byte order; the size counts name and size too */
     int padding;              /* a chunk begins at a multiple of this */
-    const char *data;         /* name of the chunk of sound */
-    int skipped;              /* bytes before the sound in it */
+    int skipped;              /* bytes before the sound in the chunk of sound */
+    bool big, whole;          /* byte order; the size counts name and size too */
 } container;
 
 #define W64_RIFF "riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00"
 
 static const container containers[] = {
-    {"RIFF", "WAVE", 12, 4, 4, false, false, 2, "data", 0},
-    {"RF64", "WAVE", 12, 4, 4, false, false, 2, "data", 0},
-    {"BW64", "WAVE", 12, 4, 4, false, false, 2, "data", 0},
-    {"RIFX", "WAVE", 12, 4, 4, true, false, 2, "data", 0},
-    {"FORM", "AIFF", 12, 4, 4, true, false, 2, "SSND", 8},
-    {"FORM", "AIFC", 12, 4, 4, true, false, 2, "SSND", 8},
-    {"FORM", "8SVX", 12, 4, 4, true, false, 2, "BODY", 0},
-    {"FORM", "16SV", 12, 4, 4, true, false, 2, "BODY", 0},
-    {"caff", NULL, 8, 4, 8, true, false, 1, "data", 4},
-    {W64_RIFF, NULL, 40, 16, 8, false, true, 8, "data", 0}, /* the other 12 bytes are alike */
+    {"RIFF", "WAVE", "data", 12, 4, 4, 2, 0, false, false},
+    {"RF64", "WAVE", "data", 12, 4, 4, 2, 0, false, false},
+    {"BW64", "WAVE", "data", 12, 4, 4, 2, 0, false, false},
+    {"RIFX", "WAVE", "data", 12, 4, 4, 2, 0, true, false},
+    {"FORM", "AIFF", "SSND", 12, 4, 4, 2, 8, true, false},
+    {"FORM", "AIFC", "SSND", 12, 4, 4, 2, 8, true, false},
+    {"FORM", "8SVX", "BODY", 12, 4, 4, 2, 0, true, false},
+    {"FORM", "16SV", "BODY", 12, 4, 4, 2, 0, true, false},
+    {"caff", NULL, "data", 8, 4, 8, 1, 4, true, false},
+    {W64_RIFF, NULL, "data", 40, 16, 8, 8, 0, false, true}, /* the other 12 bytes are alike */
 };
 
 static bool begins(const uint8_t *head, const container *c) {

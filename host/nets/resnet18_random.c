@@ -27,7 +27,7 @@ static chl_status add_block(chl_params *params, uint64_t seed, int stage, int bl
                             int out) {
     char conv[64], norm[64];
 #define NAME(buffer, text)                                                                         \
-    (snprintf(buffer, sizeof buffer, "layer%d.%d." text, stage + 1, block), buffer)
+    (snprintf(buffer, sizeof(buffer), "layer%d.%d.%s", stage + 1, block, text), (buffer))
     CHL_TRY(add_conv(params, seed, out, in, 3, NAME(conv, "conv1"), NAME(norm, "bn1")));
     CHL_TRY(add_conv(params, seed, out, out, 3, NAME(conv, "conv2"), NAME(norm, "bn2")));
     if (in == out) return CHL_OK;

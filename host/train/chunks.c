@@ -68,7 +68,7 @@ static chl_tensor join(const chl_trainer *t, const chl_tensor *rows) {
 chl_tensor chl_trainer_rows(chl_trainer *t, chl_encode_chunk *of_chunk, int which) {
     struct chl_trainer_private *p = t->inside;
     chl_chunked_rows r = {.encode = of_chunk, .which = which};
-    if (t->chunks == 1) return encode(t, &r, 0);
+    if (t->chunks <= 1) return encode(t, &r, 0);
     if (p->chunked_count == CHL_TRAINER_ROWS)
         return chl_graph_fail(t->graph, CHL_ERR_UNSUPPORTED,
                               "training %s: with micro_batch it may have at most %d kinds of rows, "

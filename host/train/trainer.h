@@ -112,7 +112,7 @@ chl_status chl_ranks_gather(const chl_trainer *t, int64_t count, int64_t width, 
  * is what chl_trainer_rows was given. */
 typedef chl_tensor chl_encode_chunk(chl_trainer *t, chl_net *net, int which, int chunk);
 /* The rows of all t->batch samples, [t->batch,D]. At most CHL_TRAINER_ROWS times a training. */
-chl_tensor chl_trainer_rows(chl_trainer *t, chl_encode_chunk *encode, int which);
+chl_tensor chl_trainer_rows(chl_trainer *t, chl_encode_chunk *of_chunk, int which);
 /* An input for each chunk, in input[t->chunks]: desc is one of t->batch samples. */
 void chl_trainer_inputs(chl_trainer *t, const char *name, chl_desc desc, chl_tensor *input);
 /* chl_trainer_write for all of them; data is of all t->batch samples. */

@@ -387,15 +387,16 @@ static void a_damaged_header_costs_its_steps_alone(void **state) {
     for (size_t i = header; i + 7 < size && !run; i++)
         if (memcmp(good + i, "\"step\":", 7) == 0) run = good + i;
     assert_true(run && type);
+    const size_t behind = size - (size_t)(run - good);
     const size_t spots[] = {
-        12,                                                                  /* a name */
-        (size_t)(type - good) + 1,                                           /* F32 -> I32 */
-        (size_t)((char *)memmem(good, header, "[8", 2) - good) + 1,          /* a shape */
-        (size_t)((char *)memmem(good, header, "[0,", 3) - good) + 1,         /* an offset */
-        (size_t)(run - good) + 7,                                            /* the step */
-        (size_t)((char *)memmem(run, 4000, "\"threads\":", 10) - good) + 10, /* the machine */
-        (size_t)((char *)memmem(run, 4000, "\"seed\":", 7) - good) + 7,      /* the options */
-        (size_t)((char *)memmem(run, 4000, "\"header\":\"", 10) - good) + 10};
+        12,                                                                    /* a name */
+        (size_t)(type - good) + 1,                                             /* F32 -> I32 */
+        (size_t)((char *)memmem(good, header, "[8", 2) - good) + 1,            /* a shape */
+        (size_t)((char *)memmem(good, header, "[0,", 3) - good) + 1,           /* an offset */
+        (size_t)(run - good) + 7,                                              /* the step */
+        (size_t)((char *)memmem(run, behind, "\"threads\":", 10) - good) + 10, /* the machine */
+        (size_t)((char *)memmem(run, behind, "\"seed\":", 7) - good) + 7,      /* the options */
+        (size_t)((char *)memmem(run, behind, "\"header\":\"", 10) - good) + 10};
     for (size_t i = 0; i < sizeof spots / sizeof *spots; i++) {
         memcpy(bad, good, size);
         bad[spots[i]] = i == 1 ? 'I' : (char)(bad[spots[i]] ^ 1);
