@@ -1,171 +1,10 @@
-/* `eval`: zero-shot classification, edits judged by an independent network, the ablation. */
-#include "command.h"
+/* `eval`: zero-shot classification, a linear probe, edits judged by an independent network, the
+ * ablation. */
+#include "eval_job.h"
 #include "eval_report.h"
 #include "outputs.h"
-#include <chladni/demo.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-typedef struct words {
-    char *text;        /* the separators have become ends */
-    const char **item; /* [count], into text */
-    int count;
-} words;
-
-typedef struct eval_job {
-    chl_engine_options models;
-    chl_zero_shot_options zero;
-    chl_trial_options trial;
-    chl_edit_options edit;
-    const char *labels, *prompts, *neutral, *with, *without, *out;
-    int limit, space, similarity;
-    float latent_weight_relative;
-    bool has_relative, fixed_mask, by_label, masks, json;
-    words label, prompt, with_list, without_list;
-    float neutral_embedding[CHL_MAX_EMBEDDING];
-    double start, last; /* seconds, of the progress line */
-    const char *what;   /* it is about */
-    bool terminal;
-} eval_job;
-
-/* --- progress --------------------------------------------------------------------------------- */
-static int on_progress(void *user, const char *what, int64_t done, int64_t count) {
-    eval_job *job = user;
-    const double at = seconds_now();
-    if (!job->what || strcmp(job->what, what) != 0 || done == 0) {
-        if (job->terminal && job->what) fputc('\n', stderr);
-        job->what = what;
-        job->start = at;
-        job->last = job->terminal ? 0 : at; /* a log file shows long tasks only */
-    }
-    if (at - job->last >= (job->terminal ? 0.2 : 20) || (job->terminal && done == count)) {
-        job->last = at;
-        fprintf(stderr, "%s%s %lld/%lld  left %.0f s%s", job->terminal ? "\r" : "", what,
-                (long long)done, (long long)count,
-                done ? (at - job->start) * (double)(count - done) / (double)done : 0,
-                job->terminal ? "  " : "\n");
-        fflush(stderr);
-    }
-    return interrupted();
-}
-
-/* --- lists ------------------------------------------------------------------------------------ */
-/* false: out of memory */
-static bool split(char *text, const char *separators, words *out) {
-    out->text = text;
-    out->item = malloc(sizeof *out->item * (strlen(text) + 1));
-    if (!out->item) return false;
-    for (char *save, *word = strtok_r(text, separators, &save); word;
-         word = strtok_r(NULL, separators, &save))
-        out->item[out->count++] = word;
-    return true;
-}
-
-/* The whole file; NULL when it cannot be read. */
-static char *slurp(const char *path) {
-    FILE *file = fopen(path, "rb");
-    char *text = NULL;
-    size_t size = 0;
-    if (!file) return NULL;
-    if (getdelim(&text, &size, 0, file) < 0 || ferror(file)) { /* to its end: a text has no 0 */
-        free(text);
-        text = NULL;
-    }
-    fclose(file);
-    return text;
-}
-
-/* A file with a label a line, or labels with commas between them. */
-static int read_labels(const command_line *line, const char *list, words *out) {
-    if (!list) return EXIT_OK;
-    const bool file = access(list, R_OK) == 0;
-    char *text = file ? slurp(list) : strdup(list);
-    if (!text || !split(text, file ? "\r\n" : ",", out) || out->count == 0)
-        return usage_error(line, "--labels must be a file or a list with a label, got %s", list);
-    return EXIT_OK;
-}
-
-static int read_list(const command_line *line, const char *flag, const char *list,
-                     const char *separators, words *out) {
-    if (!list) return EXIT_OK;
-    char *text = strdup(list);
-    if (text && split(text, separators, out) && out->count > 0) return EXIT_OK;
-    return usage_error(line, "%s must be a list with an entry, got \"%s\"", flag, list);
-}
-
-static void release(eval_job *job) {
-    const words lists[] = {job->label, job->prompt, job->with_list, job->without_list};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        free(lists[i].text);
-        free(lists[i].item);
-    }
-}
-
-/* --- output --------------------------------------------------------------------------- */
-static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
-    json_t *report = json_parsed(text);
-    int code = EXIT_OK;
-    chl_release(text);
-    if (!report) return run_error();
-    const size_t flags = JSON_REAL_PRECISION(6);
-    if (job->out) code = write_json(report, flags | JSON_INDENT(1), job->out);
-    if (job->json) {
-        const int printed = print_json(json_incref(report), flags);
-        if (code == EXIT_OK) code = printed;
-    } else {
-        print(report);
-    }
-    json_decref(report);
-    return code;
-}
-
-static int finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *)) {
-    if (job->terminal && job->what) fputc('\n', stderr);
-    if (status == CHL_OK) return show(job, text, print);
-    run_error();
-    return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
-}
-
-/* --- settings --------------------------------------------------------------------------------- */
-static eval_job job_new(void) {
-    eval_job job = {.models = {.size = sizeof(chl_engine_options)},
-                    .zero = {.size = sizeof(chl_zero_shot_options)},
-                    .trial = chl_trial_defaults(),
-                    .edit = chl_edit_defaults(NULL),
-                    .terminal = isatty(STDERR_FILENO)};
-    job.trial.judged_by = chl_demo_judge();
-    return job;
-}
-
-static int read_settings(const command_line *line, eval_job *job) {
-    int code = read_labels(line, job->labels, &job->label);
-    if (code == EXIT_OK) code = read_list(line, "--prompts", job->prompts, "|", &job->prompt);
-    if (code == EXIT_OK) code = read_list(line, "--with", job->with, ",", &job->with_list);
-    if (code == EXIT_OK) code = read_list(line, "--without", job->without, ",", &job->without_list);
-    if (code != EXIT_OK) return code;
-    job->zero.label = job->label.item;
-    job->zero.labels = job->label.count;
-    job->zero.prompt = job->prompt.item;
-    job->zero.prompts = job->prompt.count;
-    job->zero.progress = on_progress;
-    job->trial.edit = &job->edit;
-    job->trial.progress = on_progress;
-    chl_edit_options *edit = &job->edit;
-    edit->seed = job->trial.seed;
-    edit->space = (chl_space)job->space;
-    edit->similarity = (chl_similarity)job->similarity;
-    edit->adaptive_mask = !job->fixed_mask;
-    job->trial.by_label = job->by_label;
-    if (job->has_relative) {
-        edit->latent_weight = job->latent_weight_relative;
-        edit->latent_scale = 1;
-    }
-    if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
-        return usage_error(line, "--similarity directional needs --neutral and --vocab");
-    return EXIT_OK;
-}
 
 /* Embeds the directional loss's neutral text with an engine of its own: the evaluation may open
  * several engines later. */
@@ -199,12 +38,24 @@ static chl_status find_neutral(eval_job *job) {
      OPTION_TEXT,                                                                                  \
      &(job).labels,                                                                                \
      "FILE|A,B,...",                                                                               \
-     "labels to choose from, one per line of the file (default: the kinds of --data)",             \
+     "labels to choose from, one per line of the file (default: those of --data); LABEL=TEXT "     \
+     "says what prompts call it",                                                                  \
      NULL},                                                                                        \
     {                                                                                              \
         "prompts", NULL, OPTION_TEXT, &(job).prompts, "A|B...",                                    \
             "prompts; a label's embedding is their mean, {} stands for it (default \"{}|a {}\")",  \
             NULL                                                                                   \
+    }
+#define SET_OPTIONS(job)                                                                           \
+    {"folds",      NULL,      OPTION_TEXT,                                                         \
+     &(job).folds, "1-5|1,3", "only these folds of ESC-50 or UrbanSound8K (default: all)",         \
+     NULL},                                                                                        \
+        {"esc10",      NULL, OPTION_FLAG,                                                          \
+         &(job).esc10, NULL, "only ESC-10, the ten classes that ESC-50's table marks so",          \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "confusion", NULL, OPTION_OUTPUT, &(job).confusion, "C.png",                               \
+            "picture of the confusion matrix", NULL                                                \
     }
 #define TRIAL_OPTIONS(job)                                                                           \
     {"judge",      NULL,                                                                             \
@@ -308,6 +159,7 @@ static int check_outputs(const command_line *line, const eval_job *job) {
     output_table table = {0};
     output_add(&table, "out", OUTPUT_JSON, job->out);
     output_add(&table, "sheet", OUTPUT_PICTURE, job->trial.sheet);
+    output_add(&table, "confusion", OUTPUT_PICTURE, job->confusion);
     return output_check(line, &table);
 }
 
@@ -318,7 +170,7 @@ static int run_zero_shot(eval_job *job) {
     if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
     const chl_status status = chl_evaluate_zero_shot(engine, &job->zero, &text);
     chl_engine_close(engine);
-    return finish(job, status, text, print_zero_shot);
+    return eval_finish(job, status, text, print_zero_shot);
 }
 
 static int check_zero_shot(const command_line *line, const eval_job *job) {
@@ -328,16 +180,23 @@ static int check_zero_shot(const command_line *line, const eval_job *job) {
         return usage_error(line, "--audio, --clip and --vocab are needed");
     if (job->zero.sound && job->label.count == 0)
         return usage_error(line, "--sound needs --labels");
+    if (job->zero.sound && (job->folds || job->esc10 || job->confusion || job->zero.others))
+        return usage_error(line, "--folds, --esc10, --confusion and --others need --data");
     return EXIT_OK;
 }
 
 static int zero_shot(int argc, char **argv) {
-    eval_job job = job_new();
+    eval_job job = eval_job_new();
     const option options[] = {
         {"sound", "audio-path", OPTION_INPUT, &job.zero.sound, "S", "one sound to classify", NULL},
         {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR",
-         "pairs.jsonl with kinds, or a folder of sounds per label", NULL},
+         "pairs.jsonl with kinds, a folder of sounds per label, ESC-50 or UrbanSound8K", NULL},
         LABEL_OPTIONS(job),
+        SET_OPTIONS(job),
+        {"others", NULL, OPTION_TEXT, &job.zero.others, "DIR",
+         "sounds of none of the labels: how many reach --threshold", NULL},
+        {"threshold", NULL, OPTION_FLOAT, &job.threshold, "X",
+         "cosine with the nearest label that --others counts by (default 0)", NULL},
         {"limit", NULL, OPTION_INT, &job.limit, "N",
          "number of the folder's sounds to use (default: all)", NULL},
         CLIP_OPTIONS(job.models),
@@ -354,15 +213,61 @@ static int zero_shot(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_zero_shot(&line, &job);
     if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.zero.limit = job.limit;
         job.zero.user = &job;
+        job.zero.confusion = job.confusion;
         code = run_zero_shot(&job);
     }
-    release(&job);
+    eval_job_free(&job);
+    return code;
+}
+
+/* --- probe ------------------------------------------------------------------------------------ */
+static int run_probe(eval_job *job) {
+    chl_engine *engine;
+    char *text = NULL;
+    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
+    const chl_status status = chl_evaluate_probe(engine, &job->probe, &text);
+    chl_engine_close(engine);
+    return eval_finish(job, status, text, print_probe);
+}
+
+static int probe(int argc, char **argv) {
+    eval_job job = eval_job_new();
+    const option options[] = {
+        {"data", NULL, OPTION_TEXT, &job.probe.data, "DIR",
+         "ESC-50 or UrbanSound8K; with --test: the sounds to train on, in any layout", NULL},
+        {"test", NULL, OPTION_TEXT, &job.probe.test, "DIR", "the sounds to test on", NULL},
+        SET_OPTIONS(job),
+        {"l2", NULL, OPTION_FLOAT, &job.l2, "X",
+         "weight of the penalty, scikit-learn's 1/C (default 1)", NULL},
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval probe --data DIR [--test DIR | --folds L] --audio F",
+        .about = "Trains a logistic regression on the embeddings of sounds and tests it on others: "
+                 "fold by fold, or on --test.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    if (code == EXIT_OK && !done && (!job.probe.data || !job.models.audio))
+        code = usage_error(&line, "--data and --audio are needed");
+    if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
+    if (code == EXIT_OK && !done) {
+        job.probe.user = &job;
+        job.probe.confusion = job.confusion;
+        code = run_probe(&job);
+    }
+    eval_job_free(&job);
     return code;
 }
 
@@ -374,7 +279,7 @@ static int run_edits(eval_job *job) {
         return run_error();
     const chl_status status = chl_evaluate_edits(engine, &job->trial, &text);
     chl_engine_close(engine);
-    return finish(job, status, text, print_edits);
+    return eval_finish(job, status, text, print_edits);
 }
 
 static int check_trial(const command_line *line, const eval_job *job) {
@@ -387,7 +292,7 @@ static int check_trial(const command_line *line, const eval_job *job) {
 }
 
 static int edits(int argc, char **argv) {
-    eval_job job = job_new();
+    eval_job job = eval_job_new();
     generator_flags generator = {0};
     const option options[] = {
         TRIAL_OPTIONS(job),
@@ -424,7 +329,7 @@ static int edits(int argc, char **argv) {
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
-    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_trial(&line, &job);
     if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
         code = usage_error(&line, "--audio is missing");
@@ -433,7 +338,7 @@ static int edits(int argc, char **argv) {
         job.trial.user = &job;
         code = run_edits(&job);
     }
-    release(&job);
+    eval_job_free(&job);
     return code;
 }
 
@@ -452,7 +357,7 @@ static int run_ablation(eval_job *job) {
     char *text = NULL;
     if (find_neutral(job) != CHL_OK) return run_error();
     const chl_status status = chl_evaluate_ablation(&options, &text);
-    return finish(job, status, text, print_ablation);
+    return eval_finish(job, status, text, print_ablation);
 }
 
 static int check_ablation(const command_line *line, const eval_job *job) {
@@ -465,7 +370,7 @@ static int check_ablation(const command_line *line, const eval_job *job) {
 }
 
 static int ablation(int argc, char **argv) {
-    eval_job job = job_new();
+    eval_job job = eval_job_new();
     generator_flags generator = {0};
     const option options[] = {
         {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, one per training seed",
@@ -496,7 +401,7 @@ static int ablation(int argc, char **argv) {
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
-    if (code == EXIT_OK && !done) code = read_settings(&line, &job);
+    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
     if (code == EXIT_OK && !done) code = check_ablation(&line, &job);
     if (code == EXIT_OK && !done) code = check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
@@ -504,7 +409,7 @@ static int ablation(int argc, char **argv) {
         job.zero.user = job.trial.user = &job;
         code = run_ablation(&job);
     }
-    release(&job);
+    eval_job_free(&job);
     return code;
 }
 
@@ -513,16 +418,17 @@ int command_eval(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } actions[] = {{"zero-shot", zero_shot}, {"edits", edits}, {"ablation", ablation}};
+    } actions[] = {
+        {"zero-shot", zero_shot}, {"probe", probe}, {"edits", edits}, {"ablation", ablation}};
     watch_interrupts();
     for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
-        .usage = "eval (zero-shot | edits | ablation) ...",
+        .usage = "eval (zero-shot | probe | edits | ablation) ...",
         .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
-    return usage_error(&line, "give an evaluation: zero-shot, edits or ablation");
+    return usage_error(&line, "give an evaluation: zero-shot, probe, edits or ablation");
 }

@@ -32,6 +32,60 @@ static void print_number(const json_t *report, const char *path) {
         fputs(" - |", stdout);
 }
 
+/* "all" with its interval, and the folds */
+static void print_totals(const json_t *report) {
+    size_t i;
+    json_t *fold;
+    const json_t *interval = find(report, "interval");
+    fputs("| all | |", stdout);
+    print_share(report, "accuracy");
+    fputs("\n| all, each label alike | |", stdout);
+    print_share(report, "balanced");
+    putchar('\n');
+    if (json_is_number(json_array_get(interval, 0)))
+        printf("\n95 %% of bootstrap samples: %.1f to %.1f %%\n",
+               100 * json_number_value(json_array_get(interval, 0)),
+               100 * json_number_value(json_array_get(interval, 1)));
+    if (!find(report, "folds")) return;
+    fputs("\n| fold | sounds | named right |\n|---|---|---|\n", stdout);
+    json_array_foreach(json_object_get(report, "folds"), i, fold) {
+        printf("| %lld | %lld |", (long long)json_integer_value(find(fold, "fold")),
+               (long long)json_integer_value(find(fold, "sounds")));
+        print_share(fold, "accuracy");
+        putchar('\n');
+    }
+    printf("| mean | | %.1f", 100 * json_number_value(find(report, "fold_mean")));
+    if (json_is_number(find(report, "fold_interval")))
+        printf(" ± %.1f", 100 * json_number_value(find(report, "fold_interval")));
+    puts(" % |");
+}
+
+static void print_classified(const json_t *report) {
+    const char *label;
+    json_t *value;
+    printf("%lld sounds", (long long)json_integer_value(find(report, "sounds")));
+    if (json_integer_value(find(report, "missing")) > 0)
+        printf(", %lld more are not there", (long long)json_integer_value(find(report, "missing")));
+    puts("\n\n| label | sounds | named right |\n|---|---|---|");
+    json_object_foreach(json_object_get(report, "per_label"), label, value) {
+        printf("| %s | %lld |", shown(label), (long long)json_integer_value(find(value, "sounds")));
+        print_share(value, "accuracy");
+        putchar('\n');
+    }
+    print_totals(report);
+}
+
+static void print_others(const json_t *others) {
+    if (!others) return;
+    printf(
+        "\n| threshold | sounds of the labels refused | %lld others accepted |\n|---|---|---|\n|",
+        (long long)json_integer_value(find(others, "sounds")));
+    printf(" %.3f |", json_number_value(find(others, "threshold")));
+    print_share(others, "refused");
+    print_share(others, "accepted");
+    putchar('\n');
+}
+
 void print_zero_shot(const json_t *report) {
     const char *label;
     json_t *value;
@@ -42,16 +96,12 @@ void print_zero_shot(const json_t *report) {
             printf("| %s | %.4f |\n", shown(label), json_number_value(value));
         return;
     }
-    printf("%lld sounds\n\n| label | sounds | named right |\n|---|---|---|\n",
-           (long long)json_integer_value(find(report, "sounds")));
-    json_object_foreach(json_object_get(report, "per_label"), label, value) {
-        printf("| %s | %lld |", shown(label), (long long)json_integer_value(find(value, "sounds")));
-        print_share(value, "accuracy");
-        putchar('\n');
-    }
-    fputs("| all | |", stdout);
-    print_share(report, "accuracy");
-    putchar('\n');
+    print_classified(report);
+    print_others(json_object_get(report, "others"));
+}
+
+void print_probe(const json_t *report) {
+    print_classified(report);
 }
 
 /* --- edits ------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 void print_zero_shot(const json_t *report);
+void print_probe(const json_t *report);
 void print_edits(const json_t *report);
 void print_ablation(const json_t *report);
 #endif

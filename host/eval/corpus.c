@@ -1,4 +1,5 @@
 #include "eval/corpus.h"
+#include "eval/corpus_official.h"
 #include "train/dataset.h"
 #include <dirent.h>
 #include <errno.h>
@@ -9,50 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void chl_corpus_free(chl_corpus *corpus) {
-    for (int64_t i = 0; i < corpus->count; i++) free(corpus->path[i]);
-    for (int i = 0; i < corpus->labels; i++) free((void *)corpus->label[i]);
-    chl_names_free(&corpus->names);
-    free(corpus->path);
-    free(corpus->truth);
-    *corpus = (chl_corpus){0};
-}
-
 static chl_status no_memory(const char *folder) {
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
-}
-
-static int find_label(chl_corpus *c, const char *label) {
-    const int known = chl_names_find(&c->names, label);
-    if (known >= 0) return known;
-    char *copy = strdup(label);
-    const int number = copy ? chl_names_add(&c->names, copy) : -1;
-    if (number < 0) free(copy);
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the names keep it */
-    c->label = c->names.name;
-    c->labels = c->names.count;
-    return number;
-}
-
-static chl_status add(chl_corpus *c, const char *folder, const char *path, const char *label) {
-    const int truth = find_label(c, label);
-    /* the capacity doubles when the count is a power of two */
-    if ((c->count & (c->count - 1)) == 0) {
-        const size_t capacity = c->count ? 2 * (size_t)c->count : 1;
-        char **paths = realloc(c->path, sizeof *paths * capacity);
-        if (paths) c->path = paths;
-        int *truths = realloc(c->truth, sizeof *truths * capacity);
-        if (truths) c->truth = truths;
-        if (!paths || !truths) return no_memory(folder);
-    }
-    c->truth[c->count] = truth;
-    c->path[c->count] = strdup(path);
-    if (truth < 0 || !c->path[c->count]) {
-        free(c->path[c->count]);
-        return no_memory(folder);
-    }
-    c->count++;
-    return CHL_OK;
 }
 
 static chl_status read_pairs(const char *folder, chl_corpus *c) {
@@ -62,10 +21,11 @@ static chl_status read_pairs(const char *folder, chl_corpus *c) {
     for (int64_t i = 0; i < data->count && status == CHL_OK; i++) {
         const chl_sample *s = &data->sample[i];
         const char *label = s->kind ? s->kind : s->label;
-        status = label ? add(c, folder, s->sound, label)
-                       : chl_fail(CHL_ERR_KEY,
-                                  "%s/pairs.jsonl line %lld: \"kind\" or \"label\" is needed",
-                                  folder, (long long)s->line);
+        status =
+            label
+                ? chl_corpus_add(c, folder, &(chl_corpus_sound){.path = s->sound, .label = label})
+                : chl_fail(CHL_ERR_KEY, "%s/pairs.jsonl line %lld: \"kind\" or \"label\" is needed",
+                           folder, (long long)s->line);
     }
     chl_dataset_free(data);
     return status;
@@ -109,7 +69,7 @@ static chl_status read_label_folder(const char *path, const char *label, chl_cor
         if (!file)
             status = no_memory(path);
         else if (!is_folder(file))
-            status = add(c, path, file, label);
+            status = chl_corpus_add(c, path, &(chl_corpus_sound){.path = file, .label = label});
         free(file);
     }
     free_list(entry, count);
@@ -132,7 +92,8 @@ static chl_status read_folders(const char *folder, chl_corpus *c) {
     free_list(entry, count);
     if (status == CHL_OK && c->count == 0)
         status = chl_fail(CHL_ERR_FORMAT,
-                          "%s must hold pairs.jsonl, or folders of sounds named by their labels",
+                          "%s must hold pairs.jsonl, meta/esc50.csv, metadata/UrbanSound8K.csv, or "
+                          "folders of sounds named by their labels",
                           folder);
     return status;
 }
@@ -163,7 +124,9 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
             continue;
         }
         c->path[at] = c->path[i];
-        c->truth[at++] = c->truth[i];
+        c->truth[at] = c->truth[i];
+        c->fold[at] = c->fold[i];
+        c->group[at++] = c->group[i];
     }
     c->count = at;
     free(round);
@@ -171,14 +134,32 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
     return CHL_OK;
 }
 
-chl_status chl_corpus_open(const char *folder, int64_t limit, chl_corpus *out) {
-    *out = (chl_corpus){0};
+static chl_status read_any(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {
     char *pairs = join(folder, "pairs.jsonl");
     if (!pairs) return no_memory(folder);
     const bool listed = access(pairs, F_OK) == 0;
+    bool official = false;
     free(pairs);
-    chl_status status = listed ? read_pairs(folder, out) : read_folders(folder, out);
-    if (status == CHL_OK) status = thin_out(out, folder, limit);
+    out->layout = listed ? "pairs.jsonl" : "folders";
+    if (!listed) CHL_TRY(chl_corpus_read_official(folder, choice, out, &official));
+    if (official) return CHL_OK;
+    if (choice->esc10)
+        return chl_fail(CHL_ERR_ARGUMENT, "esc10 must be 0 for %s: it has no meta/esc50.csv",
+                        folder);
+    if (choice->folds)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "folds must be 0 for %s: it has no official folds (meta/esc50.csv, "
+                        "metadata/UrbanSound8K.csv)",
+                        folder);
+    return listed ? read_pairs(folder, out) : read_folders(folder, out);
+}
+
+chl_status chl_corpus_open(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {
+    static const chl_corpus_choice all = {0};
+    if (!choice) choice = &all;
+    *out = (chl_corpus){0};
+    chl_status status = read_any(folder, choice, out);
+    if (status == CHL_OK) status = thin_out(out, folder, choice->limit);
     if (status != CHL_OK) chl_corpus_free(out);
     return status;
 }

@@ -1,21 +1,13 @@
-/* A folder of labelled sounds: pairs.jsonl, or a folder per label. */
+/* A folder of labelled sounds: pairs.jsonl, ESC-50's and UrbanSound8K's official layouts, or a folder
+ * per label. */
 #ifndef CHL_EVAL_CORPUS_H
 #define CHL_EVAL_CORPUS_H
-#include "base/names.h"
-#include "base/status.h"
-
-typedef struct chl_corpus {
-    int64_t count;
-    char **path;
-    int *truth; /* index into label */
-    int labels;
-    const char **label; /* [labels], those of `names` */
-    chl_names names;
-} chl_corpus;
+#include "eval/corpus_list.h"
 
 /* With pairs.jsonl the label of a line is its `kind`, or its `label` where it has no kind.
- * Otherwise every folder inside is a label and every file in it, except hidden ones, a sound, in
- * the order of their names. limit: 0, or the maximum number of sounds, of all labels alike. */
-chl_status chl_corpus_open(const char *folder, int64_t limit, chl_corpus *out);
-void chl_corpus_free(chl_corpus *corpus);
+ * meta/esc50.csv or metadata/UrbanSound8K.csv make it the data set of that name: labels, folds and
+ * original recordings (src_file, fsID) are the table's, the order too; a sound that is not there is
+ * counted, named in the log and left out. Otherwise every folder inside is a label and every file
+ * in it, except hidden ones, a sound, in the order of their names. choice NULL: all. */
+chl_status chl_corpus_open(const char *folder, const chl_corpus_choice *choice, chl_corpus *out);
 #endif

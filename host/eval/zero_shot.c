@@ -1,10 +1,13 @@
 /* Zero-shot classification of sounds (Table 1). */
 #include "base/names.h"
 #include "base/options.h"
+#include "eval/classified.h"
 #include "eval/corpus.h"
 #include "eval/embed.h"
 #include "eval/report.h"
 #include "models/engine.h"
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,12 +22,46 @@ static int nearest(int labels, int d, const float *sound, const float *label, fl
     return best;
 }
 
+/* The same text with spaces for underscores, which names of folders and tables have; to be freed. */
+static char *spaced(const char *label) {
+    char *text = strdup(label);
+    for (char *at = text; at && *at; at++)
+        if (*at == '_') *at = ' ';
+    return text;
+}
+
+static void free_texts(int count, char **text) {
+    for (int i = 0; text && i < count; i++) free(text[i]);
+    free(text);
+}
+
+/* What prompts say for the labels; NULL without memory. */
+static char **texts_of_labels(const chl_zero_shot_options *o, int labels,
+                              const char *const *label) {
+    char **text = calloc((size_t)labels + 1, sizeof *text);
+    for (int i = 0; text && i < labels; i++) {
+        const char *own = o->labels && o->label_text ? o->label_text[i] : NULL;
+        text[i] = own ? strdup(own) : spaced(label[i]);
+        if (text[i]) continue;
+        free_texts(labels, text);
+        return NULL;
+    }
+    return text;
+}
+
 static chl_status embed_labels(chl_engine *engine, const chl_zero_shot_options *o, int labels,
                                const char *const *label, float **embedding) {
     const size_t d = (size_t)chl_models_sizes(engine).embedding;
     *embedding = malloc(sizeof(float) * (size_t)labels * d + 1);
-    if (!*embedding) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
-    return chl_eval_embed_labels(engine->clip, labels, label, o->prompts, o->prompt, *embedding);
+    char **text = texts_of_labels(o, labels, label);
+    if (!*embedding || !text) {
+        free_texts(labels, text);
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
+    }
+    const chl_status status = chl_eval_embed_labels(engine->clip, labels, (const char *const *)text,
+                                                    o->prompts, o->prompt, *embedding);
+    free_texts(labels, text);
+    return status;
 }
 
 static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
@@ -52,101 +89,159 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
 
 /* --- a folder --------------------------------------------------------------------------------- */
 /* Equal labels have equal embeddings, so that none of them could be right. */
-static chl_status number_labels(int labels, const char *const *label, chl_names *names) {
+static chl_status number_labels(int labels, char *const *text, chl_names *names) {
     for (int k = 0; k < labels; k++) {
-        const int number = chl_names_add(names, label[k]);
+        const int number = chl_names_add(names, text[k]);
         if (number < 0) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
         if (number < k)
             return chl_fail(CHL_ERR_ARGUMENT,
-                            "labels must be different, got \"%s\" as number %d and %d", label[k],
+                            "labels must be different, got \"%s\" as number %d and %d", text[k],
                             number + 1, k + 1);
     }
     return CHL_OK;
 }
 
-/* truth_label[t]: index of the corpus' label t among the labels to choose from. */
-static chl_status match_labels(const chl_corpus *c, int labels, const char *const *label,
-                               int *truth_label) {
-    chl_names names = {0};
-    chl_status status = number_labels(labels, label, &names);
-    for (int t = 0; t < c->labels && status == CHL_OK; t++) {
-        truth_label[t] = chl_names_find(&names, c->label[t]);
+static chl_status find_labels(const chl_corpus *c, int labels, const chl_names *names,
+                              int *truth_label) {
+    for (int t = 0; t < c->labels; t++) {
+        char *text = spaced(c->label[t]);
+        if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", c->labels);
+        truth_label[t] = chl_names_find(names, text);
+        free(text);
         if (truth_label[t] < 0)
-            status = chl_fail(
+            return chl_fail(
                 CHL_ERR_ARGUMENT,
                 "labels must include \"%s\", a label of the folder, which is not among the %d",
                 c->label[t], labels);
     }
+    return CHL_OK;
+}
+
+/* truth_label[t]: index of the corpus' label t among the labels to choose from. An underscore is a
+ * space. */
+static chl_status match_labels(const chl_corpus *c, int labels, const char *const *label,
+                               int *truth_label) {
+    chl_names names = {0};
+    char **text = calloc((size_t)labels + 1, sizeof *text);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
+    bool whole = true;
+    for (int k = 0; k < labels; k++) whole = (text[k] = spaced(label[k])) != NULL && whole;
+    chl_status status = whole ? number_labels(labels, text, &names)
+                              : chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
+    if (status == CHL_OK) status = find_labels(c, labels, &names, truth_label);
     chl_names_free(&names);
+    free_texts(labels, text);
     return status;
 }
 
-static json_t *describe(const chl_corpus *c, int labels, const char *const *label,
-                        const int64_t *confusion) {
-    json_t *per_label = json_object(), *table = json_array(), *names = json_array();
-    int64_t hits = 0;
-    for (int t = 0; t < labels; t++) {
-        json_t *row = json_array();
-        int64_t sounds = 0;
-        for (int k = 0; k < labels; k++) {
-            sounds += confusion[t * labels + k];
-            json_array_append_new(row, json_integer(confusion[t * labels + k]));
-        }
-        hits += confusion[t * labels + t];
-        json_array_append_new(table, row);
-        json_array_append_new(names, json_string(label[t]));
-        json_object_set_new(per_label, label[t],
-                            json_pack("{s:I, s:o}", "sounds", (json_int_t)sounds, "accuracy",
-                                      chl_report_share(confusion[t * labels + t], sounds)));
+typedef struct folder_job {
+    chl_corpus corpus, others;
+    float *label, *sound, *score;
+    int *truth_label, *named;
+    double *best; /* cosine with the nearest label */
+} folder_job;
+
+/* sounds [count] -> named, and their cosines, best */
+static chl_status name_sounds(chl_engine *engine, const chl_zero_shot_options *o,
+                              const chl_corpus *c, int labels, folder_job *j) {
+    const chl_progress_watch watch = {o->progress, o->user};
+    const int d = chl_models_sizes(engine).embedding;
+    free(j->sound);
+    free(j->named);
+    free(j->best);
+    j->sound = malloc(sizeof(float) * (size_t)c->count * (size_t)d);
+    j->named = malloc(sizeof *j->named * (size_t)c->count);
+    j->best = malloc(sizeof *j->best * (size_t)c->count);
+    if (!j->sound || !j->named || !j->best)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its sounds", o->data);
+    CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, (const char *const *)c->path, NULL,
+                                  &watch, j->sound));
+    for (int64_t i = 0; i < c->count; i++) {
+        j->named[i] = nearest(labels, d, j->sound + i * d, j->label, j->score);
+        j->best[i] = (double)j->score[j->named[i]];
     }
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "sounds", (json_int_t)c->count, "accuracy",
-                     chl_report_share(hits, c->count), "per_label", per_label, "labels", names,
-                     "confusion", table);
+    return CHL_OK;
 }
 
-typedef struct folder_job {
-    chl_corpus corpus;
-    float *label, *sound, *score;
-    int *truth_label;
-    int64_t *confusion; /* [true][named] */
-} folder_job;
+static int64_t count_below(int64_t count, const double *x, double threshold) {
+    int64_t below = 0;
+    for (int64_t i = 0; i < count; i++) below += x[i] < threshold;
+    return below;
+}
+
+static chl_status describe(const chl_zero_shot_options *o, folder_job *j, int labels,
+                           const char *const *label, json_t *root) {
+    const chl_corpus *c = &j->corpus;
+    for (int64_t i = 0; i < c->count; i++) c->truth[i] = j->truth_label[c->truth[i]];
+    const chl_classified done = {c->count, c->truth, j->named, c->fold, c->group, labels, label};
+    if (o->confusion) {
+        char what[64];
+        snprintf(what, sizeof what, "zero-shot, %s", c->layout);
+        CHL_TRY(chl_classified_picture(&done, what, o->confusion));
+    }
+    json_object_set_new(root, "layout", json_string(c->layout));
+    json_object_set_new(root, "missing", json_integer(c->missing));
+    return chl_classified_report(&done, root);
+}
+
+/* How a threshold divides sounds of the labels from others. */
+static chl_status try_others(chl_engine *engine, const chl_zero_shot_options *o, int labels,
+                             folder_job *j, json_t *root) {
+    if (!o->others) return CHL_OK;
+    const int64_t refused = count_below(j->corpus.count, j->best, o->threshold);
+    CHL_TRY(chl_corpus_open(o->others, NULL, &j->others));
+    CHL_TRY(name_sounds(engine, o, &j->others, labels, j));
+    const int64_t others = j->others.count,
+                  accepted = others - count_below(others, j->best, o->threshold);
+    json_object_set_new(root, "others",
+                        json_pack("{s:f, s:I, s:o, s:o}", "threshold", o->threshold, "sounds",
+                                  (json_int_t)others, "accepted",
+                                  chl_report_share(accepted, others), "refused",
+                                  chl_report_share(refused, j->corpus.count)));
+    return CHL_OK;
+}
 
 static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, folder_job *j,
                            char **report) {
     const chl_corpus *c = &j->corpus;
     const int labels = o->labels ? o->labels : c->labels;
     const char *const *label = o->labels ? o->label : (const char *const *)c->label;
-    const int d = chl_models_sizes(engine).embedding;
-    const chl_progress_watch watch = {o->progress, o->user};
-    j->sound = malloc(sizeof(float) * (size_t)c->count * (size_t)d);
     j->score = malloc(sizeof(float) * (size_t)labels);
     j->truth_label = malloc(sizeof(int) * (size_t)c->labels);
-    j->confusion = calloc((size_t)labels * (size_t)labels, sizeof *j->confusion);
-    if (!j->sound || !j->score || !j->truth_label || !j->confusion)
+    if (!j->score || !j->truth_label)
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its sounds", o->data);
     CHL_TRY(match_labels(c, labels, label, j->truth_label));
     CHL_TRY(embed_labels(engine, o, labels, label, &j->label));
-    CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, (const char *const *)c->path, NULL,
-                                  &watch, j->sound));
-    for (int64_t i = 0; i < c->count; i++) {
-        const int named = nearest(labels, d, j->sound + i * d, j->label, j->score);
-        j->confusion[(int64_t)j->truth_label[c->truth[i]] * labels + named]++;
-    }
+    CHL_TRY(name_sounds(engine, o, c, labels, j));
     const uint64_t refused = chl_json_refused();
-    return chl_report_finish(describe(c, labels, label, j->confusion), refused, report);
+    json_t *root = json_object();
+    chl_status status = describe(o, j, labels, label, root);
+    if (status == CHL_OK) status = try_others(engine, o, labels, j, root);
+    if (status == CHL_OK) return chl_report_finish(root, refused, report);
+    json_decref(root);
+    return status;
 }
 
 static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
+    const chl_corpus_choice choice = {o->limit, o->esc10 != 0, o->folds, o->fold};
     folder_job job = {.label = NULL};
-    CHL_TRY(chl_corpus_open(o->data, o->limit, &job.corpus));
+    CHL_TRY(chl_corpus_open(o->data, &choice, &job.corpus));
     chl_status status = classify(engine, o, &job, report);
     chl_corpus_free(&job.corpus);
+    chl_corpus_free(&job.others);
     free(job.label);
     free(job.sound);
     free(job.score);
     free(job.truth_label);
-    free(job.confusion);
+    free(job.named);
+    free(job.best);
     return status;
+}
+
+static chl_status check_folder(const chl_zero_shot_options *o) {
+    CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
+    if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
+    return chl_check_float(isfinite(o->threshold), "threshold", "finite", o->threshold);
 }
 
 chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_options *theirs,
@@ -166,6 +261,7 @@ chl_status chl_evaluate_zero_shot(chl_engine *engine, const chl_zero_shot_option
     if (options->prompts) CHL_TRY(chl_check_pointer(options->prompt, "prompt"));
     CHL_TRY(chl_check_texts(__func__, "label", options->labels, options->label));
     CHL_TRY(chl_check_texts(__func__, "prompt", options->prompts, options->prompt));
+    CHL_TRY(check_folder(options));
     CHL_TRY(chl_need(engine->audio, "audio", "zero-shot classification"));
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, options->sound ? one_sound(engine, options, report)

@@ -1,4 +1,4 @@
-/* Evaluation: zero-shot classification, judged edits, ablations. */
+/* Evaluation: zero-shot classification, a linear probe, judged edits, ablations. */
 #ifndef CHLADNI_EVAL_H
 #define CHLADNI_EVAL_H
 #include <chladni/edit.h>
@@ -25,15 +25,47 @@ typedef struct chl_zero_shot_options {
     int prompts;
     const char *const *prompt; /* [prompts]; prompts 0: CHL_EVAL_PROMPTS */
     const char *sound;         /* one file; report: {"top1": ..., "scores": {label: cosine}} */
-    const char *data;          /* or a folder: pairs.jsonl with kinds, or LABEL/<sound files>;
-                                  report: accuracy, per label, confusion */
+    const char *data;          /* or a folder: pairs.jsonl with kinds, LABEL/<sound files>, or
+                                  ESC-50 or UrbanSound8K as published, told by meta/esc50.csv or
+                                  metadata/UrbanSound8K.csv; report: accuracy with its interval, per
+                                  label, per fold, confusion */
     int64_t limit;             /* max. number of sounds, spread over the labels; 0: all */
     chl_eval_callback progress;
     void *user;
+    const char *const *label_text; /* [labels] what prompts say for a label, NULL (whole or single
+                                      ones): the label, with spaces for underscores */
+    int folds; /* with ESC-50 or UrbanSound8K: only the sounds of these folds, `fold`; 0: all */
+    int esc10; /* 1: only the ten classes of ESC-50 that are ESC-10 */
+    const int *fold;       /* [folds], from 1 */
+    const char *confusion; /* NULL, or a PNG of the confusion matrix */
+    const char *others;    /* NULL, or a folder of sounds of none of the labels: how many have a
+                              cosine of `threshold` or more with one, and how many of `data` less */
+    double threshold;
 } chl_zero_shot_options;
 /* Exactly one of sound and data is given. Needs audio, clip and vocab. */
 CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
                                               const chl_zero_shot_options *options, char **report);
+
+/* Linear probe: multinomial logistic regression with an L2 penalty on the embeddings of sounds, each
+ * number brought to mean 0 and deviation 1 over the sounds to train on; fitted to the optimum.
+ * Report: accuracy per fold, their mean and intervals, per label, confusion. CHL_ERR_FORMAT where
+ * sounds of one recording are on both sides of a split. Needs audio. */
+typedef struct chl_probe_options {
+    uint32_t size;
+    const char *data;      /* ESC-50 or UrbanSound8K: each official fold is tested with a probe that
+                              is trained on the others. With `test`: the sounds to train on, in any
+                              layout of chl_zero_shot_options.data */
+    const char *test;      /* NULL, or a folder of the sounds to test on */
+    int folds;             /* test only these folds, `fold`; 0: all */
+    int esc10;             /* 1: only the ten classes of ESC-50 that are ESC-10 */
+    const int *fold;       /* [folds], from 1 */
+    double l2;             /* weight of the penalty |W|^2 / 2, scikit-learn's 1 / C; 0: 1 */
+    const char *confusion; /* NULL, or a PNG of the confusion matrix */
+    chl_eval_callback progress;
+    void *user;
+} chl_probe_options;
+CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
+                                          char **report);
 
 /* Edits of calm scenes by held-out sounds, judged by a network that had no part in them. */
 typedef struct chl_trial_options {

@@ -228,6 +228,10 @@ bad "train at no rate: the flag is train's own" 1 "--rate must be > 0, got -1" t
 bad "train on no folder" 1 "nowhere/pairs.jsonl" train judge --data nowhere --out new
 bad "eval of what" 2 "give an evaluation" eval
 bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
+bad "probe of what" 2 "data and --audio are needed" eval probe
+bad "folds that are none" 2 "folds must be like 1-5 or 1,3, from 1 to 10, got 0-4" eval probe --data d --audio a --folds 0-4
+bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels a --folds 1 --audio a --clip c --vocab v
+bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v
 bad "labels missing" 2 "needs --labels" eval zero-shot --sound "$rain" --audio audio.safetensors --clip clip.safetensors $vocab
 bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetensors
 bad "edits without a judge" 2 "judge is missing" eval edits $models

@@ -63,6 +63,7 @@ bad "weights by another name" 2 "out must end in .safetensors, got w.pt" weights
 bad "weights nowhere" 1 "out: nowhere/w.safetensors" weights convert nowhere.pt --out nowhere/w.safetensors
 bad "a report by another name" 2 "out must end in .json, got r.txt" eval zero-shot --sound "$rain" --labels a --audio a --clip c --vocab v --out r.txt
 bad "a report nowhere" 1 "out: nowhere/r.json" eval zero-shot --sound "$rain" --labels a --audio a --clip c --vocab v --out nowhere/r.json
+bad "a confusion matrix by another name" 2 "confusion must end in .png" eval probe --data d --audio a --confusion c.jpg
 bad "a sheet of trials nowhere" 1 "sheet: nowhere/s.png" eval edits --judge j --sources s --sounds s --generator g --clip c --audio a --sheet nowhere/s.png
 bad "a sound of the world by another name" 2 "out must end in .wav, got w.mp3" world --sound rain --out w.mp3
 bad "a picture of it nowhere" 1 "out: nowhere/w.png" world --picture fire --out nowhere/w.png

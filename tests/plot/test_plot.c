@@ -1,5 +1,6 @@
 /* Ticks that people count in, and ink where it belongs. */
 #include "plot/axis.h"
+#include "plot/matrix.h"
 #include "plot/plot.h"
 #include <math.h>
 #include <setjmp.h>
@@ -165,6 +166,43 @@ static void impossible_plots_are_refused(void **state) {
     chl_canvas_free(&c);
 }
 
+/* The share of a row is a cell's colour; counts and labels are written. */
+static void a_matrix_shades_each_row_by_its_shares(void **state) {
+    (void)state;
+    const char *const label[] = {"rain", "a longer label"};
+    int64_t counts[] = {10, 0, 30, 10};
+    const chl_matrix matrix = {.title = "t", .labels = 2, .label = label, .count = counts};
+    chl_canvas c;
+    assert_int_equal(chl_matrix_draw(&matrix, &c), CHL_OK);
+    /* colours from white to 0x0072b2, in cells of 26 x 26 without grid and letters */
+    assert_in_range(count(&c, 0x0072b2), 200, 26 * 26); /* 10 of 10 */
+    assert_in_range(count(&c, 0x4095c5), 200, 26 * 26); /* 30 of 40 */
+    assert_in_range(count(&c, 0xbfdcec), 200, 26 * 26); /* 10 of 40 */
+    assert_in_range(count(&c, 0x222222), 300, 3000);    /* letters */
+    chl_canvas_free(&c);
+    counts[0] = counts[1] = 0; /* no sound of the first label: an empty row */
+    assert_int_equal(chl_matrix_draw(&matrix, &c), CHL_OK);
+    assert_int_equal(count(&c, 0x0072b2), 0);
+    chl_canvas_free(&c);
+}
+
+static void matrices_that_cannot_be_drawn_are_refused(void **state) {
+    (void)state;
+    static const char *label[CHL_MATRIX_LABELS + 1];
+    static int64_t counts[CHL_MATRIX_LABELS * CHL_MATRIX_LABELS];
+    for (int i = 0; i <= CHL_MATRIX_LABELS; i++) label[i] = "x";
+    chl_matrix matrix = {.labels = CHL_MATRIX_LABELS + 1, .label = label, .count = counts};
+    chl_canvas c;
+    assert_int_equal(chl_matrix_draw(&matrix, &c), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "1 to 512 labels, got 513"));
+    matrix.labels = 0;
+    assert_int_equal(chl_matrix_draw(&matrix, &c), CHL_ERR_ARGUMENT);
+    matrix.labels = CHL_MATRIX_LABELS;
+    counts[0] = 1000000000000; /* 13 digits in a cell of 512 */
+    assert_int_equal(chl_matrix_draw(&matrix, &c), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "at most 32768 pixels"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ticks_are_round_numbers),
@@ -172,6 +210,8 @@ int main(void) {
         cmocka_unit_test(lines_cover_their_pixels_and_are_cut_at_the_border),
         cmocka_unit_test(letters_are_drawn_upright_and_upwards),
         cmocka_unit_test(a_plot_shows_its_line_axes_and_legend),
+        cmocka_unit_test(a_matrix_shades_each_row_by_its_shares),
+        cmocka_unit_test(matrices_that_cannot_be_drawn_are_refused),
         cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(impossible_plots_are_refused),
     };

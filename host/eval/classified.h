@@ -1,0 +1,29 @@
+/* Sounds that were classified, whoever did it: what a report says about them. */
+#ifndef CHL_EVAL_CLASSIFIED_H
+#define CHL_EVAL_CLASSIFIED_H
+#include "base/json.h"
+#include <stdint.h>
+
+typedef struct chl_classified {
+    int64_t count;
+    const int *truth, *named; /* [count] into label */
+    const int *fold;          /* [count] from 1; all 0: no folds */
+    const int *group;         /* [count] the original recording; -1: its own */
+    int labels;
+    const char *const *label;
+} chl_classified;
+
+/* Adds to `report`: sounds, accuracy, interval [low, high] (95 %, bootstrap over original
+ * recordings), balanced (mean over the labels that occur), per_label, labels, confusion
+ * [true][named]; where there are folds, folds, fold_mean and fold_interval (half the 95 % interval
+ * of the mean, Student's t). */
+chl_status chl_classified_report(const chl_classified *done, json_t *report);
+/* The confusion matrix as PNG; `what` is in its title. */
+chl_status chl_classified_picture(const chl_classified *done, const char *what, const char *path);
+
+/* The 95 % interval of hit's mean: percentiles of 2000 draws of as many groups as there are, with
+ * replacement [Efron 1979]. Sounds of one recording are drawn together. The same input gives the
+ * same numbers. */
+chl_status chl_bootstrap_share(int64_t count, const int *hit, const int *group, double *low,
+                               double *high);
+#endif

@@ -1,0 +1,59 @@
+#include "eval/corpus_list.h"
+#include <stdlib.h>
+#include <string.h>
+
+void chl_corpus_free(chl_corpus *corpus) {
+    for (int64_t i = 0; i < corpus->count; i++) free(corpus->path[i]);
+    for (int i = 0; i < corpus->labels; i++) free((void *)corpus->label[i]);
+    for (int i = 0; i < corpus->groups.count; i++) free((void *)corpus->groups.name[i]);
+    chl_names_free(&corpus->names);
+    chl_names_free(&corpus->groups);
+    free(corpus->path);
+    free(corpus->truth);
+    free(corpus->fold);
+    free(corpus->group);
+    *corpus = (chl_corpus){0};
+}
+
+/* The number of a name, which is copied when it is new; -1 without memory. */
+static int number_of(chl_names *names, const char *name) {
+    const int known = chl_names_find(names, name);
+    if (known >= 0) return known;
+    char *copy = strdup(name);
+    const int number = copy ? chl_names_add(names, copy) : -1;
+    if (number < 0) free(copy);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the names keep it */
+    return number;
+}
+
+/* The capacity doubles when the count is a power of two. */
+static bool make_room(chl_corpus *c) {
+    if ((c->count & (c->count - 1)) != 0) return true;
+    const size_t capacity = c->count ? 2 * (size_t)c->count : 1;
+    char **paths = realloc(c->path, sizeof *paths * capacity);
+    if (paths) c->path = paths;
+    int **const numbers[] = {&c->truth, &c->fold, &c->group};
+    bool whole = paths != NULL;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        int *grown = realloc(*numbers[i], sizeof *grown * capacity);
+        if (grown) *numbers[i] = grown;
+        whole = whole && grown;
+    }
+    return whole;
+}
+
+chl_status chl_corpus_add(chl_corpus *c, const char *folder, const chl_corpus_sound *sound) {
+    const int truth = number_of(&c->names, sound->label);
+    const int group = sound->group ? number_of(&c->groups, sound->group) : -1;
+    c->label = c->names.name;
+    c->labels = c->names.count;
+    if (truth < 0 || (sound->group && group < 0) || !make_room(c))
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
+    char *path = strdup(sound->path);
+    if (!path) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
+    c->truth[c->count] = truth;
+    c->fold[c->count] = sound->fold;
+    c->group[c->count] = group;
+    c->path[c->count++] = path;
+    return CHL_OK;
+}

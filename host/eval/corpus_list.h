@@ -1,0 +1,39 @@
+/* A list of labelled sounds, which a layout's reader fills. */
+#ifndef CHL_EVAL_CORPUS_LIST_H
+#define CHL_EVAL_CORPUS_LIST_H
+#include "base/names.h"
+#include "base/status.h"
+#include <stdbool.h>
+
+typedef struct chl_corpus {
+    int64_t count;
+    char **path;
+    int *truth; /* index into label */
+    int labels;
+    const char **label; /* [labels], those of `names` */
+    chl_names names;
+    const char *layout; /* "pairs.jsonl", "ESC-50", "UrbanSound8K", "folders" */
+    int *fold;          /* [count], from 1; 0: the layout has none */
+    int *group;         /* [count] the original recording, index into groups; -1: not known */
+    chl_names groups;
+    int64_t missing; /* sounds that the layout's table names and that are not there */
+} chl_corpus;
+
+/* Which of a folder's sounds are taken. Zeros: all. */
+typedef struct chl_corpus_choice {
+    int64_t limit; /* maximum number of sounds, of all labels alike */
+    bool esc10;    /* only ESC-50's ten classes of ESC-10 */
+    int folds;     /* only these folds: fold [folds] */
+    const int *fold;
+} chl_corpus_choice;
+
+void chl_corpus_free(chl_corpus *corpus);
+
+typedef struct chl_corpus_sound {
+    const char *path, *label;
+    int fold;          /* 0: none */
+    const char *group; /* NULL: not known */
+} chl_corpus_sound;
+/* Copies its texts; `folder` is for the error. */
+chl_status chl_corpus_add(chl_corpus *corpus, const char *folder, const chl_corpus_sound *sound);
+#endif

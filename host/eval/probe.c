@@ -1,0 +1,258 @@
+/* Linear probe: logistic regression on the embeddings of sounds. */
+#include "base/options.h"
+#include "eval/classified.h"
+#include "eval/corpus.h"
+#include "eval/embed.h"
+#include "eval/logistic.h"
+#include "eval/report.h"
+#include "models/engine.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_L2 1.0
+
+typedef struct probe {
+    const chl_probe_options *options;
+    chl_corpus corpus; /* sounds to train and test on: with `test`, those of both folders */
+    int64_t trained;   /* with `test`: the first so many are for training only */
+    int width;
+    float *embedding;         /* [count][width] */
+    double *x, *mean, *scale; /* of a fold: [count][width]; [width] */
+    int *class_, *named;
+    json_t *fits;
+} probe;
+
+/* --- folders ---------------------------------------------------------------------------------- */
+/* Both folders as one corpus: the labels are those of the first. */
+static chl_status append_test(probe *p, const chl_corpus *test) {
+    chl_corpus *c = &p->corpus;
+    for (int64_t i = 0; i < test->count; i++) {
+        const char *label = test->label[test->truth[i]];
+        if (chl_names_find(&c->names, label) < 0)
+            return chl_fail(CHL_ERR_ARGUMENT, "%s: the label \"%s\" has no sound to train on in %s",
+                            p->options->test, label, p->options->data);
+        const int group = test->group[i];
+        CHL_TRY(chl_corpus_add(
+            c, p->options->test,
+            &(chl_corpus_sound){.path = test->path[i],
+                                .label = label,
+                                .group = group < 0 ? NULL : test->groups.name[group]}));
+    }
+    return CHL_OK;
+}
+
+static chl_status open_folders(probe *p) {
+    const chl_probe_options *o = p->options;
+    chl_corpus_choice choice = {.esc10 = o->esc10 != 0};
+    CHL_TRY(chl_corpus_open(o->data, &choice, &p->corpus));
+    if (!o->test) {
+        if (p->corpus.fold[0] > 0) return CHL_OK;
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s has no official folds (meta/esc50.csv, metadata/UrbanSound8K.csv): set "
+                        "test to a folder of other sounds",
+                        o->data);
+    }
+    chl_corpus test;
+    CHL_TRY(chl_corpus_open(o->test, &choice, &test));
+    p->trained = p->corpus.count;
+    for (int64_t i = 0; i < p->trained; i++) p->corpus.fold[i] = 0;
+    const chl_status status = append_test(p, &test);
+    chl_corpus_free(&test);
+    return status;
+}
+
+static bool is_tested(const probe *p, int64_t i, int fold) {
+    return p->options->test ? i >= p->trained : p->corpus.fold[i] == fold;
+}
+
+/* Sounds cut from one recording are nearly equal: on both sides they would make a probe look
+ * better than it is. */
+static chl_status check_groups(const probe *p) {
+    const chl_corpus *c = &p->corpus;
+    int64_t *first = malloc(sizeof *first * (size_t)(c->groups.count + 1));
+    chl_status status = CHL_OK;
+    if (!first) return chl_fail(CHL_ERR_MEMORY, "out of memory for recordings");
+    for (int g = 0; g < c->groups.count; g++) first[g] = -1;
+    for (int64_t i = 0; i < c->count && status == CHL_OK; i++) {
+        const int g = c->group[i];
+        if (g >= 0 && first[g] < 0) first[g] = i;
+        if (g < 0 || first[g] == i) continue;
+        const int64_t other = first[g];
+        const bool apart = p->options->test ? (i >= p->trained) != (other >= p->trained)
+                                            : c->fold[i] != c->fold[other];
+        if (apart)
+            status =
+                chl_fail(CHL_ERR_FORMAT, "the recording %s is on both sides of a split: %s and %s",
+                         c->groups.name[g], c->path[other], c->path[i]);
+    }
+    free(first);
+    return status;
+}
+
+/* --- one fold --------------------------------------------------------------------------------- */
+/* Mean 0 and deviation 1 over the sounds to train on. */
+static void standardise(probe *p, int64_t trained) {
+    for (int k = 0; k < p->width; k++) {
+        double sum = 0, square = 0;
+        for (int64_t i = 0; i < trained; i++) sum += p->x[i * p->width + k];
+        const double mean = sum / (double)trained;
+        for (int64_t i = 0; i < trained; i++) {
+            const double off = p->x[i * p->width + k] - mean;
+            square += off * off;
+        }
+        const double deviation = sqrt(square / (double)trained);
+        p->mean[k] = mean;
+        p->scale[k] = deviation > 0 ? 1 / deviation : 1;
+    }
+}
+
+static void scale(const probe *p, double *x) {
+    for (int k = 0; k < p->width; k++) x[k] = (x[k] - p->mean[k]) * p->scale[k];
+}
+
+static void load(const probe *p, int64_t sound, double *x) {
+    for (int k = 0; k < p->width; k++) x[k] = (double)p->embedding[sound * p->width + k];
+}
+
+static chl_status run_fold(probe *p, int fold) {
+    const chl_corpus *c = &p->corpus;
+    int64_t trained = 0, tested = 0;
+    for (int64_t i = 0; i < c->count; i++) {
+        tested += is_tested(p, i, fold);
+        if (is_tested(p, i, fold)) continue;
+        load(p, i, p->x + trained * p->width);
+        p->class_[trained++] = c->truth[i];
+    }
+    if (tested == 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s has no sound in fold %d", p->options->data, fold);
+    if (trained == 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "%s has no sound outside fold %d to train on",
+                        p->options->data, fold);
+    standardise(p, trained);
+    for (int64_t i = 0; i < trained; i++) scale(p, p->x + i * p->width);
+    const double l2 = p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2;
+    chl_logistic fit;
+    CHL_TRY(chl_logistic_fit(
+        &(chl_logistic_data){trained, c->labels, p->width, p->x, p->class_, l2}, &fit));
+    for (int64_t i = 0; i < c->count; i++) {
+        if (!is_tested(p, i, fold)) continue;
+        load(p, i, p->x);
+        scale(p, p->x);
+        p->named[i] = chl_logistic_classify(&fit, p->x);
+    }
+    json_array_append_new(p->fits, json_pack("{s:i, s:I, s:i, s:f}", "fold", fold, "trained",
+                                             (json_int_t)trained, "iterations", fit.iterations,
+                                             "gradient", fit.gradient));
+    chl_logistic_free(&fit);
+    return CHL_OK;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+static chl_status run_folds(probe *p) {
+    const chl_probe_options *o = p->options;
+    const chl_progress_watch watch = {o->progress, o->user};
+    int last = 0, done = 0;
+    for (int64_t i = 0; i < p->corpus.count; i++) {
+        p->named[i] = -1;
+        if (p->corpus.fold[i] > last) last = p->corpus.fold[i];
+    }
+    const int folds = o->test ? 1 : o->folds ? o->folds : last;
+    for (int i = 0; i < folds; i++) {
+        CHL_TRY(chl_report_progress(&watch, "fitting", done++, folds));
+        CHL_TRY(run_fold(p, o->test ? 0 : o->folds ? o->fold[i] : i + 1));
+    }
+    return chl_report_progress(&watch, "fitting", done, folds);
+}
+
+/* Only what was tested is reported: it moves to the front. */
+static chl_classified tested_of(probe *p) {
+    chl_corpus *c = &p->corpus;
+    int64_t at = 0;
+    for (int64_t i = 0; i < c->count; i++) {
+        if (p->named[i] < 0) continue;
+        p->named[at] = p->named[i];
+        c->truth[at] = c->truth[i];
+        c->fold[at] = c->fold[i];
+        c->group[at++] = c->group[i];
+    }
+    return (chl_classified){.count = at,
+                            .truth = c->truth,
+                            .named = p->named,
+                            .fold = c->fold,
+                            .group = c->group,
+                            .labels = c->labels,
+                            .label = (const char *const *)c->label};
+}
+
+static chl_status describe(probe *p, char **report) {
+    const chl_corpus *c = &p->corpus;
+    const uint64_t refused = chl_json_refused();
+    const int64_t all = c->count;
+    const chl_classified done = tested_of(p);
+    if (p->options->confusion) {
+        char what[64];
+        snprintf(what, sizeof what, "probe, %s", c->layout);
+        CHL_TRY(chl_classified_picture(&done, what, p->options->confusion));
+    }
+    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:f}", "layout", c->layout, "split",
+                             p->options->test ? "test folder" : "official folds", "all_sounds",
+                             (json_int_t)all, "missing", (json_int_t)c->missing, "l2",
+                             p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2);
+    const chl_status status = chl_classified_report(&done, root);
+    json_object_set(root, "fits", p->fits);
+    if (status == CHL_OK) return chl_report_finish(root, refused, report);
+    json_decref(root);
+    return status;
+}
+
+static chl_status work(chl_engine *engine, probe *p, char **report) {
+    CHL_TRY(open_folders(p));
+    CHL_TRY(check_groups(p));
+    p->width = chl_models_sizes(engine).embedding;
+    const size_t count = (size_t)p->corpus.count, width = (size_t)p->width;
+    p->embedding = malloc(sizeof *p->embedding * count * width);
+    p->x = malloc(sizeof *p->x * count * width);
+    p->mean = malloc(sizeof *p->mean * width);
+    p->scale = malloc(sizeof *p->scale * width);
+    p->class_ = malloc(sizeof *p->class_ * count);
+    p->named = malloc(sizeof *p->named * count);
+    p->fits = json_array();
+    if (!p->embedding || !p->x || !p->mean || !p->scale || !p->class_ || !p->named || !p->fits)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its embeddings", p->options->data);
+    const chl_progress_watch watch = {p->options->progress, p->options->user};
+    CHL_TRY(chl_eval_embed_sounds(engine->audio, p->corpus.count,
+                                  (const char *const *)p->corpus.path, NULL, &watch, p->embedding));
+    CHL_TRY(run_folds(p));
+    return describe(p, report);
+}
+
+static chl_status check(const chl_probe_options *o) {
+    CHL_TRY(chl_check_pointer(o->data, "data"));
+    CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
+    if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
+    if (o->folds && o->test)
+        return chl_fail(CHL_ERR_ARGUMENT, "folds must be 0 with test, got %d", o->folds);
+    return chl_check_float(o->l2 >= 0 && isfinite(o->l2), "l2", "> 0 (0: 1)", o->l2);
+}
+
+chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *theirs, char **report) {
+    chl_probe_options mine = {.size = sizeof mine};
+    CHL_NEEDS(engine, report);
+    *report = NULL;
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_probe_options"));
+    CHL_TRY(check(&mine));
+    CHL_TRY(chl_need(engine->audio, "audio", "a probe of sounds"));
+    const chl_log_sink before = chl_log_divert(engine->log);
+    probe p = {.options = &mine};
+    const chl_status status = work(engine, &p, report);
+    chl_corpus_free(&p.corpus);
+    free(p.embedding);
+    free(p.x);
+    free(p.mean);
+    free(p.scale);
+    free(p.class_);
+    free(p.named);
+    json_decref(p.fits);
+    return chl_log_restore(before, status);
+}

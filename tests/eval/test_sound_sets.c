@@ -1,0 +1,534 @@
+/* Sets of sounds as people have them, and what is counted on them: ESC-50's and UrbanSound8K's layouts, folds, the
+ * probe, intervals. The models are small and random: they know nothing. */
+#include "eval/classified.h"
+#include "eval/corpus.h"
+#include "eval/csv.h"
+#include "eval/logistic.h"
+#include "harness/parity.h"
+#include "io/picture.h"
+#include "io/sound.h"
+#include "nets/clip.h"
+#include "nets/swin.h"
+#include <chladni.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EMBED 24
+#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
+
+static char work[] = "/tmp/chladni-sets-XXXXXX";
+static chl_engine *engine;
+
+/* --- files ------------------------------------------------------------------------------------ */
+static void put(const char *path, const char *text) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void folders(const char *const *path) {
+    for (; *path; path++) assert_int_equal(mkdir(*path, 0777), 0);
+}
+
+/* Low or high tones, louder and softer ones: what a linear probe can tell apart. */
+static void make_sound(const char *path, int kind, int number) {
+    enum { SAMPLES = 11025 };
+    static float wave[SAMPLES];
+    const float pitch = kind ? 0.5f : 0.02f, level = 0.2f + 0.05f * (float)(number % 5);
+    for (int i = 0; i < SAMPLES; i++) wave[i] = level * sinf((float)i * pitch);
+    MUST(chl_sound_write(path, wave, SAMPLES));
+}
+
+/* ESC-50 with two of its classes: five folds of two sounds each, in a table with all that tables
+ * have: a byte order mark, quotes, CR LF, an empty line, a sound that is not there. */
+static void make_esc50(void) {
+    static const char *const inside[] = {"esc", "esc/meta", "esc/audio", NULL};
+    char name[64], path[96],
+        table[4096] = "\xef\xbb\xbf"
+                      "filename,fold,target,category,esc10,src_file,take\r\n";
+    folders(inside);
+    for (int i = 0; i < 10; i++) {
+        const int fold = 1 + i / 2, kind = i % 2;
+        snprintf(name, sizeof name, "%d-%d-A-%d.wav", fold, 100 + i, kind);
+        snprintf(path, sizeof path, "esc/audio/%s", name);
+        make_sound(path, kind, i);
+        snprintf(table + strlen(table), sizeof table - strlen(table),
+                 "%s,%d,%d,\"%s\",%s,%d,A\r\n%s", name, fold, kind, kind ? "low_hum" : "beep",
+                 i < 4 ? "True" : "False", 100 + i, i == 3 ? "\r\n" : "");
+    }
+    strcat(table, "5-999-A-1.wav,5,1,beep,False,999,A\r\n");
+    put("esc/meta/esc50.csv", table);
+}
+
+/* Two folds; the table has no column src_file but fsID, and its classes repeat. */
+static void make_urban(void) {
+    static const char *const inside[] = {
+        "urban", "urban/metadata", "urban/audio", "urban/audio/fold1", "urban/audio/fold10", NULL};
+    folders(inside);
+    make_sound("urban/audio/fold1/7-0-0-0.wav", 0, 0);
+    make_sound("urban/audio/fold1/7-0-0-1.wav", 0, 1);
+    make_sound("urban/audio/fold10/9-1-0-0.wav", 1, 2);
+    put("urban/metadata/UrbanSound8K.csv",
+        "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+        "7-0-0-0.wav,7,0.0,4.0,1,1,0,air_conditioner\n"
+        "7-0-0-1.wav,7,4.0,8.0,1,1,0,air_conditioner\n"
+        "9-1-0-0.wav,9,0.0,4.0,1,10,1,car_horn");
+}
+
+static void make_models(void) {
+    const chl_clip_config clip = {.image = {1, 64, 2, 128},
+                                  .text = {1, 64, 2, 128},
+                                  .embed = EMBED,
+                                  .resolution = 32,
+                                  .patch = 16,
+                                  .context = 16,
+                                  .vocabulary = 714};
+    const chl_swin_config audio = {.resolution = 224,
+                                   .channels = 1,
+                                   .patch = 4,
+                                   .embed = 8,
+                                   .classes = EMBED,
+                                   .stages = 4,
+                                   .depth = {1, 1, 1, 1},
+                                   .heads = {1, 1, 2, 2}};
+    chl_params *params;
+    MUST(chl_clip_random(&clip, 2, &params));
+    MUST(chl_weights_write_safetensors(params, "c.safetensors"));
+    chl_params_free(params);
+    MUST(chl_swin_random(&audio, 3, &params));
+    MUST(chl_weights_write_safetensors(params, "a.safetensors"));
+    chl_params_free(params);
+}
+
+static int enter(void **state) {
+    (void)state;
+    if (!mkdtemp(work) || chdir(work) != 0) return -1;
+    make_models();
+    make_esc50();
+    make_urban();
+    const chl_engine_options models = {.size = sizeof models,
+                                       .clip = "c.safetensors",
+                                       .vocab = CHLADNI_FIXTURES "/text/merges.txt",
+                                       .audio = "a.safetensors",
+                                       .mel = CHL_MEL_ABSOLUTE};
+    MUST(chl_engine_open(&models, &engine));
+    return 0;
+}
+
+static int leave(void **state) {
+    (void)state;
+    char command[128];
+    chl_engine_close(engine);
+    snprintf(command, sizeof command, "rm -rf %s", work);
+    return system(command);
+}
+
+static void refused(chl_status status, chl_status want, const char *text) {
+    assert_int_equal(status, want);
+    if (!strstr(chl_error(), text)) fail_msg("\"%s\" does not say \"%s\"", chl_error(), text);
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+static void expect_rows(const char *text, const char *want) {
+    chl_csv csv;
+    char got[256] = "";
+    bool more;
+    put("t.csv", text);
+    MUST(chl_csv_open("t.csv", &csv));
+    for (;;) {
+        MUST(chl_csv_next(&csv, &more));
+        if (!more) break;
+        for (int i = 0; i < csv.columns; i++)
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? "|" : "",
+                     csv.field[i]);
+        strcat(got, ";");
+    }
+    chl_csv_close(&csv);
+    assert_string_equal(got, want);
+}
+
+static void tables_are_read_as_spreadsheets_write_them(void **unused) {
+    (void)unused;
+    expect_rows("a,b\n1,2\n3,4\n", "1|2;3|4;");
+    expect_rows("\xef\xbb\xbf"
+                "a,b\r\n1,2\r\n\r\n3,4",
+                "1|2;3|4;");
+    expect_rows("a,b\r1,2\r", "1|2;");
+    expect_rows("a, b\n\"x, \"\"y\"\"\",\"two\nlines\"\n,\n", "x, \"y\"|two\nlines;|;");
+    expect_rows("a,b\n1,", "1|;");
+    expect_rows("\"a\",\"b\"\n\"\",\"\"\n", "|;");
+    expect_rows("a\n", "");
+}
+
+static void broken_tables_are_refused_with_their_line(void **unused) {
+    (void)unused;
+    chl_csv csv;
+    bool more;
+    int column, value;
+    put("t.csv", "a,b\n\n1,2,3\n");
+    MUST(chl_csv_open("t.csv", &csv));
+    refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT,
+            "t.csv line 3: 2 fields were expected, got 3");
+    refused(chl_csv_column(&csv, "fold", &column), CHL_ERR_KEY, "got the columns \"a\", \"b\"");
+    chl_csv_close(&csv);
+    put("t.csv", "a,b\n\"1\n2\",x\n7,\"open\n");
+    MUST(chl_csv_open("t.csv", &csv));
+    MUST(chl_csv_next(&csv, &more));
+    refused(chl_csv_int(&csv, 1, 1, 5, &value), CHL_ERR_FORMAT,
+            "t.csv line 2: \"b\" must be a whole number from 1 to 5, got \"x\"");
+    refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT, "line 4: a quote is not closed");
+    chl_csv_close(&csv);
+    put("t.csv", "a\n\"1\"2\n");
+    MUST(chl_csv_open("t.csv", &csv));
+    refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT, "closing quote");
+    chl_csv_close(&csv);
+    put("t.csv", "\n\n");
+    refused(chl_csv_open("t.csv", &csv), CHL_ERR_FORMAT, "names of columns");
+}
+
+/* --- layouts ---------------------------------------------------------------------------------- */
+static void official_tables_tell_label_fold_and_recording(void **unused) {
+    (void)unused;
+    chl_corpus c;
+    MUST(chl_corpus_open("esc", NULL, &c));
+    assert_string_equal(c.layout, "ESC-50");
+    assert_int_equal(c.count, 10);
+    assert_int_equal(c.missing, 1);
+    assert_int_equal(c.labels, 2);
+    assert_string_equal(c.path[3], "esc/audio/2-103-A-1.wav");
+    assert_string_equal(c.label[c.truth[3]], "low_hum");
+    assert_int_equal(c.fold[3], 2);
+    assert_string_equal(c.groups.name[c.group[3]], "103");
+    chl_corpus_free(&c);
+    const chl_corpus_choice ten = {.esc10 = true}, folds = {.folds = 2, .fold = (int[]){2, 5}};
+    MUST(chl_corpus_open("esc", &ten, &c));
+    assert_int_equal(c.count, 4);
+    assert_int_equal(c.missing, 0);
+    chl_corpus_free(&c);
+    MUST(chl_corpus_open("esc", &folds, &c));
+    assert_int_equal(c.count, 4);
+    assert_true(c.fold[0] == 2 && c.fold[3] == 5);
+    chl_corpus_free(&c);
+    MUST(chl_corpus_open("urban", NULL, &c));
+    assert_string_equal(c.layout, "UrbanSound8K");
+    assert_string_equal(c.path[2], "urban/audio/fold10/9-1-0-0.wav");
+    assert_int_equal(c.fold[2], 10);
+    assert_true(c.group[0] == c.group[1] && c.group[1] != c.group[2]);
+    chl_corpus_free(&c);
+}
+
+static void recordings_are_read_from_names_where_no_column_tells_them(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"bare", "bare/meta", "bare/audio", NULL};
+    chl_corpus c;
+    folders(inside);
+    make_sound("bare/audio/1-17-A-3.wav", 0, 0);
+    make_sound("bare/audio/1-17-B-3.wav", 0, 1);
+    make_sound("bare/audio/mine.wav", 0, 2);
+    put("bare/meta/esc50.csv", "filename,fold,category\n1-17-A-3.wav,1,cow\n1-17-B-3.wav,1,cow\n"
+                               "mine.wav,1,cow\n");
+    MUST(chl_corpus_open("bare", NULL, &c));
+    assert_true(c.group[0] >= 0 && c.group[0] == c.group[1] && c.group[2] == -1);
+    assert_string_equal(c.groups.name[c.group[0]], "17");
+    chl_corpus_free(&c);
+}
+
+static void layouts_that_lack_something_say_what(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"half", "half/meta", "half/audio", NULL};
+    const chl_corpus_choice ten = {.esc10 = true}, fold = {.folds = 1, .fold = (int[]){4}};
+    chl_corpus c;
+    folders(inside);
+    refused(chl_corpus_open("half", NULL, &c), CHL_ERR_IO, "not its table meta/esc50.csv");
+    put("half/meta/esc50.csv", "filename,fold,category\n1-1-A-1.wav,1,dog\n");
+    refused(chl_corpus_open("half", NULL, &c), CHL_ERR_IO, "none of the 1 sounds");
+    refused(chl_corpus_open("half", &ten, &c), CHL_ERR_KEY, "\"esc10\" was expected");
+    refused(chl_corpus_open("half", &fold, &c), CHL_ERR_FORMAT, "no sound of the chosen ones");
+    put("half/meta/esc50.csv", "filename,fold,category\n1-1-A-1.wav,6,dog\n");
+    refused(chl_corpus_open("half", NULL, &c), CHL_ERR_FORMAT, "from 1 to 5, got \"6\"");
+    put("half/meta/esc50.csv", "filename,fold,category\n1-1-A-1.wav,1,\n");
+    refused(chl_corpus_open("half", NULL, &c), CHL_ERR_FORMAT, "\"category\" must not be empty");
+    refused(chl_corpus_open("urban/audio", &fold, &c), CHL_ERR_ARGUMENT, "no official folds");
+    refused(chl_corpus_open("urban/audio", &ten, &c), CHL_ERR_ARGUMENT, "esc10 must be 0");
+}
+
+/* --- logistic regression ---------------------------------------------------------------------- */
+/* Two classes at -1 and 1: by symmetry W = (-w, w), and where the gradient is 0,
+ * n sigma(-2 w) = l2 w. */
+static void the_optimum_of_two_points_is_known(void **unused) {
+    (void)unused;
+    const double x[] = {-1, 1, -1, 1};
+    const int class_[] = {0, 1, 0, 1};
+    chl_logistic fit;
+    MUST(chl_logistic_fit(&(chl_logistic_data){4, 2, 1, x, class_, 0.5}, &fit));
+    const double w = fit.weight[1];
+    near(fit.weight[0], -w, 1e-6);
+    near(4 / (1 + exp(2 * w)), 0.5 * w, 1e-6);
+    assert_int_equal(chl_logistic_classify(&fit, (double[]){-0.1}), 0);
+    assert_int_equal(chl_logistic_classify(&fit, (double[]){0.1}), 1);
+    chl_logistic_free(&fit);
+}
+
+/* The gradient, written from the definition, is 0. */
+static void a_fit_ends_where_the_gradient_is_zero(void **unused) {
+    (void)unused;
+    enum { N = 60, D = 5, K = 4 };
+    double x[N * D], gradient[D + 1][K] = {{0}};
+    int class_[N];
+    float *numbers = parity_formula("logistic", 0, 1, N * D);
+    for (int i = 0; i < N * D; i++) x[i] = (double)numbers[i] + (i / D % K == i % D ? 0.5 : 0);
+    for (int i = 0; i < N; i++) class_[i] = i % K;
+    chl_logistic fit;
+    MUST(chl_logistic_fit(&(chl_logistic_data){N, K, D, x, class_, 2}, &fit));
+    for (int i = 0; i < N; i++) {
+        double p[K], sum = 0;
+        for (int k = 0; k < K; k++) {
+            p[k] = fit.weight[D * K + k];
+            for (int j = 0; j < D; j++) p[k] += fit.weight[j * K + k] * x[i * D + j];
+            sum += p[k] = exp(p[k]);
+        }
+        for (int k = 0; k < K; k++)
+            for (int j = 0; j <= D; j++)
+                gradient[j][k] += (p[k] / sum - (k == class_[i])) * (j < D ? x[i * D + j] : 1);
+    }
+    for (int j = 0; j <= D; j++)
+        for (int k = 0; k < K; k++)
+            near(gradient[j][k] + (j < D ? 2 * fit.weight[j * K + k] : 0), 0, 1e-5);
+    chl_logistic_free(&fit);
+    free(numbers);
+}
+
+/* --- intervals -------------------------------------------------------------------------------- */
+static void intervals_are_those_of_draws_of_recordings(void **unused) {
+    (void)unused;
+    enum { N = 400 };
+    int hit[N], group[N];
+    double low, high, low_of_groups, high_of_groups;
+    for (int i = 0; i < N; i++) hit[i] = i % 10 < 7;
+    MUST(chl_bootstrap_share(N, hit, NULL, &low, &high));
+    near((low + high) / 2, 0.7, 0.01); /* 0.7 +- 1.96 sqrt(0.7 0.3 / 400) */
+    near((high - low) / 2, 0.0449, 0.005);
+    for (int i = 0; i < N; i++) {
+        group[i] = i / 4;
+        hit[i] = group[i] % 10 < 7;
+    }
+    MUST(chl_bootstrap_share(N, hit, group, &low_of_groups, &high_of_groups));
+    near((high_of_groups - low_of_groups) / 2, 2 * 0.0449, 0.01); /* a quarter as many */
+    for (int i = 0; i < N; i++) hit[i] = 1;
+    MUST(chl_bootstrap_share(N, hit, NULL, &low, &high));
+    near(low, 1, 0);
+    near(high, 1, 0);
+    MUST(chl_bootstrap_share(1, hit, NULL, &low, &high));
+    assert_true(isnan(low) && isnan(high));
+}
+
+/* --- reports ---------------------------------------------------------------------------------- */
+static json_t *parse(char *text) {
+    json_t *report = json_loads(text, 0, NULL);
+    assert_non_null(report);
+    chl_release(text);
+    return report;
+}
+
+static double number(const json_t *object, const char *key) {
+    const json_t *x = json_object_get(object, key);
+    if (!json_is_number(x)) fail_msg("%s is no number", key);
+    return json_number_value(x);
+}
+
+static void expect_picture(const char *path) {
+    int height, width;
+    float *pixels;
+    MUST(chl_picture_read(path, &height, &width, &pixels));
+    chl_release(pixels);
+    assert_true(height > 100 && width > 100);
+}
+
+/* accuracy = sum of hits over folds, their mean and its interval by hand */
+static void expect_folds(const json_t *report, size_t folds) {
+    const json_t *list = json_object_get(report, "folds");
+    double hits = 0, sum = 0, square = 0;
+    json_t *fold;
+    size_t i;
+    assert_int_equal(json_array_size(list), folds);
+    json_array_foreach(list, i, fold) {
+        const double share = number(fold, "accuracy");
+        hits += share * number(fold, "sounds");
+        sum += share;
+        square += share * share;
+    }
+    const double n = (double)folds, mean = sum / n;
+    near(number(report, "accuracy"), hits / number(report, "sounds"), 1e-5);
+    near(number(report, "fold_mean"), mean, 1e-5);
+    if (folds == 5) /* t(0.975, 4) */
+        near(number(report, "fold_interval"),
+             2.7764 * sqrt(fmax(0, square - n * mean * mean) / (n - 1) / n), 1e-3);
+}
+
+static json_t *zero_shot(const chl_zero_shot_options *o) {
+    char *text;
+    MUST(chl_evaluate_zero_shot(engine, o, &text));
+    return parse(text);
+}
+
+static void zero_shot_counts_folds_of_official_sets(void **unused) {
+    (void)unused;
+    chl_zero_shot_options o = {.size = sizeof o, .data = "esc", .confusion = "z.png"};
+    json_t *report = zero_shot(&o);
+    near(number(report, "sounds"), 10, 0);
+    near(number(report, "missing"), 1, 0);
+    expect_folds(report, 5);
+    expect_picture("z.png");
+    json_decref(report);
+    o.folds = 2;
+    o.fold = (int[]){1, 3};
+    report = zero_shot(&o);
+    near(number(report, "sounds"), 4, 0);
+    expect_folds(report, 2);
+    json_decref(report);
+}
+
+/* A random model's labels decide by their texts alone: the same text gives the same verdicts,
+ * whatever the label is called. */
+static void prompts_say_spaces_for_underscores_or_what_they_are_told(void **unused) {
+    (void)unused;
+    const char *const names[] = {"beep", "low_hum"}, *const spaces[] = {"beep", "low hum"},
+                      *const texts[] = {"low hum", "beep"};
+    chl_zero_shot_options o = {.size = sizeof o, .data = "esc", .labels = 2, .label = names};
+    json_t *a = zero_shot(&o);
+    o.label = spaces;
+    json_t *b = zero_shot(&o);
+    assert_true(json_equal(json_object_get(a, "confusion"), json_object_get(b, "confusion")));
+    json_decref(b);
+    o.label_text = texts; /* swapped: so are the verdicts */
+    b = zero_shot(&o);
+    const json_t *x = json_object_get(a, "confusion"), *y = json_object_get(b, "confusion");
+    for (size_t t = 0; t < 2; t++)
+        for (size_t k = 0; k < 2; k++)
+            assert_true(json_equal(json_array_get(json_array_get(x, t), k),
+                                   json_array_get(json_array_get(y, t), 1 - k)));
+    assert_false(json_equal(x, y));
+    json_decref(a);
+    json_decref(b);
+}
+
+static void sounds_of_none_of_the_labels_are_counted_by_the_threshold(void **unused) {
+    (void)unused;
+    chl_zero_shot_options o = {.size = sizeof o, .data = "esc", .others = "urban", .threshold = -2};
+    json_t *report = zero_shot(&o);
+    const json_t *others = json_object_get(report, "others");
+    near(number(others, "sounds"), 3, 0);
+    near(number(others, "accepted"), 1, 0);
+    near(number(others, "refused"), 0, 0);
+    json_decref(report);
+    o.threshold = 2;
+    report = zero_shot(&o);
+    others = json_object_get(report, "others");
+    near(number(others, "accepted"), 0, 0);
+    near(number(others, "refused"), 1, 0);
+    json_decref(report);
+}
+
+static void a_probe_learns_what_can_be_told_apart(void **unused) {
+    (void)unused;
+    char *text;
+    chl_probe_options o = {.size = sizeof o, .data = "esc", .confusion = "p.png"};
+    MUST(chl_evaluate_probe(engine, &o, &text));
+    json_t *report = parse(text), *again;
+    near(number(report, "accuracy"), 1, 0);
+    near(number(report, "sounds"), 10, 0);
+    expect_folds(report, 5);
+    expect_picture("p.png");
+    MUST(chl_evaluate_probe(engine, &o, &text));
+    again = parse(text);
+    assert_true(json_equal(report, again));
+    json_decref(again);
+    json_decref(report);
+    o.folds = 1;
+    o.fold = (int[]){4};
+    MUST(chl_evaluate_probe(engine, &o, &text));
+    report = parse(text);
+    near(number(report, "sounds"), 2, 0);
+    near(number(json_array_get(json_object_get(report, "fits"), 0), "trained"), 8, 0);
+    json_decref(report);
+}
+
+static void a_probe_takes_a_folder_to_test_on(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"mine",  "mine/low_hum", "mine/beep",
+                                         "wrong", "wrong/cow",    NULL};
+    char *text;
+    folders(inside);
+    make_sound("mine/low_hum/a.wav", 1, 1);
+    make_sound("mine/beep/a.wav", 0, 2);
+    make_sound("wrong/cow/a.wav", 0, 2);
+    chl_probe_options o = {.size = sizeof o, .data = "esc", .test = "mine"};
+    MUST(chl_evaluate_probe(engine, &o, &text));
+    json_t *report = parse(text);
+    near(number(report, "sounds"), 2, 0);
+    near(number(report, "accuracy"), 1, 0);
+    assert_null(json_object_get(report, "folds"));
+    json_decref(report);
+    o.test = "wrong";
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "\"cow\" has no sound");
+    o.test = NULL;
+    o.data = "mine";
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "set test to a folder");
+    o.data = "esc";
+    o.folds = 1;
+    o.fold = (int[]){9};
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "no sound in fold 9");
+    o.l2 = -1;
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "l2 must be > 0");
+}
+
+static void a_recording_on_both_sides_of_a_split_is_refused(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"leak", "leak/meta", "leak/audio", NULL};
+    char *text;
+    folders(inside);
+    make_sound("leak/audio/1-17-A-3.wav", 0, 0);
+    make_sound("leak/audio/2-17-B-3.wav", 0, 1);
+    put("leak/meta/esc50.csv", "filename,fold,category\n1-17-A-3.wav,1,cow\n2-17-B-3.wav,2,cow\n");
+    chl_probe_options o = {.size = sizeof o, .data = "leak"};
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_FORMAT,
+            "the recording 17 is on both sides of a split: leak/audio/1-17-A-3.wav and "
+            "leak/audio/2-17-B-3.wav");
+    o.data = "esc";
+    o.test = "esc";
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_FORMAT, "both sides");
+}
+
+static void skipped_without_files_of_sounds(void **unused) {
+    (void)unused;
+    skip();
+}
+
+int main(void) {
+    const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
+    float *wave;
+    int64_t samples;
+    if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &wave, &samples) == CHL_ERR_UNSUPPORTED)
+        return cmocka_run_group_tests(without, NULL, NULL); /* built without CHLADNI_MEDIA */
+    free(wave);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_read_as_spreadsheets_write_them),
+        cmocka_unit_test(broken_tables_are_refused_with_their_line),
+        cmocka_unit_test(official_tables_tell_label_fold_and_recording),
+        cmocka_unit_test(recordings_are_read_from_names_where_no_column_tells_them),
+        cmocka_unit_test(layouts_that_lack_something_say_what),
+        cmocka_unit_test(the_optimum_of_two_points_is_known),
+        cmocka_unit_test(a_fit_ends_where_the_gradient_is_zero),
+        cmocka_unit_test(intervals_are_those_of_draws_of_recordings),
+        cmocka_unit_test(zero_shot_counts_folds_of_official_sets),
+        cmocka_unit_test(prompts_say_spaces_for_underscores_or_what_they_are_told),
+        cmocka_unit_test(sounds_of_none_of_the_labels_are_counted_by_the_threshold),
+        cmocka_unit_test(a_probe_learns_what_can_be_told_apart),
+        cmocka_unit_test(a_probe_takes_a_folder_to_test_on),
+        cmocka_unit_test(a_recording_on_both_sides_of_a_split_is_refused)};
+    return cmocka_run_group_tests(tests, enter, leave);
+}

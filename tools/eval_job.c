@@ -1,0 +1,188 @@
+#include "eval_job.h"
+#include <chladni/demo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- progress --------------------------------------------------------------------------------- */
+int eval_on_progress(void *user, const char *what, int64_t done, int64_t count) {
+    eval_job *job = user;
+    const double at = seconds_now();
+    if (!job->what || strcmp(job->what, what) != 0 || done == 0) {
+        if (job->terminal && job->what) fputc('\n', stderr);
+        job->what = what;
+        job->start = at;
+        job->last = job->terminal ? 0 : at; /* a log file shows long tasks only */
+    }
+    if (at - job->last >= (job->terminal ? 0.2 : 20) || (job->terminal && done == count)) {
+        job->last = at;
+        fprintf(stderr, "%s%s %lld/%lld  left %.0f s%s", job->terminal ? "\r" : "", what,
+                (long long)done, (long long)count,
+                done ? (at - job->start) * (double)(count - done) / (double)done : 0,
+                job->terminal ? "  " : "\n");
+        fflush(stderr);
+    }
+    return interrupted();
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+/* false: out of memory */
+static bool split(char *text, const char *separators, words *out) {
+    out->text = text;
+    out->item = malloc(sizeof *out->item * (strlen(text) + 1));
+    if (!out->item) return false;
+    for (char *save, *word = strtok_r(text, separators, &save); word;
+         word = strtok_r(NULL, separators, &save))
+        out->item[out->count++] = word;
+    return true;
+}
+
+/* The whole file; NULL when it cannot be read. */
+static char *slurp(const char *path) {
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t size = 0;
+    if (!file) return NULL;
+    if (getdelim(&text, &size, 0, file) < 0 || ferror(file)) { /* to its end: a text has no 0 */
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+/* A file with a label a line, or labels with commas between them. */
+static int read_labels(const command_line *line, const char *list, words *out) {
+    if (!list) return EXIT_OK;
+    const bool file = access(list, R_OK) == 0;
+    char *text = file ? slurp(list) : strdup(list);
+    if (!text || !split(text, file ? "\r\n" : ",", out) || out->count == 0)
+        return usage_error(line, "--labels must be a file or a list with a label, got %s", list);
+    return EXIT_OK;
+}
+
+static int read_list(const command_line *line, const char *flag, const char *list,
+                     const char *separators, words *out) {
+    if (!list) return EXIT_OK;
+    char *text = strdup(list);
+    if (text && split(text, separators, out) && out->count > 0) return EXIT_OK;
+    return usage_error(line, "%s must be a list with an entry, got \"%s\"", flag, list);
+}
+
+void eval_job_free(eval_job *job) {
+    const words lists[] = {job->label, job->prompt, job->with_list, job->without_list};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        free(lists[i].text);
+        free(lists[i].item);
+    }
+    free(job->label_text);
+    free(job->fold);
+}
+
+/* --- output --------------------------------------------------------------------------- */
+static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
+    json_t *report = json_parsed(text);
+    int code = EXIT_OK;
+    chl_release(text);
+    if (!report) return run_error();
+    const size_t flags = JSON_REAL_PRECISION(6);
+    if (job->out) code = write_json(report, flags | JSON_INDENT(1), job->out);
+    if (job->json) {
+        const int printed = print_json(json_incref(report), flags);
+        if (code == EXIT_OK) code = printed;
+    } else {
+        print(report);
+    }
+    json_decref(report);
+    return code;
+}
+
+int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *)) {
+    if (job->terminal && job->what) fputc('\n', stderr);
+    if (status == CHL_OK) return show(job, text, print);
+    run_error();
+    return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+eval_job eval_job_new(void) {
+    eval_job job = {.models = {.size = sizeof(chl_engine_options)},
+                    .zero = {.size = sizeof(chl_zero_shot_options)},
+                    .probe = {.size = sizeof(chl_probe_options)},
+                    .trial = chl_trial_defaults(),
+                    .edit = chl_edit_defaults(NULL),
+                    .terminal = isatty(STDERR_FILENO)};
+    job.trial.judged_by = chl_demo_judge();
+    return job;
+}
+
+/* "crackling_fire=fire": a label and what prompts say for it. */
+static int split_labels(const command_line *line, eval_job *job) {
+    if (job->label.count == 0) return EXIT_OK;
+    job->label_text = calloc((size_t)job->label.count, sizeof *job->label_text);
+    if (!job->label_text) return usage_error(line, "out of memory for --labels");
+    for (int i = 0; i < job->label.count; i++) {
+        char *equals = strchr(job->label.item[i], '=');
+        if (!equals) continue;
+        *equals = 0;
+        if (equals == job->label.item[i] || !equals[1])
+            return usage_error(line,
+                               "--labels must have a label and a text around =, got \"%s=%s\"",
+                               job->label.item[i], equals + 1);
+        job->label_text[i] = equals + 1;
+    }
+    return EXIT_OK;
+}
+
+static int read_folds(const command_line *line, eval_job *job) {
+    if (!job->folds) return EXIT_OK;
+    uint64_t *seed;
+    const int count = parse_seeds(job->folds, &seed);
+    bool fine = count > 0;
+    for (int i = 0; fine && i < count; i++) fine = seed[i] >= 1 && seed[i] <= 10;
+    if (fine) job->fold = malloc(sizeof *job->fold * (size_t)count);
+    for (int i = 0; job->fold && i < count; i++) job->fold[i] = (int)seed[i];
+    free(seed);
+    if (!job->fold)
+        return usage_error(line, "--folds must be like 1-5 or 1,3, from 1 to 10, got %s",
+                           job->folds);
+    job->zero.folds = job->probe.folds = count;
+    job->zero.fold = job->probe.fold = job->fold;
+    return EXIT_OK;
+}
+
+int eval_read_settings(const command_line *line, eval_job *job) {
+    int code = read_labels(line, job->labels, &job->label);
+    if (code == EXIT_OK) code = read_list(line, "--prompts", job->prompts, "|", &job->prompt);
+    if (code == EXIT_OK) code = read_list(line, "--with", job->with, ",", &job->with_list);
+    if (code == EXIT_OK) code = read_list(line, "--without", job->without, ",", &job->without_list);
+    if (code == EXIT_OK) code = split_labels(line, job);
+    if (code == EXIT_OK) code = read_folds(line, job);
+    if (code != EXIT_OK) return code;
+    job->zero.label_text = job->label_text;
+    job->zero.esc10 = job->probe.esc10 = job->esc10;
+    job->zero.threshold = (double)job->threshold;
+    job->probe.l2 = (double)job->l2;
+    job->probe.progress = eval_on_progress;
+    job->zero.label = job->label.item;
+    job->zero.labels = job->label.count;
+    job->zero.prompt = job->prompt.item;
+    job->zero.prompts = job->prompt.count;
+    job->zero.progress = eval_on_progress;
+    job->trial.edit = &job->edit;
+    job->trial.progress = eval_on_progress;
+    chl_edit_options *edit = &job->edit;
+    edit->seed = job->trial.seed;
+    edit->space = (chl_space)job->space;
+    edit->similarity = (chl_similarity)job->similarity;
+    edit->adaptive_mask = !job->fixed_mask;
+    job->trial.by_label = job->by_label;
+    if (job->has_relative) {
+        edit->latent_weight = job->latent_weight_relative;
+        edit->latent_scale = 1;
+    }
+    if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
+        return usage_error(line, "--similarity directional needs --neutral and --vocab");
+    return EXIT_OK;
+}

@@ -1,0 +1,42 @@
+/* What the evaluations of `eval` share: settings, lists, progress, reports. */
+#ifndef CHL_TOOLS_EVAL_JOB_H
+#define CHL_TOOLS_EVAL_JOB_H
+#include "command.h"
+
+typedef struct words {
+    char *text;        /* the separators have become ends */
+    const char **item; /* [count], into text */
+    int count;
+} words;
+
+typedef struct eval_job {
+    chl_engine_options models;
+    chl_zero_shot_options zero;
+    chl_trial_options trial;
+    chl_edit_options edit;
+    const char *labels, *prompts, *neutral, *with, *without, *out;
+    int limit, space, similarity;
+    float latent_weight_relative;
+    bool has_relative, fixed_mask, by_label, masks, json;
+    words label, prompt, with_list, without_list;
+    const char **label_text; /* of --labels A=TEXT: what stands behind the "=" */
+    chl_probe_options probe;
+    const char *folds, *confusion;
+    int *fold; /* of --folds */
+    bool esc10;
+    float threshold, l2;
+    float neutral_embedding[CHL_MAX_EMBEDDING];
+    double start, last; /* seconds, of the progress line */
+    const char *what;   /* it is about */
+    bool terminal;
+} eval_job;
+
+eval_job eval_job_new(void);
+void eval_job_free(eval_job *job);
+/* Fills the library's options from the flags. An exit code, with the error on stderr. */
+int eval_read_settings(const command_line *line, eval_job *job);
+/* A callback of the library's: a line on stderr. `user` is the job. */
+int eval_on_progress(void *user, const char *what, int64_t done, int64_t count);
+/* Writes the report `text`, which it releases, as the flags say, or prints the error. */
+int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *));
+#endif
