@@ -1,11 +1,16 @@
 /* The public header's files: thin covers over host/io and host/sound. */
+#include "base/file_bytes.h"
 #include "base/options.h"
 #include "io/new_file.h"
 #include "io/picture.h"
+#include "io/png_text.h"
 #include "io/sound.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 void chl_release(void *memory) {
     free(memory);
@@ -80,7 +85,40 @@ chl_status chl_file_write(const char *path, const void *data, size_t size) {
 
 chl_status chl_picture_write(const char *path, int height, int width, const float *pixels) {
     CHL_NEEDS(path, pixels);
-    return chl_raster_write_float(path, height, width, pixels);
+    return chl_raster_write_float(path, height, width, pixels, NULL);
+}
+
+/* A text of a PNG may be all of the file. */
+#define MAX_FILE ((int64_t)1 << 30)
+
+static chl_status check_keyword(const char *keyword) {
+    const size_t length = strlen(keyword);
+    bool letters = length >= 1 && length <= 79;
+    for (size_t i = 0; letters && i < length; i++)
+        letters = isalnum((unsigned char)keyword[i]) || strchr("-_.", keyword[i]);
+    if (letters) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "keyword must be 1 to 79 letters, digits, -, _ or ., got %s",
+                    keyword);
+}
+
+chl_status chl_picture_write_text(const char *path, int height, int width, const float *pixels,
+                                  const char *keyword, const char *utf8) {
+    CHL_NEEDS(path, pixels, keyword, utf8);
+    CHL_TRY(check_keyword(keyword));
+    const chl_picture_text text = {keyword, utf8};
+    return chl_raster_write_float(path, height, width, pixels, &text);
+}
+
+chl_status chl_picture_read_text(const char *path, const char *keyword, char **utf8) {
+    CHL_NEEDS(path, keyword, utf8);
+    *utf8 = NULL;
+    CHL_TRY(check_keyword(keyword));
+    const chl_file_rules rules = {.max_bytes = MAX_FILE, .pipes = true};
+    chl_file_bytes bytes;
+    CHL_TRY(chl_file_bytes_read(path, &rules, &bytes));
+    const chl_status status = chl_png_text(bytes.data, bytes.size, path, keyword, utf8);
+    chl_file_bytes_free(&bytes);
+    return status;
 }
 
 chl_status chl_picture_grid(const char *path, int rows, int columns, int height, int width, int gap,

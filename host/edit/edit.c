@@ -255,12 +255,11 @@ static chl_status start(edit_graph *e, const chl_edit_options *options, int embe
 }
 
 /* softmax; zeros for the mask of a code that broke down */
-static void soften(int rows, float *mask) {
+static void soften(int rows, bool broken, float *mask) {
     float most = mask[0];
     double total = 0;
-    bool finite = true;
-    for (int i = 0; i < rows; i++) finite = finite && isfinite(mask[i]);
-    if (!finite) {
+    for (int i = 0; i < rows; i++) broken = broken || !isfinite(mask[i]);
+    if (broken) {
         for (int i = 0; i < rows; i++) mask[i] = 0;
         return;
     }
@@ -269,10 +268,10 @@ static void soften(int rows, float *mask) {
     for (int i = 0; i < rows; i++) mask[i] = (float)(mask[i] / total);
 }
 
-static chl_status read_mask(edit_graph *e, int rows, float *mask) {
+static chl_status read_mask(edit_graph *e, int rows, const bool *broken, float *mask) {
     for (int i = 0; i < e->n * rows; i++) mask[i] = 0;
     if (e->mask != CHL_NONE) CHL_TRY(chl_read(e->graph, e->mask, mask));
-    for (int i = 0; i < e->n; i++) soften(rows, mask + (size_t)i * (size_t)rows);
+    for (int i = 0; i < e->n; i++) soften(rows, broken[i], mask + (size_t)i * (size_t)rows);
     return CHL_OK;
 }
 
@@ -280,8 +279,10 @@ static chl_status edit(chl_engine *engine, const chl_edit_options *options, int 
                        const float *source, const float *target, float *edited, float *mask) {
     const int rows = engine->generator->sizes.rows;
     const int64_t numbers = (int64_t)n * rows * engine->generator->sizes.latent;
-    edit_graph e;
-    chl_status status = build(engine, options, n, &e);
+    edit_graph e = {0};
+    bool *broken = calloc((size_t)n, sizeof *broken);
+    chl_status status = broken ? build(engine, options, n, &e)
+                               : chl_fail(CHL_ERR_MEMORY, "out of memory for %d edits", n);
     if (status == CHL_OK) status = start(&e, options, engine->clip->config.embed, source, target);
     if (status == CHL_OK) {
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
@@ -299,17 +300,19 @@ static chl_status edit(chl_engine *engine, const chl_edit_options *options, int 
             .seed = options->seed,
             .reported = {e.similarity, e.latent, e.identity, e.cosine},
             .describe = describe,
+            .broken = broken,
             .progress = options->progress,
             .user = options->user};
         status = chl_optimise(&optimisation, edited);
         const bool reached =
             status == CHL_OK || status == CHL_ERR_CANCELLED || status == CHL_ERR_NUMERIC;
         if (mask && reached) {
-            const chl_status read = read_mask(&e, rows, mask);
+            const chl_status read = read_mask(&e, rows, broken, mask);
             if (status == CHL_OK) status = read;
         }
     }
     release(&e);
+    free(broken);
     return status;
 }
 

@@ -125,6 +125,7 @@ chl_status chl_optimise(const chl_optimisation *o, float *w) {
     for (int i = 0; i < o->steps; i++) CHL_TRY_GOTO(one_step(&r, i, start, w));
     if (r.left < o->samples) status = explain(&r);
 done:
+    if (o->broken && r.broken) memcpy(o->broken, r.broken, sizeof *r.broken * (size_t)o->samples);
     free(r.latest);
     free(r.broken);
     return status;

@@ -22,6 +22,7 @@ typedef struct chl_optimisation {
     chl_tensor reported[CHL_MAX_REPORTED]; /* [samples] each, kept; CHL_NONE = 0 */
     /* values[] are the means of the reported ones, in that order */
     void (*describe)(chl_edit_progress *progress, const float *values);
+    bool *broken; /* NULL, or [samples]: receives which have no finite code or loss any more */
     chl_progress_callback progress;
     void *user;
 } chl_optimisation;

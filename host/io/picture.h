@@ -35,14 +35,22 @@ bool chl_raster_can_write(void);
 /* The file appears complete or not at all. */
 chl_status chl_raster_write_png(const char *path, int32_t height, int32_t width,
                                 const uint8_t *rgb);
+/* Beside the pixels, as an iTXt chunk: keyword of 1 to 79 letters, utf8 of any length. */
+typedef struct chl_picture_text {
+    const char *keyword, *utf8;
+} chl_picture_text;
+/* The same with a text; NULL: none. */
+chl_status chl_raster_write_png_text(const char *path, int32_t height, int32_t width,
+                                     const uint8_t *rgb, const chl_picture_text *text);
 
 /* pixels = byte / 127.5 - 1, in [-1,1]. The inverse clamps, then rounds (x + 1) * 127.5, halves up,
  * as StyleGAN2's tools do; applied to the first's result it gives the same bytes. NaN is
  * CHL_ERR_NUMERIC. */
 void chl_raster_to_float(int64_t count, const uint8_t *bytes, float *pixels);
 chl_status chl_raster_from_float(int64_t count, const float *pixels, uint8_t *bytes);
-/* chl_raster_from_float, then chl_raster_write_png. pixels [height][width][3] */
-chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels);
+/* chl_raster_from_float, then chl_raster_write_png_text. pixels [height][width][3] */
+chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels,
+                                  const chl_picture_text *text);
 /* Equal pictures in a grid, row by row, `gap` white pixels between neighbours, as one PNG.
  * pictures [rows * columns], each [height][width][3]; NULL leaves the cell white. picture_grid.c */
 chl_status chl_raster_write_grid(const char *path, int rows, int columns, int height, int width,

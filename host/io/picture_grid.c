@@ -5,7 +5,8 @@
 
 #define MAX_PIXELS_ON_A_SIDE 65535
 
-chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels) {
+chl_status chl_raster_write_float(const char *path, int height, int width, const float *pixels,
+                                  const chl_picture_text *text) {
     if (height < 1 || width < 1)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s: the picture has %d x %d pixels, expected at least 1 x 1", path, width,
@@ -14,7 +15,7 @@ chl_status chl_raster_write_float(const char *path, int height, int width, const
     uint8_t *bytes = malloc((size_t)count);
     if (!bytes) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
     chl_status status = chl_raster_from_float(count, pixels, bytes);
-    if (status == CHL_OK) status = chl_raster_write_png(path, height, width, bytes);
+    if (status == CHL_OK) status = chl_raster_write_png_text(path, height, width, bytes, text);
     free(bytes);
     return status;
 }
@@ -44,7 +45,7 @@ chl_status chl_raster_write_grid(const char *path, int rows, int columns, int he
             memcpy(sheet + 3 * ((top + y) * wide + left), pictures[cell] + 3 * (int64_t)y * width,
                    sizeof(float) * 3 * (size_t)width);
     }
-    chl_status status = chl_raster_write_float(path, (int)tall, (int)wide, sheet);
+    chl_status status = chl_raster_write_float(path, (int)tall, (int)wide, sheet, NULL);
     free(sheet);
     return status;
 }

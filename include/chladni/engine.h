@@ -142,6 +142,14 @@ CHL_CHECKED chl_status chl_file_write(const char *path, const void *data, size_t
 /* Writes pixels [height][width][3], clamped to [-1, 1], as 8-bit RGB PNG. */
 CHL_CHECKED chl_status chl_picture_write(const char *path, int height, int width,
                                          const float *pixels);
+/* The same with a text beside the pixels, an iTXt chunk of that keyword (1 to 79 letters, digits, -,
+ * _ and .); utf8 of any length. The pixels are those of chl_picture_write. */
+CHL_CHECKED chl_status chl_picture_write_text(const char *path, int height, int width,
+                                              const float *pixels, const char *keyword,
+                                              const char *utf8);
+/* The text of that keyword in a PNG file (tEXt or iTXt, not compressed), to be freed with
+ * chl_release; *utf8 is NULL where there is none. */
+CHL_CHECKED chl_status chl_picture_read_text(const char *path, const char *keyword, char **utf8);
 /* Writes a grid of pictures as one PNG, row by row, with `gap` white pixels between neighbours:
  * pictures [rows * columns], each [height][width][3] or NULL for a white cell. A side of the PNG
  * has at most 65535 pixels. */

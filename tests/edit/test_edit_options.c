@@ -461,6 +461,12 @@ static void one_edit_that_breaks_down_leaves_the_others(void **state) {
     assert_memory_equal(got + numbers, source + numbers, bytes);
     assert_memory_equal(got + 2 * numbers, whole + 2 * numbers, bytes);
     assert_true(mask[size.rows] == 0 && mask[0] > 0 && mask[2 * size.rows] > 0);
+    /* nor is its mask there when masks are not learned */
+    options.adaptive_mask = 0;
+    assert_int_equal(chl_edit_many(engine, &options, MOST, source, aims, got, mask),
+                     CHL_ERR_NUMERIC);
+    assert_true(mask[size.rows] == 0 && mask[0] > 0 && mask[2 * size.rows] > 0);
+    options.adaptive_mask = 1;
     /* nothing is left to go on with */
     options.steps = 1000000;
     assert_int_equal(chl_edit(engine, &options, source, aims + size.embedding, got, NULL),
