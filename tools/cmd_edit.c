@@ -1,7 +1,6 @@
 #include "edit_journal.h"
 #include "edit_pictures.h"
 #include "edit_run.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@ static int report_single(const edit_job *job, bool partial) {
     const char *out = job->out ? job->out : job->strip ? job->strip : job->sheet;
     if (!job->json) {
         fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s\n", shown(out),
-                job->text ? "text" : "sound", (double)job->last.cosine, job->last.step,
+                job->ask.text ? "text" : "sound", (double)job->last.cosine, job->last.step,
                 partial ? " (stopped early)" : "");
         return EXIT_OK;
     }
@@ -32,14 +31,6 @@ static int report_single(const edit_job *job, bool partial) {
                       REPORT_DIGITS);
 }
 
-/* root mean square over the rows */
-static double distance(const edit_job *job, const float *a, const float *b) {
-    double sum = 0;
-    for (size_t i = 0; i < edit_code_numbers(job); i++)
-        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-    return sqrt(sum / job->size.rows);
-}
-
 /* One line or JSON object for a code: which, how near its target, how far from its source. */
 static int describe(edit_job *job, const float *w, int pair, const char *kind, json_t *list) {
     char source[256], target[256];
@@ -48,7 +39,7 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
     edit_target_name(job, pair % job->targets, target, sizeof target);
     const float *aim = job->target + (size_t)pair * (size_t)job->size.embedding;
     if (edit_cosine(job, w, aim, &cosine) != CHL_OK) return run_error();
-    const double moved = distance(job, w, edit_code(job, job->source, pair));
+    const double moved = edit_distance(job, w, edit_code(job, job->source, pair));
     json_t *entry = json_pack("{s:o,s:o,s:f,s:f}", "source", json_text(source), "target",
                               json_text(target), "cosine", (double)cosine, "distance", moved);
     if (edit_by_level(job)) {
@@ -70,7 +61,7 @@ static int report_many(edit_job *job, bool partial) {
     for (int pair = 0; pair < job->pairs && code == EXIT_OK; pair++)
         if (job->reached[pair])
             code = describe(job, edit_code(job, job->edited, pair), pair, "", edits);
-    for (int pair = 0; job->mix && pair < job->pairs && code == EXIT_OK; pair++) {
+    for (int pair = 0; job->ask.mix && pair < job->pairs && code == EXIT_OK; pair++) {
         const float *w = edit_result(job, pair / 2, 0);
         if (w) code = describe(job, w, pair, "mixed: ", mixed);
     }
@@ -115,38 +106,40 @@ static int run(edit_job *job) {
 
 /* --- command line ----------------------------------------------------------------------------- */
 static int check_targets(const command_line *line, const edit_job *job) {
-    const bool sound = job->sound.count > 0, both = sound && job->text;
-    if (!sound && !job->text) return usage_error(line, "give one of --sound, --text");
-    if (both && !job->mix) return usage_error(line, "--sound and --text together need --mix");
-    if (job->mix && (!both || job->sound.count > 1))
+    const bool sound = job->sound.count > 0, both = sound && job->ask.text;
+    if (!sound && !job->ask.text) return usage_error(line, "give one of --sound, --text");
+    if (both && !job->ask.mix) return usage_error(line, "--sound and --text together need --mix");
+    if (job->ask.mix && (!both || job->sound.count > 1))
         return usage_error(line, "--mix needs one --sound and one --text");
-    if (job->sheet && job->mix)
+    if (job->sheet && job->ask.mix)
         return usage_error(line, "--sheet and --mix exclude each other: use --strip for a mix");
-    if (sound && !job->models.audio) return usage_error(line, "--sound needs --audio");
-    if ((job->text || job->neutral) && !job->models.vocab)
+    if (sound && !job->ask.models.audio) return usage_error(line, "--sound needs --audio");
+    if ((job->ask.text || job->ask.neutral) && !job->ask.models.vocab)
         return usage_error(line, "a text needs --vocab");
     return EXIT_OK;
 }
 
 static int check(const command_line *line, const edit_job *job) {
-    if ((job->image != NULL) + (job->latent != NULL) + (job->seeds != NULL) != 1)
+    if ((job->ask.image != NULL) + (job->ask.latent != NULL) + (job->seeds != NULL) != 1)
         return usage_error(line, "give one of --image, --seed, --latent");
     int code = check_targets(line, job);
     if (code != EXIT_OK) return code;
-    if (!job->models.generator) return usage_error(line, "--generator is missing");
-    if (!job->models.clip) return usage_error(line, "--clip is missing");
+    if (!job->ask.models.generator) return usage_error(line, "--generator is missing");
+    if (!job->ask.models.clip) return usage_error(line, "--clip is missing");
     if (!job->out && !job->strip && !job->sheet && !job->dry_run)
         return usage_error(line, "--out is missing (or --strip, --sheet)");
-    if (job->adaptive && job->fixed)
-        return usage_error(line, "--adaptive-mask and --fixed-mask exclude each other");
-    if (job->has_weight && job->has_relative)
-        return usage_error(line, "--latent-weight and --latent-weight-relative exclude each other");
-    if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->mix))
+    const char *wrong = edit_settings_wrong(&job->ask);
+    if (wrong) return usage_error(line, "%s", wrong);
+    if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->ask.mix))
         return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
-    if (job->invert_steps < 0)
-        return usage_error(line, "--invert-steps must be >= 0, got %d", job->invert_steps);
+    if (job->ask.invert_steps < 0)
+        return usage_error(line, "--invert-steps must be >= 0, got %d", job->ask.invert_steps);
+    if (job->embed_recipe && !job->out) return usage_error(line, "--embed-recipe needs --out");
+    if (job->gain != 0 && !job->sound.count) return usage_error(line, "--level needs --sound");
+    if (job->gain != 0 && edit_by_level(job))
+        return usage_error(line, "--level and --sheet of one sound exclude each other");
     if (job->every < 0) return usage_error(line, "--every must be >= 0, got %d", job->every);
     return EXIT_OK;
 }
@@ -165,31 +158,31 @@ static int check_counts(const command_line *line, const edit_job *job) {
 }
 
 int command_edit(int argc, char **argv) {
-    edit_job job = {.models = {.size = sizeof job.models},
-                    .truncation = 0.7f,
-                    .margin = 1,
-                    .mask_rate = 1,
-                    .adam_eps = 1e-8f,
-                    .batch = 4,
-                    .levels = "-24,-18,-12,-6,0"};
-    generator_flags generator = {0};
+    edit_job job = {.ask = edit_defaults(), .batch = 4, .levels = "-24,-18,-12,-6,0"};
     const option options[] = {
-        {"image", NULL, OPTION_INPUT, &job.image, "P",
+        {"image", NULL, OPTION_INPUT, &job.ask.image, "P",
          "picture to edit (PNG, JPEG, WebP, HEIC); it is inverted first", NULL},
         {"seed", "seeds", OPTION_TEXT, &job.seeds, "N",
          "seed of the picture to edit, or several: 1,5,8-10", NULL},
-        {"latent", NULL, OPTION_INPUT, &job.latent, "W.npy|W.npz|W.pt", "W+ code to edit", NULL},
+        {"latent", NULL, OPTION_INPUT, &job.ask.latent, "W.npy|W.npz|W.pt", "W+ code to edit",
+         NULL},
         {"sound", "audio-path", OPTION_INPUTS, &job.sound, "S",
          "sound that guides the edit (WAV, FLAC, OGG, MP3); given several times: one edit per "
          "sound",
          NULL},
-        {"text", NULL, OPTION_TEXT, &job.text, "T", "text that guides the edit", NULL},
-        {"mix", NULL, OPTION_TEXT, &job.mix, "linear:A|rows:K",
+        {"level", NULL, OPTION_FLOAT, &job.gain, "DB", "gain of the sounds in dB (default 0)",
+         NULL},
+        {"text", NULL, OPTION_TEXT, &job.ask.text, "T", "text that guides the edit", NULL},
+        {"mix", NULL, OPTION_TEXT, &job.ask.mix, "linear:A|rows:K",
          "mix the edits by --text and --sound: A text + (1-A) sound (default 0.5), or the first K "
          "rows from the sound (default half of them)",
          NULL},
         {"out", NULL, OPTION_OUTPUT, &job.out, "O.png",
          "file for the edited picture; a folder for several", NULL},
+        {"embed-recipe", NULL, OPTION_FLAG, &job.embed_recipe, NULL,
+         "write into each picture of --out how it was made, and beside it as O.json (chladni "
+         "replay)",
+         NULL},
         {"latent-out", NULL, OPTION_OUTPUT, &job.latent_out, "W.npy",
          "file for the edited W+ codes", NULL},
         {"strip", NULL, OPTION_OUTPUT, &job.strip, "P.png",
@@ -202,52 +195,13 @@ int command_edit(int argc, char **argv) {
          NULL},
         {"sheet-levels", NULL, OPTION_TEXT, &job.levels, "DB,...",
          "gains in dB for the sheet of one sound (default -24,-18,-12,-6,0)", NULL},
-        GENERATOR_OPTIONS(job.models, generator),
-        CLIP_OPTIONS(job.models),
-        AUDIO_OPTION(job.models),
-        MEL_OPTION(job.models),
-        FACE_OPTION(job.models, "for the identity loss"),
-        DEVICE_OPTIONS(job.models),
-        {"steps", "step", OPTION_INT, &job.steps, "N", "optimisation steps (default 300)",
-         &job.has_steps},
-        {"lr", NULL, OPTION_FLOAT, &job.rate, "X",
-         "Adam's learning rate (default 0.1; 0.05 with --face)", &job.has_rate},
-        {"latent-weight", "lambda-similarity", OPTION_FLOAT, &job.latent_weight, "X",
-         "weight of the latent distance L_reg (default 0.002; 0.008 with --face)", &job.has_weight},
-        {"latent-weight-relative", "lambda-relative", OPTION_FLOAT, &job.latent_weight_relative,
-         "X",
-         "the same with the distance divided by the variance of mapped codes, so that one number "
-         "suits every generator",
-         &job.has_relative},
-        {"identity-weight", "lambda-identity", OPTION_FLOAT, &job.identity_weight, "X",
-         "weight of the identity loss L_id (default 0.005 with --face)", &job.has_identity},
-        {"space", NULL, OPTION_CHOICE, &job.space, "w|whitened|shared",
-         "what is optimised: the W+ code (the paper), its whitened coordinates, or one offset "
-         "shared by all rows (default w)",
-         NULL},
-        {"similarity", NULL, OPTION_CHOICE, &job.similarity, "cosine|hinge|directional",
-         "similarity loss (default cosine)", NULL},
-        {"margin", NULL, OPTION_FLOAT, &job.margin, "X", "margin of the hinge loss (default 1)",
-         NULL},
-        {"neutral", NULL, OPTION_TEXT, &job.neutral, "T",
-         "text that the directional loss starts from (default: none, the direction is the target)",
-         NULL},
-        {"adaptive-mask", NULL, OPTION_FLAG, &job.adaptive, NULL,
-         "learn the layer weights (the default)", NULL},
-        {"fixed-mask", NULL, OPTION_FLAG, &job.fixed, NULL, "keep all layer weights equal", NULL},
-        {"mask-rate", NULL, OPTION_FLOAT, &job.mask_rate, "X",
-         "learning rate of the layer weights, relative to --lr (default 1; 0.05 keeps every layer "
-         "constrained)",
-         NULL},
-        {"adam-eps", NULL, OPTION_FLOAT, &job.adam_eps, "X",
-         "Adam's epsilon (default 1e-8; 0.01 with --lr 0.5 is close to descent with momentum)",
-         NULL},
-        {"latent-weight-rise", "lambda-rise", OPTION_FLOAT, &job.latent_weight_rise, "P",
-         "--latent-weight grows as (share of the steps done)^P (default 0: constant)", NULL},
-        {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X",
-         "truncation of a seed's latent (default 0.7)", NULL},
-        {"invert-steps", NULL, OPTION_INT, &job.invert_steps, "N",
-         "steps of the inversion (default 300)", NULL},
+        GENERATOR_OPTIONS(job.ask.models, job.ask.generator),
+        CLIP_OPTIONS(job.ask.models),
+        AUDIO_OPTION(job.ask.models),
+        MEL_OPTION(job.ask.models),
+        FACE_OPTION(job.ask.models, "for the identity loss"),
+        DEVICE_OPTIONS(job.ask.models),
+        EDIT_OPTIONS(job.ask),
         {"batch", NULL, OPTION_INT, &job.batch, "N",
          "edits optimised at once (default 4); memory is proportional to it, and a seed's picture "
          "depends on which edits share its batch",
@@ -272,7 +226,8 @@ int command_edit(int argc, char **argv) {
         .count = sizeof options / sizeof options[0]};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
+    if (code == EXIT_OK && !done)
+        code = take_generator_flags(&line, &job.ask.generator, &job.ask.models);
     if (code == EXIT_OK && !done) code = check(&line, &job);
     if (code == EXIT_OK && !done) code = edit_read_choices(&line, &job);
     if (code == EXIT_OK && !done) code = check_counts(&line, &job);

@@ -9,6 +9,8 @@
 #include <jansson.h>
 
 int command_edit(int argc, char **argv);
+int command_batch(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_generate(int argc, char **argv);
 int command_embed(int argc, char **argv);
 int command_mel(int argc, char **argv);
@@ -24,6 +26,8 @@ int command_info(int argc, char **argv);
 int run_error(void);
 /* The same with `before` in front of the text, e.g. "edits 1-4: ". */
 void print_error(const char *before);
+/* That text instead of printing it, to be freed; NULL without memory. */
+char *take_error(void);
 /* A text of the library, with flags in place of the fields that it names. */
 void print_with_flags(FILE *to, const char *text);
 /* A command that calls a field's flag otherwise than the others says so: print_with_flags. */

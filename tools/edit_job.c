@@ -1,28 +1,13 @@
 /* What `edit` was asked for, and where its results are. */
 #include "edit_job.h"
 #include "outputs.h"
+#include "recipe.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- what was asked for ----------------------------------------------------------------------- */
-/* "linear", "linear:0.3", "rows", "rows:9" */
-static bool read_mix(edit_job *job) {
-    static const char *const names[] = {"linear", "rows"};
-    const size_t length = strcspn(job->mix, ":");
-    job->mix_amount = -1;
-    for (int k = 0; k < 2; k++) {
-        if (strlen(names[k]) != length || strncmp(job->mix, names[k], length) != 0) continue;
-        job->mix_kind = (chl_mix)k;
-        if (!job->mix[length]) return true;
-        char *end;
-        job->mix_amount = strtof(job->mix + length + 1, &end);
-        return job->mix[length + 1] && !*end && isfinite(job->mix_amount) && job->mix_amount >= 0;
-    }
-    return false;
-}
-
 /* "-24,-12,0"; their number, or -1 */
 static int read_levels(edit_job *job, const char *text) {
     int count = 0;
@@ -41,9 +26,8 @@ static int read_levels(edit_job *job, const char *text) {
 }
 
 int edit_read_choices(const command_line *line, edit_job *job) {
-    if (job->mix && !read_mix(job))
-        return usage_error(line, "--mix must be linear, linear:0.5, rows or rows:9, got %s",
-                           job->mix);
+    if (job->ask.mix && !edit_read_mix(&job->ask))
+        return usage_error(line, EDIT_MIX_FORM, job->ask.mix);
     job->sources = 1;
     if (job->seeds) job->sources = parse_seeds(job->seeds, &job->seed);
     if (job->sources < 0)
@@ -51,7 +35,7 @@ int edit_read_choices(const command_line *line, edit_job *job) {
                            "--seed must be like 7 or 1,5,8-10, at most %d seeds of at most %u, got "
                            "%s",
                            MAX_PICTURES, MAX_SEED, job->seeds);
-    job->targets = job->mix ? 2 : job->text ? 1 : job->sound.count;
+    job->targets = job->ask.mix ? 2 : job->ask.text ? 1 : job->sound.count;
     if (edit_by_level(job)) {
         job->targets = read_levels(job, job->levels);
         if (job->targets < 0)
@@ -71,12 +55,12 @@ size_t edit_code_numbers(const edit_job *job) {
 }
 
 int edit_results(const edit_job *job) {
-    return job->mix || edit_by_level(job) ? 1 : job->targets;
+    return job->ask.mix || edit_by_level(job) ? 1 : job->targets;
 }
 
 const float *edit_result(const edit_job *job, int source, int result) {
     const int first = source * job->targets;
-    if (job->mix)
+    if (job->ask.mix)
         return job->reached[first] && job->reached[first + 1] ? edit_code(job, job->mixed, source)
                                                               : NULL;
     const int pair = first + (edit_by_level(job) ? job->full_level : result);
@@ -101,11 +85,12 @@ void edit_source_name(const edit_job *job, int source, char *name, size_t room) 
 
 void edit_target_name(const edit_job *job, int target, char *name, size_t room) {
     const char *begin;
-    if (job->text && target == 0) {
+    if (job->ask.text && target == 0) {
         snprintf(name, room, "text");
         return;
     }
-    const int length = stem(job->sound.item[job->mix || edit_by_level(job) ? 0 : target], &begin);
+    const int length =
+        stem(job->sound.item[job->ask.mix || edit_by_level(job) ? 0 : target], &begin);
     snprintf(name, room, "%.*s", length, begin);
 }
 
@@ -136,7 +121,7 @@ static int check_seeds(const command_line *line, const edit_job *job) {
 int edit_check_names(const command_line *line, const edit_job *job) {
     const int code = job->seeds ? check_seeds(line, job) : EXIT_OK;
     if (code != EXIT_OK) return code;
-    if (job->mix || job->text) return EXIT_OK;
+    if (job->ask.mix || job->ask.text) return EXIT_OK;
     for (int i = 0; i < job->sound.count; i++)
         for (int j = 0; j < i; j++) {
             char a[NAME_ROOM], b[NAME_ROOM];
@@ -154,7 +139,7 @@ char *edit_result_path(const edit_job *job, int source, int result) {
     char from[NAME_ROOM], to[NAME_ROOM] = "mixed", *path;
     if (job->sources * edit_results(job) == 1) return strdup(job->out);
     edit_source_name(job, source, from, sizeof from);
-    if (!job->mix) edit_target_name(job, result, to, sizeof to);
+    if (!job->ask.mix) edit_target_name(job, result, to, sizeof to);
     return asprintf(&path, "%s/%s-%s.png", job->out, from, to) < 0 ? NULL : path;
 }
 
@@ -166,21 +151,27 @@ char *edit_snapshot_path(const edit_job *job, int step) {
     return asprintf(&path, "%.*s-%06d.png", length, job->out, step) < 0 ? NULL : path;
 }
 
-static void add_derived(output_table *table, const char *flag, char *path) {
+static void add_derived(output_table *table, const char *flag, output_kind kind, char *path) {
     table->broken = table->broken || !path;
-    output_add(table, flag, OUTPUT_PICTURE, path);
+    output_add(table, flag, kind, path);
     free(path);
+}
+
+/* A picture of --out, and the recipe beside it. */
+static void add_result(output_table *table, const edit_job *job, int source, int result) {
+    char *path = edit_result_path(job, source, result);
+    if (job->embed_recipe) add_derived(table, "out", OUTPUT_JSON, path ? recipe_path(path) : NULL);
+    add_derived(table, "out", OUTPUT_PICTURE, path);
 }
 
 int edit_check_outputs(const command_line *line, const edit_job *job) {
     output_table table = {0};
     const int results = edit_results(job), count = job->sources * results;
-    const int steps = job->has_steps ? job->steps : chl_edit_defaults(NULL).steps;
+    const int steps = job->ask.has_steps ? job->ask.steps : chl_edit_defaults(NULL).steps;
     if (count > 1) output_add(&table, "out", OUTPUT_FOLDER, job->out);
-    for (int i = 0; job->out && i < count; i++)
-        add_derived(&table, "out", edit_result_path(job, i / results, i % results));
+    for (int i = 0; job->out && i < count; i++) add_result(&table, job, i / results, i % results);
     for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
-        add_derived(&table, "every", edit_snapshot_path(job, i * job->every));
+        add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);
     output_add(&table, "sheet", OUTPUT_PICTURE, job->sheet);

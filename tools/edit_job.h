@@ -2,22 +2,18 @@
  * every target; a pair's number is source * targets + target. */
 #ifndef CHL_TOOLS_EDIT_JOB_H
 #define CHL_TOOLS_EDIT_JOB_H
-#include "command.h"
+#include "one_edit.h"
 
 #define MAX_LEVELS 32
 
 typedef struct edit_job {
-    chl_engine_options models;
-    const char *image, *latent, *seeds, *text, *neutral, *out, *latent_out, *strip, *sheet;
-    const char *mix, *levels;
+    edit_settings ask;
+    const char *seeds, *out, *latent_out, *strip, *sheet, *levels;
     text_list sound;
-    int steps, invert_steps, similarity, every, space, batch, strip_steps;
-    float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
-        truncation, mask_rate, adam_eps;
-    bool has_steps, has_rate, has_weight, has_relative, has_identity;
-    bool adaptive, fixed, json, dry_run;
-    chl_mix mix_kind; /* read off `mix` */
-    float mix_amount; /* negative: the default */
+    int every, batch, strip_steps;
+    bool json, dry_run, embed_recipe;
+    float gain; /* of the sounds in dB: --level */
+    file_digests files;
     float level[MAX_LEVELS];
     int full_level; /* index of 0 dB; -1: none of them */
 
@@ -49,7 +45,7 @@ static inline const float *edit_code(const edit_job *job, const float *codes, in
 }
 /* A sheet of one sound has a column for every level, otherwise one for every sound. */
 static inline bool edit_by_level(const edit_job *job) {
-    return job->sheet && job->sound.count == 1 && !job->text;
+    return job->sheet && job->sound.count == 1 && !job->ask.text;
 }
 /* An output of `edit`: results of a source are its edits, or the mix of two, or of several levels
  * the full one. */

@@ -33,17 +33,19 @@ static json_t *targets_facts(const edit_job *job) {
     json_t *all = json_array();
     for (int i = 0; i < job->sound.count; i++)
         json_array_append_new(all, file_facts(job->sound.item[i]));
-    json_array_append_new(all, text_or_null(job->text));
-    json_array_append_new(all, text_or_null(job->neutral));
+    json_array_append_new(all, text_or_null(job->ask.text));
+    json_array_append_new(all, text_or_null(job->ask.neutral));
     json_array_append_new(all, json_integer(job->targets));
+    json_array_append_new(all, json_real((double)job->gain));
     for (int i = 0; edit_by_level(job) && i < job->targets; i++)
         json_array_append_new(all, json_real((double)job->level[i]));
     return all;
 }
 
 static json_t *sources_facts(const edit_job *job) {
-    return json_pack("[o, o, o, f, i]", text_or_null(job->seeds), file_facts(job->image),
-                     file_facts(job->latent), (double)job->truncation, job->invert_steps);
+    return json_pack("[o, o, o, f, i]", text_or_null(job->seeds), file_facts(job->ask.image),
+                     file_facts(job->ask.latent), (double)job->ask.truncation,
+                     job->ask.invert_steps);
 }
 
 static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {
@@ -58,7 +60,7 @@ static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {
 /* FNV-1a; 0 without memory. */
 static uint64_t digest(const edit_job *job, const chl_edit_options *options) {
     uint64_t hash = 0xcbf29ce484222325u;
-    json_t *facts = json_pack("[o, o, o, o]", models_facts(&job->models), targets_facts(job),
+    json_t *facts = json_pack("[o, o, o, o]", models_facts(&job->ask.models), targets_facts(job),
                               sources_facts(job), settings_facts(job, options));
     char *text = json_dumped(facts, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(facts);

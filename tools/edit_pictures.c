@@ -1,5 +1,7 @@
 /* What `edit` writes: the edited pictures, strips and sheets. */
 #include "edit_pictures.h"
+#include "edit_recipe.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,13 @@ chl_status edit_cosine(edit_job *job, const float *w, const float *target, float
     return status;
 }
 
+double edit_distance(const edit_job *job, const float *a, const float *b) {
+    double sum = 0;
+    for (size_t i = 0; i < edit_code_numbers(job); i++)
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return sqrt(sum / job->size.rows);
+}
+
 int edit_write_latents(const edit_job *job) {
     const int results = edit_results(job), count = job->sources * results;
     const size_t numbers = edit_code_numbers(job);
@@ -61,10 +70,27 @@ int edit_write_latents(const edit_job *job) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
+static chl_status write_with_recipe(edit_job *job, int source, int result, const float *w) {
+    char *path = edit_result_path(job, source, result);
+    float *pixels = NULL, cosine;
+    const int first = edit_first_pair(job, source, result), last = first + (job->ask.mix != NULL);
+    const double moved = edit_distance(job, w, edit_code(job, job->source, first));
+    chl_status status =
+        path ? render(job, w, &pixels) : command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+    if (status == CHL_OK)
+        status =
+            edit_cosine(job, w, job->target + (size_t)last * (size_t)job->size.embedding, &cosine);
+    if (status == CHL_OK)
+        status = edit_write_with_recipe(job, source, result, (double)cosine, moved, pixels, path);
+    free(pixels);
+    free(path);
+    return status;
+}
+
 /* The last edit that a result is made of. */
 static int last_pair(const edit_job *job, int source, int result) {
     const int first = source * job->targets;
-    return job->mix ? first + 1 : first + (edit_by_level(job) ? job->full_level : result);
+    return job->ask.mix ? first + 1 : first + (edit_by_level(job) ? job->full_level : result);
 }
 
 chl_status edit_write_results(edit_job *job, int count) {
@@ -74,7 +100,9 @@ chl_status edit_write_results(edit_job *job, int count) {
         for (int r = 0; r < results && status == CHL_OK; r++) {
             const int pair = last_pair(job, s, r);
             const float *w = pair >= job->at && pair < end ? edit_result(job, s, r) : NULL;
-            if (w) status = write_picture(job, w, edit_result_path(job, s, r));
+            if (!w) continue;
+            status = job->embed_recipe ? write_with_recipe(job, s, r, w)
+                                       : write_picture(job, w, edit_result_path(job, s, r));
         }
     return status;
 }
@@ -139,7 +167,7 @@ static int write_mix_strip(edit_job *job) {
 }
 
 int edit_write_strip(edit_job *job) {
-    return job->mix ? write_mix_strip(job) : write_edit_strip(job);
+    return job->ask.mix ? write_mix_strip(job) : write_edit_strip(job);
 }
 
 /* source | the sound at each level, or each of several sounds; a row for every source */

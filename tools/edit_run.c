@@ -15,10 +15,10 @@ static int on_inversion(void *user, const chl_edit_progress *progress) {
 
 static chl_status invert_image(edit_job *job) {
     float *pixels;
-    chl_status status = chl_picture_read_square(job->image, job->size.picture, &pixels);
+    chl_status status = chl_picture_read_square(job->ask.image, job->size.picture, &pixels);
     if (status != CHL_OK) return status;
     chl_invert_options options = chl_invert_defaults(job->engine);
-    if (job->invert_steps > 0) options.steps = job->invert_steps;
+    if (job->ask.invert_steps > 0) options.steps = job->ask.invert_steps;
     options.progress = on_inversion;
     options.user = job;
     job->line = progress_start("inverting", job->json);
@@ -31,7 +31,7 @@ static chl_status invert_image(edit_job *job) {
 static chl_status read_latent(edit_job *job) {
     float *code;
     int count;
-    const chl_status status = read_latents(job->latent, &job->size, 1, &count, &code);
+    const chl_status status = read_latents(job->ask.latent, &job->size, 1, &count, &code);
     if (status != CHL_OK) return status;
     memcpy(job->source, code, sizeof(float) * edit_code_numbers(job));
     chl_release(code);
@@ -42,10 +42,10 @@ static chl_status find_sources(edit_job *job) {
     const size_t numbers = edit_code_numbers(job);
     for (int s = 0; s < job->sources; s++) {
         float *first = job->source + (size_t)s * (size_t)job->targets * numbers;
-        chl_status status =
-            job->image    ? invert_image(job)
-            : job->latent ? read_latent(job)
-                          : chl_seed_latent(job->engine, job->seed[s], job->truncation, first);
+        chl_status status = job->ask.image    ? invert_image(job)
+                            : job->ask.latent ? read_latent(job)
+                                              : chl_seed_latent(job->engine, job->seed[s],
+                                                                job->ask.truncation, first);
         if (status != CHL_OK) return status;
         for (int t = 1; t < job->targets; t++)
             memcpy(first + (size_t)t * numbers, first, sizeof(float) * numbers);
@@ -57,14 +57,16 @@ static chl_status find_sources(edit_job *job) {
 static chl_status find_target(edit_job *job, int t, float *embedding) {
     if (edit_by_level(job))
         return chl_embed_sound_level(job->engine, job->sound.item[0], job->level[t], embedding);
-    if (job->text && t == 0) return chl_embed_text(job->engine, job->text, embedding);
-    return chl_embed_sound(job->engine, job->sound.item[job->mix ? 0 : t], embedding);
+    if (job->ask.text && t == 0) return chl_embed_text(job->engine, job->ask.text, embedding);
+    return chl_embed_sound_level(job->engine, job->sound.item[job->ask.mix ? 0 : t], job->gain,
+                                 embedding);
 }
 
 static chl_status find_targets(edit_job *job) {
     const size_t width = (size_t)job->size.embedding;
     chl_status status = CHL_OK;
-    if (job->neutral) status = chl_embed_text(job->engine, job->neutral, job->neutral_embedding);
+    if (job->ask.neutral)
+        status = chl_embed_text(job->engine, job->ask.neutral, job->neutral_embedding);
     for (int t = 0; t < job->targets && status == CHL_OK; t++)
         status = find_target(job, t, job->target + (size_t)t * width);
     for (int pair = job->targets; pair < job->pairs && status == CHL_OK; pair++)
@@ -107,24 +109,7 @@ static int on_progress(void *user, const chl_edit_progress *progress) {
 }
 
 static chl_edit_options edit_options(edit_job *job) {
-    chl_edit_options options = chl_edit_defaults(job->engine);
-    if (job->has_steps) options.steps = job->steps;
-    if (job->has_rate) options.rate = job->rate;
-    if (job->has_weight) options.latent_weight = job->latent_weight;
-    if (job->has_identity) options.identity_weight = job->identity_weight;
-    if (job->has_relative) {
-        options.latent_weight = job->latent_weight_relative;
-        options.latent_scale = 1;
-    }
-    options.space = (chl_space)job->space;
-    options.similarity = (chl_similarity)job->similarity;
-    options.margin = job->margin;
-    options.mask_rate = job->mask_rate;
-    options.adam_eps = job->adam_eps;
-    options.latent_weight_rise = job->latent_weight_rise;
-    options.adaptive_mask = !job->fixed;
-    options.neutral = job->neutral_embedding; /* zeros without --neutral: the direction is then the
-                                                 target itself */
+    chl_edit_options options = edit_library_options(&job->ask, job->engine, job->neutral_embedding);
     options.progress = on_progress;
     options.user = job;
     return options;
@@ -152,13 +137,10 @@ static chl_status optimise_batch(edit_job *job, const chl_edit_options *options)
 /* Of the sources whose second edit is among `count` from job->at. */
 static chl_status mix_edits(edit_job *job, int count) {
     const size_t numbers = edit_code_numbers(job);
-    float amount = job->mix_amount;
-    const int half_of_rows = job->size.rows / 2;
-    if (amount < 0) amount = job->mix_kind == CHL_MIX_ROWS ? (float)half_of_rows : 0.5f;
-    job->mix_amount = amount;
+    const float amount = edit_mix_amount(&job->ask, job->size.rows);
     for (int s = job->at / 2; 2 * s + 1 < job->at + count; s++) {
         chl_status status = chl_mix_latents(
-            job->engine, job->mix_kind, amount, edit_code(job, job->edited, 2 * s),
+            job->engine, job->ask.mix_kind, amount, edit_code(job, job->edited, 2 * s),
             edit_code(job, job->edited, 2 * s + 1), job->mixed + (size_t)s * numbers);
         if (status != CHL_OK) return status;
     }
@@ -191,7 +173,7 @@ static chl_status do_batch(edit_job *job, const chl_edit_options *options) {
     const bool reached = status == CHL_OK || status == CHL_ERR_CANCELLED;
     if (!reached && status != CHL_ERR_NUMERIC) return status;
     if (status == CHL_ERR_NUMERIC && job->at + job->batch < job->pairs) report_broken(job);
-    if (job->mix) job->writing = mix_edits(job, count);
+    if (job->ask.mix) job->writing = mix_edits(job, count);
     if (job->writing == CHL_OK) job->writing = edit_write_results(job, count);
     if (job->writing != CHL_OK) return job->writing;
     if (status == CHL_OK && !finished) edit_journal_write(job, count);
@@ -203,7 +185,7 @@ chl_status edit_optimise(edit_job *job) {
     chl_status status = CHL_OK;
     job->at = 0;
     /* an amount that makes no sense is found here, not after the optimisation */
-    if (job->mix) status = mix_edits(job, job->pairs);
+    if (job->ask.mix) status = mix_edits(job, job->pairs);
     edit_journal_open(job, &options);
     bool broken = false; /* some edits: the others are finished */
     for (; job->at < job->pairs && status == CHL_OK; job->at += job->batch) {
@@ -252,7 +234,7 @@ static bool allocate(edit_job *job) {
 }
 
 int edit_prepare(edit_job *job) {
-    if (chl_engine_open(&job->models, &job->engine) != CHL_OK) return run_error();
+    if (chl_engine_open(&job->ask.models, &job->engine) != CHL_OK) return run_error();
     job->size = chl_engine_get_sizes(job->engine);
     if (!allocate(job)) {
         fputs("chladni: out of memory\n", stderr);
@@ -271,5 +253,6 @@ void edit_release(edit_job *job) {
     void *all[] = {job->source, job->edited, job->mask,    job->target,    job->mixed,
                    job->trail,  job->seed,   job->reached, job->sound.item};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    file_digests_free(&job->files);
     chl_engine_close(job->engine);
 }

@@ -139,6 +139,21 @@ void print_error(const char *before) {
     own_error[0] = 0;
 }
 
+char *take_error(void) {
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    if (!to) return NULL;
+    if (own_error[0])
+        fputs(own_error, to);
+    else
+        print_with_flags(to, chl_error());
+    own_error[0] = 0;
+    if (fclose(to) == 0) return text;
+    free(text);
+    return NULL;
+}
+
 int run_error(void) {
     print_error("");
     return EXIT_RUN;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int usage_error(const command_line *line, const char *format, ...) {
     va_list arguments;
@@ -134,6 +135,78 @@ static const char *kind_text(const option *o) {
     default:
         return "a text";
     }
+}
+
+/* --- by name and text ------------------------------------------------------------------------- */
+const option *option_named(const command_line *line, const char *name) {
+    return find_option(line, name, strlen(name));
+}
+
+static bool read_flag(const option *o, const char *text) {
+    static const char *const words[] = {"0", "1", "false", "true", "no", "yes", "off", "on"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(text, words[i]) != 0) continue;
+        *(bool *)o->value = i % 2 == 1;
+        return true;
+    }
+    return false;
+}
+
+bool option_set(const option *o, const char *text) {
+    if (o->given) *o->given = true;
+    return o->kind == OPTION_FLAG ? read_flag(o, text) : read_value(o, text);
+}
+
+const char *option_expects(const option *o) {
+    return o->kind == OPTION_FLAG ? "true or false" : kind_text(o);
+}
+
+static char *choice_word(const option *o) {
+    const char *word = o->argument;
+    for (int i = 0; i < *(int *)o->value && *word; i++) {
+        word += strcspn(word, "|");
+        word += *word == '|';
+    }
+    return strndup(word, strcspn(word, "|"));
+}
+
+/* The shortest that reads back as the same number. */
+static char *float_text(float number) {
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)number);
+        if (strtof(text, NULL) == number) break;
+    }
+    return strdup(text);
+}
+
+char *option_value(const option *o) {
+    const char *text;
+    char *made = NULL;
+    int length = 0;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        return strdup(*(bool *)o->value ? "true" : "false");
+    case OPTION_TEXT:
+    case OPTION_INPUT:
+    case OPTION_OUTPUT:
+        text = *(const char **)o->value;
+        return strdup(text ? text : "");
+    case OPTION_INT:
+        length = asprintf(&made, "%d", *(int *)o->value);
+        break;
+    case OPTION_SEED:
+        length = asprintf(&made, "%llu", (unsigned long long)*(uint64_t *)o->value);
+        break;
+    case OPTION_FLOAT:
+        return float_text(*(float *)o->value);
+        break;
+    case OPTION_CHOICE:
+        return choice_word(o);
+    case OPTION_INPUTS:
+        return strdup("");
+    }
+    return length < 0 ? NULL : made;
 }
 
 /* One flag at argv[*at]; moves *at over its value. */

@@ -62,6 +62,15 @@ typedef struct command_line {
 /* EXIT_OK to go on. Otherwise the program's exit code: --help was printed (`*done` set), or the
  * usage was wrong (the error is on stderr). */
 int parse_options(command_line *line, int argc, char **argv, bool *done);
+/* The option of that name or alias; NULL: none. */
+const option *option_named(const command_line *line, const char *name);
+/* Its value from a text, which is not copied, as behind the flag; a FLAG takes 1, true, yes, on, 0,
+ * false, no, off. false: it is not `option_expects`, e.g. "a whole number". */
+bool option_set(const option *o, const char *text);
+const char *option_expects(const option *o);
+/* The value as option_set reads it, to be freed; "" for a text that is not there. NULL without memory.
+ * Of OPTION_INPUTS: "". */
+char *option_value(const option *o);
 /* Adds a text, which is not copied; false without memory. */
 bool append_text(text_list *list, const char *text);
 /* A file to read by its name on a command line: "-" is standard input. */

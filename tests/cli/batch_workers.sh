@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Workers of `batch` that share a folder, are stopped, or find no space.
+#   batch_workers.sh PROGRAM FIXTURES DEMO_WEIGHTS
+. "$(dirname "$0")/common.sh"
+export OMP_NUM_THREADS=1
+demo=$3
+models="--generator $demo/generator-32.safetensors --clip $demo/clip.safetensors --audio $demo/audio.safetensors --vocab $demo/merges.txt"
+run="batch $models --steps 1 --batch 2"
+mkdir sounds
+cp "$rain" sounds/rain.wav
+cp "$rain" sounds/rain2.wav && printf '\0' >> sounds/rain2.wav
+echo "a storm" > texts
+grid="--seeds 1,2 --sounds sounds --texts texts --levels -6,0"
+pictures() { (cd "$1/results" && cat ./*.png ./*.json | sha256sum); }
+
+# --- shards and workers
+ok "a plan" $run $grid --dry-run
+is "says how many" has "edits             10, of which 0" out
+ok "one worker" $run $grid --out one
+is "every source by every target" test "$(ls one/results/*.png | wc -l)" = 10
+bad_run() { local name=$1 code=$2; shift 2; "$program" "$@" >out 2>err; local got=$?; [ $got = "$code" ] && passed=$((passed + 1)) || note "$name: exit $got, not $code"; }
+ok "the second of two parts" $run $grid --out parts --shard 2/2 --json
+is "leaves the first" grep -q '"left":6,' out
+ok "the first" $run $grid --out parts --shard 1/2 --json
+is "leaves none" grep -q '"left":0,' out
+is "two parts are the whole" test "$(pictures one)" = "$(pictures parts)"
+"$program" $run $grid --out two 2>err1 & first=$!
+"$program" $run $grid --out two 2>err2; second=$?
+wait $first
+is "two workers at once" test $? = 0 -a $second = 0
+is "do the same" test "$(pictures one)" = "$(pictures two)"
+is "each edit once" test "$(cat two/work/journal/* | wc -l)" = 10
+
+# --- ends
+"$program" $run --seeds 1-3 --sounds sounds --steps 100000 --out stopped 2>err & worker=$!
+for _ in $(seq 600); do [ -n "$(ls stopped/work/claims 2>/dev/null)" ] || ! kill -0 $worker 2>/dev/null && break; sleep 0.02; done
+kill -TERM $worker; wait $worker
+is "told to stop it exits with 75" test $? = 75
+is "and has given its claim back" test "$(stat -c %Y stopped/work/claims/000000.1)" = 0
+(ulimit -f 2; bad_run "no space for a picture" 1 $run $grid --out full --cache kept; [ "$failed" = 0 ]) || failed=$((failed + 1))
+is "names the file" grep -qE '^chladni: (full|kept)/.*: cannot be written' err
+ok "with space" $run $grid --out full
+is "it goes on" test "$(pictures one)" = "$(pictures full)"
+bad_run "edits that break down" 3 $run --seeds 1-2 --sounds sounds --lr 1e30 --fixed-mask --steps 3 --out broken
+is "fail with the reason" grep -q 'failed: line 1: .*set --lr lower\|failed: line 1: .*must be far smaller' err
+
+finish

@@ -1,0 +1,136 @@
+/* `batch`: a table of edits becomes a folder of results, each exactly once.
+ *
+ *   DIR/batch.json            what this folder is made from; another batch is refused
+ *   DIR/results/NAME-ID.png   a finished edit, its recipe inside, NAME-ID.json beside it
+ *   DIR/results.jsonl, .csv   a line for each row of JOBS, written when a worker ends
+ *   DIR/work/journal/         one append-only file for each worker: what is done and what failed
+ *   DIR/work/claims/          which worker has which chunk
+ *   DIR/work/cache/           inversions and embeddings by the digests of what they are made from
+ *
+ * Rows with equal options are a group; a group's rows, in order, are cut into chunks of at most
+ * `size` optimisations, which run at once. Since a result depends on how many run at once, a chunk
+ * is the same whoever computes it and whenever: it depends on JOBS and the size alone. */
+#ifndef CHL_TOOLS_BATCH_H
+#define CHL_TOOLS_BATCH_H
+#include "batch_rows.h"
+#include "recipe.h"
+
+typedef enum batch_status { BATCH_OPEN, BATCH_DONE, BATCH_FAILED } batch_status;
+
+typedef struct batch_job {
+    one_edit e;
+    int line;        /* of JOBS */
+    int group, twin; /* twin: an earlier job with the same id, or -1 */
+    char id[DIGEST_ROOM];
+    char *file;       /* "seed2-rain-0123456789abcdef.png" */
+    json_t *digests;  /* {flag: SHA-256} of its files; NULL: one cannot be read */
+    char *unreadable; /* why not */
+    batch_status status;
+    int failures;     /* lines in the journals that say so */
+    int old_failures; /* of them before this run, with --retry-failed: they do not count */
+    bool journaled;   /* a journal says that it is done */
+    bool before;      /* done before this run began */
+    char *reason;     /* of the last failure */
+    double cosine, distance;
+} batch_job;
+
+typedef struct batch_chunk {
+    int first, count; /* of `order` */
+    int slots;        /* optimisations */
+} batch_chunk;
+
+typedef struct batch {
+    /* what was asked for */
+    const char *jobs, *out, *shard, *cache;
+    batch_grid grid;
+    one_edit base; /* flags are defaults of the rows */
+    int size;      /* optimisations at once; 0: by memory */
+    float stale;   /* seconds without a sign of life after which a claim is void */
+    bool dry_run, json, retry_failed;
+    int shard_index, shards;
+    /* the plan: batch_plan.c */
+    json_t *rows, *folder_part; /* texts that jobs point to */
+    file_digests files;
+    batch_job *job;
+    int count, groups;
+    int *order; /* jobs by group */
+    batch_chunk *chunk;
+    int chunks;
+    /* the engine of the last group: batch_engine.c */
+    chl_engine *engine;
+    int engine_of;
+    /* the folder: batch_folder.c, batch_journal.c, batch_claim.c */
+    char worker[80]; /* its name */
+    int journal;     /* descriptor */
+    json_t *seen;    /* {journal's name: bytes read} */
+    json_t *by_id;   /* {id: index of a job} */
+    struct batch_claim *claim;
+    /* how it goes */
+    int done_now;
+    double began, last_line;
+} batch;
+
+/* --- batch_plan.c: exit codes; errors are printed --- */
+int batch_plan_jobs(batch *b, const command_line *line);
+/* Says which rows ask for the same edit. */
+void batch_warn_of_twins(const batch *b);
+/* Cuts the groups into chunks of `size`. */
+int batch_plan_chunks(batch *b);
+void batch_plan_free(batch *b);
+static inline batch_job *batch_job_at(const batch *b, const batch_chunk *chunk, int i) {
+    return &b->job[b->order[chunk->first + i]];
+}
+/* Whether nothing of it is left to do. */
+bool batch_chunk_finished(const batch *b, const batch_chunk *chunk);
+bool batch_chunk_is_mine(const batch *b, int chunk);
+
+/* --- batch_paths.c: to be freed; NULL without memory --- */
+char *batch_path(const batch *b, const char *folder, const char *name);
+char *batch_result_path(const batch *b, const batch_job *job); /* its picture */
+
+/* --- batch_folder.c --- */
+/* Creates the folder, or finds that it belongs to this batch; settles `size`. */
+int batch_folder_open(batch *b);
+
+/* --- batch_journal.c --- */
+int batch_journal_open(batch *b);
+/* Reads what all workers have written since the last call. */
+int batch_journal_refresh(batch *b);
+/* Appends that the job is done or has failed, as its status says. */
+chl_status batch_journal_write(batch *b, batch_job *job);
+void batch_journal_close(batch *b);
+
+/* --- batch_claim.c --- */
+typedef enum claim_result { CLAIM_MINE, CLAIM_OTHERS, CLAIM_BROKEN } claim_result;
+int batch_claims_start(batch *b); /* begins to give signs of life */
+claim_result batch_claim_take(batch *b, int chunk);
+/* Whether the chunk is still this worker's: false after it was suspended for longer than `stale`. */
+bool batch_claim_holds(const batch *b);
+/* Gives it back for anybody to take. */
+void batch_claim_return(batch *b);
+void batch_claims_end(batch *b);
+
+/* --- batch_engine.c --- */
+/* b->engine becomes one with the job's models. */
+chl_status batch_open_engine(batch *b, const batch_job *job);
+
+/* --- batch_size.c --- */
+/* What runs at once, by memory, for the groups' first jobs. */
+int batch_choose_size(batch *b, int *size);
+int batch_print_plan(batch *b);
+
+/* --- batch_work.c --- */
+/* Does what is left of a chunk. CHL_ERR_CANCELLED: interrupted. */
+chl_status batch_do_chunk(batch *b, const batch_chunk *chunk);
+
+/* --- batch_cache.c --- */
+typedef chl_status (*batch_maker)(void *user, float *numbers);
+/* The numbers of what `facts` describe: read, or made and kept. Releases `facts`. */
+chl_status batch_cached(const batch *b, json_t *facts, size_t count, batch_maker make, void *user,
+                        float *numbers);
+
+/* --- batch_report.c --- */
+void batch_progress(batch *b, bool last);
+/* results.jsonl and results.csv, then the summary. */
+int batch_report(batch *b);
+#endif

@@ -1,0 +1,116 @@
+#include "digest.h"
+#include "command.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK = 64, ROUNDS = 64 };
+
+typedef struct sha256 {
+    uint32_t state[8];
+    uint64_t bytes;
+    uint8_t block[BLOCK];
+} sha256;
+
+/* The first 32 bits of the fractions of the cube roots of the first 64 primes. */
+static const uint32_t constants[ROUNDS] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+static uint32_t rotate(uint32_t x, int n) {
+    return x >> n | x << (32 - n);
+}
+
+static void take_block(uint32_t state[8], const uint8_t *block) {
+    uint32_t w[ROUNDS], v[8];
+    for (int i = 0; i < 16; i++)
+        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
+               (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
+    for (int i = 16; i < ROUNDS; i++) {
+        const uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
+               (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+    }
+    memcpy(v, state, sizeof v);
+    for (int i = 0; i < ROUNDS; i++) {
+        const uint32_t e = v[4], a = v[0];
+        const uint32_t first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                               ((e & v[5]) ^ (~e & v[6])) + constants[i] + w[i];
+        const uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+                                ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += first;
+        v[0] = first + second;
+    }
+    for (int i = 0; i < 8; i++) state[i] += v[i];
+}
+
+static void begin(sha256 *h) {
+    *h = (sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                            0x1f83d9ab, 0x5be0cd19}};
+}
+
+static void add(sha256 *h, const uint8_t *data, size_t size) {
+    while (size > 0) {
+        const size_t at = h->bytes % BLOCK, part = size < BLOCK - at ? size : BLOCK - at;
+        memcpy(h->block + at, data, part);
+        h->bytes += part;
+        data += part;
+        size -= part;
+        if (h->bytes % BLOCK == 0) take_block(h->state, h->block);
+    }
+}
+
+static void end(sha256 *h, char digest[DIGEST_ROOM]) {
+    const uint64_t bits = 8 * h->bytes;
+    uint8_t length[8];
+    add(h, (const uint8_t[]){0x80}, 1);
+    while (h->bytes % BLOCK != BLOCK - 8) add(h, (const uint8_t[]){0}, 1);
+    for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
+    add(h, length, sizeof length);
+    for (int i = 0; i < 8; i++) snprintf(digest + 8 * i, 9, "%08x", h->state[i]);
+}
+
+void digest_of_text(const char *text, char digest[DIGEST_ROOM]) {
+    sha256 h;
+    begin(&h);
+    add(&h, (const uint8_t *)text, strlen(text));
+    end(&h, digest);
+}
+
+chl_status digest_of_file(const char *path, char digest[DIGEST_ROOM]) {
+    enum { PART = 1 << 16 };
+    static _Thread_local uint8_t part[PART];
+    sha256 h;
+    struct stat about;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int reason = file < 0 ? errno : 0;
+    begin(&h);
+    if (!reason && fstat(file, &about) != 0) reason = errno;
+    const char *kind = NULL;
+    if (!reason && !S_ISREG(about.st_mode))
+        kind = S_ISDIR(about.st_mode) ? "is a folder" : "is no regular file";
+    for (ssize_t count = 1; !reason && !kind && count != 0;) {
+        count = read(file, part, sizeof part);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) reason = errno;
+        if (count <= 0) break;
+        add(&h, part, (size_t)count);
+    }
+    if (file >= 0) close(file);
+    if (kind) return command_fail(CHL_ERR_IO, "%s: %s, expected a file", path, kind);
+    if (reason) return command_fail(CHL_ERR_IO, "%s: cannot be read (%s)", path, strerror(reason));
+    end(&h, digest);
+    return CHL_OK;
+}

@@ -1,0 +1,125 @@
+/* What one edit is asked for, but for its outputs: shared by `edit`, `batch` and `replay`. */
+#ifndef CHL_TOOLS_EDIT_SETTINGS_H
+#define CHL_TOOLS_EDIT_SETTINGS_H
+#include "command.h"
+
+typedef struct edit_settings {
+    chl_engine_options models;
+    generator_flags generator; /* of models */
+    const char *image, *latent, *text, *neutral, *mix;
+    int steps, invert_steps, similarity, space;
+    float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
+        truncation, mask_rate, adam_eps;
+    bool has_steps, has_rate, has_weight, has_relative, has_identity;
+    bool adaptive, fixed;
+    chl_mix mix_kind; /* edit_read_mix reads it off `mix` */
+    float mix_amount; /* negative: the default */
+} edit_settings;
+
+edit_settings edit_defaults(void);
+/* What no single flag can say: NULL, or what is wrong, in flags. */
+const char *edit_settings_wrong(const edit_settings *ask);
+/* false: `mix` is not of the form linear, linear:0.5, rows or rows:9. */
+bool edit_read_mix(edit_settings *ask);
+#define EDIT_MIX_FORM "--mix must be linear, linear:0.5, rows or rows:9, got %s"
+/* The amount of the mix where none was given: half of the rows, or 0.5. */
+float edit_mix_amount(const edit_settings *ask, int rows);
+/* The library's options; `neutral` [embedding] is zeros without --neutral, so that the direction of
+ * the directional loss is the target itself. Progress is the caller's. */
+chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine *engine,
+                                      const float *neutral);
+
+/* `o` is an edit_settings. */
+#define EDIT_OPTIONS(o)                                                                            \
+    {"steps",       "step", OPTION_INT, &(o).steps, "N", "optimisation steps (default 300)",       \
+     &(o).has_steps},                                                                              \
+        {"lr",         NULL, OPTION_FLOAT,                                                         \
+         &(o).rate,    "X",  "Adam's learning rate (default 0.1; 0.05 with --face)",               \
+         &(o).has_rate},                                                                           \
+        {"latent-weight",                                                                          \
+         "lambda-similarity",                                                                      \
+         OPTION_FLOAT,                                                                             \
+         &(o).latent_weight,                                                                       \
+         "X",                                                                                      \
+         "weight of the latent distance L_reg (default 0.002; 0.008 with --face)",                 \
+         &(o).has_weight},                                                                         \
+        {"latent-weight-relative",                                                                 \
+         "lambda-relative",                                                                        \
+         OPTION_FLOAT,                                                                             \
+         &(o).latent_weight_relative,                                                              \
+         "X",                                                                                      \
+         "the same with the distance divided by the variance of mapped codes, so that one number " \
+         "suits every generator",                                                                  \
+         &(o).has_relative},                                                                       \
+        {"identity-weight",                                                                        \
+         "lambda-identity",                                                                        \
+         OPTION_FLOAT,                                                                             \
+         &(o).identity_weight,                                                                     \
+         "X",                                                                                      \
+         "weight of the identity loss L_id (default 0.005 with --face)",                           \
+         &(o).has_identity},                                                                       \
+        {"space",                                                                                  \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).space,                                                                               \
+         "w|whitened|shared",                                                                      \
+         "what is optimised: the W+ code (the paper), its whitened coordinates, or one offset "    \
+         "shared by all rows (default w)",                                                         \
+         NULL},                                                                                    \
+        {"similarity",                                                                             \
+         NULL,                                                                                     \
+         OPTION_CHOICE,                                                                            \
+         &(o).similarity,                                                                          \
+         "cosine|hinge|directional",                                                               \
+         "similarity loss (default cosine)",                                                       \
+         NULL},                                                                                    \
+        {"margin", NULL, OPTION_FLOAT, &(o).margin, "X", "margin of the hinge loss (default 1)",   \
+         NULL},                                                                                    \
+        {"neutral",                                                                                \
+         NULL,                                                                                     \
+         OPTION_TEXT,                                                                              \
+         &(o).neutral,                                                                             \
+         "T",                                                                                      \
+         "text that the directional loss starts from (default: none, the direction is the "        \
+         "target)",                                                                                \
+         NULL},                                                                                    \
+        {"adaptive-mask",                                                                          \
+         NULL,                                                                                     \
+         OPTION_FLAG,                                                                              \
+         &(o).adaptive,                                                                            \
+         NULL,                                                                                     \
+         "learn the layer weights (the default)",                                                  \
+         NULL},                                                                                    \
+        {"fixed-mask", NULL, OPTION_FLAG, &(o).fixed, NULL, "keep all layer weights equal", NULL}, \
+        {"mask-rate",                                                                              \
+         NULL,                                                                                     \
+         OPTION_FLOAT,                                                                             \
+         &(o).mask_rate,                                                                           \
+         "X",                                                                                      \
+         "learning rate of the layer weights, relative to --lr (default 1; 0.05 keeps every "      \
+         "layer "                                                                                  \
+         "constrained)",                                                                           \
+         NULL},                                                                                    \
+        {"adam-eps",                                                                               \
+         NULL,                                                                                     \
+         OPTION_FLOAT,                                                                             \
+         &(o).adam_eps,                                                                            \
+         "X",                                                                                      \
+         "Adam's epsilon (default 1e-8; 0.01 with --lr 0.5 is close to descent with momentum)",    \
+         NULL},                                                                                    \
+        {"latent-weight-rise",                                                                     \
+         "lambda-rise",                                                                            \
+         OPTION_FLOAT,                                                                             \
+         &(o).latent_weight_rise,                                                                  \
+         "P",                                                                                      \
+         "--latent-weight grows as (share of the steps done)^P (default 0: constant)",             \
+         NULL},                                                                                    \
+        {"truncation", NULL,                                                                       \
+         OPTION_FLOAT, &(o).truncation,                                                            \
+         "X",          "truncation of a seed's latent (default 0.7)",                              \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "invert-steps", NULL, OPTION_INT, &(o).invert_steps, "N",                                  \
+            "steps of the inversion (default 300)", NULL                                           \
+    }
+#endif
