@@ -10,7 +10,7 @@ cp out whole.json
 is "leaves its pictures only" test "$(ls -A whole | wc -l)" = 3
 # the third edit is killed; the strip, which is drawn last, cannot be there
 "$program" $batch --out parts --latent-out parts.npy --strip parts.png >out 2>err & pid=$!
-for _ in $(seq 600); do [ -s parts/seed2-rain.png ] && break; sleep 0.02; done
+wait_for $pid test -s parts/seed2-rain.png
 kill -KILL $pid; wait $pid 2>/dev/null
 is "killed: what was finished is there" test -s parts/seed1-rain.png -a ! -e parts.png
 other=$("$program" $batch --steps 2 --out parts 2>&1 >/dev/null)
@@ -26,7 +26,7 @@ is "begins anew" test "$(grep -c before err)" = 0
 
 # stopped by SIGTERM in the second edit: pictures so far, then the rest
 "$program" edit $models --seed 1,2 --sound "$rain" --steps 100000 --batch 1 --sheet none.png --mode absolute --sheet-levels 0 >out 2>err & pid=$!
-for _ in $(seq 600); do grep -q step err && break; sleep 0.02; done
+wait_for $pid grep -q step err
 kill -TERM $pid; wait $pid
 is "told to leave it exits with 143" test $? = 143
 is "and nothing is left but its sheet" test -s none.png -a -z "$(ls -d none.png.* 2>/dev/null)"
@@ -65,7 +65,7 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   ok "a world to train on" world --out data --split test --count 10 --size 32 --seconds 1
   train="train judge --data data --sizes side=32,widths=8-8 --batch 4 --save-every 2 --steps 1000000"
   "$program" $train --out hup >out 2>err & pid=$!
-  for _ in $(seq 600); do [ -s hup/stats.jsonl ] && break; sleep 0.05; done
+  wait_for $pid test -s hup/stats.jsonl
   kill -HUP $pid; wait $pid
   is "a hang-up saves a training and exits with 75" test $? = 75 -a -s hup/checkpoint.safetensors
   code=$({ "$program" $train --out pipe; echo $? >&3; } 3>&1 2> >(:) >out)

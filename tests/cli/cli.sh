@@ -160,12 +160,12 @@ bad "absent sound" 1 "nowhere.wav" edit $models --seed 1 --sound nowhere.wav --o
 
 # --- interrupted: what was reached is kept
 "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out i.png --latent-out i.npy >out 2>err & pid=$!
-for _ in $(seq 200); do grep -q "step" err && break; sleep 0.1; done
+wait_for $pid grep -q step err
 kill -INT $pid; wait $pid
 is "ctrl-C exits 130" test $? = 130
 is "and keeps the picture" test -s i.png -a -s i.npy
 "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out hup.png >out 2>err & pid=$!
-for _ in $(seq 200); do grep -q "step" err && break; sleep 0.1; done
+wait_for $pid grep -q step err
 kill -HUP $pid; wait $pid
 is "a hang-up exits with 129 and keeps the picture" test $? = 129 -a -s hup.png
 code=$({ "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out pipe.png; echo $? >&3; } 3>&1 2> >(head -n 1 >/dev/null) >out)
@@ -212,7 +212,7 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "nor its state" same run/checkpoint.safetensors parts/checkpoint.safetensors
   bad "a run twice" 1 "set --resume to continue it" $judge --steps 4 --out run
   "$program" $judge --steps 1000000 --out long >out 2>err &
-  for i in $(seq 300); do [ -s long/stats.jsonl ] && break; sleep 0.1; done
+  wait_for $! test -s long/stats.jsonl
   kill -TERM $!; wait $!
   is "told to leave: a checkpoint, and 75" test $? = 75 -a -s long/checkpoint.safetensors
 else

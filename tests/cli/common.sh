@@ -1,5 +1,6 @@
 # What the tests of the program share: source it with PROGRAM and FIXTURES as $1 and $2. Works in a new folder.
 set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../harness/wait_for.sh"
 program=$1 fixtures=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,6 +2,7 @@
 # What every communicator promises, over MPI (test_comm.c), and a training of twenty steps by 1, 2 and 4 ranks.
 #   mpi.sh TEST_COMM CHLADNI MODULE    77 without an mpirun that knows --oversubscribe (Open MPI's)
 set -uo pipefail
+. "$(dirname "$0")/../harness/wait_for.sh"
 test_comm=$1 chladni=$2
 export CHLADNI_MPI_MODULE=$3
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMP_NUM_THREADS=1
@@ -26,7 +27,7 @@ for name in one_aborts one_leaves one_differs; do part $name 3 2 1; done
 part two_fail 3 2 -
 part one_is_refused 2 2 -
 for name in idle request; do part $name 2 1 1; done
-part stopped 2 1 1 20
+part stopped 2 1 1 60
 [ -z "$(pgrep -f -- "$tmp/good")" ] || pkill -KILL -f -- "$tmp/good"
 
 # a training: the bits of as many ranks in shared memory, and the losses of one
@@ -35,7 +36,7 @@ steps=20
 train() { # train RUN COMMAND... [--ranks N]
   local run=$1
   shift
-  timeout -k 5 100 "$@" --data "$tmp/data" --out "$tmp/$run" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
+  timeout -k 5 300 "$@" --data "$tmp/data" --out "$tmp/$run" --device cpu --batch 12 --weight-text 0 --weight-image 0 \
     --weight-weak-pair 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps $steps >"$tmp/$run.said" 2>&1 </dev/null
 }
 train one "$chladni" train audio || fault "one process: $(cat "$tmp/one.said")"
@@ -55,7 +56,7 @@ done
 steps=100000
 CHLADNI_COMM=mpi train told mpirun --oversubscribe -n 2 "$chladni" train audio &
 job=$!
-for _ in $(seq 300); do [ -s "$tmp/told/stats.jsonl" ] && break; sleep 0.1; done
+wait_for $job test -s "$tmp/told/stats.jsonl"
 for pid in $(pgrep -f -- "train audio .*--out $tmp/told "); do
   tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx OMPI_COMM_WORLD_RANK=1 && kill -USR1 "$pid"
 done
