@@ -80,9 +80,9 @@ CHL_CHECKED chl_status chl_edit(chl_engine *engine, const chl_edit_options *opti
                                 const float *source, const float *target, float *edited,
                                 float *mask);
 
-/* n edits as one batch, for throughput. The results depend on n: sums are rounded differently, and
- * the optimiser amplifies the difference (0.07 of W after 150 steps), so that some pictures differ
- * visibly from chl_edit's. source, edited [n][rows][latent]; target [n][embedding]; mask NULL or
+/* n edits as one batch, for throughput. On the CPU each result has the bits that chl_edit gives,
+ * whatever n and the number of threads are. On a GPU sums may be rounded differently for another n,
+ * and the optimiser amplifies that. source, edited [n][rows][latent]; target [n][embedding]; mask NULL or
  * [n][rows]. Memory is proportional to n. CHL_ERR_NUMERIC when the loss of some edits is not
  * finite: those keep their last finite code (and a mask of zeros), the others are completed. */
 CHL_CHECKED chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,

@@ -105,8 +105,8 @@ CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, floa
 /* pixels [height][width][3] in [-1, 1] by CLIP: centre square, area resize, image tower. */
 CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
                                          const float *pixels, float *embedding);
-/* Many in one call -> embeddings [count][embedding]: each row as the call for one gives it, up to
- * rounding. The network runs on up to 32 texts or pictures, or 8 sounds, at once. gain_db [count];
+/* Many in one call -> embeddings [count][embedding]: each row as the call for one gives it, on the
+ * CPU bit for bit, on a GPU up to rounding. The network runs on up to 32 texts or pictures, or 8 sounds, at once. gain_db [count];
  * NULL: all 0. pixels [count][height][width][3]. count 0 does nothing; after a failure rows may be
  * unset. */
 CHL_CHECKED chl_status chl_embed_sounds(chl_engine *engine, int64_t count, const char *const *paths,

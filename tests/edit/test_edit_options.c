@@ -401,44 +401,6 @@ static void options_that_make_no_sense(void **state) {
 }
 
 /* --- many at once ----------------------------------------------------------------------------- */
-static void many_are_as_one_each(void **state) {
-    (void)state;
-    const struct {
-        chl_similarity similarity;
-        chl_space space;
-    } cases[] = {{CHL_COSINE, CHL_SPACE_W},
-                 {CHL_HINGE, CHL_SPACE_WHITENED},
-                 {CHL_DIRECTIONAL, CHL_SPACE_SHARED}};
-    float *many = malloc(sizeof(float) * MOST * (size_t)numbers);
-    float *one = malloc(sizeof(float) * (size_t)numbers);
-    float *mask = malloc(sizeof(float) * (MOST + 1) * (size_t)size.rows);
-    float *others = parity_target(MOST + 1, size.embedding); /* the last: no target of an edit */
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        chl_edit_options options = chl_edit_defaults(engine);
-        options.steps = 4;
-        options.similarity = cases[c].similarity;
-        options.space = cases[c].space;
-        options.neutral = others + MOST * size.embedding;
-        MUST(chl_edit_many(engine, &options, MOST, source, target, many, mask));
-        float *alone = mask + MOST * size.rows;
-        for (int i = 0; i < MOST; i++) {
-            const float *from = source + i * numbers;
-            MUST(chl_edit(engine, &options, from, target + i * size.embedding, one, alone));
-            const double apart = squared_distance(many + i * numbers, one, numbers);
-            const double moved = squared_distance(one, from, numbers);
-            print_message("similarity %d, space %d, edit %d: apart %.2e of the way\n",
-                          (int)cases[c].similarity, (int)cases[c].space, i, sqrt(apart / moved));
-            /* Adam divides by a gradient's own size: where that is rounding, so is the step */
-            assert_true(sqrt(apart / moved) < 0.02);
-            assert_true(squared_distance(mask + i * size.rows, alone, size.rows) < 1e-6);
-        }
-    }
-    free(many);
-    free(one);
-    free(mask);
-    free(others);
-}
-
 /* One of three has a target so large that its loss overflows: it stays where it is, the others do
  * not notice. */
 static void one_edit_that_breaks_down_leaves_the_others(void **state) {
@@ -593,7 +555,6 @@ int main(void) {
         cmocka_unit_test(a_rising_weight_is_the_weight_at_its_share_of_the_steps),
         cmocka_unit_test(a_large_epsilon_steps_along_the_gradient),
         cmocka_unit_test(options_that_make_no_sense),
-        cmocka_unit_test(many_are_as_one_each),
         cmocka_unit_test(one_edit_that_breaks_down_leaves_the_others),
         cmocka_unit_test(numbers_that_are_not_finite_stop_at_the_door),
         cmocka_unit_test(mixes_are_weighted_or_by_rows_and_bounded),

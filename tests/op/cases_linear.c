@@ -52,5 +52,9 @@ static const op_case cases[] = {
     CASE_BUILT(build_packed, "packed, gains", &scaled, 3, H(3, {2, 25, 70}), X(2, {101, 70}),
                X(1, {101})),
     CASE_BUILT(build_packed, "packed, no bias", &scaled, 2, H(2, {50, 64}), X(2, {96, 64})),
+    CASE_BUILT(build_packed, "packed, two blocks of rows", &plain, 3, H(2, {101, 35}),
+               X(2, {38, 35}), X(1, {38})),
+    CASE_BUILT(build_packed, "packed, two runs", &scaled, 3, H(2, {3, 530}), X(2, {520, 530}),
+               X(1, {520})),
 };
 OP_CASES(linear, cases)

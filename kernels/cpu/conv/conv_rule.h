@@ -15,8 +15,9 @@ typedef enum chl_conv_path {
     CHL_PATH_UP_TILES_BACKWARD
 } chl_conv_path;
 
-/* The minimum of tiles with which reading the transformed weights (four times the plain ones) is
- * worth its time: one 8x8 map with 512 channels takes 0.53 of the direct time. */
+/* The minimum of a sample's tiles with which reading the transformed weights (four times the plain
+ * ones) is worth its time: one 8x8 map with 512 channels takes 0.53 of the direct time. A batch of
+ * smaller maps would have enough, but then a sample's result would depend on its neighbours. */
 #define CHL_WINOGRAD_TILES 4
 /* Pixels that a tile of 16 must contain on average; in small odd maps the rest is wasted. */
 #define CHL_WINOGRAD_FILL 7
@@ -68,8 +69,8 @@ static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
     if (a->kernel != 3 || a->stride != 1) return CHL_PATH_DIRECT;
     if (a->i < CHL_WINOGRAD_CHANNELS || a->o < CHL_WINOGRAD_CHANNELS) return CHL_PATH_DIRECT;
     chl_conv_job job = a->backward ? chl_conv_backward_job(a) : chl_conv_forward_job(a);
-    int64_t pixels = job.n * job.out_h * job.out_w;
-    int64_t tiles = job.n * ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
+    int64_t pixels = job.out_h * job.out_w;
+    int64_t tiles = ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
     return tiles >= CHL_WINOGRAD_TILES && pixels >= CHL_WINOGRAD_FILL * tiles ? CHL_PATH_WINOGRAD
                                                                               : CHL_PATH_DIRECT;
 }

@@ -10,8 +10,8 @@
 #include "op_table.h"
 #undef CHL_OP
 const chl_body *chl_cpu_body(chl_op op);
-/* Whether a `linear` call on a frozen weight is faster with the weight packed; chl_linear_packs is
- * the rule itself, beside the op's body. */
+/* Whether a `linear` call on a frozen weight takes the weight packed; chl_linear_packs is the rule
+ * itself, beside the op's body. */
 bool chl_cpu_packs_linear(const chl_call *linear);
 bool chl_linear_packs(const chl_call *linear);
 /* Bytes of memory that the library of the matrix product takes for itself while bodies run. oneDNN

@@ -1,7 +1,7 @@
 #include "cpu/lib/panel.h"
 
-/* Rows of B, and the number of panels, that one pass multiplies. */
-#define DEPTH 512
+#define DEPTH CHL_PANEL_DEPTH
+/* The number of panels that one pass multiplies. */
 #define GROUP 8
 /* How far ahead the panel is prefetched into the L1 cache, in floats; +5 % on a Zen 4. */
 #define AHEAD 1024

@@ -23,6 +23,10 @@
 #define CHL_PANEL_ROWS 6
 #endif
 
+/* Rows of B that one pass multiplies: an element of C is the sum over each run of so many products,
+ * one run after another, whatever m and n are. */
+#define CHL_PANEL_DEPTH 512
+
 static inline int64_t chl_round_up(int64_t x, int64_t unit) {
     return (x + unit - 1) / unit * unit;
 }

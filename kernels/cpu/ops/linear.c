@@ -78,26 +78,75 @@ static void forward_few(const chl_call *call, int64_t rows, int64_t in, int64_t 
     }
 }
 
-/* A weight that was packed at load: it is not copied, and every thread computes some of its
- * columns. */
+/* --- frozen weights ---------------------------------------------------------------------------
+ * Every row is computed alike, however many there are and whichever thread computes it: one sum
+ * after another over runs of CHL_PANEL_DEPTH products, gain and bias last. So what a sample gives
+ * does not depend on who shares its batch (docs/architecture.md). */
+#define ROW_BLOCK 96 /* of A: with 3072 columns they fill an L2 cache of 1 MiB */
+
+/* Adds a block of sums [rows, CHL_PANEL] to the columns from `column` on of y [rows, width]. */
+static void put_block(const float *sums, int64_t rows, int64_t column, int64_t width, float gain,
+                      const float *b, float bias_gain, float *y, int acc) {
+    const int64_t end = chl_min(column + CHL_PANEL, width);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = column; c < end; c += CHL_LANES) {
+            const int64_t n = chl_lanes_left(end - c);
+            chl_vec v = gain * chl_load(sums + r * CHL_PANEL + c - column);
+            if (b) v += bias_gain * chl_load_part(b + c, n);
+            chl_put_part(y + r * width + c, v, n, acc);
+        }
+}
+
+/* The weight was packed at load: it is not copied, and a block of x's rows meets panel by panel. */
 static void forward_packed(const chl_call *call, int64_t rows, int64_t in, int64_t out) {
     const float *x = call->in[0], *b = call->in[2], *packed = call->in[3];
-    float *y = call->out[0], *scratch = call->workspace;
-    const float gain = call->attr.linear.gain, bias_gain = call->attr.linear.bias_gain;
-    const int64_t padded = chl_round_up(out, CHL_LANES), panels = chl_panels(out);
+    float *y = call->out[0];
     const int acc = chl_accumulates(call, 0);
-#pragma omp parallel for schedule(static)
-    for (int64_t panel = 0; panel < panels; panel++) {
-        const int64_t first = panel * CHL_PANEL, end = chl_min(first + CHL_PANEL, out);
-        chl_panel_gemm(rows, out, in, x, in, packed, panel, panel + 1, scratch, padded, false);
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = first; c < end; c += CHL_LANES) {
-                const int64_t n = chl_lanes_left(end - c);
-                chl_vec v = gain * chl_load_part(scratch + r * padded + c, n);
-                if (b) v += bias_gain * chl_load_part(b + c, n);
-                chl_put_part(y + r * out + c, v, n, acc);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t first = 0; first < rows; first += ROW_BLOCK)
+        for (int64_t panel = 0; panel < chl_panels(out); panel++) {
+            float sums[ROW_BLOCK * CHL_PANEL] __attribute__((aligned(64)));
+            const int64_t some = chl_min(ROW_BLOCK, rows - first), column = panel * CHL_PANEL;
+            const int64_t width = chl_panel_width(out, panel);
+            chl_panel_gemm(some, width, in, x + first * in, in, packed + column * in, 0, 1, sums,
+                           CHL_PANEL, false);
+            put_block(sums, some, column, out, call->attr.linear.gain, b,
+                      call->attr.linear.bias_gain, y + first * out, acc);
+        }
+}
+
+/* A run of w's rows, some columns of it: as a packed panel [depth, width]. */
+static void copy_panel(const float *w, int64_t depth, int64_t in, int64_t column, int64_t width,
+                       float *panel) {
+    const int64_t real = chl_min(width, in - column);
+    for (int64_t o = 0; o < depth; o++)
+        for (int64_t c = 0; c < width; c += CHL_LANES)
+            chl_store(panel + o * width + c,
+                      c < real ? chl_load_part(w + o * in + column + c, chl_lanes_left(real - c))
+                               : (chl_vec){0});
+}
+
+/* dx = gain dy w. w is copied panel by panel, which costs as much as a few rows. */
+static void backward_frozen(const chl_call *call, int64_t rows, int64_t in, int64_t out) {
+    const float *dy = call->in[0], *w = call->in[1];
+    float *dx = call->out[0];
+    const int acc = chl_accumulates(call, 0);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t first = 0; first < rows; first += ROW_BLOCK)
+        for (int64_t column = 0; column < in; column += CHL_PANEL) {
+            float sums[ROW_BLOCK * CHL_PANEL] __attribute__((aligned(64)));
+            float panel[CHL_PANEL_DEPTH * CHL_PANEL] __attribute__((aligned(64)));
+            const int64_t some = chl_min(ROW_BLOCK, rows - first);
+            const int64_t width = chl_panel_width(in, column / CHL_PANEL);
+            for (int64_t o = 0; o < out; o += CHL_PANEL_DEPTH) {
+                const int64_t depth = chl_min(CHL_PANEL_DEPTH, out - o);
+                copy_panel(w + o * in, depth, in, column, width, panel);
+                chl_panel_gemm(some, width, depth, dy + first * out + o, out, panel, 0, 1, sums,
+                               CHL_PANEL, o > 0);
             }
-    }
+            put_block(sums, some, column, in, call->attr.linear.gain, NULL, 0, dx + first * in,
+                      acc);
+        }
 }
 
 static chl_kernel_status pack(const chl_call *call) {
@@ -162,8 +211,7 @@ static chl_kernel_status forward(const chl_call *call) {
 
 static size_t forward_workspace(const chl_call *call) {
     int64_t in = last(&call->in_desc[0]), rows = chl_count(&call->in_desc[0]) / in;
-    if (is_packed(call))
-        return (size_t)(rows * chl_round_up(last(&call->out_desc[0]), CHL_LANES)) * sizeof(float);
+    if (is_packed(call)) return 0;
     if (few_rows(rows, in)) return (size_t)chl_panel_floats(in, rows) * sizeof(float);
     return rows < TRANSPOSE_FROM ? 0 : (size_t)chl_bytes(&call->in_desc[1]);
 }
@@ -172,6 +220,10 @@ static chl_kernel_status backward_x(const chl_call *call) {
     int64_t out = last(&call->in_desc[0]), in = call->in_desc[1].dim[1];
     int64_t rows = chl_count(&call->in_desc[0]) / out;
     if (!call->out[0]) return CHL_KERNEL_OK;
+    if (call->inputs > 2) { /* the weight is frozen */
+        backward_frozen(call, rows, in, out);
+        return CHL_KERNEL_OK;
+    }
     return chl_gemm(false, false, rows, in, out, call->attr.linear.gain, call->in[0], out,
                     call->in[1], in, chl_accumulates(call, 0) ? 1.0f : 0.0f, call->out[0], in)
                ? CHL_KERNEL_OK
@@ -236,14 +288,10 @@ static chl_kernel_status backward_w(const chl_call *call) {
     return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
-/* Rows between which a packed weight pays: a single row streams w once either way, and from the
- * upper bound on the kernel's own copy of w costs little. */
-#define PACK_FROM_ROWS 16
-#define PACK_BELOW_ROWS 1024
+/* Whatever the number of rows: it must not decide how they are computed. */
 bool chl_linear_packs(const chl_call *linear) {
-    const chl_desc *x = &linear->in_desc[0];
-    const int64_t rows = chl_count(x) / x->dim[x->rank - 1];
-    return rows >= PACK_FROM_ROWS && rows < PACK_BELOW_ROWS;
+    (void)linear;
+    return true;
 }
 
 const chl_body chl_cpu_linear_pack = {pack, NULL, packed_bytes};
