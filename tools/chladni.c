@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
+    {"listen", command_listen, "what a recording sounds like, over time"},
     {"edit", command_edit, "edit a picture by a sound or a text (the paper's Eq. 14)"},
     {"batch", command_batch, "many edits, each exactly once, by any number of workers"},
     {"replay", command_replay, "the edit of a picture's recipe, again"},
@@ -21,7 +22,8 @@ static const struct {
     {"mel", command_mel, "log-mel spectrogram of a sound"},
     {"train", command_train, "train a model on a folder of sounds, pictures and words"},
     {"eval", command_eval,
-     "zero-shot classification, edits classified by an independent network, ablations"},
+     "zero-shot classification, linear probes, edits classified by an independent network, "
+     "ablations"},
     {"world", command_world, "sounds and pictures of the procedural demo world"},
     {"weights", command_weights, "inspect, convert or make weight files"},
     {"info", command_info, "version, libraries, devices"},

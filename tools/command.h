@@ -13,6 +13,7 @@ int command_batch(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_generate(int argc, char **argv);
 int command_embed(int argc, char **argv);
+int command_listen(int argc, char **argv);
 int command_mel(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_weights(int argc, char **argv);

@@ -1,5 +1,6 @@
 #include "eval/embed.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,4 +79,46 @@ chl_status chl_eval_embed_labels(chl_clip *clip, int count, const char *const *l
         CHL_TRY(normalise(label[i], d, total, embedding + (int64_t)i * d));
     }
     return CHL_OK;
+}
+
+/* --- labels as people write them -------------------------------------------------------------- */
+char *chl_eval_spaced(const char *label) {
+    char *text = strdup(label);
+    for (char *at = text; at && *at; at++)
+        if (*at == '_') *at = ' ';
+    return text;
+}
+
+void chl_eval_free_texts(int count, char **text) {
+    for (int i = 0; text && i < count; i++) free(text[i]);
+    free(text);
+}
+
+chl_status chl_eval_embed_named(chl_clip *clip, int count, const char *const *label,
+                                const char *const *label_text, int prompts,
+                                const char *const *prompt, float *embedding) {
+    char **text = calloc((size_t)count + 1, sizeof *text);
+    bool whole = text != NULL;
+    for (int i = 0; text && i < count; i++) {
+        const char *own = label_text ? label_text[i] : NULL;
+        text[i] = own ? strdup(own) : chl_eval_spaced(label[i]);
+        whole = whole && text[i];
+    }
+    const chl_status status = whole
+                                  ? chl_eval_embed_labels(clip, count, (const char *const *)text,
+                                                          prompts, prompt, embedding)
+                                  : chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", count);
+    chl_eval_free_texts(count, text);
+    return status;
+}
+
+int chl_eval_nearest(int labels, int d, const float *sound, const float *label, float *score) {
+    int best = 0;
+    for (int k = 0; k < labels; k++) {
+        double dot = 0;
+        for (int i = 0; i < d; i++) dot += (double)sound[i] * label[(int64_t)k * d + i];
+        score[k] = (float)dot;
+        if (score[k] > score[best]) best = k;
+    }
+    return best;
 }

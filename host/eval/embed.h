@@ -24,4 +24,17 @@ chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, cons
  * in which "{}" stands for the label. prompts 0: CHL_EVAL_PROMPTS. */
 chl_status chl_eval_embed_labels(chl_clip *clip, int count, const char *const *label, int prompts,
                                  const char *const *prompt, float *embedding);
+/* The same with names of folders and tables: label_text [count] (NULL whole or single ones) replaces
+ * a label in its prompts; otherwise its underscores are spaces there. */
+chl_status chl_eval_embed_named(chl_clip *clip, int count, const char *const *label,
+                                const char *const *label_text, int prompts,
+                                const char *const *prompt, float *embedding);
+/* The text with spaces for underscores, to be freed; NULL without memory. */
+char *chl_eval_spaced(const char *label);
+/* Frees text [count], of which any may be NULL. */
+void chl_eval_free_texts(int count, char **text);
+
+/* sound [d], label [labels][d], all of length 1 -> score [labels], the cosines; the largest one's
+ * index. */
+int chl_eval_nearest(int labels, int d, const float *sound, const float *label, float *score);
 #endif

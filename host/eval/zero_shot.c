@@ -11,57 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int nearest(int labels, int d, const float *sound, const float *label, float *score) {
-    int best = 0;
-    for (int k = 0; k < labels; k++) {
-        double dot = 0;
-        for (int i = 0; i < d; i++) dot += (double)sound[i] * label[(int64_t)k * d + i];
-        score[k] = (float)dot;
-        if (score[k] > score[best]) best = k;
-    }
-    return best;
-}
-
-/* The same text with spaces for underscores, which names of folders and tables have; to be freed. */
-static char *spaced(const char *label) {
-    char *text = strdup(label);
-    for (char *at = text; at && *at; at++)
-        if (*at == '_') *at = ' ';
-    return text;
-}
-
-static void free_texts(int count, char **text) {
-    for (int i = 0; text && i < count; i++) free(text[i]);
-    free(text);
-}
-
-/* What prompts say for the labels; NULL without memory. */
-static char **texts_of_labels(const chl_zero_shot_options *o, int labels,
-                              const char *const *label) {
-    char **text = calloc((size_t)labels + 1, sizeof *text);
-    for (int i = 0; text && i < labels; i++) {
-        const char *own = o->labels && o->label_text ? o->label_text[i] : NULL;
-        text[i] = own ? strdup(own) : spaced(label[i]);
-        if (text[i]) continue;
-        free_texts(labels, text);
-        return NULL;
-    }
-    return text;
-}
-
 static chl_status embed_labels(chl_engine *engine, const chl_zero_shot_options *o, int labels,
                                const char *const *label, float **embedding) {
     const size_t d = (size_t)chl_models_sizes(engine).embedding;
     *embedding = malloc(sizeof(float) * (size_t)labels * d + 1);
-    char **text = texts_of_labels(o, labels, label);
-    if (!*embedding || !text) {
-        free_texts(labels, text);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
-    }
-    const chl_status status = chl_eval_embed_labels(engine->clip, labels, (const char *const *)text,
-                                                    o->prompts, o->prompt, *embedding);
-    free_texts(labels, text);
-    return status;
+    if (!*embedding) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
+    return chl_eval_embed_named(engine->clip, labels, label, o->labels ? o->label_text : NULL,
+                                o->prompts, o->prompt, *embedding);
 }
 
 static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
@@ -74,7 +30,7 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
     const chl_sound_files file = {.count = 1, .path = &o->sound};
     if (status == CHL_OK) status = chl_audio_encoder_embed_files(engine->audio, 1, &file, sound);
     if (status == CHL_OK) {
-        const int best = nearest(o->labels, d, sound, label, score);
+        const int best = chl_eval_nearest(o->labels, d, sound, label, score);
         json_t *scores = json_object();
         for (int k = 0; k < o->labels; k++) chl_report_set(scores, o->label[k], (double)score[k]);
         status =
@@ -104,7 +60,7 @@ static chl_status number_labels(int labels, char *const *text, chl_names *names)
 static chl_status find_labels(const chl_corpus *c, int labels, const chl_names *names,
                               int *truth_label) {
     for (int t = 0; t < c->labels; t++) {
-        char *text = spaced(c->label[t]);
+        char *text = chl_eval_spaced(c->label[t]);
         if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", c->labels);
         truth_label[t] = chl_names_find(names, text);
         free(text);
@@ -125,12 +81,12 @@ static chl_status match_labels(const chl_corpus *c, int labels, const char *cons
     char **text = calloc((size_t)labels + 1, sizeof *text);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
     bool whole = true;
-    for (int k = 0; k < labels; k++) whole = (text[k] = spaced(label[k])) != NULL && whole;
+    for (int k = 0; k < labels; k++) whole = (text[k] = chl_eval_spaced(label[k])) != NULL && whole;
     chl_status status = whole ? number_labels(labels, text, &names)
                               : chl_fail(CHL_ERR_MEMORY, "out of memory for %d labels", labels);
     if (status == CHL_OK) status = find_labels(c, labels, &names, truth_label);
     chl_names_free(&names);
-    free_texts(labels, text);
+    chl_eval_free_texts(labels, text);
     return status;
 }
 
@@ -157,7 +113,7 @@ static chl_status name_sounds(chl_engine *engine, const chl_zero_shot_options *o
     CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, (const char *const *)c->path, NULL,
                                   &watch, j->sound));
     for (int64_t i = 0; i < c->count; i++) {
-        j->named[i] = nearest(labels, d, j->sound + i * d, j->label, j->score);
+        j->named[i] = chl_eval_nearest(labels, d, j->sound + i * d, j->label, j->score);
         j->best[i] = (double)j->score[j->named[i]];
     }
     return CHL_OK;

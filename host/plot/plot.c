@@ -182,7 +182,8 @@ static void draw_legend(const frame *f, const chl_plot *plot) {
     }
 }
 
-chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas *out) {
+chl_status chl_plot_draw_area(const chl_plot *plot, int width, int height, chl_canvas *out,
+                              chl_plot_area *area) {
     if (width < MIN_WIDTH || height < MIN_HEIGHT || width > CHL_RASTER_MAX_SIDE ||
         height > CHL_RASTER_MAX_SIDE)
         return chl_fail(CHL_ERR_ARGUMENT, "a plot must have %d x %d to %d x %d pixels, got %d x %d",
@@ -201,7 +202,13 @@ chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas
     draw_axes(&f, plot);
     draw_lines(&f, plot);
     draw_legend(&f, plot);
+    *area = (chl_plot_area){f.left, f.right, f.top, f.bottom};
     return CHL_OK;
+}
+
+chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas *out) {
+    chl_plot_area area;
+    return chl_plot_draw_area(plot, width, height, out, &area);
 }
 
 chl_status chl_plot_write(const chl_plot *plot, int width, int height, const char *path) {

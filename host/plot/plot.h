@@ -29,6 +29,12 @@ typedef struct chl_plot {
 
 /* Pixels of the whole picture, at least 320 x 200. Names that leave no room for the axes are cut. */
 chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas *out);
+/* The same, and where its axes are, in pixels: for a picture that shares an axis. */
+typedef struct chl_plot_area {
+    int left, right, top, bottom;
+} chl_plot_area;
+chl_status chl_plot_draw_area(const chl_plot *plot, int width, int height, chl_canvas *out,
+                              chl_plot_area *area);
 /* The same into a PNG; the file appears complete or not at all. */
 chl_status chl_plot_write(const chl_plot *plot, int width, int height, const char *path);
 #endif

@@ -1,4 +1,4 @@
-/* Evaluation: zero-shot classification, a linear probe, judged edits, ablations. */
+/* Listening to a recording; evaluation: zero-shot classification, a linear probe, judged edits, ablations. */
 #ifndef CHLADNI_EVAL_H
 #define CHLADNI_EVAL_H
 #include <chladni/edit.h>
@@ -45,6 +45,30 @@ typedef struct chl_zero_shot_options {
 /* Exactly one of sound and data is given. Needs audio, clip and vocab. */
 CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
                                               const chl_zero_shot_options *options, char **report);
+
+/* What one recording of any length sounds like, over time: in windows of what the encoder hears at
+ * once (864 frames, 10.03 s), half a window apart, the last one at the end; a shorter recording is
+ * one window. Report: {"sound", "seconds", "threshold", "best": the best label that fits, or null,
+ * "ranking": labels by their mean cosine over the windows, with "max" and its time "at", "labels",
+ * "windows": [{"start", "end" (seconds), "best" (null where none fits), "nearest", "score",
+ * "silent", "scores" [labels]}]}. */
+typedef struct chl_listen_options {
+    uint32_t size;
+    int labels;
+    const char *const *label;      /* [labels] */
+    const char *const *label_text; /* as chl_zero_shot_options.label_text */
+    const char *sound;             /* a file */
+    const char *picture;           /* NULL, or a PNG: the mel picture, the labels' cosines below */
+    double threshold; /* of the cosine, below which no label fits; 0: none. Below -80 dB of full
+                         scale none fits anyway */
+    const char *const *prompt; /* [prompts], as chl_zero_shot_options.prompt */
+    int64_t prompts;
+    chl_eval_callback progress;
+    void *user;
+} chl_listen_options;
+/* Needs audio, clip and vocab. */
+CHL_CHECKED chl_status chl_listen(chl_engine *engine, const chl_listen_options *options,
+                                  char **report);
 
 /* Linear probe: multinomial logistic regression with an L2 penalty on the embeddings of sounds, each
  * number brought to mean 0 and deviation 1 over the sounds to train on; fitted to the optimum.

@@ -31,10 +31,10 @@ same() { cmp -s "$1" "$2"; }
 differ() { ! cmp -s "$1" "$2"; }
 has() { grep -qF "$1" "$2"; }
 
-# a small model of each kind, and merges.txt: as many merges as the random CLIP has tokens for, the fixture's, then of
+# models [KIND...]: a small model of each kind, and merges.txt: as many merges as the random CLIP has tokens for, the fixture's, then of
 # characters that no text here has
 models() {
-  for kind in generator clip audio face; do ok "random $kind" weights random --kind $kind --out $kind.safetensors; done
+  for kind in ${*:-generator clip audio face}; do ok "random $kind" weights random --kind $kind --out $kind.safetensors; done
   { cat "$fixtures/text/merges.txt"; LC_ALL=C awk 'BEGIN {
       for (c = 161; c < 324; c++) if (c != 173 && c != 288) s[n++] = sprintf("%c%c", 192 + int(c / 64), 128 + c % 64)
       for (e = 0; e < 2; e++) for (i = 0; i < n; i++) for (k = 0; k < n; k++) print s[i] " " s[k] (e ? "</w>" : "") }'; } |
