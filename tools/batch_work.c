@@ -12,8 +12,7 @@ typedef struct work {
     const batch_chunk *chunk;
     chl_engine_sizes size;
     size_t code, width;     /* numbers of a code, of an embedding */
-    int slots;              /* of the jobs that take part */
-    int *slot;              /* [count] first slot of a job; -1: takes no part */
+    int *slot;              /* [count] first slot of a job; -1: it takes no part */
     float *source, *edited; /* [slots] codes */
     float *target;          /* [slots] embeddings */
     float *mask;            /* [slots][rows] */
@@ -96,8 +95,8 @@ static chl_status find_target(work *x, const batch_job *job, int slot, float *ta
     return batch_cached(x->b, facts, x->width, make_target, &m, target);
 }
 
-static chl_status find_inputs(work *x, const batch_job *job) {
-    const size_t first = (size_t)x->slots;
+static chl_status find_inputs(work *x, const batch_job *job, int slot) {
+    const size_t first = (size_t)slot;
     float *source = x->source + first * x->code;
     if (job->unreadable) return command_fail(CHL_ERR_IO, "%s", job->unreadable);
     chl_status status = CHL_OK;
@@ -129,23 +128,38 @@ static chl_status fail(work *x, batch_job *job) {
     return batch_journal_write(x->b, job);
 }
 
-/* Jobs whose files are no pictures or sounds fail; the others get slots. */
-static chl_status find_all_inputs(work *x) {
-    for (int i = 0; i < x->chunk->count; i++) {
+/* Jobs whose files are no pictures or sounds fail. *good: a slot of one that does not; -1: none. */
+static chl_status find_all_inputs(work *x, int *good) {
+    *good = -1;
+    for (int i = 0, slot = 0; i < x->chunk->count; i++) {
         batch_job *job = batch_job_at(x->b, x->chunk, i);
+        const int first = slot;
+        slot += one_edit_slots(&job->e);
         x->slot[i] = -1;
         if (job->twin >= 0) continue;
-        const chl_status status = find_inputs(x, job);
+        chl_status status = find_inputs(x, job, first);
         if (ends_the_run(status)) return status;
-        if (status == CHL_OK) {
-            x->slot[i] = x->slots;
-            x->slots += one_edit_slots(&job->e);
-            continue;
-        }
-        const chl_status noted = fail(x, job);
-        if (noted != CHL_OK) return noted;
+        if (status == CHL_OK)
+            x->slot[i] = *good = first;
+        else if ((status = fail(x, job)) != CHL_OK)
+            return status;
     }
     return CHL_OK;
+}
+
+/* Slots without a job repeat another's edit: how many run at once, on which a result depends, is
+ * the same whether a neighbour fails or not. */
+static void fill_empty_slots(work *x, int good) {
+    for (int i = 0, slot = 0; i < x->chunk->count; i++) {
+        const int end = slot + one_edit_slots(&batch_job_at(x->b, x->chunk, i)->e);
+        for (; slot < end; slot++) {
+            if (x->slot[i] >= 0) continue;
+            memcpy(x->source + (size_t)slot * x->code, x->source + (size_t)good * x->code,
+                   sizeof(float) * x->code);
+            memcpy(x->target + (size_t)slot * x->width, x->target + (size_t)good * x->width,
+                   sizeof(float) * x->width);
+        }
+    }
 }
 
 /* --- results ---------------------------------------------------------------------------------- */
@@ -197,7 +211,7 @@ static chl_status adopt(work *x, batch_job *job, const char *path) {
 }
 
 static chl_status publish(work *x, batch_job *job, int slot, int steps) {
-    recipe_result result = {.step = steps, .at_once = {x->slots, x->slots}};
+    recipe_result result = {.step = steps, .at_once = {x->chunk->slots, x->chunk->slots}};
     chl_status status = render(x, job, slot, &result);
     if (status != CHL_OK) return ends_the_run(status) ? status : fail(x, job);
     json_t *recipe = recipe_new(&job->e, job->digests, &result);
@@ -252,8 +266,8 @@ static chl_status edit_all(work *x) {
     chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &neutral);
     if (status != CHL_OK) return status;
     options.progress = on_progress;
-    status =
-        chl_edit_many(x->b->engine, &options, x->slots, x->source, x->target, x->edited, x->mask);
+    status = chl_edit_many(x->b->engine, &options, x->chunk->slots, x->source, x->target, x->edited,
+                           x->mask);
     free(neutral);
     return ends_the_run(status) ? status : publish_all(x, status, options.steps);
 }
@@ -278,8 +292,12 @@ chl_status batch_do_chunk(batch *b, const batch_chunk *chunk) {
     if (status != CHL_OK || batch_chunk_finished(b, chunk)) return status;
     status = batch_open_engine(b, batch_job_at(b, chunk, 0));
     if (status == CHL_OK) status = begin(&x, b, chunk);
-    if (status == CHL_OK) status = find_all_inputs(&x);
-    if (status == CHL_OK && x.slots > 0 && !batch_chunk_finished(b, chunk)) status = edit_all(&x);
+    int good = -1;
+    if (status == CHL_OK) status = find_all_inputs(&x, &good);
+    if (status == CHL_OK && good >= 0 && !batch_chunk_finished(b, chunk)) {
+        fill_empty_slots(&x, good);
+        status = edit_all(&x);
+    }
     release(&x);
     return status;
 }

@@ -55,6 +55,12 @@ ls -l --time-style=full-iso all/results > after
 is "and touches nothing" same before after
 bad "other options" 1 '"steps" was "1", now is "2"' $run in/jobs.csv --out all --steps 2
 bad "another number at once" 1 '"at_once" was 2, now is 3' $run in/jobs.csv --out all --batch 3
+rm all/work/journal/* all/results/seed1-*.json # as a kill between a picture and the journal leaves it
+bad_run "pictures that no journal has" 3 $run in/jobs.csv --out all
+ls -l --time-style=full-iso all/results/*.png > after
+is "are taken as they are" same <(grep -o '[-0-9]* [:.0-9]* +.*png' before) <(sed 's|all/results/||' after | grep -o '[-0-9]* [:.0-9]* +.*png')
+is "with the recipe beside them" test "$(ls all/results/*.json | wc -l)" = 2
+is "and their figures" test "$(cut -d, -f7 all/results.csv | sort -u | wc -l)" = 4
 echo no sound > in/none.wav
 bad_run "a file that is no sound" 3 $run in/jobs.csv --out all
 is "has its own reason" grep -q 'failed: line 4: in/none.wav: .*WAV' err
@@ -62,4 +68,11 @@ cp "$rain" in/none.wav
 rm all/results/seed1-*.png
 ok "one that is repaired, and a picture that was removed" $run in/jobs.csv --out all
 is "are made" test "$(ls all/results/*.png | wc -l)" = 3
+
+# --- a neighbour that fails changes nothing
+printf '{"seed": %s, "sound": "%s.wav"}\n' 1 rain 2 none 3 none 4 none > in/good.jsonl
+sed s/none/no/ in/good.jsonl > in/bad.jsonl
+ok "four edits at once" $run in/good.jsonl --batch 4 --steps 5 --out good
+bad_run "one of four" 3 $run in/bad.jsonl --batch 4 --steps 5 --out alone
+is "gives the same bytes" same good/results/seed1-*.png alone/results/seed1-*.png
 finish

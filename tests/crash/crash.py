@@ -23,8 +23,8 @@ TIMEOUT = 120
 
 
 class Scenario:
-    def __init__(self, name, command, outputs, again=()):
-        self.name, self.command, self.outputs, self.again = name, command, outputs, list(again)
+    def __init__(self, name, command, outputs, again=(), folder=""):
+        self.name, self.command, self.outputs, self.again, self.folder = name, command, outputs, list(again), folder
 
 
 def stats_without_seconds(data):
@@ -146,6 +146,9 @@ class Bench:
         schedule = ["--steps", "4", "--save-every", "2"]
         train = lambda kind, extra: ["train", kind, "--data", at("data"), *extra, *schedule, "--out", os.path.join(self.out, "run")]
         out = lambda name: os.path.join(self.out, name)
+        os.mkdir(at("sounds"))
+        for name in ("00000.wav", "00001.wav"):
+            shutil.copy(at("data/sounds/" + name), at("sounds"))
         self.scenarios = [
             Scenario("train-clip", train("clip", clip), None, ["--resume"]),
             Scenario("train-judge", train("judge", "--sizes side=32,widths=4-4 --batch 2".split()), None, ["--resume"]),
@@ -153,6 +156,8 @@ class Bench:
             Scenario("edit", ["edit", *models, "--seed", "1", "--sound", sound, "--steps", "3", "--out", out("e.png"), "--latent-out", out("e.npy")],
                      ["e.png", "e.npy"]),
             Scenario("edit-text", ["edit", *models, "--seed", "1", "--text", "rain", "--steps", "3", "--out", out("t.png")], ["t.png"]),
+            Scenario("batch", ["batch", *models, "--seeds", "1-2", "--sounds", at("sounds"), "--steps", "2", "--batch", "2", "--out", out("batch")],
+                     [], ["--retry-failed"], "batch/results"),
             Scenario("embed", ["embed", *models[2:], "--sound", sound, "--image", at("data/pictures/00000.png"), "--text", "fire", "--out", out("e.npy")], ["e.npy"]),
             Scenario("generate", ["generate", *models[:2], "--seeds", "1,2", "--out", out("g.npy")], ["g.npy"]),
             Scenario("convert", ["weights", "convert", at("clip/model.safetensors"), "--out", out("w.safetensors")], ["w.safetensors"]),
@@ -161,7 +166,7 @@ class Bench:
 
     # --- what was written ---
     def written(self, scenario):
-        folder = os.path.join(self.out, "run") if scenario.outputs is None else self.out
+        folder = os.path.join(self.out, "run") if scenario.outputs is None else os.path.join(self.out, scenario.folder)
         files = {}
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
             with open(os.path.join(folder, name), "rb") as file:
@@ -185,7 +190,7 @@ class Bench:
     def torn(self, scenario, files):
         if scenario.outputs is None:
             return None  # resuming tells
-        for name in scenario.outputs:
+        for name in scenario.outputs or [name for name in files if name.endswith(".png")]:
             if name in files and not is_whole(files[name]):
                 return "%s is not whole" % name
         return None
