@@ -96,25 +96,19 @@ static const char *trim(const char *field) {
     return text;
 }
 
-static chl_status load(chl_csv *csv) {
-    chl_file_bytes bytes;
-    CHL_TRY(chl_file_bytes_read(csv->path, &(chl_file_rules){.max_bytes = MAX_BYTES}, &bytes));
-    chl_status status = CHL_OK;
-    csv->text = malloc(bytes.size + 1);
-    if (!csv->text)
-        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its text", csv->path));
-    memcpy(csv->text, bytes.data, bytes.size);
-    csv->end = csv->text + bytes.size;
+static chl_status take_text(chl_csv *csv, const void *data, size_t size) {
+    if (memchr(data, 0, size))
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s must be a table in UTF-8 with commas, got zero bytes (UTF-16?)",
+                        csv->path);
+    csv->text = malloc(size + 1);
+    if (!csv->text) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its text", csv->path);
+    memcpy(csv->text, data, size);
+    csv->end = csv->text + size;
     *csv->end = 0;
     csv->at = csv->text;
-    if (bytes.size >= 3 && memcmp(csv->at, "\xef\xbb\xbf", 3) == 0) csv->at += 3;
-    if (memchr(csv->text, 0, bytes.size))
-        status = chl_fail(CHL_ERR_FORMAT,
-                          "%s must be a table in UTF-8 with commas, got zero bytes (UTF-16?)",
-                          csv->path);
-done:
-    chl_file_bytes_free(&bytes);
-    return status;
+    if (size >= 3 && memcmp(csv->at, "\xef\xbb\xbf", 3) == 0) csv->at += 3;
+    return CHL_OK;
 }
 
 static chl_status read_columns(chl_csv *csv) {
@@ -127,11 +121,19 @@ static chl_status read_columns(chl_csv *csv) {
     return CHL_OK;
 }
 
-chl_status chl_csv_open(const char *path, chl_csv *out) {
-    *out = (chl_csv){.path = path, .next_line = 1};
-    chl_status status = load(out);
+chl_status chl_csv_parse(const void *data, size_t size, const char *name, chl_csv *out) {
+    *out = (chl_csv){.path = name, .next_line = 1};
+    chl_status status = take_text(out, data, size);
     if (status == CHL_OK) status = read_columns(out);
     if (status != CHL_OK) chl_csv_close(out);
+    return status;
+}
+
+chl_status chl_csv_open(const char *path, chl_csv *out) {
+    chl_file_bytes bytes;
+    CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){.max_bytes = MAX_BYTES}, &bytes));
+    const chl_status status = chl_csv_parse(bytes.data, bytes.size, path, out);
+    chl_file_bytes_free(&bytes);
     return status;
 }
 

@@ -27,6 +27,8 @@ typedef struct chl_csv {
 
 /* Reads the file and its first line. Blanks around a name do not count. The path is not copied. */
 chl_status chl_csv_open(const char *path, chl_csv *out);
+/* The same of a file's bytes, which are copied; `name` replaces the path. */
+chl_status chl_csv_parse(const void *data, size_t size, const char *name, chl_csv *out);
 void chl_csv_close(chl_csv *csv);
 /* The column of this name; CHL_ERR_KEY lists those that are there. */
 chl_status chl_csv_column(const chl_csv *csv, const char *name, int *column);

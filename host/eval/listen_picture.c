@@ -139,6 +139,7 @@ static chl_status draw_curves(const chl_heard *h, double *x, double *y, chl_canv
     if (limit) line[lines] = (chl_plot_line){"(threshold)", ends, limits, 2};
     const chl_plot plot = {.x_name = unit > 1 ? "minutes" : "seconds",
                            .y_name = "cosine with the label",
+                           .gaps = true,
                            .lines = lines + limit,
                            .line = line};
     return chl_plot_draw_area(&plot, WIDTH, CURVES, out, area);

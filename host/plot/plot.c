@@ -26,7 +26,8 @@ typedef struct frame {
     chl_canvas *canvas;
     chl_axis x, y;
     int left, right, top, bottom; /* of the axes, pixels */
-    int letters;                  /* of a name in the legend, at most */
+    bool gaps;
+    int letters; /* of a name in the legend, at most */
 } frame;
 
 /* --- places ----------------------------------------------------------------------------------- */
@@ -144,7 +145,10 @@ static void draw_line(const frame *f, const chl_plot_line *line, int64_t neighbo
             y += high;
             count++;
         }
-        if (count == 0) continue;
+        if (count == 0) {
+            if (f->gaps) last_x = last_y = NAN;
+            continue;
+        }
         x = column(f, x / (double)count) + 0.5;
         y = row(f, y / (double)count) + 0.5;
         chl_canvas_line(f->canvas, isnan(last_x) ? x : last_x, isnan(last_y) ? y : last_y, x, y,
@@ -193,7 +197,7 @@ chl_status chl_plot_draw_area(const chl_plot *plot, int width, int height, chl_c
         return chl_fail(CHL_ERR_ARGUMENT, "a plot must have 1 to %d lines, got %d", CHL_PLOT_LINES,
                         plot->lines);
     CHL_TRY(chl_canvas_new(width, height, out));
-    frame f = {.canvas = out};
+    frame f = {.canvas = out, .gaps = plot->gaps};
     const chl_status status = lay_out(&f, plot);
     if (status != CHL_OK) {
         chl_canvas_free(out);

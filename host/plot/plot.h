@@ -23,6 +23,7 @@ typedef struct chl_plot_line {
 typedef struct chl_plot {
     const char *title, *x_name, *y_name;
     bool log_x, log_y;
+    bool gaps; /* a point that is left out breaks its line */
     int lines; /* 1 ... CHL_PLOT_LINES */
     const chl_plot_line *line;
 } chl_plot;

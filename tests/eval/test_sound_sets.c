@@ -182,6 +182,11 @@ static void broken_tables_are_refused_with_their_line(void **unused) {
             "t.csv line 2: \"b\" must be a whole number from 1 to 5, got \"x\"");
     refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT, "line 4: a quote is not closed");
     chl_csv_close(&csv);
+    put("t.csv", "a,b\r\n1,2\r\n\r\n1\r\n");
+    MUST(chl_csv_open("t.csv", &csv));
+    MUST(chl_csv_next(&csv, &more));
+    refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT, "line 4: 2 fields were expected, got 1");
+    chl_csv_close(&csv);
     put("t.csv", "a\n\"1\"2\n");
     MUST(chl_csv_open("t.csv", &csv));
     refused(chl_csv_next(&csv, &more), CHL_ERR_FORMAT, "closing quote");
@@ -369,6 +374,33 @@ static void expect_folds(const json_t *report, size_t folds) {
              2.7764 * sqrt(fmax(0, square - n * mean * mean) / (n - 1) / n), 1e-3);
 }
 
+/* Five folds of four sounds, of which 4, 3, 2, 1 and 0 are named right. */
+static void reports_count_by_hand(void **unused) {
+    (void)unused;
+    enum { N = 20 };
+    const char *const label[] = {"a", "b", "never"};
+    int truth[N], named[N], fold[N];
+    for (int i = 0; i < N; i++) {
+        fold[i] = 1 + i / 4;
+        truth[i] = i % 4 == 0;
+        named[i] = i % 4 + fold[i] <= 4 ? truth[i] : !truth[i];
+    }
+    const chl_classified done = {N, truth, named, fold, NULL, 3, label};
+    json_t *report = json_object();
+    MUST(chl_classified_report(&done, report));
+    expect_folds(report, 5);
+    near(number(report, "accuracy"), 0.5, 1e-9);
+    /* "b" is first of each fold: right in 4 of 5; "a" in 6 of 15 */
+    near(number(report, "balanced"), (4 / 5.0 + 6 / 15.0) / 2, 1e-9);
+    near(number(report, "fold_interval"), 2.7764 * sqrt(0.625 / 4 / 5), 1e-4);
+    const json_t *row = json_array_get(json_object_get(report, "confusion"), 1);
+    assert_int_equal(json_integer_value(json_array_get(row, 1)), 4);
+    assert_int_equal(json_integer_value(json_array_get(row, 0)), 1);
+    assert_true(json_is_null(json_object_get(
+        json_object_get(json_object_get(report, "per_label"), "never"), "accuracy")));
+    json_decref(report);
+}
+
 static json_t *zero_shot(const chl_zero_shot_options *o) {
     char *text;
     MUST(chl_evaluate_zero_shot(engine, o, &text));
@@ -524,6 +556,7 @@ int main(void) {
         cmocka_unit_test(the_optimum_of_two_points_is_known),
         cmocka_unit_test(a_fit_ends_where_the_gradient_is_zero),
         cmocka_unit_test(intervals_are_those_of_draws_of_recordings),
+        cmocka_unit_test(reports_count_by_hand),
         cmocka_unit_test(zero_shot_counts_folds_of_official_sets),
         cmocka_unit_test(prompts_say_spaces_for_underscores_or_what_they_are_told),
         cmocka_unit_test(sounds_of_none_of_the_labels_are_counted_by_the_threshold),

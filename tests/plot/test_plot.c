@@ -128,6 +128,36 @@ static void a_plot_shows_its_line_axes_and_legend(void **state) {
     chl_canvas_free(&c);
 }
 
+/* Of a level line whose middle third is left out, gaps leave out the middle third. */
+static void gaps_break_a_line_where_points_are_left_out(void **state) {
+    (void)state;
+    enum { N = 90 };
+    double x[N], y[N];
+    int inked[2];
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        y[i] = i >= 30 && i < 60 ? (double)NAN : 1;
+    }
+    const chl_plot_line line[] = {{"l", x, y, N}};
+    chl_plot plot = {.lines = 1, .line = line};
+    for (int gaps = 0; gaps < 2; gaps++) {
+        chl_canvas c;
+        chl_plot_area area;
+        plot.gaps = gaps;
+        assert_int_equal(chl_plot_draw_area(&plot, 400, 300, &c, &area), CHL_OK);
+        inked[gaps] = 0;
+        for (int column = area.left; column < area.right; column++) {
+            bool found = false;
+            for (int row = area.top; row < area.bottom; row++)
+                found = found || pixel(&c, column, row)[2] > pixel(&c, column, row)[0] + 40;
+            inked[gaps] += found;
+        }
+        chl_canvas_free(&c);
+        assert_in_range(100 * inked[gaps] / (area.right - area.left), gaps ? 62 : 95,
+                        gaps ? 70 : 100);
+    }
+}
+
 /* The legend may not take the axes' room, whatever the names are. */
 static void long_names_are_cut(void **state) {
     (void)state;
@@ -210,6 +240,7 @@ int main(void) {
         cmocka_unit_test(lines_cover_their_pixels_and_are_cut_at_the_border),
         cmocka_unit_test(letters_are_drawn_upright_and_upwards),
         cmocka_unit_test(a_plot_shows_its_line_axes_and_legend),
+        cmocka_unit_test(gaps_break_a_line_where_points_are_left_out),
         cmocka_unit_test(a_matrix_shades_each_row_by_its_shares),
         cmocka_unit_test(matrices_that_cannot_be_drawn_are_refused),
         cmocka_unit_test(long_names_are_cut),
