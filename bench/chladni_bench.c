@@ -6,6 +6,7 @@
 #include "exchanges.h"
 #include "floors.h"
 #include "io/npy.h"
+#include "kernels.h"
 #include "runtime/open.h"
 #include "train_steps.h"
 #include <getopt.h>
@@ -39,6 +40,7 @@ static void usage(FILE *to) {
     fprintf(to, "usage: chladni-bench WORKLOAD [options]\n\n");
     for (int i = 0; i < WORKLOADS; i++)
         fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->what);
+    fprintf(to, "  %-10s single kernels: chladni-bench kernels --help\n", "kernels");
     fprintf(to, "  %-10s whole steps of a training: chladni-bench train --help\n", "train");
     fprintf(to, "  %-10s exchanges between ranks: chladni-bench collectives --help\n",
             "collectives");
@@ -334,6 +336,7 @@ static void release(program *p) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "kernels") == 0) return bench_kernels(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "train") == 0) return bench_train(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "collectives") == 0)
         return bench_collectives(argc - 1, argv + 1);

@@ -26,6 +26,7 @@ static const struct {
      "ablations"},
     {"world", command_world, "sounds and pictures of the procedural demo world"},
     {"weights", command_weights, "inspect, convert or make weight files"},
+    {"bench", command_bench, "times of kernels, steps, trainings and collectives on this machine"},
     {"info", command_info, "version, libraries, devices"},
 };
 

@@ -20,6 +20,7 @@ int command_weights(int argc, char **argv);
 int command_world(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_info(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 /* --- errors: error.c -------------------------------------------------------------------------- */
 /* Prints "chladni: " and the text of the failed call on stderr, with flags where the library names

@@ -1,0 +1,156 @@
+#include "kernel_results.h"
+#include "base/json.h"
+#include "base/machine.h"
+#include <stdlib.h>
+
+double kernel_ridge(const bench_roofs *roofs) {
+    return roofs->copy > 0 ? roofs->arithmetic / roofs->copy : 0;
+}
+
+double kernel_roof_seconds(const bench_roofs *roofs, const kernel_result *r, bool *by_arithmetic) {
+    const double memory = (double)r->bytes / roofs->copy;
+    const double arithmetic = r->flops / roofs->arithmetic;
+    *by_arithmetic = arithmetic > memory;
+    return *by_arithmetic ? arithmetic : memory;
+}
+
+void kernel_report_free(kernel_report *report) {
+    for (int i = 0; i < report->count; i++) free(report->result[i].seconds);
+    free(report->result);
+    report->result = NULL;
+    report->count = 0;
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+static void print_roof(FILE *to, const char *what, double rate, const char *unit, const char *from,
+                       double sheet) {
+    fprintf(to, "  %-10s %9.1f %s (%s", what, rate, unit, from);
+    if (sheet > 0) fprintf(to, "; datasheet %.0f, %.0f %% of it", sheet, 100 * rate / sheet);
+    fprintf(to, ")\n");
+}
+
+static void print_row(const bench_roofs *roofs, const kernel_result *r, FILE *to) {
+    bool arithmetic;
+    const double roof = kernel_roof_seconds(roofs, r, &arithmetic), t = r->spread.median;
+    fprintf(to, "%-26s %-22s %-20s %-6s %10.1f %9.1f - %-9.1f %7.1f ", r->name, r->what, r->shape,
+            r->precision, 1e6 * t, 1e6 * r->spread.low, 1e6 * r->spread.high,
+            1e-9 * (double)r->bytes / t);
+    if (r->flops > 0)
+        fprintf(to, "%8.3f ", 1e-12 * r->flops / t);
+    else
+        fprintf(to, "%8s ", "-");
+    fprintf(to, "%5.0f %% %-10s", 100 * roof / t, arithmetic ? "arithmetic" : "memory");
+    if (r->vendor)
+        fprintf(to, " %s %.1f us, x %.2f", r->vendor, 1e6 * r->vendor_spread.median,
+                r->vendor_spread.median / t);
+    fputc('\n', to);
+}
+
+void kernel_print_text(const kernel_report *report, FILE *to) {
+    const bench_roofs *roofs = &report->roofs;
+    fprintf(to, "%s in %s, %d threads, caches %s. Roofs measured now:\n", report->device,
+            report->precision, report->threads, report->flush ? "cold" : "warm");
+    print_roof(to, "memory", 1e-9 * roofs->copy, "GB/s", roofs->copy_from,
+               1e-9 * roofs->sheet_copy);
+    print_roof(to, "arithmetic", 1e-9 * roofs->arithmetic, "GFLOP/s", roofs->arithmetic_from,
+               1e-9 * roofs->sheet_arithmetic);
+    fprintf(to, "  ridge      %9.1f FLOP/byte\n\n", kernel_ridge(roofs));
+    fprintf(to, "%-26s %-22s %-20s %-6s %10s %21s %7s %8s %7s %-10s vendor, its time over ours\n",
+            "kernel", "case", "shape", "type", "median us", "quartiles", "GB/s", "TFLOP/s",
+            "of roof", "bound by");
+    for (int i = 0; i < report->count; i++) print_row(roofs, &report->result[i], to);
+}
+
+/* --- for programs ----------------------------------------------------------------------------- */
+void kernel_print_csv(const kernel_report *report, FILE *to) {
+    fprintf(to, "set,kernel,case,shape,precision,batch,bytes,flops,median_s,low_s,high_s,gb_per_s,"
+                "tflop_per_s,roof_share,bound_by,vendor,vendor_median_s,vendor_difference\n");
+    for (int i = 0; i < report->count; i++) {
+        const kernel_result *r = &report->result[i];
+        bool arithmetic;
+        const double roof = kernel_roof_seconds(&report->roofs, r, &arithmetic);
+        const double t = r->spread.median;
+        fprintf(to, "%s,%s,\"%s\",\"%s\",%s,%d,%lld,%.0f,%.9f,%.9f,%.9f,%.3f,%.6f,%.4f,%s,", r->set,
+                r->name, r->what, r->shape, r->precision, r->batch, (long long)r->bytes, r->flops,
+                t, r->spread.low, r->spread.high, 1e-9 * (double)r->bytes / t, 1e-12 * r->flops / t,
+                roof / t, arithmetic ? "arithmetic" : "memory");
+        if (r->vendor)
+            fprintf(to, "%s,%.9f,%.3g\n", r->vendor, r->vendor_spread.median, r->vendor_difference);
+        else
+            fprintf(to, ",,\n");
+    }
+}
+
+json_t *kernel_conditions(void) {
+    json_t *found = json_object();
+    double load, value;
+    FILE *file = fopen("/proc/loadavg", "r");
+    if (file && fscanf(file, "%lf", &load) == 1)
+        json_object_set_new(found, "load_average", json_real(load));
+    if (file) fclose(file);
+    file = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "cpu MHz : %lf", &value) == 1) {
+            json_object_set_new(found, "clock_mhz", json_real(value));
+            break;
+        }
+    if (file) fclose(file);
+    file = fopen("/sys/class/thermal/thermal_zone0/temp", "r");
+    if (file && fscanf(file, "%lf", &value) == 1)
+        json_object_set_new(found, "temperature_c", json_real(1e-3 * value));
+    if (file) fclose(file);
+    return found;
+}
+
+static json_t *spread_json(const kernel_spread *s) {
+    return json_pack("{s:f, s:[f, f]}", "median", s->median, "quartiles", s->low, s->high);
+}
+
+static json_t *result_json(const bench_roofs *roofs, const kernel_result *r) {
+    bool arithmetic;
+    const double roof = kernel_roof_seconds(roofs, r, &arithmetic), t = r->spread.median;
+    json_t *all = json_array();
+    for (int i = 0; i < r->runs; i++) json_array_append_new(all, json_real(r->seconds[i]));
+    json_t *seconds = spread_json(&r->spread);
+    json_object_set_new(seconds, "all", all);
+    json_t *out = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:f, s:o, s:f, s:f, s:f, s:s}", "set", r->set,
+        "kernel", r->name, "case", r->what, "shape", r->shape, "precision", r->precision, "batch",
+        r->batch, "bytes", (json_int_t)r->bytes, "flops", r->flops, "seconds", seconds, "gb_per_s",
+        1e-9 * (double)r->bytes / t, "tflop_per_s", 1e-12 * r->flops / t, "roof_share", roof / t,
+        "bound_by", arithmetic ? "arithmetic" : "memory");
+    if (!out) return NULL;
+    if (r->vendor) {
+        json_t *vendor = spread_json(&r->vendor_spread);
+        json_object_set_new(out, "vendor",
+                            json_pack("{s:s, s:o, s:f}", "name", r->vendor, "seconds", vendor,
+                                      "relative_difference", r->vendor_difference));
+    }
+    return out;
+}
+
+json_t *kernel_report_json(const kernel_report *report) {
+    const bench_roofs *roofs = &report->roofs;
+    const uint64_t refused = chl_json_refused();
+    json_t *kernels = json_array();
+    for (int i = 0; i < report->count; i++)
+        json_array_append_new(kernels, result_json(roofs, &report->result[i]));
+    json_t *roof = json_pack("{s:f, s:s, s:f, s:s}", "copy_gb_per_s", 1e-9 * roofs->copy,
+                             "copy_from", roofs->copy_from, "arithmetic_tflop_per_s",
+                             1e-12 * roofs->arithmetic, "arithmetic_from", roofs->arithmetic_from);
+    if (roofs->sheet_copy > 0) {
+        json_object_set_new(roof, "datasheet_gb_per_s", json_real(1e-9 * roofs->sheet_copy));
+        json_object_set_new(roof, "datasheet_tflop_per_s",
+                            json_real(1e-12 * roofs->sheet_arithmetic));
+    }
+    json_t *out =
+        json_pack("{s:i, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o}", "format", 1, "version",
+                  CHLADNI_VERSION, "device", report->device, "precision", report->precision,
+                  "threads", report->threads, "instruction_set", chl_instruction_set(), "compiler",
+                  __VERSION__, "caches", report->flush ? "cold" : "warm", "conditions",
+                  kernel_conditions(), "roofs", roof, "kernels", kernels);
+    if (out && chl_json_refused() == refused) return out;
+    json_decref(out);
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/* What chladni-bench kernels measured, and how it is shown. */
+#ifndef CHL_BENCH_KERNEL_RESULTS_H
+#define CHL_BENCH_KERNEL_RESULTS_H
+#include "kernel_timing.h"
+#include "roofs.h"
+#include <jansson.h>
+#include <stdio.h>
+
+#define KERNEL_KEY 320
+
+typedef struct kernel_result {
+    char set[24], name[40], what[48], shape[96], precision[8];
+    int batch, runs;
+    int64_t bytes;
+    double flops;
+    double *seconds; /* [runs], in the order of running */
+    kernel_spread spread;
+    const char *vendor; /* NULL: none */
+    kernel_spread vendor_spread;
+    double vendor_difference;
+} kernel_result;
+
+typedef struct kernel_report {
+    const char *device, *precision;
+    int threads;
+    size_t flush; /* bytes; 0: warm caches */
+    bench_roofs roofs;
+    kernel_result *result;
+    int count, capacity;
+} kernel_report;
+
+/* What a kernel takes at least, by the roofs; `by_arithmetic` says which of them is higher up. */
+double kernel_roof_seconds(const bench_roofs *roofs, const kernel_result *r, bool *by_arithmetic);
+/* FLOPs per byte where both roofs meet. */
+double kernel_ridge(const bench_roofs *roofs);
+void kernel_report_free(kernel_report *report);
+
+void kernel_print_text(const kernel_report *report, FILE *to);
+void kernel_print_csv(const kernel_report *report, FILE *to);
+/* NULL without memory. */
+json_t *kernel_report_json(const kernel_report *report);
+/* What the machine says of itself: load, clock in MHz, temperature; {} where it says nothing. */
+json_t *kernel_conditions(void);
+#endif

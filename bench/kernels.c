@@ -1,0 +1,223 @@
+#include "kernels.h"
+#include "kernel_compare.h"
+#include "runtime/open.h"
+#include "vendor.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- selection -------------------------------------------------------------------------------- */
+void kernel_key(const kernel_node *node, char *key) {
+    snprintf(key, KERNEL_KEY, "%s, %s, %s, %s", node->name, node->of->what, node->shape,
+             node->precision);
+}
+
+typedef struct selection {
+    const kernel_command *command;
+    kernel_selected *visit;
+    void *user;
+    const char *set;
+    int found;
+} selection;
+
+static chl_status visit_matching(void *user, const kernel_node *node) {
+    selection *s = user;
+    const kernel_command *c = s->command;
+    /* an op at a shape of one's own is meant with all its kernels */
+    if (!c->own.family && !kernel_matches(c->pattern, node->name)) return CHL_OK;
+    s->found++;
+    return s->visit(s->user, s->set, node);
+}
+
+static bool has_kernel(const kernel_command *c, const kernel_family *f) {
+    char name[40];
+    for (const char *at = f->kernels; *at;) {
+        const int length = (int)strcspn(at, " ");
+        snprintf(name, sizeof name, "%.*s", length, at);
+        if (kernel_matches(c->pattern, name)) return true;
+        at += length + (at[length] == ' ');
+    }
+    return false;
+}
+
+static chl_status select_case(selection *s, const kernel_settings *settings,
+                              const kernel_case *of) {
+    const kernel_command *c = s->command;
+    if (!c->batches) return kernel_nodes(settings, of, of->batch, visit_matching, s);
+    for (int b = 0; b < c->batches; b++)
+        CHL_TRY(kernel_nodes(settings, of, c->batch[b], visit_matching, s));
+    return CHL_OK;
+}
+
+chl_status kernel_select(const kernel_command *c, const kernel_settings *settings,
+                         kernel_selected *visit, void *user) {
+    selection s = {.command = c, .visit = visit, .user = user, .set = "own"};
+    if (c->own.family) return select_case(&s, settings, &c->own);
+    for (int i = 0; i < c->sets; i++) {
+        s.set = c->set[i]->name;
+        for (int k = 0; k < c->set[i]->count; k++) {
+            const kernel_case of = c->set[i]->at(k);
+            if (has_kernel(c, of.family)) CHL_TRY(select_case(&s, settings, &of));
+        }
+    }
+    if (!s.found)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "no chosen set has a kernel \"%s\": choose another set, or give a shape",
+                        c->pattern);
+    return CHL_OK;
+}
+
+/* --- measuring -------------------------------------------------------------------------------- */
+typedef struct measuring {
+    kernel_report report;
+    bool no_vendor, progress;
+} measuring;
+
+static chl_status run_both(const kernel_node *node, kernel_vendor *vendor, double *own,
+                           double *theirs) {
+    for (int i = -KERNEL_WARM; i < node->settings->runs; i++) {
+        double a = 0, b = 0;
+        for (int turn = 0; turn < 2; turn++) /* every second round in the opposite order */
+            if ((turn + i) % 2 == 0)
+                CHL_TRY(kernel_run(node, &a));
+            else
+                CHL_TRY(kernel_run_other(node->settings, kernel_vendor_run, vendor, &b));
+        if (i < 0) continue;
+        own[i] = a;
+        theirs[i] = b;
+    }
+    return CHL_OK;
+}
+
+static chl_status time_beside_vendor(const kernel_node *node, kernel_vendor *vendor,
+                                     kernel_result *r) {
+    const int runs = node->settings->runs;
+    CHL_TRY(kernel_vendor_difference(node, vendor, &r->vendor_difference));
+    if (!(r->vendor_difference <= VENDOR_TOLERANCE))
+        return chl_fail(
+            CHL_ERR_INTERNAL,
+            "%s of %s differs from %s's by %.1e (relative L2), allowed is %.0e: nothing "
+            "is timed",
+            node->name, node->shape, kernel_vendor_name(vendor), r->vendor_difference,
+            VENDOR_TOLERANCE);
+    double *theirs = calloc((size_t)runs, sizeof *theirs);
+    if (!theirs) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", runs);
+    const chl_status status = run_both(node, vendor, r->seconds, theirs);
+    if (status == CHL_OK) {
+        r->vendor = kernel_vendor_name(vendor);
+        r->vendor_spread = kernel_spread_of(theirs, runs);
+    }
+    free(theirs);
+    return status;
+}
+
+static chl_status time_kernel(const kernel_node *node, bool no_vendor, kernel_result *r) {
+    kernel_vendor *vendor = NULL;
+    if (!no_vendor) CHL_TRY(kernel_vendor_new(node, &vendor));
+    chl_status status =
+        vendor ? time_beside_vendor(node, vendor, r) : kernel_time(node, r->seconds);
+    kernel_vendor_free(vendor);
+    double *sorted = malloc((size_t)r->runs * sizeof *sorted);
+    if (!sorted && status == CHL_OK)
+        status = chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", r->runs);
+    if (status == CHL_OK) {
+        memcpy(sorted, r->seconds, (size_t)r->runs * sizeof *sorted);
+        r->spread = kernel_spread_of(sorted, r->runs);
+    }
+    free(sorted);
+    return status;
+}
+
+static kernel_result *new_result(kernel_report *report, int runs) {
+    if (report->count == report->capacity) {
+        const int capacity = report->capacity ? 2 * report->capacity : 64;
+        kernel_result *more = realloc(report->result, (size_t)capacity * sizeof *more);
+        if (!more) return NULL;
+        report->result = more;
+        report->capacity = capacity;
+    }
+    kernel_result *r = &report->result[report->count];
+    *r = (kernel_result){.runs = runs, .seconds = calloc((size_t)runs, sizeof(double))};
+    if (!r->seconds) return NULL;
+    report->count++;
+    return r;
+}
+
+static chl_status measure(void *user, const char *set, const kernel_node *node) {
+    measuring *m = user;
+    kernel_result *r = new_result(&m->report, node->settings->runs);
+    if (!r) return chl_fail(CHL_ERR_MEMORY, "out of memory for %s", node->name);
+    snprintf(r->set, sizeof r->set, "%s", set);
+    snprintf(r->name, sizeof r->name, "%s", node->name);
+    snprintf(r->what, sizeof r->what, "%s", node->of->what);
+    snprintf(r->shape, sizeof r->shape, "%s", node->shape);
+    snprintf(r->precision, sizeof r->precision, "%s", node->precision);
+    r->batch = node->batch;
+    r->bytes = node->bytes;
+    r->flops = node->flops;
+    if (m->progress) fprintf(stderr, "%s of %s\n", r->name, r->shape);
+    return time_kernel(node, m->no_vendor, r);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+static chl_status print(const kernel_command *c, const kernel_report *report) {
+    if (c->csv) {
+        kernel_print_csv(report, stdout);
+    } else if (c->json) {
+        json_t *json = kernel_report_json(report);
+        if (!json) return chl_fail(CHL_ERR_MEMORY, "out of memory for the report");
+        json_dumpf(json, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(json);
+    } else {
+        kernel_print_text(report, stdout);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return chl_fail(CHL_ERR_IO, "cannot write to standard output");
+    return CHL_OK;
+}
+
+static chl_status run(const kernel_command *c, const kernel_settings *settings) {
+    measuring m = {.no_vendor = c->no_vendor,
+                   .progress = c->json || c->csv,
+                   .report = {.device = settings->device->name,
+                              .precision = settings->half ? "bf16" : "float",
+                              .threads = c->threads,
+                              .flush = settings->flush}};
+    chl_status status = bench_roofs_measure(settings, c->small, &m.report.roofs);
+    if (status == CHL_OK) status = kernel_select(c, settings, measure, &m);
+    if (status == CHL_OK) status = print(c, &m.report);
+    kernel_report_free(&m.report);
+    return status;
+}
+
+static chl_status with_device(const kernel_command *c) {
+    const char *why;
+    chl_device *device = chl_device_open(c->device, &why);
+    if (!device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    kernel_settings settings = {.device = device,
+                                .half = c->half,
+                                .numbers = true,
+                                .runs = c->runs,
+                                .flush = c->warm ? 0 : (size_t)c->flush_mb << 20};
+    chl_status status =
+        device->backend->allocate(device, settings.flush + KERNEL_SPARE, &settings.spare);
+    if (c->half && !device->backend->bf16)
+        status = chl_fail(CHL_ERR_UNSUPPORTED, "%s computes in float32 only", device->name);
+    if (status == CHL_OK) status = c->serve ? kernel_serve(c, &settings) : run(c, &settings);
+    device->backend->release(device, settings.spare);
+    chl_device_close(device);
+    return status;
+}
+
+int bench_kernels(int argc, char **argv) {
+    kernel_command c;
+    const int said = kernel_parse(argc, argv, &c);
+    if (said) return said - 1;
+    if (c.compare[0]) return kernel_compare_files(c.compare[0], c.compare[1], c.bound, c.json);
+    if (c.against) return kernel_turns(&c, argc, argv);
+    omp_set_num_threads(c.threads);
+    const chl_status status = with_device(&c);
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    return status != CHL_OK;
+}

@@ -1,0 +1,38 @@
+/* chladni-bench kernels: single kernels against the roofs of the machine. */
+#ifndef CHL_BENCH_KERNELS_H
+#define CHL_BENCH_KERNELS_H
+#include "kernel_results.h"
+
+#define KERNEL_BATCHES 16
+#define KERNEL_SETS 8
+
+typedef struct kernel_command {
+    const char *device, *pattern, *against;
+    const kernel_set *set[KERNEL_SETS];
+    int sets;
+    kernel_case own; /* of --shape; own.family NULL: none */
+    const char *shape;
+    int batch[KERNEL_BATCHES], batches; /* 0: each case's own */
+    int runs, threads, flush_mb;
+    double bound;
+    bool half, warm, small, json, csv, list, no_vendor, serve;
+    const char *compare[2];
+} kernel_command;
+
+/* The arguments from "kernels" on; returns the exit code. */
+int bench_kernels(int argc, char **argv);
+/* Calls visit for every kernel that the command selects. */
+typedef chl_status kernel_selected(void *user, const char *set, const kernel_node *node);
+chl_status kernel_select(const kernel_command *command, const kernel_settings *settings,
+                         kernel_selected *visit, void *user);
+/* "kernel, case, shape, precision" in key [KERNEL_KEY] */
+void kernel_key(const kernel_node *node, char *key);
+
+/* kernel_options.c: 0 to go on, or the exit code + 1 where all is said. */
+int kernel_parse(int argc, char **argv, kernel_command *command);
+bool kernel_matches(const char *pattern, const char *name);
+/* kernel_turns.c: answers "run" with the seconds of a run, kernel by kernel */
+chl_status kernel_serve(const kernel_command *command, const kernel_settings *settings);
+/* This program and another one in turns; an exit code. */
+int kernel_turns(const kernel_command *command, int argc, char **argv);
+#endif
