@@ -81,7 +81,7 @@ times "$work/old.json" cpu conv 1 norm 1
 times "$work/new.json" cpu conv 1 norm 1.1
 compare 1 'slower    norm'
 compare 1 '"kernel":"norm, c, s, float"' --json
-compare 0 'undecided norm' --bound 10%
+compare 0 'undecided norm' --bound 9.5%
 compare 0 'same      norm' --bound 20%
 says 0 'faster    norm' kernels --compare "$work/new.json" "$work/old.json"
 times "$work/new.json" cpu conv 1 norm 1
