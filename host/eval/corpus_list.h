@@ -16,7 +16,7 @@ typedef struct chl_corpus {
     int *fold;          /* [count], from 1; 0: the layout has none */
     int *group;         /* [count] the original recording, index into groups; -1: not known */
     chl_names groups;
-    int64_t missing; /* sounds that the layout's table names and that are not there */
+    int64_t missing; /* sounds of the layout's table that are not there or cannot be read */
 } chl_corpus;
 
 /* Which of a folder's sounds are taken. Zeros: all. */

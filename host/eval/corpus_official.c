@@ -3,6 +3,7 @@
 #include "eval/corpus_official.h"
 #include "base/text_buffer.h"
 #include "eval/csv.h"
+#include "io/sound.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,18 @@ static bool recording_of(const char *file, char *group, size_t size) {
     return (size_t)snprintf(group, size, "%.*s", (int)(second - first - 1), first + 1) < size;
 }
 
+/* Whether the file is there and begins as a sound. */
+static chl_status try_sound(const char *path, bool *fine) {
+    *fine = false;
+    if (access(path, F_OK) != 0) return CHL_OK;
+    chl_sound *sound;
+    const chl_status status = chl_sound_open(path, &sound);
+    *fine = status == CHL_OK;
+    if (*fine) chl_sound_close(sound);
+    const bool of_the_file = status == CHL_ERR_IO || status == CHL_ERR_FORMAT;
+    return of_the_file ? CHL_OK : status;
+}
+
 static chl_status note_missing(reading *r, chl_corpus *c, const char *file) {
     if (c->missing++ < NAMED_MISSING)
         chl_text_add(&r->missing, "%s%s", c->missing > 1 ? ", " : "", file);
@@ -90,8 +103,10 @@ static chl_status add_row(reading *r, chl_corpus *c) {
         sound.group = r->csv.field[r->group];
     else if (!r->layout->fold_folders && recording_of(file, recording, sizeof recording))
         sound.group = recording;
-    const chl_status status =
-        access(path, F_OK) == 0 ? chl_corpus_add(c, r->folder, &sound) : note_missing(r, c, file);
+    bool fine;
+    chl_status status = try_sound(path, &fine);
+    if (status == CHL_OK)
+        status = fine ? chl_corpus_add(c, r->folder, &sound) : note_missing(r, c, file);
     free(path);
     return status;
 }
@@ -105,10 +120,11 @@ static chl_status tell_missing(reading *r, const chl_corpus *c) {
     CHL_TRY(chl_text_done(&r->missing, "the names of missing sounds"));
     if (c->count == 0)
         return chl_fail(CHL_ERR_IO,
-                        "%s: none of the %lld sounds of %s is in its folder audio: %s%s", r->folder,
-                        (long long)c->missing, r->layout->table, r->missing.text,
+                        "%s: none of the %lld sounds of %s is in its folder audio, readable: %s%s",
+                        r->folder, (long long)c->missing, r->layout->table, r->missing.text,
                         c->missing > NAMED_MISSING ? ", ..." : "");
-    chl_log(CHL_LOG_WARN, "%s: %lld of the %lld sounds of %s are not there and left out: %s%s",
+    chl_log(CHL_LOG_WARN,
+            "%s: %lld of the %lld sounds of %s are not there or not readable, and left out: %s%s",
             r->folder, (long long)c->missing, (long long)(c->missing + c->count), r->layout->table,
             r->missing.text, c->missing > NAMED_MISSING ? ", ..." : "");
     return CHL_OK;

@@ -87,7 +87,7 @@ static void draw_labels(sheet *s) {
         const int off = i * s->cell + (s->cell - CHL_FONT_HEIGHT) / 2;
         const char *text = label_of(s, i);
         chl_canvas_text(c, s->left - GAP - chl_text_width(text), s->top + off, INK, text);
-        chl_canvas_text_up(c, s->left + off, s->top - GAP - CHL_FONT_WIDTH, INK, text);
+        chl_canvas_text_up(c, s->left + off, s->top - GAP, INK, text);
     }
     if (s->matrix->title) chl_canvas_text(c, GAP, GAP, INK, s->matrix->title);
     chl_canvas_text(c, s->left + (s->side - chl_text_width("named")) / 2, 2 * GAP + CHL_FONT_HEIGHT,

@@ -242,6 +242,23 @@ static void recordings_are_read_from_names_where_no_column_tells_them(void **unu
     chl_corpus_free(&c);
 }
 
+static void what_is_no_sound_is_counted_and_left_out(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"torn", "torn/meta", "torn/audio", NULL};
+    chl_corpus c;
+    folders(inside);
+    make_sound("torn/audio/good.wav", 0, 0);
+    put("torn/audio/empty.wav", "");
+    put("torn/audio/text.wav", "<html>404</html>");
+    put("torn/meta/esc50.csv", "filename,fold,category\nempty.wav,1,cow\ngood.wav,1,cow\n"
+                               "text.wav,1,pig\n");
+    MUST(chl_corpus_open("torn", NULL, &c));
+    assert_int_equal(c.count, 1);
+    assert_int_equal(c.missing, 2);
+    assert_int_equal(c.labels, 1);
+    chl_corpus_free(&c);
+}
+
 static void layouts_that_lack_something_say_what(void **unused) {
     (void)unused;
     static const char *const inside[] = {"half", "half/meta", "half/audio", NULL};
@@ -552,6 +569,7 @@ int main(void) {
         cmocka_unit_test(broken_tables_are_refused_with_their_line),
         cmocka_unit_test(official_tables_tell_label_fold_and_recording),
         cmocka_unit_test(recordings_are_read_from_names_where_no_column_tells_them),
+        cmocka_unit_test(what_is_no_sound_is_counted_and_left_out),
         cmocka_unit_test(layouts_that_lack_something_say_what),
         cmocka_unit_test(the_optimum_of_two_points_is_known),
         cmocka_unit_test(a_fit_ends_where_the_gradient_is_zero),
