@@ -30,7 +30,7 @@ int eval_on_progress(void *user, const char *what, int64_t done, int64_t count) 
 /* false: out of memory */
 static bool split(char *text, const char *separators, words *out) {
     out->text = text;
-    out->item = malloc(sizeof *out->item * (strlen(text) + 1));
+    out->item = calloc(strlen(text) + 1, sizeof *out->item);
     if (!out->item) return false;
     for (char *save, *word = strtok_r(text, separators, &save); word;
          word = strtok_r(NULL, separators, &save))
@@ -122,7 +122,7 @@ static int split_labels(const command_line *line, eval_job *job) {
     if (job->label.count == 0) return EXIT_OK;
     job->label_text = calloc((size_t)job->label.count, sizeof *job->label_text);
     if (!job->label_text) return usage_error(line, "out of memory for --labels");
-    for (int i = 0; i < job->label.count; i++) {
+    for (int i = 0; i < job->label.count && job->label.item[i]; i++) {
         char *equals = strchr(job->label.item[i], '=');
         if (!equals) continue;
         *equals = 0;

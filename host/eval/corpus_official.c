@@ -123,10 +123,11 @@ static chl_status tell_missing(reading *r, const chl_corpus *c) {
                         "%s: none of the %lld sounds of %s is in its folder audio, readable: %s%s",
                         r->folder, (long long)c->missing, r->layout->table, r->missing.text,
                         c->missing > NAMED_MISSING ? ", ..." : "");
+    const int64_t named = c->missing + c->count;
     chl_log(CHL_LOG_WARN,
             "%s: %lld of the %lld sounds of %s are not there or not readable, and left out: %s%s",
-            r->folder, (long long)c->missing, (long long)(c->missing + c->count), r->layout->table,
-            r->missing.text, c->missing > NAMED_MISSING ? ", ..." : "");
+            r->folder, (long long)c->missing, (long long)named, r->layout->table, r->missing.text,
+            c->missing > NAMED_MISSING ? ", ..." : "");
     return CHL_OK;
 }
 

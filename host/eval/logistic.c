@@ -33,10 +33,11 @@ static void find_logits(int width, int classes, const double *w, const double *x
 
 /* Logits become probabilities; returns -log of the true class's. */
 static double softmax(int classes, int truth, double *p) {
-    double largest = p[0], sum = 0;
+    double largest = p[0];
     for (int k = 1; k < classes; k++) largest = fmax(largest, p[k]);
     const double mine = p[truth] - largest;
-    for (int k = 0; k < classes; k++) sum += p[k] = exp(p[k] - largest);
+    double sum = p[0] = exp(p[0] - largest);
+    for (int k = 1; k < classes; k++) sum += p[k] = exp(p[k] - largest);
     for (int k = 0; k < classes; k++) p[k] /= sum;
     return log(sum) - mine;
 }
@@ -69,7 +70,7 @@ typedef struct history {
 
 /* direction = -H gradient: the two loops of Nocedal 1980 */
 static void find_direction(int64_t n, const history *h, const double *gradient, double *direction) {
-    double alpha[MEMORY];
+    double alpha[MEMORY] = {0};
     const int kept = h->count < MEMORY ? h->count : MEMORY;
     for (int64_t i = 0; i < n; i++) direction[i] = -gradient[i];
     for (int back = 1; back <= kept; back++) {
