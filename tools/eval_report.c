@@ -65,7 +65,8 @@ static void print_classified(const json_t *report) {
     json_t *value;
     printf("%lld sounds", (long long)json_integer_value(find(report, "sounds")));
     if (json_integer_value(find(report, "missing")) > 0)
-        printf(", %lld more are not there or not readable", (long long)json_integer_value(find(report, "missing")));
+        printf(", %lld more are not there or not readable",
+               (long long)json_integer_value(find(report, "missing")));
     puts("\n\n| label | sounds | named right |\n|---|---|---|");
     json_object_foreach(json_object_get(report, "per_label"), label, value) {
         printf("| %s | %lld |", shown(label), (long long)json_integer_value(find(value, "sounds")));
