@@ -130,7 +130,9 @@ chl_status batch_cached(const batch *b, json_t *facts, size_t count, batch_maker
                         float *numbers);
 
 /* --- batch_report.c --- */
-void batch_progress(batch *b, bool last);
+void batch_progress(batch *b);
+/* That what is left is with other workers. */
+void batch_say_waiting(const batch *b);
 /* results.jsonl and results.csv, then the summary. */
 int batch_report(batch *b);
 #endif

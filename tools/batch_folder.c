@@ -22,15 +22,19 @@ static json_t *jobs_digest(const batch *b) {
     FILE *to = open_memstream(&text, &size);
     json_t *row, *value;
     const char *name;
-    if (!to) return NULL;
+    if (!to) {
+        json_refuse();
+        return NULL;
+    }
     json_array_foreach(b->rows, i, row) {
         fprintf(to, "%lld\n", (long long)json_integer_value(json_object_get(row, "line")));
         json_object_foreach(json_object_get(row, "cells"), name, value)
             fprintf(to, "%s=%s\n", name, json_string_value(value));
     }
-    const bool whole = fclose(to) == 0;
+    const bool whole = close_text(to);
     if (whole) digest_of_text(text, digest);
     free(text);
+    if (!whole) json_refuse();
     return whole ? json_string(digest) : NULL;
 }
 

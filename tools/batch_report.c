@@ -26,9 +26,9 @@ static tally count(const batch *b) {
     return t;
 }
 
-void batch_progress(batch *b, bool last) {
+void batch_progress(batch *b) {
     const double now = seconds_now();
-    if (b->json || (!last && now - b->last_line < (isatty(STDERR_FILENO) ? 1 : PAUSE))) return;
+    if (b->json || now - b->last_line < (isatty(STDERR_FILENO) ? 1 : PAUSE)) return;
     const tally t = count(b);
     const double rate = b->done_now / (now - b->began);
     b->last_line = now;
@@ -36,6 +36,12 @@ void batch_progress(batch *b, bool last) {
             t.done + t.failed + t.left, t.failed, rate);
     if (t.left && rate > 0) fprintf(stderr, ", at most %.0f s left", t.left / rate);
     fputc('\n', stderr);
+}
+
+void batch_say_waiting(const batch *b) {
+    if (!b->json)
+        fprintf(stderr, "what is left (%d edits) is with other workers: waiting for them\n",
+                count(b).left);
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */
@@ -50,8 +56,14 @@ static json_t *entry_of(const batch *b, const batch_job *job) {
     json_t *entry = json_pack("{s:i, s:s, s:s}", "line", job->line, "status", words[first->status],
                               "id", job->id);
     char *seed = NULL, *target = NULL;
-    if (e->seed && asprintf(&seed, "seed %s", e->seed) < 0) seed = NULL;
-    if (e->ask.mix && asprintf(&target, "%s + %s", e->ask.text, e->sound) < 0) target = NULL;
+    if (e->seed && asprintf(&seed, "seed %s", e->seed) < 0) {
+        seed = NULL;
+        json_refuse();
+    }
+    if (e->ask.mix && asprintf(&target, "%s + %s", e->ask.text, e->sound) < 0) {
+        target = NULL;
+        json_refuse();
+    }
     const char *source = e->seed ? seed : e->ask.image ? e->ask.image : e->ask.latent;
     const char *aim = e->ask.mix ? target : e->sound ? e->sound : e->ask.text;
     json_object_set_new(entry, "source", json_text(source));
@@ -64,10 +76,12 @@ static json_t *entry_of(const batch *b, const batch_job *job) {
         json_object_set_new(entry, "reason", json_text(first->reason ? first->reason : ""));
     if (first->status == BATCH_DONE) {
         char *file;
-        if (asprintf(&file, "results/%s", first->file) >= 0) {
-            json_object_set_new(entry, "file", json_text(file));
-            free(file);
+        if (asprintf(&file, "results/%s", first->file) < 0) {
+            file = NULL;
+            json_refuse();
         }
+        json_object_set_new(entry, "file", json_text(file));
+        free(file);
         json_object_set_new(entry, "cosine", json_real(first->cosine));
         json_object_set_new(entry, "distance", json_real(first->distance));
     }
@@ -124,8 +138,8 @@ static chl_status write_tables(const batch *b) {
     size_t size[2];
     FILE *lines = open_memstream(&text[0], &size[0]), *table = open_memstream(&text[1], &size[1]);
     bool whole = lines && table && print_tables(b, lines, table);
-    if (lines && fclose(lines) != 0) whole = false;
-    if (table && fclose(table) != 0) whole = false;
+    if (lines && !close_text(lines)) whole = false;
+    if (table && !close_text(table)) whole = false;
     chl_status status =
         whole ? CHL_OK : command_fail(CHL_ERR_MEMORY, "out of memory for the results' table");
     if (status == CHL_OK) status = write_table(b, "results.jsonl", text[0]);

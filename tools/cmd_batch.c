@@ -45,7 +45,7 @@ static int do_chunk(batch *b, int index, bool *progress) {
             code = run_error();
     }
     batch_claim_return(b);
-    if (code == EXIT_OK) batch_progress(b, false);
+    if (code == EXIT_OK) batch_progress(b);
     return code;
 }
 
@@ -65,11 +65,13 @@ static int do_chunks(batch *b, bool *left, bool *progress) {
 /* What is left may be in the hands of others: they finish it, or die and leave it to this one. */
 static int work(batch *b) {
     static const struct timespec pause = {0, 200000000};
-    bool left = true, progress;
+    bool left = true, told = false, progress;
     int code = EXIT_OK;
     while (left && code == EXIT_OK) {
         code = do_chunks(b, &left, &progress);
         if (code != EXIT_OK || !left) break;
+        if (!progress && !told) batch_say_waiting(b);
+        told = told || !progress;
         if (!progress) nanosleep(&pause, NULL);
         code = batch_journal_refresh(b);
     }

@@ -108,7 +108,7 @@ static int write_script(const replay *r) {
     FILE *to = open_memstream(&text, &size);
     const char *slash = strrchr(r->picture, '/');
     if (to) print_command(to, r, r->out ? r->out : slash ? slash + 1 : r->picture);
-    chl_status status = to && fclose(to) == 0
+    chl_status status = to && close_text(to)
                             ? chl_file_write(r->as, text, size)
                             : command_fail(CHL_ERR_MEMORY, "out of memory for the command");
     free(text);

@@ -63,6 +63,8 @@ int parse_seeds(const char *text, uint64_t **seed);
 /* From here on it is known whether a tree of this thread lacks what found no memory. */
 void json_watch(void);
 bool json_is_whole(const json_t *value);
+/* Something that belongs into a tree of this thread found no memory. */
+void json_refuse(void);
 /* json_dumps of a whole tree, as a whole text; NULL without memory. To be freed. */
 char *json_dumped(const json_t *value, size_t flags);
 /* NULL without memory: run_error says so. */

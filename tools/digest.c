@@ -32,28 +32,42 @@ static uint32_t rotate(uint32_t x, int n) {
     return x >> n | x << (32 - n);
 }
 
+/* The eight words turn by one place each round; instead, eight rounds name them in turn. `in` is
+ * the round's constant and word. Of d and h the new values are left. */
+static inline void do_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+                            uint32_t g, uint32_t *h, uint32_t in) {
+    const uint32_t t =
+        *h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + in;
+    *d += t;
+    *h = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
 static void take_block(uint32_t state[8], const uint8_t *block) {
-    uint32_t w[ROUNDS], v[8];
+    uint32_t w[ROUNDS];
     for (int i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
                (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     for (int i = 16; i < ROUNDS; i++) {
-        const uint32_t a = w[i - 15], b = w[i - 2];
-        w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
-               (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+        const uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[i - 7] +
+               (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
     }
-    memcpy(v, state, sizeof v);
-    for (int i = 0; i < ROUNDS; i++) {
-        const uint32_t e = v[4], a = v[0];
-        const uint32_t first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                               ((e & v[5]) ^ (~e & v[6])) + constants[i] + w[i];
-        const uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                                ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += first;
-        v[0] = first + second;
+    uint32_t in[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) in[i] = constants[i] + w[i];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    for (int i = 0; i < ROUNDS; i += 8) {
+        do_round(a, b, c, &d, e, f, g, &h, in[i]);
+        do_round(h, a, b, &c, d, e, f, &g, in[i + 1]);
+        do_round(g, h, a, &b, c, d, e, &f, in[i + 2]);
+        do_round(f, g, h, &a, b, c, d, &e, in[i + 3]);
+        do_round(e, f, g, &h, a, b, c, &d, in[i + 4]);
+        do_round(d, e, f, &g, h, a, b, &c, in[i + 5]);
+        do_round(c, d, e, &f, g, h, a, &b, in[i + 6]);
+        do_round(b, c, d, &e, f, g, h, &a, in[i + 7]);
     }
-    for (int i = 0; i < 8; i++) state[i] += v[i];
+    const uint32_t last[] = {a, b, c, d, e, f, g, h};
+    for (int i = 0; i < 8; i++) state[i] += last[i];
 }
 
 static void begin(sha256 *h) {
@@ -62,6 +76,8 @@ static void begin(sha256 *h) {
 }
 
 static void add(sha256 *h, const uint8_t *data, size_t size) {
+    for (; size >= BLOCK && h->bytes % BLOCK == 0; data += BLOCK, size -= BLOCK, h->bytes += BLOCK)
+        take_block(h->state, data);
     while (size > 0) {
         const size_t at = h->bytes % BLOCK, part = size < BLOCK - at ? size : BLOCK - at;
         memcpy(h->block + at, data, part);

@@ -149,7 +149,7 @@ char *take_error(void) {
     else
         print_with_flags(to, chl_error());
     own_error[0] = 0;
-    if (fclose(to) == 0) return text;
+    if (close_text(to)) return text;
     free(text);
     return NULL;
 }

@@ -12,6 +12,18 @@ static void *watched_malloc(size_t size) {
     return memory;
 }
 
+void json_refuse(void) {
+    refused = true;
+}
+
+json_t *json_text(const char *text) {
+    char *utf8 = chl_text_escape(text, 0);
+    json_t *value = utf8 ? json_string(utf8) : NULL;
+    refused = refused || (text && !utf8);
+    free(utf8);
+    return value;
+}
+
 void json_watch(void) {
     json_set_alloc_funcs(watched_malloc, free);
 }

@@ -78,7 +78,8 @@ static json_t *values_of(const one_edit *e) {
     bound = *e;
     for (int i = 0; i < table->count; i++) {
         char *value = option_value(&table->options[i]);
-        json_array_append_new(values, json_text(value ? value : ""));
+        if (!value) json_refuse();
+        json_array_append_new(values, json_text(value));
         free(value);
     }
     return values;

@@ -1,5 +1,6 @@
 #include "print.h"
 #include <chladni/status.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *shown(const char *text) {
@@ -13,9 +14,7 @@ const char *shown(const char *text) {
     return *slot ? *slot : "(out of memory)";
 }
 
-json_t *json_text(const char *text) {
-    char *utf8 = chl_text_escape(text, 0);
-    json_t *value = utf8 ? json_string(utf8) : NULL;
-    free(utf8);
-    return value;
+bool close_text(FILE *stream) {
+    const bool whole = ferror(stream) == 0 && fflush(stream) == 0;
+    return fclose(stream) == 0 && whole;
 }

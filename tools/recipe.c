@@ -1,5 +1,6 @@
 #include "recipe.h"
 #include "outputs.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ chl_status recipe_id(const one_edit *e, const json_t *digests, char id[DIGEST_RO
 /* Where the file is, whatever the working folder is. */
 static json_t *absolute(const char *path) {
     char *whole = realpath(path, NULL);
+    if (!whole && errno == ENOMEM) json_refuse();
     json_t *text = json_text(whole ? whole : path);
     free(whole);
     return text;

@@ -11,6 +11,9 @@ cp "$rain" other.wav && printf '\0' >> other.wav
 echo "a storm" > texts
 ok "a batch" batch $models --steps 1 --batch 2 --seeds 1,2 --sounds sounds --texts texts --levels -6,0 --out one
 picture=$(ls one/results/seed2-rain-[0-9a-f]*.png)
+for file in sounds/rain.wav $demo/clip.safetensors; do
+  is "a recipe has the SHA-256 of $(basename "$file")" grep -q "$(sha256sum < "$file" | cut -d' ' -f1)" "${picture%.png}.json"
+done
 ok "a picture's edit, again" replay "$picture" --json
 is "gives the same pixels" grep -q '"equal":true' out
 ok "one by a text" replay one/results/seed1-a_storm-*.png
