@@ -59,11 +59,11 @@ static chl_tensor unwhiten(const edit_graph *e) {
 
 /* w = w_s + d on every row: a column of one pixel made taller */
 static chl_tensor spread(const edit_graph *e) {
-    const chl_desc *codes = chl_desc_of(e->graph, e->source);
-    const int rows = (int)codes->dim[1], width = (int)codes->dim[2];
+    const chl_desc codes = *chl_desc_of(e->graph, e->source); /* a new tensor may move the old */
+    const int rows = (int)codes.dim[1], width = (int)codes.dim[2];
     chl_tensor d = chl_reshape(e->graph, e->trained, chl_f32(4, e->n, 1, 1, width));
     d = chl_resize(e->graph, d, CHL_FILTER_NEAREST, rows, 1);
-    return chl_add(e->graph, e->source, chl_reshape(e->graph, d, *codes));
+    return chl_add(e->graph, e->source, chl_reshape(e->graph, d, codes));
 }
 
 static chl_tensor decode(const chl_edit_options *options, const edit_graph *e) {
