@@ -63,16 +63,21 @@ static inline chl_conv_path chl_up_path_of(const chl_conv_attributes *a) {
     return a->backward ? CHL_PATH_UP_BACKWARD : CHL_PATH_UP;
 }
 
-static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
+/* With the tiles of so many samples. */
+static inline chl_conv_path chl_conv_path_with(const chl_conv_attributes *a, int64_t samples) {
     if (a->up) return chl_up_path_of(a);
     if (a->backward && a->stride > 1) return CHL_PATH_SCATTER;
     if (a->kernel != 3 || a->stride != 1) return CHL_PATH_DIRECT;
     if (a->i < CHL_WINOGRAD_CHANNELS || a->o < CHL_WINOGRAD_CHANNELS) return CHL_PATH_DIRECT;
     chl_conv_job job = a->backward ? chl_conv_backward_job(a) : chl_conv_forward_job(a);
-    int64_t pixels = job.out_h * job.out_w;
-    int64_t tiles = ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
+    int64_t pixels = samples * job.out_h * job.out_w;
+    int64_t tiles = samples * ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
     return tiles >= CHL_WINOGRAD_TILES && pixels >= CHL_WINOGRAD_FILL * tiles ? CHL_PATH_WINOGRAD
                                                                               : CHL_PATH_DIRECT;
+}
+
+static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
+    return chl_conv_path_with(a, 1);
 }
 
 /* Weight gradients: with 128 channels, 16 tiles take 0.9 to 1.5 of the direct time, as 36 sums
@@ -86,6 +91,6 @@ static inline chl_conv_path chl_conv_dw_path_of(const chl_conv_attributes *a) {
     forward.backward = 0;
     chl_conv_job job = chl_conv_forward_job(a);
     int64_t tiles = job.n * ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
-    return tiles >= CHL_WINOGRAD_DW_TILES ? chl_conv_path_of(&forward) : CHL_PATH_DIRECT;
+    return tiles >= CHL_WINOGRAD_DW_TILES ? chl_conv_path_with(&forward, job.n) : CHL_PATH_DIRECT;
 }
 #endif
