@@ -32,18 +32,17 @@ is "do the same" test "$(pictures one)" = "$(pictures two)"
 is "each edit once" test "$(cat two/work/journal/* | wc -l)" = 10
 
 # a worker that cannot be asked, with and without signs of life
-until_there() { for _ in $(seq 600); do eval "$1" || ! kill -0 $2 2>/dev/null && break; sleep 0.02; done; }
 mkdir -p far/work/claims
 : > far/work/claims/000001.1
 "$program" $run --seeds 1-4 --sounds sounds --out far 2>err & worker=$!
-until_there 'grep -q "is with other workers" err' $worker
+wait_for $worker grep -q "is with other workers" err
 is "what it does is left to it" test "$(ls far/results/*.png | wc -l)" = 6
 touch -d '2 minutes ago' far/work/claims/000001.1
 wait $worker
 is "and taken over when it gives none" test $? = 0 -a "$(ls far/results/*.png | wc -l)" = 8
 # a worker that stands still for too long
 "$program" $run --seeds 1-2 --sounds sounds --steps 20 --out still 2>err1 & worker=$!
-until_there '[ -e still/work/claims/000000.1 ]' $worker
+wait_for $worker test -e still/work/claims/000000.1
 kill -STOP $worker
 ok "its work is taken over" $run --seeds 1-2 --sounds sounds --steps 20 --stale 1 --out still
 ls -l --time-style=full-iso still/results > before
@@ -53,7 +52,7 @@ is "and touches nothing" same before <(ls -l --time-style=full-iso still/results
 
 # --- ends
 "$program" $run --seeds 1-3 --sounds sounds --steps 100000 --out stopped 2>err & worker=$!
-for _ in $(seq 600); do [ -n "$(ls stopped/work/claims 2>/dev/null)" ] || ! kill -0 $worker 2>/dev/null && break; sleep 0.02; done
+wait_for $worker test -e stopped/work/claims/000000.1
 kill -TERM $worker; wait $worker
 is "told to stop it exits with 75" test $? = 75
 is "and has given its claim back" test "$(stat -c %Y stopped/work/claims/000000.1)" = 0
