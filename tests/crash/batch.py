@@ -99,9 +99,11 @@ def main():
                 if now.get(path) != about:
                     wrong("%s was touched" % path)
             kept = now
-            if ends > 3:
+            if ends > 3:  # nothing is left to do: from the beginning, and without the other worker, which still writes
+                workers[1 - victim].communicate()
                 shutil.rmtree(out)
                 kept, ends = {}, 0
+                workers[1 - victim] = batch.start(out)
             workers[victim] = batch.start(out)
         for worker in workers:
             text = worker.communicate()[1]
