@@ -80,8 +80,9 @@ CHL_OP(torgb_backward, "dy y x w s", "dx ds dw db")
 CHL_OP(upsample_fir, "x residual?", "y")
 CHL_OP(upsample_fir_dx, "dy", "dx")
 /* resampling */
-CHL_OP(resize, "x", "y")
-CHL_OP(resize_dx, "dy", "dx")
+CHL_OP(resize_axes, "", "axes")
+CHL_OP(resize, "x axes", "y")
+CHL_OP(resize_dx, "dy axes", "dx")
 /* losses */
 CHL_OP(cross_entropy, "logits", "loss lse")
 CHL_OP(cross_entropy_dx, "dloss logits lse", "dlogits")

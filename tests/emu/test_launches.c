@@ -21,6 +21,15 @@ static chl_tensor with_bias(chl_graph *g, chl_tensor x) {
     return linear(g, x, true);
 }
 
+static chl_tensor without_resize(chl_graph *g, chl_tensor x) {
+    (void)g;
+    return x;
+}
+static chl_tensor resized(chl_graph *g, chl_tensor x) {
+    const chl_tensor picture = chl_reshape(g, x, chl_f32(4, 1, ROWS, IN, 1));
+    return chl_resize(g, picture, CHL_FILTER_BICUBIC_PIL, ROWS / 2, IN / 2);
+}
+
 /* Counts the launches of the second and the third step; -1: an error. The first number of y comes
  * along. */
 static int64_t launches(chl_tensor (*build)(chl_graph *, chl_tensor), float *first) {
@@ -59,5 +68,8 @@ int main(void) {
     bad +=
         expect("a frozen bias beside bf16 costs no launch", launches(with_bias, &first[1]), plain);
     bad += first[1] - first[0] != 6;
+    const int64_t none = launches(without_resize, &first[0]);
+    bad += none < 0;
+    bad += expect("a resize is one launch a step", launches(resized, &first[1]), none + 2);
     return bad != 0;
 }

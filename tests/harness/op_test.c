@@ -235,8 +235,8 @@ static void reference_gradients_once(problem *p) {
 }
 
 /* Rows without a gradient rule. docs/adding-an-op.md says why. */
-static const chl_op open_rows[] = {CHL_OP_linear_pack, CHL_OP_conv_pack, CHL_OP_adam, CHL_OP_ema,
-                                   CHL_OP_log_mel};
+static const chl_op open_rows[] = {CHL_OP_linear_pack, CHL_OP_conv_pack, CHL_OP_resize_axes,
+                                   CHL_OP_adam,        CHL_OP_ema,       CHL_OP_log_mel};
 bool op_test_is_open(chl_op op) {
     for (size_t i = 0; i < sizeof open_rows / sizeof open_rows[0]; i++)
         if (open_rows[i] == op) return true;
@@ -558,9 +558,8 @@ void op_test_second(const op_case *op, chl_device *device, op_coverage *coverage
     bool possible = make_problem(&p, op);
     record(&p, &guarded_device, false, &b);
     for (int32_t n = 0; n < b.graph->nodes; n++)
-        possible = possible && (b.graph->node[n].op == CHL_OP_linear_pack ||
-                                b.graph->node[n].op == CHL_OP_conv_pack ||
-                                !op_test_is_open(b.graph->node[n].op));
+        possible =
+            possible && (b.graph->node[n].is_constant || !op_test_is_open(b.graph->node[n].op));
     if (possible) {
         p.outputs = b.outputs;
         for (int i = 0; i < b.outputs; i++) {

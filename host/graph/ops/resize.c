@@ -27,13 +27,22 @@ static chl_status infer_dx(chl_shapes *s) {
     s->out[0] = picture(dy->dim[0], a->resize.in_h, a->resize.in_w, dy->dim[3]);
     return CHL_OK;
 }
+/* The layout is the kernel's business. No inputs: computed once, before the first run. */
+static chl_status infer_axes(chl_shapes *s) {
+    s->out[0] = (chl_desc){.dtype = CHL_U8};
+    return CHL_OK;
+}
+const chl_rule chl_rule_resize_axes = {.infer = infer_axes};
+
 static void gradient(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_resize_dx, &c->node.attr, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop(c, CHL_OP_resize_dx, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[1]},
+                 1, (int[]){0}, NULL);
 }
 const chl_rule chl_rule_resize = {
     .infer = infer, .gradient = gradient, .bf16_inputs = 1, .bf16_outputs = 1};
 static void gradient_dx(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_resize, &c->node.attr, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop(c, CHL_OP_resize, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[1]}, 1,
+                 (int[]){0}, NULL);
 }
 const chl_rule chl_rule_resize_dx = {
     .infer = infer_dx, .gradient = gradient_dx, .bf16_inputs = 1, .bf16_outputs = 1};
@@ -55,5 +64,11 @@ chl_tensor chl_resize_window(chl_graph *g, chl_tensor x, chl_filter filter, int 
                                             .w = w,
                                             .in_h = (int32_t)d->dim[1],
                                             .in_w = (int32_t)d->dim[2]}};
-    return chl_emit1(g, CHL_OP_resize, &attr, 1, &x);
+    /* where the window lies is of no concern to the axes: windows of one size share them */
+    const chl_attributes of_axes = {
+        .resize = {.filter = filter, .out_h = out_h, .out_w = out_w, .h = h, .w = w}};
+    const bool sizes = h >= 1 && w >= 1 && out_h >= 1 && out_w >= 1; /* else the rule refuses */
+    const chl_tensor in[2] = {x, sizes ? chl_emit1(g, CHL_OP_resize_axes, &of_axes, 0, NULL)
+                                       : CHL_NONE};
+    return chl_emit1(g, CHL_OP_resize, &attr, 2, in);
 }

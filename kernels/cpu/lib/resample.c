@@ -7,12 +7,16 @@ size_t chl_axis_bytes(int64_t out, int64_t taps) {
     return (size_t)(2 * out + 1 + taps) * 4;
 }
 
-chl_axis chl_axis_place(char **memory, int64_t in, int64_t out, int64_t taps) {
+chl_axis chl_axis_at(char **memory, int64_t in, int64_t out, int64_t taps) {
     chl_axis axis = {.in = in, .out = out, .first = (int32_t *)*memory};
     axis.start = axis.first + out;
     axis.weight = (float *)(axis.start + out + 1);
-    axis.start[0] = 0;
     *memory += chl_axis_bytes(out, taps);
+    return axis;
+}
+chl_axis chl_axis_place(char **memory, int64_t in, int64_t out, int64_t taps) {
+    const chl_axis axis = chl_axis_at(memory, in, out, taps);
+    axis.start[0] = 0;
     return axis;
 }
 

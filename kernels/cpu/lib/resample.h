@@ -14,10 +14,13 @@ typedef struct chl_axis {
 } chl_axis;
 
 size_t chl_axis_bytes(int64_t out, int64_t taps);
-/* Places an axis at *memory and moves *memory behind it. start[0] = 0, the caller fills the rest.
- */
+/* The axis that lies at *memory, which moves behind it; nothing is read or written. Who fills it
+ * begins with start[0] = 0. */
+chl_axis chl_axis_at(char **memory, int64_t in, int64_t out, int64_t taps);
+/* The same with start[0] = 0. */
 chl_axis chl_axis_place(char **memory, int64_t in, int64_t out, int64_t taps);
-/* The transpose of `axis`, whose first[] and last taps must not decrease from row to row. */
+/* The transpose of `axis`, whose first[] and last taps must not decrease from row to row; it needs
+ * room for as many taps. */
 chl_axis chl_axis_transpose(char **memory, const chl_axis *axis);
 
 /* Rows, then columns, channels innermost. Strides in floats. */

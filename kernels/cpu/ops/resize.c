@@ -121,97 +121,122 @@ static int64_t max_taps(chl_filter filter, int64_t in, int64_t out) {
     return 0;
 }
 
-static chl_axis axis_of(char **memory, chl_filter filter, int64_t in, int64_t out) {
-    chl_axis axis = chl_axis_place(memory, in, out, out * max_taps(filter, in, out));
-    for (int64_t i = 0; i < out; i++) {
-        taps t = {.weight = axis.weight + axis.start[i]};
-        take(&t, filter, i, in, out);
-        axis.first[i] = (int32_t)t.first;
-        axis.start[i + 1] = axis.start[i] + (int32_t)t.count;
+static void fill_axis(const chl_axis *axis, chl_filter filter) {
+    axis->start[0] = 0;
+    for (int64_t i = 0; i < axis->out; i++) {
+        taps t = {.weight = axis->weight + axis->start[i]};
+        take(&t, filter, i, axis->in, axis->out);
+        axis->first[i] = (int32_t)t.first;
+        axis->start[i + 1] = axis->start[i] + (int32_t)t.count;
     }
-    return axis;
 }
 
-static size_t axis_room(chl_filter filter, int64_t in, int64_t out, int transposed) {
-    const int64_t taps = out * max_taps(filter, in, out);
-    return chl_axis_bytes(out, taps) + (transposed ? chl_axis_bytes(in, taps) : 0);
-}
+/* --- resize_axes: rows, columns and their transposes, for the forward and its gradient ---------- */
+typedef struct axes {
+    chl_axis rows, columns, rows_back, columns_back;
+} axes;
 
-static size_t axes_room(const chl_call *call, int transposed) {
+/* Where the four lie in `memory`; each has room for the most taps that its filter may need. */
+static axes axes_at(const chl_call *call, void *memory, size_t *bytes) {
     const chl_filter filter = call->attr.resize.filter;
-    const size_t bytes =
-        axis_room(filter, call->attr.resize.h, call->attr.resize.out_h, transposed) +
-        axis_room(filter, call->attr.resize.w, call->attr.resize.out_w, transposed);
-    return (bytes + 63) & ~(size_t)63;
+    const int64_t h = call->attr.resize.h, out_h = call->attr.resize.out_h;
+    const int64_t w = call->attr.resize.w, out_w = call->attr.resize.out_w;
+    const int64_t down = out_h * max_taps(filter, h, out_h);
+    const int64_t across = out_w * max_taps(filter, w, out_w);
+    *bytes = chl_axis_bytes(out_h, down) + chl_axis_bytes(h, down) + chl_axis_bytes(out_w, across) +
+             chl_axis_bytes(w, across);
+    if (!memory) return (axes){.rows = {.in = 0}};
+    char *at = memory;
+    axes a;
+    a.rows = chl_axis_at(&at, h, out_h, down);
+    a.columns = chl_axis_at(&at, w, out_w, across);
+    a.rows_back = chl_axis_at(&at, out_h, h, down);
+    a.columns_back = chl_axis_at(&at, out_w, w, across);
+    return a;
+}
+static size_t axes_bytes(const chl_call *call) {
+    size_t bytes;
+    (void)axes_at(call, NULL, &bytes);
+    return bytes;
+}
+static chl_kernel_status lay_out(const chl_call *call) {
+    size_t bytes;
+    const axes a = axes_at(call, call->out[0], &bytes);
+    fill_axis(&a.rows, call->attr.resize.filter);
+    fill_axis(&a.columns, call->attr.resize.filter);
+    char *rows_back = (char *)a.rows_back.first, *columns_back = (char *)a.columns_back.first;
+    (void)chl_axis_transpose(&rows_back, &a.rows);
+    (void)chl_axis_transpose(&columns_back, &a.columns);
+    return CHL_KERNEL_OK;
+}
+/* what resize_axes left in input 1 */
+static axes given_axes(const chl_call *call) {
+    size_t bytes;
+    return axes_at(call, (void *)(uintptr_t)call->in[1], &bytes);
 }
 
+/* --- resize and its gradient --------------------------------------------------------------------- */
 static size_t forward_workspace(const chl_call *call) {
     const chl_desc *x = &call->in_desc[0];
-    return axes_room(call, 0) + chl_resample_bytes(x->dim[0], call->attr.resize.out_h,
-                                                   call->attr.resize.w, call->attr.resize.out_w,
-                                                   chl_channels(x));
+    return chl_resample_bytes(x->dim[0], call->attr.resize.out_h, call->attr.resize.w,
+                              call->attr.resize.out_w, chl_channels(x));
 }
 
 static chl_kernel_status forward(const chl_call *call) {
     const int64_t in_w = call->attr.resize.in_w, channels = chl_channels(&call->in_desc[0]);
-    char *memory = call->workspace;
-    const chl_filter filter = call->attr.resize.filter;
-    const chl_axis rows = axis_of(&memory, filter, call->attr.resize.h, call->attr.resize.out_h);
-    const chl_axis columns = axis_of(&memory, filter, call->attr.resize.w, call->attr.resize.out_w);
+    const axes along = given_axes(call);
+    const int64_t out_h = call->attr.resize.out_h, out_w = call->attr.resize.out_w;
     chl_resample_run(&(chl_resample){
-        .rows = &rows,
-        .columns = &columns,
+        .rows = &along.rows,
+        .columns = &along.columns,
         .x = (const float *)call->in[0] +
              (call->attr.resize.y * in_w + call->attr.resize.x) * channels,
         .x_sample = call->attr.resize.in_h * in_w * channels,
         .x_row = in_w * channels,
         .y = call->out[0],
-        .y_sample = rows.out * columns.out * channels,
-        .y_row = columns.out * channels,
+        .y_sample = out_h * out_w * channels,
+        .y_row = out_w * channels,
         .samples = call->in_desc[0].dim[0],
         .channels = channels,
         .accumulate = chl_accumulates(call, 0),
-        .lines = (float *)((char *)call->workspace + axes_room(call, 0)),
+        .lines = call->workspace,
     });
     return CHL_KERNEL_OK;
 }
 
 static size_t backward_workspace(const chl_call *call) {
     const chl_desc *dy = &call->in_desc[0];
-    return axes_room(call, 1) + chl_resample_bytes(dy->dim[0], call->attr.resize.h,
-                                                   call->attr.resize.out_w, call->attr.resize.w,
-                                                   chl_channels(dy));
+    return chl_resample_bytes(dy->dim[0], call->attr.resize.h, call->attr.resize.out_w,
+                              call->attr.resize.w, chl_channels(dy));
 }
 
 static chl_kernel_status backward(const chl_call *call) {
     const int64_t in_h = call->attr.resize.in_h, in_w = call->attr.resize.in_w;
     const int64_t samples = call->in_desc[0].dim[0], channels = chl_channels(&call->in_desc[0]);
-    char *memory = call->workspace;
-    const chl_filter filter = call->attr.resize.filter;
-    const chl_axis rows = axis_of(&memory, filter, call->attr.resize.h, call->attr.resize.out_h);
-    const chl_axis columns = axis_of(&memory, filter, call->attr.resize.w, call->attr.resize.out_w);
-    const chl_axis rows_back = chl_axis_transpose(&memory, &rows);
-    const chl_axis columns_back = chl_axis_transpose(&memory, &columns);
+    const axes along = given_axes(call);
+    const int64_t h = call->attr.resize.h, w = call->attr.resize.w;
+    const int64_t out_h = call->attr.resize.out_h, out_w = call->attr.resize.out_w;
     float *dx = call->out[0];
     /* pixels outside the window get no gradient */
-    if (!chl_accumulates(call, 0) && (rows.in < in_h || columns.in < in_w))
+    if (!chl_accumulates(call, 0) && (h < in_h || w < in_w))
         memset(dx, 0, (size_t)(samples * in_h * in_w * channels) * sizeof *dx);
     chl_resample_run(&(chl_resample){
-        .rows = &rows_back,
-        .columns = &columns_back,
+        .rows = &along.rows_back,
+        .columns = &along.columns_back,
         .x = call->in[0],
-        .x_sample = rows.out * columns.out * channels,
-        .x_row = columns.out * channels,
+        .x_sample = out_h * out_w * channels,
+        .x_row = out_w * channels,
         .y = dx + (call->attr.resize.y * in_w + call->attr.resize.x) * channels,
         .y_sample = in_h * in_w * channels,
         .y_row = in_w * channels,
         .samples = samples,
         .channels = channels,
         .accumulate = chl_accumulates(call, 0),
-        .lines = (float *)((char *)call->workspace + axes_room(call, 1)),
+        .lines = call->workspace,
     });
     return CHL_KERNEL_OK;
 }
 
+const chl_body chl_cpu_resize_axes = {.run = lay_out, .opaque = axes_bytes};
 const chl_body chl_cpu_resize = {.run = forward, .workspace = forward_workspace};
 const chl_body chl_cpu_resize_dx = {.run = backward, .workspace = backward_workspace};

@@ -1,7 +1,7 @@
-// Resizing with the filters of attributes.h, and its adjoint. One block per axis computes the axis'
-// taps; then a thread per output sums rows by columns of them (backward: a thread per input pixel
-// sums over the outputs that used it). Neighbours share their reads through the L1 cache, so that
-// both pictures are moved once: bound by memory.
+// Resizing with the filters of attributes.h, and its adjoint. resize_axes computes the axes' taps, a
+// block per axis, once; then a thread per output sums rows by columns of them (backward: a thread
+// per input pixel sums over the outputs that used it). Neighbours share their reads through the L1
+// cache, so that both pictures are moved once: bound by memory.
 #include "cuda/lib/body.h"
 
 namespace {
@@ -224,26 +224,30 @@ axis axis_at(char *base, size_t &used, chl_filter filter, int in, int out) {
     used = (used + 63) / 64 * 64;
     return a;
 }
-axes axes_at(const chl_call *call, void *base, size_t &used) {
+// The two axes behind one another, as resize_axes left them at `base`; nothing is written here.
+axes axes_at(const chl_call *call, const void *base, size_t &used) {
     const auto &a = call->attr.resize;
-    char *memory = static_cast<char *>(base);
+    char *memory = static_cast<char *>(const_cast<void *>(base));
+    used = 0;
     const axis rows = axis_at(memory, used, a.filter, a.h, a.out_h);
     return {rows, axis_at(memory, used, a.filter, a.w, a.out_w)};
 }
-size_t workspace(const chl_call *call) {
-    size_t used = 0;
+size_t axes_bytes(const chl_call *call) {
+    size_t used;
     (void)axes_at(call, nullptr, used);
     return used;
+}
+chl_kernel_status lay_out(const chl_call *call) {
+    size_t used;
+    return chl::status(simt::launch(lay_out_axes, {dim3(2), dim3(THREADS)}, call->stream,
+                                    axes_at(call, call->out[0], used), call->attr.resize.filter));
 }
 
 template <class T> chl_kernel_status run_in(const chl_call *call, bool back) {
     const auto &a = call->attr.resize;
     const int64_t *dim = call->out_desc[0].dim;
-    size_t used = 0;
-    const axes along = axes_at(call, call->workspace, used);
-    const chl_kernel_status status = chl::status(
-        simt::launch(lay_out_axes, {dim3(2), dim3(THREADS)}, call->stream, along, a.filter));
-    if (status != CHL_KERNEL_OK) return status;
+    size_t used;
+    const axes along = axes_at(call, call->in[1], used);
     constexpr int PACK = chl::PACK<T>;
     const int n = dim[3] % PACK ? 1 : PACK;
     pictures<T> p = {chl::in<T>(call, 0),
@@ -275,5 +279,6 @@ chl_kernel_status backward(const chl_call *call) {
 }
 } // namespace
 
-const chl_body chl_cuda_resize = {forward, workspace, nullptr};
-const chl_body chl_cuda_resize_dx = {backward, workspace, nullptr};
+const chl_body chl_cuda_resize_axes = {lay_out, nullptr, axes_bytes};
+const chl_body chl_cuda_resize = {forward, nullptr, nullptr};
+const chl_body chl_cuda_resize_dx = {backward, nullptr, nullptr};
