@@ -53,4 +53,5 @@ void intrinsics();
 void tensor();
 void kernels();
 void hopper();
+void short_offsets();
 } // namespace test

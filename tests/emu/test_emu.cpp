@@ -35,6 +35,7 @@ int main() {
     test::tensor();
     test::kernels();
     test::hopper();
+    test::short_offsets();
     std::printf("%d of %d checks passed\n", test::checks - test::failures, test::checks);
     return test::failures ? 1 : 0;
 }

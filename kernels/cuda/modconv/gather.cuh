@@ -14,6 +14,7 @@
 #pragma once
 #include "cuda/lib/vendor.h"
 #include "cuda/modconv/layer.cuh"
+#include <array>
 
 namespace modconv {
 struct one_tap {
@@ -29,6 +30,10 @@ struct gather {
     int step, spread, phases, tiles, column_tiles, splits;
     one_phase phase[4];
     int box_h = 0, box_w = 0; // pixels of a tile, where tiles are boxes
+    // numbers that 32-bit offsets reach (has_short_offsets): a sample, the weights
+    std::array<int64_t, 2> spans() const {
+        return {int64_t(in_h) * in_w * in_c, int64_t(9) * in_c * out_c};
+    }
 };
 
 // --- the gathers of the four convolutions --------------------------------------------------------
@@ -75,11 +80,12 @@ inline void lay_tiles(gather &g, int bm, int bn) {
     }
     g.column_tiles = (g.out_c + bn - 1) / bn;
 }
-// Whether offsets within a sample and within the weights fit into 32 bits, with a tap's shift added.
-// Only plain.cuh computes other gathers.
-inline bool has_short_offsets(const gather &g) {
-    return int64_t(g.in_h) * g.in_w * g.in_c <= INT32_MAX / 2 &&
-           int64_t(9) * g.in_c * g.out_c <= INT32_MAX / 2;
+// Whether 32-bit offsets reach every span of the product, a gather or a correlation, with a tap's
+// shift added. Only the plain kernels compute other products.
+template <class P> bool has_short_offsets(const P &product) {
+    for (const int64_t numbers : product.spans())
+        if (numbers > INT32_MAX / 2) return false;
+    return true;
 }
 inline int64_t result_count(const gather &g) {
     return int64_t(g.n) * g.out_h * g.out_w * g.out_c;

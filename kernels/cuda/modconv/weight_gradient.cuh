@@ -18,15 +18,14 @@ struct correlation {
     // g is read at step * pixel + g_tap * tap, x at pixel + x_tap * tap - x_shift
     int g_step, g_tap, x_tap, x_shift;
     int in_c, out_c, parts;
+    // numbers that 32-bit offsets reach (has_short_offsets): a sample of g and of x. A step's last
+    // pixels may lie behind the picture: their offsets are computed, although nothing is read there.
+    std::array<int64_t, 4> spans() const {
+        const int64_t g_row = int64_t(g_w) * out_c, x_row = int64_t(x_w) * in_c;
+        const int64_t behind = DEPTH / w + 2; // rows that a step may reach there, with a tap's
+        return {g_h * g_row, x_h * x_row, g_step * behind * g_row, behind * x_row};
+    }
 };
-// Whether offsets within a sample of g and of x fit into 32 bits. A step's last pixels may lie behind
-// the picture: their offsets are computed, although nothing is read there.
-inline bool has_short_offsets(const correlation &z) {
-    const int64_t g_row = int64_t(z.g_w) * z.out_c, x_row = int64_t(z.x_w) * z.in_c;
-    const int64_t behind = DEPTH / z.w + 2; // rows that a step may reach there, with a tap's
-    return z.g_h * g_row <= INT32_MAX / 2 && z.x_h * x_row <= INT32_MAX / 2 &&
-           z.g_step * behind * g_row <= INT32_MAX / 2 && behind * x_row <= INT32_MAX / 2;
-}
 inline correlation correlation_of(const chl_conv_attributes &a) {
     if (a.up) return {a.n, a.h, a.w, 2 * a.h + 1, 2 * a.w + 1, a.h, a.w, 2, 1, 0, 0, a.i, a.o, 1};
     return {a.n, a.h, a.w, a.h, a.w, a.h, a.w, 1, 0, 1, 1, a.i, a.o, 1};
