@@ -66,6 +66,10 @@ static int take_row(batch *b, const json_t *row, batch_job *job) {
     if (code != EXIT_OK) return code;
     job->e = *one_edit_bound();
     const char *wrong = one_edit_settle(&job->e);
+    if (!wrong && job->e.ask.direction)
+        wrong =
+            "batch does optimisations: chladni edit --direction adds a direction, to many seeds "
+            "at once";
     return wrong ? batch_row_error(jobs_name(b), job->line, "%s", wrong) : EXIT_OK;
 }
 

@@ -17,6 +17,7 @@ static const struct {
     {"edit", command_edit, "edit a picture by a sound or a text (the paper's Eq. 14)"},
     {"batch", command_batch, "many edits, each exactly once, by any number of workers"},
     {"replay", command_replay, "the edit of a picture's recipe, again"},
+    {"direction", command_direction, "directions of edits: their mean, a comparison"},
     {"generate", command_generate, "pictures from seeds or latents"},
     {"embed", command_embed, "embeddings of sounds, pictures and texts"},
     {"mel", command_mel, "log-mel spectrogram of a sound"},

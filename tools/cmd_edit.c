@@ -10,8 +10,23 @@ static bool is_single(const edit_job *job) {
     return job->pairs == 1;
 }
 
+static int report_moved(const edit_job *job, const char *out) {
+    const double moved = edit_distance(job, job->edited, job->source);
+    if (job->json)
+        return print_json(json_pack("{s:o, s:o, s:f, s:f}", "out", json_text(out), "direction",
+                                    json_text(job->ask.direction), "strength",
+                                    (double)job->ask.strength, "distance", moved),
+                          REPORT_DIGITS);
+    fprintf(stderr, "%s: moved by %.4g, %g times a direction\n", shown(out), moved,
+            (double)job->ask.strength);
+    return EXIT_OK;
+}
+
 static int report_single(const edit_job *job, bool partial) {
-    const char *out = job->out ? job->out : job->strip ? job->strip : job->sheet;
+    const char *const outs[] = {job->out, job->strip, job->sheet, job->direction_out};
+    const char *out = outs[0];
+    for (int i = 1; i < 4 && !out; i++) out = outs[i];
+    if (job->ask.direction) return report_moved(job, out);
     if (!job->json) {
         fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s\n", shown(out),
                 job->ask.text ? "text" : "sound", (double)job->last.cosine, job->last.step,
@@ -34,14 +49,15 @@ static int report_single(const edit_job *job, bool partial) {
 /* One line or JSON object for a code: which, how near its target, how far from its source. */
 static int describe(edit_job *job, const float *w, int pair, const char *kind, json_t *list) {
     char source[256], target[256];
-    float cosine;
+    float cosine = 0;
     edit_source_name(job, pair / job->targets, source, sizeof source);
     edit_target_name(job, pair % job->targets, target, sizeof target);
     const float *aim = job->target + (size_t)pair * (size_t)job->size.embedding;
-    if (edit_cosine(job, w, aim, &cosine) != CHL_OK) return run_error();
+    if (!job->ask.direction && edit_cosine(job, w, aim, &cosine) != CHL_OK) return run_error();
     const double moved = edit_distance(job, w, edit_code(job, job->source, pair));
-    json_t *entry = json_pack("{s:o,s:o,s:f,s:f}", "source", json_text(source), "target",
-                              json_text(target), "cosine", (double)cosine, "distance", moved);
+    json_t *entry = json_pack(
+        "{s:o,s:o,s:o,s:f}", "source", json_text(source), "target", json_text(target), "cosine",
+        job->ask.direction ? json_null() : json_real((double)cosine), "distance", moved);
     if (edit_by_level(job)) {
         const float level = job->level[pair % job->targets];
         json_object_set_new(entry, "gain_db", json_real((double)level));
@@ -49,7 +65,9 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
                  (double)level);
     }
     json_array_append_new(list, entry);
-    if (!job->json)
+    if (!job->json && job->ask.direction)
+        fprintf(stderr, "%s, %s: moved by %.4g\n", shown(source), shown(target), moved);
+    else if (!job->json)
         fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g\n", shown(source), shown(target),
                 kind, (double)cosine, moved);
     return EXIT_OK;
@@ -67,9 +85,9 @@ static int report_many(edit_job *job, bool partial) {
     }
     json_t *whole = json_pack("{s:b,s:i,s:f,s:o,s:o}", "partial", partial, "steps", job->last.steps,
                               "seconds", job->seconds, "edits", edits, "mixed", mixed);
-    const char *const written[] = {job->out, job->strip, job->sheet};
-    const char *const keys[] = {"out", "strip", "sheet"};
-    for (int i = 0; i < 3; i++)
+    const char *const written[] = {job->out, job->strip, job->sheet, job->direction_out};
+    const char *const keys[] = {"out", "strip", "sheet", "direction_out"};
+    for (int i = 0; i < 4; i++)
         if (written[i]) json_object_set_new(whole, keys[i], json_text(written[i]));
     if (job->json && code == EXIT_OK) return print_json(whole, REPORT_DIGITS);
     json_decref(whole);
@@ -79,6 +97,7 @@ static int report_many(edit_job *job, bool partial) {
 /* --- run -------------------------------------------------------------------------------------- */
 static int save(edit_job *job, bool partial) {
     int code = job->latent_out ? edit_write_latents(job) : EXIT_OK;
+    if (code == EXIT_OK && job->direction_out) code = edit_write_directions(job);
     if (code == EXIT_OK && job->strip) code = edit_write_strip(job);
     if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
     if (code != EXIT_OK) return code;
@@ -107,7 +126,13 @@ static int run(edit_job *job) {
 /* --- command line ----------------------------------------------------------------------------- */
 static int check_targets(const command_line *line, const edit_job *job) {
     const bool sound = job->sound.count > 0, both = sound && job->ask.text;
-    if (!sound && !job->ask.text) return usage_error(line, "give one of --sound, --text");
+    if (sound && job->ask.direction)
+        return usage_error(line, "--direction and --sound exclude each other");
+    if (job->ask.direction && (job->every || job->dry_run))
+        return usage_error(line, "--direction adds a direction without an optimisation: leave out "
+                                 "--every and --dry-run");
+    if (!sound && !job->ask.text && !job->ask.direction)
+        return usage_error(line, "give one of --sound, --text, --direction");
     if (both && !job->ask.mix) return usage_error(line, "--sound and --text together need --mix");
     if (job->ask.mix && (!both || job->sound.count > 1))
         return usage_error(line, "--mix needs one --sound and one --text");
@@ -125,9 +150,9 @@ static int check(const command_line *line, const edit_job *job) {
     int code = check_targets(line, job);
     if (code != EXIT_OK) return code;
     if (!job->ask.models.generator) return usage_error(line, "--generator is missing");
-    if (!job->ask.models.clip) return usage_error(line, "--clip is missing");
-    if (!job->out && !job->strip && !job->sheet && !job->dry_run)
-        return usage_error(line, "--out is missing (or --strip, --sheet)");
+    if (!job->ask.models.clip && !job->ask.direction) return usage_error(line, "--clip is missing");
+    if (!job->out && !job->strip && !job->sheet && !job->direction_out && !job->dry_run)
+        return usage_error(line, "--out is missing (or --strip, --sheet, --direction-out)");
     const char *wrong = edit_settings_wrong(&job->ask);
     if (wrong) return usage_error(line, "%s", wrong);
     if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->ask.mix))
@@ -148,7 +173,8 @@ static int check(const command_line *line, const edit_job *job) {
 static int check_counts(const command_line *line, const edit_job *job) {
     if (job->every > 0 && (!is_single(job) || !job->out))
         return usage_error(line, "--every works for one edit with --out only");
-    if (edit_by_level(job) && job->full_level < 0 && (job->out || job->strip || job->latent_out))
+    if (edit_by_level(job) && job->full_level < 0 &&
+        (job->out || job->strip || job->latent_out || job->direction_out))
         return usage_error(line,
                            "--out, --strip and --latent-out beside --sheet are of 0 dB, which "
                            "--sheet-levels must contain, got %s",
@@ -185,6 +211,11 @@ int command_edit(int argc, char **argv) {
          NULL},
         {"latent-out", NULL, OPTION_OUTPUT, &job.latent_out, "W.npy",
          "file for the edited W+ codes", NULL},
+        {"direction-out", NULL, OPTION_OUTPUT, &job.direction_out, "D.npy",
+         "file for the direction, edited code minus source code, with D.json beside it; a folder "
+         "for several (chladni direction)",
+         NULL},
+        DIRECTION_OPTIONS(job.ask),
         {"strip", NULL, OPTION_OUTPUT, &job.strip, "P.png",
          "picture of source and edit side by side; with --mix: source, text, sound, mix", NULL},
         {"strip-steps", NULL, OPTION_INT, &job.strip_steps, "N",
@@ -213,7 +244,8 @@ int command_edit(int argc, char **argv) {
          "print the memory and arithmetic of a batch of edits, without doing it", NULL},
     };
     command_line line = {
-        .usage = "edit (--image P | --seed N | --latent W.npy) (--sound S | --text T) --out O.png "
+        .usage = "edit (--image P | --seed N | --latent W.npy) (--sound S | --text T | --direction "
+                 "D.npy) --out O.png "
                  "--generator F --clip F [--audio F] [--vocab F] [--face F] ...",
         .about =
             "Optimises the W+ code of a picture towards the embedding of a sound or text (Eq. "

@@ -180,7 +180,9 @@ static chl_status make_picture(replay *r, chl_engine *engine, const char *path) 
         status = one_edit_source(engine, &r->e, on_inversion, r, source);
         progress_end(&r->line);
     }
-    for (int i = 0; i < one_edit_slots(&r->e) && status == CHL_OK; i++)
+    if (status == CHL_OK && r->e.ask.direction)
+        status = one_edit_move(engine, &r->files, &r->e.ask, source, source + code);
+    for (int i = 0; !r->e.ask.direction && i < one_edit_slots(&r->e) && status == CHL_OK; i++)
         status = optimise(r, engine, i, source, source + (size_t)(1 + i) * code);
     if (status == CHL_OK) status = one_edit_result(engine, &r->e, source + code, source + 3 * code);
     if (status == CHL_OK) status = chl_generate(engine, 1, source + 3 * code, pixels);
@@ -312,6 +314,8 @@ int command_replay(int argc, char **argv) {
         {"image", NULL, OPTION_INPUT, &r.given.ask.image, "P", "the picture that was edited", NULL},
         {"latent", NULL, OPTION_INPUT, &r.given.ask.latent, "W.npy", "the W+ code that was edited",
          NULL},
+        {"direction", NULL, OPTION_INPUT, &r.given.ask.direction, "D.npy",
+         "the direction that was added", NULL},
         {"sound", NULL, OPTION_INPUT, &r.given.sound, "S", "the sound", NULL},
         {"generator", "ckpt", OPTION_INPUT, &r.given.ask.models.generator, "FILE", "the generator",
          NULL},

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 int command_edit(int argc, char **argv);
+int command_direction(int argc, char **argv);
 int command_batch(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_generate(int argc, char **argv);

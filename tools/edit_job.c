@@ -1,5 +1,6 @@
 /* What `edit` was asked for, and where its results are. */
 #include "edit_job.h"
+#include "direction.h"
 #include "outputs.h"
 #include "recipe.h"
 #include <math.h>
@@ -35,7 +36,7 @@ int edit_read_choices(const command_line *line, edit_job *job) {
                            "--seed must be like 7 or 1,5,8-10, at most %d seeds of at most %u, got "
                            "%s",
                            MAX_PICTURES, MAX_SEED, job->seeds);
-    job->targets = job->ask.mix ? 2 : job->ask.text ? 1 : job->sound.count;
+    job->targets = job->ask.mix ? 2 : job->ask.text || job->ask.direction ? 1 : job->sound.count;
     if (edit_by_level(job)) {
         job->targets = read_levels(job, job->levels);
         if (job->targets < 0)
@@ -90,7 +91,9 @@ void edit_target_name(const edit_job *job, int target, char *name, size_t room) 
         return;
     }
     const int length =
-        stem(job->sound.item[job->ask.mix || edit_by_level(job) ? 0 : target], &begin);
+        job->ask.direction
+            ? stem(job->ask.direction, &begin)
+            : stem(job->sound.item[job->ask.mix || edit_by_level(job) ? 0 : target], &begin);
     snprintf(name, room, "%.*s", length, begin);
 }
 
@@ -135,12 +138,21 @@ int edit_check_names(const command_line *line, const edit_job *job) {
 }
 
 /* --- outputs ---------------------------------------------------------------------------------- */
-char *edit_result_path(const edit_job *job, int source, int result) {
+static char *path_of(const edit_job *job, const char *out, const char *ending, int source,
+                     int result) {
     char from[NAME_ROOM], to[NAME_ROOM] = "mixed", *path;
-    if (job->sources * edit_results(job) == 1) return strdup(job->out);
+    if (job->sources * edit_results(job) == 1) return strdup(out);
     edit_source_name(job, source, from, sizeof from);
     if (!job->ask.mix) edit_target_name(job, result, to, sizeof to);
-    return asprintf(&path, "%s/%s-%s.png", job->out, from, to) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s-%s.%s", out, from, to, ending) < 0 ? NULL : path;
+}
+
+char *edit_result_path(const edit_job *job, int source, int result) {
+    return path_of(job, job->out, "png", source, result);
+}
+
+char *edit_direction_path(const edit_job *job, int source, int result) {
+    return path_of(job, job->direction_out, "npy", source, result);
 }
 
 char *edit_snapshot_path(const edit_job *job, int step) {
@@ -164,11 +176,21 @@ static void add_result(output_table *table, const edit_job *job, int source, int
     add_derived(table, "out", OUTPUT_PICTURE, path);
 }
 
+/* A direction of --direction-out, and what it is of. */
+static void add_direction(output_table *table, const edit_job *job, int source, int result) {
+    char *path = edit_direction_path(job, source, result);
+    add_derived(table, "direction-out", OUTPUT_JSON, path ? direction_about_path(path) : NULL);
+    add_derived(table, "direction-out", OUTPUT_ARRAY, path);
+}
+
 int edit_check_outputs(const command_line *line, const edit_job *job) {
     output_table table = {0};
     const int results = edit_results(job), count = job->sources * results;
     const int steps = job->ask.has_steps ? job->ask.steps : chl_edit_defaults(NULL).steps;
     if (count > 1) output_add(&table, "out", OUTPUT_FOLDER, job->out);
+    if (count > 1) output_add(&table, "direction-out", OUTPUT_FOLDER, job->direction_out);
+    for (int i = 0; job->direction_out && i < count; i++)
+        add_direction(&table, job, i / results, i % results);
     for (int i = 0; job->out && i < count; i++) add_result(&table, job, i / results, i % results);
     for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
         add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));

@@ -8,7 +8,7 @@
 
 typedef struct edit_job {
     edit_settings ask;
-    const char *seeds, *out, *latent_out, *strip, *sheet, *levels;
+    const char *seeds, *out, *latent_out, *direction_out, *strip, *sheet, *levels;
     text_list sound;
     int every, batch, strip_steps;
     bool json, dry_run, embed_recipe;
@@ -63,6 +63,8 @@ int edit_check_names(const command_line *line, const edit_job *job);
 /* Path of a result: --out, or for several a file in this folder. To be freed; NULL without memory.
  */
 char *edit_result_path(const edit_job *job, int source, int result);
+/* The same of --direction-out. */
+char *edit_direction_path(const edit_job *job, int source, int result);
 /* Path of the picture that --every writes after `step`; likewise. */
 char *edit_snapshot_path(const edit_job *job, int step);
 /* Checks all outputs, and creates the folder of several; an exit code. */

@@ -1,5 +1,6 @@
 /* What `edit` writes: the edited pictures, strips and sheets. */
 #include "edit_pictures.h"
+#include "direction.h"
 #include "edit_recipe.h"
 #include <math.h>
 #include <stdio.h>
@@ -70,14 +71,44 @@ int edit_write_latents(const edit_job *job) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
+static chl_status write_direction(edit_job *job, int source, int result) {
+    const size_t numbers = edit_code_numbers(job);
+    const float *from = edit_code(job, job->source, edit_first_pair(job, source, result)),
+                *to = edit_result(job, source, result);
+    if (!to) return CHL_OK;
+    char *path = edit_direction_path(job, source, result);
+    float *difference = malloc(sizeof(float) * numbers);
+    json_t *about = edit_about_direction(job, source, result);
+    chl_status status = about ? CHL_OK : CHL_ERR_IO;
+    if (!path || !difference)
+        status = command_fail(CHL_ERR_MEMORY, "out of memory for a direction");
+    if (status == CHL_OK) {
+        for (size_t i = 0; i < numbers; i++) difference[i] = to[i] - from[i];
+        status =
+            direction_write(path, job->size.rows, job->size.latent, difference, json_incref(about));
+    }
+    json_decref(about);
+    free(difference);
+    free(path);
+    return status;
+}
+
+int edit_write_directions(edit_job *job) {
+    const int results = edit_results(job);
+    chl_status status = CHL_OK;
+    for (int i = 0; i < job->sources * results && status == CHL_OK; i++)
+        status = write_direction(job, i / results, i % results);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
 static chl_status write_with_recipe(edit_job *job, int source, int result, const float *w) {
     char *path = edit_result_path(job, source, result);
-    float *pixels = NULL, cosine;
+    float *pixels = NULL, cosine = NAN;
     const int first = edit_first_pair(job, source, result), last = first + (job->ask.mix != NULL);
     const double moved = edit_distance(job, w, edit_code(job, job->source, first));
     chl_status status =
         path ? render(job, w, &pixels) : command_fail(CHL_ERR_MEMORY, "out of memory for a name");
-    if (status == CHL_OK)
+    if (status == CHL_OK && !job->ask.direction)
         status =
             edit_cosine(job, w, job->target + (size_t)last * (size_t)job->size.embedding, &cosine);
     if (status == CHL_OK)

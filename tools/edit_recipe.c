@@ -26,6 +26,47 @@ static one_edit edit_of(const edit_job *job, int source, int result, char seed[2
     return e;
 }
 
+/* Which picture was edited: equal texts are one. */
+static json_t *source_text(edit_job *job, const one_edit *e) {
+    const char *path = job->ask.image ? job->ask.image : job->ask.latent;
+    const char *digest = path ? file_digest(&job->files, path) : NULL;
+    if (path) return digest ? json_string(digest) : NULL;
+    return json_sprintf("seed %s, truncation %g", e->seed, (double)job->ask.truncation);
+}
+
+static chl_status add_guide(edit_job *job, const one_edit *e, json_t *about) {
+    const char *path = e->sound ? e->sound : e->ask.direction;
+    const char *digest = path ? file_digest(&job->files, path) : NULL;
+    if (path && !digest) return CHL_ERR_IO;
+    if (path) json_object_set_new(about, e->sound ? "sound" : "moved_by", json_string(digest));
+    if (e->sound && !edit_by_level(job))
+        json_object_set_new(about, "level", json_real((double)e->level));
+    if (e->ask.text) json_object_set_new(about, "text", json_text(e->ask.text));
+    return CHL_OK;
+}
+
+json_t *edit_about_direction(edit_job *job, int source, int result) {
+    char seed[24], by[NAME_ROOM] = "mixed";
+    one_edit e = edit_of(job, source, result, seed);
+    const float *from = edit_code(job, job->source, edit_first_pair(job, source, result)),
+                *to = edit_result(job, source, result);
+    double square = 0, dot = 0;
+    for (size_t i = 0; i < edit_code_numbers(job); i++) {
+        square += (double)from[i] * (double)from[i];
+        dot += (double)from[i] * ((double)to[i] - (double)from[i]);
+    }
+    if (!job->ask.mix) edit_target_name(job, result, by, sizeof by);
+    const char *generator = file_digest(&job->files, job->ask.models.generator);
+    json_t *of = generator ? source_text(job, &e) : NULL;
+    if (!of) return NULL;
+    json_t *about =
+        json_pack("{s:s, s:o, s:o, s:f, s:f, s:i}", "generator", generator, "by", json_text(by),
+                  "source", of, "source_square", square, "source_dot", dot, "edits", 1);
+    if (about && add_guide(job, &e, about) == CHL_OK) return about;
+    json_decref(about);
+    return NULL;
+}
+
 chl_status edit_write_with_recipe(edit_job *job, int source, int result, double cosine,
                                   double distance, const float *pixels, const char *path) {
     char seed[24];

@@ -65,6 +65,7 @@ static chl_status find_target(edit_job *job, int t, float *embedding) {
 static chl_status find_targets(edit_job *job) {
     const size_t width = (size_t)job->size.embedding;
     chl_status status = CHL_OK;
+    if (job->ask.direction) return CHL_OK;
     if (job->ask.neutral)
         status = chl_embed_text(job->engine, job->ask.neutral, job->neutral_embedding);
     for (int t = 0; t < job->targets && status == CHL_OK; t++)
@@ -180,7 +181,32 @@ static chl_status do_batch(edit_job *job, const chl_edit_options *options) {
     return status;
 }
 
+/* w_s + strength d; on the way there, smaller strengths. */
+static chl_status move_pair(edit_job *job, int pair) {
+    const size_t numbers = edit_code_numbers(job);
+    const float *from = edit_code(job, job->source, pair);
+    float *to = job->edited + (size_t)pair * numbers;
+    const chl_status status = one_edit_move(job->engine, &job->files, &job->ask, from, to);
+    for (int i = 0; status == CHL_OK && i < job->strip_steps; i++) {
+        float *between = job->trail + ((size_t)i * (size_t)job->pairs + (size_t)pair) * numbers;
+        const float share = (float)(i + 1) / (float)(job->strip_steps + 1);
+        for (size_t k = 0; k < numbers; k++) between[k] = from[k] + share * (to[k] - from[k]);
+    }
+    job->reached[pair] = status == CHL_OK;
+    return status;
+}
+
+static chl_status move_all(edit_job *job) {
+    chl_status status = CHL_OK;
+    job->at = 0;
+    job->last = (chl_edit_progress){.step = 1, .steps = 1};
+    for (int pair = 0; pair < job->pairs && status == CHL_OK; pair++) status = move_pair(job, pair);
+    if (status == CHL_OK) status = job->writing = edit_write_results(job, job->pairs);
+    return status;
+}
+
 chl_status edit_optimise(edit_job *job) {
+    if (job->ask.direction) return move_all(job);
     chl_edit_options options = edit_options(job);
     chl_status status = CHL_OK;
     job->at = 0;

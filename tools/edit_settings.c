@@ -7,11 +7,25 @@ edit_settings edit_defaults(void) {
     return (edit_settings){.models = {.size = sizeof(chl_engine_options)},
                            .truncation = 0.7f,
                            .margin = 1,
+                           .strength = 1,
                            .mask_rate = 1,
                            .adam_eps = 1e-8f};
 }
 
+/* Options of an optimisation beside a direction would change nothing. */
+static const char *direction_wrong(const edit_settings *ask) {
+    if (!ask->direction) return ask->has_strength ? "--strength needs --direction" : NULL;
+    if (ask->text || ask->mix) return "--direction and --text exclude each other";
+    if (ask->has_steps || ask->has_rate || ask->has_weight || ask->has_relative ||
+        ask->has_identity)
+        return "--direction adds a direction without an optimisation: leave out --steps, --lr and "
+               "the weights of losses";
+    return NULL;
+}
+
 const char *edit_settings_wrong(const edit_settings *ask) {
+    const char *wrong = direction_wrong(ask);
+    if (wrong) return wrong;
     if (ask->adaptive && ask->fixed) return "--adaptive-mask and --fixed-mask exclude each other";
     if (ask->has_weight && ask->has_relative)
         return "--latent-weight and --latent-weight-relative exclude each other";

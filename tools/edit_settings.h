@@ -6,10 +6,12 @@
 typedef struct edit_settings {
     chl_engine_options models;
     generator_flags generator; /* of models */
-    const char *image, *latent, *text, *neutral, *mix;
+    const char *image, *latent, *text, *neutral, *mix, *direction;
     int steps, invert_steps, similarity, space;
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
         truncation, mask_rate, adam_eps;
+    float strength; /* of the direction */
+    bool has_strength;
     bool has_steps, has_rate, has_weight, has_relative, has_identity;
     bool adaptive, fixed;
     chl_mix mix_kind; /* edit_read_mix reads it off `mix` */
@@ -28,6 +30,17 @@ float edit_mix_amount(const edit_settings *ask, int rows);
  * the directional loss is the target itself. Progress is the caller's. */
 chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine *engine,
                                       const float *neutral);
+
+/* `o` is an edit_settings: an edit without optimisation. */
+#define DIRECTION_OPTIONS(o)                                                                       \
+    {"direction",  NULL,                                                                           \
+     OPTION_INPUT, &(o).direction,                                                                 \
+     "D.npy",      "instead of a sound or a text: add this direction, without an optimisation",    \
+     NULL},                                                                                        \
+    {                                                                                              \
+        "strength", NULL, OPTION_FLOAT, &(o).strength, "X",                                        \
+            "times this factor (default 1; negative: the other way)", &(o).has_strength            \
+    }
 
 /* `o` is an edit_settings. */
 #define EDIT_OPTIONS(o)                                                                            \

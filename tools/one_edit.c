@@ -37,7 +37,9 @@ static const char *check_source(const one_edit *e) {
 }
 
 static const char *check_target(const one_edit *e) {
-    if (!e->sound && !e->ask.text) return "give one of --sound, --text";
+    if (e->ask.direction)
+        return e->sound || e->level != 0 ? "--direction and --sound exclude each other" : NULL;
+    if (!e->sound && !e->ask.text) return "give one of --sound, --text, --direction";
     if (e->sound && e->ask.text && !e->ask.mix) return "--sound and --text together need --mix";
     if (e->ask.mix && !(e->sound && e->ask.text)) return "--mix needs one --sound and one --text";
     if (e->level != 0 && !e->sound) return "--level needs --sound";
@@ -49,7 +51,7 @@ static const char *check_target(const one_edit *e) {
 static const char *settle_models(one_edit *e) {
     chl_engine_options *models = &e->ask.models;
     if (!models->generator) return "--generator is missing";
-    if (!models->clip) return "--clip is missing";
+    if (!models->clip && !e->ask.direction) return "--clip is missing";
     if (e->ask.generator.has_label && e->ask.generator.label < 0) return "--class must be >= 0";
     models->generator_class = e->ask.generator.has_label ? e->ask.generator.label + 1 : 0;
     if (models->conv_clamp < 0 && models->conv_clamp != -1)
@@ -123,7 +125,8 @@ void file_digests_free(file_digests *files) {
 }
 
 bool is_edit_input(const char *flag) {
-    return strcmp(flag, "image") == 0 || strcmp(flag, "latent") == 0 || strcmp(flag, "sound") == 0;
+    return strcmp(flag, "image") == 0 || strcmp(flag, "latent") == 0 ||
+           strcmp(flag, "sound") == 0 || strcmp(flag, "direction") == 0;
 }
 
 chl_status one_edit_digests(file_digests *files, const one_edit *e, edit_files which,

@@ -30,8 +30,8 @@ typedef struct one_edit {
          "linear:A|rows:K",                                                                         \
          "mix the edits by text and sound",                                                         \
          NULL},                                                                                     \
-        GENERATOR_OPTIONS((e).ask.models, (e).ask.generator), CLIP_OPTIONS((e).ask.models),         \
-        AUDIO_OPTION((e).ask.models), MEL_OPTION((e).ask.models),                                   \
+        DIRECTION_OPTIONS((e).ask), GENERATOR_OPTIONS((e).ask.models, (e).ask.generator),           \
+        CLIP_OPTIONS((e).ask.models), AUDIO_OPTION((e).ask.models), MEL_OPTION((e).ask.models),     \
         FACE_OPTION((e).ask.models, "for the identity loss"), DEVICE_OPTIONS((e).ask.models),       \
         EDIT_OPTIONS((e).ask)
 
@@ -70,6 +70,9 @@ bool is_edit_input(const char *flag);
 /* source [rows][latent]: the code of the seed, file or inverted picture. */
 chl_status one_edit_source(chl_engine *engine, const one_edit *e, chl_progress_callback progress,
                            void *user, float *source);
+/* w [rows][latent]: a source, moved along the edit's direction. */
+chl_status one_edit_move(chl_engine *engine, file_digests *files, const edit_settings *ask,
+                         const float *source, float *w);
 /* target [slots][embedding]: of a mix the text's, then the sound's. */
 chl_status one_edit_target(chl_engine *engine, const one_edit *e, int slot, float *target);
 /* The options, with an allocated `neutral`, to be freed with it. */

@@ -1,4 +1,5 @@
 /* One edit: from what was asked for to codes. */
+#include "direction.h"
 #include "one_edit.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,20 @@ chl_status one_edit_source(chl_engine *engine, const one_edit *e, chl_progress_c
     if (e->ask.image) return invert(engine, e, progress, user, source);
     if (e->ask.latent) return read_code(engine, e, source);
     return chl_seed_latent(engine, one_edit_seed(e), e->ask.truncation, source);
+}
+
+chl_status one_edit_move(chl_engine *engine, file_digests *files, const edit_settings *ask,
+                         const float *source, float *w) {
+    const chl_engine_sizes size = chl_engine_get_sizes(engine);
+    const char *generator = file_digest(files, ask->models.generator);
+    direction d;
+    if (!generator) return CHL_ERR_IO;
+    chl_status status = direction_read(ask->direction, &d);
+    if (status == CHL_OK)
+        status = direction_check(&d, size.rows, size.latent, generator, ask->models.generator);
+    if (status == CHL_OK) status = chl_apply_direction(engine, source, d.numbers, ask->strength, w);
+    direction_free(&d);
+    return status;
 }
 
 chl_status one_edit_target(chl_engine *engine, const one_edit *e, int slot, float *target) {

@@ -2,6 +2,7 @@
 #include "outputs.h"
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +58,11 @@ json_t *recipe_new(const one_edit *e, const json_t *digests, const recipe_result
     for (int i = 0; i < one_edit_slots(e); i++)
         json_array_append_new(at_once, json_integer(result->at_once[i]));
     json_t *recipe =
-        json_pack("{s:s, s:i, s:s, s:o, s:O, s:o, s:s, s:{s:f, s:f, s:i}}", "chladni",
+        json_pack("{s:s, s:i, s:s, s:o, s:O, s:o, s:s, s:{s:o, s:f, s:i}}", "chladni",
                   chl_version(), "recipe", RECIPE_VERSION, "id", id, "options", options, "sha256",
                   digests, "at_once", at_once, "build", chl_build_info(), "result", "cosine",
-                  result->cosine, "distance", result->distance, "step", result->step);
+                  isnan(result->cosine) ? json_null() : json_real(result->cosine), "distance",
+                  result->distance, "step", result->step);
     if (json_is_whole(recipe)) return recipe;
     json_decref(recipe);
     (void)no_memory();

@@ -16,7 +16,7 @@
 #define RECIPE_KEYWORD "chladni"
 
 typedef struct recipe_result {
-    double cosine, distance;
+    double cosine, distance; /* cosine NAN: there is no sound and no text */
     int step;
     int at_once[2];
 } recipe_result;

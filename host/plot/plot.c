@@ -13,6 +13,7 @@
 #define MANY 200      /* points from which a line is drawn with means */
 #define MEANS 100     /* of such a line */
 #define THICKNESS 1.8 /* pixels */
+#define DOT 7         /* pixels across, of a point */
 #define SAMPLE 24     /* pixels of a line in the legend */
 #define MIN_AXES 100  /* pixels between left and right: longer names of lines are cut */
 
@@ -76,7 +77,7 @@ static chl_status lay_out(frame *f, const chl_plot *plot) {
     const int wanted = widest_name(plot) / CHL_FONT_WIDTH;
     f->letters = wanted < room / CHL_FONT_WIDTH ? wanted : room / CHL_FONT_WIDTH;
     f->right = end - f->letters * CHL_FONT_WIDTH;
-    chl_axis_finish(&f->x, (f->right - f->left) / 90, true);
+    chl_axis_finish(&f->x, (f->right - f->left) / 90, !plot->points); /* no dot on the border */
     return CHL_OK;
 }
 
@@ -158,6 +159,18 @@ static void draw_line(const frame *f, const chl_plot_line *line, int64_t neighbo
     }
 }
 
+static void draw_points(const frame *f, const chl_plot *plot) {
+    for (int i = 0; i < plot->lines; i++) {
+        const chl_plot_line *line = &plot->line[i];
+        for (int64_t k = 0; k < line->count; k++) {
+            const double x = chl_axis_of(&f->x, line->x[k]), y = chl_axis_of(&f->y, line->y[k]);
+            if (isnan(x) || isnan(y)) continue;
+            chl_canvas_line(f->canvas, column(f, x) + 0.5, row(f, y) + 0.5, column(f, x) + 0.5,
+                            row(f, y) + 0.5, DOT, colour[i]);
+        }
+    }
+}
+
 static void draw_lines(const frame *f, const chl_plot *plot) {
     for (int i = 0; i < plot->lines; i++)
         if (plot->line[i].count >= MANY) {
@@ -204,7 +217,10 @@ chl_status chl_plot_draw_area(const chl_plot *plot, int width, int height, chl_c
         return status;
     }
     draw_axes(&f, plot);
-    draw_lines(&f, plot);
+    if (plot->points)
+        draw_points(&f, plot);
+    else
+        draw_lines(&f, plot);
     draw_legend(&f, plot);
     *area = (chl_plot_area){f.left, f.right, f.top, f.bottom};
     return CHL_OK;

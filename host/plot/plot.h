@@ -1,4 +1,4 @@
-/* Plots of lines over two axes: ticks, grid, a legend.
+/* Plots of lines or points over two axes: ticks, grid, a legend.
  *
  *     const chl_plot_line line = {"loss", steps, losses, count};
  *     const chl_plot plot = {.title = "losses", .x_name = "step", .y_name = "loss",
@@ -23,8 +23,9 @@ typedef struct chl_plot_line {
 typedef struct chl_plot {
     const char *title, *x_name, *y_name;
     bool log_x, log_y;
-    bool gaps; /* a point that is left out breaks its line */
-    int lines; /* 1 ... CHL_PLOT_LINES */
+    bool gaps;   /* a point that is left out breaks its line */
+    bool points; /* a dot per point, without lines between; x in any order */
+    int lines;   /* 1 ... CHL_PLOT_LINES */
     const chl_plot_line *line;
 } chl_plot;
 

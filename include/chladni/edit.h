@@ -97,6 +97,12 @@ typedef enum chl_mix { CHL_MIX_LINEAR, CHL_MIX_ROWS } chl_mix;
 CHL_CHECKED chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, float amount,
                                        const float *text, const float *sound, float *mixed);
 
+/* A direction is the difference of an edit's code and its source's, [rows][latent]. Along it the
+ * change can be made in other pictures of the same generator without an optimisation: w = source +
+ * strength direction. strength must be finite. source, direction, w [rows][latent]. Needs generator. */
+CHL_CHECKED chl_status chl_apply_direction(const chl_engine *engine, const float *source,
+                                           const float *direction, float strength, float *w);
+
 /* Inversion: the W+ code whose picture is nearest to a given one, by Adam from the mean of W on
  * pixel_weight (pixel L2) + clip_weight (CLIP distance, if clip is loaded) + mean_weight |w -
  * mean|^2. The progress callback gets the pixel loss as latent_loss. */

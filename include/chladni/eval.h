@@ -130,6 +130,34 @@ static inline chl_trial_options chl_trial_defaults(void) {
 CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
                                           char **report);
 
+/* Directions of edits, compared (the paper's Fig. 8 and Table 2). Needs no model. Report:
+ * {"directions": [{"name", "group", "length", "pca": [x, y]}], "cosines": [count][count], "pca":
+ * {"explained": [share, share]}, "groups": [{"group", "count", "within"}], "between": mean cosines
+ * [groups][groups], "table2": {"source_sound", "source_text", "sound_text", "directions"}}. within
+ * and those of table2 are {"pairs" or "edits", "mean", "deviation"}. The principal components are of
+ * the directions minus their mean; the component's largest coordinate is positive. A cosine with a
+ * direction of length 0 is null. */
+#define CHL_MAX_DIRECTIONS 1000
+typedef struct chl_direction_options {
+    uint32_t size;
+    int count;               /* directions, 1 ... CHL_MAX_DIRECTIONS */
+    int64_t numbers;         /* in each */
+    const float *direction;  /* [count][numbers] */
+    const char *const *name; /* [count] */
+    const char *const
+        *group;          /* [count] what guided the edit, e.g. the sound's name: equal texts are
+                                 one group, with a colour of its own in the picture */
+    const char *picture; /* NULL, or a PNG: a point per direction on the two components */
+    /* For Table 2, each NULL (not measured) or [count]. */
+    const int *by_text;          /* 1: the edit was guided by a text */
+    const char *const *source;   /* which picture was edited: equal texts are one; NULL: unknown */
+    const char *const *guide;    /* a sound's and a text's edit of one source with equal guides are
+                                    a pair of sound_text and directions */
+    const double *source_square; /* |source code|^2; NAN: unknown */
+    const double *source_dot;    /* <source code, direction> */
+} chl_direction_options;
+CHL_CHECKED chl_status chl_compare_directions(const chl_direction_options *options, char **report);
+
 /* Ablation: the same figures for groups of audio encoders that differ in one thing (trained with
  * and without L_kl, several seeds each): means and 95 % intervals (Student's t). The layout of a
  * group never changes. */

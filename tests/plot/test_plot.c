@@ -99,6 +99,26 @@ static void letters_are_drawn_upright_and_upwards(void **state) {
     chl_canvas_free(&turned);
 }
 
+static void points_are_dots_without_lines_between(void **state) {
+    (void)state;
+    const double x[] = {3, 1, 2, (double)NAN}, y[] = {1, 1, 5, 2};
+    const chl_plot_line line = {"p", x, y, 4};
+    const chl_plot plot = {.points = true, .lines = 1, .line = &line};
+    chl_canvas c;
+    chl_plot_area area;
+    assert_int_equal(chl_plot_draw_area(&plot, 400, 300, &c, &area), CHL_OK);
+    int inside = 0, columns = 0;
+    for (int column = 0; column < area.right + 5; column++) { /* the legend lies beyond */
+        int here = 0;
+        for (int row = 0; row < c.height; row++) here += is(pixel(&c, column, row), 0x0072b2);
+        inside += here;
+        columns += here > 0;
+    }
+    assert_in_range(inside, 3 * 20, 3 * 49); /* three whole discs of 7 pixels */
+    assert_in_range(columns, 3 * 5, 3 * 7);
+    chl_canvas_free(&c);
+}
+
 /* A rising line is where its numbers are: low on the left, high on the right. */
 static void a_plot_shows_its_line_axes_and_legend(void **state) {
     (void)state;
@@ -239,6 +259,7 @@ int main(void) {
         cmocka_unit_test(values_that_an_axis_cannot_hold_are_left_out),
         cmocka_unit_test(lines_cover_their_pixels_and_are_cut_at_the_border),
         cmocka_unit_test(letters_are_drawn_upright_and_upwards),
+        cmocka_unit_test(points_are_dots_without_lines_between),
         cmocka_unit_test(a_plot_shows_its_line_axes_and_legend),
         cmocka_unit_test(gaps_break_a_line_where_points_are_left_out),
         cmocka_unit_test(a_matrix_shades_each_row_by_its_shares),

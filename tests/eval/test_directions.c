@@ -1,0 +1,181 @@
+/* The comparison of directions, against numbers that can be said beforehand and against codes. */
+#include "harness/parity.h"
+#include <chladni.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
+
+static json_t *compare(const chl_direction_options *options) {
+    char *text;
+    MUST(chl_compare_directions(options, &text));
+    json_t *report = json_loads(text, 0, NULL);
+    chl_release(text);
+    assert_non_null(report);
+    return report;
+}
+
+static double in_row(const json_t *rows, size_t i, size_t k) {
+    return json_number_value(json_array_get(json_array_get(rows, i), k));
+}
+
+static double inside(const json_t *report, const char *object, const char *key, const char *what) {
+    return json_number_value(
+        json_object_get(json_object_get(json_object_get(report, object), key), what));
+}
+
+/* a cross around (1, 1, 1): long along the first axis, short along the second */
+static const float cross[] = {4, 1, 1, -2, 1, 1, 1, 2, 1, 1, 0, 1};
+static const char *const names[] = {"a", "b", "c", "d"};
+static const char *const groups[] = {"long", "long", "short", "short"};
+
+static void components_are_those_of_a_cross(void **state) {
+    (void)state;
+    const chl_direction_options options = {.size = sizeof options,
+                                           .count = 4,
+                                           .numbers = 3,
+                                           .direction = cross,
+                                           .name = names,
+                                           .group = groups};
+    json_t *report = compare(&options);
+    const double want[4][2] = {{3, 0}, {-3, 0}, {0, 1}, {0, -1}};
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *one = json_array_get(json_object_get(report, "directions"), i);
+        for (size_t k = 0; k < 2; k++)
+            near(json_number_value(json_array_get(json_object_get(one, "pca"), k)), want[i][k],
+                 1e-6);
+    }
+    const json_t *explained = json_object_get(json_object_get(report, "pca"), "explained");
+    near(json_number_value(json_array_get(explained, 0)), 0.9, 1e-6);
+    near(json_number_value(json_array_get(explained, 1)), 0.1, 1e-6);
+    json_decref(report);
+}
+
+static void cosines_are_of_directions_and_their_groups(void **state) {
+    (void)state;
+    const chl_direction_options options = {.size = sizeof options,
+                                           .count = 4,
+                                           .numbers = 3,
+                                           .direction = cross,
+                                           .name = names,
+                                           .group = groups};
+    json_t *report = compare(&options);
+    const json_t *cosines = json_object_get(report, "cosines"),
+                 *between = json_object_get(report, "between");
+    const double ab = -6 / sqrt(18.0 * 6), cd = 2 / sqrt(6.0 * 2);
+    near(in_row(cosines, 0, 0), 1, 1e-6);
+    near(in_row(cosines, 0, 1), ab, 1e-6);
+    near(in_row(cosines, 3, 2), cd, 1e-6);
+    near(in_row(between, 0, 0), ab, 1e-6); /* a direction with itself does not count */
+    near(in_row(between, 1, 1), cd, 1e-6);
+    near(in_row(between, 0, 1),
+         (7 / sqrt(18.0 * 6) + 5 / sqrt(18.0 * 2) + 1 / sqrt(6.0 * 6) - 1 / sqrt(6.0 * 2)) / 4,
+         1e-6);
+    assert_true(json_is_null(json_object_get(report, "table2")));
+    json_decref(report);
+}
+
+static double cosine(const double *a, const double *b) {
+    double aa = 0, bb = 0, ab = 0;
+    for (int i = 0; i < 3; i++) {
+        aa += a[i] * a[i];
+        bb += b[i] * b[i];
+        ab += a[i] * b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+/* Two sources, each by a sound and by the text of its name; a third edit by another text. */
+static void table_2_is_of_the_codes(void **state) {
+    (void)state;
+    static const double source[2][3] = {{1, 2, 3}, {-2, 0, 1}};
+    static const float moved[] = {0.5f,   0.25f, 0, 0.5f,  -0.25f, 1,    -1, 0.5f,
+                                  0.125f, 0.5f,  1, 0.25f, 0.75f,  0.5f, 1};
+    static const int from[] = {0, 0, 1, 1, 1}, by_text[] = {0, 1, 0, 1, 1};
+    static const char *const sources[] = {"s", "s", "t", "t", "t"};
+    static const char *const guide[] = {"rain", "rain", "rain", "rain", "wind"};
+    static const char *const name[] = {"1", "2", "3", "4", "5"};
+    double square[5], dot[5], code[5][3];
+    for (int i = 0; i < 5; i++) {
+        square[i] = dot[i] = 0;
+        for (int k = 0; k < 3; k++) {
+            const double s = source[from[i]][k], d = (double)moved[3 * i + k];
+            square[i] += s * s;
+            dot[i] += s * d;
+            code[i][k] = s + d;
+        }
+    }
+    const chl_direction_options options = {.size = sizeof options,
+                                           .count = 5,
+                                           .numbers = 3,
+                                           .direction = moved,
+                                           .name = name,
+                                           .group = guide,
+                                           .by_text = by_text,
+                                           .source = sources,
+                                           .guide = guide,
+                                           .source_square = square,
+                                           .source_dot = dot};
+    json_t *report = compare(&options);
+    near(inside(report, "table2", "source_sound", "mean"),
+         (cosine(source[0], code[0]) + cosine(source[1], code[2])) / 2, 1e-6);
+    near(inside(report, "table2", "source_text", "mean"),
+         (cosine(source[0], code[1]) + cosine(source[1], code[3]) + cosine(source[1], code[4])) / 3,
+         1e-6);
+    near(inside(report, "table2", "sound_text", "pairs"), 2, 0);
+    near(inside(report, "table2", "sound_text", "mean"),
+         (cosine(code[0], code[1]) + cosine(code[2], code[3])) / 2, 1e-6);
+    near(inside(report, "table2", "directions", "mean"),
+         (in_row(json_object_get(report, "cosines"), 0, 1) +
+          in_row(json_object_get(report, "cosines"), 2, 3)) /
+             2,
+         1e-6);
+    json_decref(report);
+}
+
+static void one_direction_and_none_that_moves_are_compared_too(void **state) {
+    (void)state;
+    static const float still[] = {0, 0, 0, 1, 0, 0};
+    chl_direction_options options = {.size = sizeof options,
+                                     .count = 2,
+                                     .numbers = 3,
+                                     .direction = still,
+                                     .name = names,
+                                     .group = names};
+    json_t *report = compare(&options);
+    assert_true(
+        json_is_null(json_array_get(json_array_get(json_object_get(report, "cosines"), 0), 1)));
+    json_decref(report);
+    options.count = 1;
+    json_decref(compare(&options));
+}
+
+static void what_is_no_direction_is_refused(void **state) {
+    (void)state;
+    float broken[] = {0, 1, NAN};
+    char *text;
+    chl_direction_options options = {.size = sizeof options,
+                                     .count = 1,
+                                     .numbers = 3,
+                                     .direction = broken,
+                                     .name = names,
+                                     .group = names};
+    assert_int_equal(chl_compare_directions(&options, &text), CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "`direction` must be finite"));
+    options.count = CHL_MAX_DIRECTIONS + 1;
+    assert_int_equal(chl_compare_directions(&options, &text), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "count must be in [1, 1000], got 1001");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(components_are_those_of_a_cross),
+        cmocka_unit_test(cosines_are_of_directions_and_their_groups),
+        cmocka_unit_test(table_2_is_of_the_codes),
+        cmocka_unit_test(one_direction_and_none_that_moves_are_compared_too),
+        cmocka_unit_test(what_is_no_direction_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
