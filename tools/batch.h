@@ -3,6 +3,8 @@
  *   DIR/batch.json            what this folder is made from; another batch is refused
  *   DIR/results/NAME-ID.png   a finished edit, its recipe inside, NAME-ID.json beside it
  *   DIR/results.jsonl, .csv   a line for each row of JOBS, written when a worker ends
+ *   DIR/index.html            all of them, to look at: sources by sounds, before and after
+ *   DIR/page/                 what it shows beside results: pictures before the edit, mel pictures
  *   DIR/work/journal/         one append-only file for each worker: what is done and what failed
  *   DIR/work/claims/          which worker has which chunk
  *   DIR/work/cache/           inversions and embeddings by the digests of what they are made from
@@ -41,7 +43,7 @@ typedef struct batch_chunk {
 
 typedef struct batch {
     /* what was asked for */
-    const char *jobs, *out, *shard, *cache;
+    const char *jobs, *out, *shard, *cache, *page;
     batch_grid grid;
     one_edit base; /* flags are defaults of the rows */
     int size;      /* optimisations at once; 0: by memory */
@@ -124,15 +126,31 @@ int batch_print_plan(batch *b);
 chl_status batch_do_chunk(batch *b, const batch_chunk *chunk);
 
 /* --- batch_cache.c --- */
+/* [kind, version, {flag: digest or option}]: what something that is made for a job depends on, by
+ * those of its `flags`; NULL ends them. */
+json_t *batch_facts(const batch_job *job, const char *kind, const char *const *flags);
+/* false: out of memory. */
+bool batch_facts_digest(const json_t *facts, char digest[DIGEST_ROOM]);
 typedef chl_status (*batch_maker)(void *user, float *numbers);
 /* The numbers of what `facts` describe: read, or made and kept. Releases `facts`. */
 chl_status batch_cached(const batch *b, json_t *facts, size_t count, batch_maker make, void *user,
                         float *numbers);
 
+/* --- batch_shown.c --- */
+/* Writes what the page shows beside the job's result, unless it is there: the picture of the source
+ * code, and of a sound the mel picture. */
+chl_status batch_show_inputs(batch *b, const batch_job *job, const float *source);
+/* Their addresses, as seen from DIR, as "before", "mel" and "listen" (the sound) into the entry. */
+void batch_name_inputs(const batch *b, const batch_job *job, json_t *entry);
+
+/* --- batch_page.c --- */
+/* Makes OUT/index.html of OUT/results.jsonl. */
+chl_status batch_page(const char *out);
+
 /* --- batch_report.c --- */
 void batch_progress(batch *b);
 /* That what is left is with other workers. */
 void batch_say_waiting(const batch *b);
-/* results.jsonl and results.csv, then the summary. */
+/* results.jsonl, results.csv and index.html, then the summary. */
 int batch_report(batch *b);
 #endif

@@ -6,12 +6,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *cache_path(const batch *b, const json_t *facts) {
-    char *text = json_dumped(facts, JSON_COMPACT | JSON_SORT_KEYS), digest[DIGEST_ROOM], name[80];
-    char *path = NULL;
-    if (!text) return NULL;
-    digest_of_text(text, digest);
+json_t *batch_facts(const batch_job *job, const char *kind, const char *const *flags) {
+    json_t *options = one_edit_options(&job->e), *used = json_object();
+    for (int i = 0; flags[i]; i++) {
+        json_t *value = json_object_get(job->digests, flags[i]);
+        if (!value) value = json_object_get(options, flags[i]);
+        if (value) json_object_set(used, flags[i], value);
+    }
+    json_decref(options);
+    return json_pack("[s, s, o]", kind, chl_version(), used);
+}
+
+bool batch_facts_digest(const json_t *facts, char digest[DIGEST_ROOM]) {
+    char *text = json_dumped(facts, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text) digest_of_text(text, digest);
     free(text);
+    return text != NULL;
+}
+
+static char *cache_path(const batch *b, const json_t *facts) {
+    char digest[DIGEST_ROOM], name[80], *path = NULL;
+    if (!batch_facts_digest(facts, digest)) return NULL;
     snprintf(name, sizeof name, "%s.npy", digest);
     if (!b->cache) return batch_path(b, "work/cache", name);
     return asprintf(&path, "%s/%s", b->cache, name) < 0 ? NULL : path;

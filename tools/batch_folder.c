@@ -185,7 +185,7 @@ static int settle(batch *b, const char *path) {
 
 int batch_folder_open(batch *b) {
     static const char *const folders[] = {
-        "", "results", "work", "work/journal", "work/claims", "work/cache"};
+        "", "results", "page", "work", "work/journal", "work/claims", "work/cache"};
     char *path = batch_path(b, "", "batch.json");
     if (!path) return no_memory();
     int code = name_worker(b);

@@ -1,4 +1,4 @@
-/* What a batch has come to: lines while it runs, results.jsonl and results.csv at the end. */
+/* What a batch has come to: lines while it runs, its tables and its page at the end. */
 #include "batch.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +70,7 @@ static json_t *entry_of(const batch *b, const batch_job *job) {
     json_object_set_new(entry, "target", json_text(aim));
     free(seed);
     free(target);
+    batch_name_inputs(b, job, entry);
     if (e->level != 0) json_object_set_new(entry, "level", json_real((double)e->level));
     if (first != job) json_object_set_new(entry, "same_as", json_integer(first->line));
     if (first->status == BATCH_FAILED)
@@ -164,7 +165,7 @@ static void print_failures(const batch *b, int failed) {
 
 int batch_report(batch *b) {
     const tally t = count(b);
-    if (write_tables(b) != CHL_OK) return run_error();
+    if (write_tables(b) != CHL_OK || batch_page(b->out) != CHL_OK) return run_error();
     const int code = t.failed ? EXIT_SOME_FAILED : EXIT_OK;
     const double seconds = seconds_now() - b->began;
     if (b->json) {

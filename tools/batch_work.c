@@ -63,25 +63,14 @@ static chl_status make_target(void *user, float *numbers) {
     return one_edit_target(m->x->b->engine, m->e, m->slot, numbers);
 }
 
-/* {kind, version, options and digests of these flags}: what the numbers depend on. */
-static json_t *facts_of(const batch_job *job, const char *kind, const char *const *flags) {
-    json_t *options = one_edit_options(&job->e), *used = json_object();
-    for (int i = 0; flags[i]; i++) {
-        json_t *value = json_object_get(job->digests, flags[i]);
-        if (!value) value = json_object_get(options, flags[i]);
-        if (value) json_object_set(used, flags[i], value);
-    }
-    json_decref(options);
-    return json_pack("[s, s, o]", kind, chl_version(), used);
-}
-
 static chl_status find_source(work *x, const batch_job *job, float *source) {
     static const char *const flags[] = {"image",        "generator", "class",     "conv-clamp",
                                         "clip",         "clip-gelu", "clip-view", "clip-heads",
                                         "invert-steps", "precision", "device",    NULL};
     making m = {.x = x, .e = &job->e};
     if (!job->e.ask.image) return make_source(&m, source);
-    return batch_cached(x->b, facts_of(job, "inversion", flags), x->code, make_source, &m, source);
+    return batch_cached(x->b, batch_facts(job, "inversion", flags), x->code, make_source, &m,
+                        source);
 }
 
 static chl_status find_target(work *x, const batch_job *job, int slot, float *target) {
@@ -91,7 +80,7 @@ static chl_status find_target(work *x, const batch_job *job, int slot, float *ta
         "text", "clip", "vocab", "clip-gelu", "clip-text-heads", "precision", "device", NULL};
     const bool by_text = job->e.ask.text && slot == 0;
     making m = {.x = x, .e = &job->e, .slot = slot};
-    json_t *facts = facts_of(job, by_text ? "text" : "sound", by_text ? text : sound);
+    json_t *facts = batch_facts(job, by_text ? "text" : "sound", by_text ? text : sound);
     return batch_cached(x->b, facts, x->width, make_target, &m, target);
 }
 
@@ -214,6 +203,8 @@ static chl_status publish(work *x, batch_job *job, int slot, int steps) {
     recipe_result result = {.step = steps, .at_once = {x->chunk->slots, x->chunk->slots}};
     chl_status status = render(x, job, slot, &result);
     if (status != CHL_OK) return ends_the_run(status) ? status : fail(x, job);
+    status = batch_show_inputs(x->b, job, x->source + (size_t)slot * x->code);
+    if (status != CHL_OK) return status;
     json_t *recipe = recipe_new(&job->e, job->digests, &result);
     char *path = batch_result_path(x->b, job);
     if (!path) status = command_fail(CHL_ERR_MEMORY, "out of memory for a name");

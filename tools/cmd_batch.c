@@ -135,6 +135,9 @@ static bool read_shard(batch *b) {
 }
 
 static int check(const command_line *line, batch *b) {
+    if (b->page && (b->jobs || b->out || batch_has_grid(&b->grid)))
+        return usage_error(line, "--page stands alone: it makes the page of that folder anew");
+    if (b->page) return EXIT_OK;
     if (!b->jobs == !batch_has_grid(&b->grid))
         return usage_error(line, b->jobs ? "give JOBS or a grid (--images, --seeds, --latents by "
                                            "--sounds, --texts), not both"
@@ -178,6 +181,8 @@ int command_batch(int argc, char **argv) {
         {"cache", NULL, OPTION_TEXT, &b.cache, "DIR",
          "folder of inversions and embeddings, for several batches (default: DIR/work/cache)",
          NULL},
+        {"page", NULL, OPTION_TEXT, &b.page, "DIR",
+         "only make DIR/index.html anew of DIR/results.jsonl", NULL},
         {"json", NULL, OPTION_FLAG, &b.json, NULL, "print the summary as JSON on stdout", NULL},
         ONE_EDIT_OPTIONS(b.base),
     };
@@ -199,6 +204,8 @@ int command_batch(int argc, char **argv) {
     if (code == EXIT_OK && !done && has_size && b.size == 0)
         code = usage_error(&line, "--batch must be >= 1, got 0");
     if (code == EXIT_OK && !done) code = check(&line, &b);
+    if (code == EXIT_OK && !done && b.page)
+        return batch_page(b.page) == CHL_OK ? EXIT_OK : run_error();
     if (code == EXIT_OK && !done) {
         watch_interrupts();
         code = run(&b, &line);

@@ -1,23 +1,9 @@
 #include "command.h"
+#include "mel_picture.h"
 #include "outputs.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-/* Low bands at the bottom, 0 black, 1 white. */
-static chl_status write_as_picture(const char *path, int bands, int64_t frames, const float *mel) {
-    if (frames > 65500) frames = 65500; /* PNG readers stop far below; the caller warns */
-    float *pixels = malloc(sizeof(float) * 3 * (size_t)bands * (size_t)frames);
-    if (!pixels) return command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
-    for (int b = 0; b < bands; b++)
-        for (int64_t f = 0; f < frames; f++)
-            for (int c = 0; c < 3; c++)
-                pixels[((int64_t)(bands - 1 - b) * frames + f) * 3 + c] =
-                    2 * mel[b * frames + f] - 1;
-    chl_status status = chl_picture_write(path, bands, (int)frames, pixels);
-    free(pixels);
-    return status;
-}
+#define MOST_FRAMES 65500 /* of a picture: PNG readers stop not far above */
 
 int command_mel(int argc, char **argv) {
     const char *sound = NULL, *out = NULL;
@@ -51,11 +37,12 @@ int command_mel(int argc, char **argv) {
         return run_error();
     const int64_t dim[] = {bands, frames};
     const bool picture = !ends_in(out, ".npy");
-    if (picture && frames > 65500)
-        fprintf(stderr, "chladni: warning: the picture shows the first 65500 of %lld frames\n",
-                (long long)frames);
-    chl_status status =
-        picture ? write_as_picture(out, bands, frames, mel) : chl_array_write(out, 2, dim, mel);
+    const int64_t shown_frames = frames > MOST_FRAMES ? MOST_FRAMES : frames;
+    if (picture && shown_frames < frames)
+        fprintf(stderr, "chladni: warning: the picture shows the first %d of %lld frames\n",
+                MOST_FRAMES, (long long)frames);
+    const chl_status status = picture ? mel_picture_write(out, bands, shown_frames, frames, mel, 1)
+                                      : chl_array_write(out, 2, dim, mel);
     chl_release(mel);
     return status == CHL_OK ? EXIT_OK : run_error();
 }

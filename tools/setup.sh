@@ -7,7 +7,7 @@ packages=(gcc g++ make cmake ninja-build pkg-config libdnnl-dev libsndfile1-dev 
 if [ "${1:-}" = test ]; then packages+=(libcmocka-dev); fi
 if [ "${1:-}" = checks ]; then
   packages+=(libcmocka-dev python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev cppcheck ccache
-             libopenmpi-dev openmpi-bin)
+             libopenmpi-dev openmpi-bin chromium)
 fi
 missing=()
 for package in "${packages[@]}"; do

@@ -48,6 +48,14 @@ is "so is what is asked for twice" has "the first is line 5, which is the same a
 is "a row may name its result" test -n "$(ls all/results/quiet__rain-*.png)"
 is "the table of results says it" grep -q '^4,failed,,seed 3,in/none.wav' all/results.csv
 is "for all rows" test "$(wc -l < all/results.jsonl)" = 4 -a "$(grep -c '"status":"done"' all/results.jsonl)" = 3
+ok "a picture of a seed" generate --generator $demo/generator-32.safetensors --seed 1 --out one.png
+is "the picture before the edit is beside them" test "$(ls all/page/before-*.png | wc -l)" = 2 -a "$(cat all/page/before-*.png | grep -c IHDR)" = 2
+is "it is the source's" test -n "$(for file in all/page/before-*.png; do cmp -s one.png "$file" && echo same; done)"
+is "and the mel picture" test "$(ls all/page/mel-*.png | wc -l)" = 1
+is "the page has them all" test "$(grep -c '^,*\[[0-9]*,"\(done\|failed\)"' all/index.html)" = 4
+cp all/index.html page.html
+ok "the page made anew" batch --page all
+is "is the same" same page.html all/index.html
 ls -l --time-style=full-iso all/results > before
 bad_run "the same again" 3 $run in/jobs.csv --out all --json
 is "does nothing" grep -q '"done_by_this_worker":0' out
