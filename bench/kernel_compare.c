@@ -182,14 +182,18 @@ static chl_status must_agree(const measured *a, const measured *b, const char *k
                     key, x, b->path, y);
 }
 
-static void print_change_json(const char *key, const kernel_change *c, double bound) {
+static chl_status print_change_json(const char *key, const kernel_change *c, double bound) {
+    const uint64_t refused = chl_json_refused();
     json_t *line = json_pack("{s:s, s:f, s:s}", "kernel", key, "ratio", c->ratio, "verdict",
                              kernel_verdict(c, bound));
-    json_object_set_new(line, "low", isfinite(c->low) ? json_real(c->low) : json_null());
-    json_object_set_new(line, "high", isfinite(c->high) ? json_real(c->high) : json_null());
-    json_dumpf(line, stdout, JSON_COMPACT);
-    putchar('\n');
+    chl_json_set(line, "low", isfinite(c->low) ? json_real(c->low) : json_null());
+    chl_json_set(line, "high", isfinite(c->high) ? json_real(c->high) : json_null());
+    char *text = chl_json_text(line, JSON_COMPACT, refused);
     json_decref(line);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for the change of %s", key);
+    puts(text);
+    free(text);
+    return CHL_OK;
 }
 
 static chl_status compare(const measured *a, const measured *b, double bound, bool json,
@@ -211,7 +215,7 @@ static chl_status compare(const measured *a, const measured *b, double bound, bo
         }
         CHL_TRY(change_of(a, b, before, kernel, key, COMPARE_RISK / (double)count, &change));
         if (json)
-            print_change_json(key, &change, bound);
+            CHL_TRY(print_change_json(key, &change, bound));
         else
             kernel_print_change(stdout, key, &change, bound);
         *slower += strcmp(kernel_verdict(&change, bound), "slower") == 0;

@@ -86,19 +86,19 @@ json_t *kernel_conditions(void) {
     double load, value;
     FILE *file = fopen("/proc/loadavg", "r");
     if (file && fscanf(file, "%lf", &load) == 1)
-        json_object_set_new(found, "load_average", json_real(load));
+        chl_json_set(found, "load_average", json_real(load));
     if (file) fclose(file);
     file = fopen("/proc/cpuinfo", "r");
     char line[256];
     while (file && fgets(line, sizeof line, file))
         if (sscanf(line, "cpu MHz : %lf", &value) == 1) {
-            json_object_set_new(found, "clock_mhz", json_real(value));
+            chl_json_set(found, "clock_mhz", json_real(value));
             break;
         }
     if (file) fclose(file);
     file = fopen("/sys/class/thermal/thermal_zone0/temp", "r");
     if (file && fscanf(file, "%lf", &value) == 1)
-        json_object_set_new(found, "temperature_c", json_real(1e-3 * value));
+        chl_json_set(found, "temperature_c", json_real(1e-3 * value));
     if (file) fclose(file);
     return found;
 }
@@ -111,9 +111,9 @@ static json_t *result_json(const bench_roofs *roofs, const kernel_result *r) {
     bool arithmetic;
     const double roof = kernel_roof_seconds(roofs, r, &arithmetic), t = r->spread.median;
     json_t *all = json_array();
-    for (int i = 0; i < r->runs; i++) json_array_append_new(all, json_real(r->seconds[i]));
+    for (int i = 0; i < r->runs; i++) chl_json_append(all, json_real(r->seconds[i]));
     json_t *seconds = spread_json(&r->spread);
-    json_object_set_new(seconds, "all", all);
+    chl_json_set(seconds, "all", all);
     json_t *out = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:f, s:o, s:f, s:f, s:f, s:s}", "set", r->set,
         "kernel", r->name, "case", r->what, "shape", r->shape, "precision", r->precision, "batch",
@@ -123,26 +123,25 @@ static json_t *result_json(const bench_roofs *roofs, const kernel_result *r) {
     if (!out) return NULL;
     if (r->vendor) {
         json_t *vendor = spread_json(&r->vendor_spread);
-        json_object_set_new(out, "vendor",
-                            json_pack("{s:s, s:o, s:f}", "name", r->vendor, "seconds", vendor,
-                                      "relative_difference", r->vendor_difference));
+        chl_json_set(out, "vendor",
+                     json_pack("{s:s, s:o, s:f}", "name", r->vendor, "seconds", vendor,
+                               "relative_difference", r->vendor_difference));
     }
     return out;
 }
 
-json_t *kernel_report_json(const kernel_report *report) {
+char *kernel_report_text(const kernel_report *report) {
     const bench_roofs *roofs = &report->roofs;
     const uint64_t refused = chl_json_refused();
     json_t *kernels = json_array();
     for (int i = 0; i < report->count; i++)
-        json_array_append_new(kernels, result_json(roofs, &report->result[i]));
+        chl_json_append(kernels, result_json(roofs, &report->result[i]));
     json_t *roof = json_pack("{s:f, s:s, s:f, s:s}", "copy_gb_per_s", 1e-9 * roofs->copy,
                              "copy_from", roofs->copy_from, "arithmetic_tflop_per_s",
                              1e-12 * roofs->arithmetic, "arithmetic_from", roofs->arithmetic_from);
     if (roofs->sheet_copy > 0) {
-        json_object_set_new(roof, "datasheet_gb_per_s", json_real(1e-9 * roofs->sheet_copy));
-        json_object_set_new(roof, "datasheet_tflop_per_s",
-                            json_real(1e-12 * roofs->sheet_arithmetic));
+        chl_json_set(roof, "datasheet_gb_per_s", json_real(1e-9 * roofs->sheet_copy));
+        chl_json_set(roof, "datasheet_tflop_per_s", json_real(1e-12 * roofs->sheet_arithmetic));
     }
     json_t *out =
         json_pack("{s:i, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o}", "format", 1, "version",
@@ -150,7 +149,7 @@ json_t *kernel_report_json(const kernel_report *report) {
                   "threads", report->threads, "instruction_set", chl_instruction_set(), "compiler",
                   __VERSION__, "caches", report->flush ? "cold" : "warm", "conditions",
                   kernel_conditions(), "roofs", roof, "kernels", kernels);
-    if (out && chl_json_refused() == refused) return out;
+    char *text = chl_json_text(out, JSON_INDENT(1), refused);
     json_decref(out);
-    return NULL;
+    return text;
 }

@@ -1,9 +1,9 @@
 /* What chladni-bench kernels measured, and how it is shown. */
 #ifndef CHL_BENCH_KERNEL_RESULTS_H
 #define CHL_BENCH_KERNEL_RESULTS_H
+#include "base/json.h"
 #include "kernel_timing.h"
 #include "roofs.h"
-#include <jansson.h>
 #include <stdio.h>
 
 #define KERNEL_KEY 320
@@ -37,8 +37,8 @@ void kernel_report_free(kernel_report *report);
 
 void kernel_print_text(const kernel_report *report, FILE *to);
 void kernel_print_csv(const kernel_report *report, FILE *to);
-/* NULL without memory. */
-json_t *kernel_report_json(const kernel_report *report);
+/* JSON, to be freed; NULL without memory. */
+char *kernel_report_text(const kernel_report *report);
 /* What the machine says of itself: load, clock in MHz, temperature; {} where it says nothing. */
 json_t *kernel_conditions(void);
 #endif

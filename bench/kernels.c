@@ -164,11 +164,10 @@ static chl_status print(const kernel_command *c, const kernel_report *report) {
     if (c->csv) {
         kernel_print_csv(report, stdout);
     } else if (c->json) {
-        json_t *json = kernel_report_json(report);
-        if (!json) return chl_fail(CHL_ERR_MEMORY, "out of memory for the report");
-        json_dumpf(json, stdout, JSON_INDENT(1));
-        putchar('\n');
-        json_decref(json);
+        char *text = kernel_report_text(report);
+        if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for the report");
+        puts(text);
+        free(text);
     } else {
         kernel_print_text(report, stdout);
     }

@@ -11,6 +11,8 @@ ROOMS says which rooms a room may use; the same table holds for includes and for
 - A private header is for its own folder: its name ends in _private.h, or its first comment says
   "this room only".
 - The program (tools/) and the example include public headers, and their own.
+- Trees of JSON are built, read and written by host/base/json.c and tools/json.c only, which notice
+  what found no memory (JSON).
 - No file needs itself through others, neither by includes (a.c, a.h and a_private.h are one file)
   nor by symbols. Who finds an op in a table of ops (TABLES) does not need the op.
 """
@@ -42,6 +44,8 @@ DOORS = {  # single files that look where their room does not
 TABLES = {  # a table of ops, and the folders of what it lists
     "host/graph/graph.c": "host/graph/ops/", "kernels/cpu/lib/table.c": "kernels/cpu/ops/",
     "kernels/cuda/lib/table.cu": "kernels/cuda/"}
+JSON = re.compile(r"\bjson_((dump|load)(s|b|f|fd|_file|_callback)|(object|array)_(set|update|append|insert|extend)\w*)\(")  # of jansson
+JSON_FILES = ("host/base/json.c", "tools/json.c")
 BACKEND = re.compile(r"#\s*if.*(CUDA|BACKEND)")  # in a network or an op's rule
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', re.M)
 SOURCE = re.compile(r"[.](c|h|cu|cuh)$")
@@ -216,6 +220,10 @@ def check(root, symbols=None):
             with open(os.path.join(root, name), encoding="utf-8") as source:
                 if BACKEND.search(source.read()):
                     bad.append(f"{name} asks for a backend by name")
+        if re.match(r"(host|tools)/.*[.]c$", name) and name not in JSON_FILES:
+            with open(os.path.join(root, name), encoding="utf-8") as source:
+                for call in sorted({found.group()[:-1] for found in JSON.finditer(source.read())}):
+                    bad.append(f"{name} calls {call}, which loses without a word what finds no memory: use {JSON_FILES[name.startswith('tools/')]}")
 
     if symbols:
         used = uses_by_symbols(files, *symbols)

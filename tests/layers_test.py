@@ -53,7 +53,11 @@ INCLUDES = [
     ("a folder of kernels without a line", {"kernels/cpu/planted/planted.c": "\n"},
      "kernels/cpu/planted is in no table: say in tests/layers.py what it may use"),
     ("a backend's name in a network", {"host/nets/planted.c": "#ifdef CHLADNI_CUDA\n#endif\n"},
-     "host/nets/planted.c asks for a backend by name")]
+     "host/nets/planted.c asks for a backend by name"),
+    ("JSON built beside its file", {"host/io/planted.c": "void planted(void) { json_array_append_new(0, 0); }\n"},
+     "host/io/planted.c calls json_array_append_new, which loses without a word what finds no memory: use host/base/json.c"),
+    ("JSON written beside its file", {"tools/planted.c": "void planted(void) { json_dumps(0, 0); }\n"},
+     "tools/planted.c calls json_dumps, which loses without a word what finds no memory: use tools/json.c")]
 SYMBOLS = [
     ("a declaration by hand", {"host/text/planted.c": "int chl_compile(void *); int planted(void) { return chl_compile(0); }\n"},
      "host/text/planted.c must not use chl_compile of host/graph/"),

@@ -11,7 +11,7 @@ json_t *batch_facts(const batch_job *job, const char *kind, const char *const *f
     for (int i = 0; flags[i]; i++) {
         json_t *value = json_object_get(job->digests, flags[i]);
         if (!value) value = json_object_get(options, flags[i]);
-        if (value) json_object_set(used, flags[i], value);
+        if (value) json_put(used, flags[i], json_incref(value));
     }
     json_decref(options);
     return json_pack("[s, s, o]", kind, chl_version(), used);

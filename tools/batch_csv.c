@@ -53,10 +53,14 @@ static json_t *read_line(reader *r) {
             json_decref(cells);
             return NULL;
         }
-        json_array_append_new(cells, json_string_nocheck(cell)); /* names of files are any bytes */
+        json_add(cells, json_string_nocheck(cell)); /* names of files are any bytes */
         free(cell);
     }
-    return cells;
+    if (json_is_whole(cells)) return cells;
+    json_decref(cells);
+    (void)command_fail(CHL_ERR_MEMORY, "out of memory for %s", r->path);
+    run_error();
+    return NULL;
 }
 
 static const char *text_at(const json_t *cells, size_t i) {
@@ -89,8 +93,8 @@ static int take_row(const reader *r, int line, const json_t *columns, const json
     json_t *row = json_object();
     for (size_t i = 0; i < count; i++)
         if (text_at(cells, i)[0])
-            json_object_set_nocheck(row, text_at(columns, i), json_array_get(cells, i));
-    json_array_append_new(rows, json_pack("{s:i, s:o}", "line", line, "cells", row));
+            json_put(row, text_at(columns, i), json_incref(json_array_get(cells, i)));
+    json_add(rows, json_pack("{s:i, s:o}", "line", line, "cells", row));
     return EXIT_OK;
 }
 

@@ -9,7 +9,8 @@ int batch_row_error(const char *path, int line, const char *format, ...) {
     va_start(arguments, format);
     if (vasprintf(&text, format, arguments) < 0) text = NULL;
     va_end(arguments);
-    fprintf(stderr, "chladni: %s, line %d: %s\n", shown(path), line, shown(text));
+    fprintf(stderr, "chladni: %s, line %d: %s\n", shown(path), line,
+            shown(text ? text : "out of memory for the error"));
     free(text);
     return EXIT_USAGE;
 }

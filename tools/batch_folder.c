@@ -45,7 +45,7 @@ static json_t *flag_facts(const batch *b) {
     json_object_foreach(all, flag, value) {
         if (option_named(one_edit_table(), flag)->kind != OPTION_INPUT &&
             strcmp(flag, "device") != 0)
-            json_object_set(facts, flag, value);
+            json_put(facts, flag, json_incref(value));
     }
     json_decref(all);
     return facts;
@@ -68,16 +68,19 @@ static json_t *facts_of(batch *b) {
 
 /* --- the same batch --------------------------------------------------------------------------- */
 static char *shown_value(const json_t *value) {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : strdup("not given");
-    return text ? text : strdup("?");
+    return value ? json_dumped(value, JSON_ENCODE_ANY) : strdup("not given");
 }
 
 static int differs(const batch *b, const char *key, const json_t *before, const json_t *now) {
     char *was = shown_value(before), *is = shown_value(now);
-    (void)command_fail(CHL_ERR_ARGUMENT,
-                       "%s: is the folder of another batch: \"%s\" was %s, now is %s: name another "
-                       "folder by --out, or start it with the same JOBS and flags",
-                       b->out, key, was, is);
+    if (was && is)
+        (void)command_fail(
+            CHL_ERR_ARGUMENT,
+            "%s: is the folder of another batch: \"%s\" was %s, now is %s: name another "
+            "folder by --out, or start it with the same JOBS and flags",
+            b->out, key, was, is);
+    else
+        (void)command_fail(CHL_ERR_MEMORY, "%s: out of memory for comparing \"%s\"", b->out, key);
     free(was);
     free(is);
     return run_error();
@@ -146,10 +149,11 @@ static int read_facts(const char *path, json_t **facts) {
     json_error_t error;
     *facts = NULL;
     if (access(path, F_OK) != 0) return EXIT_OK;
-    *facts = json_load_file(path, 0, &error);
-    if (*facts) return EXIT_OK;
-    (void)command_fail(CHL_ERR_FORMAT, "%s: cannot be read (%s): name another folder by --out",
-                       path, error.text);
+    const chl_status status = json_read_file(path, facts, &error);
+    if (status == CHL_OK) return EXIT_OK;
+    if (status == CHL_ERR_FORMAT)
+        (void)command_fail(CHL_ERR_FORMAT, "%s: cannot be read (%s): name another folder by --out",
+                           path, error.text);
     return run_error();
 }
 

@@ -24,6 +24,7 @@ int batch_journal_open(batch *b) {
                            path ? path : "the journal", strerror(errno));
     free(path);
     b->seen = json_object();
+    if (!b->seen) json_refuse();
     return b->journal < 0 ? run_error() : EXIT_OK;
 }
 
@@ -54,6 +55,7 @@ static void take_entry(batch *b, const json_t *entry) {
         const char *reason = json_string_value(json_object_get(entry, "reason"));
         free(job->reason);
         job->reason = strdup(reason ? reason : "");
+        if (!job->reason) json_refuse();
         job->failures++;
         if (job->status == BATCH_OPEN && job->failures > job->old_failures)
             job->status = BATCH_FAILED;
@@ -62,15 +64,17 @@ static void take_entry(batch *b, const json_t *entry) {
 
 /* Whole lines only: a worker may be writing, or may have been killed while it was. A line that is
  * not JSON is one that a full disk has cut. */
-static void take_lines(batch *b, char *text, size_t *taken) {
+static chl_status take_lines(batch *b, char *text, size_t *taken) {
     *taken = 0;
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         *end = 0;
-        json_t *entry = json_loads(line, 0, NULL);
+        json_t *entry;
+        if (json_read(line, 0, &entry, NULL) == CHL_ERR_MEMORY) return CHL_ERR_MEMORY;
         if (entry) take_entry(b, entry);
         json_decref(entry);
         *taken = (size_t)(end + 1 - text);
     }
+    return CHL_OK;
 }
 
 static chl_status read_journal(batch *b, const char *name) {
@@ -90,8 +94,8 @@ static chl_status read_journal(batch *b, const char *name) {
         status = command_fail(CHL_ERR_IO, "%s: cannot be read (%s)", path, strerror(errno));
     if (got > 0) {
         text[got] = 0;
-        take_lines(b, text, &taken);
-        json_object_set_new(b->seen, name, json_integer(from + (off_t)taken));
+        status = take_lines(b, text, &taken);
+        json_put(b->seen, name, json_integer(from + (off_t)taken));
     }
     if (file >= 0) close(file);
     free(text);

@@ -24,8 +24,8 @@ static json_t *place_of(pool *p, json_t *value) {
     json_t *place = key ? json_incref(json_object_get(p->index, key)) : NULL;
     if (key && !place) {
         place = json_integer((json_int_t)json_array_size(p->list));
-        json_array_append(p->list, value);
-        json_object_set(p->index, key, place);
+        json_add(p->list, json_incref(value));
+        json_put(p->index, key, json_incref(place));
     }
     free(key);
     json_decref(value);
@@ -66,12 +66,13 @@ static chl_status print_results(const char *path, FILE *from, FILE *to, pool *so
     char *line = NULL;
     size_t room = 0;
     for (int number = 1; status == CHL_OK && getline(&line, &room, from) > 0; number++) {
-        json_t *entry = json_loads(line, 0, NULL);
+        json_t *entry;
+        const bool read = json_read(line, 0, &entry, NULL) != CHL_ERR_MEMORY;
         json_t *result = json_is_object(entry) ? result_of(entry, sources, targets) : NULL;
         char *text = result ? json_dumped(result, JSON_COMPACT | REPORT_DIGITS) : NULL;
         if (text)
             fprintf(to, "%s\n%s", number > 1 ? "," : "", text);
-        else if (json_is_object(entry))
+        else if (!read || json_is_object(entry))
             status = no_memory(path);
         else
             status = command_fail(CHL_ERR_FORMAT,

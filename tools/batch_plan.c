@@ -26,7 +26,7 @@ static const char *from_folder(batch *b, const char *path) {
     if (asprintf(&whole, "%.*s/%s", (int)(slash - b->jobs), b->jobs, path) < 0) return NULL;
     json_t *text = json_string_nocheck(whole);
     free(whole);
-    json_array_append_new(b->folder_part, text);
+    json_add(b->folder_part, text);
     return json_string_value(text);
 }
 
@@ -124,7 +124,7 @@ static int digest_inputs(batch *b, batch_job *job) {
         return EXIT_RUN;
     }
     if (one_edit_digests(&b->files, &job->e, EDIT_INPUTS, &inputs) == CHL_OK) {
-        json_object_update(models, inputs);
+        json_put_all(models, inputs);
         job->digests = json_incref(models);
     } else {
         job->unreadable = take_error();
@@ -152,16 +152,15 @@ static int find_group(batch *b, batch_job *job, json_t *groups) {
     if (!key) return no_memory();
     const json_t *known = json_object_get(groups, key);
     job->group = known ? (int)json_integer_value(known) : b->groups++;
-    if (!known) json_object_set_new(groups, key, json_integer(job->group));
+    if (!known) json_put(groups, key, json_integer(job->group));
     free(key);
     return EXIT_OK;
 }
 
-static int find_twin(batch *b, batch_job *job, int index) {
+static void find_twin(batch *b, batch_job *job, int index) {
     const json_t *first = json_object_get(b->by_id, job->id);
     job->twin = first ? (int)json_integer_value(first) : -1;
-    if (!first) json_object_set_new(b->by_id, job->id, json_integer(index));
-    return EXIT_OK;
+    if (!first) json_put(b->by_id, job->id, json_integer(index));
 }
 
 void batch_warn_of_twins(const batch *b) {
@@ -198,9 +197,10 @@ int batch_plan_jobs(batch *b, const command_line *line) {
         batch_job *job = &b->job[i];
         code = digest_inputs(b, job);
         if (code == EXIT_OK) code = find_group(b, job, groups);
-        if (code == EXIT_OK) code = find_twin(b, job, i);
+        if (code == EXIT_OK) find_twin(b, job, i);
         if (code == EXIT_OK) code = name_file(json_array_get(b->rows, (size_t)i), job);
     }
+    if (code == EXIT_OK && !json_is_whole(groups)) code = no_memory();
     json_decref(groups);
     return code;
 }

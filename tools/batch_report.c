@@ -66,25 +66,25 @@ static json_t *entry_of(const batch *b, const batch_job *job) {
     }
     const char *source = e->seed ? seed : e->ask.image ? e->ask.image : e->ask.latent;
     const char *aim = e->ask.mix ? target : e->sound ? e->sound : e->ask.text;
-    json_object_set_new(entry, "source", json_text(source));
-    json_object_set_new(entry, "target", json_text(aim));
+    json_put(entry, "source", json_text(source));
+    json_put(entry, "target", json_text(aim));
     free(seed);
     free(target);
     batch_name_inputs(b, job, entry);
-    if (e->level != 0) json_object_set_new(entry, "level", json_real((double)e->level));
-    if (first != job) json_object_set_new(entry, "same_as", json_integer(first->line));
+    if (e->level != 0) json_put(entry, "level", json_real((double)e->level));
+    if (first != job) json_put(entry, "same_as", json_integer(first->line));
     if (first->status == BATCH_FAILED)
-        json_object_set_new(entry, "reason", json_text(first->reason ? first->reason : ""));
+        json_put(entry, "reason", json_text(first->reason ? first->reason : ""));
     if (first->status == BATCH_DONE) {
         char *file;
         if (asprintf(&file, "results/%s", first->file) < 0) {
             file = NULL;
             json_refuse();
         }
-        json_object_set_new(entry, "file", json_text(file));
+        json_put(entry, "file", json_text(file));
         free(file);
-        json_object_set_new(entry, "cosine", json_real(first->cosine));
-        json_object_set_new(entry, "distance", json_real(first->distance));
+        json_put(entry, "cosine", json_real(first->cosine));
+        json_put(entry, "distance", json_real(first->distance));
     }
     return entry;
 }

@@ -41,7 +41,7 @@ static char *read_text(const char *path) {
     return NULL;
 }
 
-/* JSON's kinds as the texts that flags take; NULL for lists and objects. */
+/* JSON's kinds as the texts that flags take; none of lists and objects. */
 static json_t *as_text(const json_t *value) {
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -63,16 +63,15 @@ static int take_object(const char *path, int line, const json_t *object, json_t 
     const char *name;
     json_object_foreach((json_t *)object, name, value) {
         if (json_is_null(value)) continue;
-        json_t *text = as_text(value);
-        if (!text) {
+        if (json_is_array(value) || json_is_object(value)) {
             json_decref(cells);
             return batch_row_error(path, line,
                                    "\"%s\" must be a text, a number, true or false, got a %s", name,
                                    json_is_array(value) ? "list" : "object");
         }
-        json_object_set_new(cells, name, text);
+        json_put(cells, name, as_text(value));
     }
-    json_array_append_new(rows, json_pack("{s:i, s:o}", "line", line, "cells", cells));
+    json_add(rows, json_pack("{s:i, s:o}", "line", line, "cells", cells));
     return EXIT_OK;
 }
 
@@ -84,8 +83,11 @@ static int json_rows(const char *path, char *text, json_t *rows) {
         if (next) *next++ = 0;
         number++;
         if (!line[strspn(line, " \t\r")]) continue;
-        json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
-        if (!object)
+        json_t *object;
+        const chl_status status = json_read(line, JSON_REJECT_DUPLICATES, &object, &error);
+        if (status == CHL_ERR_MEMORY)
+            code = run_error();
+        else if (status != CHL_OK)
             code = batch_row_error(path, number, "expected a JSON object: %s", error.text);
         else if (!json_is_object(object))
             code = batch_row_error(path, number, "expected a JSON object, {...}");
@@ -136,7 +138,7 @@ static bool has_ending(const char *name, const char *const *endings) {
 }
 
 static void add_cell(json_t *list, const char *name, const char *text) {
-    json_array_append_new(list, json_pack("{s:o}", name, json_string_nocheck(text)));
+    json_add(list, json_pack("{s:o}", name, json_string_nocheck(text)));
 }
 
 /* The files of a folder, by name: {cell: path} each. */
@@ -149,14 +151,15 @@ static int add_folder(json_t *list, const char *folder, const char *cell,
     for (int i = 0; i < count; i++) {
         char *path = NULL;
         const char *name = entry[i]->d_name;
-        const bool hidden = name[0] == '.';
-        if (!hidden && has_ending(name, endings) && asprintf(&path, "%s/%s", folder, name) >= 0) {
+        const bool hidden = name[0] == '.', wanted = !hidden && has_ending(name, endings);
+        left_out += !hidden && !wanted;
+        if (wanted && asprintf(&path, "%s/%s", folder, name) >= 0) {
             add_cell(list, cell, path);
-            taken++;
             free(path);
-        } else if (!hidden) {
-            left_out++;
+        } else if (wanted) {
+            json_refuse();
         }
+        taken += wanted;
         free(entry[i]);
     }
     free(entry);
@@ -179,8 +182,8 @@ static int add_seeds(const command_line *line, json_t *list, const char *text) {
                            "--seeds must be like 7 or 1,5,8-10, at most %d of at most %u, got %s",
                            MAX_PICTURES, MAX_SEED, text);
     for (int i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:o}", "seed", json_sprintf("%llu", (unsigned long long)seed[i])));
+        json_add(list,
+                 json_pack("{s:o}", "seed", json_sprintf("%llu", (unsigned long long)seed[i])));
     free(seed);
     return EXIT_OK;
 }
@@ -207,7 +210,7 @@ static int add_levels(const command_line *line, json_t *list, const char *levels
         char *end;
         const float number = strtof(at, &end);
         wrong = end == at || !isfinite(number) || (*end && *end != ',');
-        if (!wrong) json_array_append_new(level, json_sprintf("%.9g", (double)number));
+        if (!wrong) json_add(level, json_sprintf("%.9g", (double)number));
         if (!*end) break;
         at = end + 1;
     }
@@ -215,8 +218,8 @@ static int add_levels(const command_line *line, json_t *list, const char *levels
     for (size_t i = 0; i < json_array_size(plain); i++)
         for (size_t k = 0; k < json_array_size(level); k++) {
             json_t *cell = json_copy(json_array_get(plain, i));
-            json_object_set(cell, "level", json_array_get(level, k));
-            json_array_append_new(list, cell);
+            json_put(cell, "level", json_incref(json_array_get(level, k)));
+            json_add(list, cell);
         }
     json_decref(plain);
     json_decref(level);
@@ -229,8 +232,8 @@ static void cross(const json_t *sources, const json_t *targets, json_t *rows) {
     for (size_t s = 0; s < json_array_size(sources); s++)
         for (size_t t = 0; t < json_array_size(targets); t++) {
             json_t *cells = json_copy(json_array_get(sources, s));
-            json_object_update(cells, json_array_get(targets, t));
-            json_array_append_new(rows, json_pack("{s:i, s:o}", "line", ++number, "cells", cells));
+            json_put_all(cells, json_array_get(targets, t));
+            json_add(rows, json_pack("{s:i, s:o}", "line", ++number, "cells", cells));
         }
 }
 
@@ -247,10 +250,8 @@ int batch_rows_of_grid(const command_line *line, const batch_grid *grid, json_t 
     if (code == EXIT_OK && grid->sounds) code = add_folder(targets, grid->sounds, "sound", sounds);
     if (code == EXIT_OK && grid->levels) code = add_levels(line, targets, grid->levels);
     if (code == EXIT_OK && grid->texts) code = add_texts(targets, grid->texts);
-    if (code == EXIT_OK && json_array_size(sources) == 0)
-        json_array_append_new(sources, json_object());
-    if (code == EXIT_OK && json_array_size(targets) == 0)
-        json_array_append_new(targets, json_object());
+    if (code == EXIT_OK && json_array_size(sources) == 0) json_add(sources, json_object());
+    if (code == EXIT_OK && json_array_size(targets) == 0) json_add(targets, json_object());
     if (code == EXIT_OK && json_array_size(sources) * json_array_size(targets) > MAX_JOBS)
         code = usage_error(line, "sources x targets must be <= %d, got %zu x %zu", MAX_JOBS,
                            json_array_size(sources), json_array_size(targets));

@@ -99,7 +99,7 @@ static char *relative_path(const char *folder, const char *file) {
 static void set_address(json_t *entry, const char *key, const char *path) {
     char *address = path ? page_address(path) : NULL;
     if (!address) json_refuse();
-    json_object_set_new(entry, key, json_text(address));
+    json_put(entry, key, json_text(address));
     free(address);
 }
 

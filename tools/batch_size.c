@@ -125,26 +125,26 @@ static double steps_of(const batch *b, const one_edit *e) {
     return e->ask.has_steps ? e->ask.steps : chl_edit_defaults(b->engine).steps;
 }
 
-/* Pictures that are inverted, each once. */
-static double inversion_steps(const batch *b) {
+/* For pictures that are inverted, each once. */
+static chl_status inversion_steps(const batch *b, double *steps) {
     json_t *seen = json_object();
-    double steps = 0;
+    *steps = 0;
     for (int i = 0; i < b->count; i++) {
         const batch_job *job = &b->job[i];
         const char *digest = json_string_value(json_object_get(job->digests, "image"));
         if (!digest || json_object_get(seen, digest)) continue;
-        json_object_set_new(seen, digest, json_true());
-        steps += job->e.ask.invert_steps ? job->e.ask.invert_steps
-                                         : chl_invert_defaults(b->engine).steps;
+        json_put(seen, digest, json_true());
+        *steps += job->e.ask.invert_steps ? job->e.ask.invert_steps
+                                          : chl_invert_defaults(b->engine).steps;
     }
+    const bool whole = json_is_whole(seen);
     json_decref(seen);
-    return steps;
+    return whole ? CHL_OK : command_fail(CHL_ERR_MEMORY, "out of memory for the plan");
 }
 
 /* --- the plan --------------------------------------------------------------------------------- */
-static int print(const batch *b, const chl_cost *cost, double seconds) {
+static int print(const batch *b, const chl_cost *cost, double inversions, double seconds) {
     int twins = 0, unreadable = 0;
-    const double inversions = inversion_steps(b);
     for (int i = 0; i < b->count; i++) {
         twins += b->job[i].twin >= 0;
         unreadable += b->job[i].unreadable != NULL;
@@ -164,16 +164,17 @@ static int print(const batch *b, const chl_cost *cost, double seconds) {
 
 int batch_print_plan(batch *b) {
     const batch_job *job = &b->job[b->order[0]];
-    double setup, step, seconds = 0;
+    double setup, step, inversions, seconds = 0;
     chl_cost cost;
     if (cost_of(b, job, b->size, &cost) != CHL_OK) return run_error();
-    const chl_status status = time_steps(b, job, b->size, &setup, &step);
+    chl_status status = inversion_steps(b, &inversions);
+    if (status == CHL_OK) status = time_steps(b, job, b->size, &setup, &step);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
     if (status != CHL_OK) return run_error();
     for (int i = 0; i < b->chunks; i++) {
         const one_edit *e = &batch_job_at(b, &b->chunk[i], 0)->e;
         seconds += setup + steps_of(b, e) * step * b->chunk[i].slots / b->size;
     }
-    seconds += inversion_steps(b) * step / b->size;
-    return print(b, &cost, seconds);
+    seconds += inversions * step / b->size;
+    return print(b, &cost, inversions, seconds);
 }

@@ -52,10 +52,10 @@ static json_t *about_mean(const direction_list *list) {
         bool alike = value != NULL;
         for (int i = 1; i < list->count; i++)
             alike = alike && json_equal(value, json_object_get(list->item[i].about, keys[k]));
-        if (alike) json_object_set(about, keys[k], value);
+        if (alike) json_put(about, keys[k], json_incref(value));
     }
-    json_object_set_new(about, "by", json_text(name));
-    json_object_set_new(about, "edits", json_integer(edits));
+    json_put(about, "by", json_text(name));
+    json_put(about, "edits", json_integer(edits));
     return about;
 }
 

@@ -34,8 +34,7 @@ static int report_single(const edit_job *job, bool partial) {
         return EXIT_OK;
     }
     json_t *mask = json_array();
-    for (int i = 0; i < job->size.rows; i++)
-        json_array_append_new(mask, json_real((double)job->mask[i]));
+    for (int i = 0; i < job->size.rows; i++) json_add(mask, json_real((double)job->mask[i]));
     return print_json(json_pack("{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out),
                                 "partial", partial, "step", job->last.step, "steps",
                                 job->last.steps, "cosine", (double)job->last.cosine,
@@ -60,11 +59,11 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
         job->ask.direction ? json_null() : json_real((double)cosine), "distance", moved);
     if (edit_by_level(job)) {
         const float level = job->level[pair % job->targets];
-        json_object_set_new(entry, "gain_db", json_real((double)level));
+        json_put(entry, "gain_db", json_real((double)level));
         snprintf(target + strlen(target), sizeof target - strlen(target), " at %+g dB",
                  (double)level);
     }
-    json_array_append_new(list, entry);
+    json_add(list, entry);
     if (!job->json && job->ask.direction)
         fprintf(stderr, "%s, %s: moved by %.4g\n", shown(source), shown(target), moved);
     else if (!job->json)
@@ -88,7 +87,7 @@ static int report_many(edit_job *job, bool partial) {
     const char *const written[] = {job->out, job->strip, job->sheet, job->direction_out};
     const char *const keys[] = {"out", "strip", "sheet", "direction_out"};
     for (int i = 0; i < 4; i++)
-        if (written[i]) json_object_set_new(whole, keys[i], json_text(written[i]));
+        if (written[i]) json_put(whole, keys[i], json_text(written[i]));
     if (job->json && code == EXIT_OK) return print_json(whole, REPORT_DIGITS);
     json_decref(whole);
     return code;

@@ -26,7 +26,7 @@ static int take_given(replay *r) {
     json_t *given = one_edit_options(&r->given), *value;
     const char *flag;
     json_object_foreach(given, flag, value) {
-        json_object_set(json_object_get(r->recipe, "options"), flag, value);
+        json_put(json_object_get(r->recipe, "options"), flag, json_incref(value));
     }
     json_decref(given);
     return recipe_edit(r->picture, r->recipe, &r->e) == CHL_OK ? EXIT_OK : run_error();

@@ -78,15 +78,18 @@ static int end_of_other_rank(const train_job *job, chl_status status) {
 }
 
 /* Of a run of which no step has told: --epochs in steps is in the run folder. */
-static int64_t planned_steps(const train_job *job) {
+static chl_status planned_steps(const train_job *job, int64_t *steps) {
     char *path;
-    if (job->options.epochs == 0) return job->steps;
-    if (asprintf(&path, "%s/options.json", job->options.out) < 0) return job->steps;
-    json_t *options = json_load_file(path, 0, NULL);
-    const int64_t steps = json_integer_value(json_object_get(options, "steps"));
+    json_t *options;
+    *steps = job->steps;
+    if (job->options.epochs == 0) return CHL_OK;
+    if (asprintf(&path, "%s/options.json", job->options.out) < 0)
+        return command_fail(CHL_ERR_MEMORY, "out of memory for a path");
+    const chl_status status = json_read_file(path, &options, NULL);
+    *steps = json_integer_value(json_object_get(options, "steps"));
     json_decref(options);
     free(path);
-    return steps;
+    return status == CHL_ERR_MEMORY ? status : CHL_OK;
 }
 
 static int run(train_job *job) {
@@ -105,7 +108,7 @@ static int run(train_job *job) {
     if (status == CHL_ERR_RANK) return EXIT_RUN;
     if (status != CHL_OK && status != CHL_ERR_CANCELLED) return run_error();
     const bool complete = status == CHL_OK;
-    if (job->last.step == 0) job->last.steps = planned_steps(job);
+    if (job->last.step == 0 && planned_steps(job, &job->last.steps) != CHL_OK) return run_error();
     if (complete && job->last.step == 0) { /* nothing was left to do */
         const int64_t stop = job->stop_after, steps = job->last.steps;
         job->last.step = stop > 0 && stop < steps ? stop : steps;

@@ -66,10 +66,20 @@ void json_watch(void);
 bool json_is_whole(const json_t *value);
 /* Something that belongs into a tree of this thread found no memory. */
 void json_refuse(void);
+/* The only ways to put a value into a tree (tests/layers.py): they take it over, and one that is
+ * NULL or finds no room is refused. A key may be any bytes; in a tree that is dumped, UTF-8. */
+void json_put(json_t *object, const char *key, json_t *value);
+void json_add(json_t *array, json_t *value);
+/* All values of `from`, which is not released. */
+void json_put_all(json_t *object, const json_t *from);
+/* The only ways to a tree from a text: CHL_ERR_FORMAT, and `problem` says why, or CHL_ERR_MEMORY, and
+ * the next run_error says so. *value is NULL then. `flags` are jansson's. */
+chl_status json_read(const char *text, size_t flags, json_t **value, json_error_t *problem);
+chl_status json_read_file(const char *path, json_t **value, json_error_t *problem);
+/* A report of the library; NULL without memory: run_error says so. */
+json_t *json_parsed(const char *text);
 /* json_dumps of a whole tree, as a whole text; NULL without memory. To be freed. */
 char *json_dumped(const json_t *value, size_t flags);
-/* NULL without memory: run_error says so. */
-json_t *json_parsed(const char *text);
 #define REPORT_DIGITS JSON_REAL_PRECISION(9)
 /* Prints JSON on stdout, one line, and releases it; `flags` are jansson's. An exit code. */
 int print_json(json_t *value, size_t flags);

@@ -28,8 +28,9 @@ static chl_status read_about(direction *d) {
     if (!name) return no_memory();
     chl_status status = CHL_OK;
     if (access(name, F_OK) == 0) {
-        d->about = json_load_file(name, 0, &error);
-        if (json_integer_value(json_object_get(d->about, "direction")) != DIRECTION_VERSION)
+        status = json_read_file(name, &d->about, &error);
+        if (status != CHL_ERR_MEMORY &&
+            json_integer_value(json_object_get(d->about, "direction")) != DIRECTION_VERSION)
             status =
                 command_fail(CHL_ERR_FORMAT,
                              "%s: expected what the direction beside it is of, with "
@@ -82,9 +83,9 @@ chl_status direction_write(const char *path, int rows, int latent, const float *
                            json_t *about) {
     json_t *whole = json_pack("{s:s, s:i, s:i, s:i}", "chladni", chl_version(), "direction",
                               DIRECTION_VERSION, "rows", rows, "latent", latent);
-    json_object_update(whole, about);
+    json_put_all(whole, about);
     json_decref(about);
-    json_object_set_new(whole, "length", json_real(length_of((int64_t)rows * latent, numbers)));
+    json_put(whole, "length", json_real(length_of((int64_t)rows * latent, numbers)));
     char *name = direction_about_path(path);
     char *text = json_dumped(whole, REPORT_DIGITS | JSON_INDENT(1));
     json_decref(whole);

@@ -31,14 +31,13 @@ static json_t *models_facts(const chl_engine_options *m) {
 
 static json_t *targets_facts(const edit_job *job) {
     json_t *all = json_array();
-    for (int i = 0; i < job->sound.count; i++)
-        json_array_append_new(all, file_facts(job->sound.item[i]));
-    json_array_append_new(all, text_or_null(job->ask.text));
-    json_array_append_new(all, text_or_null(job->ask.neutral));
-    json_array_append_new(all, json_integer(job->targets));
-    json_array_append_new(all, json_real((double)job->gain));
+    for (int i = 0; i < job->sound.count; i++) json_add(all, file_facts(job->sound.item[i]));
+    json_add(all, text_or_null(job->ask.text));
+    json_add(all, text_or_null(job->ask.neutral));
+    json_add(all, json_integer(job->targets));
+    json_add(all, json_real((double)job->gain));
     for (int i = 0; edit_by_level(job) && i < job->targets; i++)
-        json_array_append_new(all, json_real((double)job->level[i]));
+        json_add(all, json_real((double)job->level[i]));
     return all;
 }
 

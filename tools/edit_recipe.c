@@ -38,10 +38,9 @@ static chl_status add_guide(edit_job *job, const one_edit *e, json_t *about) {
     const char *path = e->sound ? e->sound : e->ask.direction;
     const char *digest = path ? file_digest(&job->files, path) : NULL;
     if (path && !digest) return CHL_ERR_IO;
-    if (path) json_object_set_new(about, e->sound ? "sound" : "moved_by", json_string(digest));
-    if (e->sound && !edit_by_level(job))
-        json_object_set_new(about, "level", json_real((double)e->level));
-    if (e->ask.text) json_object_set_new(about, "text", json_text(e->ask.text));
+    if (path) json_put(about, e->sound ? "sound" : "moved_by", json_string(digest));
+    if (e->sound && !edit_by_level(job)) json_put(about, "level", json_real((double)e->level));
+    if (e->ask.text) json_put(about, "text", json_text(e->ask.text));
     return CHL_OK;
 }
 

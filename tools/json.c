@@ -32,12 +32,45 @@ bool json_is_whole(const json_t *value) {
     return value && !refused;
 }
 
+void json_put(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new_nocheck(object, key, value) != 0) refused = true;
+}
+
+void json_add(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) != 0) refused = true;
+}
+
+void json_put_all(json_t *object, const json_t *from) {
+    const char *key;
+    json_t *value;
+    if (!from) refused = true;
+    json_object_foreach((json_t *)from, key, value) json_put(object, key, json_incref(value));
+}
+
+/* A tree whose parser found no memory lacks parts, and *problem speaks of another fault. */
+static chl_status settle(json_t **value) {
+    if (!refused) return *value ? CHL_OK : CHL_ERR_FORMAT;
+    json_decref(*value);
+    *value = NULL;
+    return command_fail(CHL_ERR_MEMORY, "out of memory for JSON that is read");
+}
+
+chl_status json_read(const char *text, size_t flags, json_t **value, json_error_t *problem) {
+    *value = json_loads(text, flags, problem);
+    return settle(value);
+}
+
+chl_status json_read_file(const char *path, json_t **value, json_error_t *problem) {
+    *value = json_load_file(path, 0, problem);
+    return settle(value);
+}
+
 json_t *json_parsed(const char *text) {
-    json_t *value = json_loads(text, 0, NULL);
-    if (json_is_whole(value)) return value;
-    json_decref(value);
-    (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
-    return NULL;
+    json_error_t problem;
+    json_t *value;
+    if (json_read(text, 0, &value, &problem) == CHL_ERR_FORMAT)
+        (void)command_fail(CHL_ERR_FORMAT, "the report is no JSON: %s", problem.text);
+    return value;
 }
 
 /* Asked again behind it: where the growing text finds no memory, json_dumps leaves keys out. */

@@ -81,7 +81,7 @@ static json_t *values_of(const one_edit *e) {
     for (int i = 0; i < table->count; i++) {
         char *value = option_value(&table->options[i]);
         if (!value) json_refuse();
-        json_array_append_new(values, json_text(value));
+        json_add(values, json_text(value));
         free(value);
     }
     return values;
@@ -95,7 +95,7 @@ json_t *one_edit_options(const one_edit *e) {
         const option *o = &table->options[i];
         json_t *value = json_array_get(mine, (size_t)i);
         if ((o->given && *o->given) || !json_equal(value, json_array_get(usual, (size_t)i)))
-            json_object_set(given, o->name, value);
+            json_put(given, o->name, json_incref(value));
     }
     json_decref(mine);
     json_decref(usual);
@@ -113,7 +113,7 @@ const char *file_digest(file_digests *files, const char *path) {
     const char *known = json_string_value(json_object_get(files->known, name));
     if (known) return known;
     if (digest_of_file(path, digest) != CHL_OK) return NULL;
-    json_object_set_new(files->known, name, json_string(digest));
+    json_put(files->known, name, json_string(digest));
     known = json_string_value(json_object_get(files->known, name));
     if (!known) (void)command_fail(CHL_ERR_MEMORY, "out of memory for digests of files");
     return known;
@@ -143,7 +143,7 @@ chl_status one_edit_digests(file_digests *files, const one_edit *e, edit_files w
             continue;
         const char *digest = file_digest(files, path);
         if (digest)
-            json_object_set_new(*digests, o->name, json_string(digest));
+            json_put(*digests, o->name, json_string(digest));
         else
             status = CHL_ERR_IO;
     }

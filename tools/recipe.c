@@ -24,7 +24,8 @@ chl_status recipe_id(const one_edit *e, const json_t *digests, char id[DIGEST_RO
     json_t *options = one_edit_options(e), *facts = json_object(), *value;
     const char *flag;
     json_object_foreach(options, flag, value) {
-        if (!is_file(flag) && strcmp(flag, "device") != 0) json_object_set(facts, flag, value);
+        if (!is_file(flag) && strcmp(flag, "device") != 0)
+            json_put(facts, flag, json_incref(value));
     }
     json_t *whole = json_pack("[o, O]", facts, digests);
     char *text = options ? json_dumped(whole, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -51,12 +52,11 @@ json_t *recipe_new(const one_edit *e, const json_t *digests, const recipe_result
     json_t *options = one_edit_options(e), *paths = json_object(), *value, *at_once = json_array();
     const char *flag;
     json_object_foreach(options, flag, value) {
-        if (is_file(flag)) json_object_set_new(paths, flag, absolute(json_string_value(value)));
+        if (is_file(flag)) json_put(paths, flag, absolute(json_string_value(value)));
     }
-    json_object_update(options, paths);
+    json_put_all(options, paths);
     json_decref(paths);
-    for (int i = 0; i < one_edit_slots(e); i++)
-        json_array_append_new(at_once, json_integer(result->at_once[i]));
+    for (int i = 0; i < one_edit_slots(e); i++) json_add(at_once, json_integer(result->at_once[i]));
     json_t *recipe =
         json_pack("{s:s, s:i, s:s, s:o, s:O, s:o, s:s, s:{s:o, s:f, s:i}}", "chladni",
                   chl_version(), "recipe", RECIPE_VERSION, "id", id, "options", options, "sha256",
@@ -109,12 +109,14 @@ static chl_status check(const char *path, json_t *recipe, json_t **out) {
 
 chl_status recipe_read(const char *path, json_t **recipe) {
     json_error_t error;
+    json_t *read;
     char *text;
     *recipe = NULL;
     if (ends_in(path, ".json")) {
-        json_t *read = json_load_file(path, 0, &error);
-        if (read) return check(path, read, recipe);
-        return command_fail(CHL_ERR_FORMAT, "%s: %s", path, error.text);
+        const chl_status status = json_read_file(path, &read, &error);
+        if (status == CHL_OK) return check(path, read, recipe);
+        if (status == CHL_ERR_MEMORY) return status;
+        return command_fail(status, "%s: %s", path, error.text);
     }
     chl_status status = chl_picture_read_text(path, RECIPE_KEYWORD, &text);
     if (status != CHL_OK) return status;
@@ -123,10 +125,11 @@ chl_status recipe_read(const char *path, json_t **recipe) {
                             "%s: has no recipe: pictures of batch have one, those of edit with "
                             "--embed-recipe, and the JSON file beside a picture is one too",
                             path);
-    json_t *read = json_loads(text, 0, &error);
+    status = json_read(text, 0, &read, &error);
     chl_release(text);
-    if (read) return check(path, read, recipe);
-    return command_fail(CHL_ERR_FORMAT, "%s: its recipe is damaged: %s", path, error.text);
+    if (status == CHL_OK) return check(path, read, recipe);
+    if (status == CHL_ERR_MEMORY) return status;
+    return command_fail(status, "%s: its recipe is damaged: %s", path, error.text);
 }
 
 chl_status recipe_edit(const char *path, const json_t *recipe, one_edit *e) {

@@ -153,17 +153,17 @@ static json_t *describe(const figure_list *list, const chl_ablation_group *group
         for (int e = 0; e < group->encoders; e++) {
             column[e] = value[e * list->count + f];
             any = any || !isnan(column[e]);
-            json_array_append_new(each, chl_report_number(column[e]));
+            chl_json_append(each, chl_report_number(column[e]));
         }
         json_t *row = json_pack("{s:o}", "each", each);
         chl_report_set(row, "mean", chl_mean_of(group->encoders, column));
         chl_report_set(row, "interval", chl_interval_of(group->encoders, column));
         if (any)
-            json_object_set_new(table, list->figure[f].name, row);
+            chl_json_set(table, list->figure[f].name, row);
         else
             json_decref(row);
     }
-    return json_pack("{s:o, s:i, s:b, s:o}", "name", chl_report_text(group->name), "encoders",
+    return json_pack("{s:o, s:i, s:b, s:o}", "name", chl_json_string(group->name), "encoders",
                      group->encoders, "fixed_mask", group->fixed_mask != 0, "figures", table);
 }
 
@@ -180,8 +180,8 @@ static chl_status measure_group(const ablation *a, const chl_ablation_group *gro
         if (status == CHL_OK) status = chl_report_progress(&watch, "encoders", ++*done, all);
     }
     if (status == CHL_OK)
-        json_array_append_new(groups,
-                              describe(&list, group, value, value + list.count * group->encoders));
+        chl_json_append(groups,
+                        describe(&list, group, value, value + list.count * group->encoders));
     free(value);
     return status;
 }

@@ -32,27 +32,24 @@ static chl_status describe_labels(const chl_classified *d, json_t *report) {
         for (int k = 0; k < d->labels; k++) {
             const int64_t count = confusion[(int64_t)t * d->labels + k];
             sounds += count;
-            json_array_append_new(row, json_integer(count));
+            chl_json_append(row, json_integer(count));
         }
         hits += right;
         present += sounds > 0;
         if (sounds > 0) total += (double)right / (double)sounds;
-        json_array_append_new(table, row);
-        json_array_append_new(names, chl_report_text(d->label[t]));
-        char *key = chl_text_escape(d->label[t], 0);
-        if (key)
-            json_object_set_new(per_label, key,
-                                json_pack("{s:I, s:o}", "sounds", (json_int_t)sounds, "accuracy",
-                                          chl_report_share(right, sounds)));
-        free(key);
+        chl_json_append(table, row);
+        chl_json_append(names, chl_json_string(d->label[t]));
+        chl_json_set(per_label, d->label[t],
+                     json_pack("{s:I, s:o}", "sounds", (json_int_t)sounds, "accuracy",
+                               chl_report_share(right, sounds)));
     }
     free(confusion);
-    json_object_set_new(report, "sounds", json_integer(d->count));
-    json_object_set_new(report, "accuracy", chl_report_share(hits, d->count));
+    chl_json_set(report, "sounds", json_integer(d->count));
+    chl_json_set(report, "accuracy", chl_report_share(hits, d->count));
     chl_report_set(report, "balanced", present ? total / present : NAN);
-    json_object_set_new(report, "per_label", per_label);
-    json_object_set_new(report, "labels", names);
-    json_object_set_new(report, "confusion", table);
+    chl_json_set(report, "per_label", per_label);
+    chl_json_set(report, "labels", names);
+    chl_json_set(report, "confusion", table);
     return CHL_OK;
 }
 
@@ -73,11 +70,11 @@ static chl_status describe_folds(const chl_classified *d, json_t *report) {
         }
         if (sounds == 0) continue;
         accuracy[used++] = (double)hits / (double)sounds;
-        json_array_append_new(list, json_pack("{s:i, s:I, s:o}", "fold", fold, "sounds",
-                                              (json_int_t)sounds, "accuracy",
-                                              chl_report_share(hits, sounds)));
+        chl_json_append(list,
+                        json_pack("{s:i, s:I, s:o}", "fold", fold, "sounds", (json_int_t)sounds,
+                                  "accuracy", chl_report_share(hits, sounds)));
     }
-    json_object_set_new(report, "folds", list);
+    chl_json_set(report, "folds", list);
     chl_report_set(report, "fold_mean", chl_mean_of(used, accuracy));
     chl_report_set(report, "fold_interval", chl_interval_of(used, accuracy));
     free(accuracy);
@@ -92,9 +89,9 @@ static chl_status describe_interval(const chl_classified *d, json_t *report) {
     const chl_status status = chl_bootstrap_share(d->count, hit, d->group, &low, &high);
     free(hit);
     json_t *interval = json_array();
-    json_array_append_new(interval, chl_report_number(low));
-    json_array_append_new(interval, chl_report_number(high));
-    json_object_set_new(report, "interval", interval);
+    chl_json_append(interval, chl_report_number(low));
+    chl_json_append(interval, chl_report_number(high));
+    chl_json_set(report, "interval", interval);
     return status;
 }
 

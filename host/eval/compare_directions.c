@@ -178,9 +178,9 @@ static json_t *matrix(const comparison *c, int n, bool of_groups) {
         for (int j = 0; j < n; j++) {
             double x = of_groups ? 0 : *at(c->cosine, c, i, j);
             if (of_groups) x = chl_mean_of(gather(c, i, j), c->sample);
-            json_array_append_new(row, chl_report_number(x));
+            chl_json_append(row, chl_report_number(x));
         }
-        json_array_append_new(rows, row);
+        chl_json_append(rows, row);
     }
     return rows;
 }
@@ -191,23 +191,23 @@ static void describe_groups(const comparison *c, json_t *report) {
         int members = 0;
         for (int i = 0; i < c->n; i++) members += c->group[i] == g;
         const int pairs = gather(c, g, g);
-        json_array_append_new(
-            groups, json_pack("{s:o, s:i, s:o}", "group", chl_report_text(c->o->group[c->first[g]]),
+        chl_json_append(
+            groups, json_pack("{s:o, s:i, s:o}", "group", chl_json_string(c->o->group[c->first[g]]),
                               "count", members, "within", statistics("pairs", pairs, c->sample)));
     }
-    json_object_set_new(report, "groups", groups);
-    json_object_set_new(report, "between", matrix(c, c->groups, true));
+    chl_json_set(report, "groups", groups);
+    chl_json_set(report, "between", matrix(c, c->groups, true));
 }
 
 static json_t *describe_each(const comparison *c) {
     json_t *all = json_array();
     for (int i = 0; i < c->n; i++)
-        json_array_append_new(all, json_pack("{s:o, s:o, s:o, s:[o, o]}", "name",
-                                             chl_report_text(c->o->name[i]), "group",
-                                             chl_report_text(c->o->group[i]), "length",
-                                             chl_report_number(sqrt(*at(c->dot, c, i, i))), "pca",
-                                             chl_report_number(c->component[i]),
-                                             chl_report_number(c->component[c->n + i])));
+        chl_json_append(all, json_pack("{s:o, s:o, s:o, s:[o, o]}", "name",
+                                       chl_json_string(c->o->name[i]), "group",
+                                       chl_json_string(c->o->group[i]), "length",
+                                       chl_report_number(sqrt(*at(c->dot, c, i, i))), "pca",
+                                       chl_report_number(c->component[i]),
+                                       chl_report_number(c->component[c->n + i])));
     return all;
 }
 
@@ -295,7 +295,7 @@ static chl_status compare(comparison *c, char **report) {
                   matrix(c, c->n, false), "pca", "explained", chl_report_number(c->explained[0]),
                   chl_report_number(c->explained[1]));
     describe_groups(c, whole);
-    json_object_set_new(whole, "table2", table2(c));
+    chl_json_set(whole, "table2", table2(c));
     return chl_report_finish(whole, refused, report);
 }
 

@@ -18,9 +18,9 @@ static double cosine(int64_t n, const float *a, const float *b, const float *ori
 }
 
 static void add_mean(json_t *report, const char *key, int n, const double *x) {
-    json_object_set_new(report, key,
-                        json_pack("{s:o, s:o}", "mean", chl_report_number(chl_mean_of(n, x)),
-                                  "deviation", chl_report_number(chl_deviation_of(n, x))));
+    chl_json_set(report, key,
+                 json_pack("{s:o, s:o}", "mean", chl_report_number(chl_mean_of(n, x)), "deviation",
+                           chl_report_number(chl_deviation_of(n, x))));
 }
 
 static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, const float *sound,
@@ -88,7 +88,7 @@ chl_status chl_trials_directions(chl_trials *t, json_t *report) {
     }
     if (status == CHL_OK) status = edit_both(t, n, &g);
     if (status == CHL_OK) status = describe(t, n, g.trial, g.sound, g.text, found);
-    json_object_set_new(report, "directions", found);
+    chl_json_set(report, "directions", found);
     free(g.trial);
     free(g.target);
     free(g.label);

@@ -63,7 +63,7 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     CHL_TRY(chl_trials_open(engine, options, &trials));
     const uint64_t refused = chl_json_refused();
     json_t *found = json_object();
-    json_object_set_new(found, "settings", describe_settings(&trials));
+    chl_json_set(found, "settings", describe_settings(&trials));
     chl_status status = chl_trials_gate(&trials, found);
     if (status == CHL_OK) status = chl_trials_table(&trials, found);
     if (status == CHL_OK) status = chl_trials_intensity(&trials, found);

@@ -30,11 +30,11 @@ static json_t *describe(const chl_judge *judge, const truth *truth, int n,
     json_t *report = json_pack("{s:i}", "pictures", n);
     int64_t right = 0;
     for (int i = 0; i < n; i++) right += judgement[i].kind == truth->kind[i];
-    json_object_set_new(report, "kind", chl_report_share(right, n));
+    chl_json_set(report, "kind", chl_report_share(right, n));
     for (int a = 0; a < judge->attributes; a++) {
         right = 0;
         for (int i = 0; i < n; i++) right += judgement[i].attribute[a] == truth->attribute[a][i];
-        json_object_set_new(report, judge->attribute[a], chl_report_share(right, n));
+        chl_json_set(report, judge->attribute[a], chl_report_share(right, n));
     }
     return report;
 }
@@ -63,10 +63,10 @@ static chl_status examine(chl_trials *t, chl_dataset *d, int n, gate *g, json_t 
     CHL_TRY(find_truth(t, d, n, &g->truth));
     CHL_TRY(chl_trials_generate(t, n, d->latents, g->code, g->pixels));
     CHL_TRY(chl_trials_judge(t, n, g->pixels, g->judgement));
-    json_object_set_new(report, "gate", describe(judge, &g->truth, n, g->judgement));
+    chl_json_set(report, "gate", describe(judge, &g->truth, n, g->judgement));
     CHL_TRY(load_painted(t, d, n, g->pixels));
     CHL_TRY(chl_trials_judge(t, n, g->pixels, g->judgement));
-    json_object_set_new(report, "painted", describe(judge, &g->truth, n, g->judgement));
+    chl_json_set(report, "painted", describe(judge, &g->truth, n, g->judgement));
     return CHL_OK;
 }
 

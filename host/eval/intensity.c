@@ -16,8 +16,8 @@ typedef struct intensity {
 static json_t *describe(const intensity *x, bool text) {
     json_t *level = json_array(), *curve = json_array();
     for (int l = 0; l < x->levels; l++) {
-        json_array_append_new(level, chl_report_number(x->level[l]));
-        json_array_append_new(curve, chl_report_number(x->curve[l]));
+        chl_json_append(level, chl_report_number(x->level[l]));
+        chl_json_append(curve, chl_report_number(x->curve[l]));
     }
     json_t *report = json_pack("{s:o, s:o}", "level_db", level, "judged", curve);
     chl_report_set(report, "spearman", chl_mean_of(x->sources, x->rho_judge));
@@ -93,7 +93,7 @@ static chl_status measure(chl_trials *t, const float *text, intensity *x, json_t
         const chl_trial_run run = {.what = "louder", .text = text};
         CHL_TRY_GOTO(chl_trials_edit(t, &run, n, trial));
         summarise(t, trial, x);
-        json_object_set_new(report, t->sounds->kind_name[k], describe(x, text != NULL));
+        chl_json_set(report, t->sounds->kind_name[k], describe(x, text != NULL));
     }
 done:
     free(trial);
@@ -128,7 +128,7 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     json_t *found = json_object();
     chl_status status = embed_kinds(t, &text);
     if (status == CHL_OK) status = measure(t, text, &x, found);
-    json_object_set_new(report, "intensity", found);
+    chl_json_set(report, "intensity", found);
     free(text);
     free(memory);
     return status;

@@ -69,8 +69,8 @@ json_t *chl_trials_leakage(const chl_trials *t, const int *favourite, int n,
         all.cases += m.cases;
         all.to_favourite += m.to_favourite;
         all.elsewhere += m.elsewhere;
-        json_object_set_new(report, judge->attribute[a], describe(&m));
+        chl_json_set(report, judge->attribute[a], describe(&m));
     }
-    json_object_set_new(report, "all", describe(&all));
+    chl_json_set(report, "all", describe(&all));
     return report;
 }

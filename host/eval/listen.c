@@ -152,16 +152,16 @@ static ranked *rank(const chl_heard *h) {
 }
 
 static json_t *best_of(const chl_heard *h, const chl_heard_window *w) {
-    return w->fits ? chl_report_text(h->label[w->best]) : json_null();
+    return w->fits ? chl_json_string(h->label[w->best]) : json_null();
 }
 
 static json_t *describe_window(const chl_heard *h, int64_t at) {
     const chl_heard_window *w = &h->window[at];
     json_t *scores = json_array();
     for (int k = 0; k < h->labels; k++)
-        json_array_append_new(scores, chl_report_number((double)h->score[at * h->labels + k]));
+        chl_json_append(scores, chl_report_number((double)h->score[at * h->labels + k]));
     return json_pack("{s:f, s:f, s:o, s:o, s:f, s:b, s:o}", "start", w->start, "end", w->end,
-                     "best", best_of(h, w), "nearest", chl_report_text(h->label[w->best]), "score",
+                     "best", best_of(h, w), "nearest", chl_json_string(h->label[w->best]), "score",
                      (double)h->score[at * h->labels + w->best], "silent", w->silent, "scores",
                      scores);
 }
@@ -179,18 +179,17 @@ static chl_status describe(const listening *l, char **report) {
         bool fits = false;
         for (int64_t w = 0; w < h->count; w++)
             fits = fits || (h->window[w].fits && h->window[w].best == r->label);
-        if (fits && !best) best = chl_report_text(h->label[r->label]);
-        json_array_append_new(names, chl_report_text(h->label[i]));
-        json_array_append_new(labels,
-                              json_pack("{s:o, s:o, s:o, s:f, s:b}", "label",
-                                        chl_report_text(h->label[r->label]), "mean",
-                                        chl_report_number(r->mean), "max",
-                                        chl_report_number(r->max), "at", r->at, "fits", fits));
+        if (fits && !best) best = chl_json_string(h->label[r->label]);
+        chl_json_append(names, chl_json_string(h->label[i]));
+        chl_json_append(labels, json_pack("{s:o, s:o, s:o, s:f, s:b}", "label",
+                                          chl_json_string(h->label[r->label]), "mean",
+                                          chl_report_number(r->mean), "max",
+                                          chl_report_number(r->max), "at", r->at, "fits", fits));
     }
-    for (int64_t w = 0; w < h->count; w++) json_array_append_new(windows, describe_window(h, w));
+    for (int64_t w = 0; w < h->count; w++) chl_json_append(windows, describe_window(h, w));
     free(order);
     return chl_report_finish(json_pack("{s:o, s:f, s:o, s:o, s:o, s:o, s:o}", "sound",
-                                       chl_report_text(l->options->sound), "seconds", h->seconds,
+                                       chl_json_string(l->options->sound), "seconds", h->seconds,
                                        "threshold",
                                        h->threshold != 0 ? json_real(h->threshold) : json_null(),
                                        "best", best ? best : json_null(), "ranking", labels,

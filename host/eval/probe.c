@@ -141,9 +141,9 @@ static chl_status run_fold(probe *p, int fold) {
         scale(p, p->x);
         p->named[i] = chl_logistic_classify(&fit, p->x);
     }
-    json_array_append_new(p->fits, json_pack("{s:i, s:I, s:i, s:f}", "fold", fold, "trained",
-                                             (json_int_t)trained, "iterations", fit.iterations,
-                                             "gradient", fit.gradient));
+    chl_json_append(p->fits,
+                    json_pack("{s:i, s:I, s:i, s:f}", "fold", fold, "trained", (json_int_t)trained,
+                              "iterations", fit.iterations, "gradient", fit.gradient));
     chl_logistic_free(&fit);
     return CHL_OK;
 }
@@ -200,7 +200,7 @@ static chl_status describe(probe *p, char **report) {
                              (json_int_t)all, "missing", (json_int_t)c->missing, "l2",
                              p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2);
     const chl_status status = chl_classified_report(&done, root);
-    json_object_set(root, "fits", p->fits);
+    chl_json_set(root, "fits", json_incref(p->fits));
     if (status == CHL_OK) return chl_report_finish(root, refused, report);
     json_decref(root);
     return status;

@@ -7,15 +7,8 @@ json_t *chl_report_number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-json_t *chl_report_text(const char *text) {
-    char *utf8 = chl_text_escape(text, 0);
-    json_t *value = utf8 ? json_string(utf8) : NULL;
-    free(utf8);
-    return value;
-}
-
 void chl_report_set(json_t *object, const char *key, double x) {
-    json_object_set_new(object, key, chl_report_number(x));
+    chl_json_set(object, key, chl_report_number(x));
 }
 
 json_t *chl_report_share(int64_t hits, int64_t cases) {
@@ -23,9 +16,7 @@ json_t *chl_report_share(int64_t hits, int64_t cases) {
 }
 
 chl_status chl_report_finish(json_t *report, uint64_t refused, char **text) {
-    *text = report && chl_json_refused() == refused
-                ? json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6))
-                : NULL;
+    *text = chl_json_text(report, JSON_COMPACT | JSON_REAL_PRECISION(6), refused);
     json_decref(report);
     return *text ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a report");
 }

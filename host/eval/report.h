@@ -5,8 +5,6 @@
 
 /* A number, or null for NAN and infinity, which JSON does not have. */
 json_t *chl_report_number(double x);
-/* A string, with bytes that are not UTF-8 written as \xNN; NULL without memory. */
-json_t *chl_report_text(const char *text);
 /* object[key] = number */
 void chl_report_set(json_t *object, const char *key, double x);
 /* hits / cases, or null without cases */

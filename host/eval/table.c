@@ -26,15 +26,15 @@ static void count(const chl_trials *t, const chl_trial *trial, tally *to) {
     to->both += right && all;
 }
 
-static json_t *describe_tally(const chl_judge *judge, const tally *one) {
+static void describe_tally(const chl_judge *judge, const tally *one, json_t *into) {
     json_t *unchanged = json_object();
     for (int a = 0; a < judge->attributes; a++)
-        json_object_set_new(unchanged, judge->attribute[a],
-                            chl_report_share(one->same[a], one->edits));
-    json_object_set_new(unchanged, "all", chl_report_share(one->all_same, one->edits));
-    return json_pack("{s:I, s:o, s:o, s:o}", "edits", (json_int_t)one->edits, "named_right",
-                     chl_report_share(one->right, one->edits), "unchanged", unchanged, "both",
-                     chl_report_share(one->both, one->edits));
+        chl_json_set(unchanged, judge->attribute[a], chl_report_share(one->same[a], one->edits));
+    chl_json_set(unchanged, "all", chl_report_share(one->all_same, one->edits));
+    chl_json_set(into, "edits", json_integer(one->edits));
+    chl_json_set(into, "named_right", chl_report_share(one->right, one->edits));
+    chl_json_set(into, "unchanged", unchanged);
+    chl_json_set(into, "both", chl_report_share(one->both, one->edits));
 }
 
 /* The control: edits by sounds of other kinds that the judge names `kind`. */
@@ -61,7 +61,7 @@ static json_t *describe_control(const chl_trials *t, int n, const chl_trial *tri
     json_t *control =
         json_pack("{s:o, s:f}", "mean", chl_report_share(named, edits), "worst", worst);
     if (worst_kind >= 0)
-        json_object_set_new(control, "worst_sound", json_string(t->sounds->kind_name[worst_kind]));
+        chl_json_set(control, "worst_sound", json_string(t->sounds->kind_name[worst_kind]));
     return control;
 }
 
@@ -76,6 +76,7 @@ static double strength_response(const chl_trials *t, int n, const chl_trial *tri
         rise[of_kind++] = chl_trials_log_odds(t, &trial[i].judgement, kind) -
                           chl_trials_log_odds(t, &t->source_judgement[trial[i].source], kind);
     }
+    if (!strength || !rise) chl_json_refuse(); /* the report is none */
     const double rho = strength && rise ? chl_spearman(of_kind, strength, rise) : NAN;
     free(strength);
     free(rise);
@@ -85,16 +86,15 @@ static double strength_response(const chl_trials *t, int n, const chl_trial *tri
 static json_t *describe_confusion(const chl_trials *t, int n, const chl_trial *trial) {
     json_t *table = json_array(), *names = json_array();
     const int classes = t->judge_sizes.kinds;
-    for (int c = 0; c < classes; c++)
-        json_array_append_new(names, json_string(t->judge_sizes.kind[c]));
+    for (int c = 0; c < classes; c++) chl_json_append(names, json_string(t->judge_sizes.kind[c]));
     for (int k = 0; k < t->kinds; k++) {
         json_t *row = json_array();
         for (int c = 0; c < classes; c++) {
             int64_t cases = 0;
             for (int i = 0; i < n; i++) cases += trial[i].kind == k && trial[i].judgement.kind == c;
-            json_array_append_new(row, json_integer(cases));
+            chl_json_append(row, json_integer(cases));
         }
-        json_array_append_new(table, row);
+        chl_json_append(table, row);
     }
     return json_pack("{s:o, s:o}", "named", names, "rows", table);
 }
@@ -111,10 +111,10 @@ static json_t *describe_trials(const chl_trials *t, int n, const chl_trial *tria
                                 file ? file + 1 : s->sound, "strength", (double)s->strength,
                                 "named", t->judge_sizes.kind[one->judgement.kind]);
         for (int a = 0; a < judge->attributes; a++)
-            json_object_set_new(row, judge->attribute[a],
-                                json_pack("[i, i]", t->source_judgement[one->source].attribute[a],
-                                          one->judgement.attribute[a]));
-        json_array_append_new(list, row);
+            chl_json_set(row, judge->attribute[a],
+                         json_pack("[i, i]", t->source_judgement[one->source].attribute[a],
+                                   one->judgement.attribute[a]));
+        chl_json_append(list, row);
     }
     return list;
 }
@@ -125,7 +125,7 @@ static json_t *describe_sources(const chl_trials *t) {
     for (int i = 0; i < t->sources; i++) {
         const char *name = t->judge_sizes.kind[t->source_judgement[i].kind];
         const json_int_t so_far = json_integer_value(json_object_get(named, name));
-        json_object_set_new(named, name, json_integer(so_far + 1));
+        chl_json_set(named, name, json_integer(so_far + 1));
     }
     return named;
 }
@@ -137,13 +137,14 @@ static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, j
         tally one = {0};
         for (int i = 0; i < n; i++)
             if (trial[i].kind == k) count(t, &trial[i], &one);
-        json_t *row = describe_tally(t->options->judged_by, &one);
-        json_object_set_new(row, "wrong_sound", describe_control(t, n, trial, k));
+        json_t *row = json_object();
+        describe_tally(t->options->judged_by, &one, row);
+        chl_json_set(row, "wrong_sound", describe_control(t, n, trial, k));
         chl_report_set(row, "strength_spearman", strength_response(t, n, trial, k));
-        json_object_set_new(per_kind, t->sounds->kind_name[k], row);
+        chl_json_set(per_kind, t->sounds->kind_name[k], row);
     }
     for (int i = 0; i < n; i++) count(t, &trial[i], &all);
-    json_object_update_new(report, describe_tally(t->options->judged_by, &all));
+    describe_tally(t->options->judged_by, &all, report);
     double wrong = 0, worst = 0;
     const char *kind;
     json_t *row;
@@ -152,19 +153,18 @@ static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, j
         wrong += json_number_value(json_object_get(control, "mean")) / t->kinds;
         worst = fmax(worst, json_number_value(json_object_get(control, "worst")));
     }
-    json_object_set_new(report, "wrong_sound",
-                        json_pack("{s:f, s:f}", "mean", wrong, "worst", worst));
-    json_object_set_new(report, "per_kind", per_kind);
-    json_object_set_new(report, "sources_named", describe_sources(t));
-    json_object_set_new(report, "confusion", describe_confusion(t, n, trial));
-    json_object_set_new(report, "trials", describe_trials(t, n, trial));
+    chl_json_set(report, "wrong_sound", json_pack("{s:f, s:f}", "mean", wrong, "worst", worst));
+    chl_json_set(report, "per_kind", per_kind);
+    chl_json_set(report, "sources_named", describe_sources(t));
+    chl_json_set(report, "confusion", describe_confusion(t, n, trial));
+    chl_json_set(report, "trials", describe_trials(t, n, trial));
     if (!t->options->biased) return CHL_OK;
     int *favourite =
         calloc((size_t)(t->kinds * t->options->judged_by->attributes) + 1, sizeof *favourite);
     chl_status status = favourite ? chl_trials_favourites(t, favourite)
                                   : chl_fail(CHL_ERR_MEMORY, "out of memory for leakage");
     if (status == CHL_OK)
-        json_object_set_new(report, "leakage", chl_trials_leakage(t, favourite, n, trial));
+        chl_json_set(report, "leakage", chl_trials_leakage(t, favourite, n, trial));
     free(favourite);
     return status;
 }

@@ -34,8 +34,8 @@ static chl_status one_sound(chl_engine *engine, const chl_zero_shot_options *o, 
         json_t *scores = json_object();
         for (int k = 0; k < o->labels; k++) chl_report_set(scores, o->label[k], (double)score[k]);
         status =
-            chl_report_finish(json_pack("{s:o, s:o, s:o}", "sound", chl_report_text(o->sound),
-                                        "top1", chl_report_text(o->label[best]), "scores", scores),
+            chl_report_finish(json_pack("{s:o, s:o, s:o}", "sound", chl_json_string(o->sound),
+                                        "top1", chl_json_string(o->label[best]), "scores", scores),
                               refused, report);
     }
     free(label);
@@ -135,8 +135,8 @@ static chl_status describe(const chl_zero_shot_options *o, folder_job *j, int la
         snprintf(what, sizeof what, "zero-shot, %s", c->layout);
         CHL_TRY(chl_classified_picture(&done, what, o->confusion));
     }
-    json_object_set_new(root, "layout", json_string(c->layout));
-    json_object_set_new(root, "missing", json_integer(c->missing));
+    chl_json_set(root, "layout", json_string(c->layout));
+    chl_json_set(root, "missing", json_integer(c->missing));
     return chl_classified_report(&done, root);
 }
 
@@ -149,11 +149,10 @@ static chl_status try_others(chl_engine *engine, const chl_zero_shot_options *o,
     CHL_TRY(name_sounds(engine, o, &j->others, labels, j));
     const int64_t others = j->others.count,
                   accepted = others - count_below(others, j->best, o->threshold);
-    json_object_set_new(root, "others",
-                        json_pack("{s:f, s:I, s:o, s:o}", "threshold", o->threshold, "sounds",
-                                  (json_int_t)others, "accepted",
-                                  chl_report_share(accepted, others), "refused",
-                                  chl_report_share(refused, j->corpus.count)));
+    chl_json_set(root, "others",
+                 json_pack("{s:f, s:I, s:o, s:o}", "threshold", o->threshold, "sounds",
+                           (json_int_t)others, "accepted", chl_report_share(accepted, others),
+                           "refused", chl_report_share(refused, j->corpus.count)));
     return CHL_OK;
 }
 

@@ -10,10 +10,11 @@
 /* --- reading JSON ----------------------------------------------------------------------------- */
 static chl_status refuse(const char *file, const char *setting, const json_t *got,
                          const char *expected) {
-    char *text = json_dumps(got, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = chl_json_text(got, JSON_ENCODE_ANY | JSON_COMPACT, chl_json_refused());
     const chl_status status =
-        chl_fail(CHL_ERR_UNSUPPORTED, "%s: states \"%s\" = %.80s, expected %s", file, setting,
-                 text ? text : "?", expected);
+        text ? chl_fail(CHL_ERR_UNSUPPORTED, "%s: states \"%s\" = %.80s, expected %s", file,
+                        setting, text, expected)
+             : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for \"%s\"", file, setting);
     free(text);
     return status;
 }

@@ -87,6 +87,7 @@ static chl_status seal(const chl_params *params, char *text, char **sealed) {
 
 static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_params *into) {
     json_t *files = NULL;
+    const uint64_t refused = chl_json_refused();
     const chl_status listed = chl_run_files_json(t, &files);
     if (listed != CHL_OK) {
         json_decref(files);
@@ -95,7 +96,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     json_t *run = json_pack("{s:I,s:o,s:o,s:O,s:o}", "step", (json_int_t)step, "digest",
                             chl_digest_json(digest), "machine", chl_train_machine(t), "identity",
                             t->inside->fingerprint, "files", files);
-    char *text = chl_json_text(run, JSON_COMPACT);
+    char *text = chl_json_text(run, JSON_COMPACT, refused);
     json_decref(run);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
     CHL_TRY(seal(into, text, &text));
@@ -223,18 +224,22 @@ static chl_status check_states(const chl_trainer *t, const chl_params *params) {
     return CHL_OK;
 }
 
-static void compare_machines(const chl_trainer *t, const json_t *before) {
+static chl_status compare_machines(const chl_trainer *t, const json_t *before) {
+    const uint64_t refused = chl_json_refused();
     json_t *now = chl_train_machine(t);
-    if (!json_equal(before, now)) {
-        char *a = chl_json_text(before, JSON_COMPACT), *b = chl_json_text(now, JSON_COMPACT);
+    char *a = before ? chl_json_text(before, JSON_COMPACT, refused) : strdup("another machine");
+    char *b = chl_json_text(now, JSON_COMPACT, refused);
+    const chl_status status =
+        a && b ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a checkpoint");
+    if (status == CHL_OK && !json_equal(before, now))
         chl_run_folder_note(&t->inside->folder, CHL_LOG_WARN,
                             "the run began on %s and goes on with %s: the last bits may differ "
                             "from a run that was never stopped",
-                            a ? a : "another machine", b ? b : "this one");
-        free(a);
-        free(b);
-    }
+                            a, b);
+    free(a);
+    free(b);
     json_decref(now);
+    return status;
 }
 
 static chl_status upload(chl_trainer *t, const chl_params *params) {
@@ -308,7 +313,7 @@ chl_status chl_checkpoint_apply(chl_trainer *t, int64_t *step) {
     chl_checkpoint *from = &t->inside->from;
     CHL_TRY(check_states(t, from->params));
     CHL_TRY(upload(t, from->params));
-    compare_machines(t, json_object_get(from->run, "machine"));
+    CHL_TRY(compare_machines(t, json_object_get(from->run, "machine")));
     *step = json_integer_value(json_object_get(from->run, "step"));
     chl_params_free(from->params); /* the arrays; the graph has them */
     from->params = NULL;

@@ -6,8 +6,8 @@
  * keeping the lines' JSON would take a kilobyte. */
 #ifndef CHL_TRAIN_CLASS_COLUMNS_H
 #define CHL_TRAIN_CLASS_COLUMNS_H
+#include "base/json.h"
 #include "base/status.h"
-#include <jansson.h>
 
 #define CHL_CLASS_ABSENT (-1)
 #define CHL_CLASS_INVALID (-2) /* a number, but not a whole one from 0 up */

@@ -180,7 +180,8 @@ static chl_status compare(const chl_trainer *t, const agreement *all) {
 chl_status chl_ranks_agree(chl_trainer *t, int64_t step) {
     if (!t->device->comm) return CHL_OK;
     chl_comm *comm = chl_comm_host(t->device->comm);
-    char *text = chl_json_text(t->inside->fingerprint, JSON_COMPACT | JSON_SORT_KEYS);
+    char *text =
+        chl_json_text(t->inside->fingerprint, JSON_COMPACT | JSON_SORT_KEYS, chl_json_refused());
     agreement *all = calloc((size_t)t->ranks, sizeof *all);
     chl_status status = CHL_OK;
     if (text && all) {

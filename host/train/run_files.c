@@ -169,10 +169,11 @@ done:
 chl_status chl_run_files_options(const chl_trainer *t) {
     json_t *options = NULL;
     char *dump = NULL, *text = NULL;
+    const uint64_t refused = chl_json_refused();
     chl_status status;
     CHL_TRY_GOTO(chl_train_options_json(t->options, &options));
     CHL_TRY_GOTO(chl_json_put(options, "machine", chl_train_machine(t)));
-    dump = chl_json_text(options, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    dump = chl_json_text(options, JSON_INDENT(2) | JSON_REAL_PRECISION(9), refused);
     if (!dump || asprintf(&text, "%s\n", dump) < 0)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for " CHL_OPTIONS));
     CHL_TRY_GOTO(put_text(t, CHL_OPTIONS, text, strlen(text), false));

@@ -67,36 +67,9 @@ static const field fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
-/* Paths are any bytes, JSON is UTF-8. */
-static json_t *text_json(const char *text) {
-    if (!text) return json_null();
-    char *utf8 = chl_text_escape(text, 0);
-    json_t *value = utf8 ? json_string(utf8) : NULL;
-    free(utf8);
-    return value;
-}
-
 /* JSON has no NaN and no infinity; a training that does not take them says so later. */
 static json_t *float_json(double value) {
     return isfinite(value) ? json_real(value) : json_string("not finite");
-}
-
-chl_status chl_json_put(json_t *into, const char *key, json_t *value) {
-    if (json_object_set_new(into, key, value) == 0) return CHL_OK;
-    return chl_fail(CHL_ERR_MEMORY, "out of memory for \"%s\"", key);
-}
-
-/* jansson's json_dumps leaves a key out where memory for its growing text is refused; a text of a
- * fixed size does not grow, and one that is not filled is none. */
-char *chl_json_text(const json_t *value, size_t flags) {
-    const size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
-    char *text = size > 0 ? malloc(size + 1) : NULL;
-    if (text && json_dumpb(value, text, size, flags) == size) {
-        text[size] = 0;
-        return text;
-    }
-    free(text);
-    return NULL;
 }
 
 static const void *at_field(const chl_train_options *options, const field *f) {
@@ -108,7 +81,7 @@ static json_t *field_json(const chl_train_options *options, const field *f) {
     switch (f->kind) {
     case FIELD_TEXT:
     case FIELD_FILE:
-        return text_json(*(const char *const *)at);
+        return *(const char *const *)at ? chl_json_string(*(const char *const *)at) : json_null();
     case FIELD_INT:
         return json_integer(*(const int *)at);
     case FIELD_LONG:
@@ -131,12 +104,12 @@ json_t *chl_train_machine(const chl_trainer *t) {
     json_t *machine =
         json_pack("{s:s,s:i,s:s,s:s}", "version", CHLADNI_VERSION, "threads", omp_get_max_threads(),
                   "compiled_for", chl_instruction_set(), "processor", chl_processor());
-    if (t->ranks > 1) json_object_set_new(machine, "ranks", json_integer(t->ranks));
-    if (t->chunks > 1) json_object_set_new(machine, "micro_batch", json_integer(t->chunk));
+    if (t->ranks > 1) chl_json_set(machine, "ranks", json_integer(t->ranks));
+    if (t->chunks > 1) chl_json_set(machine, "micro_batch", json_integer(t->chunk));
     if (!t->device->backend->host_memory) { /* else the processor is the device */
-        json_object_set_new(machine, "device", json_string(t->device->name));
-        json_object_set_new(machine, "activations",
-                            json_string(t->precision == CHL_BF16 ? "bf16" : "float32"));
+        chl_json_set(machine, "device", json_string(t->device->name));
+        chl_json_set(machine, "activations",
+                     json_string(t->precision == CHL_BF16 ? "bf16" : "float32"));
     }
     if (chl_json_refused() == refused) return machine;
     json_decref(machine);
@@ -221,12 +194,15 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
 static chl_status differs(const char *path, const char *key, const json_t *before,
                           const json_t *now) {
     const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6);
-    char *a = before ? json_dumps(before, flags) : NULL, *b = now ? json_dumps(now, flags) : NULL;
+    const uint64_t refused = chl_json_refused();
+    char *a = chl_json_text(before, flags, refused), *b = chl_json_text(now, flags, refused);
     const chl_status status =
-        chl_fail(CHL_ERR_ARGUMENT,
-                 "%s: the run began with %s %s, got %s: resume with the same value, or start "
-                 "another run in another folder",
-                 path, key, a ? a : "unset", b ? b : "unset");
+        (before && !a) || (now && !b)
+            ? chl_fail(CHL_ERR_MEMORY, "%s: out of memory for comparing \"%s\"", path, key)
+            : chl_fail(CHL_ERR_ARGUMENT,
+                       "%s: the run began with %s %s, got %s: resume with the same value, or start "
+                       "another run in another folder",
+                       path, key, before ? a : "unset", now ? b : "unset");
     free(a);
     free(b);
     return status;

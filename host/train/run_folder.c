@@ -240,10 +240,11 @@ chl_status chl_run_folder_stats(chl_run_folder *folder, int64_t step) {
 
 chl_status chl_run_folder_add(const chl_run_folder *folder, json_t *line) {
     /* nine digits tell any two float32 apart */
-    const bool written =
-        line && json_dumpf(line, folder->stats, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
-        fputc('\n', folder->stats) != EOF && fflush(folder->stats) == 0;
+    char *text = chl_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(9), chl_json_refused());
     json_decref(line);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for a line of " CHL_STATS);
+    const bool written = fprintf(folder->stats, "%s\n", text) > 0 && fflush(folder->stats) == 0;
+    free(text);
     if (written) return CHL_OK;
     return chl_fail(CHL_ERR_IO, "cannot write %s/" CHL_STATS ": %s", folder->path, strerror(errno));
 }

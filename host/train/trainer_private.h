@@ -3,8 +3,8 @@
  * chunks.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
+#include "base/json.h"
 #include "train/trainer.h"
-#include <jansson.h>
 #include <stdio.h>
 
 #define CHL_CHECKPOINT "checkpoint.safetensors"
@@ -133,10 +133,6 @@ json_t *chl_train_machine(const chl_trainer *t);
 uint64_t chl_digest(uint64_t digest, const void *data, size_t bytes);
 chl_status chl_file_digest(const char *path, uint64_t *digest);
 json_t *chl_digest_json(uint64_t digest);
-/* Takes `value`, which may be NULL: CHL_ERR_MEMORY. */
-chl_status chl_json_put(json_t *into, const char *key, json_t *value);
-/* The text of a value, which the caller frees; NULL: no memory. */
-char *chl_json_text(const json_t *value, size_t flags);
 #define CHL_DIGEST_START 0xcbf29ce484222325u
 
 /* --- checkpoint.c ----------------------------------------------------------------------------- */

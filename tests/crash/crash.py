@@ -7,24 +7,25 @@
 
 A scenario is a command and what it writes. It runs once unharmed, for the reference, and then again
 and again with one fault (fault.c): killed at the N-th file operation, told to stop there, EIO or a
-full disk from there on, the N-th allocation refused, or all from it on. Two faults come without fault.c,
+full disk from there on, the N-th allocation refused, the N-th of those that jansson makes, or all from one on. Two faults come without fault.c,
 on two threads: an address space of a limited size, and a signal at a random moment. After each: what is under a final name is whole; exit 0
 means the reference's bytes; another code comes with a text (of file errors: with a path); the same
 command again (a training: with --resume) gives the reference's bits. A death by a signal that nobody
 sent is a crash. Prints a row per scenario and mode, and a reproduction for each case that is wrong."""
-import argparse, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time
+import argparse, glob, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time
 
-MODES = ("kill", "signal", "error", "full", "memory", "starve", "limit", "moment")
-FULL = {"kill": 150, "signal": 40, "error": 150, "full": 60, "memory": 250, "starve": 60, "limit": 40, "moment": 20}
+MODES = ("kill", "signal", "error", "full", "memory", "json", "starve", "limit", "moment")
+FULL = {"kill": 150, "signal": 40, "error": 150, "full": 60, "memory": 250, "json": 150, "starve": 60, "limit": 40, "moment": 20}
 # no limits of the address space in a sample: what fits below one depends on where the system maps libraries
-DAILY = {"kill": 12, "signal": 4, "error": 12, "full": 6, "memory": 20, "starve": 8, "limit": 0, "moment": 2}
+DAILY = {"kill": 12, "signal": 4, "error": 12, "full": 6, "memory": 20, "json": 4, "starve": 8, "limit": 0, "moment": 2}
+FOR_MEMORY = ("world", "zero-shot")  # a sample of their other faults would show nothing that the other scenarios do not
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 TIMEOUT = 120
 
 
 class Scenario:
     def __init__(self, name, command, outputs, again=(), folder=""):
-        self.name, self.command, self.outputs, self.again, self.folder = name, command, outputs, list(again), folder
+        self.name, self.command, self.outputs, self.again, self.folders = name, command, outputs, list(again), folder.split()
 
 
 def stats_without_seconds(data):
@@ -157,7 +158,9 @@ class Bench:
                      ["e.png", "e.npy"]),
             Scenario("edit-text", ["edit", *models, "--seed", "1", "--text", "rain", "--steps", "3", "--out", out("t.png")], ["t.png"]),
             Scenario("batch", ["batch", *models, "--seeds", "1-2", "--sounds", at("sounds"), "--steps", "2", "--batch", "2", "--out", out("batch")],
-                     [], ["--retry-failed"], "batch/results"),
+                     [], ["--retry-failed"], "batch batch/results"),
+            Scenario("world", ["world", "--out", out("world"), "--count", "3", "--size", "32", "--seconds", "0.3"], [], [], "world"),
+            Scenario("zero-shot", ["eval", "zero-shot", *models[2:], "--data", at("data"), "--limit", "4", "--out", out("report.json")], []),
             Scenario("embed", ["embed", *models[2:], "--sound", sound, "--image", at("data/pictures/00000.png"), "--text", "fire", "--out", out("e.npy")], ["e.npy"]),
             Scenario("generate", ["generate", *models[:2], "--seeds", "1,2", "--out", out("g.npy")], ["g.npy"]),
             Scenario("convert", ["weights", "convert", at("clip/model.safetensors"), "--out", out("w.safetensors")], ["w.safetensors"]),
@@ -166,11 +169,12 @@ class Bench:
 
     # --- what was written ---
     def written(self, scenario):
-        folder = os.path.join(self.out, "run") if scenario.outputs is None else os.path.join(self.out, scenario.folder)
         files = {}
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            with open(os.path.join(folder, name), "rb") as file:
-                files[name] = file.read()
+        for folder in ["run"] if scenario.outputs is None else scenario.folders or [""]:
+            for path in glob.glob(os.path.join(self.out, folder, "*")):
+                if os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        files[os.path.basename(path)] = file.read()
         files.pop("log.txt", None)
         return files
 
@@ -219,10 +223,10 @@ class Bench:
             if wrong:
                 sys.exit("crash: %s: counting alone changes it: %s" % (scenario.name, wrong))
             with open(self.report) as file:
-                operations, allocations = map(int, file.read().split())
+                operations, allocations, of_json = map(int, file.read().split())
             if mode == "count":
                 scenario.operations = operations
-        scenario.allocations = allocations
+        scenario.allocations, scenario.json_allocations = allocations, of_json
 
     # --- one case ---
     def judge(self, scenario, mode, code, text, sent=None):
@@ -236,7 +240,7 @@ class Bench:
             wrong = self.differs(scenario.reference[threaded], {k: v for k, v in files.items() if not k.endswith(".tmp")})
             if wrong:
                 return "exit 0, but " + wrong
-        elif mode in ("error", "full", "memory", "starve", "limit") and not text.strip():
+        elif mode in ("error", "full", "memory", "json", "starve", "limit") and not text.strip():
             return "exit %d without a word" % code
         elif mode in ("error", "full") and self.root not in text:
             return "exit %d, and no file is named: %s" % (code, text[-300:])
@@ -271,7 +275,7 @@ class Bench:
             return [chance.uniform(0, 1.1 * scenario.seconds) for _ in range(most)]
         if mode == "limit":
             return [60 + int((i + chance.random()) * 240 / most) for i in range(most)]
-        last = scenario.allocations if mode in ("memory", "starve") else scenario.operations
+        last = scenario.json_allocations if mode == "json" else scenario.allocations if mode in ("memory", "starve") else scenario.operations
         if last <= most:
             return list(range(1, last + 1))
         # one in each of `most` equal parts, so that no part of the run is left out
@@ -299,7 +303,9 @@ def main():
                 if not re.search(options.only, scenario.name + "/" + mode):
                     continue
                 most = (FULL if options.full else DAILY)[mode]
-                if not options.full and scenario.outputs is not None and scenario.name != "edit":
+                if not options.full and scenario.name in FOR_MEMORY and mode not in ("memory", "json"):
+                    continue
+                if not options.full and scenario.outputs is not None and scenario.name not in ("edit", "world"):
                     most = (most + 3) // 4
                 tried = wrong = 0
                 for i, at in enumerate(bench.moments(scenario, mode, most, chance)):
@@ -314,7 +320,7 @@ def main():
                 bad[mode] += wrong
     finally:
         shutil.rmtree(bench.root, ignore_errors=True)
-    groups = (("killed or told to stop", ("kill", "signal", "moment")), ("errors at file operations", ("error", "full")), ("allocations refused", ("memory", "starve", "limit")))
+    groups = (("killed or told to stop", ("kill", "signal", "moment")), ("errors at file operations", ("error", "full")), ("allocations refused", ("memory", "json", "starve", "limit")))
     for name, modes in groups:
         print("%s: %d, wrong: %d" % (name, sum(total[m] for m in modes), sum(bad[m] for m in modes)))
     return 1 if sum(bad.values()) else 0

@@ -6,13 +6,15 @@
  * half.
  *
  *   CRASH_ROOT    folder whose files count (absolute)
- *   CRASH_MODE    count | kill | signal | error | full | memory | starve
+ *   CRASH_MODE    count | kill | signal | error | full | memory | starve | json
  *   CRASH_AT      N, from 1
  *   CRASH_SIGNAL  number, for `signal`
- *   CRASH_REPORT  file that gets "<file operations> <allocations>" when the program ends
+ *   CRASH_REPORT  file that gets "<file operations> <allocations> <of them JSON's>" at the end
  *
  * kill: SIGKILL. signal: CRASH_SIGNAL, and the operation goes on. error: EIO, once. full: ENOSPC
- * from there on, for what needs space. memory: one allocation fails. starve: all from there on. */
+ * from there on, for what needs space. memory: one allocation fails. starve: all from there on.
+ * json: one of those that jansson makes fails. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -113,12 +115,12 @@ enum { OPERATIONS = sizeof operations / sizeof operations[0], DESCRIPTORS = 4096
 
 static char root[512];
 static size_t root_length;
-enum { COUNT, KILL, SIGNAL, FAIL, FULL, MEMORY, STARVE };
+enum { COUNT, KILL, SIGNAL, FAIL, FULL, MEMORY, STARVE, JSON };
 static int mode;
 static long fault_at;
 static int fault_signal;
 static const char *report;
-static atomic_long file_operations, allocations;
+static atomic_long file_operations, allocations, json_allocations;
 static atomic_bool is_ours[DESCRIPTORS];
 static atomic_bool armed;
 
@@ -252,11 +254,37 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
+/* The program gives jansson functions of its own, which watch malloc. They are called from here, so
+ * that it is known for whom malloc works. */
+static _Thread_local bool for_json;
+static void *(*programs_malloc)(size_t size);
+
+static void *json_malloc(size_t size) {
+    const bool before = for_json;
+    for_json = true;
+    void *memory = programs_malloc(size);
+    for_json = before;
+    return memory;
+}
+
+/* In place of jansson's. Who comes later, the library, watches what is in place. */
+void json_set_alloc_funcs(void *(*allocate)(size_t), void (*release)(void *)) {
+    static void (*own)(void *(*)(size_t), void (*)(void *));
+    if (!own) *(void **)&own = dlsym(RTLD_NEXT, "json_set_alloc_funcs");
+    if (!programs_malloc) {
+        programs_malloc = allocate;
+        allocate = json_malloc;
+    }
+    own(allocate, release);
+}
+
 static bool starved(const void *caller) {
     if (!atomic_load_explicit(&armed, memory_order_relaxed)) return false;
     if (is_foreign(caller)) return mode == STARVE && atomic_load(&allocations) >= fault_at;
     const long n = atomic_fetch_add(&allocations, 1) + 1;
-    const bool fails = (mode == MEMORY && n == fault_at) || (mode == STARVE && n >= fault_at);
+    const long of_json = for_json ? atomic_fetch_add(&json_allocations, 1) + 1 : 0;
+    const bool fails = (mode == MEMORY && n == fault_at) || (mode == STARVE && n >= fault_at) ||
+                       (mode == JSON && of_json == fault_at);
     if (fails) errno = ENOMEM;
     return fails;
 }
@@ -288,8 +316,8 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 static void end(void) {
     char text[64];
     if (!atomic_exchange(&armed, false) || !report) return;
-    const int length = snprintf(text, sizeof text, "%ld %ld\n", atomic_load(&file_operations),
-                                atomic_load(&allocations));
+    const int length = snprintf(text, sizeof text, "%ld %ld %ld\n", atomic_load(&file_operations),
+                                atomic_load(&allocations), atomic_load(&json_allocations));
     const long file =
         crash_syscall(SYS_openat, AT_FDCWD, (long)report, O_WRONLY | O_CREAT | O_TRUNC, 0666, 0, 0);
     crash_syscall(SYS_write, file, (long)text, length, 0, 0, 0);
@@ -298,11 +326,11 @@ static void end(void) {
 
 __attribute__((constructor)) static void begin(void) {
     static const char *const names[] = {"count", "kill",   "signal", "error",
-                                        "full",  "memory", "starve"};
+                                        "full",  "memory", "starve", "json"};
     const char *of_root = getenv("CRASH_ROOT"), *name = getenv("CRASH_MODE");
     if (!of_root || !name) return;
     root_length = (size_t)snprintf(root, sizeof root, "%s/", of_root);
-    for (int i = 0; i <= STARVE; i++)
+    for (int i = 0; i <= JSON; i++)
         if (strcmp(name, names[i]) == 0) mode = i;
     if (getenv("CRASH_AT")) fault_at = atol(getenv("CRASH_AT"));
     if (getenv("CRASH_SIGNAL")) fault_signal = atoi(getenv("CRASH_SIGNAL"));

@@ -1,5 +1,6 @@
 /* `chladni world`: writes samples to a folder in the format that trainings read (train/dataset.h).
  */
+#include "base/json.h"
 #include "base/options.h"
 #include "base/random.h"
 #include "demo/world/folder.h"
@@ -10,7 +11,6 @@
 #include "io/picture.h"
 #include "io/sound.h"
 #include <chladni/demo.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +139,7 @@ static char *describe(const plan *p, const chl_scene *scene, const char *sound,
     const bool two = p->second != CHL_NO_KIND; /* then no label, for a label names one event */
     if (p->kind != CHL_NO_KIND && !two) chl_sound_caption(scene, p->word_seed, label, sizeof label);
     chl_scene_caption(scene, p->word_seed, caption, sizeof caption);
+    const uint64_t refused = chl_json_refused();
     /* s*: left out when NULL */
     json_t *line =
         json_pack("{s:s*, s:s, s:s*, s:s, s:s, s:f, s:i, s:i, s:i}", "sound",
@@ -146,13 +147,12 @@ static char *describe(const plan *p, const chl_scene *scene, const char *sound,
                   "caption", caption, "kind", chl_kind_name(p->kind), "strength",
                   (double)p->wish.strength, "time", chl_scene_time_class(scene), "season",
                   chl_scene_season_class(scene), "house", chl_scene_house_class(scene));
-    if (line && p->samples)
-        json_object_set_new(line, "algorithm", json_integer(p->recipe.algorithm));
-    if (line && two) {
-        json_object_set_new(line, "second", json_string(chl_kind_name(p->second)));
-        json_object_set_new(line, "second_strength", json_real((double)p->second_strength));
+    if (p->samples) chl_json_set(line, "algorithm", json_integer(p->recipe.algorithm));
+    if (two) {
+        chl_json_set(line, "second", json_string(chl_kind_name(p->second)));
+        chl_json_set(line, "second_strength", json_real((double)p->second_strength));
     }
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    char *text = chl_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(6), refused);
     json_decref(line);
     return text;
 }
