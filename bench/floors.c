@@ -26,6 +26,8 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_modconv_dx_epilogue] = {.fits = chl_dx_epilogue_fits},
         [CHL_FUSION_torgb_epilogue] = {.fits = chl_torgb_epilogue_fits},
         [CHL_FUSION_modconv_torgb] = {.fits = chl_modconv_torgb_fits},
+        [CHL_FUSION_squeeze] = {.fits = chl_squeeze_fits},
+        [CHL_FUSION_unit_backward] = {.fits = chl_unit_backward_fits},
         [CHL_FUSION_gate] = {.fits = chl_gate_fits},
         [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits},
         [CHL_FUSION_sum_layer_norm] = {.fits = chl_sum_layer_norm_fits},

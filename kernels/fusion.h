@@ -64,6 +64,21 @@ static inline bool chl_gate_backward_fits(const chl_call *call) {
            chl_gate_weights(call + 3, 2) && call[0].attr.activation.kind == CHL_SIGMOID &&
            call[2].attr.activation.kind == CHL_LEAKY_RELU && chl_none_accumulates(call, 4);
 }
+/* batch_norm, mean_pool, the gate's four */
+static inline bool chl_squeeze_fits(const chl_call *call) {
+    return chl_none_accumulates(call, 2) && chl_gate_fits(call + 2);
+}
+/* batch_norm_backward: no gradient of gamma and beta is wanted */
+static inline bool chl_frozen_norm(const chl_call *norm) {
+    return norm->out_desc[0].rank && !norm->out_desc[1].rank && !norm->out_desc[2].rank;
+}
+/* batch_norm_backward, channel_scale_backward, the gate's gradient, mean_pool_dx,
+ * batch_norm_backward */
+static inline bool chl_unit_backward_fits(const chl_call *call) {
+    return chl_frozen_norm(call) && chl_frozen_norm(call + 7) && call[1].out_desc[1].rank &&
+           chl_none_accumulates(call + 1, 5) && call[6].accumulate == 1 &&
+           chl_gate_backward_fits(call + 2);
+}
 /* sum: a + b */
 static inline bool chl_plain_sum(const chl_call *sum) {
     return sum->inputs == 2 && sum->in_desc[0].rank && sum->in_desc[1].rank &&

@@ -17,6 +17,15 @@ CHL_FUSION(modconv_dx_epilogue, "modconv_dx modconv_epilogue_backward", "0.dx=1.
 /* the last layer, whose result is read by ToRGB only */
 CHL_FUSION(torgb_epilogue, "torgb_backward modconv_epilogue_backward", "0.dx=1.dy 0.x=1.y", "0.dx")
 CHL_FUSION(modconv_torgb, "modconv torgb", "0.y=1.x", "")
+/* A squeeze-and-excitation unit from its last norm to its gate; and from the norm that follows the
+ * unit back to that norm, whose input's gradient is that of total s + mean. */
+CHL_FUSION(squeeze, "batch_norm mean_pool linear activation linear activation",
+           "0.y=1.x 1.y=2.x 2.y=3.x 3.y=4.x 4.y=5.x", "")
+CHL_FUSION(unit_backward,
+           "batch_norm_backward channel_scale_backward activation_dx linear_dx activation_dx "
+           "linear_dx mean_pool_dx batch_norm_backward",
+           "0.dx=1.dy 1.ds=2.dy 2.dx=3.dy 3.dx=4.dy 4.dx=5.dy 5.dx=6.dy 1.dx=6.dx 1.dx=7.dy",
+           "1.dx")
 /* Squeeze and excitation's gate: four calls of some thousand numbers each, whose time is that of
  * their launches. */
 CHL_FUSION(gate, "linear activation linear activation", "0.y=1.x 1.y=2.x 2.y=3.x", "")

@@ -92,7 +92,7 @@ typedef struct chl_body {
 } chl_body;
 
 /* --- fused calls (fusion_table.h) ------------------------------------------------------------- */
-#define CHL_MAX_FUSED 4
+#define CHL_MAX_FUSED 8
 typedef enum chl_fusion {
 #define CHL_FUSION(name, ops, same, elided) CHL_FUSION_##name,
 #include "fusion_table.h"

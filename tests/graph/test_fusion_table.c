@@ -37,7 +37,7 @@ static void a_typo_is_an_error_that_names_the_line_and_the_word(void **state) {
     expect_error("sum layer_norm", "0.y=1.x", "y", "y");
     expect_error("sum layer_norm", "0.y=1.x", "0.why", "0.why");
     expect_error("sum", "", "", "sum");
-    expect_error("sum sum sum sum mean", "", "", "mean");
+    expect_error("sum sum sum sum sum sum sum sum mean", "", "", "mean");
 }
 
 int main(void) {

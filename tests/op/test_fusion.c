@@ -452,6 +452,70 @@ static void check_unit(const unit_case *c) {
     check_small(c->name, end_unit, c, want, 3, what, 1e-2); /* rounded once less */
 }
 
+/* --- a whole squeeze-and-excitation unit, without its convolutions ------------------------------ */
+typedef struct squeeze_case {
+    const char *name;
+    int side, channels;
+    bool read_again; /* the unit's result has another reader: its gradient is added to */
+    bool learns;     /* the norm in front of the gate does */
+    bool found;      /* back: forward always */
+} squeeze_case;
+
+static const squeeze_case squeezes[] = {
+    {"squeeze", 4, 24, true, false, true},
+    {"squeeze, many pixels", 23, 24, false, false, true},
+    {"squeeze, odd channels", 5, 7, false, false, true},
+    {"squeeze with a norm that learns", 4, 24, false, true, false},
+};
+
+static chl_status squeeze(const void *which, const way *how, result *r) {
+    const squeeze_case *c = which;
+    const int channels = c->channels, hidden = 5;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->device, &g));
+    if (how->no_fusion) chl_graph_no_fusion(g);
+    chl_graph_precision(g, how->precision);
+    const chl_desc pixels = chl_f32(4, 2, c->side, c->side, channels);
+    const chl_desc vector = chl_f32(1, channels);
+    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
+    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    const chl_tensor half = given(g, "half", vector, 0.5f), var = chl_mul(g, half, half);
+    const chl_tensor mean = given(g, "mean", vector, 0.8f);
+    chl_tensor gamma = given(g, "gamma", vector, 0.2f), learnt[2] = {moved, CHL_NONE};
+    if (c->learns) {
+        learnt[1] = chl_param(g, "gamma", vector, NULL, CHL_TRAINABLE);
+        gamma = chl_add(g, learnt[1], gamma);
+    }
+    const chl_tensor y =
+        chl_batch_norm(g, x, gamma, given(g, "beta", vector, 1.6f), mean, var, 0.1f);
+    chl_tensor s =
+        chl_linear_gain(g, chl_mean_pool(g, y), given(g, "w1", chl_f32(2, hidden, channels), 0.1f),
+                        CHL_NONE, 1.1f, 1);
+    s = chl_activate(g, s, CHL_LEAKY_RELU, 0.1f);
+    s = chl_linear_gain(g, s, given(g, "w2", chl_f32(2, channels, hidden), 0.6f), CHL_NONE, 2, 1);
+    s = chl_activate(g, s, CHL_SIGMOID, 0);
+    const chl_tensor residual = chl_to_compute_type(g, given(g, "residual", pixels, 1.3f));
+    const chl_tensor total = chl_add(g, residual, chl_channel_scale(g, y, s));
+    const chl_tensor z = chl_batch_norm(g, total, given(g, "gamma2", vector, 0.4f),
+                                        given(g, "beta2", vector, 0.6f), mean, var, 0.1f);
+    chl_tensor loss = weighted(g, z, 0.2f);
+    if (c->read_again) loss = chl_add(g, loss, weighted(g, total, 0.9f));
+    chl_tensor kept[4] = {chl_keep(g, chl_to_float32(g, z)), chl_keep(g, chl_to_float32(g, s)),
+                          CHL_NONE, CHL_NONE};
+    chl_grad(g, loss, c->learns ? 2 : 1, learnt, kept + 2);
+    for (int i = 2; i < 4; i++) chl_keep(g, kept[i]);
+    return finish(g, c->learns ? 4 : 3, kept, r);
+}
+
+static void check_squeeze(const squeeze_case *c) {
+    const int want[CHL_FUSION_COUNT] = {[CHL_FUSION_squeeze] = 1,
+                                        [CHL_FUSION_unit_end] = 1,
+                                        [CHL_FUSION_unit_backward] = c->found,
+                                        [CHL_FUSION_gate_backward] = !c->found};
+    static const char *const what[] = {"y", "the gate", "gradient", "gradient of gamma"};
+    check_small(c->name, squeeze, c, want, c->learns ? 4 : 3, what, 1e-2); /* rounded less */
+}
+
 #ifdef TEST_BACKEND_EMU
 static bool open_gpu(int argc, char **argv) {
     (void)argc;
@@ -479,6 +543,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) check_gate(&gates[i]);
     for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) check_residual(&residuals[i]);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) check_unit(&units[i]);
+    for (size_t i = 0; i < sizeof squeezes / sizeof *squeezes; i++) check_squeeze(&squeezes[i]);
     if (!bad) puts("all fusions found and right");
     return bad != 0;
 }

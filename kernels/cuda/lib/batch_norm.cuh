@@ -11,6 +11,16 @@ __device__ inline void load_rstd(const float *var, int64_t column, float eps, fl
     for (int e = 0; e < N; e++) rstd[e] = 1.0f / sqrtf(rstd[e] + eps);
 }
 
+// gamma rstd
+template <int N>
+__device__ inline void load_scale(const float *gamma, const float *var, int64_t column, float eps,
+                                  float (&scale)[N]) {
+    float rstd[N];
+    load_rstd(var, column, eps, rstd);
+    load_floats(gamma + column, scale);
+    for (int e = 0; e < N; e++) scale[e] *= rstd[e];
+}
+
 template <class T> struct normalised {
     static constexpr int KEEP = 3, SUMS = 0; // mean, rstd gamma, beta
     const T *x;

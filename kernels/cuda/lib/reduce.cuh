@@ -169,20 +169,30 @@ chl_kernel_status finish_columns(const chl_call *call, int64_t groups, int64_t w
                                f, parts, width, partial));
 }
 
+// The rows alone: sums stay in `partial` as [groups, *parts, SUMS, width], for a kernel of the
+// caller's that adds them.
+template <class T, class F>
+chl_kernel_status columns_parts(const chl_call *call, const view &v, const F &f, float *partial,
+                                int64_t *parts) {
+    const cut c = cut_of(v, sizeof(T) == 2 ? CHL_BF16 : CHL_F32, F::SUMS);
+    const auto kernel = c.pack == 1 ? columns_kernel<1, F> : columns_kernel<PACK<T>, F>;
+    const unsigned grid = unsigned(c.strips * c.parts * v.groups);
+    *parts = c.parts;
+    return status(
+        simt::launch(kernel, {dim3(grid), dim3(COLUMN_THREADS)}, call->stream, f, v, c, partial));
+}
+
 // T is the type of the tensors that `at` reads and writes. SUMS > 0 needs columns_workspace(v, T,
 // SUMS) bytes.
 template <class T, class F>
 chl_kernel_status columns(const chl_call *call, const view &v, const F &f,
                           float *partial = nullptr) {
     if (v.groups <= 0 || v.rows <= 0 || v.width <= 0) return CHL_KERNEL_OK;
-    const cut c = cut_of(v, sizeof(T) == 2 ? CHL_BF16 : CHL_F32, F::SUMS);
-    const auto kernel = c.pack == 1 ? columns_kernel<1, F> : columns_kernel<PACK<T>, F>;
-    const unsigned grid = unsigned(c.strips * c.parts * v.groups);
-    const chl_kernel_status rows = status(
-        simt::launch(kernel, {dim3(grid), dim3(COLUMN_THREADS)}, call->stream, f, v, c, partial));
+    int64_t parts;
+    const chl_kernel_status rows = columns_parts<T>(call, v, f, partial, &parts);
     if constexpr (F::SUMS > 0) {
         if (rows != CHL_KERNEL_OK) return rows;
-        return finish_columns(call, v.groups, v.width, c.parts, partial, f);
+        return finish_columns(call, v.groups, v.width, parts, partial, f);
     } else {
         return rows;
     }

@@ -11,10 +11,7 @@ template <class T> struct scaled {
     T *dx;
     bool add;
     template <int N> __device__ void start(int64_t, int64_t column, float (&keep)[1][N]) const {
-        float rstd[N];
-        chl::load_rstd(var, column, eps, rstd);
-        chl::load_floats(gamma + column, keep[0]);
-        for (int e = 0; e < N; e++) keep[0][e] *= rstd[e];
+        chl::load_scale(gamma, var, column, eps, keep[0]);
     }
     template <int N>
     __device__ void at(const chl::place &p, const float (&keep)[1][N], float (&)[1][N]) const {
