@@ -207,6 +207,13 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "SpecAugment: max. share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
          "SpecAugment: max. share of the frames in a mask", NULL},
+        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound",
+         "audio: what recordings do to sounds (cuts, loops, backgrounds, rooms, codecs, gain, "
+         "...), "
+         "drawn anew for every sample and step",
+         NULL},
+        {"balance", NULL, OPTION_TEXT, &o->balance, "none|label|source",
+         "audio: draw kinds (or labels) equally often, with source also each kind's sources", NULL},
         {"device", NULL, OPTION_TEXT, &o->device, "cpu|cuda|cuda:N|auto",
          "device that computes (default auto: a GPU if there is one)", NULL},
         {"precision", NULL, OPTION_CHOICE, &o->precision, "auto|float32|bf16",

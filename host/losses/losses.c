@@ -39,14 +39,23 @@ static chl_tensor similarity(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
     return chl_scale_by(g, chl_linear(g, x.own, y.all, CHL_NONE), log_scale, max_log_scale);
 }
 
-chl_tensor chl_shared_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
-                                       chl_tensor log_scale) {
+static chl_tensor masked(chl_graph *g, chl_tensor logits, chl_tensor mask) {
+    return mask == CHL_NONE ? logits : chl_add(g, logits, mask);
+}
+
+chl_tensor chl_masked_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                                       chl_tensor log_scale, chl_tensor mask) {
     if (x.own == CHL_NONE || y.own == CHL_NONE) return CHL_NONE;
     const int before = chl_rank_of(g) * (int)chl_desc_of(g, x.own)->dim[0]; /* lower ranks' rows */
-    const chl_tensor forward = similarity(g, x, y, log_scale);
-    const chl_tensor backward = similarity(g, y, x, log_scale);
+    const chl_tensor forward = masked(g, similarity(g, x, y, log_scale), mask);
+    const chl_tensor backward = masked(g, similarity(g, y, x, log_scale), mask);
     return chl_add(g, chl_cross_entropy(g, forward, before),
                    chl_cross_entropy(g, backward, before));
+}
+
+chl_tensor chl_shared_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                                       chl_tensor log_scale) {
+    return chl_masked_contrastive_loss(g, x, y, log_scale, CHL_NONE);
 }
 
 chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale) {
@@ -70,9 +79,14 @@ chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, c
                    chl_kl_divergence(g, target, backward, 1));
 }
 
+chl_tensor chl_masked_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound,
+                                     chl_tensor pictures, float tau, chl_tensor mask) {
+    const chl_tensor all = chl_all_gather(g, pictures);
+    return chl_kl_divergence(g, masked(g, chl_linear(g, text, all, CHL_NONE), mask),
+                             masked(g, chl_linear(g, sound, all, CHL_NONE), mask), tau);
+}
+
 chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
                               float tau) {
-    const chl_tensor all = chl_all_gather(g, pictures);
-    return chl_kl_divergence(g, chl_linear(g, text, all, CHL_NONE),
-                             chl_linear(g, sound, all, CHL_NONE), tau);
+    return chl_masked_weak_pair_loss(g, text, sound, pictures, tau, CHL_NONE);
 }

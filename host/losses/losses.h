@@ -30,6 +30,13 @@ chl_shared_rows chl_share_rows(chl_graph *g, chl_tensor own);
 chl_tensor chl_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, chl_tensor log_scale);
 chl_tensor chl_shared_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
                                        chl_tensor log_scale);
+/* The same where some pairs are left out: mask [N, ranks*N] is added to the similarities of own rows
+ * with all, in both directions; CHL_NONE: all pairs count. 0 for a pair that counts, CHL_LEFT_OUT
+ * for one that does not; the diagonal is 0. A row whose only 0 is there adds nothing to the loss, and
+ * has no gradient. */
+#define CHL_LEFT_OUT (-1e4f)
+chl_tensor chl_masked_contrastive_loss(chl_graph *g, chl_shared_rows x, chl_shared_rows y,
+                                       chl_tensor log_scale, chl_tensor mask);
 /* The same where several rows of y match a row of x: same [N,N], symmetric, is 1 where row i and
  * column j mean the same, else 0; of several ranks its rows are this rank's [N, ranks*N]. A row's
  * target is uniform over its ones. With ones on the
@@ -41,4 +48,8 @@ chl_tensor chl_soft_contrastive_loss(chl_graph *g, chl_tensor x, chl_tensor y, c
  * similarities should equal the text's. Gradient into `sound` only. */
 chl_tensor chl_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound, chl_tensor pictures,
                               float tau);
+/* The same with a mask as above: a row without a picture is alone with itself, which is the same
+ * distribution for both. */
+chl_tensor chl_masked_weak_pair_loss(chl_graph *g, chl_tensor text, chl_tensor sound,
+                                     chl_tensor pictures, float tau, chl_tensor mask);
 #endif

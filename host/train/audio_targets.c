@@ -113,44 +113,74 @@ const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
-static chl_status embed_share_of_pictures(const chl_trainer *t, chl_clip *clip,
+static chl_status embed_share_of_pictures(const chl_trainer *t, chl_clip *clip, int64_t count,
                                           const char *const *path,
                                           const chl_audio_targets *targets) {
     int64_t first;
-    const int64_t n = chl_ranks_rows(t, t->data->count, &first);
+    const int64_t n = chl_ranks_rows(t, count, &first);
     if (n > 0)
-        CHL_TRY(chl_clip_embed_picture_files(clip, batch_for(t->data->count), n, path + first,
+        CHL_TRY(chl_clip_embed_picture_files(clip, batch_for(count), n, path + first,
                                              targets->picture + first * targets->embed));
-    return chl_ranks_gather(t, t->data->count, targets->embed, targets->picture);
+    return chl_ranks_gather(t, count, targets->embed, targets->picture);
 }
 
 static chl_status embed_pictures(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
     const chl_dataset *data = t->data;
-    const char **path = malloc(sizeof *path * (size_t)(data->count + 1));
-    targets->picture = malloc(sizeof(float) * (size_t)(data->count + 1) * (size_t)targets->embed);
+    const size_t most = (size_t)data->count + 1;
+    int64_t count = 0;
+    const char **path = malloc(sizeof *path * most);
+    targets->picture = malloc(sizeof(float) * most * (size_t)targets->embed);
+    targets->picture_row = malloc(sizeof *targets->picture_row * most);
     chl_status status = CHL_OK;
-    if (!path || !targets->picture)
+    if (!path || !targets->picture || !targets->picture_row)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures"));
-    for (int64_t i = 0; i < data->count; i++) path[i] = data->sample[i].picture;
-    CHL_TRY_GOTO(embed_share_of_pictures(t, clip, path, targets));
+    for (int64_t i = 0; i < data->count; i++) {
+        targets->picture_row[i] = count;
+        if (data->sample[i].picture) path[count++] = data->sample[i].picture;
+    }
+    CHL_TRY_GOTO(embed_share_of_pictures(t, clip, count, path, targets));
 done:
     free(path);
     return status;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
-static chl_status check_samples(const chl_dataset *data, bool texts, bool pictures) {
+/* Samples without a picture borrow one; the log says how many do, and how many find none. */
+static chl_status pair_pictures(const chl_trainer *t, chl_audio_targets *targets) {
+    const chl_dataset *data = t->data;
+    int64_t borrow = 0, none = 0;
+    CHL_TRY(chl_weak_pairs_new(data, &targets->pairs));
+    if (t->options->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_check(targets->pairs));
     for (int64_t i = 0; i < data->count; i++) {
-        const chl_sample *s = &data->sample[i];
-        const char *key = texts && s->label_id < 0         ? "label"
-                          : pictures && s->picture == NULL ? "picture"
-                                                           : NULL;
-        if (key)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " has no \"%s\": add it, or set the weights of "
-                            "the losses that use it to 0",
-                            data->folder, i + 1, key);
+        if (data->sample[i].picture) continue;
+        if (chl_weak_pairs_pictured(targets->pairs, i))
+            borrow++;
+        else
+            none++;
     }
+    targets->some_left_out = none > 0;
+    if (borrow + none == data->count)
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: no sample has a \"picture\": add some, or set the weights of the losses "
+            "that use them to 0",
+            data->folder);
+    if (borrow + none > 0)
+        chl_log(CHL_LOG_INFO,
+                "pictures: %" PRId64 " samples borrow one of their label or kind; %" PRId64
+                " find none, and are in the losses without pictures only",
+                borrow, none);
+    return CHL_OK;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+static chl_status check_labels(const chl_dataset *data) {
+    for (int64_t i = 0; i < data->count; i++)
+        if (data->sample[i].label_id < 0)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: sample %" PRId64
+                            " has no \"label\": add it, or set the weights of "
+                            "the losses that use it to 0",
+                            data->folder, i + 1);
     return CHL_OK;
 }
 
@@ -160,8 +190,8 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
     if (!o->clip || (texts && !o->vocab))
         return chl_fail(CHL_ERR_ARGUMENT, "training the sound encoder needs clip, the frozen CLIP "
                                           "pair, and needs vocab, its merges");
-    CHL_TRY(check_samples(t->data, texts, pictures));
-    if (o->weight_weak_pair != 0) CHL_TRY(chl_weak_pairs_new(t->data, &targets->pairs));
+    if (texts) CHL_TRY(check_labels(t->data));
+    if (pictures) CHL_TRY(pair_pictures(t, targets));
     chl_clip *clip;
     const chl_model_place place = {.device = t->device, .precision = CHL_F32};
     const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};
@@ -197,6 +227,7 @@ void chl_audio_targets_free(chl_audio_targets *targets) {
     free(targets->text);
     free(targets->wording);
     free(targets->picture);
+    free(targets->picture_row);
     chl_weak_pairs_free(targets->pairs);
     free(targets);
 }

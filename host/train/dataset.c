@@ -24,7 +24,7 @@ typedef struct reader {
     const char *path; /* of pairs.jsonl */
     int64_t line, capacity;
     unsigned need;
-    chl_names label, kind; /* by label_id, kind_id */
+    chl_names label, kind, source, group; /* by label_id, kind_id, ... */
 } reader;
 
 static chl_status no_memory(const char *path) {
@@ -48,14 +48,15 @@ static chl_status read_text(const reader *r, const json_t *line, const char *key
     return *to ? CHL_OK : no_memory(r->path);
 }
 
-static chl_status read_strength(const reader *r, const json_t *line, float *to) {
+static chl_status read_strength(const reader *r, const json_t *line, chl_sample *to) {
     const json_t *value = json_object_get(line, "strength");
-    *to = 1;
-    if (!value || json_is_null(value)) return CHL_OK;
+    to->strength = 1;
+    to->strength_given = value && !json_is_null(value);
+    if (!to->strength_given) return CHL_OK;
     if (!json_is_number(value) || !isfinite(json_number_value(value)))
         return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"strength\" is not a number",
                         r->path, r->line);
-    *to = (float)json_number_value(value);
+    to->strength = (float)json_number_value(value);
     return CHL_OK;
 }
 
@@ -123,10 +124,13 @@ static chl_status read_sample(reader *r, const json_t *line) {
     CHL_TRY(read_text(r, line, "label", &s->label));
     CHL_TRY(read_text(r, line, "caption", &s->caption));
     CHL_TRY(read_text(r, line, "kind", &s->kind));
-    CHL_TRY(read_strength(r, line, &s->strength));
+    CHL_TRY(read_text(r, line, "source", &s->source));
+    CHL_TRY(read_strength(r, line, s));
     CHL_TRY(chl_class_columns_add(data->classes, data->count - 1, line));
     CHL_TRY(number_of(r, s->label, &r->label, &s->label_id));
     CHL_TRY(number_of(r, s->kind, &r->kind, &s->kind_id));
+    CHL_TRY(number_of(r, s->source, &r->source, &s->source_id));
+    CHL_TRY(number_of(r, s->kind ? s->kind : s->label, &r->group, &s->group_id));
     return check_needs(r, s);
 }
 
@@ -253,6 +257,8 @@ chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out
     CHL_TRY_GOTO(read_lines(&r));
     data->labels = r.label.count;
     data->kinds = r.kind.count;
+    data->sources = r.source.count;
+    data->groups = r.group.count;
     data->kind_name = r.kind.name;
     r.kind.name = NULL;
     CHL_TRY_GOTO(chl_class_columns_finish(data->classes, data->count));
@@ -263,6 +269,8 @@ chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out
 done:
     chl_names_free(&r.label);
     chl_names_free(&r.kind);
+    chl_names_free(&r.source);
+    chl_names_free(&r.group);
     free(path);
     chl_dataset_free(data);
     return status;
@@ -277,6 +285,7 @@ void chl_dataset_free(chl_dataset *dataset) {
         free((void *)s->label);
         free((void *)s->caption);
         free((void *)s->kind);
+        free((void *)s->source);
     }
     chl_sample_cache_free(dataset->cache);
     chl_class_columns_free(dataset->classes);

@@ -10,7 +10,8 @@
  *
  * A line: {"sound": "sounds/00000.wav", "picture": "pictures/00000.png", "label": "heavy rain",
  * "caption": "heavy rain over hills at night", "kind": "rain", "strength": 0.8, "algorithm": 2,
- * "time": 0, "season": 2, "house": 1}. All keys are optional; a training says which it needs.
+ * "time": 0, "season": 2, "house": 1, "source": "world"}. All keys are optional; a training says
+ * which it needs.
  * Errors name the file, the line and the key. */
 #ifndef CHL_TRAIN_DATASET_H
 #define CHL_TRAIN_DATASET_H
@@ -21,17 +22,21 @@
 typedef struct chl_sample {
     int64_t line;                /* in pairs.jsonl, from 1 */
     const char *sound, *picture; /* whole paths; NULL when the line has none */
-    const char *label, *caption, *kind;
-    int label_id; /* equal for equal labels, counted from 0 in order of appearance; -1 without */
-    int kind_id;  /* the same for kinds */
-    float strength;
+    const char *label, *caption, *kind, *source;
+    int label_id;   /* equal for equal labels, counted from 0 in order of appearance; -1 without */
+    int kind_id;    /* the same for kinds */
+    int source_id;  /* and for sources: where it was recorded, or by whom */
+    int group_id;   /* the kind of a line that has one, else its label: equal texts are equal */
+    float strength; /* 1 without */
+    bool strength_given;
 } chl_sample;
 
 typedef struct chl_dataset {
     char *folder;
     int64_t count;
     chl_sample *sample;
-    int labels, kinds;      /* how many different ones */
+    int labels, kinds; /* how many different ones */
+    int sources, groups;
     const char **kind_name; /* [kinds] */
     float *latents;         /* [count][latent], NULL without latents.npy */
     int latent;

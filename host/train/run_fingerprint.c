@@ -64,6 +64,8 @@ static const field fields[] = {
     FIELD(recipe, TEXT, false),
     FIELD(micro_batch, LONG, false),
     FIELD(bucket, LONG, false),
+    FIELD(augment, TEXT, false),
+    FIELD(balance, TEXT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -175,14 +177,21 @@ static chl_status field_fingerprint(const chl_train_options *options, const fiel
     return chl_json_put(into, f->name, chl_digest_json(digest));
 }
 
+/* A checkpoint of an older version lacks what it did not know: the value that it had. */
+static chl_status newer_option(const char *name, const char *value, const char *usual,
+                               json_t *into) {
+    if (!value || strcmp(value, usual) == 0) return CHL_OK;
+    return chl_json_put(into, name, json_string(value));
+}
+
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
                                json_t **out) {
     *out = json_object();
     for (int i = 0; i < FIELDS; i++)
         if (fields[i].decides) CHL_TRY(field_fingerprint(options, &fields[i], *out));
-    /* a checkpoint of an older version has no encoder: it is Swin */
-    if (options->encoder && strcmp(options->encoder, "swin") != 0)
-        CHL_TRY(chl_json_put(*out, "encoder", json_string(options->encoder)));
+    CHL_TRY(newer_option("encoder", options->encoder, "swin", *out));
+    CHL_TRY(newer_option("augment", options->augment, "none", *out));
+    CHL_TRY(newer_option("balance", options->balance, "none", *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -215,6 +224,8 @@ chl_status chl_run_check_fingerprint(const char *path, const json_t *before, con
         const json_t *old = json_object_get(before, key);
         if (!json_equal(old, value)) return differs(path, key, old, value);
     }
+    json_object_foreach((json_t *)before, key, value) /* what is left at its usual value is unset */
+        if (!json_object_get(now, key)) return differs(path, key, value, NULL);
     return CHL_OK;
 }
 

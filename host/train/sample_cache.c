@@ -3,9 +3,9 @@
 #include "io/sound.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
+#include "train/in_parallel.h"
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,24 +129,18 @@ static int list_missing(const chl_sample_cache *cache, int count, const int64_t 
     return found;
 }
 
-/* A thread reads a whole sound: one sound is too short to divide, and reading waits for disks. */
-static chl_status load_missing(chl_sample_cache *cache, int count, const int *missing,
-                               const int64_t *index, const char *const *path) {
-    chl_status status = CHL_OK;
-    char error[1024] = ""; /* errors are kept per thread */
-#pragma omp parallel for schedule(dynamic)
-    for (int i = 0; i < count; i++) {
-        const int64_t sample = index[missing[i]];
-        const chl_status own =
-            load_mel(path[missing[i]], &cache->mel[sample], &cache->frames[sample]);
-        if (own == CHL_OK) continue;
-#pragma omp critical(chl_sample_cache_failure)
-        if (status == CHL_OK) {
-            status = own;
-            snprintf(error, sizeof error, "%s", chl_error());
-        }
-    }
-    return status == CHL_OK ? CHL_OK : chl_fail(status, "%s", error);
+typedef struct missing_mels {
+    chl_sample_cache *cache;
+    const int *place; /* in the batch */
+    const int64_t *index;
+    const char *const *path;
+} missing_mels;
+
+static chl_status load_missing(void *user, int i) {
+    const missing_mels *m = user;
+    const int place = m->place[i];
+    const int64_t sample = m->index[place];
+    return load_mel(m->path[place], &m->cache->mel[sample], &m->cache->frames[sample]);
 }
 
 chl_status chl_sample_cache_mels(chl_sample_cache *cache, int count, const int64_t *index,
@@ -154,7 +148,8 @@ chl_status chl_sample_cache_mels(chl_sample_cache *cache, int count, const int64
     int *missing = calloc((size_t)count + 1, sizeof *missing);
     if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
     const int found = list_missing(cache, count, index, missing);
-    const chl_status status = load_missing(cache, found, missing, index, path);
+    missing_mels mels = {cache, missing, index, path};
+    const chl_status status = chl_in_parallel(found, load_missing, &mels);
     free(missing);
     CHL_TRY(status);
     for (int i = 0; i < count; i++) {

@@ -8,8 +8,11 @@
 #include "sound/mel.h"
 #include "train/audio_network.h"
 #include "train/audio_targets.h"
+#include "train/balance.h"
+#include "train/sound_draws.h"
 #include "train/sound_views.h"
 #include "train/trainer.h"
+#include "train/wave_cache.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +24,18 @@ typedef struct audio {
     const chl_audio_network *network;
     void *config; /* the network's */
     chl_audio_targets *targets;
+    chl_balance *balance;              /* NULL: an epoch is a permutation */
+    chl_sound_draws *draws;            /* NULL without augmentation of waveforms */
     chl_tensor *mel, *view;            /* [chunks]; view NULL without a loss that uses it */
     chl_tensor text, picture, partner; /* CHL_NONE without a loss that uses it */
+    chl_tensor mask;                   /* of the pictures; CHL_NONE where every sample has one */
     int64_t *sample;                   /* [options->batch]: this step's, of all ranks */
     /* [batch] of this rank: mel pictures, whole */
     const float **sound;
     int64_t *frames;
     float *mels, *views;                /* [batch][128][864] */
     float *texts, *pictures, *partners; /* [batch][embed] */
+    float *masks;                       /* [batch][options->batch] */
 } audio;
 
 /* --- building --------------------------------------------------------------------------------- */
@@ -70,6 +77,7 @@ static chl_status new_buffers(chl_trainer *t, audio *own) {
     own->texts = chl_trainer_memory(t, batch * embed, sizeof *own->texts);
     own->pictures = chl_trainer_memory(t, batch * embed, sizeof *own->pictures);
     own->partners = chl_trainer_memory(t, batch * embed, sizeof *own->partners);
+    own->masks = chl_trainer_memory(t, batch * t->options->batch, sizeof *own->masks);
     return chl_trainer_memory_status(t);
 }
 
@@ -94,12 +102,14 @@ static chl_tensor target(chl_trainer *t, const char *name) {
     return chl_input(t->graph, name, chl_f32(2, t->batch, own->targets->embed));
 }
 
-/* Eq. 13 */
+/* Eq. 13. A sample without any picture is left out of the two losses that look at pictures. */
 static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
     chl_graph *g = t->graph;
     const chl_shared_rows sound = chl_share_rows(g, a);
+    if (own->targets->some_left_out)
+        own->mask = chl_input(g, "mask", chl_f32(2, t->batch, o->batch));
     if (o->weight_text > 0 || o->weight_weak_pair > 0) own->text = target(t, "text");
     if (o->weight_text > 0) {
         chl_tensor scale = chl_weight(net, "logit_scale_at");
@@ -112,7 +122,7 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
         chl_tensor scale = chl_weight(net, "logit_scale_ai");
         const chl_shared_rows picture = chl_share_rows(g, own->picture);
         chl_trainer_term(t, "image", o->weight_image,
-                         chl_shared_contrastive_loss(g, sound, picture, scale));
+                         chl_masked_contrastive_loss(g, sound, picture, scale, own->mask));
     }
     if (o->weight_sound > 0) {
         const float log_scale = logf(1 / TAU_SOUND);
@@ -125,16 +135,30 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     }
     if (o->weight_weak_pair > 0) {
         own->partner = target(t, "partner");
-        chl_trainer_term(t, "weak_pair", o->weight_weak_pair,
-                         chl_weak_pair_loss(g, own->text, a, own->partner, o->tau_weak_pair));
+        chl_trainer_term(
+            t, "weak_pair", o->weight_weak_pair,
+            chl_masked_weak_pair_loss(g, own->text, a, own->partner, o->tau_weak_pair, own->mask));
     }
+}
+
+static chl_status prepare_samples(chl_trainer *t, audio *own) {
+    const chl_train_options *o = t->options;
+    const bool augment = o->augment && strcmp(o->augment, "none") != 0;
+    if (augment && strcmp(o->augment, "sound") != 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "augment must be \"none\" or \"sound\", got \"%s\"",
+                        o->augment);
+    CHL_TRY(chl_balance_new(t->data, o->balance, &own->balance));
+    if (!augment) return CHL_OK;
+    const chl_sound_augment settings = chl_sound_augment_defaults();
+    return chl_sound_draws_new(t->data, &settings, CHL_WAVE_CACHE_BYTES, &own->draws);
 }
 
 static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(check_options(t->options));
     audio *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
-    own->text = own->picture = own->partner = CHL_NONE;
+    own->text = own->picture = own->partner = own->mask = CHL_NONE;
+    CHL_TRY(prepare_samples(t, own));
     CHL_TRY(chl_audio_network_find(t->options->encoder, &own->network));
     CHL_TRY(chl_audio_targets_new(t, &own->targets));
     CHL_TRY(own->network->begin(t, own->targets->embed, &own->config));
@@ -148,6 +172,14 @@ static chl_status audio_build(chl_trainer *t) {
 }
 
 /* --- one batch -------------------------------------------------------------------------------- */
+static chl_status draw_samples(chl_trainer *t, int64_t step) {
+    const audio *own = t->own;
+    const chl_train_options *o = t->options;
+    if (!own->balance) return chl_dataset_batch(t->data, o->seed, step, o->batch, own->sample);
+    chl_balance_draw(own->balance, o->seed, step, o->batch, own->sample);
+    return CHL_OK;
+}
+
 static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
@@ -155,6 +187,10 @@ static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     chl_spec_augment settings = chl_spec_augment_defaults();
     settings.mask_bands = o->mask_bands;
     settings.mask_frames = o->mask_frames;
+    if (own->draws)
+        return chl_sound_draws_make(own->draws, &settings, o->seed, step, t->first, t->batch,
+                                    own->sample + t->first, own->mels,
+                                    own->view ? own->views : NULL);
     CHL_TRY(chl_dataset_mels(t->data, t->batch, own->sample + t->first, own->sound, own->frames));
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < batch; i++)
@@ -169,21 +205,45 @@ static void copy_row(const audio *own, float *rows, int64_t place, const float *
     memcpy(rows + place * embed, from, sizeof(float) * (size_t)embed);
 }
 
+/* picture -1: there is none; the mask leaves the row out. */
+static void copy_picture(const audio *own, float *rows, int64_t place, int64_t picture) {
+    const int64_t embed = own->targets->embed;
+    if (picture >= 0)
+        copy_row(own, rows, place, chl_audio_picture(own->targets, picture));
+    else
+        memset(rows + place * embed, 0, sizeof(float) * (size_t)embed);
+}
+
 static void draw_targets(const chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const uint64_t seed = t->options->seed;
+    const chl_weak_pairs *pairs = own->targets->pairs;
     for (int64_t i = 0; i < t->batch; i++) {
         const int64_t place = t->first + i, sample = own->sample[place];
         if (own->text != CHL_NONE)
             copy_row(own, own->texts, i,
                      chl_audio_text(own->targets, seed, step, place, &t->data->sample[sample]));
         if (own->picture != CHL_NONE)
-            copy_row(own, own->pictures, i, chl_audio_picture(own->targets, sample));
-        if (own->partner != CHL_NONE) {
-            int64_t other = chl_weak_pairs_draw(own->targets->pairs, seed, step, place, sample);
-            copy_row(own, own->partners, i, chl_audio_picture(own->targets, other));
-        }
+            copy_picture(own, own->pictures, i,
+                         chl_weak_pairs_borrow(pairs, seed, step, place, sample));
+        if (own->partner != CHL_NONE)
+            copy_picture(own, own->partners, i,
+                         chl_weak_pairs_draw(pairs, seed, step, place, sample));
     }
+}
+
+/* Which of own rows and all columns are compared: those of two samples with pictures, and each with
+ * itself. */
+static void draw_mask(const chl_trainer *t) {
+    const audio *own = t->own;
+    const chl_weak_pairs *pairs = own->targets->pairs;
+    const int64_t all = t->options->batch;
+    for (int64_t i = 0; i < t->batch; i++)
+        for (int64_t j = 0; j < all; j++) {
+            const bool both = chl_weak_pairs_pictured(pairs, own->sample[t->first + i]) &&
+                              chl_weak_pairs_pictured(pairs, own->sample[j]);
+            own->masks[i * all + j] = both || t->first + i == j ? 0 : CHL_LEFT_OUT;
+        }
 }
 
 static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) {
@@ -192,13 +252,15 @@ static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) 
 
 static chl_status audio_feed(chl_trainer *t, int64_t index) {
     audio *own = t->own;
-    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->sample));
+    CHL_TRY(draw_samples(t, index));
     CHL_TRY(draw_sounds(t, index));
     draw_targets(t, index);
+    if (own->mask != CHL_NONE) draw_mask(t);
     CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->mels));
     if (own->view) CHL_TRY(chl_trainer_write_inputs(t, own->view, own->views));
     CHL_TRY(write_if(t, own->text, own->texts));
     CHL_TRY(write_if(t, own->picture, own->pictures));
+    CHL_TRY(write_if(t, own->mask, own->masks));
     return write_if(t, own->partner, own->partners);
 }
 
@@ -214,7 +276,10 @@ static chl_status audio_save(chl_trainer *t, chl_params *out) {
 
 static void audio_release(chl_trainer *t) {
     audio *own = t->own;
-    if (own) chl_audio_targets_free(own->targets);
+    if (!own) return;
+    chl_audio_targets_free(own->targets);
+    chl_balance_free(own->balance);
+    chl_sound_draws_free(own->draws);
 }
 
 /* docs/method.md, sections 1 and 3. tau_weak_pair is the temperature at which contrastive losses

@@ -1,74 +1,28 @@
 #include "train/weak_pairs.h"
 #include "base/random.h"
+#include "train/groups.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define PURPOSE 0x5765616bu /* Philox key of these draws */
-
-/* Samples sorted by label or by kind: group k is member[first[k]] ...
- * member[first[k + 1] - 1]. */
-typedef struct groups {
-    int64_t *first, *member;
-} groups;
+#define PURPOSE 0x5765616bu        /* Philox key of the partners */
+#define PURPOSE_BORROW 0x426f7272u /* and of what is borrowed */
 
 struct chl_weak_pairs {
     const chl_dataset *data;
-    groups label, kind;
+    chl_groups label, kind; /* of the samples with pictures */
 };
 
-static int group_of(const chl_sample *sample, bool kinds) {
-    return kinds ? sample->kind_id : sample->label_id;
-}
-
-static chl_status sort_into(const chl_dataset *data, bool kinds, groups *g) {
-    const int count = kinds ? data->kinds : data->labels;
-    g->first = calloc((size_t)count + 2, sizeof *g->first);
-    g->member = malloc(sizeof *g->member * (size_t)(data->count + 1));
-    if (!g->first || !g->member) return chl_fail(CHL_ERR_MEMORY, "out of memory for weak pairs");
-    /* Counts are stored two places up and summed: filling a group moves its start, one place up, to
-     * its end, which is the start of the next group. */
-    for (int64_t i = 0; i < data->count; i++) {
-        int k = group_of(&data->sample[i], kinds);
-        if (k >= 0) g->first[k + 2]++;
-    }
-    for (int k = 0; k < count; k++) g->first[k + 2] += g->first[k + 1];
-    for (int64_t i = 0; i < data->count; i++) {
-        int k = group_of(&data->sample[i], kinds);
-        if (k >= 0) g->member[g->first[k + 1]++] = i;
-    }
-    return CHL_OK;
-}
-
-static int64_t size_of(const groups *g, int k) {
-    return k < 0 ? 0 : g->first[k + 1] - g->first[k];
-}
-
-static chl_status check_partners(const chl_weak_pairs *pairs) {
-    const chl_dataset *data = pairs->data;
-    int64_t alone = 0;
-    const chl_sample *first = NULL;
+static chl_status sort_into(const chl_dataset *data, bool kinds, chl_groups *groups) {
+    int *number = malloc(sizeof *number * (size_t)(data->count + 1));
+    if (!number) return chl_fail(CHL_ERR_MEMORY, "out of memory for weak pairs");
     for (int64_t i = 0; i < data->count; i++) {
         const chl_sample *s = &data->sample[i];
-        if (s->label_id < 0)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " has no \"label\", which the weak-pair loss "
-                            "needs",
-                            data->folder, i + 1);
-        if (size_of(&pairs->label, s->label_id) > 1) continue;
-        if (size_of(&pairs->kind, s->kind_id) < 2)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " is the only one of the label \"%s\" and of its "
-                            "kind, so it has no weak pair: add samples of that label, or set "
-                            "weight_weak_pair to 0",
-                            data->folder, i + 1, s->label);
-        if (!alone++) first = s;
+        number[i] = !s->picture ? -1 : kinds ? s->kind_id : s->label_id;
     }
-    if (alone)
-        chl_log(CHL_LOG_INFO,
-                "weak pairs: %" PRId64 " samples are alone with their label (the first: \"%s\") "
-                "and are paired with others of their kind",
-                alone, first->label);
-    return CHL_OK;
+    const chl_status status =
+        chl_groups_sort(data->count, number, kinds ? data->kinds : data->labels, groups);
+    free(number);
+    return status;
 }
 
 chl_status chl_weak_pairs_new(const chl_dataset *dataset, chl_weak_pairs **out) {
@@ -79,7 +33,6 @@ chl_status chl_weak_pairs_new(const chl_dataset *dataset, chl_weak_pairs **out) 
     chl_status status;
     CHL_TRY_GOTO(sort_into(dataset, false, &pairs->label));
     CHL_TRY_GOTO(sort_into(dataset, true, &pairs->kind));
-    CHL_TRY_GOTO(check_partners(pairs));
     *out = pairs;
     return CHL_OK;
 done:
@@ -89,22 +42,78 @@ done:
 
 void chl_weak_pairs_free(chl_weak_pairs *pairs) {
     if (!pairs) return;
-    free(pairs->label.first);
-    free(pairs->label.member);
-    free(pairs->kind.first);
-    free(pairs->kind.member);
+    chl_groups_free(&pairs->label);
+    chl_groups_free(&pairs->kind);
     free(pairs);
+}
+
+/* Whose pictures they are: the group, its number, and whether the sample is one of it. */
+typedef struct others {
+    const chl_groups *groups;
+    int number;
+    int64_t count;
+} others;
+
+static others others_of(const chl_weak_pairs *pairs, const chl_sample *s) {
+    const int own = s->picture != NULL;
+    const int64_t by_label =
+        chl_groups_size(&pairs->label, s->label_id) - (s->label_id >= 0 && own);
+    if (by_label > 0) return (others){&pairs->label, s->label_id, by_label};
+    return (others){&pairs->kind, s->kind_id,
+                    chl_groups_size(&pairs->kind, s->kind_id) - (s->kind_id >= 0 && own)};
+}
+
+chl_status chl_weak_pairs_check(const chl_weak_pairs *pairs) {
+    const chl_dataset *data = pairs->data;
+    int64_t alone = 0;
+    const chl_sample *first = NULL;
+    for (int64_t i = 0; i < data->count; i++) {
+        const chl_sample *s = &data->sample[i];
+        if (s->label_id < 0)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: sample %" PRId64 " has no \"label\", which the weak-pair loss "
+                            "needs",
+                            data->folder, i + 1);
+        const others found = others_of(pairs, s);
+        if (found.count < 1 && s->picture)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: sample %" PRId64 " is the only one of the label \"%s\" and of its "
+                            "kind, so it has no weak pair: add samples of that label, or set "
+                            "weight_weak_pair to 0",
+                            data->folder, i + 1, s->label);
+        if (found.count < 1 || found.groups == &pairs->label) continue;
+        if (!alone++) first = s;
+    }
+    if (alone)
+        chl_log(CHL_LOG_INFO,
+                "weak pairs: %" PRId64 " samples are alone with their label (the first: \"%s\") "
+                "and are paired with others of their kind",
+                alone, first->label);
+    return CHL_OK;
+}
+
+bool chl_weak_pairs_pictured(const chl_weak_pairs *pairs, int64_t sample) {
+    const chl_sample *s = &pairs->data->sample[sample];
+    return s->picture || others_of(pairs, s).count > 0;
+}
+
+static int64_t draw(const chl_weak_pairs *pairs, uint32_t word, int64_t sample) {
+    const others found = others_of(pairs, &pairs->data->sample[sample]);
+    if (found.count < 1) return -1;
+    const int64_t *member = chl_groups_of(found.groups, found.number);
+    const int64_t pick = chl_random_below(word, found.count);
+    /* of a group that holds the sample: drawn from all but the last, which stands in for it */
+    return member[pick] == sample ? member[found.count] : member[pick];
 }
 
 int64_t chl_weak_pairs_draw(const chl_weak_pairs *pairs, uint64_t seed, int64_t step, int64_t place,
                             int64_t sample) {
-    const chl_sample *s = &pairs->data->sample[sample];
-    const bool by_label = size_of(&pairs->label, s->label_id) > 1;
-    const groups *g = by_label ? &pairs->label : &pairs->kind;
-    const int k = by_label ? s->label_id : s->kind_id;
-    const int64_t *member = g->member + g->first[k], others = size_of(g, k) - 1;
-    uint32_t word = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0];
-    int64_t pick = chl_random_below(word, others);
-    /* drawn from all but the last; the last stands in for the sample itself */
-    return member[pick] == sample ? member[others] : member[pick];
+    return draw(pairs, chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place).word[0], sample);
+}
+
+int64_t chl_weak_pairs_borrow(const chl_weak_pairs *pairs, uint64_t seed, int64_t step,
+                              int64_t place, int64_t sample) {
+    if (pairs->data->sample[sample].picture) return sample;
+    return draw(pairs, chl_random(seed, PURPOSE_BORROW, (uint64_t)step, (uint64_t)place).word[0],
+                sample);
 }

@@ -89,6 +89,13 @@ typedef struct chl_train_options {
     /* With ranks > 1: bytes of gradients that are summed over the ranks at a time; on a GPU a sum
      * runs beside the backward pass of the layers below. 0: 25 MiB. Changes no number */
     int64_t bucket;
+    /* audio: "sound" draws what recordings do to sounds anew for every sample and step (cuts, loops,
+     * backgrounds, equaliser, rooms, band limits, codecs, gain: docs/training.md); NULL, "none" */
+    const char *augment;
+    /* audio: which samples make a batch. NULL, "none": each once an epoch. "label": a kind (of lines
+     * without one a label) uniformly, then a sample of it; "source": between the two one of the
+     * kind's sources */
+    const char *balance;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

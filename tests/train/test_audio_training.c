@@ -24,7 +24,10 @@ static const int kind_of[PEOPLE] = {0, 1, 0, 0, 0, 1, 1};
 
 static chl_dataset made_up(chl_sample *sample) {
     for (int i = 0; i < PEOPLE; i++)
-        sample[i] = (chl_sample){.label = "label", .label_id = label_of[i], .kind_id = kind_of[i]};
+        sample[i] = (chl_sample){.picture = "a picture",
+                                 .label = "label",
+                                 .label_id = label_of[i],
+                                 .kind_id = kind_of[i]};
     return (chl_dataset){
         .folder = "made up", .count = PEOPLE, .sample = sample, .labels = 4, .kinds = 2};
 }
@@ -61,18 +64,128 @@ static void weak_pairs_share_the_label_and_are_all_drawn(void **state) {
     chl_weak_pairs_free(pairs);
 }
 
+static chl_status check_pairs(const chl_dataset *data) {
+    chl_weak_pairs *pairs;
+    MUST(chl_weak_pairs_new(data, &pairs));
+    const chl_status status = chl_weak_pairs_check(pairs);
+    chl_weak_pairs_free(pairs);
+    return status;
+}
+
 static void samples_without_a_partner_are_refused(void **state) {
     (void)state;
     chl_sample sample[PEOPLE];
     const chl_dataset data = made_up(sample);
-    chl_weak_pairs *pairs;
+    MUST(check_pairs(&data));
     sample[3].kind_id = -1;
     sample[3].label = "a lonely label";
-    assert_int_equal(chl_weak_pairs_new(&data, &pairs), CHL_ERR_FORMAT);
+    assert_int_equal(check_pairs(&data), CHL_ERR_FORMAT);
     assert_non_null(strstr(chl_error(), "a lonely label"));
     sample[3].label_id = -1;
-    assert_int_equal(chl_weak_pairs_new(&data, &pairs), CHL_ERR_FORMAT);
+    assert_int_equal(check_pairs(&data), CHL_ERR_FORMAT);
     assert_non_null(strstr(chl_error(), "sample 4"));
+}
+
+/* Samples 0 and 6 have no picture: 0 borrows those of its label (2, 4), 6, alone with its label, those
+ * of its kind (1, 5); without these it has none. Nobody borrows of them. */
+static void samples_without_a_picture_borrow_one_of_their_label(void **state) {
+    (void)state;
+    enum { STEPS = 200 };
+    chl_sample sample[PEOPLE];
+    const chl_dataset data = made_up(sample);
+    chl_weak_pairs *pairs;
+    sample[0].picture = sample[6].picture = NULL;
+    MUST(chl_weak_pairs_new(&data, &pairs));
+    MUST(chl_weak_pairs_check(pairs));
+    int borrowed[2][PEOPLE] = {{0}}, same = 0;
+    for (int step = 0; step < STEPS; step++) {
+        const int64_t zero = chl_weak_pairs_borrow(pairs, 5, step, 0, 0);
+        borrowed[0][zero]++;
+        borrowed[1][chl_weak_pairs_borrow(pairs, 5, step, 6, 6)]++;
+        same += zero == chl_weak_pairs_draw(pairs, 5, step, 0, 0);
+        assert_int_equal(chl_weak_pairs_borrow(pairs, 5, step, 2, 2), 2); /* its own */
+        assert_int_equal(chl_weak_pairs_draw(pairs, 5, step, 2, 2), 4);
+    }
+    for (int k = 0; k < PEOPLE; k++) {
+        assert_int_equal(borrowed[0][k] > STEPS / 3, k == 2 || k == 4);
+        assert_int_equal(borrowed[1][k] > STEPS / 3, k == 1 || k == 5);
+    }
+    assert_in_range(same, STEPS / 3, STEPS * 2 / 3); /* the partner is another draw */
+    assert_true(chl_weak_pairs_pictured(pairs, 6));
+    chl_weak_pairs_free(pairs);
+
+    sample[1].picture = sample[5].picture = NULL;
+    MUST(chl_weak_pairs_new(&data, &pairs));
+    MUST(chl_weak_pairs_check(pairs)); /* it is left out, which is no error */
+    assert_false(chl_weak_pairs_pictured(pairs, 6));
+    assert_int_equal(chl_weak_pairs_borrow(pairs, 5, 0, 6, 6), -1);
+    assert_int_equal(chl_weak_pairs_draw(pairs, 5, 0, 6, 6), -1);
+    chl_weak_pairs_free(pairs);
+}
+
+/* --- rows that are left out of a loss ---------------------------------------------------------- */
+enum { ROWS = 5, LEFT = 3, WIDE = 8 }; /* rows 1 and 4 of five are left out */
+static const int kept_row[LEFT] = {0, 2, 3};
+
+static bool is_kept(int row) {
+    return row == 0 || row == 2 || row == 3;
+}
+
+/* A masked loss, or with `rows` LEFT the plain one of the rows that are kept; loss, gradient [rows] */
+static void masked_loss(bool weak, int rows, float *loss, float *gradient) {
+    float own[3][ROWS * WIDE], mask[ROWS * ROWS], tau = 1;
+    static const char *const name[3] = {"x", "y", "z"};
+    for (int k = 0; k < 3; k++) {
+        float *all = parity_formula(name[k], 0, 1, ROWS * WIDE);
+        for (int i = 0; i < rows; i++)
+            memcpy(own[k] + i * WIDE, all + (rows == LEFT ? kept_row[i] : i) * WIDE,
+                   WIDE * sizeof *all);
+        free(all);
+    }
+    for (int i = 0; i < ROWS * ROWS; i++)
+        mask[i] =
+            (is_kept(i / ROWS) && is_kept(i % ROWS)) || i / ROWS == i % ROWS ? 0 : CHL_LEFT_OUT;
+    chl_graph *g;
+    MUST(chl_graph_new(chl_device_cpu(), &g));
+    const chl_desc shape = chl_f32(2, rows, WIDE);
+    chl_tensor x = chl_param(g, "x", shape, own[0], CHL_TRAINABLE), d;
+    const chl_tensor y = chl_constant(g, "y", shape, own[1]),
+                     z = chl_constant(g, "z", shape, own[2]);
+    const chl_tensor scale = chl_constant(g, "scale", chl_f32(1, 1), &tau);
+    const chl_tensor m =
+        rows == LEFT ? CHL_NONE : chl_constant(g, "mask", chl_f32(2, ROWS, ROWS), mask);
+    chl_tensor out =
+        weak ? chl_masked_weak_pair_loss(g, y, x, z, 0.5f, m)
+             : chl_masked_contrastive_loss(g, chl_share_rows(g, x), chl_share_rows(g, y), scale, m);
+    chl_keep(g, out);
+    chl_grad(g, out, 1, &x, &d);
+    chl_keep(g, d);
+    MUST(chl_compile(g));
+    MUST(chl_run(g, CHL_FIRST_SEGMENT));
+    MUST(chl_read(g, out, loss));
+    MUST(chl_read(g, d, gradient));
+    chl_graph_free(g);
+}
+
+/* The loss is that of the rows that are kept, of which the mean over all rows has its share; rows that
+ * are left out have no gradient. */
+static void rows_left_out_of_a_loss_change_nothing(void **state) {
+    (void)state;
+    for (int weak = 0; weak < 2; weak++) {
+        float all, kept, d_all[ROWS * WIDE], d_kept[LEFT * WIDE];
+        masked_loss(weak, ROWS, &all, d_all);
+        masked_loss(weak, LEFT, &kept, d_kept);
+        print_message("%s: %.6f of all rows, %.6f of those kept\n", weak ? "L_kl" : "contrastive",
+                      (double)all, (double)kept);
+        assert_true(kept > 0.01f && fabsf(all * ROWS / LEFT - kept) < 1e-5f * kept);
+        for (int i = 0, at = 0; i < ROWS; i++) {
+            for (int k = 0; k < WIDE; k++) {
+                const float want = is_kept(i) ? d_kept[at * WIDE + k] * LEFT / ROWS : 0;
+                assert_true(fabsf(d_all[i * WIDE + k] - want) < 1e-6f);
+            }
+            at += is_kept(i);
+        }
+    }
 }
 
 /* CLIP's belief is what the sound is drawn to, never the other way round. */
@@ -528,6 +641,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weak_pairs_share_the_label_and_are_all_drawn),
         cmocka_unit_test(samples_without_a_partner_are_refused),
+        cmocka_unit_test(samples_without_a_picture_borrow_one_of_their_label),
+        cmocka_unit_test(rows_left_out_of_a_loss_change_nothing),
         cmocka_unit_test(weak_pair_gradients_reach_the_sound_only),
         cmocka_unit_test(views_of_clips_are_those_of_embedding),
         cmocka_unit_test(views_leave_the_padding),

@@ -44,13 +44,14 @@ static chl_dataset *open_data(const char *folder, unsigned need) {
 /* --- lines ------------------------------------------------------------------------------------ */
 static void lines_become_samples(void **state) {
     const char *folder = *state;
-    put_pairs(folder,
-              "{\"sound\": \"sounds/a.wav\", \"picture\": \"/b.png\", \"label\": \"heavy rain\","
-              " \"caption\": \"regen \\u00fcber h\\u00fcgeln\", \"kind\": \"rain\","
-              " \"strength\": 0.8, \"algorithm\": 2, \"time\": 0, \"season\": 2, \"house\": 1}\n"
-              "\n"
-              "{\"label\": \"wind\", \"kind\": \"wind\", \"unknown\": [1]}\r\n"
-              "{\"label\": \"heavy rain\", \"kind\": null}");
+    put_pairs(
+        folder,
+        "{\"sound\": \"sounds/a.wav\", \"picture\": \"/b.png\", \"label\": \"heavy rain\","
+        " \"caption\": \"regen \\u00fcber h\\u00fcgeln\", \"kind\": \"rain\","
+        " \"strength\": 0.8, \"algorithm\": 2, \"time\": 0, \"season\": 2, \"house\": 1}\n"
+        "\n"
+        "{\"label\": \"wind\", \"kind\": \"wind\", \"source\": \"mine\", \"unknown\": [1]}\r\n"
+        "{\"label\": \"heavy rain\", \"kind\": null}");
     chl_dataset *data = open_data(folder, 0);
     assert_int_equal(data->count, 3);
     const chl_sample *s = data->sample;
@@ -69,6 +70,11 @@ static void lines_become_samples(void **state) {
     assert_int_equal(data->kinds, 2);
     assert_true(s[0].kind_id == 0 && s[1].kind_id == 1 && s[2].kind_id == -1);
     assert_string_equal(data->kind_name[1], "wind");
+    assert_int_equal(data->sources, 1);
+    assert_true(s[0].source_id == -1 && s[1].source_id == 0 && s[2].source_id == -1);
+    assert_int_equal(data->groups, 3); /* rain, wind, and the label heavy rain that has no kind */
+    assert_true(s[0].group_id == 0 && s[1].group_id == 1 && s[2].group_id == 2);
+    assert_true(s[0].strength_given && !s[1].strength_given);
     assert_null(data->latents);
     assert_null(data->texture);
     free(sound);

@@ -1,0 +1,27 @@
+/* The sound encoder's inputs in training from augmented waveforms (sound/augment.h): which other
+ * sounds are heard in a sample's, and the mel pictures of the result.
+ *
+ *     chl_sound_draws *draws;
+ *     CHL_TRY(chl_sound_draws_new(data, &augment, CHL_WAVE_CACHE_BYTES, &draws));
+ *     CHL_TRY(chl_sound_draws_make(draws, &spec, seed, step, first, batch, sample, mels, views));
+ *
+ * Both inputs of L_aa are draws of their own, the second one masked by SpecAugment too. */
+#ifndef CHL_TRAIN_SOUND_DRAWS_H
+#define CHL_TRAIN_SOUND_DRAWS_H
+#include "sound/augment.h"
+#include "sound/spec_augment.h"
+#include "train/dataset.h"
+
+typedef struct chl_sound_draws chl_sound_draws;
+
+/* bytes: of decoded sounds that are kept. */
+chl_status chl_sound_draws_new(const chl_dataset *dataset, const chl_sound_augment *augment,
+                               int64_t bytes, chl_sound_draws **out);
+void chl_sound_draws_free(chl_sound_draws *draws);
+/* mels, views [batch][128][864] of the samples sample[batch], which are those from place `first` on
+ * of the step's; views may be NULL. A pure function of (seed, step, place). All threads work. Not
+ * thread safe. */
+chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_spec_augment *spec, uint64_t seed,
+                                int64_t step, int64_t first, int batch, const int64_t *sample,
+                                float *mels, float *views);
+#endif

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""pairs.jsonl of a folder of labelled recordings, alone or together with a procedural world.
+
+    tools/recordings-pairs.py RECORDINGS --split train --world WORLD --out DATA    to train on
+    tools/recordings-pairs.py RECORDINGS --split check --labels weights/demo/labels.txt --out CHECK
+
+RECORDINGS holds sounds.tsv, a table with a head: path (in the folder), label, split, source. The lines of WORLD (chladni
+world) are copied with the source "world". A recording of one of the world's kinds gets that kind; all others are of one
+kind, "other sound", so that --balance draws them together as often as one of the world's. --labels FILE takes the
+recordings of the labels in FILE only. Sources of fewer than 30 recordings are one source, "small": drawn as often as a
+large one each, their few recordings would be learned by heart. The recordings stay where they are: DATA/pairs.jsonl
+names them by their whole paths."""
+import argparse
+import collections
+import csv
+import json
+import os
+
+SMALL = 30
+OTHER = "other sound"
+
+
+def world_lines(folder):
+    with open(os.path.join(folder, "pairs.jsonl"), encoding="utf-8") as file:
+        for text in file:
+            line = json.loads(text)
+            for key in ("sound", "picture"):
+                line[key] = os.path.abspath(os.path.join(folder, line[key]))
+            line["source"] = "world"
+            yield line
+
+
+def recordings(folder, split, labels):
+    with open(os.path.join(folder, "sounds.tsv"), encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if r["split"] == split]
+    if labels is not None:
+        rows = [r for r in rows if r["label"] in labels]
+    count = collections.Counter(r["source"] for r in rows)
+    for r in rows:
+        source = r["source"] if count[r["source"]] >= SMALL else "small"
+        yield {"sound": os.path.abspath(os.path.join(folder, r["path"])), "label": r["label"], "source": source}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings")
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--world")
+    parser.add_argument("--labels")
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    lines = list(world_lines(args.world)) if args.world else []
+    kinds = {line["kind"] for line in lines}
+    labels = None
+    if args.labels:
+        with open(args.labels, encoding="utf-8") as file:
+            labels = set(file.read().splitlines())
+    for line in recordings(args.recordings, args.split, labels):
+        if kinds:
+            line["kind"] = line["label"] if line["label"] in kinds else OTHER
+        lines.append(line)
+    os.makedirs(args.out, exist_ok=True)
+    with open(os.path.join(args.out, "pairs.jsonl"), "w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line) + "\n")
+    print(f"{args.out}/pairs.jsonl: {len(lines)} sounds")
+
+
+if __name__ == "__main__":
+    main()
