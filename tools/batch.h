@@ -10,8 +10,10 @@
  *   DIR/work/cache/           inversions and embeddings by the digests of what they are made from
  *
  * Rows with equal options are a group; a group's rows, in order, are cut into chunks of at most
- * `size` optimisations, which run at once. Since a result depends on how many run at once, a chunk
- * is the same whoever computes it and whenever: it depends on JOBS and the size alone. */
+ * `size` optimisations, which a worker claims and runs at once. Chunks depend on JOBS and the size
+ * alone. Where an edit's bits do not depend on the others (chl_edit_is_independent), what is left of
+ * a chunk is computed and nothing else; elsewhere a chunk runs with its planned number whoever
+ * computes it and whenever, since a result depends on that number. */
 #ifndef CHL_TOOLS_BATCH_H
 #define CHL_TOOLS_BATCH_H
 #include "batch_rows.h"
@@ -69,6 +71,7 @@ typedef struct batch {
     struct batch_claim *claim;
     /* how it goes */
     int done_now;
+    long optimisations; /* by this worker: more than its results need where places are filled */
     double began, last_line;
 } batch;
 

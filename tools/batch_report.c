@@ -170,9 +170,10 @@ int batch_report(batch *b) {
     const double seconds = seconds_now() - b->began;
     if (b->json) {
         const int printed = print_json(
-            json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "edits", b->count, "done", t.done,
-                      "done_by_this_worker", b->done_now, "failed", t.failed, "left", t.left,
-                      "repeated", t.repeated, "seconds", seconds, "out", json_text(b->out)),
+            json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:o}", "edits", b->count, "done",
+                      t.done, "done_by_this_worker", b->done_now, "optimisations",
+                      (json_int_t)b->optimisations, "failed", t.failed, "left", t.left, "repeated",
+                      t.repeated, "seconds", seconds, "out", json_text(b->out)),
             REPORT_DIGITS);
         return printed == EXIT_OK ? code : printed;
     }

@@ -12,6 +12,8 @@ typedef struct work {
     const batch_chunk *chunk;
     chl_engine_sizes size;
     size_t code, width;     /* numbers of a code, of an embedding */
+    bool apart;             /* an edit's bits do not depend on what runs beside it */
+    int slots;              /* that are computed */
     int *slot;              /* [count] first slot of a job; -1: it takes no part */
     float *source, *edited; /* [slots] codes */
     float *target;          /* [slots] embeddings */
@@ -28,6 +30,7 @@ static chl_status begin(work *x, batch *b, const batch_chunk *chunk) {
     *x = (work){.b = b, .chunk = chunk, .size = chl_engine_get_sizes(b->engine)};
     x->code = (size_t)x->size.rows * (size_t)x->size.latent;
     x->width = (size_t)x->size.embedding;
+    x->apart = chl_edit_is_independent(b->engine);
     const size_t slots = (size_t)chunk->slots, side = (size_t)x->size.picture;
     x->slot = calloc((size_t)chunk->count, sizeof *x->slot);
     x->source = calloc(slots, sizeof(float) * x->code);
@@ -117,28 +120,33 @@ static chl_status fail(work *x, batch_job *job) {
     return batch_journal_write(x->b, job);
 }
 
-/* Jobs whose files are no pictures or sounds fail. *good: a slot of one that does not; -1: none. */
+/* Where edits are apart, the jobs that are left to do take slots; otherwise each has the place that
+ * the plan gives it. Jobs whose files are no pictures or sounds fail. *good: a slot of one that does
+ * not; -1: none. */
 static chl_status find_all_inputs(work *x, int *good) {
     *good = -1;
-    for (int i = 0, slot = 0; i < x->chunk->count; i++) {
+    for (int i = 0, next = 0; i < x->chunk->count; i++) {
         batch_job *job = batch_job_at(x->b, x->chunk, i);
-        const int first = slot;
-        slot += one_edit_slots(&job->e);
+        const int first = x->apart ? x->slots : next;
+        next += one_edit_slots(&job->e);
         x->slot[i] = -1;
-        if (job->twin >= 0) continue;
+        if (job->twin >= 0 || (x->apart && job->status != BATCH_OPEN)) continue;
         chl_status status = find_inputs(x, job, first);
         if (ends_the_run(status)) return status;
-        if (status == CHL_OK)
+        if (status == CHL_OK) {
             x->slot[i] = *good = first;
-        else if ((status = fail(x, job)) != CHL_OK)
+            x->slots = first + one_edit_slots(&job->e);
+        } else if ((status = fail(x, job)) != CHL_OK) {
             return status;
+        }
     }
     return CHL_OK;
 }
 
-/* Slots without a job repeat another's edit: how many run at once, on which a result depends, is
- * the same whether a neighbour fails or not. */
+/* Where a result depends on how many run at once, the chunk's number runs whatever fails: slots
+ * without a job repeat another's edit. */
 static void fill_empty_slots(work *x, int good) {
+    x->slots = x->chunk->slots;
     for (int i = 0, slot = 0; i < x->chunk->count; i++) {
         const int end = slot + one_edit_slots(&batch_job_at(x->b, x->chunk, i)->e);
         for (; slot < end; slot++) {
@@ -257,9 +265,10 @@ static chl_status edit_all(work *x) {
     chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &neutral);
     if (status != CHL_OK) return status;
     options.progress = on_progress;
-    status = chl_edit_many(x->b->engine, &options, x->chunk->slots, x->source, x->target, x->edited,
-                           x->mask);
+    status =
+        chl_edit_many(x->b->engine, &options, x->slots, x->source, x->target, x->edited, x->mask);
     free(neutral);
+    x->b->optimisations += x->slots;
     return ends_the_run(status) ? status : publish_all(x, status, options.steps);
 }
 
@@ -286,7 +295,7 @@ chl_status batch_do_chunk(batch *b, const batch_chunk *chunk) {
     int good = -1;
     if (status == CHL_OK) status = find_all_inputs(&x, &good);
     if (status == CHL_OK && good >= 0 && !batch_chunk_finished(b, chunk)) {
-        fill_empty_slots(&x, good);
+        if (!x.apart) fill_empty_slots(&x, good);
         status = edit_all(&x);
     }
     release(&x);

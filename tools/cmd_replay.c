@@ -86,8 +86,8 @@ static void print_command(FILE *to, const replay *r, const char *name) {
     fprintf(to, "#!/bin/sh\n# by chladni %s\n", chl_version());
     if (at_once > 1)
         fprintf(to,
-                "# %d edits were optimised at once; alone, rounding differs, and `chladni replay` "
-                "gives the same pixels\n",
+                "# %d edits were optimised at once; alone, on a GPU rounding differs, and `chladni "
+                "replay` gives the same pixels\n",
                 at_once);
     fputs("exec chladni edit", to);
     json_object_foreach(options, flag, value) {
@@ -132,14 +132,14 @@ static int on_inversion(void *user, const chl_edit_progress *progress) {
     return interrupted();
 }
 
-/* As many at once as then, all of them this one: a result depends on their number, not on the
- * others. */
+/* Alone; where a result depends on how many run at once, as many as then, all of them this one. */
 static chl_status optimise(replay *r, chl_engine *engine, int slot, const float *source,
                            float *edited) {
     const chl_engine_sizes size = chl_engine_get_sizes(engine);
     const size_t code = (size_t)size.rows * (size_t)size.latent, width = (size_t)size.embedding;
     const json_t *recorded = json_array_get(json_object_get(r->recipe, "at_once"), (size_t)slot);
-    const size_t n = json_integer_value(recorded) > 1 ? (size_t)json_integer_value(recorded) : 1;
+    const bool alone = chl_edit_is_independent(engine) || json_integer_value(recorded) < 2;
+    const size_t n = alone ? 1 : (size_t)json_integer_value(recorded);
     float *sources = calloc(n, sizeof(float) * code), *all = calloc(n, sizeof(float) * code);
     float *target = calloc(n, sizeof(float) * width), *neutral = NULL;
     chl_edit_options options;

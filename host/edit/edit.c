@@ -331,6 +331,10 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int
     return chl_log_restore(before, edit(engine, &mine, n, source, target, edited, mask));
 }
 
+int chl_edit_is_independent(const chl_engine *engine) {
+    return engine && engine->place.device->backend->samples_apart;
+}
+
 chl_status chl_edit(chl_engine *engine, const chl_edit_options *options, const float *source,
                     const float *target, float *edited, float *mask) {
     CHL_NEEDS(engine, source, target, edited);

@@ -27,7 +27,7 @@
 #include <chladni/status.h>
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 5
+#define CHL_BACKEND_VERSION 6
 
 typedef struct chl_backend chl_backend;
 /* Work that is done in the order in which it was queued; chl_call.stream is one. Two queues have no
@@ -60,6 +60,9 @@ struct chl_backend {
     /* Device pointers are host pointers: frozen weights are used where they lie. */
     bool host_memory;
     bool bf16; /* its bodies take bf16 activations */
+    /* While all weights are frozen, the bits of a sample depend on it alone, not on the batch:
+     * tests/edit/test_neighbours.c. */
+    bool samples_apart;
 
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);

@@ -111,6 +111,7 @@ chl_device *chl_device_cpu(void) {
         .name = "cpu",
         .alignment = ALIGNMENT,
         .host_memory = true,
+        .samples_apart = true,
         .body = chl_cpu_body,
         .packs_linear = chl_cpu_packs_linear,
         .close = close_device,

@@ -88,6 +88,9 @@ CHL_CHECKED chl_status chl_edit(chl_engine *engine, const chl_edit_options *opti
 CHL_CHECKED chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *options, int n,
                                      const float *source, const float *target, float *edited,
                                      float *mask);
+/* 1 where an edit has the same bits whoever shares its batch (the CPU), so that a part of a batch
+ * may be computed without the rest; 0 where it does not (a GPU), and for NULL. */
+CHL_API int chl_edit_is_independent(const chl_engine *engine);
 
 /* Mixes two edits of one source, by a text and by a sound, into one code. LINEAR: amount text +
  * (1 - amount) sound, amount in [0, 1] (Eq. 19). ROWS: the first `amount` rows (coarse layers) from

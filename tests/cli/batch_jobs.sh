@@ -81,6 +81,13 @@ is "are made" test "$(ls all/results/*.png | wc -l)" = 3
 printf '{"seed": %s, "sound": "%s.wav"}\n' 1 rain 2 none 3 none 4 none > in/good.jsonl
 sed s/none/no/ in/good.jsonl > in/bad.jsonl
 ok "four edits at once" $run in/good.jsonl --batch 4 --steps 5 --out good
-bad_run "one of four" 3 $run in/bad.jsonl --batch 4 --steps 5 --out alone
+bad_run "one of four" 3 $run in/bad.jsonl --batch 4 --steps 5 --out alone --json
 is "gives the same bytes" same good/results/seed1-*.png alone/results/seed1-*.png
+is "and is computed alone" has '"optimisations":1,' out
+cp good/results/seed2-*.png two.png
+rm good/results/seed2-*.png
+ok "one of four that was removed" $run in/good.jsonl --batch 4 --steps 5 --out good --json
+is "is computed alone" has '"optimisations":1,' out
+is "and is the same" same two.png good/results/seed2-*.png
+ok "an edit of four is repeated alone" replay good/results/seed2-*.png
 finish

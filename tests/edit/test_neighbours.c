@@ -95,6 +95,8 @@ static void edits_do_not_depend_on_their_neighbours_or_threads(void **state) {
                          (int)options.similarity, (int)options.space, together[t], threads[t]);
         }
     }
+    assert_int_equal(chl_edit_is_independent(engine), 1); /* which a batch relies on */
+    assert_int_equal(chl_edit_is_independent(NULL), 0);
     free(want);
     free(got);
     free(mask);
