@@ -199,19 +199,22 @@ rank_of() { # rank_of RANK RUN: of two, started by a launcher
     train audio --data "$tmp/data" --out "$tmp/$2" --device cpu --batch 12 \
     --weight-weak-pair 0 --weight-image 0 --weight-text 0 --sizes patch=32,embed=16,depths=1,heads=2 --steps 6 >"$tmp/$2.$1" 2>&1 </dev/null
 }
+meeting=/dev/shm/chladni-$(id -u)-$$-3-2
+waits() { [ -f "$meeting" ] && [ -f "$tmp/left/log-1.txt" ]; }
 for _ in 1 2; do
   rank_of 1 left &
   pid=$!
-  wait_for $pid grep -q 'a step: ' "$tmp/left/log-1.txt"
+  wait_for $pid waits
   kill -KILL $pid
   wait $pid
+  [ $? = 137 ] || fault "a rank that waits for another was to be killed: $(cat "$tmp/left.1")"
   rm -rf "$tmp/left"
 done
-[ -f "/dev/shm/chladni-$(id -u)-$$-3-2" ] || fault "a killed rank was to leave its meeting place"
+[ -f "$meeting" ] || fault "a killed rank was to leave its meeting place"
 for rank in 0 1; do rank_of $rank left & done
 wait
 same_losses one left 6
-[ -e "/dev/shm/chladni-$(id -u)-$$-3-2" ] && fault "the meeting place is left"
+[ -e "$meeting" ] && fault "the meeting place is left"
 
 # shared memory that is full is an error, not a SIGBUS (where a user may mount)
 if unshare -rm mount -t tmpfs -o size=64k none /dev/shm 2>/dev/null; then
