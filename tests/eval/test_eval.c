@@ -3,12 +3,11 @@
 #include "demo/judge.h"
 #include "eval/edit_trials.h"
 #include "eval/sample_statistics.h"
-#include "harness/parity.h"
+#include "harness/small_models.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "nets/stylegan2.h"
-#include "nets/swin.h"
 #include <chladni/demo.h>
 #include <jansson.h>
 #include <math.h>
@@ -28,11 +27,6 @@ static chl_engine *engine;
 static chl_engine_options models;
 
 /* --- models and folders ----------------------------------------------------------------------- */
-static void save(chl_params *params, const char *path) {
-    MUST(chl_weights_write_safetensors(params, path));
-    chl_params_free(params);
-}
-
 /* chosen: the kind it always sees, whatever it looks at; -1: what its random weights say */
 static void make_judge(const char *path, int chosen) {
     chl_judge_config config = {.side = SIDE,
@@ -43,35 +37,17 @@ static void make_judge(const char *path, int chosen) {
     chl_params *params;
     MUST(chl_judge_random(&config, 4, &params));
     if (chosen >= 0) ((float *)chl_params_find(params, "kind.bias")->data)[chosen + 1] = 1e4f;
-    save(params, path);
+    save_model(params, path);
 }
 
 static void make_models(void) {
     const chl_stylegan2_shape shape = {SIDE, 256, 16, Z, Z, 2};
-    const chl_clip_config clip = {.image = {2, 64, 2, 128},
-                                  .text = {1, 64, 2, 128},
-                                  .embed = EMBED,
-                                  .resolution = 32,
-                                  .patch = 16,
-                                  .context = 16,
-                                  .vocabulary = 714};
-    const chl_swin_config audio = {.resolution = 224,
-                                   .channels = 1,
-                                   .patch = 4,
-                                   .embed = 8,
-                                   .classes = EMBED,
-                                   .stages = 4,
-                                   .depth = {1, 1, 1, 1},
-                                   .heads = {1, 1, 2, 2}};
     chl_params *params;
     MUST(chl_stylegan2_random(&shape, 1, &params));
-    save(params, "g.safetensors");
-    MUST(chl_clip_random(&clip, 2, &params));
-    save(params, "c.safetensors");
-    MUST(chl_swin_random(&audio, 3, &params));
-    save(params, "a.safetensors");
-    MUST(chl_swin_random(&audio, 8, &params));
-    save(params, "b.safetensors");
+    save_model(params, "g.safetensors");
+    save_small_clip(2, EMBED, 2, "c.safetensors");
+    save_small_audio(EMBED, 3, "a.safetensors");
+    save_small_audio(EMBED, 8, "b.safetensors");
     make_judge("j.safetensors", -1);
     make_judge("hiss.safetensors", 1);
 }
@@ -148,7 +124,7 @@ static void unsettle_judge(const char *path) {
             for (int i = 0; i < PICTURES; i++)
                 bias[c] -= logf(seen[i].probability[q][c]) / PICTURES;
     }
-    save(params, path);
+    save_model(params, path);
     free(w);
     free(pixels);
 }
@@ -563,18 +539,9 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
     json_decref(report);
 }
 
-static void skipped_without_files_of_sounds(void **unused) {
-    (void)unused;
-    skip();
-}
-
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
-    float *wave;
-    int64_t samples;
-    if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &wave, &samples) == CHL_ERR_UNSUPPORTED)
-        return cmocka_run_group_tests(without, NULL, NULL); /* built without CHLADNI_MEDIA */
-    free(wave);
+    if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_sound_gets_the_nearest_label),
         cmocka_unit_test(folders_are_counted_as_sound_by_sound),

@@ -1,10 +1,8 @@
 /* Listening to recordings of any length. The models are small and random: they know nothing, but each window's cosines
  * can be found again by the functions that embed one thing. */
-#include "harness/parity.h"
+#include "harness/small_models.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include "nets/clip.h"
-#include "nets/swin.h"
 #include <chladni.h>
 #include <jansson.h>
 #include <math.h>
@@ -25,28 +23,8 @@ static const char *const label[] = {"hum", "a_beep", "fly"}, *const text[] = {NU
                          *const said[] = {"hum", "a beep", "hiss"};
 
 static void make_models(void) {
-    const chl_clip_config clip = {.image = {1, 64, 2, 128},
-                                  .text = {1, 64, 2, 128},
-                                  .embed = EMBED,
-                                  .resolution = 32,
-                                  .patch = 16,
-                                  .context = 16,
-                                  .vocabulary = 714};
-    const chl_swin_config audio = {.resolution = 224,
-                                   .channels = 1,
-                                   .patch = 4,
-                                   .embed = 8,
-                                   .classes = EMBED,
-                                   .stages = 4,
-                                   .depth = {1, 1, 1, 1},
-                                   .heads = {1, 1, 2, 2}};
-    chl_params *params;
-    MUST(chl_clip_random(&clip, 2, &params));
-    MUST(chl_weights_write_safetensors(params, "c.safetensors"));
-    chl_params_free(params);
-    MUST(chl_swin_random(&audio, 3, &params));
-    MUST(chl_weights_write_safetensors(params, "a.safetensors"));
-    chl_params_free(params);
+    save_small_clip(1, EMBED, 2, "c.safetensors");
+    save_small_audio(EMBED, 3, "a.safetensors");
 }
 
 static void make_sounds(void) {
@@ -247,18 +225,9 @@ static void impossible_options_are_refused(void **unused) {
     assert_null(report);
 }
 
-static void skipped_without_files_of_sounds(void **unused) {
-    (void)unused;
-    skip();
-}
-
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
-    float *tone;
-    int64_t samples;
-    if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &tone, &samples) == CHL_ERR_UNSUPPORTED)
-        return cmocka_run_group_tests(without, NULL, NULL); /* built without CHLADNI_MEDIA */
-    free(tone);
+    if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_recording_is_one_window),
         cmocka_unit_test(windows_are_half_a_window_apart_and_end_with_the_recording),

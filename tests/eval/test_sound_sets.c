@@ -4,11 +4,9 @@
 #include "eval/corpus.h"
 #include "eval/csv.h"
 #include "eval/logistic.h"
-#include "harness/parity.h"
+#include "harness/small_models.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include "nets/clip.h"
-#include "nets/swin.h"
 #include <chladni.h>
 #include <jansson.h>
 #include <math.h>
@@ -80,28 +78,8 @@ static void make_urban(void) {
 }
 
 static void make_models(void) {
-    const chl_clip_config clip = {.image = {1, 64, 2, 128},
-                                  .text = {1, 64, 2, 128},
-                                  .embed = EMBED,
-                                  .resolution = 32,
-                                  .patch = 16,
-                                  .context = 16,
-                                  .vocabulary = 714};
-    const chl_swin_config audio = {.resolution = 224,
-                                   .channels = 1,
-                                   .patch = 4,
-                                   .embed = 8,
-                                   .classes = EMBED,
-                                   .stages = 4,
-                                   .depth = {1, 1, 1, 1},
-                                   .heads = {1, 1, 2, 2}};
-    chl_params *params;
-    MUST(chl_clip_random(&clip, 2, &params));
-    MUST(chl_weights_write_safetensors(params, "c.safetensors"));
-    chl_params_free(params);
-    MUST(chl_swin_random(&audio, 3, &params));
-    MUST(chl_weights_write_safetensors(params, "a.safetensors"));
-    chl_params_free(params);
+    save_small_clip(1, EMBED, 2, "c.safetensors");
+    save_small_audio(EMBED, 3, "a.safetensors");
 }
 
 static int enter(void **state) {
@@ -552,18 +530,9 @@ static void a_recording_on_both_sides_of_a_split_is_refused(void **unused) {
     refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_FORMAT, "both sides");
 }
 
-static void skipped_without_files_of_sounds(void **unused) {
-    (void)unused;
-    skip();
-}
-
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
-    float *wave;
-    int64_t samples;
-    if (chl_sound_load(CHLADNI_FIXTURES "/sound/tone.flac", &wave, &samples) == CHL_ERR_UNSUPPORTED)
-        return cmocka_run_group_tests(without, NULL, NULL); /* built without CHLADNI_MEDIA */
-    free(wave);
+    if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read_as_spreadsheets_write_them),
         cmocka_unit_test(broken_tables_are_refused_with_their_line),
