@@ -6,4 +6,5 @@ tools/setup.sh test
 build=${BUILD:-build}
 cmake -G Ninja -S . -B "$build" -DCHLADNI_TESTS=ON "$@" >/dev/null # tools/demo.sh leaves them out
 cmake --build "$build"
-ctest --test-dir "$build" --no-tests=error --output-on-failure -j "$(nproc)"
+# one more than processors: some tests wait for others most of their time
+ctest --test-dir "$build" --no-tests=error --output-on-failure -j $(($(nproc) + 1))

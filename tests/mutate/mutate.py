@@ -9,7 +9,7 @@ BUILD is a configured build folder; its own programs stay as they are. The lists
     ops     tests/mutations.txt         CPU bodies, by test_ops
     emu     tests/mutations-emu.txt     CUDA bodies, by test_ops_emu: in float or in bf16, in one order or in all
     fusion  tests/mutations-fusion.txt  calls run as one, by emu_fusion
-PATTERN, a regular expression, picks lines. Without one, and without --all, a third of each list is tried: which
+PATTERN, a regular expression, picks lines. Without one, and without --all, a quarter of each list is tried: which
 one is told by the commit (git's HEAD modulo 3), so that three commits see them all.
 
 Prints what survived, what no longer compiles and what only the time limit caught, and "N of N caught"; exits
@@ -132,15 +132,15 @@ def judge(m, program, target):
 
 
 def chosen(lists, pattern, everything):
-    third = None
+    quarter = None
     if not everything and pattern is None:
         head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
-        third = int(head, 16) % 3 if head else None
+        quarter = int(head, 16) % 4 if head else None
     found = []
     for name in lists:
         lines = [m for m in mutations(name) if pattern is None or re.search(pattern, "\t".join(m[2:]))]
-        found += [m for i, m in enumerate(lines) if third is None or i % 3 == third]
-    return found, third
+        found += [m for i, m in enumerate(lines) if quarter is None or i % 4 == quarter]
+    return found, quarter
 
 
 def complaints(lists):
@@ -171,10 +171,10 @@ def main():
     wrong = complaints(lists)
     if wrong:
         sys.exit("\n".join(wrong))
-    tried, third = chosen(lists, options.pattern, options.all)
+    tried, quarter = chosen(lists, options.pattern, options.all)
     if not tried:
         sys.exit("no such mutation")
-    print(f"{len(tried)} mutations" + ("" if third is None else f": third {third + 1} of 3, by the commit; --all for all"))
+    print(f"{len(tried)} mutations" + ("" if quarter is None else f": quarter {quarter + 1} of 4, by the commit; --all for all"))
     # the references are the same for every mutant (tests/harness/reference_store.h)
     kept = os.environ.setdefault("TEST_REFERENCES", os.path.join(options.build, "references"))
     os.makedirs(kept, exist_ok=True)
