@@ -31,6 +31,12 @@ static const chl_fused_body *paper_fused(chl_fusion fusion) {
         [CHL_FUSION_gate] = {.fits = chl_gate_fits},
         [CHL_FUSION_gate_backward] = {.fits = chl_gate_backward_fits},
         [CHL_FUSION_sum_layer_norm] = {.fits = chl_sum_layer_norm_fits},
+        [CHL_FUSION_select_tokens] = {.fits = chl_selects_style},
+        [CHL_FUSION_linears] = {.fits = chl_makes_style},
+        [CHL_FUSION_demodulates] = {.fits = chl_demodulates_style},
+        [CHL_FUSION_select_tokens_dx] = {.fits = chl_selects_style_dx},
+        [CHL_FUSION_linears_dx] = {.fits = chl_makes_style_dx},
+        [CHL_FUSION_demodulates_backward] = {.fits = chl_demodulates_style_backward},
         [CHL_FUSION_unit_end] = {.fits = chl_unit_end_fits}};
     return &bodies[fusion];
 }

@@ -79,6 +79,32 @@ static inline bool chl_unit_backward_fits(const chl_call *call) {
            chl_none_accumulates(call + 1, 5) && call[6].accumulate == 1 &&
            chl_gate_backward_fits(call + 2);
 }
+/* The calls of a generator's styles, one for each layer: floats, few samples, no weight packed. */
+#define CHL_STYLE_SAMPLES 16
+static inline bool chl_few_samples(const chl_desc *d) {
+    return d->dtype == CHL_F32 && d->rank == 2 && d->dim[0] <= CHL_STYLE_SAMPLES;
+}
+static inline bool chl_selects_style(const chl_call *select) {
+    const chl_desc *x = &select->in_desc[0];
+    return x->dtype == CHL_F32 && x->dim[0] <= CHL_STYLE_SAMPLES && !select->in_desc[1].rank &&
+           !select->accumulate;
+}
+static inline bool chl_makes_style(const chl_call *linear) {
+    return chl_few_samples(&linear->in_desc[0]) && !linear->in_desc[3].rank && !linear->accumulate;
+}
+static inline bool chl_demodulates_style(const chl_call *demodulate) {
+    return chl_few_samples(&demodulate->in_desc[0]) && !demodulate->accumulate;
+}
+static inline bool chl_selects_style_dx(const chl_call *select) {
+    return chl_few_samples(&select->in_desc[0]) && !select->in_desc[1].rank;
+}
+static inline bool chl_makes_style_dx(const chl_call *linear) {
+    return chl_few_samples(&linear->in_desc[0]) && !linear->in_desc[2].rank;
+}
+static inline bool chl_demodulates_style_backward(const chl_call *demodulate) {
+    return chl_few_samples(&demodulate->in_desc[0]) && demodulate->out_desc[0].rank &&
+           !demodulate->out_desc[1].rank;
+}
 /* sum: a + b */
 static inline bool chl_plain_sum(const chl_call *sum) {
     return sum->inputs == 2 && sum->in_desc[0].rank && sum->in_desc[1].rank &&

@@ -1,7 +1,9 @@
 /* Sequences of calls that a backend may run as one kernel: CHL_FUSION(name, ops, same, elided).
  *
- *   ops     the calls' ops in graph order; host/graph/fuse.c moves such calls next to each other
- *   same    pairs of slots that must be one tensor: call.slot=call.slot
+ *   ops     the calls' ops in graph order; host/graph/fuse.c moves such calls next to each other.
+ *           "OP*": up to CHL_MAX_FUSED calls of this op that do not need one another
+ *   same    pairs of slots that must be one tensor: call.slot=call.slot.
+ *           Of "OP*": where they meet, "first" or "last"; several may add to one tensor
  *   elided  a slot whose tensor no other call uses, so that it is never stored in memory
  *
  * The ops' own contracts define the result; a fusion adds no meaning. Where several match, the
@@ -35,3 +37,12 @@ CHL_FUSION(gate_backward, "activation_dx linear_dx activation_dx linear_dx",
 CHL_FUSION(sum_layer_norm, "sum layer_norm", "0.y=1.x", "")
 /* the end of a squeeze-and-excitation unit and the norm that begins the next one */
 CHL_FUSION(unit_end, "channel_scale sum batch_norm", "0.y=1.b 1.y=2.x", "0.y")
+/* A generator's styles, a call for each layer, and their gradients. They need the codes alone, or
+ * are needed for the codes' gradient alone, so that they can meet at one end of the step. Each line
+ * relies on what the line above has moved out of the way. `fits` is asked for each call. */
+CHL_FUSION(select_tokens, "select_token*", "first", "")
+CHL_FUSION(linears, "linear*", "first", "")
+CHL_FUSION(demodulates, "demodulate*", "first", "")
+CHL_FUSION(select_tokens_dx, "select_token_dx*", "last", "")
+CHL_FUSION(linears_dx, "linear_dx*", "last", "")
+CHL_FUSION(demodulates_backward, "demodulate_backward*", "last", "")

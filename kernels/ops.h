@@ -80,6 +80,7 @@ typedef struct chl_call {
     const chl_step *step; /* in device memory: a recorded step reads it anew at every replay */
     void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
     chl_comm *comm;       /* of the collective rows; NULL: this process is alone */
+    int32_t together;     /* of a fused call's first: how many calls it is; of others 0 */
 } chl_call;
 
 /* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they are given
@@ -92,7 +93,7 @@ typedef struct chl_body {
 } chl_body;
 
 /* --- fused calls (fusion_table.h) ------------------------------------------------------------- */
-#define CHL_MAX_FUSED 8
+#define CHL_MAX_FUSED 32
 typedef enum chl_fusion {
 #define CHL_FUSION(name, ops, same, elided) CHL_FUSION_##name,
 #include "fusion_table.h"

@@ -10,6 +10,9 @@
  *     modconv_dx A   demodulate_backward   modconv_epilogue_backward B     0.dx=1.dy 0.x=1.y
  *     ->  demodulate_backward   [A B]        if demodulate_backward writes nothing that A reads
  *
+ * Then calls of one op that do not need one another, wherever they stand ("OP*"): the others come to
+ * the first, or to the last of them, past nodes that touch nothing of theirs.
+ *
  * Guarantees: a fused call computes what its members would; the planner treats them as one node, so
  * memory of one is not reused for another. A tensor that only the members see may get no memory at
  * all ("elided"). A node belongs to one fusion at most; where several fit, the first in the table
@@ -151,7 +154,8 @@ static bool find(const chl_graph *graph, const chl_fusion_line *lines, int32_t f
         m->fusion = (chl_fusion)f;
         m->line = &lines[f];
         m->body = graph->device->backend->fused(m->fusion);
-        if (m->body && find_others(graph, first, m) && fits(graph, m)) return true;
+        if (m->body && !m->line->any_number && find_others(graph, first, m) && fits(graph, m))
+            return true;
     }
     return false;
 }
@@ -176,6 +180,72 @@ static void bring_together(chl_graph *graph, const match *m, chl_node *room) {
     if (m->elided != CHL_NONE) graph->tensor[m->elided].elided = true;
 }
 
+/* --- any number of calls of one op ------------------------------------------------------------ */
+static bool free_to_join(const chl_graph *graph, const match *m, int32_t n) {
+    const chl_node *node = &graph->node[n];
+    if (node->op != m->line->op[0] || node->is_constant || node->fused || node->fused_index ||
+        node->beside)
+        return false;
+    chl_call call;
+    chl_describe_call(graph, node, &call);
+    return m->body->fits(&call);
+}
+
+/* May one call do a and b, which stands behind it? Where both write one tensor b adds to it. */
+static bool side_by_side(const chl_graph *graph, const chl_node *a, const chl_node *b) {
+    for (int i = 0; i < a->outputs; i++)
+        if (a->out[i] > CHL_NONE && chl_node_reads(graph, b, graph->tensor[a->out[i]].root))
+            return false;
+    for (int i = 0; i < b->outputs; i++)
+        if (b->out[i] > CHL_NONE && chl_node_reads(graph, a, graph->tensor[b->out[i]].root))
+            return false;
+    return true;
+}
+
+/* May node n join those of the match, which stand on one side of it? */
+static bool may_join(const chl_graph *graph, const match *m, int32_t n) {
+    const int32_t from = n < m->target ? n : m->target, to = n < m->target ? m->target : n;
+    for (int32_t k = from; k <= to; k++) {
+        const chl_node *low = &graph->node[k < n ? k : n], *high = &graph->node[k < n ? n : k];
+        if (k == n) continue;
+        if (among(m->node, m->count, k) ? !side_by_side(graph, low, high)
+                                        : !independent(graph, low, high))
+            return false;
+    }
+    return true;
+}
+
+/* The calls that may come to node `anchor`, in order. */
+static void gather(const chl_graph *graph, int32_t anchor, match *m) {
+    const int step = m->line->at_last ? -1 : 1;
+    m->target = anchor;
+    m->node[0] = anchor;
+    m->count = 1;
+    for (int32_t n = anchor + step; n >= 0 && n < graph->nodes && m->count < CHL_MAX_FUSED;
+         n += step) {
+        if (graph->node[n].segment != graph->node[anchor].segment) break;
+        if (free_to_join(graph, m, n) && may_join(graph, m, n)) m->node[m->count++] = n;
+    }
+    for (int i = 0; step < 0 && i < m->count / 2; i++) {
+        const int32_t swap = m->node[i];
+        m->node[i] = m->node[m->count - 1 - i];
+        m->node[m->count - 1 - i] = swap;
+    }
+}
+
+static void fuse_any_number(chl_graph *graph, const chl_fusion_line *line, chl_fusion fusion,
+                            chl_node *room) {
+    match m = {.body = graph->device->backend->fused(fusion), .fusion = fusion, .line = line};
+    m.elided = CHL_NONE;
+    if (!m.body) return;
+    for (int32_t k = 0; k < graph->nodes; k++) {
+        const int32_t anchor = line->at_last ? graph->nodes - 1 - k : k;
+        if (!free_to_join(graph, &m, anchor)) continue;
+        gather(graph, anchor, &m);
+        if (m.count > 1) bring_together(graph, &m, room);
+    }
+}
+
 chl_status chl_fuse(chl_graph *graph) {
     if (!graph->device->backend->fused || graph->no_fusion) return CHL_OK;
     chl_fusion_line lines[CHL_FUSION_COUNT];
@@ -191,6 +261,8 @@ chl_status chl_fuse(chl_graph *graph) {
         }
         bring_together(graph, &m, room); /* what stands at n now has not been looked at */
     }
+    for (int f = 0; f < CHL_FUSION_COUNT; f++)
+        if (lines[f].any_number) fuse_any_number(graph, &lines[f], (chl_fusion)f, room);
     free(room);
     chl_number_producers(graph);
     return CHL_OK;

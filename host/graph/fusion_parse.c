@@ -21,7 +21,7 @@ static chl_status wrong(const chl_fusion_line *line, const char *word, size_t le
 }
 
 static chl_status parse_op(chl_fusion_line *line, const char *word, size_t length) {
-    if (line->count == CHL_MAX_FUSED) return wrong(line, word, length, "is one call too many");
+    if (line->count == CHL_MAX_SEQUENCE) return wrong(line, word, length, "is one call too many");
     for (int op = 0; op < CHL_OP_COUNT; op++) {
         const char *name = chl_op_name((chl_op)op);
         if (strlen(name) != length || strncmp(name, word, length) != 0) continue;
@@ -68,9 +68,21 @@ static chl_status each_word(chl_fusion_line *line, const char *text,
     return CHL_OK;
 }
 
+/* "OP*", "first" or "last" */
+static chl_status parse_any_number(chl_fusion_line *line, const char *ops, const char *same) {
+    const size_t length = strlen(ops) - 1;
+    line->any_number = true;
+    line->at_last = !strcmp(same, "last");
+    CHL_TRY(parse_op(line, ops, length));
+    if (!line->at_last && strcmp(same, "first") != 0)
+        return wrong(line, same, strlen(same), "is not first or last");
+    return line->elides ? wrong(line, ops, length, "of any number elides nothing") : CHL_OK;
+}
+
 chl_status chl_parse_fusion(const char *name, const char *ops, const char *same, const char *elided,
                             chl_fusion_line *line) {
     *line = (chl_fusion_line){.name = name, .elides = *elided != 0};
+    if (*ops && ops[strlen(ops) - 1] == '*') return parse_any_number(line, ops, same);
     CHL_TRY(each_word(line, ops, parse_op));
     if (line->count < 2) return wrong(line, ops, strlen(ops), "is not a sequence of calls");
     CHL_TRY(each_word(line, same, parse_pair));

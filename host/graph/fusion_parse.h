@@ -4,6 +4,7 @@
 #include "graph/rule.h"
 
 #define CHL_MAX_PAIRS 8
+#define CHL_MAX_SEQUENCE 8 /* ops that a line names */
 
 typedef struct chl_slot {
     int call; /* which of the fusion's calls */
@@ -14,15 +15,16 @@ typedef struct chl_slot {
 typedef struct chl_fusion_line {
     const char *name;
     int count, pairs;
-    chl_op op[CHL_MAX_FUSED];
+    chl_op op[CHL_MAX_SEQUENCE];
     chl_slot same[CHL_MAX_PAIRS][2]; /* each pair is one tensor */
     bool elides;
     chl_slot elided;
+    bool any_number, at_last; /* "OP*"; the calls meet at the last of them */
 } chl_fusion_line;
 
 /* The three texts of a line as fusion_table.h describes them. CHL_ERR_INTERNAL names the line and
  * the word that is wrong: an op or a slot that does not exist, a call that the line does not have,
- * a pair without "=", or more of something than fits. */
+ * a pair without "=", more of something than fits, "OP*" without "first" or "last". */
 chl_status chl_parse_fusion(const char *name, const char *ops, const char *same, const char *elided,
                             chl_fusion_line *line);
 /* All lines of the table, in its order. */

@@ -338,7 +338,8 @@ void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *c
     *call = (chl_call){.attr = node->attr,
                        .inputs = node->inputs,
                        .outputs = node->outputs,
-                       .accumulate = node->accumulate};
+                       .accumulate = node->accumulate,
+                       .together = node->fused ? node->fused_count : 0};
     for (int i = 0; i < node->inputs; i++)
         if (node->in[i] != CHL_NONE) call->in_desc[i] = graph->tensor[node->in[i]].desc;
     for (int i = 0; i < node->outputs; i++)

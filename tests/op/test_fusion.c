@@ -147,7 +147,13 @@ static void check_generator(const specimen *s) {
     const int alone[CHL_FUSION_COUNT] = {0};
     int want[CHL_FUSION_COUNT] = {[CHL_FUSION_modconv_dx_torgb_epilogue] = blocks - 1,
                                   [CHL_FUSION_modconv_dx_epilogue] = blocks - 1,
-                                  [CHL_FUSION_torgb_epilogue] = 1};
+                                  [CHL_FUSION_torgb_epilogue] = 1,
+                                  [CHL_FUSION_select_tokens] = 1,
+                                  [CHL_FUSION_linears] = 1,
+                                  [CHL_FUSION_demodulates] = 1,
+                                  [CHL_FUSION_select_tokens_dx] = 1,
+                                  [CHL_FUSION_linears_dx] = 1,
+                                  [CHL_FUSION_demodulates_backward] = 1};
     expect_found(s->name, &cpu, alone);
     expect_found(s->name, &half_apart, alone);
     expect_found(s->name, &emu, want);
@@ -178,11 +184,16 @@ static void check_training(void) {
         bad++;
         return;
     }
-    /* all layers but the one whose bias learns */
+    /* all layers but the one whose bias learns; each weight's squares are made before its layer */
     expect_found("training", &emu,
                  (int[CHL_FUSION_COUNT]){[CHL_FUSION_modconv_dx_torgb_epilogue] = 0,
                                          [CHL_FUSION_modconv_dx_epilogue] = 1,
-                                         [CHL_FUSION_torgb_epilogue] = 1});
+                                         [CHL_FUSION_torgb_epilogue] = 1,
+                                         [CHL_FUSION_select_tokens] = 1,
+                                         [CHL_FUSION_linears] = 1,
+                                         [CHL_FUSION_select_tokens_dx] = 1,
+                                         [CHL_FUSION_linears_dx] = 1,
+                                         [CHL_FUSION_demodulates_backward] = 1});
     expect_near("training", "gradient", apart(&emu, &cpu, 1), 1e-5);
 }
 
@@ -197,12 +208,16 @@ typedef struct shape_of_graph {
     int found[CHL_FUSION_COUNT];
 } shape_of_graph;
 
+/* of all layers at once, wherever they stand */
+#define DEMODULATION [CHL_FUSION_demodulates] = 1, [CHL_FUSION_demodulates_backward] = 1
+
 static const shape_of_graph shapes[] = {
-    {"in order", .found = {[CHL_FUSION_modconv_dx_torgb_epilogue] = 1}},
-    {"ToRGB's gradient first", .early = true},
-    {"ToRGB of another layer", .elsewhere = true, .found = {[CHL_FUSION_modconv_dx_epilogue] = 1}},
-    {"a third reader", .reader = true},
-    {"held apart", .between = true},
+    {"in order", .found = {DEMODULATION, [CHL_FUSION_modconv_dx_torgb_epilogue] = 1}},
+    {"ToRGB's gradient first", .early = true, .found = {DEMODULATION}},
+    {"ToRGB of another layer", .elsewhere = true,
+     .found = {DEMODULATION, [CHL_FUSION_modconv_dx_epilogue] = 1}},
+    {"a third reader", .reader = true, .found = {DEMODULATION}},
+    {"held apart", .between = true, .found = {DEMODULATION}},
 };
 
 static chl_tensor given(chl_graph *g, const char *name, chl_desc desc, float phase) {
@@ -516,6 +531,64 @@ static void check_squeeze(const squeeze_case *c) {
     check_small(c->name, squeeze, c, want, c->learns ? 4 : 3, what, 1e-2); /* rounded less */
 }
 
+/* --- styles: a token of the codes, its linear map, demodulation, for several layers -------------- */
+typedef struct style_case {
+    const char *name;
+    int samples;
+    bool chained; /* each layer reads the style before it: they need one another */
+    bool found;
+} style_case;
+
+static const style_case styles[] = {
+    {"styles", 2, false, true},
+    {"styles of nine samples", 9, false, true},
+    {"styles of too many samples", 17, false, false},
+    {"styles one behind the other", 2, true, false},
+};
+
+static chl_status make_styles(const void *which, const way *how, result *r) {
+    enum { LAYERS = 5, CODES = 4, IN = 37 };
+    static const int width[LAYERS] = {37, 33, 7, 40, 37}, token[LAYERS] = {0, 1, 1, 3, 2};
+    const style_case *c = which;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->device, &g));
+    if (how->no_fusion) chl_graph_no_fusion(g);
+    chl_graph_precision(g, how->precision);
+    const chl_desc codes = chl_f32(3, c->samples, CODES, IN);
+    const chl_tensor moved = chl_param(g, "w", codes, NULL, CHL_TRAINABLE);
+    const chl_tensor w = chl_add(g, moved, given(g, "codes", codes, 0.3f));
+    const chl_attributes root = {.demodulate = {.eps = 0.1f, .gain = 0.3f}};
+    chl_tensor loss = CHL_NONE, before = CHL_NONE, kept[3] = {CHL_NONE, CHL_NONE, CHL_NONE};
+    for (int k = 0; k < LAYERS; k++) {
+        const int wide = c->chained ? IN : width[k];
+        const chl_tensor x = c->chained && k ? before : chl_select(g, w, token[k]);
+        const chl_tensor b = k == 2 ? CHL_NONE : given(g, "b", chl_f32(1, wide), 0.5f);
+        const float phase = 0.1f * (float)k;
+        const chl_tensor s = chl_linear_gain(g, x, given(g, "affine", chl_f32(2, wide, IN), phase),
+                                             b, 0.2f + phase, 1.5f);
+        const chl_tensor q = given(g, "root", chl_f32(2, 24 + k, wide), 0.6f + phase);
+        const chl_tensor in[2] = {s, chl_mul(g, q, q)};
+        const chl_tensor d = chl_emit1(g, CHL_OP_demodulate, &root, 2, in);
+        const chl_tensor more = chl_add(g, weighted(g, d, 0.2f), weighted(g, s, 0.7f));
+        loss = k ? chl_add(g, loss, more) : more;
+        before = s;
+        if (k == 2) kept[1] = chl_keep(g, d);
+    }
+    kept[0] = chl_keep(g, before);
+    chl_grad(g, loss, 1, &moved, &kept[2]);
+    chl_keep(g, kept[2]);
+    return finish(g, 3, kept, r);
+}
+
+static void check_styles(const style_case *c) {
+    const int want[CHL_FUSION_COUNT] = {
+        [CHL_FUSION_select_tokens] = c->found, [CHL_FUSION_linears] = c->found,
+        [CHL_FUSION_demodulates] = c->found,   [CHL_FUSION_select_tokens_dx] = c->found,
+        [CHL_FUSION_linears_dx] = c->found,    [CHL_FUSION_demodulates_backward] = c->found};
+    static const char *const what[] = {"a style", "d", "gradient"};
+    check_small(c->name, make_styles, c, want, 3, what, 1e-5); /* floats in both */
+}
+
 #ifdef TEST_BACKEND_EMU
 static bool open_gpu(int argc, char **argv) {
     (void)argc;
@@ -544,6 +617,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) check_residual(&residuals[i]);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) check_unit(&units[i]);
     for (size_t i = 0; i < sizeof squeezes / sizeof *squeezes; i++) check_squeeze(&squeezes[i]);
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) check_styles(&styles[i]);
     if (!bad) puts("all fusions found and right");
     return bad != 0;
 }
