@@ -1,90 +1,40 @@
 #include "kernel_compare.h"
 #include "base/json.h"
-#include "kernel_results.h"
-#include <math.h>
+#include "kernel_change.h"
+#include "kernel_starts.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define FILE_BYTES ((int64_t)256 << 20)
 
-/* --- decisions -------------------------------------------------------------------------------- */
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* --- how it is shown --------------------------------------------------------------------------- */
+static void print_head(double bound, const char *how) {
+    printf("new over old, %s; the risk that any interval misses its ratio is %.0f %%\n"
+           "slower: the interval is above 1 and the ratio above %.3g\n",
+           how, 100 * COMPARE_RISK, 1 + bound);
+    printf("%8s %19s %-9s kernel\n", "ratio", "interval", "verdict");
 }
 
-void kernel_median_interval(const double *sorted, int n, double risk, double *low, double *high) {
-    /* probability of i heads in n throws, from i = 0 on; below -700 exp is 0, as it should be */
-    double log_chance = -n * log(2), tail = 0;
-    int k = 0;
-    while (k < n / 2) {
-        tail += exp(log_chance);
-        if (2 * tail > risk) break;
-        log_chance += log((double)(n - k) / (double)(k + 1));
-        k++;
-    }
-    *low = k > 0 ? sorted[k - 1] : -INFINITY;
-    *high = k > 0 ? sorted[n - k] : INFINITY;
-}
-
-static double median(const double *sorted, int n) {
-    return 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
-}
-
-static double *sorted_copy(const double *seconds, int n) {
-    double *copy = malloc((size_t)n * sizeof *copy);
-    if (!copy) return NULL;
-    memcpy(copy, seconds, (size_t)n * sizeof *copy);
-    qsort(copy, (size_t)n, sizeof *copy, ascending);
-    return copy;
-}
-
-chl_status kernel_change_paired(const double *old_seconds, const double *new_seconds, int n,
-                                double risk, kernel_change *out) {
-    double *ratio = malloc((size_t)n * sizeof *ratio);
-    if (!ratio) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d ratios", n);
-    for (int i = 0; i < n; i++) ratio[i] = new_seconds[i] / old_seconds[i];
-    qsort(ratio, (size_t)n, sizeof *ratio, ascending);
-    out->ratio = median(ratio, n);
-    kernel_median_interval(ratio, n, risk, &out->low, &out->high);
-    free(ratio);
+static chl_status print_json(const char *key, const kernel_change *c, double bound) {
+    const uint64_t refused = chl_json_refused();
+    json_t *line = json_pack("{s:s, s:f, s:f, s:f, s:s}", "kernel", key, "ratio", c->ratio, "low",
+                             c->low, "high", c->high, "verdict", kernel_verdict(c, bound));
+    char *text = chl_json_text(line, JSON_COMPACT, refused);
+    json_decref(line);
+    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for the change of %s", key);
+    puts(text);
+    free(text);
     return CHL_OK;
 }
 
-chl_status kernel_change_apart(const double *old_seconds, int old_n, const double *new_seconds,
-                               int new_n, double risk, kernel_change *out) {
-    double *a = sorted_copy(old_seconds, old_n), *b = sorted_copy(new_seconds, new_n);
-    if (!a || !b) {
-        free(a);
-        free(b);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", old_n + new_n);
-    }
-    double a_low, a_high, b_low, b_high;
-    kernel_median_interval(a, old_n, risk / 2, &a_low, &a_high);
-    kernel_median_interval(b, new_n, risk / 2, &b_low, &b_high);
-    out->ratio = median(b, new_n) / median(a, old_n);
-    out->low = isfinite(a_high) && isfinite(b_low) ? b_low / a_high : 0;
-    out->high = isfinite(a_low) && isfinite(b_high) ? b_high / a_low : INFINITY;
-    free(a);
-    free(b);
+/* Adds 1 to *slower where it is. */
+static chl_status print_change(const char *key, const kernel_change *c, double bound, bool json,
+                               int *slower) {
+    const char *verdict = kernel_verdict(c, bound);
+    *slower += strcmp(verdict, "slower") == 0;
+    if (json) return print_json(key, c, bound);
+    printf("%8.3f %8.3f - %8.3f %-9s %s\n", c->ratio, c->low, c->high, verdict, key);
     return CHL_OK;
-}
-
-const char *kernel_verdict(const kernel_change *c, double bound) {
-    if (c->low > 1 + bound) return "slower";
-    if (c->high < 1 / (1 + bound)) return "faster";
-    return c->high > 1 + bound || c->low < 1 / (1 + bound) ? "undecided" : "same";
-}
-
-void kernel_print_change_head(FILE *to, double bound) {
-    fprintf(to, "new over old; bound %.3g %%, risk of one wrong verdict among all %.0f %%\n",
-            100 * bound, 100 * COMPARE_RISK);
-    fprintf(to, "%8s %19s %-9s kernel\n", "ratio", "interval", "verdict");
-}
-void kernel_print_change(FILE *to, const char *key, const kernel_change *c, double bound) {
-    fprintf(to, "%8.3f %8.3f - %8.3f %-9s %s\n", c->ratio, c->low, c->high,
-            kernel_verdict(c, bound), key);
-    fflush(to);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -139,24 +89,23 @@ static int earlier(const measured *m, size_t end, const char *key) {
     return count;
 }
 
-/* The times, to be freed. */
-static chl_status times_of(const measured *m, const json_t *kernel, const char *key,
-                           double **seconds, int *count) {
-    const json_t *all = json_object_get(json_object_get(kernel, "seconds"), "all");
+/* One figure per start, in seconds [KERNEL_MAX_STARTS]. */
+static chl_status starts_of(const measured *m, const json_t *kernel, const char *key,
+                            double *seconds, int *count) {
+    const json_t *all = json_object_get(kernel, "starts");
     *count = (int)json_array_size(all);
-    *seconds = NULL;
     if (*count == 0)
-        return chl_fail(CHL_ERR_FORMAT, "%s: %s has no times in seconds.all", m->path, key);
-    *seconds = malloc((size_t)*count * sizeof **seconds);
-    if (!*seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", *count);
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s: %s has no figures per process start: measure with --starts 20",
+                        m->path, key);
+    if (*count > KERNEL_MAX_STARTS)
+        return chl_fail(CHL_ERR_FORMAT, "%s: %s has %d starts, at most %d are expected", m->path,
+                        key, *count, KERNEL_MAX_STARTS);
     for (int i = 0; i < *count; i++) {
-        (*seconds)[i] = json_number_value(json_array_get(all, (size_t)i));
-        if (!((*seconds)[i] > 0)) {
-            free(*seconds);
-            *seconds = NULL;
-            return chl_fail(CHL_ERR_FORMAT, "%s: %s: seconds.all[%d] must be a number > 0", m->path,
-                            key, i);
-        }
+        seconds[i] = json_number_value(json_array_get(all, (size_t)i));
+        if (!(seconds[i] > 0))
+            return chl_fail(CHL_ERR_FORMAT, "%s: %s: starts[%d] must be a number > 0", m->path, key,
+                            i);
     }
     return CHL_OK;
 }
@@ -164,15 +113,16 @@ static chl_status times_of(const measured *m, const json_t *kernel, const char *
 static chl_status change_of(const measured *a, const measured *b, const json_t *old_kernel,
                             const json_t *new_kernel, const char *key, double risk,
                             kernel_change *out) {
-    double *old_seconds = NULL, *new_seconds = NULL;
+    double old_seconds[KERNEL_MAX_STARTS], new_seconds[KERNEL_MAX_STARTS];
     int old_n, new_n;
-    chl_status status = times_of(a, old_kernel, key, &old_seconds, &old_n);
-    if (status == CHL_OK) status = times_of(b, new_kernel, key, &new_seconds, &new_n);
-    if (status == CHL_OK)
-        status = kernel_change_apart(old_seconds, old_n, new_seconds, new_n, risk, out);
-    free(old_seconds);
-    free(new_seconds);
-    return status;
+    CHL_TRY(starts_of(a, old_kernel, key, old_seconds, &old_n));
+    CHL_TRY(starts_of(b, new_kernel, key, new_seconds, &new_n));
+    CHL_TRY(kernel_change_apart(old_seconds, old_n, new_seconds, new_n, risk, out));
+    const int needed = kernel_starts_needed_apart(risk);
+    if (out->low > 0) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "%s has %d starts, %s %d: as many kernels need %d each to bound an interval",
+                    a->path, old_n, b->path, new_n, needed);
 }
 
 static chl_status must_agree(const measured *a, const measured *b, const char *key) {
@@ -182,27 +132,13 @@ static chl_status must_agree(const measured *a, const measured *b, const char *k
                     key, x, b->path, y);
 }
 
-static chl_status print_change_json(const char *key, const kernel_change *c, double bound) {
-    const uint64_t refused = chl_json_refused();
-    json_t *line = json_pack("{s:s, s:f, s:s}", "kernel", key, "ratio", c->ratio, "verdict",
-                             kernel_verdict(c, bound));
-    chl_json_set(line, "low", isfinite(c->low) ? json_real(c->low) : json_null());
-    chl_json_set(line, "high", isfinite(c->high) ? json_real(c->high) : json_null());
-    char *text = chl_json_text(line, JSON_COMPACT, refused);
-    json_decref(line);
-    if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for the change of %s", key);
-    puts(text);
-    free(text);
-    return CHL_OK;
-}
-
 static chl_status compare(const measured *a, const measured *b, double bound, bool json,
                           int *slower) {
-    static const char *const same[] = {"device", "precision", "caches"};
+    static const char *const same[] = {"device", "precision", "caches", "clock"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) CHL_TRY(must_agree(a, b, same[i]));
     const size_t count = json_array_size(b->kernels);
     int compared = 0;
-    if (!json) kernel_print_change_head(stdout, bound);
+    if (!json) print_head(bound, "starts of each file");
     for (size_t i = 0; i < count; i++) {
         const json_t *kernel = json_array_get(b->kernels, i);
         char key[KERNEL_KEY];
@@ -214,11 +150,7 @@ static chl_status compare(const measured *a, const measured *b, double bound, bo
             continue;
         }
         CHL_TRY(change_of(a, b, before, kernel, key, COMPARE_RISK / (double)count, &change));
-        if (json)
-            CHL_TRY(print_change_json(key, &change, bound));
-        else
-            kernel_print_change(stdout, key, &change, bound);
-        *slower += strcmp(kernel_verdict(&change, bound), "slower") == 0;
+        CHL_TRY(print_change(key, &change, bound, json, slower));
         compared++;
     }
     if (!compared)
@@ -235,5 +167,32 @@ int kernel_compare_files(const char *old_path, const char *new_path, double boun
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     json_decref(a.root);
     json_decref(b.root);
+    return status != CHL_OK || slower > 0;
+}
+
+/* --- programs --------------------------------------------------------------------------------- */
+static chl_status compare_starts(const kernel_command *c, const kernel_starts *all, int *slower) {
+    char how[80];
+    snprintf(how, sizeof how, "%d starts in turns, %s", all->starts,
+             all->processor ? "time of the processor" : "time of the clock");
+    if (!c->json) print_head(c->bound, how);
+    for (int k = 0; k < all->kernels; k++) {
+        const size_t at = (size_t)k * (size_t)all->starts;
+        kernel_change change;
+        CHL_TRY(kernel_change_paired(all->seconds[0] + at, all->seconds[1] + at, all->starts,
+                                     COMPARE_RISK / all->kernels, &change));
+        CHL_TRY(print_change(all->key[k], &change, c->bound, c->json, slower));
+    }
+    return CHL_OK;
+}
+
+int kernel_compare_programs(const kernel_command *c, char **arguments) {
+    kernel_starts all;
+    int slower = 0;
+    const char *const programs[2] = {c->against, KERNEL_THIS_PROGRAM};
+    chl_status status = kernel_starts_measure(c, programs, arguments, &all);
+    if (status == CHL_OK) status = compare_starts(c, &all, &slower);
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    kernel_starts_free(&all);
     return status != CHL_OK || slower > 0;
 }

@@ -1,3 +1,4 @@
+#include "kernel_change.h"
 #include "kernels.h"
 #include <fnmatch.h>
 #include <getopt.h>
@@ -27,7 +28,11 @@ static void usage(FILE *to) {
         "  --no-vendor       without the vendor's kernels\n"
         "  --small           little matrices for the roofs of an emulated device\n"
         "  --json, --csv     for programs\n"
-        "  --against PROGRAM another build's chladni-bench, in turns with this one, run by run\n"
+        "  --starts N        also N starts of this program, whose figures --json holds for "
+        "--compare\n"
+        "  --against PROGRAM another build's chladni-bench: --starts of both (20), in turns\n"
+        "  --runs-per-start N  of each kernel (25)\n"
+        "  --clock NAME      of the starts: wall, or processor, on one thread of the CPU (there)\n"
         "  --bound P%%        what --compare and --against call slower (5%%)\n");
 }
 
@@ -203,25 +208,49 @@ enum {
     JSON,
     CSV,
     AGAINST,
+    STARTS,
+    PER_START,
+    CLOCK,
     BOUND,
     COMPARE,
     SERVE,
     HELP
 };
 static const struct option flags[] = {
-    {"list", 0, NULL, LIST},       {"set", 1, NULL, SET},         {"shape", 1, NULL, SHAPE},
-    {"batch", 1, NULL, BATCH},     {"sweep", 1, NULL, SWEEP},     {"device", 1, NULL, DEVICE},
-    {"bf16", 0, NULL, HALF},       {"threads", 1, NULL, THREADS}, {"runs", 1, NULL, RUNS},
-    {"warm", 0, NULL, WARM},       {"flush", 1, NULL, FLUSH},     {"no-vendor", 0, NULL, NO_VENDOR},
-    {"small", 0, NULL, SMALL},     {"json", 0, NULL, JSON},       {"csv", 0, NULL, CSV},
-    {"against", 1, NULL, AGAINST}, {"bound", 1, NULL, BOUND},     {"compare", 1, NULL, COMPARE},
-    {"serve", 0, NULL, SERVE},     {"help", 0, NULL, HELP},       {0}};
+    {"list", 0, NULL, LIST},       {"set", 1, NULL, SET},
+    {"shape", 1, NULL, SHAPE},     {"batch", 1, NULL, BATCH},
+    {"sweep", 1, NULL, SWEEP},     {"device", 1, NULL, DEVICE},
+    {"bf16", 0, NULL, HALF},       {"threads", 1, NULL, THREADS},
+    {"runs", 1, NULL, RUNS},       {"warm", 0, NULL, WARM},
+    {"flush", 1, NULL, FLUSH},     {"no-vendor", 0, NULL, NO_VENDOR},
+    {"small", 0, NULL, SMALL},     {"json", 0, NULL, JSON},
+    {"csv", 0, NULL, CSV},         {"against", 1, NULL, AGAINST},
+    {"starts", 1, NULL, STARTS},   {"runs-per-start", 1, NULL, PER_START},
+    {"clock", 1, NULL, CLOCK},     {"bound", 1, NULL, BOUND},
+    {"compare", 1, NULL, COMPARE}, {"serve", 0, NULL, SERVE},
+    {"help", 0, NULL, HELP},       {0}};
 
 static int take_number(int flag, const char *text, kernel_command *c) {
     int *to = flag == THREADS ? &c->threads : flag == RUNS ? &c->runs : &c->flush_mb;
     const char *name = flag == THREADS ? "threads" : flag == RUNS ? "runs" : "flush";
     const int max = flag == THREADS ? 4096 : flag == RUNS ? 100000 : 65536;
     return whole(text, 1, max, to) ? 0 : refuse(name, "a whole number >= 1", text);
+}
+
+static int take_start_option(int flag, kernel_command *c) {
+    if (flag == CLOCK) {
+        c->clock = optarg;
+        return !strcmp(optarg, "wall") || !strcmp(optarg, "processor")
+                   ? 0
+                   : refuse("clock", "wall or processor", optarg);
+    }
+    if (flag == STARTS)
+        return whole(optarg, 1, KERNEL_MAX_STARTS, &c->starts)
+                   ? 0
+                   : refuse("starts", "a whole number from 1 to 100", optarg);
+    return whole(optarg, 1, 100000, &c->runs_per_start)
+               ? 0
+               : refuse("runs-per-start", "a whole number >= 1", optarg);
 }
 
 static int take(int flag, kernel_command *c) {
@@ -241,6 +270,10 @@ static int take(int flag, kernel_command *c) {
     case RUNS:
     case FLUSH:
         return take_number(flag, optarg, c);
+    case STARTS:
+    case PER_START:
+    case CLOCK:
+        return take_start_option(flag, c);
     case SHAPE:
         c->shape = optarg;
         return 0;
@@ -278,7 +311,8 @@ static int check_pattern(const kernel_command *c) {
 }
 
 int kernel_parse(int argc, char **argv, kernel_command *c) {
-    *c = (kernel_command){.device = "auto", .runs = 21, .flush_mb = 128, .bound = 0.05};
+    *c = (kernel_command){
+        .device = "auto", .runs = 21, .runs_per_start = 25, .flush_mb = 128, .bound = 0.05};
     c->threads = omp_get_num_procs();
     (void)take_sets("stylegan2-256,swin-tiny,clip-b32", c);
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
@@ -302,6 +336,11 @@ int kernel_parse(int argc, char **argv, kernel_command *c) {
     else if (words)
         c->pattern = argv[optind];
     if (c->list) return 1 + list();
+    if (c->against && !c->starts) c->starts = 20;
+    if (c->starts && !c->against && !c->json && !c->serve) {
+        fprintf(stderr, "chladni-bench: --starts needs --json or --against PROGRAM\n");
+        return 1 + 2;
+    }
     const int code = c->compare[0] ? 0 : c->shape ? take_shape(c) : check_pattern(c);
     return code ? 1 + code : 0;
 }

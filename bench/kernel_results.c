@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/machine.h"
 #include <stdlib.h>
+#include <string.h>
 
 double kernel_ridge(const bench_roofs *roofs) {
     return roofs->copy > 0 ? roofs->arithmetic / roofs->copy : 0;
@@ -107,6 +108,18 @@ static json_t *spread_json(const kernel_spread *s) {
     return json_pack("{s:f, s:[f, f]}", "median", s->median, "quartiles", s->low, s->high);
 }
 
+/* The figures of the kernel at `row` of the report; NULL where the starts timed another one. */
+static json_t *starts_json(const kernel_starts *s, int row, const kernel_result *r) {
+    char key[KERNEL_START_KEY];
+    snprintf(key, sizeof key, "%s: %s, %s, %s, %s", r->set, r->name, r->what, r->shape,
+             r->precision);
+    if (row >= s->kernels || strcmp(key, s->key[row]) != 0) return NULL;
+    json_t *all = json_array();
+    for (int i = 0; i < s->starts; i++)
+        chl_json_append(all, json_real(s->seconds[0][(size_t)row * (size_t)s->starts + (size_t)i]));
+    return all;
+}
+
 static json_t *result_json(const bench_roofs *roofs, const kernel_result *r) {
     bool arithmetic;
     const double roof = kernel_roof_seconds(roofs, r, &arithmetic), t = r->spread.median;
@@ -134,8 +147,12 @@ char *kernel_report_text(const kernel_report *report) {
     const bench_roofs *roofs = &report->roofs;
     const uint64_t refused = chl_json_refused();
     json_t *kernels = json_array();
-    for (int i = 0; i < report->count; i++)
-        chl_json_append(kernels, result_json(roofs, &report->result[i]));
+    for (int i = 0; i < report->count; i++) {
+        json_t *kernel = result_json(roofs, &report->result[i]);
+        if (report->starts)
+            chl_json_set(kernel, "starts", starts_json(report->starts, i, &report->result[i]));
+        chl_json_append(kernels, kernel);
+    }
     json_t *roof = json_pack("{s:f, s:s, s:f, s:s}", "copy_gb_per_s", 1e-9 * roofs->copy,
                              "copy_from", roofs->copy_from, "arithmetic_tflop_per_s",
                              1e-12 * roofs->arithmetic, "arithmetic_from", roofs->arithmetic_from);
@@ -149,6 +166,8 @@ char *kernel_report_text(const kernel_report *report) {
                   "threads", report->threads, "instruction_set", chl_instruction_set(), "compiler",
                   __VERSION__, "caches", report->flush ? "cold" : "warm", "conditions",
                   kernel_conditions(), "roofs", roof, "kernels", kernels);
+    if (report->starts) /* of the figures per start; those of one process are the clock's */
+        chl_json_set(out, "clock", json_string(report->starts->processor ? "processor" : "wall"));
     char *text = chl_json_text(out, JSON_INDENT(1), refused);
     json_decref(out);
     return text;

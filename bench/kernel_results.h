@@ -20,6 +20,15 @@ typedef struct kernel_result {
     double vendor_difference;
 } kernel_result;
 
+#define KERNEL_START_KEY (KERNEL_KEY + 32) /* "SET: key" */
+
+typedef struct kernel_starts { /* one figure per kernel and process start (kernel_starts.h) */
+    int starts, kernels;
+    bool processor; /* time of the processor, otherwise of the clock */
+    char (*key)[KERNEL_START_KEY];
+    double *seconds[2]; /* [kernels][starts] of each of two programs; the second may be NULL */
+} kernel_starts;
+
 typedef struct kernel_report {
     const char *device, *precision;
     int threads;
@@ -27,6 +36,7 @@ typedef struct kernel_report {
     bench_roofs roofs;
     kernel_result *result;
     int count, capacity;
+    const kernel_starts *starts; /* of the same kernels in the same order; NULL: none */
 } kernel_report;
 
 /* What a kernel takes at least, by the roofs; `by_arithmetic` says which of them is higher up. */

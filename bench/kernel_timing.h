@@ -10,11 +10,12 @@
 
 typedef struct kernel_settings {
     chl_device *device;
-    bool half;    /* activations in bf16, where the device has them */
-    bool numbers; /* pseudo-random inputs in place of zeros: results can be compared */
-    int runs;     /* timed ones, after KERNEL_WARM others */
-    size_t flush; /* bytes cleared before each run; 0: caches stay warm */
-    void *spare;  /* device memory, [flush + KERNEL_SPARE] bytes */
+    bool half;      /* activations in bf16, where the device has them */
+    bool numbers;   /* pseudo-random inputs in place of zeros: results can be compared */
+    bool processor; /* on the CPU: seconds of this thread on a processor, not of the clock */
+    int runs;       /* timed ones, after KERNEL_WARM others */
+    size_t flush;   /* bytes cleared before each run; 0: caches stay warm */
+    void *spare;    /* device memory, [flush + KERNEL_SPARE] bytes */
 } kernel_settings;
 
 #define KERNEL_WARM 3

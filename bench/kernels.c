@@ -1,5 +1,6 @@
 #include "kernels.h"
 #include "kernel_compare.h"
+#include "kernel_starts.h"
 #include "runtime/open.h"
 #include "vendor.h"
 #include <omp.h>
@@ -176,12 +177,14 @@ static chl_status print(const kernel_command *c, const kernel_report *report) {
     return CHL_OK;
 }
 
-static chl_status run(const kernel_command *c, const kernel_settings *settings) {
+static chl_status run(const kernel_command *c, const kernel_settings *settings,
+                      const kernel_starts *starts) {
     measuring m = {.no_vendor = c->no_vendor,
                    .progress = c->json || c->csv,
                    .report = {.device = settings->device->name,
                               .precision = settings->half ? "bf16" : "float",
                               .threads = c->threads,
+                              .starts = starts,
                               .flush = settings->flush}};
     chl_status status = bench_roofs_measure(settings, c->small, &m.report.roofs);
     if (status == CHL_OK) status = kernel_select(c, settings, measure, &m);
@@ -190,7 +193,15 @@ static chl_status run(const kernel_command *c, const kernel_settings *settings) 
     return status;
 }
 
-static chl_status with_device(const kernel_command *c) {
+/* Threads have a processor's time each: of several, only the clock tells what they took together. */
+static chl_status choose_clock(const kernel_command *c, kernel_settings *s) {
+    const bool one = s->device->backend->host_memory && c->threads == 1;
+    s->processor = c->clock ? strcmp(c->clock, "processor") == 0 : one && c->serve;
+    if (one || !s->processor) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "clock must be wall but for one thread of the CPU");
+}
+
+static chl_status with_device(const kernel_command *c, const kernel_starts *starts) {
     const char *why;
     chl_device *device = chl_device_open(c->device, &why);
     if (!device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
@@ -203,10 +214,44 @@ static chl_status with_device(const kernel_command *c) {
         device->backend->allocate(device, settings.flush + KERNEL_SPARE, &settings.spare);
     if (c->half && !device->backend->bf16)
         status = chl_fail(CHL_ERR_UNSUPPORTED, "%s computes in float32 only", device->name);
-    if (status == CHL_OK) status = c->serve ? kernel_serve(c, &settings) : run(c, &settings);
+    if (status == CHL_OK) status = choose_clock(c, &settings);
+    if (status == CHL_OK)
+        status = c->serve ? kernel_serve(c, &settings) : run(c, &settings, starts);
     device->backend->release(device, settings.spare);
     chl_device_close(device);
     return status;
+}
+
+static int measure_here(const kernel_command *c, const kernel_starts *starts) {
+    omp_set_num_threads(c->threads);
+    const chl_status status = with_device(c, starts);
+    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+    return status != CHL_OK;
+}
+
+/* Starts of this program, then what this process measures; or a comparison. */
+static int starts_first(const kernel_command *c, int argc, char **argv) {
+    /* getopt has moved words behind flags; a process that serves takes no notice of --starts and
+     * --against */
+    char **arguments = calloc((size_t)argc + 3, sizeof *arguments);
+    if (!arguments) return 1;
+    static char program[] = "chladni-bench", serve[] = "--serve";
+    arguments[0] = program;
+    memcpy(arguments + 1, argv, (size_t)argc * sizeof *arguments);
+    arguments[argc + 1] = serve;
+    int code = 1;
+    if (c->against) {
+        code = kernel_compare_programs(c, arguments);
+    } else {
+        kernel_starts starts;
+        const char *const programs[2] = {KERNEL_THIS_PROGRAM, NULL};
+        const chl_status status = kernel_starts_measure(c, programs, arguments, &starts);
+        if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
+        if (status == CHL_OK) code = measure_here(c, &starts);
+        kernel_starts_free(&starts);
+    }
+    free(arguments);
+    return code;
 }
 
 int bench_kernels(int argc, char **argv) {
@@ -214,9 +259,5 @@ int bench_kernels(int argc, char **argv) {
     const int said = kernel_parse(argc, argv, &c);
     if (said) return said - 1;
     if (c.compare[0]) return kernel_compare_files(c.compare[0], c.compare[1], c.bound, c.json);
-    if (c.against) return kernel_turns(&c, argc, argv);
-    omp_set_num_threads(c.threads);
-    const chl_status status = with_device(&c);
-    if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
-    return status != CHL_OK;
+    return c.starts && !c.serve ? starts_first(&c, argc, argv) : measure_here(&c, NULL);
 }

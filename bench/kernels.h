@@ -8,12 +8,13 @@
 
 typedef struct kernel_command {
     const char *device, *pattern, *against;
+    const char *clock; /* "wall", "processor", or NULL: what suits */
     const kernel_set *set[KERNEL_SETS];
     int sets;
     kernel_case own; /* of --shape; own.family NULL: none */
     const char *shape;
-    int batch[KERNEL_BATCHES], batches; /* 0: each case's own */
-    int runs, threads, flush_mb;
+    int batch[KERNEL_BATCHES], batches;                  /* 0: each case's own */
+    int runs, runs_per_start, starts, threads, flush_mb; /* starts 0: none */
     double bound;
     bool half, warm, small, json, csv, list, no_vendor, serve;
     const char *compare[2];
@@ -31,8 +32,4 @@ void kernel_key(const kernel_node *node, char *key);
 /* kernel_options.c: 0 to go on, or the exit code + 1 where all is said. */
 int kernel_parse(int argc, char **argv, kernel_command *command);
 bool kernel_matches(const char *pattern, const char *name);
-/* kernel_turns.c: answers "run" with the seconds of a run, kernel by kernel */
-chl_status kernel_serve(const kernel_command *command, const kernel_settings *settings);
-/* This program and another one in turns; an exit code. */
-int kernel_turns(const kernel_command *command, int argc, char **argv);
 #endif

@@ -60,16 +60,16 @@ for k in t["kernels"]:
 PY
 fi
 
-# decisions on made-up times
-times() { # times FILE DEVICE NAME FACTOR...: 41 times of a kernel around FACTOR, spread by 2 %
-  local file=$1 device=$2 comma=
-  shift 2
+# decisions on made-up figures, one per start
+starts() { # starts FILE DEVICE CLOCK NAME FACTOR...: 20 figures of a kernel around FACTOR, spread by 2 %
+  local file=$1 device=$2 clock=$3 comma=
+  shift 3
   {
-    printf '{"device": "%s", "precision": "float", "caches": "cold", "kernels": [' "$device"
+    printf '{"device": "%s", "clock": "%s", "precision": "float", "caches": "cold", "kernels": [' "$device" "$clock"
     while [ $# -gt 0 ]; do
-      printf '%s{"kernel": "%s", "case": "c", "shape": "s", "precision": "float", "seconds": {"all": [' "$comma" "$1"
-      awk -v f="$2" 'BEGIN { for (i = 0; i < 41; i++) printf "%s%.6f", i ? ", " : "", f * (0.99 + 0.02 * (i * 17 % 41) / 40) }'
-      printf ']}}'
+      printf '%s{"kernel": "%s", "case": "c", "shape": "s", "precision": "float", "starts": [' "$comma" "$1"
+      awk -v f="$2" 'BEGIN { for (i = 0; i < 20; i++) printf "%s%.6f", i ? ", " : "", f * (0.99 + 0.02 * (i * 7 % 20) / 19) }'
+      printf ']}'
       comma=', '
       shift 2
     done
@@ -77,21 +77,31 @@ times() { # times FILE DEVICE NAME FACTOR...: 41 times of a kernel around FACTOR
   } >"$file"
 }
 compare() { says "$1" "$2" kernels --compare "$work/old.json" "$work/new.json" "${@:3}"; }
-times "$work/old.json" cpu conv 1 norm 1
-times "$work/new.json" cpu conv 1 norm 1.1
+starts "$work/old.json" cpu wall conv 1 norm 1
+starts "$work/new.json" cpu wall conv 1 norm 1.1
 compare 1 'slower    norm'
 compare 1 '"kernel":"norm, c, s, float"' --json
-compare 0 'undecided norm' --bound 9.5%
+compare 0 'undecided norm' --bound 10.1%
 compare 0 'same      norm' --bound 20%
 says 0 'faster    norm' kernels --compare "$work/new.json" "$work/old.json"
-times "$work/new.json" cpu conv 1 norm 1
+starts "$work/new.json" cpu wall conv 1 norm 1
 compare 0 'same      norm'
-times "$work/new.json" cpu other 1
+starts "$work/new.json" cpu wall other 1
 compare 1 'have no kernel in common'
-times "$work/new.json" cuda conv 1
+starts "$work/new.json" cuda wall conv 1
 compare 1 'not comparable'
-printf '{"kernels": [{"kernel": "conv", "case": "c", "shape": "s", "precision": "float", "seconds": {"all": [1, -1]}}], "device": "cpu", "precision": "float", "caches": "cold"}' >"$work/new.json"
-compare 1 'seconds.all[1] must be a number > 0'
+starts "$work/new.json" cpu processor conv 1
+compare 1 'has clock "wall"'
+few() { # few NUMBERS: a file of two kernels, the first with these figures
+  printf '{"kernels": [{"kernel": "conv", "case": "c", "shape": "s", "precision": "float", "starts": [%s]}, {}], "device": "cpu", "clock": "wall", "precision": "float", "caches": "cold"}' \
+    "$1" >"$work/new.json"
+}
+few '1, -1'
+compare 1 'starts[1] must be a number > 0'
+few '1, 1'
+compare 1 'new.json 2: as many kernels need 6 each'
+few ''
+compare 1 'has no figures per process start: measure with --starts 20'
 echo '{}' >"$work/new.json"
 compare 1 'has no array "kernels"'
 echo '{' >"$work/new.json"
@@ -100,8 +110,36 @@ rm "$work/new.json"
 compare 1 'new.json'
 says 2 '--compare takes two files' kernels --compare "$work/old.json"
 
-# two programs in turns
+# starts of one program, and of two in turns
+says 2 '--starts needs --json or --against PROGRAM' kernels linear "${small[@]}" --starts 6
+says 2 '--starts must be a whole number from 1 to 100' kernels --starts 101 --json
+says 2 '--clock must be wall or processor, got "quartz"' kernels --clock quartz
+says 1 'clock must be wall but for one thread' kernels linear "${small[@]}" --threads 2 --clock processor
+one=(sum --shape 8 --runs 9 --flush 1 --threads 1)
+says 1 'starts must be >= 5 to bound the intervals of 1 kernel at a risk of 1 % for all, got 4' "${one[@]}" --starts 4 --json
+"$chladni" bench "${one[@]}" --starts 5 --runs-per-start 2 --json >"$work/old.json" 2>"$work/log" || fails "--starts: $(cat "$work/log")"
+"$chladni" bench "${one[@]}" --starts 6 --runs-per-start 2 --json >"$work/new.json" 2>/dev/null
+says 0 'sum, own shape' kernels --compare "$work/old.json" "$work/new.json" --bound 900%
 bench=$(dirname "$chladni")/bench/chladni-bench
-says 0 'own: linear_dw, own shape' kernels linear "${small[@]}" --against "$bench" --bound 900%
-says 1 'cannot run /nonexistent' kernels linear "${small[@]}" --against /nonexistent
+against=("${one[@]}" --runs-per-start 7 --bound 900% --against)
+says 0 'own: sum, own shape' "${against[@]}" "$bench" --starts 8
+says 1 'starts must be >= 8 to bound' "${against[@]}" "$bench" --starts 7 --clock wall
+says 1 'cannot run /nonexistent' "${against[@]}" /nonexistent
+says 1 'ended before it had timed' "${against[@]}" /bin/true
+cat >"$work/slow" <<'SH'
+#!/usr/bin/env bash
+# answers as a program whose kernels take hours
+echo "clock processor"
+echo "own: sum, own shape, [1,8], float"
+while read -r word runs && [ "$word" = run ]; do
+  times=
+  for ((i = 0; i < runs; i++)); do times+="1e4 "; done
+  echo "$times"
+done
+echo end
+SH
+chmod +x "$work/slow"
+says 1 'has "clock processor" where' "${against[@]}" "$work/slow" --clock wall
+says 0 'faster    own: sum' "${against[@]}" "$work/slow" --starts 8
+says 0 'in turns, time of the processor' "${against[@]}" "$work/slow" --starts 8
 exit $failed
