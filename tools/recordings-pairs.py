@@ -15,6 +15,7 @@ import collections
 import csv
 import json
 import os
+import sys
 
 SMALL = 30
 OTHER = "other sound"
@@ -32,7 +33,14 @@ def world_lines(folder):
 
 def recordings(folder, split, labels):
     with open(os.path.join(folder, "sounds.tsv"), encoding="utf-8", newline="") as file:
-        rows = [r for r in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if r["split"] == split]
+        table = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    for key in ("path", "label", "split", "source"):
+        if table and key not in table[0]:
+            sys.exit(f"{folder}/sounds.tsv: the column \"{key}\" is missing; there are {', '.join(table[0])}")
+    rows = [r for r in table if r["split"] == split]
+    if not rows:
+        there = ", ".join(sorted({r["split"] for r in table}))
+        sys.exit(f"{folder}/sounds.tsv: no recording of the split \"{split}\"; there are {there}")
     if labels is not None:
         rows = [r for r in rows if r["label"] in labels]
     count = collections.Counter(r["source"] for r in rows)
@@ -67,4 +75,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Remakes weights/demo from nothing: a world, the generator, the judge, the CLIP pair, the audio encoder.
 # A killed run goes on where it was when started again. SEEDS="1 2 3" also trains encoders from other seeds.
+# RECORDINGS=DIR, a folder that tools/recordings-pairs.py reads, trains the audio encoder further on these recordings,
+# mixed with the world's sounds; without it, on the world's alone.
 #   tools/train-demo.sh [work folder]           everything; minutes per part on two cores: docs/training.md
 #   tools/train-demo.sh --replay [work folder]  the first 20 steps of each training, compared with the committed logs
 set -euo pipefail
@@ -73,6 +75,11 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
     --start "$(model clip-plain$suffix)" --adversary 0.15 --steps 600 --rate 5e-4 --average 0.99
   train audio$suffix audio --data "$work/sounds" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
     --recipe demo
+  if [ -n "${RECORDINGS:-}" ] && [ -z "$replay" ]; then
+    tools/recordings-pairs.py "$RECORDINGS" --split train --world "$work/sounds" --out "$work/both"
+    train audio-both$suffix audio --data "$work/both" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
+      --recipe demo --start "$(model audio$suffix)" --steps 1200 --rate 1e-3 --weight-sound 0 --augment sound --balance source
+  fi
 done
 if [ -n "$replay" ]; then list_samples pictures; exit; fi
 
@@ -83,6 +90,13 @@ for name in generator-32 generator judge clip-plain clip audio; do
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
 done
 cp "$merges" "$demo/merges.txt"
+if [ -n "${RECORDINGS:-}" ]; then
+  cp "$work/audio-both/half.safetensors" "$demo/audio.safetensors"
+  cp "$work/audio-both/options.json" "$demo/logs/audio-both-options.json"
+  tools/recordings-pairs.py "$RECORDINGS" --split check --labels "$demo/labels.txt" --out "$work/check"
+  "$program" eval zero-shot --data "$work/check" --json --audio "$demo/audio.safetensors" --clip "$demo/clip.safetensors" \
+    --vocab "$demo/merges.txt" --out "$demo/logs/zero-shot-recordings.json"
+fi
 world held-out --split test --count 400 --seed 3
 tools/demo-sounds.py "$work/held-out" "$demo/sounds"
 "$program" eval zero-shot --data "$work/held-out" --json --audio "$demo/audio.safetensors" --clip "$demo/clip.safetensors" \

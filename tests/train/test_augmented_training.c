@@ -46,6 +46,7 @@ static chl_dataset *open_mixed(void) {
 static chl_train_options mixed_options(const char *out) {
     chl_train_options o = audio_options(out);
     o.data = mixed;
+    o.sizes = "patch=32,embed=16,depths=1,heads=2";
     o.balance = "source";
     return o;
 }
