@@ -4,7 +4,7 @@
  *           "OP*": up to CHL_MAX_FUSED calls of this op that do not need one another
  *   same    pairs of slots that must be one tensor: call.slot=call.slot.
  *           Of "OP*": where they meet, "first" or "last"; several may add to one tensor
- *   elided  a slot whose tensor no other call uses, so that it is never stored in memory
+ *   elided  slots whose tensors no other call uses, so that they are never stored in memory
  *
  * The ops' own contracts define the result; a fusion adds no meaning. Where several match, the
  * first one in this table is taken. No include guard: included many times. Bodies: files in
@@ -19,6 +19,17 @@ CHL_FUSION(modconv_dx_epilogue, "modconv_dx modconv_epilogue_backward", "0.dx=1.
 /* the last layer, whose result is read by ToRGB only */
 CHL_FUSION(torgb_epilogue, "torgb_backward modconv_epilogue_backward", "0.dx=1.dy 0.x=1.y", "0.dx")
 CHL_FUSION(modconv_torgb, "modconv torgb", "0.y=1.x", "")
+/* 3 x 3 convolutions and what follows them, small ones in bf16 */
+CHL_FUSION(conv_prelu, "conv prelu", "0.y=1.x", "")
+CHL_FUSION(conv_dx_prelu, "conv_dx prelu_backward", "0.dx=1.dy", "0.dx")
+CHL_FUSION(conv_squeeze, "conv batch_norm mean_pool linear activation linear activation",
+           "0.y=1.x 1.y=2.x 2.y=3.x 3.y=4.x 4.y=5.x 5.y=6.x", "")
+CHL_FUSION(conv_unit_backward,
+           "conv_dx batch_norm_backward channel_scale_backward activation_dx linear_dx "
+           "activation_dx linear_dx mean_pool_dx batch_norm_backward",
+           "0.dx=1.dy 1.dx=2.dy 2.ds=3.dy 3.dx=4.dy 4.dx=5.dy 5.dx=6.dy 6.dx=7.dy 2.dx=7.dx "
+           "2.dx=8.dy",
+           "0.dx 2.dx")
 /* A squeeze-and-excitation unit from its last norm to its gate; and from the norm that follows the
  * unit back to that norm, whose input's gradient is that of total s + mean. */
 CHL_FUSION(squeeze, "batch_norm mean_pool linear activation linear activation",

@@ -108,8 +108,8 @@ typedef struct chl_match {
     chl_fusion fusion;
     const chl_fusion_line *line;
     int32_t node[CHL_MAX_FUSED], target;
-    chl_tensor elided;
-    int count;
+    chl_tensor elided[CHL_MAX_ELIDED];
+    int count, elides;
 } match;
 
 static bool find_others(const chl_graph *graph, int32_t first, match *m) {
@@ -134,10 +134,11 @@ static bool find_others(const chl_graph *graph, int32_t first, match *m) {
 
 static bool fits(const chl_graph *graph, match *m) {
     chl_call call[CHL_MAX_FUSED];
-    m->elided = CHL_NONE;
-    if (m->line->elides) {
-        tensor_at(graph, m->node, m->count, m->line->elided, &m->elided);
-        if (m->elided == CHL_NONE || !private_to(graph, m->node, m->count, m->elided)) return false;
+    m->elides = m->line->elides;
+    for (int i = 0; i < m->elides; i++) {
+        tensor_at(graph, m->node, m->count, m->line->elided[i], &m->elided[i]);
+        if (m->elided[i] == CHL_NONE || !private_to(graph, m->node, m->count, m->elided[i]))
+            return false;
     }
     for (int i = 0; i < m->count; i++) chl_describe_call(graph, &graph->node[m->node[i]], &call[i]);
     if (!m->body->fits(call)) return false;
@@ -177,7 +178,7 @@ static void bring_together(chl_graph *graph, const match *m, chl_node *room) {
     first->fusion = m->fusion;
     first->fused_count = m->count;
     for (int i = 1; i < m->count; i++) first[i].fused_index = i;
-    if (m->elided != CHL_NONE) graph->tensor[m->elided].elided = true;
+    for (int i = 0; i < m->elides; i++) graph->tensor[m->elided[i]].elided = true;
 }
 
 /* --- any number of calls of one op ------------------------------------------------------------ */
@@ -236,7 +237,6 @@ static void gather(const chl_graph *graph, int32_t anchor, match *m) {
 static void fuse_any_number(chl_graph *graph, const chl_fusion_line *line, chl_fusion fusion,
                             chl_node *room) {
     match m = {.body = graph->device->backend->fused(fusion), .fusion = fusion, .line = line};
-    m.elided = CHL_NONE;
     if (!m.body) return;
     for (int32_t k = 0; k < graph->nodes; k++) {
         const int32_t anchor = line->at_last ? graph->nodes - 1 - k : k;

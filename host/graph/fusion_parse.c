@@ -58,6 +58,12 @@ static chl_status parse_pair(chl_fusion_line *line, const char *word, size_t len
     return parse_slot(line, equals + 1, length - left - 1, &pair[1]);
 }
 
+static chl_status parse_elided(chl_fusion_line *line, const char *word, size_t length) {
+    if (line->elides == CHL_MAX_ELIDED)
+        return wrong(line, word, length, "is one elided tensor too many");
+    return parse_slot(line, word, length, &line->elided[line->elides++]);
+}
+
 static chl_status each_word(chl_fusion_line *line, const char *text,
                             chl_status (*parse)(chl_fusion_line *, const char *, size_t)) {
     for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
@@ -69,24 +75,25 @@ static chl_status each_word(chl_fusion_line *line, const char *text,
 }
 
 /* "OP*", "first" or "last" */
-static chl_status parse_any_number(chl_fusion_line *line, const char *ops, const char *same) {
+static chl_status parse_any_number(chl_fusion_line *line, const char *ops, const char *same,
+                                   const char *elided) {
     const size_t length = strlen(ops) - 1;
     line->any_number = true;
     line->at_last = !strcmp(same, "last");
     CHL_TRY(parse_op(line, ops, length));
     if (!line->at_last && strcmp(same, "first") != 0)
         return wrong(line, same, strlen(same), "is not first or last");
-    return line->elides ? wrong(line, ops, length, "of any number elides nothing") : CHL_OK;
+    return *elided ? wrong(line, ops, length, "of any number elides nothing") : CHL_OK;
 }
 
 chl_status chl_parse_fusion(const char *name, const char *ops, const char *same, const char *elided,
                             chl_fusion_line *line) {
-    *line = (chl_fusion_line){.name = name, .elides = *elided != 0};
-    if (*ops && ops[strlen(ops) - 1] == '*') return parse_any_number(line, ops, same);
+    *line = (chl_fusion_line){.name = name};
+    if (*ops && ops[strlen(ops) - 1] == '*') return parse_any_number(line, ops, same, elided);
     CHL_TRY(each_word(line, ops, parse_op));
     if (line->count < 2) return wrong(line, ops, strlen(ops), "is not a sequence of calls");
     CHL_TRY(each_word(line, same, parse_pair));
-    return line->elides ? parse_slot(line, elided, strlen(elided), &line->elided) : CHL_OK;
+    return each_word(line, elided, parse_elided);
 }
 
 chl_status chl_parse_fusion_table(chl_fusion_line line[CHL_FUSION_COUNT]) {

@@ -3,8 +3,9 @@
 #define CHL_GRAPH_FUSION_PARSE_H
 #include "graph/rule.h"
 
-#define CHL_MAX_PAIRS 8
-#define CHL_MAX_SEQUENCE 8 /* ops that a line names */
+#define CHL_MAX_PAIRS 10
+#define CHL_MAX_SEQUENCE 10 /* ops that a line names */
+#define CHL_MAX_ELIDED 2
 
 typedef struct chl_slot {
     int call; /* which of the fusion's calls */
@@ -17,8 +18,8 @@ typedef struct chl_fusion_line {
     int count, pairs;
     chl_op op[CHL_MAX_SEQUENCE];
     chl_slot same[CHL_MAX_PAIRS][2]; /* each pair is one tensor */
-    bool elides;
-    chl_slot elided;
+    int elides;                      /* how many */
+    chl_slot elided[CHL_MAX_ELIDED];
     bool any_number, at_last; /* "OP*"; the calls meet at the last of them */
 } chl_fusion_line;
 

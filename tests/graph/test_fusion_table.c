@@ -16,7 +16,7 @@ static void every_line_of_the_table_parses(void **state) {
     assert_int_equal(unit->op[2], CHL_OP_batch_norm);
     assert_int_equal(unit->pairs, 2);
     assert_true(unit->same[0][0].is_output && unit->same[0][1].index == 1);
-    assert_true(unit->elides && unit->elided.call == 0);
+    assert_true(unit->elides == 1 && unit->elided[0].call == 0);
     const chl_fusion_line *styles = &line[CHL_FUSION_linears_dx];
     assert_true(styles->any_number && styles->at_last);
     assert_int_equal(styles->op[0], CHL_OP_linear_dx);
@@ -41,11 +41,12 @@ static void a_typo_is_an_error_that_names_the_line_and_the_word(void **state) {
     expect_error("sum layer_norm", "0.y=1.x", "y", "y");
     expect_error("sum layer_norm", "0.y=1.x", "0.why", "0.why");
     expect_error("sum", "", "", "sum");
+    expect_error("sum sum sum", "", "0.y 1.y 2.y", "2.y");
     expect_error("smu*", "first", "", "smu");
     expect_error("sum*", "", "", "first or last");
     expect_error("sum*", "lats", "", "lats");
     expect_error("sum*", "first", "0.y", "elides");
-    expect_error("sum sum sum sum sum sum sum sum mean", "", "", "mean");
+    expect_error("sum sum sum sum sum sum sum sum sum sum mean", "", "", "mean");
 }
 
 int main(void) {

@@ -315,8 +315,9 @@ static void check_half(int channels) {
 /* --- a few calls, in float against the CPU, in bf16 against the same one by one --------------- */
 typedef chl_status (*builder)(const void *which, const way *how, result *r);
 
-static void check_small(const char *name, builder build, const void *which, const int *want,
-                        int outputs, const char *const *what, double allowed_in_half) {
+static void check_both(const char *name, builder build, const void *which, const int *want,
+                       const int *want_half, int outputs, const char *const *what,
+                       double allowed_in_half) {
     static result cpu, fused, half, alone;
     const way ways[] = {{chl_device_cpu(), CHL_F32, CHL_FROZEN, false},
                         {gpu, CHL_F32, CHL_FROZEN, false},
@@ -330,11 +331,15 @@ static void check_small(const char *name, builder build, const void *which, cons
             return;
         }
     expect_found(name, &fused, want);
-    expect_found(name, &half, want);
+    expect_found(name, &half, want_half);
     for (int i = 0; i < outputs; i++) {
         expect_near(name, what[i], apart(&fused, &cpu, i), 1e-5);
         expect_near(name, what[i], apart(&half, &alone, i), allowed_in_half);
     }
+}
+static void check_small(const char *name, builder build, const void *which, const int *want,
+                        int outputs, const char *const *what, double allowed_in_half) {
+    check_both(name, build, which, want, want, outputs, what, allowed_in_half);
 }
 
 /* --- squeeze and excitation's gate ------------------------------------------------------------ */
@@ -531,6 +536,76 @@ static void check_squeeze(const squeeze_case *c) {
     check_small(c->name, squeeze, c, want, c->learns ? 4 : 3, what, 1e-2); /* rounded less */
 }
 
+/* --- a unit with its convolutions ------------------------------------------------------------- */
+typedef struct unit_of_convs {
+    const char *name;
+    int side, channels;
+    bool found; /* in bf16 */
+} unit_of_convs;
+
+static const unit_of_convs convs[] = {
+    {"convolutions of a unit", 5, 24, true},
+    {"convolutions of a unit, boxes", 12, 64, true},
+    {"convolutions for no tensor core", 5, 20, false},
+};
+
+static chl_tensor small_conv(chl_graph *g, chl_tensor x, int channels, float phase) {
+    const chl_desc w = chl_f32(4, channels, channels, 3, 3);
+    return chl_conv(g, x, chl_constant(g, "w", w, numbers(chl_count(&w), 0.2f, phase)), CHL_NONE, 1,
+                    1);
+}
+
+static chl_status convolve_unit(const void *which, const way *how, result *r) {
+    const unit_of_convs *c = which;
+    const int channels = c->channels, hidden = 5;
+    chl_graph *g;
+    CHL_TRY(chl_graph_new(how->device, &g));
+    if (how->no_fusion) chl_graph_no_fusion(g);
+    chl_graph_precision(g, how->precision);
+    const chl_desc pixels = chl_f32(4, 2, c->side, c->side, channels);
+    const chl_desc vector = chl_f32(1, channels);
+    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
+    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    const chl_tensor half = given(g, "half", vector, 0.5f), var = chl_mul(g, half, half);
+    const chl_tensor mean = given(g, "mean", vector, 0.8f), beta = given(g, "beta", vector, 1.6f);
+    const chl_tensor bent =
+        chl_prelu(g, small_conv(g, x, channels, 0.4f), given(g, "slope", vector, 2.1f));
+    const chl_tensor y = chl_batch_norm(g, small_conv(g, bent, channels, 1.4f),
+                                        given(g, "gamma", vector, 0.2f), beta, mean, var, 0.4f);
+    chl_tensor s =
+        chl_linear_gain(g, chl_mean_pool(g, y), given(g, "w1", chl_f32(2, hidden, channels), 0.1f),
+                        CHL_NONE, 1.1f, 1);
+    s = chl_activate(g, s, CHL_LEAKY_RELU, 0.1f);
+    s = chl_linear_gain(g, s, given(g, "w2", chl_f32(2, channels, hidden), 0.6f), CHL_NONE, 1, 1);
+    s = chl_activate(g, s, CHL_SIGMOID, 0);
+    const chl_tensor residual = chl_to_compute_type(g, given(g, "residual", pixels, 1.3f));
+    const chl_tensor total = chl_add(g, residual, chl_channel_scale(g, y, s));
+    const chl_tensor z0 =
+        chl_batch_norm(g, total, given(g, "gamma2", vector, 0.4f), beta, mean, var, 0.4f);
+    const chl_tensor z = chl_to_float32(g, small_conv(g, z0, channels, 2.4f));
+    /* not linear: its gradient would be computed once */
+    const chl_tensor loss = chl_add(g, weighted(g, chl_mul(g, z, z), 0.2f),
+                                    chl_scale(g, weighted(g, total, 0.9f), 0.1f));
+    chl_tensor kept[4] = {chl_keep(g, chl_to_float32(g, bent)), chl_keep(g, chl_to_float32(g, y)),
+                          chl_keep(g, z), CHL_NONE};
+    chl_grad(g, loss, 1, &moved, kept + 3);
+    chl_keep(g, kept[3]);
+    return finish(g, 4, kept, r);
+}
+
+static void check_convs(const unit_of_convs *c) {
+    const int want[CHL_FUSION_COUNT] = {
+        [CHL_FUSION_squeeze] = 1, [CHL_FUSION_unit_end] = 1, [CHL_FUSION_unit_backward] = 1};
+    const int want_half[CHL_FUSION_COUNT] = {
+        [CHL_FUSION_squeeze] = !c->found,          [CHL_FUSION_unit_end] = 1,
+        [CHL_FUSION_unit_backward] = !c->found,    [CHL_FUSION_conv_prelu] = c->found,
+        [CHL_FUSION_conv_dx_prelu] = c->found,     [CHL_FUSION_conv_squeeze] = c->found,
+        [CHL_FUSION_conv_unit_backward] = c->found};
+    static const char *const what[] = {"PReLU", "the norm", "y", "gradient"};
+    check_both(c->name, convolve_unit, c, want, want_half, 4, what,
+               6e-2); /* as far as each is from the CPU */
+}
+
 /* --- styles: a token of the codes, its linear map, demodulation, for several layers -------------- */
 typedef struct style_case {
     const char *name;
@@ -617,6 +692,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) check_residual(&residuals[i]);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) check_unit(&units[i]);
     for (size_t i = 0; i < sizeof squeezes / sizeof *squeezes; i++) check_squeeze(&squeezes[i]);
+    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) check_convs(&convs[i]);
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) check_styles(&styles[i]);
     if (!bad) puts("all fusions found and right");
     return bad != 0;

@@ -66,7 +66,7 @@ constexpr int COLUMN_THREADS = 256;
 constexpr int MIN_ROWS = 4; // per thread and part
 // Blocks that a multiprocessor runs at once; limits the registers.
 constexpr int resident(int sums, int keep = 0) {
-    return sums > 2 || (sums > 0 && sums + keep > 4) ? 2 : sums == 1 ? 4 : 3;
+    return sums > 2 || (sums > 0 && sums + keep > 4) ? 2 : sums == 1 && keep < 3 ? 4 : 3;
 }
 // Sums: as many blocks as the largest chip runs at once, for few parts and a single wave. Maps:
 // several waves, so that a partly filled last one costs little.

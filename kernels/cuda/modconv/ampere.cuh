@@ -164,7 +164,7 @@ __device__ inline void stage_results(float *to, const float (&acc)[WM / 16][WN /
                 to[(i * 16 + r / 2 * 8) * pitch + j * 8 + r % 2] = acc[i][j][r];
 }
 
-// TURNED: the data gradient, which has no style
+// TURNED: the data gradient, which has no style. Without one the forward product takes ones.
 template <int BM, int BN, int WM, int WN, bool TURNED, class F>
 SIMT_KERNEL((BM / WM * (BN / WN) * 32, 2), tile_product, gather g, const bf16 *x,
             const float *style, const bf16 *w, F f, float *sums) {
@@ -190,7 +190,7 @@ SIMT_KERNEL((BM / WM * (BN / WN) * 32, 2), tile_product, gather g, const bf16 *x
     };
     for (int s = 0; s < STAGES - 1; s++) load(begin + s, s);
     for (int c = int(threadIdx.x); !TURNED && c < chunks * DEPTH; c += THREADS)
-        chl::set(styles + c, c < g.in_c ? style[int64_t(t.n) * g.in_c + c] : 0.0f);
+        chl::set(styles + c, c >= g.in_c ? 0.0f : style ? style[int64_t(t.n) * g.in_c + c] : 1.0f);
     const int warp = int(threadIdx.x) / 32, wm = warp % (BM / WM) * WM, wn = warp / (BM / WM) * WN;
     constexpr int STEP_B = TURNED ? BN + 8 : PITCH;
     float acc[WM / 16][WN / 8][4] = {};
@@ -219,12 +219,12 @@ chl_kernel_status launch_tiles(const chl_call *call, const gather &g, const bf16
     const dim3 grid(blocks_of(g)), block(BM / WM * (BN / WN) * 32);
     int status = 0;
     if constexpr (F::FORWARD)
-        if (style)
+        if (!g.turned)
             status = simt::launch(tile_product<BM, BN, WM, WN, false, F>,
                                   {grid, block, tile_bytes<BM, BN, false>(g)}, call->stream, g, x,
                                   style, w, f, sums);
     if constexpr (F::BACKWARD)
-        if (!style)
+        if (g.turned)
             status = simt::launch(tile_product<BM, BN, WM, WN, true, F>,
                                   {grid, block, tile_bytes<BM, BN, true>(g)}, call->stream, g, x,
                                   style, w, f, sums);

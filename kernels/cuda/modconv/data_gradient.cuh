@@ -45,13 +45,14 @@ template <class T, class F> chl_kernel_status data_gradient(const chl_call *call
         if (filters_on_tile<T>(a, to)) {
             const chl_kernel_status status = run_up_dx_tiles(
                 call, to, chl::in<T>(call, 0), chl::in<T>(call, 2), f, buffers.product.sums);
-            return status == CHL_KERNEL_OK ? finish_sums(call, to, buffers.product.sums, f)
-                                           : status;
+            return status == CHL_KERNEL_OK
+                       ? finish_sums(call, to, to.tiles, buffers.product.sums, f)
+                       : status;
         }
     const T *g;
     const chl_kernel_status spreading = spread(call, buffers.dz, &g);
     if (spreading != CHL_KERNEL_OK) return spreading;
-    const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], true, a.gain};
+    const operands from = {g, nullptr, chl::in<float>(call, 1), call->in[2], a.gain};
     return product(call, to, from, f, buffers.product);
 }
 } // namespace modconv

@@ -30,6 +30,7 @@ struct gather {
     int step, spread, phases, tiles, column_tiles, splits;
     one_phase phase[4];
     int box_h = 0, box_w = 0; // pixels of a tile, where tiles are boxes
+    bool turned = false;      // data gradient: a tap's matrix is stored as [O,I], not [I,O]
     // numbers that 32-bit offsets reach (has_short_offsets): a sample, the weights
     std::array<int64_t, 2> spans() const {
         return {int64_t(in_h) * in_w * in_c, int64_t(9) * in_c * out_c};
@@ -59,6 +60,7 @@ inline gather dx_gather(const chl_conv_attributes &a) {
     gather g = forward_gather(a);
     g.in_c = a.o;
     g.out_c = a.i;
+    g.turned = true;
     for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {1 - k / 3, 1 - k % 3, k};
     return g;
 }

@@ -164,7 +164,7 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
         for (int i = 0; i < M::STAGES; i++) load(i);
     }
     for (int c = thread; !TURNED && c < g.in_c; c += BOX_THREADS)
-        chl::set(styles + c, style[int64_t(t.n) * g.in_c + c]);
+        chl::set(styles + c, style ? style[int64_t(t.n) * g.in_c + c] : 1.0f);
     __syncthreads();
     float acc[BN / 2] = {};
     for (int i = 0; i < count; i++) {
@@ -232,11 +232,11 @@ chl_kernel_status launch_boxes(const chl_call *call, const gather &g, const box_
                                size_t(M::STAGES) * M::STAGE + size_t(g.in_c) * sizeof(bf16), 90};
     int error = 0;
     if constexpr (F::FORWARD)
-        if (style)
+        if (!g.turned)
             error = simt::launch(box_kernel<BN, false, F>, shape, call->stream, maps, g, style, f,
                                  sums);
     if constexpr (F::BACKWARD)
-        if (!style)
+        if (g.turned)
             error =
                 simt::launch(box_kernel<BN, true, F>, shape, call->stream, maps, g, style, f, sums);
     return chl::status(error);

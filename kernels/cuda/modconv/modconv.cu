@@ -40,8 +40,8 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
     const chl_conv_attributes &a = call->attr.conv;
     chl::workspace_cursor cursor = {call->workspace};
     const forward_space::of<T> buffers(call, cursor);
-    const operands from = {
-        call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
+    const operands from = {call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1),
+                           call->in[2], a.gain};
     gather g = forward_gather_of(a);
     if constexpr (sizeof(T) == 2)
         if (filter_on_tile<T>(a, g))

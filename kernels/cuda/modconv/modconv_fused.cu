@@ -211,8 +211,8 @@ static chl_kernel_status run_colours(const chl_call *call) {
     f.lanes = a.o / 8;
     chl::workspace_cursor cursor = {call->workspace};
     const product_space<bf16> buffers(forward_gather(a), 0, cursor);
-    const operands from = {
-        call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1), call->in[2], false, a.gain};
+    const operands from = {call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1),
+                           call->in[2], a.gain};
     return product(call, forward_gather(a), from, f, buffers);
 }
 static size_t colours_workspace(const chl_call *call) {

@@ -50,7 +50,6 @@ struct operands {
     const void *x;
     const float *style, *w;
     const void *packed; // gain * w as bf16 [O,9,I]
-    bool turned;        // data gradient: a tap's matrix is stored as [O,I], not [I,O]
     float gain;
 };
 template <class T, class F>
@@ -62,38 +61,44 @@ chl_kernel_status one_product(const chl_call *call, tile_kind kind, const gather
         if (on_boxes(kind)) return run_boxes(call, kind, g, maps, from.style, f, sums);
         if (kind != PLAIN_TILES) return run_tiles(call, kind, g, x, from.style, packed, f, sums);
     }
-    const int64_t taps = 9, in = from.turned ? g.out_c : g.in_c;
-    const plain_weights w = {from.w, from.turned ? in * taps : taps, from.turned ? taps : in * taps,
+    const int64_t taps = 9, in = g.turned ? g.out_c : g.in_c;
+    const plain_weights w = {from.w, g.turned ? in * taps : taps, g.turned ? taps : in * taps,
                              from.gain};
     return run_plain(call, g, x, from.style, w, f, sums);
 }
-// Adds the tiles' sums over pixels and passes the totals to f.
+// Adds the sums over pixels, of tiles or of parts, and passes the totals to f.
 template <class F>
-chl_kernel_status finish_sums(const chl_call *call, const gather &g, const float *sums,
-                              const F &f) {
+chl_kernel_status finish_sums(const chl_call *call, const gather &g, int64_t parts,
+                              const float *sums, const F &f) {
     if constexpr (F::SUMS > 0)
-        if (f.summed()) return chl::finish_columns(call, g.n, g.out_c, g.tiles, sums, f);
+        if (f.summed()) return chl::finish_columns(call, g.n, g.out_c, parts, sums, f);
     return CHL_KERNEL_OK;
 }
+// The product and its epilogue, without the last step: the sums over pixels stay in buffers.sums as
+// [n, *parts, SUMS, out_c], for a kernel of the caller's that adds them.
 template <class T, class F>
-chl_kernel_status product(const chl_call *call, gather g, const operands &from, const F &f,
-                          const product_space<T> &buffers) {
+chl_kernel_status product_parts(const chl_call *call, gather g, const operands &from, const F &f,
+                                const product_space<T> &buffers, int64_t *parts) {
     tile_kind kind = lay<T>(g);
     box_maps maps = {};
     if constexpr (sizeof(T) == 2)
         if (on_boxes(kind) && make_maps(&maps, g, static_cast<const T *>(from.x),
-                                        static_cast<const T *>(from.packed), from.turned, kind))
+                                        static_cast<const T *>(from.packed), g.turned, kind))
             kind = tiles_instead(g, kind);
-    chl_kernel_status status;
-    if (g.splits > 1) {
-        status =
-            one_product<T>(call, kind, g, from, maps, keep_result<float>{buffers.parts}, nullptr);
-        if (status != CHL_KERNEL_OK) return status;
-        return chl::columns<T>(call, results_of(g),
-                               from_parts<F>{f, buffers.parts, result_count(g), g.splits},
-                               buffers.sums);
-    }
-    status = one_product<T>(call, kind, g, from, maps, f, buffers.sums);
-    return status == CHL_KERNEL_OK ? finish_sums(call, g, buffers.sums, f) : status;
+    *parts = g.tiles;
+    if (g.splits == 1) return one_product<T>(call, kind, g, from, maps, f, buffers.sums);
+    const chl_kernel_status status =
+        one_product<T>(call, kind, g, from, maps, keep_result<float>{buffers.parts}, nullptr);
+    if (status != CHL_KERNEL_OK) return status;
+    return chl::columns_parts<T>(call, results_of(g),
+                                 from_parts<F>{f, buffers.parts, result_count(g), g.splits},
+                                 buffers.sums, parts);
+}
+template <class T, class F>
+chl_kernel_status product(const chl_call *call, const gather &g, const operands &from, const F &f,
+                          const product_space<T> &buffers) {
+    int64_t parts;
+    const chl_kernel_status status = product_parts(call, g, from, f, buffers, &parts);
+    return status == CHL_KERNEL_OK ? finish_sums(call, g, parts, buffers.sums, f) : status;
 }
 } // namespace modconv
