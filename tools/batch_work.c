@@ -265,8 +265,8 @@ static chl_status edit_all(work *x) {
     chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &neutral);
     if (status != CHL_OK) return status;
     options.progress = on_progress;
-    status =
-        chl_edit_many(x->b->engine, &options, x->slots, x->source, x->target, x->edited, x->mask);
+    status = edit_many(x->b->engine, &first->e.ask, &options, x->slots, x->source, x->target,
+                       x->edited, x->mask, NULL);
     free(neutral);
     x->b->optimisations += x->slots;
     return ends_the_run(status) ? status : publish_all(x, status, options.steps);

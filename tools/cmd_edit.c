@@ -1,6 +1,7 @@
 #include "edit_journal.h"
 #include "edit_pictures.h"
 #include "edit_run.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,19 +23,50 @@ static int report_moved(const edit_job *job, const char *out) {
     return EXIT_OK;
 }
 
+/* "; distance 0.598, of at most 0.6": what --keep found */
+static void print_goal(const edit_job *job, int pair) {
+    const chl_goal_result *r = &job->goal[pair];
+    const bool identity = job->ask.goal.keep == CHL_KEEP_IDENTITY;
+    const float kept = r->chosen < 0 ? (float)identity : r->point[r->chosen].kept;
+    fprintf(stderr, "; %s %.4g, of at %s %g%s, %d steps", edit_keep_name(&job->ask), (double)kept,
+            identity ? "least" : "most", (double)job->ask.goal.bound,
+            r->slack    ? ", which no weight reaches"
+            : r->within ? ""
+                        : ", not reached",
+            r->steps);
+}
+
+/* The optimiser's word; a search ends with another optimisation than the one that it chooses. */
+static float last_cosine(const edit_job *job) {
+    const chl_goal_result *r = job->goal;
+    return job->ask.keep ? r->chosen < 0 ? NAN : r->point[r->chosen].cosine : job->last.cosine;
+}
+
 static int report_single(const edit_job *job, bool partial) {
     const char *const outs[] = {job->out, job->strip, job->sheet, job->direction_out};
     const char *out = outs[0];
     for (int i = 1; i < 4 && !out; i++) out = outs[i];
     if (job->ask.direction) return report_moved(job, out);
     if (!job->json) {
-        fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s\n", shown(out),
-                job->ask.text ? "text" : "sound", (double)job->last.cosine, job->last.step,
+        fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s", shown(out),
+                job->ask.text ? "text" : "sound", (double)last_cosine(job), job->last.step,
                 partial ? " (stopped early)" : "");
+        if (job->ask.keep) print_goal(job, 0);
+        fputc('\n', stderr);
         return EXIT_OK;
     }
     json_t *mask = json_array();
     for (int i = 0; i < job->size.rows; i++) json_add(mask, json_real((double)job->mask[i]));
+    if (job->ask.keep) {
+        json_decref(mask);
+        const float cosine = last_cosine(job);
+        return print_json(json_pack("{s:o, s:b, s:i, s:o, s:f, s:o}", "out", json_text(out),
+                                    "partial", partial, "step", job->last.step, "cosine",
+                                    isnan(cosine) ? json_null() : json_real((double)cosine),
+                                    "seconds", job->last.seconds, "goal",
+                                    edit_goal_report(&job->ask, job->goal)),
+                          REPORT_DIGITS);
+    }
     return print_json(json_pack("{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out),
                                 "partial", partial, "step", job->last.step, "steps",
                                 job->last.steps, "cosine", (double)job->last.cosine,
@@ -63,12 +95,16 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
         snprintf(target + strlen(target), sizeof target - strlen(target), " at %+g dB",
                  (double)level);
     }
+    if (job->ask.keep) json_put(entry, "goal", edit_goal_report(&job->ask, &job->goal[pair]));
     json_add(list, entry);
     if (!job->json && job->ask.direction)
         fprintf(stderr, "%s, %s: moved by %.4g\n", shown(source), shown(target), moved);
-    else if (!job->json)
-        fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g\n", shown(source), shown(target),
-                kind, (double)cosine, moved);
+    else if (!job->json) {
+        fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g", shown(source), shown(target), kind,
+                (double)cosine, moved);
+        if (job->ask.keep) print_goal(job, pair);
+        fputc('\n', stderr);
+    }
     return EXIT_OK;
 }
 
@@ -97,6 +133,7 @@ static int report_many(edit_job *job, bool partial) {
 static int save(edit_job *job, bool partial) {
     int code = job->latent_out ? edit_write_latents(job) : EXIT_OK;
     if (code == EXIT_OK && job->direction_out) code = edit_write_directions(job);
+    if (code == EXIT_OK && job->keep_plot) code = edit_write_keep_plot(job);
     if (code == EXIT_OK && job->strip) code = edit_write_strip(job);
     if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
     if (code != EXIT_OK) return code;
@@ -157,6 +194,9 @@ static int check(const command_line *line, const edit_job *job) {
     if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->ask.mix))
         return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
+    if (job->keep_plot && !job->ask.keep) return usage_error(line, "--keep-plot needs --keep");
+    if (job->ask.keep && (job->every || job->strip_steps))
+        return usage_error(line, "--keep searches: leave out --every and --strip-steps");
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
     if (job->ask.invert_steps < 0)
         return usage_error(line, "--invert-steps must be >= 0, got %d", job->ask.invert_steps);
@@ -232,6 +272,8 @@ int command_edit(int argc, char **argv) {
         FACE_OPTION(job.ask.models, "for the identity loss"),
         DEVICE_OPTIONS(job.ask.models),
         EDIT_OPTIONS(job.ask),
+        {"keep-plot", NULL, OPTION_OUTPUT, &job.keep_plot, "P.png",
+         "picture of what --keep tried: the cosine with the target over what is kept", NULL},
         {"batch", NULL, OPTION_INT, &job.batch, "N",
          "edits optimised at once (default 4); memory is proportional to it, and a seed's picture "
          "depends on which edits share its batch",

@@ -154,9 +154,9 @@ static chl_status optimise(replay *r, chl_engine *engine, int slot, const float 
     if (status == CHL_OK) {
         options.progress = on_progress;
         options.user = r;
-        if (r->step >= options.steps) r->step = 0;
+        if (r->step >= options.steps || r->e.ask.keep) r->step = 0;
         r->line = progress_start("editing", r->json);
-        status = chl_edit_many(engine, &options, (int)n, sources, target, all, NULL);
+        status = edit_many(engine, &r->e.ask, &options, (int)n, sources, target, all, NULL, NULL);
         progress_end(&r->line);
         if (status == CHL_ERR_CANCELLED && !interrupted()) status = CHL_OK;
         memcpy(edited, all, sizeof(float) * code);

@@ -170,11 +170,11 @@ static int add_folder(direction_list *list, const char *folder, const char *by) 
         char *path = NULL, *about = NULL;
         if (asprintf(&path, "%s/%s", folder, entry[i]->d_name) < 0) path = NULL;
         about = path ? direction_about_path(path) : NULL;
-        if (code == EXIT_OK && !about) {
+        if (!about) {
             (void)no_memory();
             code = run_error();
-        }
-        if (code == EXIT_OK && access(about, F_OK) == 0) code = add(list, path, by, true);
+        } else if (code == EXIT_OK && access(about, F_OK) == 0)
+            code = add(list, path, by, true);
         free(path);
         free(about);
         free(entry[i]);

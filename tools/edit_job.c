@@ -29,6 +29,8 @@ static int read_levels(edit_job *job, const char *text) {
 int edit_read_choices(const command_line *line, edit_job *job) {
     if (job->ask.mix && !edit_read_mix(&job->ask))
         return usage_error(line, EDIT_MIX_FORM, job->ask.mix);
+    if (job->ask.keep && !edit_read_keep(&job->ask))
+        return usage_error(line, EDIT_KEEP_FORM, job->ask.keep);
     job->sources = 1;
     if (job->seeds) job->sources = parse_seeds(job->seeds, &job->seed);
     if (job->sources < 0)
@@ -195,6 +197,7 @@ int edit_check_outputs(const command_line *line, const edit_job *job) {
     for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
         add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
+    output_add(&table, "keep-plot", OUTPUT_PICTURE, job->keep_plot);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);
     output_add(&table, "sheet", OUTPUT_PICTURE, job->sheet);
     return output_check(line, &table);

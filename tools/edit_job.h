@@ -8,6 +8,7 @@
 
 typedef struct edit_job {
     edit_settings ask;
+    const char *keep_plot;
     const char *seeds, *out, *latent_out, *direction_out, *strip, *sheet, *levels;
     text_list sound;
     int every, batch, strip_steps;
@@ -25,6 +26,7 @@ typedef struct edit_job {
     float *target;                 /* [pairs] embeddings */
     float *mixed;                  /* [sources] codes */
     float *trail;                  /* [strip_steps][pairs] codes on the way */
+    chl_goal_result *goal;         /* [pairs], with --keep */
     int *reached;                  /* [pairs] step; 0: nothing yet */
     float neutral_embedding[CHL_MAX_EMBEDDING];
     progress_line line;

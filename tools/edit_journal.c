@@ -79,7 +79,7 @@ static void warn(const char *path) {
 void edit_journal_open(edit_job *job, const chl_edit_options *options) {
     const char *out = job->out ? job->out : job->sheet ? job->sheet : job->strip;
     if (!out) out = job->latent_out;
-    if (job->pairs <= job->batch || !out) return;
+    if (job->pairs <= job->batch || !out || job->ask.keep) return; /* codes alone are kept */
     const bool folder = job->out && job->sources * edit_results(job) > 1;
     const uint64_t hash = digest(job, options);
     if (hash == 0 || asprintf(&job->journal, "%s%cunfinished-%016llx", out, folder ? '/' : '.',

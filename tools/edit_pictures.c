@@ -138,6 +138,24 @@ chl_status edit_write_results(edit_job *job, int count) {
     return status;
 }
 
+int edit_write_keep_plot(const edit_job *job) {
+    char(*name)[2 * NAME_ROOM + 2] = calloc((size_t)job->pairs, sizeof *name);
+    const char **names = calloc((size_t)job->pairs, sizeof *names);
+    chl_status status = name && names ? CHL_OK : command_fail(CHL_ERR_MEMORY, "out of memory");
+    for (int pair = 0; pair < job->pairs && status == CHL_OK; pair++) {
+        char from[NAME_ROOM], to[NAME_ROOM];
+        edit_source_name(job, pair / job->targets, from, sizeof from);
+        edit_target_name(job, pair % job->targets, to, sizeof to);
+        snprintf(name[pair], sizeof name[pair], "%s %s", from, to);
+        names[pair] = name[pair];
+    }
+    if (status == CHL_OK)
+        status = chl_goal_plot(&job->ask.goal, job->pairs, job->goal, names, job->keep_plot);
+    free(name);
+    free(names);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
 /* --- strips and sheets ------------------------------------------------------------------------ */
 typedef struct table {
     int rows, columns;

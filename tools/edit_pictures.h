@@ -9,6 +9,8 @@ chl_status edit_write_results(edit_job *job, int count);
 int edit_write_latents(const edit_job *job);
 /* The results' codes minus their sources', each with what it is of. */
 int edit_write_directions(edit_job *job);
+/* The curves of --keep. */
+int edit_write_keep_plot(const edit_job *job);
 int edit_write_strip(edit_job *job);
 int edit_write_sheet(edit_job *job);
 /* out.png -> out-000050.png */

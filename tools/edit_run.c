@@ -126,9 +126,9 @@ static chl_status optimise_batch(edit_job *job, const chl_edit_options *options)
     job->line = progress_start(what, job->json);
     job->last = (chl_edit_progress){0};
     chl_status status =
-        chl_edit_many(job->engine, options, count, job->source + at * numbers,
-                      job->target + at * (size_t)job->size.embedding, job->edited + at * numbers,
-                      job->mask + at * (size_t)job->size.rows);
+        edit_many(job->engine, &job->ask, options, count, job->source + at * numbers,
+                  job->target + at * (size_t)job->size.embedding, job->edited + at * numbers,
+                  job->mask + at * (size_t)job->size.rows, job->ask.keep ? job->goal + at : NULL);
     progress_end(&job->line);
     job->seconds += job->last.seconds;
     for (int i = 0; i < count; i++) job->reached[job->at + i] = job->last.step;
@@ -254,9 +254,10 @@ static bool allocate(edit_job *job) {
     job->target = calloc(pairs, sizeof(float) * (size_t)job->size.embedding + 1);
     job->mixed = calloc((size_t)job->sources, code + 1);
     job->trail = calloc(pairs * (size_t)job->strip_steps + 1, code + 1);
+    job->goal = calloc(job->ask.keep ? pairs : 1, sizeof *job->goal);
     job->reached = calloc(pairs, sizeof *job->reached);
     return job->source && job->edited && job->mask && job->target && job->mixed && job->trail &&
-           job->reached;
+           job->goal && job->reached;
 }
 
 int edit_prepare(edit_job *job) {
@@ -276,8 +277,8 @@ int edit_prepare(edit_job *job) {
 
 void edit_release(edit_job *job) {
     edit_journal_close(job, false);
-    void *all[] = {job->source, job->edited, job->mask,    job->target,    job->mixed,
-                   job->trail,  job->seed,   job->reached, job->sound.item};
+    void *all[] = {job->source, job->edited, job->mask,    job->target,     job->mixed,
+                   job->trail,  job->seed,   job->reached, job->sound.item, job->goal};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
     file_digests_free(&job->files);
     chl_engine_close(job->engine);

@@ -26,6 +26,8 @@ static const char *direction_wrong(const edit_settings *ask) {
 const char *edit_settings_wrong(const edit_settings *ask) {
     const char *wrong = direction_wrong(ask);
     if (wrong) return wrong;
+    if (ask->keep && (ask->mix || ask->direction))
+        return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";
     if (ask->adaptive && ask->fixed) return "--adaptive-mask and --fixed-mask exclude each other";
     if (ask->has_weight && ask->has_relative)
         return "--latent-weight and --latent-weight-relative exclude each other";
@@ -74,4 +76,59 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
     options.adaptive_mask = !ask->fixed;
     options.neutral = neutral;
     return options;
+}
+
+/* --- goals ------------------------------------------------------------------------------------ */
+static const char *const kept_names[] = {"distance", "clip", "identity"};
+
+const char *edit_keep_name(const edit_settings *ask) {
+    return kept_names[ask->goal.keep];
+}
+
+bool edit_read_keep(edit_settings *ask) {
+    const size_t length = strcspn(ask->keep, "=");
+    ask->goal = chl_goal_defaults();
+    for (int k = 0; k < 3; k++) {
+        if (strlen(kept_names[k]) != length || strncmp(kept_names[k], ask->keep, length) != 0)
+            continue;
+        char *end;
+        const bool identity = k == CHL_KEEP_IDENTITY;
+        ask->goal.keep = (chl_kept)k;
+        ask->goal.bound = ask->keep[length] ? strtof(ask->keep + length + 1, &end) : NAN;
+        return ask->keep[length] && ask->keep[length + 1] && !*end && isfinite(ask->goal.bound) &&
+               (identity ? fabsf(ask->goal.bound) < 1 : ask->goal.bound > 0);
+    }
+    return false;
+}
+
+chl_status edit_many(chl_engine *engine, const edit_settings *ask, const chl_edit_options *options,
+                     int n, const float *source, const float *target, float *edited, float *mask,
+                     chl_goal_result *goal) {
+    if (!ask->keep) return chl_edit_many(engine, options, n, source, target, edited, mask);
+    chl_goal_result *results = goal ? goal : calloc((size_t)n, sizeof *results);
+    if (!results) return command_fail(CHL_ERR_MEMORY, "out of memory for %d searches", n);
+    const int rows = chl_engine_get_sizes(engine).rows;
+    for (int i = 0; mask && i < n * rows; i++) mask[i] = 1 / (float)rows;
+    const chl_status status =
+        chl_edit_to_goal(engine, options, &ask->goal, n, source, target, edited, results);
+    if (!goal) free(results);
+    return status;
+}
+
+static json_t *weight_of(const chl_goal_point *point) {
+    return point->weight < 0 ? json_null() : json_real((double)point->weight);
+}
+
+json_t *edit_goal_report(const edit_settings *ask, const chl_goal_result *r) {
+    const bool identity = ask->goal.keep == CHL_KEEP_IDENTITY;
+    const chl_goal_point source = {-1, identity ? 1 : 0, 0};
+    const chl_goal_point *best = r->chosen < 0 ? &source : &r->point[r->chosen];
+    json_t *curve = json_array();
+    for (int i = 0; i < r->points; i++)
+        json_add(curve, json_pack("{s:o, s:f, s:f}", "weight", weight_of(&r->point[i]), "kept",
+                                  (double)r->point[i].kept, "cosine", (double)r->point[i].cosine));
+    return json_pack("{s:s, s:f, s:f, s:b, s:b, s:o, s:i, s:i, s:o}", "keep", edit_keep_name(ask),
+                     "bound", (double)ask->goal.bound, "kept", (double)best->kept, "within",
+                     r->within, "slack", r->slack, "weight", weight_of(best), "steps", r->steps,
+                     "evaluations", r->evaluations, "curve", curve);
 }

@@ -6,7 +6,7 @@
 typedef struct edit_settings {
     chl_engine_options models;
     generator_flags generator; /* of models */
-    const char *image, *latent, *text, *neutral, *mix, *direction;
+    const char *image, *latent, *text, *neutral, *mix, *direction, *keep;
     int steps, invert_steps, similarity, space;
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
         truncation, mask_rate, adam_eps;
@@ -14,8 +14,9 @@ typedef struct edit_settings {
     bool has_strength;
     bool has_steps, has_rate, has_weight, has_relative, has_identity;
     bool adaptive, fixed;
-    chl_mix mix_kind; /* edit_read_mix reads it off `mix` */
-    float mix_amount; /* negative: the default */
+    chl_mix mix_kind;      /* edit_read_mix reads it off `mix` */
+    float mix_amount;      /* negative: the default */
+    chl_goal_options goal; /* edit_read_keep reads it off `keep` */
 } edit_settings;
 
 edit_settings edit_defaults(void);
@@ -24,6 +25,20 @@ const char *edit_settings_wrong(const edit_settings *ask);
 /* false: `mix` is not of the form linear, linear:0.5, rows or rows:9. */
 bool edit_read_mix(edit_settings *ask);
 #define EDIT_MIX_FORM "--mix must be linear, linear:0.5, rows or rows:9, got %s"
+/* false: `keep` is not of the form distance=0.6. */
+bool edit_read_keep(edit_settings *ask);
+#define EDIT_KEEP_FORM                                                                             \
+    "--keep must be distance=X or clip=X (at most X, > 0) or identity=X (at least X, in (-1, "     \
+    "1)), got %s"
+/* chl_edit_many, or with `keep` chl_edit_to_goal, which knows no layer masks: they are equal then.
+ * goal NULL, or [n], written only with `keep`. */
+chl_status edit_many(chl_engine *engine, const edit_settings *ask, const chl_edit_options *options,
+                     int n, const float *source, const float *target, float *edited, float *mask,
+                     chl_goal_result *goal);
+/* {"keep": "distance", "bound": 0.6, "kept": ..., "curve": [...]} */
+json_t *edit_goal_report(const edit_settings *ask, const chl_goal_result *result);
+/* The name of what is kept, as behind --keep. */
+const char *edit_keep_name(const edit_settings *ask);
 /* The amount of the mix where none was given: half of the rows, or 0.5. */
 float edit_mix_amount(const edit_settings *ask, int rows);
 /* The library's options; `neutral` [embedding] is zeros without --neutral, so that the direction of
@@ -126,6 +141,16 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
          &(o).latent_weight_rise,                                                                  \
          "P",                                                                                      \
          "--latent-weight grows as (share of the steps done)^P (default 0: constant)",             \
+         NULL},                                                                                    \
+        {"keep",                                                                                   \
+         NULL,                                                                                     \
+         OPTION_TEXT,                                                                              \
+         &(o).keep,                                                                                \
+         "WHAT=X",                                                                                 \
+         "as strong as possible while this holds: distance=X or clip=X, the code's or CLIP's "     \
+         "distance from the source is at most X; identity=X, the identity is at least X. "         \
+         "Searches "                                                                               \
+         "for the weight of L_reg from --latent-weight on",                                        \
          NULL},                                                                                    \
         {"truncation", NULL,                                                                       \
          OPTION_FLOAT, &(o).truncation,                                                            \

@@ -20,6 +20,7 @@ static struct {
     {"beta1", "--beta1"},
     {"beta2", "--beta2"},
     {"bias", "--bias"},
+    {"bound", "the bound of --keep"},
     {"clip", "--clip"},
     {"clip_exact_gelu", "--clip-gelu"},
     {"clip_image_heads", "--clip-heads"},

@@ -70,6 +70,10 @@ const char *one_edit_settle(one_edit *e) {
         snprintf(text, sizeof text, EDIT_MIX_FORM, e->ask.mix);
         wrong = text;
     }
+    if (!wrong && e->ask.keep && !edit_read_keep(&e->ask)) {
+        snprintf(text, sizeof text, EDIT_KEEP_FORM, e->ask.keep);
+        wrong = text;
+    }
     return wrong;
 }
 

@@ -1,5 +1,6 @@
 /* Direct W+ optimisation, Eq. 14. */
 #include "base/options.h"
+#include "edit/edit_private.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
 #include "models/engine.h"
@@ -15,14 +16,20 @@ typedef struct edit_graph {
     int n;
     const chl_code_statistics *codes; /* NULL when neither scale nor space ask for them */
     chl_net generator, clip, face;
-    chl_tensor source, target, neutral;              /* inputs */
-    chl_tensor pace;                                 /* input: L_reg's share of its weight */
+    chl_tensor source, target, neutral; /* inputs */
+    chl_tensor pace;  /* input: L_reg's share of its weight, or its weights; may be CHL_NONE */
+    chl_tensor scale; /* input: [n], of each edit's whole loss; may be CHL_NONE */
     chl_tensor trained, mask;                        /* w, u or d; mask may be CHL_NONE */
     chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
     chl_tensor result;                               /* w after a step */
     chl_tensor source_view, source_identity;         /* of the first segment; may be CHL_NONE */
     chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
 } edit_graph;
+
+/* L_reg has a weight per edit, or one that rises. */
+static bool is_paced(const chl_edit_options *options, const chl_edit_many_more *more) {
+    return options->latent_weight_rise > 0 || (more && more->weight);
+}
 
 static bool uses_source_view(const chl_edit_options *options) {
     return options->similarity != CHL_COSINE;
@@ -91,16 +98,18 @@ static chl_tensor latent_loss(const chl_edit_options *options, const edit_graph 
 static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
                          const chl_tensor *term) {
     chl_tensor each = chl_sum(e->graph, 0, terms, weights, term);
+    if (e->scale != CHL_NONE) each = chl_mul(e->graph, each, e->scale);
     return e->n == 1 ? each : chl_scale(e->graph, chl_mean(e->graph, each), (float)e->n);
 }
 
-static void build_step(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
+static void build_step(const chl_engine *engine, const chl_edit_options *options,
+                       float latent_weight, edit_graph *e) {
     chl_graph *g = e->graph;
     chl_tensor w = decode(options, e);
     chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, w);
     chl_tensor view = chl_clip_embed_nodes(engine->clip, &e->clip, picture);
     chl_tensor terms[3];
-    const float weights[] = {1, options->latent_weight, options->identity_weight};
+    const float weights[] = {1, latent_weight, options->identity_weight};
     e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
     terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
     terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
@@ -137,7 +146,8 @@ static void build_trained(const chl_edit_options *options, edit_graph *e, chl_de
     }
 }
 
-static chl_status build(chl_engine *engine, const chl_edit_options *options, int n, edit_graph *e) {
+static chl_status build(chl_engine *engine, const chl_edit_options *options,
+                        const chl_edit_many_more *more, int n, edit_graph *e) {
     *e = (edit_graph){.n = n};
     if (options->latent_scale > 0) CHL_TRY(chl_generator_statistics(engine->generator, &e->codes));
     if (options->space == CHL_SPACE_WHITENED)
@@ -151,7 +161,8 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
     if (engine->face) e->face = chl_model_net(&engine->face->model, g);
     e->source = chl_input(g, "source", latent);
     e->target = chl_input(g, "target", chl_f32(2, n, d));
-    e->pace = options->latent_weight_rise > 0 ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
+    e->pace = is_paced(options, more) ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
+    e->scale = more && more->weight ? chl_input(g, "scale", chl_f32(1, n)) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
     build_trained(options, e, latent);
     /* zeros: softmax starts equal */
@@ -160,7 +171,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options, int
                   : CHL_NONE;
     build_source(engine, options, e);
     e->step = chl_begin_segment(g);
-    build_step(engine, options, e);
+    build_step(engine, options, more && more->weight ? 1 : options->latent_weight, e);
     e->result = e->trained;
     if (options->space != CHL_SPACE_W) {
         e->decode = chl_begin_segment(g);
@@ -210,9 +221,8 @@ static chl_status check_numbers(const chl_edit_options *o) {
     return CHL_OK;
 }
 
-/* `mine` becomes the caller's options, or the defaults where the caller has none. */
-static chl_status take_options(const chl_engine *engine, const chl_edit_options *theirs,
-                               chl_edit_options *mine) {
+chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
+                                 chl_edit_options *mine) {
     CHL_TRY(chl_need(engine->generator, "generator", "an edit"));
     CHL_TRY(chl_clip_need_pictures(engine->clip, "an edit"));
     *mine = chl_edit_defaults(engine);
@@ -244,11 +254,26 @@ static chl_status write_neutral(edit_graph *e, const float *neutral, int d) {
     return status;
 }
 
-static chl_status start(edit_graph *e, const chl_edit_options *options, int embed,
-                        const float *source, const float *target) {
+/* An edit of a weight above the options' own takes a loss that is smaller by as much, so that L_reg's
+ * pull stays that for which the rate was chosen: with an adam_eps above the gradients' size steps are
+ * proportional to it, and a stronger pull overshoots. The minimum is the same. */
+static chl_status write_scale(edit_graph *e, float usual, const float *weight) {
+    float *scale = malloc(sizeof *scale * (size_t)e->n);
+    if (!scale) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d edits", e->n);
+    for (int i = 0; i < e->n; i++) scale[i] = weight[i] > usual ? usual / weight[i] : 1;
+    const chl_status status = chl_write(e->graph, e->scale, scale);
+    free(scale);
+    return status;
+}
+
+static chl_status start(edit_graph *e, const chl_edit_options *options,
+                        const chl_edit_many_more *more, int embed, const float *source,
+                        const float *target) {
     CHL_TRY(chl_compile(e->graph));
     CHL_TRY(chl_write(e->graph, e->source, source));
     if (options->space == CHL_SPACE_W) CHL_TRY(chl_write(e->graph, e->trained, source));
+    if (more && more->from) CHL_TRY(chl_write(e->graph, e->trained, more->from));
+    if (more && more->weight) CHL_TRY(write_scale(e, options->latent_weight, more->weight));
     CHL_TRY(chl_write(e->graph, e->target, target));
     if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));
     return chl_run(e->graph, CHL_FIRST_SEGMENT);
@@ -275,15 +300,17 @@ static chl_status read_mask(edit_graph *e, int rows, const bool *broken, float *
     return CHL_OK;
 }
 
-static chl_status edit(chl_engine *engine, const chl_edit_options *options, int n,
-                       const float *source, const float *target, float *edited, float *mask) {
+chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
+                        const chl_edit_many_more *more, int n, const float *source,
+                        const float *target, float *edited, float *mask) {
     const int rows = engine->generator->sizes.rows;
     const int64_t numbers = (int64_t)n * rows * engine->generator->sizes.latent;
     edit_graph e = {0};
     bool *broken = calloc((size_t)n, sizeof *broken);
-    chl_status status = broken ? build(engine, options, n, &e)
+    chl_status status = broken ? build(engine, options, more, n, &e)
                                : chl_fail(CHL_ERR_MEMORY, "out of memory for %d edits", n);
-    if (status == CHL_OK) status = start(&e, options, engine->clip->config.embed, source, target);
+    if (status == CHL_OK)
+        status = start(&e, options, more, engine->clip->config.embed, source, target);
     if (status == CHL_OK) {
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
         const chl_optimisation optimisation = {
@@ -291,6 +318,7 @@ static chl_status edit(chl_engine *engine, const chl_edit_options *options, int 
             .segment = e.step,
             .paced = e.pace,
             .rise = options->latent_weight_rise,
+            .paced_by = more ? more->weight : NULL,
             .decode = e.decode,
             .w = e.result,
             .numbers = numbers,
@@ -306,6 +334,10 @@ static chl_status edit(chl_engine *engine, const chl_edit_options *options, int 
         status = chl_optimise(&optimisation, edited);
         const bool reached =
             status == CHL_OK || status == CHL_ERR_CANCELLED || status == CHL_ERR_NUMERIC;
+        if (more && more->to && reached) {
+            const chl_status read = chl_read(e.graph, e.trained, more->to);
+            if (status == CHL_OK) status = read;
+        }
         if (mask && reached) {
             const chl_status read = read_mask(&e, rows, broken, mask);
             if (status == CHL_OK) status = read;
@@ -320,7 +352,7 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int
                          const float *source, const float *target, float *edited, float *mask) {
     CHL_NEEDS(engine, source, target, edited);
     chl_edit_options mine;
-    CHL_TRY(take_options(engine, theirs, &mine));
+    CHL_TRY(chl_edit_take_options(engine, theirs, &mine));
     CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
     const int64_t code = (int64_t)engine->generator->sizes.rows * engine->generator->sizes.latent;
     const int64_t embed = engine->clip->config.embed;
@@ -328,7 +360,8 @@ chl_status chl_edit_many(chl_engine *engine, const chl_edit_options *theirs, int
     CHL_FINITE(target, n * embed);
     if (mine.neutral) CHL_TRY(chl_check_finite(__func__, "neutral", mine.neutral, embed));
     const chl_log_sink before = chl_log_divert(engine->log);
-    return chl_log_restore(before, edit(engine, &mine, n, source, target, edited, mask));
+    return chl_log_restore(before,
+                           chl_edit_run(engine, &mine, NULL, n, source, target, edited, mask));
 }
 
 int chl_edit_is_independent(const chl_engine *engine) {
@@ -351,11 +384,11 @@ chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *theirs
     CHL_NEEDS(engine, cost);
     chl_edit_options mine;
     const chl_edit_options *options = &mine;
-    CHL_TRY(take_options(engine, theirs, &mine));
+    CHL_TRY(chl_edit_take_options(engine, theirs, &mine));
     CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
     edit_graph e;
     chl_plan plan = {0};
-    chl_status status = build(engine, options, n, &e);
+    chl_status status = build(engine, options, NULL, n, &e);
     if (status == CHL_OK) status = chl_dry_run(e.graph, &plan);
     *cost = (chl_cost){.weight_bytes = plan.constant,
                        .activation_bytes = plan.transient,

@@ -85,7 +85,7 @@ static chl_status read_codes(run *r, int index, float *w) {
 static chl_status set_pace(const chl_optimisation *o, int index, float *each) {
     if (o->paced == CHL_NONE) return CHL_OK;
     const float share = powf(((float)index + 0.5f) / (float)o->steps, o->rise);
-    for (int n = 0; n < o->samples; n++) each[n] = share;
+    for (int n = 0; n < o->samples; n++) each[n] = o->paced_by ? o->paced_by[n] * share : share;
     return chl_write(o->graph, o->paced, each);
 }
 

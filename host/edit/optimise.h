@@ -13,9 +13,10 @@ typedef struct chl_optimisation {
     chl_tensor
         paced; /* [samples], written before a step: (share of the steps done)^rise; or CHL_NONE */
     float rise;
-    chl_tensor w;    /* read after every step */
-    int64_t numbers; /* in w */
-    int samples;     /* optimised at once, each with its own losses */
+    const float *paced_by; /* NULL, or [samples]: times that share */
+    chl_tensor w;          /* read after every step */
+    int64_t numbers;       /* in w */
+    int samples;           /* optimised at once, each with its own losses */
     int steps;
     float rate;
     uint64_t seed;

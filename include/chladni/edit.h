@@ -92,6 +92,62 @@ CHL_CHECKED chl_status chl_edit_many(chl_engine *engine, const chl_edit_options 
  * may be computed without the rest; 0 where it does not (a GPU), and for NULL. */
 CHL_API int chl_edit_is_independent(const chl_engine *engine);
 
+/* --- as strong as a bound allows --------------------------------------------------------------- */
+/* What is kept of the source, measured on the edited code w. */
+typedef enum chl_kept {
+    CHL_KEEP_DISTANCE, /* at most: |w - w_s|, root mean square over the rows */
+    CHL_KEEP_CLIP,     /* at most: 1 - <V(G(w)), V(G(w_s))>, CLIP's distance of the pictures */
+    CHL_KEEP_IDENTITY  /* at least: <R(G(w)), R(G(w_s))>; needs face */
+} chl_kept;
+typedef struct chl_goal_options {
+    uint32_t size;
+    chl_kept keep;
+    float bound;
+    float tolerance; /* 0.02: the search ends within this share of the bound, on its good side */
+    int rounds;      /* 3: at most, of warm starts */
+    int weights_at_once; /* 3: tried per edit and round */
+    int round_steps;     /* of a warm start; 0: a fifth of the edit's steps */
+} chl_goal_options;
+CHL_API void chl_goal_options_init(size_t size, chl_goal_options *options);
+static inline chl_goal_options chl_goal_defaults(void) {
+    chl_goal_options options;
+    chl_goal_options_init(sizeof options, &options);
+    return options;
+}
+/* A point of the curve strength against keeping. Never changes its layout, as the next one. */
+typedef struct chl_goal_point {
+    float weight; /* of L_reg; -1: between two codes that were found, without an optimisation */
+    float kept;   /* distance, CLIP distance or identity */
+    float cosine; /* <V(G(w)), a> */
+} chl_goal_point;
+#define CHL_GOAL_POINTS 64
+typedef struct chl_goal_result {
+    int within;      /* 1: the bound holds, within the tolerance */
+    int slack;       /* 1: it holds at weight 0 too: nothing stronger was found */
+    int chosen;      /* index of the result's point; -1: the source itself */
+    int points;      /* in the order in which they were found */
+    int steps;       /* of all optimisations of this edit */
+    int evaluations; /* of codes between two that were found */
+    chl_goal_point point[CHL_GOAL_POINTS];
+} chl_goal_result;
+
+/* n edits, each as near to its target as it can be while the bound holds: a search over latent_weight,
+ * from the options' own, which must be > 0. Several weights are tried at once and start from the
+ * codes of neighbouring weights; where no weight meets the bound within the tolerance, a code on the
+ * line between the two nearest ones does. No result is weaker than the
+ * plain edit, moved back towards its source until the bound holds. Arguments as chl_edit_many; results [n]. An edit's bits do
+ * not depend on n. Progress counts the steps of the whole search, its `w` is NULL. CHL_ERR_CANCELLED
+ * and CHL_ERR_NUMERIC: the best codes so far that keep the bound, or the source. */
+CHL_CHECKED chl_status chl_edit_to_goal(chl_engine *engine, const chl_edit_options *options,
+                                        const chl_goal_options *goal, int n, const float *source,
+                                        const float *target, float *edited,
+                                        chl_goal_result *results);
+/* The curves of n searches as a PNG, strength over keeping, with the bound; name [n] for the legend.
+ * Of more than nine the first nine are drawn. */
+CHL_CHECKED chl_status chl_goal_plot(const chl_goal_options *goal, int n,
+                                     const chl_goal_result *results, const char *const *name,
+                                     const char *path);
+
 /* Mixes two edits of one source, by a text and by a sound, into one code. LINEAR: amount text +
  * (1 - amount) sound, amount in [0, 1] (Eq. 19). ROWS: the first `amount` rows (coarse layers) from
  * the sound, the others from the text, amount a whole number in [0, rows]; half in the paper. text,

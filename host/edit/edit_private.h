@@ -1,0 +1,22 @@
+/* Optimisations as chl_edit_many does them, for those that do several in a row; this room only. */
+#ifndef CHL_EDIT_EDIT_PRIVATE_H
+#define CHL_EDIT_EDIT_PRIVATE_H
+#include "models/engine.h"
+#include <chladni/edit.h>
+
+/* What is trained: w [rows][latent], u [rows][latent] or d [latent], by the space; in each of them w
+ * is affine in it. */
+typedef struct chl_edit_many_more {
+    const float *weight; /* NULL, or [n]: of L_reg, in place of latent_weight */
+    const float *from;   /* NULL, or [n] of what is trained: where the edits begin */
+    float *to;           /* NULL, or the same at their ends */
+} chl_edit_many_more;
+
+/* chl_edit_many with options that are checked; more may be NULL. */
+chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
+                        const chl_edit_many_more *more, int n, const float *source,
+                        const float *target, float *edited, float *mask);
+/* `mine` becomes the caller's options, or the defaults where the caller has none. */
+chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
+                                 chl_edit_options *mine);
+#endif

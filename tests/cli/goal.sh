@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# edit --keep: as strong as a bound allows, told, drawn, and done again from a recipe.
+#   goal.sh PROGRAM FIXTURES DEMO_WEIGHTS
+. "$(dirname "$0")/common.sh"
+export OMP_NUM_THREADS=1
+demo=$3
+models="--generator $demo/generator-32.safetensors --clip $demo/clip.safetensors --audio $demo/audio.safetensors"
+cp "$rain" rain.wav
+edit="edit $models --sound rain.wav --space shared --lr 0.3 --adam-eps 0.01 --latent-weight-relative 0.3"
+ok "an edit" $edit --seed 2 --steps 8 --out plain.png
+ok "two that keep the distance" $edit --seeds 2,3 --steps 8 --keep distance=0.2 --keep-plot k.png --out two --json --embed-recipe
+is "are within 2 %" test "$(grep -o '"kept":0\.\(19[6-9]\|2,\)[0-9]*[,}]\?[^"]*"within":true' out | wc -l)" = 2
+is "and tell their curves" test "$(grep -o '"curve":\[{"weight":0.3' out | wc -l)" = 2
+is "which are drawn" test -s k.png
+is "another picture" differ plain.png two/seed2-rain.png
+ok "one of them" $edit --seed 2 --steps 8 --keep distance=0.2 --out one.png
+is "says what was kept" grep -qE 'one.png: cosine with the sound .*; distance 0\.(19[6-9]|2)[0-9]*, of at most 0\.2, [0-9]+ steps' err
+is "and has the same pixels" test "$("$program" replay two/seed2-rain.png --out again.png >out 2>err; echo $?)" = 0 -a "$(cmp one.png again.png; echo $?)" = 0
+is "a recipe has it" grep -q '"keep": "distance=0.2"' two/seed2-rain.json
+printf 'seed,sound,keep\n2,rain.wav,distance=0.2\n' > jobs.csv
+ok "a row of a batch" batch jobs.csv $models --space shared --lr 0.3 --adam-eps 0.01 --latent-weight-relative 0.3 --steps 8 --out b
+ok "reaches it too" replay b/results/seed2-rain-*.png
+is "with the same distance" test "$(grep -o '"distance": 0.19[0-9]*' b/results/seed2-rain-*.json two/seed2-rain.json | sed 's/.*: //' | sort -u | wc -l)" = 1
+bad "an unknown thing to keep" 2 "must be distance=X or clip=X" $edit --seed 2 --keep time=3 --out x.png
+bad "no number" 2 "got distance=far" $edit --seed 2 --keep distance=far --out x.png
+bad "a negative one" 2 "got clip=-1" $edit --seed 2 --keep clip=-1 --out x.png
+bad "an identity of 1" 2 "got identity=1" $edit --seed 2 --keep identity=1 --out x.png
+bad "identity without a face encoder" 1 "keeping the identity needs --face" $edit --seed 2 --keep identity=0.7 --out x.png
+bad "a plot of nothing" 2 "keep-plot needs --keep" $edit --seed 2 --keep-plot k.png --out x.png
+bad "snapshots" 2 "leave out --every" $edit --seed 2 --keep clip=0.1 --every 2 --out x.png
+finish

@@ -1,0 +1,308 @@
+/* Edits as strong as a bound allows. On small random models: what they show means nothing, but bounds,
+ * bits and curves do. */
+#include "harness/parity.h"
+#include "models/engine.h"
+#include "nets/clip.h"
+#include "nets/stylegan2.h"
+#include <chladni.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MANY 3
+#define STEPS 5
+
+static char folder[] = "/tmp/chladni-goal-XXXXXX";
+static chl_engine *engine;
+static chl_engine_sizes size;
+static int64_t numbers; /* in a code */
+static float *source, *target, *edited;
+static chl_goal_result result[MANY];
+
+#define EMBED 32
+
+static void make_models(void) {
+    const chl_stylegan2_shape generator = {32, 1024, 64, 64, 64, 3};
+    const chl_clip_config clip = {.image = {1, 64, 2, 128},
+                                  .text = {1, 64, 2, 128},
+                                  .embed = EMBED,
+                                  .resolution = 32,
+                                  .patch = 16,
+                                  .context = 16,
+                                  .vocabulary = 714};
+    chl_params *params;
+    MUST(chl_stylegan2_random(&generator, 1, &params));
+    MUST(chl_weights_write_safetensors(params, "g.safetensors"));
+    chl_params_free(params);
+    MUST(chl_clip_random(&clip, 2, &params));
+    MUST(chl_weights_write_safetensors(params, "c.safetensors"));
+    chl_params_free(params);
+    MUST(chl_weights_random("face", 4, "f.safetensors"));
+}
+
+static int open_models(void **state) {
+    (void)state;
+    if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
+    make_models();
+    const chl_engine_options options = {.size = sizeof options,
+                                        .generator = "g.safetensors",
+                                        .clip = "c.safetensors",
+                                        .face = "f.safetensors",
+                                        .device = "cpu"};
+    MUST(chl_engine_open(&options, &engine));
+    size = chl_engine_get_sizes(engine);
+    numbers = (int64_t)size.rows * size.latent;
+    source = malloc(sizeof(float) * MANY * (size_t)numbers);
+    edited = malloc(sizeof(float) * MANY * (size_t)numbers);
+    for (int i = 0; i < MANY; i++)
+        MUST(chl_seed_latent(engine, 20 + (uint64_t)i, 0.7f, source + i * numbers));
+    target = parity_target(MANY, size.embedding);
+    return 0;
+}
+
+static int close_models(void **state) {
+    (void)state;
+    chl_engine_close(engine);
+    free(source);
+    free(edited);
+    free(target);
+    static const char *const files[] = {"g.safetensors", "c.safetensors", "f.safetensors",
+                                        "curve.png"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
+    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+}
+
+static chl_edit_options quick(void) {
+    chl_edit_options options = chl_edit_defaults(engine);
+    options.steps = STEPS;
+    options.identity_weight = 0;
+    return options;
+}
+
+static double dot(int64_t count, const float *a, const float *b) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static double distance(const float *a, const float *b) {
+    double sum = 0;
+    for (int64_t i = 0; i < numbers; i++) sum += pow((double)a[i] - (double)b[i], 2);
+    return sqrt(sum / size.rows);
+}
+
+/* view, identity: of a code's picture */
+static void look(const float *w, float *view, float *identity) {
+    float *pixels = malloc(sizeof(float) * 3 * (size_t)size.picture * (size_t)size.picture);
+    MUST(chl_generate(engine, 1, w, pixels));
+    MUST(chl_embed_picture(engine, size.picture, size.picture, pixels, view));
+    if (identity) MUST(chl_embed_face(engine, size.picture, size.picture, pixels, identity));
+    free(pixels);
+}
+
+static double strength(const float *w, int i) {
+    float *view = malloc(sizeof(float) * (size_t)size.embedding);
+    look(w, view, NULL);
+    const double cosine = dot(size.embedding, view, target + i * size.embedding);
+    free(view);
+    return cosine;
+}
+
+/* as the header defines it */
+static double kept(chl_kept keep, const float *w, const float *from) {
+    float *views = malloc(sizeof(float) * 2 * (size_t)size.embedding);
+    float *faces = malloc(sizeof(float) * 2 * (size_t)size.face);
+    const bool face = keep == CHL_KEEP_IDENTITY;
+    look(w, views, face ? faces : NULL);
+    look(from, views + size.embedding, face ? faces + size.face : NULL);
+    const double value = keep == CHL_KEEP_DISTANCE ? distance(w, from)
+                         : keep == CHL_KEEP_CLIP
+                             ? 1 - dot(size.embedding, views, views + size.embedding)
+                             : dot(size.face, faces, faces + size.face);
+    free(views);
+    free(faces);
+    return value;
+}
+
+/* Half of the smallest change that a plain edit makes: all of them break it. */
+static float bound_for(chl_kept keep, const chl_edit_options *options) {
+    double change = INFINITY;
+    MUST(chl_edit_many(engine, options, MANY, source, target, edited, NULL));
+    for (int i = 0; i < MANY; i++) {
+        const double value = kept(keep, edited + i * numbers, source + i * numbers);
+        change = fmin(change, (keep == CHL_KEEP_IDENTITY ? 1 - value : value) / 2);
+    }
+    return (float)(keep == CHL_KEEP_IDENTITY ? 1 - change : change);
+}
+
+static void bounds_hold_within_the_tolerance(void **state) {
+    (void)state;
+    const struct {
+        chl_kept keep;
+        chl_space space;
+    } cases[] = {{CHL_KEEP_DISTANCE, CHL_SPACE_W},
+                 {CHL_KEEP_CLIP, CHL_SPACE_SHARED},
+                 {CHL_KEEP_IDENTITY, CHL_SPACE_WHITENED}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        chl_edit_options options = quick();
+        options.space = cases[c].space;
+        chl_goal_options goal = chl_goal_defaults();
+        goal.keep = cases[c].keep;
+        goal.bound = bound_for(goal.keep, &options);
+        MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+        for (int i = 0; i < MANY; i++) {
+            const double value = kept(goal.keep, edited + i * numbers, source + i * numbers);
+            const double bound = (double)goal.bound;
+            const double room = goal.keep == CHL_KEEP_IDENTITY ? value - bound : bound - value;
+            if (!(room >= -1e-5 && room <= 0.02 * bound + 1e-5 && result[i].within))
+                fail_msg("keep %d, edit %d: %g of %g", (int)goal.keep, i, value, bound);
+            assert_true(fabs((double)result[i].point[result[i].chosen].kept - value) < 1e-5);
+        }
+    }
+}
+
+static void a_search_does_not_depend_on_its_neighbours(void **state) {
+    (void)state;
+    const chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    chl_goal_result alone;
+    goal.rounds = 2;
+    float *one = malloc(sizeof(float) * (size_t)numbers);
+    goal.bound = bound_for(CHL_KEEP_DISTANCE, &options);
+    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+    for (int i = 0; i < MANY; i++) {
+        MUST(chl_edit_to_goal(engine, &options, &goal, 1, source + i * numbers,
+                              target + i * size.embedding, one, &alone));
+        assert_memory_equal(one, edited + i * numbers, sizeof(float) * (size_t)numbers);
+        assert_memory_equal(&alone, &result[i], sizeof alone);
+    }
+    free(one);
+}
+
+static void no_result_is_weaker_than_the_plain_edit_turned_down(void **state) {
+    (void)state;
+    const chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.bound = bound_for(CHL_KEEP_DISTANCE, &options);
+    float *plain = malloc(sizeof(float) * MANY * (size_t)numbers);
+    float *less = malloc(sizeof(float) * (size_t)numbers);
+    memcpy(plain, edited, sizeof(float) * MANY * (size_t)numbers);
+    goal.rounds = 0;
+    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+    for (int i = 0; i < MANY; i++) {
+        const float *from = source + i * numbers, *to = plain + i * numbers;
+        assert_true(fabs((double)result[i].point[0].cosine - strength(to, i)) < 1e-6);
+        const double share = 0.99 * (double)goal.bound / distance(to, from);
+        for (int64_t k = 0; k < numbers; k++)
+            less[k] = (float)((1 - share) * (double)from[k] + share * (double)to[k]);
+        const double turned_down = strength(less, i);
+        assert_true(fabs(strength(edited + i * numbers, i) - turned_down) < 1e-4);
+    }
+    goal.rounds = 2;
+    goal.round_steps = 1; /* a bad search */
+    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+    for (int i = 0; i < MANY; i++) {
+        const float *from = source + i * numbers, *to = plain + i * numbers;
+        const double share = 0.99 * (double)goal.bound / distance(to, from);
+        for (int64_t k = 0; k < numbers; k++)
+            less[k] = (float)((1 - share) * (double)from[k] + share * (double)to[k]);
+        assert_true(strength(edited + i * numbers, i) > strength(less, i) - 1e-4);
+    }
+    free(plain);
+    free(less);
+}
+
+static void a_bound_that_does_not_bind_costs_nothing_of_the_strength(void **state) {
+    (void)state;
+    const chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.bound = 1e6f;
+    MUST(chl_edit_to_goal(engine, &options, &goal, 1, source, target, edited, result));
+    assert_true(result->slack && !result->within);
+    bool zero = false;
+    for (int i = 0; i < result->points; i++) {
+        zero = zero || result->point[i].weight == 0;
+        assert_true(result->point[i].cosine <= result->point[result->chosen].cosine);
+    }
+    assert_true(zero);
+    assert_true(strength(edited, 0) >= (double)result->point[0].cosine - 1e-6);
+}
+
+static int stop_at_6(void *user, const chl_edit_progress *progress) {
+    int *last = user;
+    assert_null(progress->w);
+    assert_true(progress->step == *last + 1 && progress->step <= progress->steps);
+    *last = progress->step;
+    return progress->step == 6;
+}
+
+static void a_stopped_search_keeps_the_bound(void **state) {
+    (void)state;
+    chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.bound = bound_for(CHL_KEEP_DISTANCE, &options);
+    int last = 0;
+    options.progress = stop_at_6; /* in the second round */
+    options.user = &last;
+    assert_int_equal(chl_edit_to_goal(engine, &options, &goal, 1, source, target, edited, result),
+                     CHL_ERR_CANCELLED);
+    assert_int_equal(last, 6);
+    assert_true(distance(edited, source) <= (double)goal.bound);
+}
+
+static void expect(const chl_edit_options *options, const chl_goal_options *goal,
+                   const char *text) {
+    assert_int_equal(chl_edit_to_goal(engine, options, goal, 1, source, target, edited, result),
+                     CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), text);
+}
+
+static void goals_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.bound = 0;
+    expect(&options, &goal, "bound must be > 0, got 0");
+    goal.bound = 1;
+    goal.keep = CHL_KEEP_IDENTITY;
+    expect(&options, &goal, "bound must be in (-1, 1), got 1");
+    goal = chl_goal_defaults();
+    goal.rounds = 40;
+    expect(&options, &goal, "rounds must be in [0, 39], got 40");
+    goal.rounds = 3;
+    goal.weights_at_once = 14;
+    expect(&options, &goal, "weights_at_once must be >= 1, and at most 39 / rounds, got 14");
+    goal.weights_at_once = 3;
+    options.latent_weight = 0;
+    expect(&options, &goal, "latent_weight must be > 0 for a goal, got 0");
+}
+
+static void the_curve_is_drawn(void **state) {
+    (void)state;
+    static const char *const name[] = {"a", "b", "c"};
+    const chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.bound = bound_for(CHL_KEEP_DISTANCE, &options);
+    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+    MUST(chl_goal_plot(&goal, MANY, result, name, "curve.png"));
+    int height, width;
+    float *pixels;
+    MUST(chl_picture_read("curve.png", &height, &width, &pixels));
+    int blue = 0; /* the first line's colour, 0x0072b2 */
+    for (int i = 0; i < height * width; i++)
+        blue += pixels[3 * i] == -1 && fabsf(pixels[3 * i + 2] - 0.396f) < 0.01f;
+    chl_release(pixels);
+    assert_true(blue > 100);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bounds_hold_within_the_tolerance),
+        cmocka_unit_test(a_search_does_not_depend_on_its_neighbours),
+        cmocka_unit_test(no_result_is_weaker_than_the_plain_edit_turned_down),
+        cmocka_unit_test(a_bound_that_does_not_bind_costs_nothing_of_the_strength),
+        cmocka_unit_test(a_stopped_search_keeps_the_bound),
+        cmocka_unit_test(goals_that_cannot_be_are_refused),
+        cmocka_unit_test(the_curve_is_drawn),
+    };
+    return cmocka_run_group_tests(tests, open_models, close_models);
+}
