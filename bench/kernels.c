@@ -1,4 +1,5 @@
 #include "kernels.h"
+#include "io/new_file.h"
 #include "kernel_compare.h"
 #include "kernel_starts.h"
 #include "runtime/open.h"
@@ -189,6 +190,7 @@ static chl_status run(const kernel_command *c, const kernel_settings *settings,
     chl_status status = bench_roofs_measure(settings, c->small, &m.report.roofs);
     if (status == CHL_OK) status = kernel_select(c, settings, measure, &m);
     if (status == CHL_OK) status = print(c, &m.report);
+    if (status == CHL_OK && c->html) status = kernel_write_page(&m.report, c->html);
     kernel_report_free(&m.report);
     return status;
 }
@@ -224,7 +226,8 @@ static chl_status with_device(const kernel_command *c, const kernel_starts *star
 
 static int measure_here(const kernel_command *c, const kernel_starts *starts) {
     omp_set_num_threads(c->threads);
-    const chl_status status = with_device(c, starts);
+    chl_status status = c->html && !c->serve ? chl_new_file_check(c->html, NULL) : CHL_OK;
+    if (status == CHL_OK) status = with_device(c, starts);
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     return status != CHL_OK;
 }
