@@ -1,7 +1,7 @@
 #include "sound/effects.h"
 #include <math.h>
 
-#define FADE (CHL_EFFECT_RATE / 100)
+#define FADE 441 /* 10 ms */
 
 double chl_effect_power(const float *wave, int64_t samples) {
     double sum = 0;

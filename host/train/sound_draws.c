@@ -173,8 +173,9 @@ chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_spec_augment *
                .views = views ? 2 : 1,
                .mel = {mels, views}};
     const int inputs = count * b.views;
-    b.heard = malloc(sizeof *b.heard * (size_t)(inputs * SOURCES + 1));
-    b.wave = malloc(sizeof *b.wave * (size_t)(inputs * SOURCES + 1));
+    const size_t places = (size_t)inputs * SOURCES;
+    b.heard = calloc(places + 1, sizeof *b.heard);
+    b.wave = malloc(sizeof *b.wave * (places + 1));
     chl_status status = CHL_OK;
     if (!b.heard || !b.wave) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a batch"));
     for (int i = 0; i < inputs; i++)

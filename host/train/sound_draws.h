@@ -3,7 +3,7 @@
  *
  *     chl_sound_draws *draws;
  *     CHL_TRY(chl_sound_draws_new(data, &augment, CHL_WAVE_CACHE_BYTES, &draws));
- *     CHL_TRY(chl_sound_draws_make(draws, &spec, seed, step, first, batch, sample, mels, views));
+ *     CHL_TRY(chl_sound_draws_make(draws, &spec, seed, step, first, count, sample, mels, views));
  *
  * Both inputs of L_aa are draws of their own, the second one masked by SpecAugment too. */
 #ifndef CHL_TRAIN_SOUND_DRAWS_H
@@ -18,10 +18,10 @@ typedef struct chl_sound_draws chl_sound_draws;
 chl_status chl_sound_draws_new(const chl_dataset *dataset, const chl_sound_augment *augment,
                                int64_t bytes, chl_sound_draws **out);
 void chl_sound_draws_free(chl_sound_draws *draws);
-/* mels, views [batch][128][864] of the samples sample[batch], which are those from place `first` on
+/* mels, views [count][128][864] of the samples sample[count], which are those from place `first` on
  * of the step's; views may be NULL. A pure function of (seed, step, place). All threads work. Not
  * thread safe. */
 chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_spec_augment *spec, uint64_t seed,
-                                int64_t step, int64_t first, int batch, const int64_t *sample,
+                                int64_t step, int64_t first, int count, const int64_t *sample,
                                 float *mels, float *views);
 #endif
