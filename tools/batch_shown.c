@@ -3,6 +3,7 @@
 #include "batch.h"
 #include "mel_picture.h"
 #include "page.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,11 +115,18 @@ static void name_picture(const batch *b, const batch_job *job, const char *kind,
     free(path);
 }
 
+/* NULL for what is not there, and without memory. */
+static char *real_path(const char *path) {
+    char *real = realpath(path, NULL);
+    if (!real && errno == ENOMEM) json_refuse();
+    return real;
+}
+
 void batch_name_inputs(const batch *b, const batch_job *job, json_t *entry) {
     if (job->digests) name_picture(b, job, "before", of_source, entry);
     if (!job->e.sound) return;
     if (job->digests) name_picture(b, job, "mel", of_sound, entry);
-    char *folder = realpath(b->out, NULL), *file = realpath(job->e.sound, NULL);
+    char *folder = real_path(b->out), *file = real_path(job->e.sound);
     if (folder && file) {
         char *path = relative_path(folder, file);
         set_address(entry, "listen", path);
