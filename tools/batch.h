@@ -50,7 +50,7 @@ typedef struct batch {
     one_edit base; /* flags are defaults of the rows */
     int size;      /* optimisations at once; 0: by memory */
     float stale;   /* seconds without a sign of life after which a claim is void */
-    bool dry_run, json, retry_failed;
+    bool dry_run, json, retry_failed, ignore_space;
     int shard_index, shards;
     /* the plan: batch_plan.c */
     json_t *rows, *folder_part; /* texts that jobs point to */
@@ -123,6 +123,10 @@ chl_status batch_open_engine(batch *b, const batch_job *job);
 /* What runs at once, by memory, for the groups' first jobs. */
 int batch_choose_size(batch *b, int *size);
 int batch_print_plan(batch *b);
+
+/* --- batch_space.c --- */
+/* CHL_ERR_IO where what is left to do may not fit on the disk, unless that is to be ignored. */
+chl_status batch_check_space(batch *b);
 
 /* --- batch_work.c --- */
 /* Does what is left of a chunk. CHL_ERR_CANCELLED: interrupted. */

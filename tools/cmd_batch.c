@@ -95,7 +95,7 @@ static int run_in_folder(batch *b) {
     if (code == EXIT_OK) code = batch_journal_refresh(b);
     if (code != EXIT_OK) return code;
     look_at_results(b);
-    code = batch_claims_start(b);
+    code = batch_check_space(b) == CHL_OK ? batch_claims_start(b) : run_error();
     if (code == EXIT_OK) code = work(b);
     if (code == EXIT_RUN || code == EXIT_USAGE) return code;
     const int refreshed = batch_journal_refresh(b);
@@ -178,6 +178,8 @@ int command_batch(int argc, char **argv) {
          "take over what a worker on another machine has given no sign of life for, for S seconds "
          "(default 60)",
          NULL},
+        {"ignore-space", NULL, OPTION_FLAG, &b.ignore_space, NULL,
+         "begin though the disk may be too small for the results", NULL},
         {"cache", NULL, OPTION_TEXT, &b.cache, "DIR",
          "folder of inversions and embeddings, for several batches (default: DIR/work/cache)",
          NULL},
