@@ -14,6 +14,13 @@ static int64_t band_rows(int64_t pixels, int64_t floats_of_row) {
     return (pixels + bands - 1) / bands;
 }
 
+/* Whole samples, or parts of one: the gradient of a sample's style is a sum over its pixels, band by band, and must not
+ * depend on the samples beside it. */
+static int64_t band_of_samples(const chl_conv_job *job, int64_t floats_of_row) {
+    int64_t pixels = job->out_h * job->out_w, rows = band_rows(job->n * pixels, floats_of_row);
+    return rows < pixels ? band_rows(pixels, floats_of_row) : rows / pixels * pixels;
+}
+
 /* Row strides are a cache line more than a power of two: the product reads many rows at once, which
  * must not share a cache set. */
 static int64_t padded(int64_t floats) {
@@ -28,14 +35,19 @@ typedef struct direct_layout {
     bool plain; /* the rows of x are the column matrix */
 } direct_layout;
 
-static direct_layout lay_out_direct(const chl_conv_job *job) {
+static direct_layout lay_out(const chl_conv_job *job) {
     direct_layout l;
     l.depth = job->kernel * job->kernel * job->in_c;
     l.pixels = job->n * job->out_h * job->out_w;
     l.plain = job->kernel == 1 && job->stride == 1 && job->pad == 0 && !job->style;
     l.column = l.plain ? job->in_c : padded(l.depth);
     l.product = padded(job->out_c);
-    l.band = band_rows(l.pixels, l.depth + l.product);
+    return l;
+}
+
+static direct_layout lay_out_direct(const chl_conv_job *job) {
+    direct_layout l = lay_out(job);
+    l.band = band_of_samples(job, l.depth + l.product);
     return l;
 }
 
@@ -47,10 +59,12 @@ size_t chl_direct_workspace(const chl_conv_job *job) {
 void chl_direct(const chl_conv_job *job, const chl_epilogue *epilogue, float *workspace) {
     direct_layout l = lay_out_direct(job);
     float *product = workspace, *column = workspace + l.band * l.product;
+    const int64_t sample = job->out_h * job->out_w, unit = chl_max(l.band, sample);
     chl_epilogue_begin(epilogue, job->n);
 #pragma omp parallel
-    for (int64_t first = 0; first < l.pixels; first += l.band) {
-        int64_t rows = chl_min(l.band, l.pixels - first);
+    for (int64_t first = 0, rows; first < l.pixels; first += rows) {
+        /* up to the end of the sample, or of the last whole sample that a band holds */
+        rows = chl_min(chl_min(l.band, unit - first % unit), l.pixels - first);
         if (!l.plain) chl_im2col(job, first, rows, column, l.column);
         chl_rows_product(rows, job->out_c, l.depth, l.plain ? job->x + first * l.column : column,
                          l.column, job->packed, product, l.product);
@@ -125,14 +139,21 @@ void chl_scatter(const chl_conv_job *job, float *dx, bool accumulate, float *wor
 
 /* --- weight gradient --- */
 
+/* The sum over the batch takes bands of all samples. */
+static direct_layout lay_out_weight_gradient(const chl_conv_job *job) {
+    direct_layout l = lay_out(job);
+    l.band = band_rows(l.pixels, l.depth + l.product);
+    return l;
+}
+
 size_t chl_weight_gradient_workspace(const chl_conv_job *job) {
-    direct_layout l = lay_out_direct(job);
+    direct_layout l = lay_out_weight_gradient(job);
     return (size_t)(l.band * padded(l.depth) + job->out_c * l.depth) * sizeof(float);
 }
 
 bool chl_weight_gradient(const chl_conv_job *job, const float *dy, float gain, float *dw,
                          bool accumulate, float *workspace) {
-    direct_layout l = lay_out_direct(job);
+    direct_layout l = lay_out_weight_gradient(job);
     float *sum = workspace, *column = workspace + job->out_c * l.depth;
     for (int64_t first = 0; first < l.pixels; first += l.band) {
         int64_t rows = chl_min(l.band, l.pixels - first);
