@@ -3,6 +3,7 @@
 #include "edit/goal_private.h"
 #include "plot/plot.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define WIDTH 1000
 #define HEIGHT 600
@@ -15,7 +16,7 @@ static int by_kept(const void *a, const void *b) {
 /* The result's points by what they keep -> x, y */
 static void unroll(const chl_goal_result *r, double *x, double *y) {
     chl_goal_point sorted[CHL_GOAL_POINTS];
-    for (int i = 0; i < r->points; i++) sorted[i] = r->point[i];
+    memcpy(sorted, r->point, sizeof sorted);
     qsort(sorted, (size_t)r->points, sizeof *sorted, by_kept);
     for (int i = 0; i < r->points; i++) {
         x[i] = (double)sorted[i].kept;

@@ -36,7 +36,7 @@ typedef struct direct_layout {
 } direct_layout;
 
 static direct_layout lay_out(const chl_conv_job *job) {
-    direct_layout l;
+    direct_layout l = {0};
     l.depth = job->kernel * job->kernel * job->in_c;
     l.pixels = job->n * job->out_h * job->out_w;
     l.plain = job->kernel == 1 && job->stride == 1 && job->pad == 0 && !job->style;
