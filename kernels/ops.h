@@ -76,11 +76,11 @@ typedef struct chl_call {
     const void *in[CHL_MAX_IN];
     void *out[CHL_MAX_OUT];
     uint32_t accumulate;  /* bit i: add to out[i] */
+    int32_t together;     /* of a fused call's first: how many calls it is; of others 0 */
     void *workspace;      /* aligned as the backend says, as many bytes as the body asked for */
     const chl_step *step; /* in device memory: a recorded step reads it anew at every replay */
     void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
     chl_comm *comm;       /* of the collective rows; NULL: this process is alone */
-    int32_t together;     /* of a fused call's first: how many calls it is; of others 0 */
 } chl_call;
 
 /* One op on one backend. `workspace` and `opaque` may be NULL (nothing needed); they are given

@@ -90,10 +90,11 @@ static char *relative_path(const char *folder, const char *file) {
         else if (folder[i] == '/')
             same = i;
     for (size_t i = same; folder[i]; i++) ups += folder[i] == '/' && folder[i + 1] != 0;
-    char *path = malloc(3 * ups + strlen(file + same) + 1), *to = path;
+    const size_t rest = strlen(file + same + 1) + 1;
+    char *path = malloc(3 * ups + rest), *to = path;
     if (!path) return NULL;
     for (; ups > 0; ups--, to += 3) memcpy(to, "../", 3);
-    strcpy(to, file + same + 1);
+    memcpy(to, file + same + 1, rest);
     return path;
 }
 

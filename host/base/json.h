@@ -31,5 +31,5 @@ json_t *chl_json_string(const char *text);
 chl_status chl_json_put(json_t *object, const char *key, json_t *value);
 /* The only way to a text: a whole one, to be freed, or NULL where `value` is NULL or there is no
  * memory, now or since chl_json_refused() was `refused`. `flags` are jansson's. */
-char *chl_json_text(const json_t *value, size_t flags, uint64_t refused);
+char *chl_json_text(const json_t *value, size_t flags, uint64_t since);
 #endif

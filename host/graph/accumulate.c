@@ -88,7 +88,7 @@ static chl_status begin(lowering *l, int32_t sums) {
     size_t uses = 3 * (size_t)sums;
     for (int32_t n = 0; n < graph->nodes; n++)
         uses += (size_t)(graph->node[n].inputs + graph->node[n].outputs);
-    l->use = malloc(uses * sizeof *l->use);
+    l->use = calloc(uses, sizeof *l->use);
     l->first = malloc(tensors * sizeof *l->first);
     l->last = malloc(tensors * sizeof *l->last);
     l->next_name = calloc(tensors, sizeof *l->next_name);

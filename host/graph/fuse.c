@@ -136,7 +136,8 @@ static bool fits(const chl_graph *graph, match *m) {
     chl_call call[CHL_MAX_FUSED];
     m->elides = m->line->elides;
     for (int i = 0; i < m->elides; i++) {
-        tensor_at(graph, m->node, m->count, m->line->elided[i], &m->elided[i]);
+        m->elided[i] = CHL_NONE;
+        (void)tensor_at(graph, m->node, m->count, m->line->elided[i], &m->elided[i]);
         if (m->elided[i] == CHL_NONE || !private_to(graph, m->node, m->count, m->elided[i]))
             return false;
     }
@@ -254,7 +255,7 @@ chl_status chl_fuse(chl_graph *graph) {
     if (!room) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     for (int32_t n = 0; n < graph->nodes;) {
         const chl_node *node = &graph->node[n];
-        match m;
+        match m = {.count = 0};
         if (node->is_constant || node->fused || node->fused_index || !find(graph, lines, n, &m)) {
             n++;
             continue;

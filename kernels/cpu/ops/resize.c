@@ -136,16 +136,27 @@ typedef struct axes {
     chl_axis rows, columns, rows_back, columns_back;
 } axes;
 
-/* Where the four lie in `memory`; each has room for the most taps that its filter may need. */
-static axes axes_at(const chl_call *call, void *memory, size_t *bytes) {
-    const chl_filter filter = call->attr.resize.filter;
+/* the most taps that the filter may need along h, along w */
+static int64_t taps_down(const chl_call *call) {
+    const int64_t out = call->attr.resize.out_h;
+    return out * max_taps(call->attr.resize.filter, call->attr.resize.h, out);
+}
+static int64_t taps_across(const chl_call *call) {
+    const int64_t out = call->attr.resize.out_w;
+    return out * max_taps(call->attr.resize.filter, call->attr.resize.w, out);
+}
+static size_t axes_bytes(const chl_call *call) {
+    const int64_t down = taps_down(call), across = taps_across(call);
+    return chl_axis_bytes(call->attr.resize.out_h, down) +
+           chl_axis_bytes(call->attr.resize.h, down) +
+           chl_axis_bytes(call->attr.resize.out_w, across) +
+           chl_axis_bytes(call->attr.resize.w, across);
+}
+/* Where the four lie in `memory`. */
+static axes axes_at(const chl_call *call, void *memory) {
     const int64_t h = call->attr.resize.h, out_h = call->attr.resize.out_h;
     const int64_t w = call->attr.resize.w, out_w = call->attr.resize.out_w;
-    const int64_t down = out_h * max_taps(filter, h, out_h);
-    const int64_t across = out_w * max_taps(filter, w, out_w);
-    *bytes = chl_axis_bytes(out_h, down) + chl_axis_bytes(h, down) + chl_axis_bytes(out_w, across) +
-             chl_axis_bytes(w, across);
-    if (!memory) return (axes){.rows = {.in = 0}};
+    const int64_t down = taps_down(call), across = taps_across(call);
     char *at = memory;
     axes a;
     a.rows = chl_axis_at(&at, h, out_h, down);
@@ -154,14 +165,8 @@ static axes axes_at(const chl_call *call, void *memory, size_t *bytes) {
     a.columns_back = chl_axis_at(&at, out_w, w, across);
     return a;
 }
-static size_t axes_bytes(const chl_call *call) {
-    size_t bytes;
-    (void)axes_at(call, NULL, &bytes);
-    return bytes;
-}
 static chl_kernel_status lay_out(const chl_call *call) {
-    size_t bytes;
-    const axes a = axes_at(call, call->out[0], &bytes);
+    const axes a = axes_at(call, call->out[0]);
     fill_axis(&a.rows, call->attr.resize.filter);
     fill_axis(&a.columns, call->attr.resize.filter);
     char *rows_back = (char *)a.rows_back.first, *columns_back = (char *)a.columns_back.first;
@@ -171,8 +176,7 @@ static chl_kernel_status lay_out(const chl_call *call) {
 }
 /* what resize_axes left in input 1 */
 static axes given_axes(const chl_call *call) {
-    size_t bytes;
-    return axes_at(call, (void *)(uintptr_t)call->in[1], &bytes);
+    return axes_at(call, (void *)call->in[1]);
 }
 
 /* --- resize and its gradient --------------------------------------------------------------------- */
