@@ -233,9 +233,9 @@ static int compare(const direction_job *job) {
 /* --- command ---------------------------------------------------------------------------------- */
 static int check(const command_line *line, const direction_job *job, bool mean) {
     output_table table = {0};
-    char *about = mean && job->out ? direction_about_path(job->out) : NULL;
     if (job->paths == 0) return usage_error(line, "directions are missing: D.npy or a folder");
     if (mean && !job->out) return usage_error(line, "--out is missing");
+    char *about = mean ? direction_about_path(job->out) : NULL;
     for (int i = 0; i < job->paths; i++) output_reads(&table, job->path[i]);
     output_add(&table, "out", mean ? OUTPUT_ARRAY : OUTPUT_JSON, job->out);
     output_add(&table, "out", OUTPUT_JSON, about);

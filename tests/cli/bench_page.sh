@@ -25,7 +25,7 @@ look GB/s
 [ "$(grep -o '<tr[ >]' "$work/page" | wc -l)" = 10 ] || fails "expected a head and 9 rows"
 says 'FLOP per byte'
 says 'GFLOP/s</text>'
-says '1 threads, caches warm'
+says '1 thread, caches warm'
 look shape
 grep -o '\[[0-9]*,\(8\|16\)\]</td>' "$work/page" >"$work/order"
 [ "$(LC_ALL=C sort "$work/order")" = "$(cat "$work/order")" ] && [ "$(wc -l <"$work/order")" = 9 ] || fails "not sorted: $(cat "$work/order")"
