@@ -33,14 +33,14 @@ static chl_status check(const chl_goal_options *goal, int n, const chl_goal_resu
     return CHL_OK;
 }
 
-chl_status chl_goal_plot(const chl_goal_options *theirs, int n, const chl_goal_result *results,
+chl_status chl_goal_plot(const chl_goal_options *goal, int n, const chl_goal_result *results,
                          const char *const *name, const char *path) {
     static const char *const kept[] = {"distance from the source", "CLIP distance to the source",
                                        "identity kept"};
-    CHL_NEEDS(theirs, results, name, path);
-    chl_goal_options goal = chl_goal_defaults();
-    CHL_TRY(chl_options_take(&goal, sizeof goal, theirs, "chl_goal_options"));
-    CHL_TRY(check(&goal, n, results));
+    CHL_NEEDS(goal, results, name, path);
+    chl_goal_options mine = chl_goal_defaults();
+    CHL_TRY(chl_options_take(&mine, sizeof mine, goal, "chl_goal_options"));
+    CHL_TRY(check(&mine, n, results));
     const int drawn = n < CHL_PLOT_LINES - 1 ? n : CHL_PLOT_LINES - 1;
     CHL_TRY(chl_check_texts(__func__, "name", drawn, name));
     double x[CHL_PLOT_LINES][CHL_GOAL_POINTS], y[CHL_PLOT_LINES][CHL_GOAL_POINTS];
@@ -54,10 +54,10 @@ chl_status chl_goal_plot(const chl_goal_options *theirs, int n, const chl_goal_r
             high = y[i][k] > high ? y[i][k] : high;
         }
     }
-    const double bound[] = {(double)goal.bound, (double)goal.bound}, ends[] = {low, high};
+    const double bound[] = {(double)mine.bound, (double)mine.bound}, ends[] = {low, high};
     line[drawn] = (chl_plot_line){"(bound)", bound, ends, 2};
     const chl_plot plot = {.title = "strength against keeping",
-                           .x_name = kept[goal.keep],
+                           .x_name = kept[mine.keep],
                            .y_name = "cosine with the target",
                            .lines = drawn + 1,
                            .line = line};
