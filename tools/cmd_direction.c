@@ -252,6 +252,16 @@ static int run(direction_job *job, bool is_mean) {
     return code;
 }
 
+static int begin(command_line *line, int argc, char **argv, direction_job *job, bool mean) {
+    line->positional = job->path;
+    line->max_positionals = argc;
+    bool done;
+    int code = parse_options(line, argc, argv, &done);
+    job->paths = line->positionals;
+    if (code == EXIT_OK && !done) code = check(line, job, mean);
+    return code == EXIT_OK && !done ? run(job, mean) : code;
+}
+
 static int mean(int argc, char **argv, direction_job *job) {
     const option options[] = {
         {"out", NULL, OPTION_OUTPUT, &job->out, "M.npy", "the mean, with M.json beside it", NULL},
@@ -262,14 +272,8 @@ static int mean(int argc, char **argv, direction_job *job) {
     command_line line = {.usage = "direction mean (DIR | D.npy) ... --out M.npy [--by NAME]",
                          .about = "The mean of directions by one sound, over many sources.",
                          .options = options,
-                         .count = sizeof options / sizeof options[0],
-                         .positional = job->path,
-                         .max_positionals = argc};
-    bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    job->paths = line.positionals;
-    if (code == EXIT_OK && !done) code = check(&line, job, true);
-    return code == EXIT_OK && !done ? run(job, true) : code;
+                         .count = sizeof options / sizeof options[0]};
+    return begin(&line, argc, argv, job, true);
 }
 
 static int comparison(int argc, char **argv, direction_job *job) {
@@ -285,14 +289,8 @@ static int comparison(int argc, char **argv, direction_job *job) {
                          .about = "Cosines between directions, their principal components, and the "
                                   "cosines between codes (the paper's Fig. 8 and Table 2).",
                          .options = options,
-                         .count = sizeof options / sizeof options[0],
-                         .positional = job->path,
-                         .max_positionals = argc};
-    bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    job->paths = line.positionals;
-    if (code == EXIT_OK && !done) code = check(&line, job, false);
-    return code == EXIT_OK && !done ? run(job, false) : code;
+                         .count = sizeof options / sizeof options[0]};
+    return begin(&line, argc, argv, job, false);
 }
 
 int command_direction(int argc, char **argv) {
