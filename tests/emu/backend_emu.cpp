@@ -277,6 +277,11 @@ chl_device *chl_device_emu(void) {
     return device;
 }
 
+int chl_emu_enqueue(void *stream, int (*work)(void *data), void *data,
+                    void (*release)(void *data)) {
+    const std::shared_ptr<void> kept(data, release);
+    return enqueue(stream, [work, kept] { return work(kept.get()); });
+}
 void chl_emu_queue_fault(chl_queue *queue) {
     constexpr int LAUNCH_FAILURE = 719;
     queue_of(queue).add([] { return LAUNCH_FAILURE; });

@@ -11,6 +11,9 @@ chl_device *chl_device_emu(void);
 chl_device *chl_emu_open(void);
 /* Queues work that fails. */
 void chl_emu_queue_fault(chl_queue *queue);
+/* Work of a library that a test puts in a vendor's place, on a call's stream: 0, or what it returns.
+ * It may be captured and run often; `data` is released when it will not run again. */
+int chl_emu_enqueue(void *stream, int (*work)(void *data), void *data, void (*release)(void *data));
 /* From here on threads run in another order and copies land earlier or later; its name. Way 0 is
  * how it is without an environment. */
 #define CHL_EMU_WAYS 6

@@ -1,7 +1,9 @@
 /* A library with NCCL's functions, for tests without a GPU: ranks are threads or processes, memory is
- * the host's, and all work is done while the caller waits. It checks what NCCL leaves to the caller:
- * that all ranks ask for the same. A rank that waits for another waits until its communicator is
- * aborted, as a kernel of NCCL does. */
+ * the host's. Work is done while the caller waits, or on the queue that is named, where the program
+ * emulates a GPU (tests/emu/backend_emu.h). It checks what NCCL leaves to the caller: that all ranks
+ * ask for the same. A rank that waits for another waits until its communicator is aborted, as a
+ * kernel of NCCL does. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,7 +40,9 @@ typedef struct group {
 typedef struct ncclComm {
     group *group;
     int rank;
-    atomic_bool aborted, inside;
+    atomic_bool aborted;
+    atomic_int inside; /* calls that run */
+    atomic_int users;  /* of it: queued calls, and who has made it */
     atomic_int error;
 } ncclComm;
 typedef ncclComm *ncclComm_t;
@@ -108,6 +112,7 @@ int ncclCommInitRank(ncclComm_t *out, int ranks, ncclUniqueId id, int rank) {
     if (!comm) return INVALID;
     comm->group = g;
     comm->rank = rank;
+    atomic_store(&comm->users, 1);
     atomic_store(&g->ranks, ranks);
     wait_for_all(comm);
     if (rank == 0) shm_unlink(id.internal);
@@ -115,14 +120,19 @@ int ncclCommInitRank(ncclComm_t *out, int ranks, ncclUniqueId id, int rank) {
     return SUCCESS;
 }
 
-int ncclCommDestroy(ncclComm_t comm) {
+static void let_go(ncclComm *comm) {
+    if (atomic_fetch_sub(&comm->users, 1) > 1) return;
     munmap(comm->group, MAPPED);
     free(comm);
+}
+
+int ncclCommDestroy(ncclComm_t comm) {
+    let_go(comm);
     return SUCCESS;
 }
 int ncclCommAbort(ncclComm_t comm) {
     atomic_store(&comm->aborted, true);
-    while (atomic_load(&comm->inside)) rest();
+    while (atomic_load(&comm->inside) > 0) rest();
     return ncclCommDestroy(comm);
 }
 int ncclCommGetAsyncError(ncclComm_t comm, int *error) {
@@ -185,38 +195,67 @@ static bool exchange(ncclComm *comm, const call *c, const void *from, char *resu
 static int run(ncclComm_t comm, const call *c, const void *from, void *to) {
     const size_t size = bytes_of(comm->group, c);
     if (input_of(comm->group, c) > BOX) return INVALID;
-    atomic_store(&comm->inside, true);
+    atomic_fetch_add(&comm->inside, 1);
     char *result = malloc(size + 1);
     if (c->what == REDUCE && c->count == BROKEN_COUNT) {
         atomic_store(&comm->error, REMOTE);
         while (!atomic_load(&comm->aborted)) rest();
     }
-    const bool fits = result && exchange(comm, c, from, result);
+    const bool fits = result && !atomic_load(&comm->aborted) && exchange(comm, c, from, result);
     if (fits) memcpy(to, result, size);
     free(result);
-    atomic_store(&comm->inside, false);
+    atomic_fetch_sub(&comm->inside, 1);
     return fits ? SUCCESS : INVALID;
+}
+
+/* --- on a queue ------------------------------------------------------------------------------- */
+typedef struct queued {
+    ncclComm_t comm;
+    call call;
+    const void *from;
+    void *to;
+} queued;
+
+/* A failure of queued work is heard of later. */
+static int run_queued(void *of) {
+    const queued *q = of;
+    if (run(q->comm, &q->call, q->from, q->to) != SUCCESS && !atomic_load(&q->comm->aborted))
+        atomic_store(&q->comm->error, INVALID);
+    return 0;
+}
+static void free_queued(void *of) {
+    let_go(((queued *)of)->comm);
+    free(of);
+}
+
+typedef int (*enqueue)(void *stream, int (*work)(void *), void *data, void (*release)(void *));
+
+static int run_on(ncclComm_t comm, call c, const void *from, void *to, void *stream) {
+    enqueue add_to_queue = NULL;
+    if (stream) *(void **)&add_to_queue = dlsym(RTLD_DEFAULT, "chl_emu_enqueue");
+    if (!add_to_queue) return run(comm, &c, from, to);
+    queued *q = malloc(sizeof *q);
+    if (!q) return INVALID;
+    *q = (queued){comm, c, from, to};
+    atomic_fetch_add(&comm->users, 1);
+    return add_to_queue(stream, run_queued, q, free_queued);
 }
 
 int ncclAllGather(const void *from, void *to, size_t count, int type, ncclComm_t comm,
                   void *stream) {
-    (void)stream;
-    return run(comm, &(call){GATHER, type, 0, count}, from, to);
+    return run_on(comm, (call){GATHER, type, 0, count}, from, to, stream);
 }
 int ncclAllReduce(const void *from, void *to, size_t count, int type, int op, ncclComm_t comm,
                   void *stream) {
-    (void)stream;
-    return op == 0 && type == FLOAT32 ? run(comm, &(call){REDUCE, type, 0, count}, from, to)
-                                      : INVALID;
+    if (op != 0 || type != FLOAT32) return INVALID;
+    return run_on(comm, (call){REDUCE, type, 0, count}, from, to, stream);
 }
 int ncclReduceScatter(const void *from, void *to, size_t count, int type, int op, ncclComm_t comm,
                       void *stream) {
-    (void)stream;
-    return op == 0 && type == FLOAT32 ? run(comm, &(call){SCATTER, type, 0, count}, from, to)
-                                      : INVALID;
+    if (op != 0 || type != FLOAT32) return INVALID;
+    return run_on(comm, (call){SCATTER, type, 0, count}, from, to, stream);
 }
 int ncclBroadcast(const void *from, void *to, size_t count, int type, int root, ncclComm_t comm,
                   void *stream) {
-    (void)stream;
-    return run(comm, &(call){BROADCAST, type, root, count}, from, to);
+    return run_on(comm, (call){BROADCAST, type, root, count}, from, to, stream);
 }

@@ -15,6 +15,7 @@
 enum { CLIPS = 24, SIDE_PIXELS = 32, WAVE = 30000 };
 
 char *root, *data, *clip_path;
+chl_status (*run_rank)(const chl_training *, const chl_train_options *) = chl_trainer_run;
 
 /* --- data ------------------------------------------------------------------------------------- */
 static void write_clip_pair(void) {
@@ -92,7 +93,7 @@ int remove_all(void **state) {
 /* --- ranks ------------------------------------------------------------------------------------ */
 static void *thread_of_rank(void *of) {
     rank *r = of;
-    r->status = chl_trainer_run(r->training, &r->options);
+    r->status = run_rank(r->training, &r->options);
     char *checkpoint = in_folder(r->options.out, "checkpoint.safetensors");
     r->saved = access(checkpoint, F_OK) == 0;
     free(checkpoint);
@@ -207,8 +208,9 @@ void compare(const char *whole, const char *shared, int ranks) {
         if (d > 1e-5) print_message("  %s %.1e\n", a->array[i].name, d);
         if (d > largest) largest = d;
     }
-    for (int step = 1; step <= RUN; step++) {
-        json_t *x = stats_line(whole, step), *y = stats_line(shared, step);
+    json_t *x;
+    for (int step = 1; (x = stats_line(whole, step)); step++) {
+        json_t *y = stats_line(shared, step);
         const char *name;
         json_t *term;
         json_object_foreach(json_object_get(x, "terms"), name, term) {

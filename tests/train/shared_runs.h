@@ -18,6 +18,8 @@ enum { GLOBAL = 12, MOST = 4, RUN = 20 };
 /* A temporary folder, one of samples with a sound, a picture and a label, and a CLIP pair; set up
  * and torn down by the group functions. */
 extern char *root, *data, *clip_path;
+/* Runs a training as one rank: chl_trainer_run, or what a test has put in its place. */
+extern chl_status (*run_rank)(const chl_training *training, const chl_train_options *options);
 int write_all(void **state);
 int remove_all(void **state);
 
@@ -42,6 +44,6 @@ char *train_on(const char *name, const chl_training *training, chl_train_options
 /* Fails unless every rank fails with a text that contains this one. */
 void refuse(const chl_training *training, const chl_train_options *options, int ranks,
             void (*ready)(chl_train_options *, int), const char *text);
-/* Fails unless weights and losses of the two runs of RUN steps differ by less than 1e-5. */
+/* Fails unless weights and losses of the two runs differ by less than 1e-5. */
 void compare(const char *whole, const char *shared, int ranks);
 #endif
