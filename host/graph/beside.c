@@ -43,21 +43,34 @@ static int32_t behind_fused(const chl_graph *graph, int32_t n) {
     return graph->node[lead].fused ? lead + graph->node[lead].fused_count - 1 : n;
 }
 
-/* The last of the nodes that makes the input, or the last of the segments before. */
-static int32_t ready_behind(const chl_graph *graph, const chl_node *sum) {
-    const chl_tensor root = root_of(graph, sum->in[0]);
-    for (int32_t n = graph->nodes - 1; n >= 0; n--)
-        if (graph->node[n].segment < sum->segment || chl_node_writes(graph, &graph->node[n], root))
-            return behind_fused(graph, n);
+/* The last of the nodes that makes the input; -1: none. */
+static int32_t last_writer(const chl_graph *graph, const chl_uses *uses, chl_tensor root) {
+    for (int32_t u = uses->first[root + 1] - 1; u >= uses->first[root]; u--)
+        if (chl_node_writes(graph, &graph->node[uses->node[u]], root)) return uses->node[u];
     return -1;
 }
 
 /* Nodes behind this one may read the result: the bucket must stand before. */
-static int32_t first_reader(const chl_graph *graph, const chl_node *sum) {
+static int32_t first_reader(const chl_graph *graph, const chl_uses *uses, const chl_node *sum) {
     const chl_tensor root = root_of(graph, sum->out[0]);
-    for (int32_t n = 0; n < graph->nodes; n++)
-        if (chl_node_reads(graph, &graph->node[n], root)) return n;
+    for (int32_t u = uses->first[root]; u < uses->first[root + 1]; u++)
+        if (chl_node_reads(graph, &graph->node[uses->node[u]], root)) return uses->node[u];
     return graph->nodes;
+}
+
+/* Behind its input's last writer and behind the segments before its own. */
+static void find_ready(const chl_graph *graph, const chl_uses *uses, waiting *sum, int32_t count) {
+    int32_t segment = -1, before = -1; /* the last node of the segments before */
+    for (int32_t i = 0; i < count; i++) {
+        if (sum[i].node.segment != segment) {
+            segment = sum[i].node.segment;
+            for (before = graph->nodes - 1; before >= 0 && graph->node[before].segment >= segment;)
+                before--;
+        }
+        const int32_t writer = last_writer(graph, uses, root_of(graph, sum[i].node.in[0]));
+        const int32_t behind = writer > before ? writer : before;
+        sum[i].ready = behind < 0 ? -1 : behind_fused(graph, behind);
+    }
 }
 
 /* --- buckets ---------------------------------------------------------------------------------- */
@@ -74,13 +87,13 @@ static int32_t take_out(chl_graph *graph, waiting *sum) {
 }
 
 /* Numbers the buckets from 1 and sets every member's place to that of the last. */
-static void make_buckets(chl_graph *graph, waiting *sum, int32_t count) {
+static void make_buckets(chl_graph *graph, const chl_uses *uses, waiting *sum, int32_t count) {
     for (int32_t first = 0, end; first < count; first = end) {
         int64_t bytes = 0;
         int32_t before = graph->nodes;
         for (end = first; end < count; end++) {
             const chl_node *node = &sum[end].node;
-            const int32_t reader = first_reader(graph, node);
+            const int32_t reader = first_reader(graph, uses, node);
             if (end > first && (bytes >= graph->bucket || sum[end].ready >= before ||
                                 node->segment != sum[first].node.segment))
                 break;
@@ -158,11 +171,17 @@ chl_status chl_place_beside(chl_graph *graph) {
     waiting *sum = calloc((size_t)count, sizeof *sum);
     if (!sum) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     count = take_out(graph, sum);
-    for (int32_t i = 0; i < count; i++) sum[i].ready = ready_behind(graph, &sum[i].node);
-    qsort(sum, (size_t)count, sizeof *sum, in_order);
-    make_buckets(graph, sum, count);
+    chl_uses uses;
+    const chl_status status = chl_list_uses(graph, &uses);
+    if (status == CHL_OK) {
+        find_ready(graph, &uses, sum, count);
+        qsort(sum, (size_t)count, sizeof *sum, in_order);
+        make_buckets(graph, &uses, sum, count);
+        chl_free_uses(&uses);
+    }
     put_back(graph, sum, count);
     free(sum);
+    CHL_TRY(status);
     chl_number_segments(graph);
     chl_number_producers(graph);
     return find_joins(graph);

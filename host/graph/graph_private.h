@@ -1,4 +1,4 @@
-/* The graph's inside, shared by graph.c, gradient.c, accumulate.c, fuse.c, beside.c, plan.c and run.c
+/* The graph's inside, shared by graph.c, gradient.c, accumulate.c, fuse.c, beside.c, plan.c, uses.c and run.c
  * (and looked into by tests). */
 #ifndef CHL_CORE_GRAPH_PRIVATE_H
 #define CHL_CORE_GRAPH_PRIVATE_H
@@ -29,6 +29,7 @@ typedef struct chl_tensor_info {
     /* set by the plan, on roots only */
     chl_tensor storage;  /* in-place chains share the first one's memory */
     int32_t first, last; /* nodes between which the memory is alive */
+    int32_t touched;     /* the last node that reads or writes it */
     int64_t offset;
     void *data, *spare; /* spare: an input's other memory (double_inputs.c) */
 } chl_tensor_info;
@@ -73,6 +74,13 @@ void chl_node_shapes(const chl_graph *graph, const chl_node *node, chl_shapes *s
 /* Is one of the node's inputs (outputs) the tensor `root`, or a reshape of it? */
 bool chl_node_reads(const chl_graph *graph, const chl_node *node, chl_tensor root);
 bool chl_node_writes(const chl_graph *graph, const chl_node *node, chl_tensor root);
+/* Which nodes touch a tensor: for root t `node[first[t]]` to `node[first[t + 1] - 1]`, in their order,
+ * each once. They are those of the time when the list was made. */
+typedef struct chl_uses {
+    int32_t *first, *node;
+} chl_uses;
+chl_status chl_list_uses(const chl_graph *graph, chl_uses *uses);
+void chl_free_uses(chl_uses *uses);
 /* Appends a node whose output tensors exist already where out[i] >= 0, and are made where
  * CHL_FRESH. */
 void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out);

@@ -2,9 +2,8 @@
  *
  * Idea: in a static graph a tensor is alive from the first node that writes it to the last one that
  * reads it. Tensors that are alive at the same time need different memory, others may share. This
- * is packing of intervals; it is done greedily by size, largest first, each at the lowest offset
- * where nothing alive at the same time lies [greedy by size, Pisarchyk
- * & Lee 2020]. Before that an op that may work in place takes over its first input's memory.
+ * is packing of intervals (place.c). Before that an op that may work in place takes over its first
+ * input's memory.
  *
  *     node     0: a = f(x)   1: b = g(a)   2: c = h(b)          a lives 0-1, b 1-2, c from 2
  *     arena    a at 0, b at |a|, c at 0 again
@@ -15,12 +14,8 @@
  * every machine. What is kept, or read in another segment than the one that made it, has memory of
  * its own. Limits: no smallest plan, a good one; the order of the nodes is not changed for it. */
 #include "graph/graph_private.h"
+#include "graph/place.h"
 #include <stdlib.h>
-
-typedef struct chl_block {
-    int64_t bytes, *offset;
-    int32_t first, last, order;
-} block;
 
 static chl_tensor storage_of(const chl_graph *graph, chl_tensor t) {
     t = graph->tensor[t].root;
@@ -33,16 +28,18 @@ static bool transient(const chl_graph *graph, chl_tensor t) {
     return info->kind == KIND_NODE && !info->is_constant;
 }
 
-static void touch(chl_graph *graph, chl_tensor t, int32_t node) {
+static void touch(chl_graph *graph, chl_tensor t, int32_t n) {
     chl_tensor_info *info = chl_info(graph, graph->tensor[t].root);
-    int32_t segment = graph->node[node].segment;
+    const int32_t segment = graph->node[n].segment;
     if (info->elided) return;
     if (info->producer >= 0 && graph->node[info->producer].segment != segment) info->keep = true;
-    const int32_t bucket = graph->node[node].bucket;
-    const int32_t until = bucket ? graph->joined[bucket] : node; /* it may run as late as that */
-    node -= graph->node[node].fused_index;                       /* what is fused happens at once */
+    const int32_t bucket = graph->node[n].bucket;
+    const int32_t until = bucket ? graph->joined[bucket] : n; /* it may run as late as that */
+    int32_t node = n;
+    node -= graph->node[n].fused_index; /* what is fused happens at once */
     if (node < info->first) info->first = node;
     if (until > info->last) info->last = until;
+    if (n > info->touched) info->touched = n;
 }
 
 static void measure_lives(chl_graph *graph) {
@@ -61,24 +58,11 @@ static void measure_lives(chl_graph *graph) {
     }
 }
 
-/* Of a sum beside: does another node touch its input's memory while it may run? */
-static bool touched_beside(const chl_graph *graph, int32_t n, chl_tensor storage) {
-    const int32_t end = graph->joined[graph->node[n].bucket];
-    for (int32_t m = n + 1; m <= end && m < graph->nodes; m++) {
-        const chl_node *node = &graph->node[m];
-        for (int i = 0; i < node->inputs; i++)
-            if (node->in[i] != CHL_NONE && storage_of(graph, node->in[i]) == storage) return true;
-        for (int i = 0; i < node->outputs; i++)
-            if (node->out[i] > CHL_NONE && storage_of(graph, node->out[i]) == storage) return true;
-    }
-    return false;
-}
-
-/* Is node n the last one that touches the storage? */
+/* Is node n the last one that touches the storage? Beside a sum other nodes run until its join. */
 static bool is_last_use(const chl_graph *graph, int32_t n, chl_tensor storage) {
-    const int32_t last = graph->tensor[storage].last, bucket = graph->node[n].bucket;
-    if (!bucket) return last == n;
-    return last == graph->joined[bucket] && !touched_beside(graph, n, storage);
+    const chl_tensor_info *info = &graph->tensor[storage];
+    const int32_t bucket = graph->node[n].bucket;
+    return info->last == (bucket ? graph->joined[bucket] : n) && info->touched == n;
 }
 
 /* Output 0 takes over input 0's memory where the op allows it and nobody reads the input later. */
@@ -99,34 +83,8 @@ static void share_in_place(chl_graph *graph) {
             continue;
         b->storage = from;
         a->last = b->last;
+        a->touched = b->touched;
     }
-}
-
-static int by_size(const void *left, const void *right) {
-    const block *a = left, *b = right;
-    if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
-    if (a->first != b->first) return a->first < b->first ? -1 : 1;
-    return a->order < b->order ? -1 : 1; /* a total order: the same plan on every machine */
-}
-
-static int by_offset(const void *left, const void *right) {
-    const block *const *a = left, *const *b = right;
-    return *(*a)->offset < *(*b)->offset ? -1 : *(*a)->offset > *(*b)->offset;
-}
-
-/* Lowest offset at which `wanted` fits among the placed blocks that live at the same time. */
-static int64_t place(const block *wanted, const block *placed, int64_t count, const block **near) {
-    int64_t neighbours = 0, at = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (placed[i].first <= wanted->last && wanted->first <= placed[i].last)
-            near[neighbours++] = &placed[i];
-    qsort(near, (size_t)neighbours, sizeof *near, by_offset);
-    for (int64_t i = 0; i < neighbours; i++) {
-        if (*near[i]->offset >= at + wanted->bytes) break;
-        int64_t end = *near[i]->offset + near[i]->bytes;
-        if (end > at) at = end;
-    }
-    return at;
 }
 
 /* What node n asks for; of a fused call its first node asks for all. */
@@ -142,21 +100,16 @@ static int64_t workspace_of(const chl_graph *graph, int32_t n) {
 }
 
 static chl_status place_all(chl_graph *graph) {
-    block *blocks = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *blocks);
-    const block **near = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *near);
-    if (!blocks || !near) {
-        free(blocks);
-        free(near);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
-    }
+    chl_block *blocks = malloc((size_t)(graph->tensors + graph->nodes) * sizeof *blocks);
+    if (!blocks) return chl_fail(CHL_ERR_MEMORY, "out of memory while planning");
     int64_t count = 0;
     for (chl_tensor t = 1; t < graph->tensors; t++) {
         chl_tensor_info *info = chl_info(graph, t);
         if (info->view_of != CHL_NONE || info->storage != t || !transient(graph, t) ||
             info->last < 0)
             continue;
-        blocks[count] = (block){chl_align(graph, chl_bytes(&info->desc)), &info->offset,
-                                info->first, info->last, (int32_t)count};
+        blocks[count] = (chl_block){chl_align(graph, chl_bytes(&info->desc)), &info->offset,
+                                    info->first, info->last, (int32_t)count};
         count++;
     }
     for (int32_t n = 0; n < graph->nodes; n++) {
@@ -166,20 +119,15 @@ static chl_status place_all(chl_graph *graph) {
         if (node->is_constant) {
             if (bytes > graph->constant_workspace) graph->constant_workspace = bytes;
         } else if (bytes > 0) {
-            blocks[count] = (block){bytes, &graph->workspace_offset[n], n, n, (int32_t)count};
+            blocks[count] = (chl_block){bytes, &graph->workspace_offset[n], n, n, (int32_t)count};
             count++;
         }
     }
-    qsort(blocks, (size_t)count, sizeof *blocks, by_size);
-    graph->transient_bytes = 0;
-    for (int64_t i = 0; i < count; i++) {
-        *blocks[i].offset = place(&blocks[i], blocks, i, near);
-        int64_t end = *blocks[i].offset + blocks[i].bytes;
-        if (end > graph->transient_bytes) graph->transient_bytes = end;
-    }
+    /* a sum beside may be joined behind the last node */
+    const chl_status status =
+        chl_place_blocks(blocks, count, graph->nodes + 1, &graph->transient_bytes);
     free(blocks);
-    free(near);
-    return CHL_OK;
+    return status;
 }
 
 /* Persistent and constant tensors just follow one another. */
