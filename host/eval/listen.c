@@ -24,8 +24,9 @@ typedef struct listening {
     int64_t held;                 /* of it */
     int64_t begin;                /* of the wave, in the recording */
     float *pictures, *embeddings; /* of windows that wait for the encoder: [BATCH] */
-    int waiting;
-    int64_t room; /* windows */
+    int waiting, columns;         /* how many; of the picture of each */
+    float *shown;                 /* a mel picture, where the encoder's own is none */
+    int64_t room;                 /* windows */
 } listening;
 
 static chl_status no_memory(const listening *l) {
@@ -54,7 +55,8 @@ static chl_status flush(listening *l) {
     chl_heard *h = &l->heard;
     const int d = l->encoder->sizes.embedding;
     if (l->waiting == 0) return CHL_OK;
-    CHL_TRY(chl_audio_encoder_embed(l->encoder, l->waiting, l->pictures, l->embeddings));
+    CHL_TRY(
+        chl_audio_encoder_embed(l->encoder, l->waiting, l->columns, l->pictures, l->embeddings));
     for (int i = 0; i < l->waiting; i++) {
         const int64_t at = h->count - l->waiting + i;
         float *score = h->score + at * h->labels;
@@ -66,11 +68,40 @@ static chl_status flush(listening *l) {
     return CHL_OK;
 }
 
-static void keep_picture(listening *l, const float *picture) {
-    const int64_t pixels = chl_audio_encoder_pixels(l->encoder);
+/* People see a mel picture, whatever picture the encoder makes of a sound. */
+static chl_status keep_picture(listening *l, int64_t samples, const float *picture) {
+    const int64_t pixels = (int64_t)l->heard.rows * l->heard.columns;
+    if (!l->options->picture) return CHL_OK;
+    if (l->encoder->kind->picture) {
+        CHL_TRY(chl_mel_picture(l->encoder->model.place.device, l->wave, samples, CHL_MEL_ABSOLUTE,
+                                l->shown));
+        picture = l->shown;
+    }
     uint8_t *to = l->heard.picture + l->heard.count * pixels;
     for (int64_t i = 0; i < pixels; i++)
         to[i] = (uint8_t)lrintf(255 * fminf(fmaxf(picture[i], 0), 1));
+    return CHL_OK;
+}
+
+/* The first `samples` of the wave as a picture of the encoder, behind those that wait, which have as
+ * many columns. */
+static chl_status add_picture(listening *l, int64_t samples, const float **out) {
+    const int64_t rows = l->encoder->sizes.rows;
+    float *picture = l->pictures + l->waiting * rows * l->columns;
+    int columns;
+    chl_sound *sound;
+    CHL_TRY(chl_sound_open_samples(CHL_MEL_RATE, 1, samples, l->wave, l->options->sound, &sound));
+    const chl_status status = chl_audio_encoder_picture(l->encoder, sound, 0, picture, &columns);
+    chl_sound_close(sound);
+    CHL_TRY(status);
+    if (columns != l->columns) {
+        CHL_TRY(flush(l));
+        memmove(l->pictures, picture, sizeof *picture * (size_t)(rows * columns));
+        picture = l->pictures;
+        l->columns = columns;
+    }
+    *out = picture;
+    return CHL_OK;
 }
 
 /* The first `samples` of the wave as a window. */
@@ -78,17 +109,14 @@ static chl_status add_window(listening *l, int64_t samples) {
     chl_heard *h = &l->heard;
     if (l->waiting == BATCH) CHL_TRY(flush(l));
     if (!make_room(l)) return no_memory(l);
-    float *picture = l->pictures + l->waiting * chl_audio_encoder_pixels(l->encoder), peak = 0;
-    chl_sound *sound;
-    CHL_TRY(chl_sound_open_samples(CHL_MEL_RATE, 1, samples, l->wave, l->options->sound, &sound));
-    const chl_status status = chl_audio_encoder_picture(l->encoder, sound, 0, picture);
-    chl_sound_close(sound);
-    CHL_TRY(status);
+    const float *picture;
+    float peak = 0;
+    CHL_TRY(add_picture(l, samples, &picture));
     for (int64_t i = 0; i < samples; i++) peak = fmaxf(peak, fabsf(l->wave[i]));
     h->window[h->count] = (chl_heard_window){.start = (double)l->begin / CHL_MEL_RATE,
                                              .end = (double)(l->begin + samples) / CHL_MEL_RATE,
                                              .silent = peak < SILENCE};
-    if (l->options->picture) keep_picture(l, picture);
+    CHL_TRY(keep_picture(l, samples, picture));
     h->seconds = h->window[h->count].end;
     h->count++;
     l->waiting++;
@@ -206,7 +234,8 @@ static chl_status work(chl_engine *engine, listening *l, char **report) {
     l->wave = malloc(sizeof *l->wave * (WINDOW + HOP));
     l->pictures = malloc(sizeof *l->pictures * BATCH * pixels);
     l->embeddings = malloc(sizeof *l->embeddings * BATCH * d);
-    if (!l->label || !l->wave || !l->pictures || !l->embeddings) return no_memory(l);
+    l->shown = malloc(sizeof *l->shown * CHL_MEL_SIDE * CHL_MEL_SIDE);
+    if (!l->label || !l->wave || !l->pictures || !l->embeddings || !l->shown) return no_memory(l);
     CHL_TRY(chl_eval_embed_named(engine->clip, o->labels, o->label, o->label_text, (int)o->prompts,
                                  o->prompt, l->label));
     chl_sound *sound;
@@ -237,13 +266,14 @@ chl_status chl_listen(chl_engine *engine, const chl_listen_options *theirs, char
     CHL_TRY(check(&mine));
     CHL_TRY(chl_need(engine->audio, "audio", "listening"));
     const chl_log_sink before = chl_log_divert(engine->log);
+    const bool own = engine->audio->kind->picture != NULL;
     listening l = {.options = &mine,
                    .encoder = engine->audio,
                    .heard = {.labels = mine.labels,
                              .label = mine.label,
                              .threshold = mine.threshold,
-                             .rows = engine->audio->sizes.rows,
-                             .columns = engine->audio->sizes.columns}};
+                             .rows = own ? CHL_MEL_SIDE : engine->audio->sizes.rows,
+                             .columns = own ? CHL_MEL_SIDE : engine->audio->sizes.columns}};
     const chl_status status = work(engine, &l, report);
     free(l.heard.window);
     free(l.heard.score);
@@ -251,6 +281,7 @@ chl_status chl_listen(chl_engine *engine, const chl_listen_options *theirs, char
     free(l.label);
     free(l.wave);
     free(l.pictures);
+    free(l.shown);
     free(l.embeddings);
     return chl_log_restore(before, status);
 }

@@ -21,7 +21,8 @@ struct chl_sound {
     char *name;
     chl_sound_bytes bytes;
     chl_sound_decoder decoder;
-    soxr_t resampler; /* NULL when the file is at 44 100 Hz already */
+    int rate;         /* of the samples that are handed out */
+    soxr_t resampler; /* NULL when the file is at that rate already */
     float *frames;    /* [BLOCK, channels] */
     float mono[BLOCK], ready[BLOCK];
     int64_t mono_at, mono_count, ready_at, ready_count;
@@ -32,18 +33,19 @@ struct chl_sound {
 };
 
 /* --- opening a file --------------------------------------------------------------------------- */
-static int64_t resampled_length(int64_t frames, int rate) {
-    return (int64_t)((__int128)frames * CHL_SOUND_RATE + rate - 1) / rate;
+static int64_t resampled_length(const chl_sound *s, int64_t frames) {
+    const int rate = s->decoder.rate;
+    return (int64_t)((__int128)frames * s->rate + rate - 1) / rate;
 }
 
 static chl_status start_resampler(chl_sound *s) {
     const int rate = s->decoder.rate;
     soxr_delete(s->resampler);
     s->resampler = NULL;
-    if (rate == CHL_SOUND_RATE) return CHL_OK;
+    if (rate == s->rate) return CHL_OK;
     soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
     soxr_error_t problem = NULL;
-    s->resampler = soxr_create(rate, CHL_SOUND_RATE, 1, &problem, NULL, &quality, NULL);
+    s->resampler = soxr_create(rate, s->rate, 1, &problem, NULL, &quality, NULL);
     if (problem || !s->resampler)
         return chl_fail(CHL_ERR_MEMORY, "%s: cannot resample from %d Hz: %s", s->name, rate,
                         problem ? problem : "out of memory");
@@ -69,6 +71,7 @@ static chl_status sound_new(const char *name, chl_sound **out) {
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     }
     s->decoder.name = s->name;
+    s->rate = CHL_SOUND_RATE;
     s->bytes.file.descriptor = -1;
     *out = s;
     return CHL_OK;
@@ -225,8 +228,16 @@ void chl_sound_close(chl_sound *s) {
     free(s);
 }
 
+chl_status chl_sound_set_rate(chl_sound *s, int rate) {
+    if (rate < LOWEST_RATE || rate > HIGHEST_RATE)
+        return chl_fail(CHL_ERR_ARGUMENT, "rate must be %d to %d, got %d", LOWEST_RATE,
+                        HIGHEST_RATE, rate);
+    s->rate = rate;
+    return chl_sound_rewind(s);
+}
+
 int64_t chl_sound_samples(const chl_sound *s) {
-    return resampled_length(s->decoder.frames, s->decoder.rate);
+    return resampled_length(s, s->decoder.frames);
 }
 
 /* --- reading samples -------------------------------------------------------------------------- */
@@ -261,7 +272,7 @@ static chl_status decode(chl_sound *s) {
     return CHL_OK;
 }
 
-/* Fills `ready` with samples at 44 100 Hz; with none after the end. */
+/* Fills `ready` with samples at the rate wanted; with none after the end. */
 static chl_status resample(chl_sound *s) {
     s->ready_at = s->ready_count = 0;
     while (s->ready_count == 0) {
@@ -311,7 +322,7 @@ chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got) {
         int64_t count = s->ready_count - s->ready_at, room = want - *got;
         if (s->ended) {
             /* soxr rounds the length differently; at the end it is known to the sample */
-            int64_t left = resampled_length(s->decoded, s->decoder.rate) - s->delivered;
+            int64_t left = resampled_length(s, s->decoded) - s->delivered;
             if (count == 0 && left > 0) {
                 s->ready[s->ready_at = 0] = 0;
                 s->ready_count = count = 1;
@@ -400,6 +411,10 @@ chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const 
 }
 void chl_sound_close(chl_sound *s) {
     (void)s;
+}
+chl_status chl_sound_set_rate(chl_sound *s, int rate) {
+    (void)s, (void)rate;
+    return without("sound");
 }
 int64_t chl_sound_samples(const chl_sound *s) {
     (void)s;

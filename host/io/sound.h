@@ -1,8 +1,8 @@
 /* Reading sound files: WAV, FLAC, OGG, AIFF, ... (libsndfile), MP3 (libmpg123), and m4a, aac, wma
  * and others through the program ffmpeg where it is installed (io/ffmpeg.h); mixed to mono,
- * resampled to 44 100 Hz (soxr, high quality). A file is read front to back in blocks, so that a
- * ten-hour file needs no more memory than a short one; what comes from ffmpeg is in memory, up to
- * CHL_SOUND_MAX_PIPE_BYTES (93 minutes of stereo at 48 kHz).
+ * resampled to 44 100 Hz or another rate (soxr, high quality). A file is read front to back in
+ * blocks, so that a ten-hour file needs no more memory than a short one; what comes from ffmpeg is
+ * in memory, up to CHL_SOUND_MAX_PIPE_BYTES (93 minutes of stereo at 48 kHz).
  *
  *     chl_sound *sound;
  *     CHL_TRY(chl_sound_open("rain.flac", &sound));
@@ -10,7 +10,7 @@
  *     while (got == 4096);
  *     chl_sound_close(sound);
  *
- * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate). Integer samples are
+ * Mono is the mean of the channels. The length is ceil(frames * 44100 / rate of the file). Integer samples are
  * scaled to [-1, 1), float samples are kept as stored; a NaN or infinite sample is CHL_ERR_NUMERIC,
  * naming the second and the channel.
  *
@@ -48,7 +48,9 @@ chl_status chl_sound_open_memory(const void *data, size_t size, const char *name
 chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const float *samples,
                                   const char *name, chl_sound **out);
 void chl_sound_close(chl_sound *sound);
-/* Length at 44 100 Hz, as the header claims it; MP3s are counted. */
+/* Hands out samples at this rate (1000 to 768000) instead of 44 100 Hz, from the first one on. */
+chl_status chl_sound_set_rate(chl_sound *sound, int rate);
+/* Length at that rate, as the header claims it; MP3s are counted. */
 int64_t chl_sound_samples(const chl_sound *sound);
 /* Reads up to `want` samples into out; fewer only at the end. `sound` is a chl_sound *: the void
  * pointer makes both functions fit chl_wave_source (sound/mel.h). */

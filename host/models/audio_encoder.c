@@ -14,6 +14,20 @@ static chl_mel_mode mel_mode_of(chl_params *params) {
     return CHL_MEL_ABSOLUTE;
 }
 
+static chl_status settle_mel(chl_audio_encoder *encoder, chl_mel_mode mel) {
+    const chl_audio_encoder_kind *kind = encoder->kind;
+    const chl_mel_mode trained = mel_mode_of(encoder->model.params);
+    encoder->mel = mel == CHL_MEL_AUTO ? trained : mel;
+    if (!kind->picture) return CHL_OK;
+    if (mel != CHL_MEL_AUTO)
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "mel must be auto with %s, which is %s: it makes its own picture of a sound",
+            encoder->model.params->source, kind->kind.name);
+    encoder->mel = kind->hears_level ? CHL_MEL_ABSOLUTE : CHL_MEL_COMPATIBLE;
+    return CHL_OK;
+}
+
 static chl_status check_sizes(const chl_audio_encoder *encoder, int channels) {
     const char *source = encoder->model.params->source;
     CHL_TRY(chl_params_check_all_used(encoder->model.params));
@@ -40,8 +54,7 @@ chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder
     encoder->kind = kind;
     int channels;
     chl_status status;
-    const chl_mel_mode trained = mel_mode_of(encoder->model.params);
-    encoder->mel = mel == CHL_MEL_AUTO ? trained : mel;
+    CHL_TRY_GOTO(settle_mel(encoder, mel));
     CHL_TRY_GOTO(
         encoder->kind->open(encoder->model.params, &encoder->config, &encoder->sizes, &channels));
     CHL_TRY_GOTO(check_sizes(encoder, channels));
@@ -70,11 +83,11 @@ chl_status chl_audio_encoder_check(const chl_audio_encoder *encoder, int64_t cou
     for (int64_t i = 0; gain_db && i < count; i++) {
         CHL_TRY(chl_check_float(isfinite(gain_db[i]), "gain_db", "finite", (double)gain_db[i]));
         if (gain_db[i] != 0 && encoder->mel == CHL_MEL_COMPATIBLE)
-            return chl_fail(
-                CHL_ERR_ARGUMENT,
-                "%s hears every sound at its own maximum (compatible mode), so that a level "
-                "changes nothing: use an audio encoder trained in absolute mode",
-                encoder->model.params->source);
+            return chl_fail(CHL_ERR_ARGUMENT,
+                            "%s hears every sound at its own maximum (%s), so that a level "
+                            "changes nothing: use an audio encoder trained in absolute mode",
+                            encoder->model.params->source,
+                            encoder->kind->picture ? encoder->kind->kind.name : "compatible mode");
     }
     return CHL_OK;
 }
@@ -95,70 +108,114 @@ static chl_status rewind_amplified(void *user) {
     return chl_sound_rewind(((amplified *)user)->sound);
 }
 
-chl_status chl_audio_encoder_picture(const chl_audio_encoder *encoder, chl_sound *sound,
-                                     float gain_db, float *picture) {
+static chl_status mel_picture(const chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
+                              float *picture, int *columns) {
     amplified a = {.sound = sound, .factor = powf(10, gain_db / 20)};
     const chl_wave_source source = {.samples = chl_sound_samples(sound),
                                     .read = read_amplified,
                                     .rewind = rewind_amplified,
                                     .user = &a};
     const chl_mel_size size = {encoder->sizes.rows, encoder->sizes.columns};
+    *columns = size.columns;
     return chl_mel_picture_from(encoder->model.place.device, &source, encoder->mel, size, picture);
+}
+
+chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
+                                     float *picture, int *columns) {
+    if (encoder->kind->picture)
+        return encoder->kind->picture(encoder, sound, gain_db, picture, columns);
+    return mel_picture(encoder, sound, gain_db, picture, columns);
 }
 
 /* --- embeddings ------------------------------------------------------------------------------- */
 static void build(const void *owner, const chl_graph_key *key, chl_net *net, chl_compiled *to) {
     const chl_audio_encoder *encoder = owner;
-    to->in[0] = chl_input(net->graph, "mel pictures", encoder->kind->input(key->n));
+    to->in[0] =
+        chl_input(net->graph, "pictures of sounds", encoder->kind->input(key->n, key->width));
     to->out = encoder->kind->embed(net, encoder->config, to->in[0]);
 }
 
-chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, const float *pictures,
-                                   float *embeddings) {
-    const chl_graph_key key = {.n = n};
+chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, int columns,
+                                   const float *pictures, float *embeddings) {
+    const chl_graph_key key = {.use = CHL_AUDIO_NETWORK, .n = n, .width = columns};
     return chl_model_run(&encoder->model, &key, build, encoder,
                          (const void *const[CHL_GRAPH_INPUTS]){pictures}, embeddings);
 }
 
 chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *sound,
                                          float gain_db, float *embedding) {
+    int columns;
     float *picture = malloc(sizeof(float) * (size_t)chl_audio_encoder_pixels(encoder));
-    if (!picture) return chl_fail(CHL_ERR_MEMORY, "out of memory for mel pictures");
-    chl_status status = chl_audio_encoder_picture(encoder, sound, gain_db, picture);
-    if (status == CHL_OK) status = chl_audio_encoder_embed(encoder, 1, picture, embedding);
+    if (!picture) return chl_fail(CHL_ERR_MEMORY, "out of memory for pictures of sounds");
+    chl_status status = chl_audio_encoder_picture(encoder, sound, gain_db, picture, &columns);
+    if (status == CHL_OK) status = chl_audio_encoder_embed(encoder, 1, columns, picture, embedding);
     free(picture);
     return status;
 }
 
-static chl_status picture_of_file(const chl_audio_encoder *encoder, const char *path, float gain_db,
-                                  float *picture) {
+/* --- many files ------------------------------------------------------------------------------- */
+/* Pictures of equally many columns that wait for a run. */
+typedef struct file_run {
+    chl_audio_encoder *encoder;
+    const chl_sound_files *files;
+    int batch;
+    float *pictures, *out; /* [batch]; [batch][embedding] */
+    int waiting, columns;  /* of each that waits */
+    int64_t done;
+    float *embeddings; /* of all files */
+} file_run;
+
+static chl_status picture_of_file(file_run *r, int64_t file, float *picture, int *columns) {
+    const chl_sound_files *files = r->files;
     chl_sound *sound;
-    CHL_TRY(chl_sound_open(path, &sound));
-    const chl_status status = chl_audio_encoder_picture(encoder, sound, gain_db, picture);
+    CHL_TRY(chl_sound_open(files->path[file], &sound));
+    const chl_status status = chl_audio_encoder_picture(
+        r->encoder, sound, files->gain_db ? files->gain_db[file] : 0, picture, columns);
     chl_sound_close(sound);
     return status;
+}
+
+static int64_t place_of(const file_run *r, int i) {
+    return (int64_t)i * r->encoder->sizes.rows * r->columns;
+}
+
+static chl_status run_waiting(file_run *r) {
+    const int64_t d = r->encoder->sizes.embedding;
+    if (r->waiting == 0) return CHL_OK;
+    CHL_TRY(chl_audio_encoder_embed(r->encoder, r->batch, r->columns, r->pictures, r->out));
+    memcpy(r->embeddings + r->done * d, r->out, sizeof(float) * (size_t)(r->waiting * d));
+    r->done += r->waiting;
+    r->waiting = 0;
+    return r->files->after ? r->files->after(r->files->user, r->done) : CHL_OK;
+}
+
+static chl_status add_file(file_run *r, int64_t file) {
+    float *picture = r->pictures + place_of(r, r->waiting);
+    int columns;
+    CHL_TRY(picture_of_file(r, file, picture, &columns));
+    if (columns != r->columns) {
+        CHL_TRY(run_waiting(r));
+        r->columns = columns;
+        memmove(r->pictures, picture, sizeof *picture * (size_t)place_of(r, 1));
+    }
+    r->waiting++;
+    return r->waiting == r->batch ? run_waiting(r) : CHL_OK;
 }
 
 chl_status chl_audio_encoder_embed_files(chl_audio_encoder *encoder, int batch,
                                          const chl_sound_files *files, float *embeddings) {
     CHL_TRY(chl_audio_encoder_check(encoder, files->count, files->gain_db));
-    const int64_t d = encoder->sizes.embedding, pixels = chl_audio_encoder_pixels(encoder);
-    float *pictures = calloc((size_t)(batch * pixels), sizeof(float));
-    float *out = malloc(sizeof(float) * (size_t)(batch * d));
+    const size_t pixels = (size_t)chl_audio_encoder_pixels(encoder);
+    file_run run = {.encoder = encoder, .files = files, .batch = batch, .embeddings = embeddings};
+    run.pictures = calloc((size_t)batch * pixels, sizeof *run.pictures);
+    run.out = malloc(sizeof *run.out * (size_t)batch * (size_t)encoder->sizes.embedding);
     chl_status status = CHL_OK;
-    if (!pictures || !out) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for mel pictures"));
-    for (int64_t at = 0; at < files->count; at += batch) {
-        const int64_t n = files->count - at < batch ? files->count - at : batch;
-        for (int64_t i = 0; i < n; i++)
-            CHL_TRY_GOTO(picture_of_file(encoder, files->path[at + i],
-                                         files->gain_db ? files->gain_db[at + i] : 0,
-                                         pictures + i * pixels));
-        CHL_TRY_GOTO(chl_audio_encoder_embed(encoder, batch, pictures, out));
-        memcpy(embeddings + at * d, out, sizeof(float) * (size_t)(n * d));
-        if (files->after) CHL_TRY_GOTO(files->after(files->user, at + n));
-    }
+    if (!run.pictures || !run.out)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures of sounds"));
+    for (int64_t i = 0; i < files->count; i++) CHL_TRY_GOTO(add_file(&run, i));
+    CHL_TRY_GOTO(run_waiting(&run));
 done:
-    free(pictures);
-    free(out);
+    free(run.pictures);
+    free(run.out);
     return status;
 }

@@ -1,16 +1,16 @@
 /* The audio encoder: sounds to embeddings, whichever network it is, and the picture of a sound that
- * it was trained on.
+ * it was trained on: a mel picture, or a spectrum of its own whose columns grow with the sound.
  *
  *     chl_audio_encoder *encoder;
  *     CHL_TRY(chl_audio_encoder_open(&place, "swin-audio.pth", CHL_MEL_AUTO, &encoder));
  *     chl_sound *sound;
  *     CHL_TRY(chl_sound_open("rain.wav", &sound));
- *     CHL_TRY(chl_audio_encoder_picture(encoder, sound, 0, picture));    at its own level
- *     CHL_TRY(chl_audio_encoder_embed(encoder, 1, picture, embedding));
+ *     CHL_TRY(chl_audio_encoder_picture(encoder, sound, 0, picture, &columns));    at its own level
+ *     CHL_TRY(chl_audio_encoder_embed(encoder, 1, columns, picture, embedding));
  *     chl_sound_close(sound);
  *     chl_audio_encoder_close(encoder);
  *
- * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18. */
+ * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP. */
 #ifndef CHL_MODELS_AUDIO_ENCODER_H
 #define CHL_MODELS_AUDIO_ENCODER_H
 #include "io/sound.h"
@@ -19,8 +19,10 @@
 
 typedef struct chl_audio_encoder_sizes {
     int embedding;
-    int rows, columns; /* of a sound's picture, bands along the rows */
+    int rows, columns; /* of a sound's picture, bands along the rows; columns: the most */
 } chl_audio_encoder_sizes;
+
+typedef struct chl_audio_encoder chl_audio_encoder;
 
 /* What a kind of audio encoder has to offer. `config` is the kind's own description of the opened
  * file, made by `open`, released with free. */
@@ -30,50 +32,61 @@ typedef struct chl_audio_encoder_kind {
      * sound's picture must have. */
     chl_status (*open)(chl_params *params, void **config, chl_audio_encoder_sizes *sizes,
                        int *channels);
+    /* Its own picture of a sound, from the first sample on: see chl_audio_encoder_picture. NULL:
+     * the mel picture. */
+    chl_status (*picture)(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
+                          float *picture, int *columns);
+    /* Of a kind with a picture of its own: whether it hears how loud a sound is. */
+    bool hears_level;
     /* The shape under which the network takes n pictures of sounds. */
-    chl_desc (*input)(int n);
+    chl_desc (*input)(int n, int columns);
     /* pictures -> embeddings [n][embedding], rows of length 1 */
     chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
 } chl_audio_encoder_kind;
 extern const chl_audio_encoder_kind chl_kind_swin;     /* audio_encoder_swin.c */
 extern const chl_audio_encoder_kind chl_kind_resnet18; /* audio_encoder_resnet18.c */
+extern const chl_audio_encoder_kind chl_kind_wav2clip; /* audio_encoder_wav2clip.c */
 
-typedef struct chl_audio_encoder {
+/* Uses of its graphs (chl_graph_key). */
+enum { CHL_AUDIO_NETWORK, CHL_AUDIO_SPECTRUM };
+
+struct chl_audio_encoder {
     chl_model model;
     const chl_audio_encoder_kind *kind;
     void *config; /* the kind's */
     chl_audio_encoder_sizes sizes;
-    chl_mel_mode mel; /* never AUTO */
-} chl_audio_encoder;
+    chl_mel_mode mel; /* never AUTO; ABSOLUTE where it hears how loud a sound is */
+};
 
-/* Takes the model over, also when it fails. */
+/* Takes the model over, also when it fails. `mel` other than AUTO is CHL_ERR_ARGUMENT for a kind with
+ * a picture of its own. */
 chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder_kind *kind,
                                  chl_mel_mode mel, chl_audio_encoder **out);
 void chl_audio_encoder_close(chl_audio_encoder *encoder); /* NULL is fine */
 
-/* Numbers of one sound's picture. */
+/* Max. numbers of one sound's picture. */
 int64_t chl_audio_encoder_pixels(const chl_audio_encoder *encoder);
 /* Whether there is an encoder (NULL: none) and it can hear these levels: gain_db [count] or NULL. A
  * compatible one (sound/mel.h) hears every sound at its own maximum: CHL_ERR_ARGUMENT for any gain
  * but 0. */
 chl_status chl_audio_encoder_check(const chl_audio_encoder *encoder, int64_t count,
                                    const float *gain_db);
-/* The picture [chl_audio_encoder_pixels] of a sound from its first sample to its end, made louder
- * by gain_db. */
-chl_status chl_audio_encoder_picture(const chl_audio_encoder *encoder, chl_sound *sound,
-                                     float gain_db, float *picture);
-/* pictures, n of them one after another -> embeddings [n][embedding], rows of length 1, in one run
- * of n */
-chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, const float *pictures,
-                                   float *embeddings);
+/* The picture [sizes.rows][*columns] of a sound from its first sample to its end, made louder by
+ * gain_db, in memory for chl_audio_encoder_pixels. */
+chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
+                                     float *picture, int *columns);
+/* pictures of equally many columns, n of them one after another -> embeddings [n][embedding], rows
+ * of length 1, in one run of n */
+chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, int columns,
+                                   const float *pictures, float *embeddings);
 
 /* Both at once, for one sound -> embedding [embedding] */
 chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *sound,
                                          float gain_db, float *embedding);
 
-/* Many sound files in runs of `batch` (the last one's remaining rows are computed for nothing):
- * embeddings [count][embedding]; gain_db [count], NULL = all 0. `after` (may be NULL) is called
- * after each run with the number of sounds done; its failure ends the call. */
+/* Many sound files in runs of `batch` (the remaining rows of a run that is not full are computed for
+ * nothing): embeddings [count][embedding]; gain_db [count], NULL = all 0. `after` (may be NULL) is
+ * called after each run with the number of sounds done; its failure ends the call. */
 typedef struct chl_sound_files {
     int64_t count;
     const char *const *path;

@@ -20,7 +20,8 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
 }
 
 /* Rows and columns by the predecessor's names for them. */
-static chl_desc input(int n) {
+static chl_desc input(int n, int columns) {
+    (void)columns; /* always the same */
     return chl_f32(4, n, CHL_RESNET18_FRAMES, CHL_RESNET18_BANDS, 1);
 }
 

@@ -23,7 +23,8 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
     return CHL_OK;
 }
 
-static chl_desc input(int n) {
+static chl_desc input(int n, int columns) {
+    (void)columns; /* always the same */
     return chl_f32(4, n, CHL_MEL_SIDE, CHL_MEL_SIDE, 1);
 }
 

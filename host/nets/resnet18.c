@@ -10,14 +10,8 @@ static chl_status use_conv(chl_params *params, const char *prefix, const char *c
     return chl_params_use_batch_norm(params, "%s%s.", prefix, norm);
 }
 
-chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) {
-    *config = (chl_resnet18_config){0};
-    CHL_TRY(chl_params_strip(params, "feature_extractor."));
+chl_status chl_resnet18_import_trunk(chl_params *params, chl_resnet18_config *config) {
     chl_params_ignore_suffix(params, "num_batches_tracked");
-    chl_array *a;
-    CHL_TRY(chl_params_use(params, 1, NULL, "conv.bias"));
-    CHL_TRY(chl_params_use(params, 4, &a, "conv.weight"));
-    config->channels = (int)a->desc.dim[1];
     CHL_TRY(use_conv(params, "", "conv1", "bn1"));
     config->width = (int)chl_params_find(params, "conv1.weight")->desc.dim[0];
     for (int stage = 0; stage < CHL_RESNET_STAGES; stage++) {
@@ -31,6 +25,17 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) 
             config->depth[stage] = i + 1;
         }
     }
+    return CHL_OK;
+}
+
+chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) {
+    *config = (chl_resnet18_config){0};
+    CHL_TRY(chl_params_strip(params, "feature_extractor."));
+    chl_array *a;
+    CHL_TRY(chl_params_use(params, 1, NULL, "conv.bias"));
+    CHL_TRY(chl_params_use(params, 4, &a, "conv.weight"));
+    config->channels = (int)a->desc.dim[1];
+    CHL_TRY(chl_resnet18_import_trunk(params, config));
     CHL_TRY(chl_params_use(params, 1, NULL, "fc.bias"));
     CHL_TRY(chl_params_use(params, 2, &a, "fc.weight"));
     config->classes = (int)a->desc.dim[0];
@@ -70,14 +75,11 @@ static chl_tensor basic_block(chl_net *net, const char *block, int in, int out, 
     return relu(g, chl_add(g, x, y));
 }
 
-void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x, chl_tensor *head,
-                  chl_tensor *embedding) {
+chl_tensor chl_resnet18_trunk(chl_net *net, const chl_resnet18_config *config, int channels,
+                              chl_tensor x) {
     chl_graph *g = net->graph;
-    chl_tensor w = chl_weight_shaped(net, chl_f32(4, 3, config->channels, 3, 3), "conv.weight");
-    chl_tensor b = chl_weight_shaped(net, chl_f32(1, 3), "conv.bias");
-    x = chl_conv(g, chl_to_compute_type(g, x), w, b, 1, 0);
-    int width = config->width;
-    x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){3, width, 7, 2}, x));
+    const int width = config->width;
+    x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){channels, width, 7, 2}, x));
     x = chl_max_pool(g, x, 3, 2, 1);
     for (int stage = 0, in = width; stage < CHL_RESNET_STAGES; stage++)
         for (int i = 0; i < config->depth[stage]; i++) {
@@ -86,10 +88,20 @@ void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x,
             x = basic_block(net, block, in, width << stage, stage && !i ? 2 : 1, x);
             in = width << stage;
         }
-    w = chl_weight_shaped(net, chl_f32(2, config->classes, width << (CHL_RESNET_STAGES - 1)),
-                          "fc.weight");
+    return chl_to_float32(g, chl_mean_pool(g, x));
+}
+
+void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x, chl_tensor *head,
+                  chl_tensor *embedding) {
+    chl_graph *g = net->graph;
+    const int last = config->width << (CHL_RESNET_STAGES - 1);
+    chl_tensor w = chl_weight_shaped(net, chl_f32(4, 3, config->channels, 3, 3), "conv.weight");
+    chl_tensor b = chl_weight_shaped(net, chl_f32(1, 3), "conv.bias");
+    x = chl_conv(g, chl_to_compute_type(g, x), w, b, 1, 0);
+    x = chl_resnet18_trunk(net, config, 3, x);
+    w = chl_weight_shaped(net, chl_f32(2, config->classes, last), "fc.weight");
     b = chl_weight_shaped(net, chl_f32(1, config->classes), "fc.bias");
-    x = chl_linear(g, chl_to_float32(g, chl_mean_pool(g, x)), w, b);
+    x = chl_linear(g, x, w, b);
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
 }

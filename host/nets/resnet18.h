@@ -32,6 +32,13 @@ chl_tensor chl_resnet18_picture(chl_graph *g, chl_tensor mel);
  * present and marks it used. */
 chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config);
 
+/* The same of the trunk alone, whose names have no prefix: from the 7x7 convolution `conv1` to the
+ * last stage. Sets width and depth. */
+chl_status chl_resnet18_import_trunk(chl_params *params, chl_resnet18_config *config);
+
+/* x [N,H,W,channels] -> [N, 8 * width], the mean over the last stage's map */
+chl_tensor chl_resnet18_trunk(chl_net *net, const chl_resnet18_config *config, int channels,
+                              chl_tensor x);
 /* x [N,H,W,channels], the authors' mel picture of 128 x 512 -> head [N,classes], the output of the
  * last layer, and embedding [N,classes], its rows scaled to length 1. Either may be NULL. */
 void chl_resnet18(chl_net *net, const chl_resnet18_config *config, chl_tensor x, chl_tensor *head,

@@ -1,0 +1,140 @@
+/* Wav2CLIP [Wu et al. 2022, released code]: the power spectrum of a sound at 16 kHz (512 samples to
+ * a frame, 353 from one to the next), its logarithm standardised over the whole sound, through
+ * ResNet-18 with one channel and two layers that lead into CLIP's space. */
+#include "graph/build.h"
+#include "models/audio_spectrum.h"
+#include "nets/layers.h"
+#include "nets/resnet18.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define TAPS 512
+#define BINS (TAPS / 2 + 1)
+#define FILTERS "spectrogram.filters"
+
+static const chl_audio_spectrum spectrum = {
+    .rate = 16000, .taps = TAPS, .hop = 353, .bins = BINS, .centred = true, .filters = FILTERS};
+
+typedef struct wav2clip {
+    chl_resnet18_config trunk;
+    int hidden, embedding; /* of the layers behind the trunk; 0: there are none */
+} wav2clip;
+
+static bool recognises(const chl_params *params) {
+    return chl_params_find(params, "audio_encoder.spectrogram.window") != NULL;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+/* The window times a Fourier transform. */
+static chl_status add_filters(chl_params *params) {
+    chl_array *window;
+    void *data;
+    CHL_TRY(chl_params_use(params, 1, &window, "spectrogram.window"));
+    if (window->desc.dim[0] != TAPS)
+        return chl_fail(CHL_ERR_SHAPE, "%s: spectrogram.window must have %d numbers, got %lld",
+                        params->source, TAPS, (long long)window->desc.dim[0]);
+    const float *w = window->data;
+    CHL_TRY(chl_params_add(params, FILTERS, chl_f32(2, 2 * BINS, TAPS), &data));
+    float *re = data, *im = re + (int64_t)BINS * TAPS;
+    for (int k = 0; k < BINS; k++)
+        for (int i = 0; i < TAPS; i++) {
+            const double angle = 2 * M_PI * (double)(k * i % TAPS) / TAPS;
+            re[k * TAPS + i] = (float)((double)w[i] * cos(angle));
+            im[k * TAPS + i] = (float)((double)w[i] * -sin(angle));
+        }
+    return chl_params_use(params, 2, NULL, FILTERS);
+}
+
+/* What a training leaves in its file and listening does not need. */
+static void ignore_training(chl_params *params) {
+    static const char *const unused[] = {"fc.weight",
+                                         "fc.bias",
+                                         "logit_scale",
+                                         "image_transform.sequential.0.weight",
+                                         "image_transform.sequential.0.bias",
+                                         "image_transform.sequential.3.weight",
+                                         "image_transform.sequential.3.bias"};
+    for (size_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
+        chl_params_ignore_suffix(params, unused[i]);
+}
+
+/* The widths of the two layers behind the trunk; a ReLU and a dropout lie between them. */
+static chl_status use_transform(chl_params *params, wav2clip *config) {
+    chl_array *first, *second;
+    if (!chl_params_has(params, "audio_transform.sequential.0.weight")) return CHL_OK;
+    CHL_TRY(chl_params_use(params, 2, &first, "audio_transform.sequential.0.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "audio_transform.sequential.0.bias"));
+    CHL_TRY(chl_params_use(params, 2, &second, "audio_transform.sequential.3.weight"));
+    CHL_TRY(chl_params_use(params, 1, NULL, "audio_transform.sequential.3.bias"));
+    config->hidden = (int)first->desc.dim[0];
+    config->embedding = (int)second->desc.dim[0];
+    return CHL_OK;
+}
+
+static int trunk_width(const wav2clip *config) {
+    return config->trunk.width << (CHL_RESNET_STAGES - 1);
+}
+
+static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+                       int *channels) {
+    wav2clip *config = *out = calloc(1, sizeof *config);
+    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    CHL_TRY(chl_params_strip(params, "audio_encoder."));
+    ignore_training(params);
+    CHL_TRY(chl_resnet18_import_trunk(params, &config->trunk));
+    CHL_TRY(use_transform(params, config));
+    CHL_TRY(add_filters(params));
+    *sizes = (chl_audio_encoder_sizes){.embedding =
+                                           config->hidden ? config->embedding : trunk_width(config),
+                                       .rows = BINS,
+                                       .columns = chl_audio_spectrum_max_frames(&spectrum)};
+    *channels = (int)chl_params_find(params, "conv1.weight")->desc.dim[1];
+    return CHL_OK;
+}
+
+/* --- a sound's picture ------------------------------------------------------------------------ */
+/* (x - mean) / (deviation + 1e-9), the deviation that of a sample */
+static void standardise(float *x, int64_t count) {
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < count; i++) sum += (double)x[i];
+    const double mean = sum / (double)count;
+    for (int64_t i = 0; i < count; i++) square += ((double)x[i] - mean) * ((double)x[i] - mean);
+    const double deviation = sqrt(square / (double)(count - 1)) + 1e-9;
+    for (int64_t i = 0; i < count; i++) x[i] = (float)(((double)x[i] - mean) / deviation);
+}
+
+static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
+                             float *picture, int *columns) {
+    float *power;
+    CHL_TRY(chl_audio_spectrum_power(encoder, &spectrum, sound, gain_db, &power, columns));
+    for (int64_t t = 0; t < *columns; t++)
+        for (int64_t k = 0; k < BINS; k++)
+            picture[k * *columns + t] = logf(power[t * BINS + k] + 1e-7f);
+    free(power);
+    standardise(picture, (int64_t)BINS * *columns);
+    return CHL_OK;
+}
+
+/* --- the network ------------------------------------------------------------------------------ */
+static chl_desc input(int n, int columns) {
+    return chl_f32(4, n, BINS, columns, 1);
+}
+
+static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
+    const wav2clip *c = config;
+    chl_graph *g = net->graph;
+    chl_tensor x = chl_resnet18_trunk(net, &c->trunk, 1, chl_to_compute_type(g, pictures));
+    if (c->hidden) {
+        x = chl_net_linear(net, x, trunk_width(c), c->hidden, "audio_transform.sequential.0.");
+        x = chl_activate(g, x, CHL_LEAKY_RELU, 0);
+        x = chl_net_linear(net, x, c->hidden, c->embedding, "audio_transform.sequential.3.");
+    }
+    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+}
+
+const chl_audio_encoder_kind chl_kind_wav2clip = {
+    .kind = {"a Wav2CLIP audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .open = open,
+    .picture = picture_of,
+    .input = input,
+    .embed = embed};

@@ -1,0 +1,161 @@
+#include "models/audio_spectrum.h"
+#include "graph/build.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static chl_status no_memory(void) {
+    return chl_fail(CHL_ERR_MEMORY, "out of memory for the spectrum of a sound");
+}
+
+/* --- the wave --------------------------------------------------------------------------------- */
+/* How many samples are left of the sound. */
+static chl_status count_rest(chl_sound *sound, float *scratch, int64_t size, int64_t *count) {
+    int64_t got;
+    *count = 0;
+    do {
+        CHL_TRY(chl_sound_read(sound, scratch, size, &got));
+        *count += got;
+    } while (got == size);
+    return CHL_OK;
+}
+
+/* Reads the sound, or the `most` samples in its middle. wave [most]. A header's length is not
+ * trusted: of a longer sound, whose middle is unknown until its end was seen, the samples are
+ * counted first. */
+static chl_status read_middle(chl_sound *sound, float *wave, int64_t most, int64_t *samples) {
+    int64_t rest;
+    CHL_TRY(chl_sound_read(sound, wave, most, samples));
+    if (*samples < most) return CHL_OK;
+    float *scratch = malloc(sizeof *scratch * (size_t)most);
+    if (!scratch) return no_memory();
+    chl_status status;
+    CHL_TRY_GOTO(count_rest(sound, scratch, most, &rest));
+    if (rest == 0) goto done;
+    CHL_TRY_GOTO(chl_sound_rewind(sound));
+    for (int64_t skip = rest / 2, got = 1; skip > 0 && got > 0; skip -= got)
+        CHL_TRY_GOTO(chl_sound_read(sound, scratch, skip < most ? skip : most, &got));
+    CHL_TRY_GOTO(chl_sound_read(sound, wave, most, samples));
+done:
+    free(scratch);
+    return status;
+}
+
+static int64_t max_samples(const chl_audio_spectrum *s) {
+    return (int64_t)CHL_SPECTRUM_MAX_SECONDS * s->rate;
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+static int frames_of(const chl_audio_spectrum *s, int64_t samples) {
+    if (s->centred) return (int)(1 + samples / s->hop);
+    return samples <= s->taps ? 1 : (int)(1 + (samples - s->taps + s->hop - 1) / s->hop);
+}
+
+int chl_audio_spectrum_max_frames(const chl_audio_spectrum *s) {
+    return frames_of(s, max_samples(s));
+}
+
+/* A wave and its place in the frames. */
+typedef struct framing {
+    const chl_audio_spectrum *spectrum;
+    const float *wave;
+    int64_t samples;
+    int64_t before; /* samples of the first frame that lie before the wave */
+    int frames;
+} framing;
+
+static framing frame_wave(const chl_audio_spectrum *s, const float *wave, int64_t samples) {
+    framing f = {.spectrum = s, .wave = wave, .samples = samples};
+    f.frames = frames_of(s, samples);
+    f.before =
+        s->centred ? s->taps / 2 : ((int64_t)(f.frames - 1) * s->hop + s->taps - samples) / 2;
+    return f;
+}
+
+/* Sample `at` of the wave continued beyond its ends. */
+static float sample(const framing *f, int64_t at) {
+    if (at >= 0 && at < f->samples) return f->wave[at];
+    if (!f->spectrum->centred) return 0;
+    if (at < 0) at = -at;
+    if (at >= f->samples) at = 2 * (f->samples - 1) - at;
+    /* a wave of less than half a frame has no mirror image that long */
+    return at >= 0 && at < f->samples ? f->wave[at] : 0;
+}
+
+static void write_frame(const framing *f, int frame, float *to) {
+    const int64_t first = (int64_t)frame * f->spectrum->hop - f->before;
+    for (int i = 0; i < f->spectrum->taps; i++) to[i] = sample(f, first + i);
+}
+
+/* --- filters ---------------------------------------------------------------------------------- */
+static void build(const void *owner, const chl_graph_key *key, chl_net *net, chl_compiled *to) {
+    const chl_audio_spectrum *s = owner;
+    const chl_tensor filters =
+        chl_weight_shaped(net, chl_f32(2, 2 * s->bins, s->taps), "%s", s->filters);
+    to->in[0] = chl_input(net->graph, "frames", chl_f32(2, key->n, s->taps));
+    to->out = chl_linear(net->graph, to->in[0], filters, CHL_NONE);
+}
+
+/* Frames `first` and on, as many as one run takes: frame [RUN][taps], value [RUN][2 * bins]. */
+static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first, float *frame,
+                         float *value, float *power) {
+    const chl_audio_spectrum *s = f->spectrum;
+    const int left = f->frames - first, n = left < CHL_SPECTRUM_FRAMES ? left : CHL_SPECTRUM_FRAMES;
+    const chl_graph_key key = {.use = CHL_AUDIO_SPECTRUM, .n = CHL_SPECTRUM_FRAMES};
+    for (int i = 0; i < n; i++) write_frame(f, first + i, frame + (int64_t)i * s->taps);
+    CHL_TRY(chl_model_run(&encoder->model, &key, build, s,
+                          (const void *const[CHL_GRAPH_INPUTS]){frame}, value));
+    for (int i = 0; i < n; i++) {
+        const float *re = value + (int64_t)i * 2 * s->bins, *im = re + s->bins;
+        float *to = power + ((int64_t)first + i) * s->bins;
+        for (int k = 0; k < s->bins; k++) to[k] = re[k] * re[k] + im[k] * im[k];
+    }
+    return CHL_OK;
+}
+
+static chl_status power_of(chl_audio_encoder *encoder, const framing *f, float *power) {
+    const chl_audio_spectrum *s = f->spectrum;
+    float *frame = calloc((size_t)s->taps * CHL_SPECTRUM_FRAMES, sizeof *frame);
+    float *value = malloc(sizeof *value * 2 * (size_t)s->bins * CHL_SPECTRUM_FRAMES);
+    chl_status status = CHL_OK;
+    if (!frame || !value) CHL_TRY_GOTO(no_memory());
+    for (int first = 0; first < f->frames; first += CHL_SPECTRUM_FRAMES)
+        CHL_TRY_GOTO(filter(encoder, f, first, frame, value, power));
+    for (int64_t i = 0; i < (int64_t)f->frames * s->bins; i++)
+        if (!isfinite(power[i]))
+            CHL_TRY_GOTO(chl_fail(CHL_ERR_NUMERIC,
+                                  "the sound near second %.2f is too loud, its level overflows: "
+                                  "scale its samples to [-1, 1]",
+                                  (double)(i / s->bins * s->hop) / s->rate));
+done:
+    free(frame);
+    free(value);
+    return status;
+}
+
+chl_status chl_audio_spectrum_power(chl_audio_encoder *encoder, const chl_audio_spectrum *s,
+                                    chl_sound *sound, float gain_db, float **power, int *frames) {
+    const float gain = powf(10, gain_db / 20);
+    int64_t samples;
+    chl_status status;
+    *power = NULL;
+    float *wave = malloc(sizeof *wave * (size_t)max_samples(s));
+    if (!wave) return no_memory();
+    CHL_TRY_GOTO(chl_sound_set_rate(sound, s->rate));
+    CHL_TRY_GOTO(read_middle(sound, wave, max_samples(s), &samples));
+    for (int64_t i = 0; i < samples; i++) {
+        wave[i] *= gain;
+        if (s->scale != 0) wave[i] = s->scale * wave[i] + s->offset;
+    }
+    const framing f = frame_wave(s, wave, samples);
+    *frames = f.frames;
+    *power = malloc(sizeof **power * (size_t)f.frames * (size_t)s->bins);
+    if (!*power) CHL_TRY_GOTO(no_memory());
+    CHL_TRY_GOTO(power_of(encoder, &f, *power));
+done:
+    free(wave);
+    if (status == CHL_OK) return CHL_OK;
+    free(*power);
+    *power = NULL;
+    return status;
+}
