@@ -24,6 +24,8 @@ chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float 
  * losses. */
 chl_tensor chl_to_compute_type(chl_graph *g, chl_tensor x);
 chl_tensor chl_to_float32(chl_graph *g, chl_tensor x);
+/* a constant of which all numbers are `value` */
+chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value);
 /* mean of everything, [1] */
 chl_tensor chl_mean(chl_graph *g, chl_tensor x);
 /* Stochastic depth: row n of x [N,...] is zeroed with probability `rate`, else scaled by
@@ -97,6 +99,8 @@ chl_tensor chl_prepend_token(chl_graph *g, chl_tensor x, chl_tensor token);
 /* [N,T,C] -> [N,C]: token `index` of all, or index[n] int32 [N] of each */
 chl_tensor chl_select(chl_graph *g, chl_tensor x, int index);
 chl_tensor chl_select_each(chl_graph *g, chl_tensor x, chl_tensor index);
+/* x [N,C] -> [N,tokens,C]: token `index`, all others 0 */
+chl_tensor chl_place_token(chl_graph *g, chl_tensor x, int tokens, int index);
 /* x [...] -> [n,...] */
 chl_tensor chl_repeat(chl_graph *g, chl_tensor x, int n);
 

@@ -9,10 +9,9 @@
 enum { PREPARATION, IMAGE_TOWER, TEXT_TOWER }; /* uses of a graph */
 
 /* --- opening ---------------------------------------------------------------------------------- */
-/* OpenAI's and open_clip's names, Hugging Face's; a ResNet, which the reader then refuses. */
+/* OpenAI's and open_clip's names, Hugging Face's. */
 static bool recognises(const chl_params *params) {
     static const char *const names[] = {"visual.conv1.weight", "token_embedding.weight",
-                                        "visual.layer1.0.conv1.weight",
                                         "vision_model.embeddings.patch_embedding.weight",
                                         "text_model.embeddings.token_embedding.weight"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -1,4 +1,5 @@
-/* CLIP with a vision transformer [Radford et al. 2021]: image tower, text tower, preprocessing.
+/* CLIP [Radford et al. 2021]: image tower (a vision transformer or a ResNet), text tower,
+ * preprocessing.
  * Both towers end in unit vectors of one joint space, whose inner product says how well they match.
  *
  *     chl_clip_config config = {0};
@@ -20,6 +21,14 @@ typedef struct chl_clip_tower {
     int layers, width, heads, mlp; /* layers 0: the file has no such tower */
 } chl_clip_tower;
 
+/* CLIP's ResNet as image tower: a stem of three convolutions, stages of bottlenecks, attention pooling.
+ * Where a stride is 2 the map is averaged over 2 x 2 pixels before a convolution of stride 1. */
+#define CHL_CLIP_STAGES 4
+typedef struct chl_clip_resnet {
+    int width; /* of the stem, 64 (RN50), 80 (RN50x4), ...; 0: the tower is no ResNet */
+    int depth[CHL_CLIP_STAGES]; /* bottlenecks: 3, 4, 6, 3 (RN50) */
+} chl_clip_resnet;
+
 /* Who wrote a file, as far as its names tell. */
 typedef enum chl_clip_origin {
     CHL_CLIP_UNKNOWN, /* open_clip's and Hugging Face's names, which files of all origins have */
@@ -32,8 +41,10 @@ typedef enum chl_clip_origin {
 typedef struct chl_clip_config {
     chl_clip_origin origin;
     chl_clip_tower image, text; /* heads: 0 = as the published CLIPs of that width have */
-    bool exact_gelu;            /* false: x * sigmoid(1.702 x), which OpenAI trained with */
-    int embed;                  /* size of the joint embedding */
+    chl_clip_resnet resnet; /* then image.layers counts its bottlenecks, image.heads are those of
+                                   the attention pooling, of 64 channels, and patch is 32 */
+    bool exact_gelu;        /* false: x * sigmoid(1.702 x), which OpenAI trained with */
+    int embed;              /* size of the joint embedding */
     int resolution, patch;
     int context, vocabulary;
 } chl_clip_config;
@@ -63,6 +74,11 @@ chl_tensor chl_clip_preprocess(chl_graph *g, const chl_clip_config *config, chl_
 
 /* x [N,R,R,3], preprocessed -> [N,embed], rows of length 1 */
 chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tensor x);
+
+/* Its bottlenecks and the pooling, for chl_clip_import and chl_clip_image: clip_resnet.c. */
+bool chl_clip_has_resnet(const chl_params *params);
+chl_status chl_clip_import_resnet(chl_params *params, chl_clip_config *config);
+chl_tensor chl_clip_resnet_image(chl_net *net, const chl_clip_config *config, chl_tensor x);
 
 /* ids int32 [N,context], end int32 [N] (the position of each row's end token) -> [N,embed], rows of
  * length 1 */

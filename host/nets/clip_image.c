@@ -42,6 +42,7 @@ chl_tensor chl_clip_image(chl_net *net, const chl_clip_config *config, chl_tenso
     if (!tower->layers)
         return chl_graph_fail(g, CHL_ERR_KEY, "%s: this CLIP has no image tower",
                               net->params->source);
+    if (config->resnet.width) return chl_clip_resnet_image(net, config, x);
     int width = tower->width, patch = config->patch, grid = config->resolution / patch;
     int64_t n = chl_desc_of(g, x)->dim[0];
     chl_desc vector = chl_f32(1, width);

@@ -24,32 +24,45 @@ static const char *const hugging_face[][2] = {
     {"**.mlp.fc2.*", "**.mlp.c_proj.*"},
 };
 
-/* Hugging Face has three projections per attention; ours is one, with the rows of q, then k, then
- * v. */
+/* Some files have three projections per attention, `prefix`q_proj ...; ours is one, `prefix`in_proj_,
+ * with the rows of q, then k, then v. */
 static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
     static const char letters[3] = {'q', 'k', 'v'};
-    for (int layer = 0; chl_params_has(params, "%s%d.attn.q_proj.%s", prefix, layer, kind);
-         layer++) {
-        chl_array *part;
-        CHL_TRY(chl_params_require(params, 0, &part, "%s%d.attn.q_proj.%s", prefix, layer, kind));
-        chl_desc one = part->desc, all = one;
-        all.dim[0] *= 3;
-        char name[256];
-        snprintf(name, sizeof name, "%s%d.attn.in_proj_%s", prefix, layer, kind);
-        void *data;
-        CHL_TRY(chl_params_add(params, name, all, &data));
-        for (int i = 0; i < 3; i++) {
-            CHL_TRY(chl_params_require(params, one.rank, &part, "%s%d.attn.%c_proj.%s", prefix,
-                                       layer, letters[i], kind));
-            if (!chl_same_shape(&part->desc, &one))
-                return chl_fail(
-                    CHL_ERR_SHAPE,
-                    "%s: \"%s\" has another shape than the q_proj beside it, expected the same",
-                    params->source, part->name);
-            memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
-            snprintf(name, sizeof name, "%s", part->name);
-            chl_params_drop(params, name);
-        }
+    chl_array *part;
+    if (!chl_params_has(params, "%sq_proj.%s", prefix, kind)) return CHL_OK;
+    CHL_TRY(chl_params_require(params, 0, &part, "%sq_proj.%s", prefix, kind));
+    chl_desc one = part->desc, all = one;
+    all.dim[0] *= 3;
+    char name[256];
+    snprintf(name, sizeof name, "%sin_proj_%s", prefix, kind);
+    void *data;
+    CHL_TRY(chl_params_add(params, name, all, &data));
+    for (int i = 0; i < 3; i++) {
+        CHL_TRY(
+            chl_params_require(params, one.rank, &part, "%s%c_proj.%s", prefix, letters[i], kind));
+        if (!chl_same_shape(&part->desc, &one))
+            return chl_fail(
+                CHL_ERR_SHAPE,
+                "%s: \"%s\" has another shape than the q_proj beside it, expected the same",
+                params->source, part->name);
+        memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
+        snprintf(name, sizeof name, "%s", part->name);
+        chl_params_drop(params, name);
+    }
+    return CHL_OK;
+}
+
+static chl_status join_projections(chl_params *params, const char *prefix) {
+    CHL_TRY(join_qkv(params, prefix, "weight"));
+    return join_qkv(params, prefix, "bias");
+}
+
+/* Of all blocks of a tower. */
+static chl_status join_tower(chl_params *params, const char *blocks) {
+    char prefix[128];
+    for (int layer = 0; chl_params_has(params, "%s%d.attn.q_proj.weight", blocks, layer); layer++) {
+        snprintf(prefix, sizeof prefix, "%s%d.attn.", blocks, layer);
+        CHL_TRY(join_projections(params, prefix));
     }
     return CHL_OK;
 }
@@ -75,12 +88,9 @@ static chl_status transpose_projection(chl_params *params, const char *from, con
 static chl_status to_our_names(chl_params *params) {
     for (size_t i = 0; i < sizeof hugging_face / sizeof hugging_face[0]; i++)
         CHL_TRY(chl_rename_all(params, hugging_face[i][0], hugging_face[i][1], NULL));
-    static const char *const towers[2] = {"visual.transformer.resblocks.",
-                                          "transformer.resblocks."};
-    for (int i = 0; i < 2; i++) {
-        CHL_TRY(join_qkv(params, towers[i], "weight"));
-        CHL_TRY(join_qkv(params, towers[i], "bias"));
-    }
+    CHL_TRY(join_tower(params, "visual.transformer.resblocks."));
+    CHL_TRY(join_tower(params, "transformer.resblocks."));
+    CHL_TRY(join_projections(params, "visual.attnpool."));
     CHL_TRY(transpose_projection(params, "visual.proj", "visual_projection.weight"));
     return transpose_projection(params, "text_projection", "text_projection.weight");
 }
@@ -203,11 +213,6 @@ static chl_clip_origin find_origin(const chl_params *params) {
 
 chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
     config->origin = find_origin(params);
-    if (chl_params_has(params, "visual.layer1.0.conv1.weight"))
-        return chl_fail(CHL_ERR_UNSUPPORTED,
-                        "%s: this CLIP's image tower is a ResNet, expected a vision transformer "
-                        "(ViT-B/32, ...)",
-                        params->source);
     CHL_TRY(to_our_names(params));
     bool image = chl_params_has(params, "visual.conv1.weight");
     bool text = chl_params_has(params, "token_embedding.weight");
@@ -219,7 +224,9 @@ chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
                         "\"text_model.embeddings.token_embedding.weight\" (Hugging Face)",
                         params->source);
     config->image.layers = config->text.layers = 0;
-    if (image) CHL_TRY(read_image(params, config));
+    if (image)
+        CHL_TRY(chl_clip_has_resnet(params) ? chl_clip_import_resnet(params, config)
+                                            : read_image(params, config));
     if (text) CHL_TRY(read_text(params, config));
     /* used in contrastive training only, or present in OpenAI's archives and old Hugging Face files
      * without a use */

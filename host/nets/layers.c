@@ -57,3 +57,17 @@ chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...
     for (int i = 0; i < 4; i++) CHL_TRY(chl_params_use(params, 1, NULL, "%s%s", prefix, parts[i]));
     return CHL_OK;
 }
+
+chl_tensor chl_net_conv_norm(chl_net *net, chl_net_conv s, chl_tensor x, const char *prefix,
+                             const char *conv, const char *norm) {
+    const chl_tensor w = chl_weight_shaped(net, chl_f32(4, s.out, s.in, s.kernel, s.kernel),
+                                           "%s%s.weight", prefix, conv);
+    x = chl_conv(net->graph, x, w, CHL_NONE, s.stride, s.kernel / 2);
+    return chl_net_batch_norm(net, x, s.out, "%s%s.", prefix, norm);
+}
+
+chl_status chl_params_use_conv_norm(chl_params *params, const char *prefix, const char *conv,
+                                    const char *norm) {
+    CHL_TRY(chl_params_use(params, 4, NULL, "%s%s.weight", prefix, conv));
+    return chl_params_use_batch_norm(params, "%s%s.", prefix, norm);
+}

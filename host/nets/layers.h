@@ -21,6 +21,17 @@ chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char 
  * "bias", "running_mean", "running_var" [width], the last two frozen. */
 chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A convolution without bias, padded so that a stride of 1 keeps the map's size, and the batch
+ * normalisation behind it: "<prefix><conv>.weight" [out, in, kernel, kernel], "<prefix><norm>.weight",
+ * ... */
+typedef struct chl_net_conv {
+    int in, out, kernel, stride;
+} chl_net_conv;
+chl_tensor chl_net_conv_norm(chl_net *net, chl_net_conv shape, chl_tensor x, const char *prefix,
+                             const char *conv, const char *norm);
+/* For <net>_import: checks that its five arrays are there and marks them used. */
+chl_status chl_params_use_conv_norm(chl_params *params, const char *prefix, const char *conv,
+                                    const char *norm);
 /* For <net>_import: checks that these four are there with one axis each and marks them used. */
 chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -3,25 +3,19 @@
 #include "nets/layers.h"
 #include <stdio.h>
 
-/* a convolution without bias and the batch normalisation after it */
-static chl_status use_conv(chl_params *params, const char *prefix, const char *conv,
-                           const char *norm) {
-    CHL_TRY(chl_params_use(params, 4, NULL, "%s%s.weight", prefix, conv));
-    return chl_params_use_batch_norm(params, "%s%s.", prefix, norm);
-}
-
 chl_status chl_resnet18_import_trunk(chl_params *params, chl_resnet18_config *config) {
     chl_params_ignore_suffix(params, "num_batches_tracked");
-    CHL_TRY(use_conv(params, "", "conv1", "bn1"));
+    CHL_TRY(chl_params_use_conv_norm(params, "", "conv1", "bn1"));
     config->width = (int)chl_params_find(params, "conv1.weight")->desc.dim[0];
     for (int stage = 0; stage < CHL_RESNET_STAGES; stage++) {
         char block[64];
         for (int i = 0; !i || chl_params_has(params, "layer%d.%d.conv1.weight", stage + 1, i);
              i++) {
             snprintf(block, sizeof block, "layer%d.%d.", stage + 1, i);
-            CHL_TRY(use_conv(params, block, "conv1", "bn1"));
-            CHL_TRY(use_conv(params, block, "conv2", "bn2"));
-            if (stage && !i) CHL_TRY(use_conv(params, block, "downsample.0", "downsample.1"));
+            CHL_TRY(chl_params_use_conv_norm(params, block, "conv1", "bn1"));
+            CHL_TRY(chl_params_use_conv_norm(params, block, "conv2", "bn2"));
+            if (stage && !i)
+                CHL_TRY(chl_params_use_conv_norm(params, block, "downsample.0", "downsample.1"));
             config->depth[stage] = i + 1;
         }
     }
@@ -47,18 +41,6 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) 
     return CHL_OK;
 }
 
-typedef struct conv_shape {
-    int in, out, kernel, stride;
-} conv_shape;
-
-static chl_tensor conv_norm(chl_net *net, const char *prefix, const char *conv, const char *norm,
-                            conv_shape s, chl_tensor x) {
-    chl_tensor w = chl_weight_shaped(net, chl_f32(4, s.out, s.in, s.kernel, s.kernel),
-                                     "%s%s.weight", prefix, conv);
-    x = chl_conv(net->graph, x, w, CHL_NONE, s.stride, s.kernel / 2);
-    return chl_net_batch_norm(net, x, s.out, "%s%s.", prefix, norm);
-}
-
 static chl_tensor relu(chl_graph *g, chl_tensor x) {
     return chl_activate(g, x, CHL_LEAKY_RELU, 0);
 }
@@ -66,12 +48,12 @@ static chl_tensor relu(chl_graph *g, chl_tensor x) {
 static chl_tensor basic_block(chl_net *net, const char *block, int in, int out, int stride,
                               chl_tensor x) {
     chl_graph *g = net->graph;
-    chl_tensor y =
-        relu(g, conv_norm(net, block, "conv1", "bn1", (conv_shape){in, out, 3, stride}, x));
-    y = conv_norm(net, block, "conv2", "bn2", (conv_shape){out, out, 3, 1}, y);
+    chl_tensor y = relu(
+        g, chl_net_conv_norm(net, (chl_net_conv){in, out, 3, stride}, x, block, "conv1", "bn1"));
+    y = chl_net_conv_norm(net, (chl_net_conv){out, out, 3, 1}, y, block, "conv2", "bn2");
     if (stride > 1)
-        x = conv_norm(net, block, "downsample.0", "downsample.1", (conv_shape){in, out, 1, stride},
-                      x);
+        x = chl_net_conv_norm(net, (chl_net_conv){in, out, 1, stride}, x, block, "downsample.0",
+                              "downsample.1");
     return relu(g, chl_add(g, x, y));
 }
 
@@ -79,7 +61,8 @@ chl_tensor chl_resnet18_trunk(chl_net *net, const chl_resnet18_config *config, i
                               chl_tensor x) {
     chl_graph *g = net->graph;
     const int width = config->width;
-    x = relu(g, conv_norm(net, "", "conv1", "bn1", (conv_shape){channels, width, 7, 2}, x));
+    x = relu(g,
+             chl_net_conv_norm(net, (chl_net_conv){channels, width, 7, 2}, x, "", "conv1", "bn1"));
     x = chl_max_pool(g, x, 3, 2, 1);
     for (int stage = 0, in = width; stage < CHL_RESNET_STAGES; stage++)
         for (int i = 0; i < config->depth[stage]; i++) {

@@ -32,7 +32,7 @@ typedef struct chl_engine_options {
     uint32_t size;
     chl_precision precision;
     const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality */
-    const char *clip;      /* CLIP ViT: OpenAI, open_clip, Hugging Face */
+    const char *clip;      /* CLIP ViT or ResNet: OpenAI, open_clip, Hugging Face */
     const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
     const char *audio;     /* audio encoder: Swin, the predecessor's ResNet-18, or Wav2CLIP */
     const char *face;      /* ArcFace IR-SE50 */

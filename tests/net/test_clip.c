@@ -98,6 +98,21 @@ static void openai_weights_give_openais_embeddings(void **state) {
     chl_params_free(params);
 }
 
+static void a_resnet_as_image_tower_gives_openais_embeddings(void **state) {
+    (void)state;
+    chl_params *params = parity_weights("clip/resnet.safetensors");
+    chl_clip_config config = {.text = {.heads = 2}};
+    MUST(chl_clip_import(params, &config));
+    MUST(chl_params_check_all_used(params));
+    assert_int_equal(config.resnet.width, 4);
+    assert_int_equal(config.resnet.depth[1], 2);
+    assert_int_equal(config.image.heads, 2); /* of 64 channels, as OpenAI's */
+    assert_int_equal(config.resolution, 64);
+    clip_case c = {"resnet", "small picture", 2, 57, 45, 7};
+    compare(&c, params, &config);
+    chl_params_free(params);
+}
+
 static void hugging_face_weights_give_their_embeddings(void **state) {
     (void)state;
     for (int exact = 0; exact < 2; exact++) {
@@ -191,6 +206,7 @@ static void a_missing_or_unknown_weight_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openai_weights_give_openais_embeddings),
+        cmocka_unit_test(a_resnet_as_image_tower_gives_openais_embeddings),
         cmocka_unit_test(hugging_face_weights_give_their_embeddings),
         cmocka_unit_test(preprocessing_is_the_originals),
         cmocka_unit_test(a_missing_or_unknown_weight_is_named),

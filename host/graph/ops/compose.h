@@ -17,8 +17,6 @@
 /* Nodes so far: what chl_pull_back takes as its first. */
 int32_t chl_node_count(const chl_graph *graph);
 
-/* All numbers are `value`. */
-chl_tensor chl_filled(chl_graph *g, chl_desc desc, float value);
 /* v repeated over the leading axes of `desc` */
 chl_tensor chl_repeat_to(chl_graph *g, chl_tensor v, chl_desc desc);
 /* s [1] at every place of `desc` */

@@ -185,6 +185,15 @@ chl_tensor chl_select_each(chl_graph *g, chl_tensor x, chl_tensor index) {
     return chl_emit1(g, CHL_OP_select_token, &attr, 2, in);
 }
 
+chl_tensor chl_place_token(chl_graph *g, chl_tensor x, int tokens, int index) {
+    if (x == CHL_NONE) return CHL_NONE;
+    const chl_desc *d = chl_desc_of(g, x);
+    if (d->rank != 2) return chl_graph_fail(g, CHL_ERR_SHAPE, "place_token: x must be [N,C]");
+    const chl_attributes attr = {
+        .token = {.index = index, .like = desc(3, d->dim[0], tokens, d->dim[1], 0)}};
+    return chl_emit1(g, CHL_OP_select_token_dx, &attr, 1, &x);
+}
+
 /* --- repeat ----------------------------------------------------------------------------------- */
 static chl_status infer_repeat(chl_shapes *s) {
     const chl_desc *x = &s->in[0];
