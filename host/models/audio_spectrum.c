@@ -96,6 +96,13 @@ static void build(const void *owner, const chl_graph_key *key, chl_net *net, chl
     to->out = chl_linear(net->graph, to->in[0], filters, CHL_NONE);
 }
 
+static chl_status too_loud(const chl_audio_spectrum *s, int frame) {
+    return chl_fail(CHL_ERR_NUMERIC,
+                    "the sound near second %.2f is too loud, its level overflows: scale its "
+                    "samples to [-1, 1]",
+                    (double)((int64_t)frame * s->hop) / s->rate);
+}
+
 /* Frames `first` and on, as many as one run takes: frame [RUN][taps], value [RUN][2 * bins]. */
 static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first, float *frame,
                          float *value, float *power) {
@@ -108,7 +115,10 @@ static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first
     for (int i = 0; i < n; i++) {
         const float *re = value + (int64_t)i * 2 * s->bins, *im = re + s->bins;
         float *to = power + ((int64_t)first + i) * s->bins;
-        for (int k = 0; k < s->bins; k++) to[k] = re[k] * re[k] + im[k] * im[k];
+        for (int k = 0; k < s->bins; k++) {
+            to[k] = re[k] * re[k] + im[k] * im[k];
+            if (!isfinite(to[k])) return too_loud(s, first + i);
+        }
     }
     return CHL_OK;
 }
@@ -121,12 +131,6 @@ static chl_status power_of(chl_audio_encoder *encoder, const framing *f, float *
     if (!frame || !value) CHL_TRY_GOTO(no_memory());
     for (int first = 0; first < f->frames; first += CHL_SPECTRUM_FRAMES)
         CHL_TRY_GOTO(filter(encoder, f, first, frame, value, power));
-    for (int64_t i = 0; i < (int64_t)f->frames * s->bins; i++)
-        if (!isfinite(power[i]))
-            CHL_TRY_GOTO(chl_fail(CHL_ERR_NUMERIC,
-                                  "the sound near second %.2f is too loud, its level overflows: "
-                                  "scale its samples to [-1, 1]",
-                                  (double)(i / s->bins * s->hop) / s->rate));
 done:
     free(frame);
     free(value);
