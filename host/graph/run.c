@@ -1,5 +1,6 @@
 /* Compiling (allocate once, upload, run what is constant) and running segments. */
 #include "base/clock.h"
+#include "base/progress.h"
 #include "graph/graph_private.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ static chl_status run_node(chl_graph *graph, int32_t n) {
         node->fused ? node->fused->run(&graph->call[n])
                     : graph->device->backend->body(node->op)->run(&graph->call[n]);
     if (graph->seconds) graph->seconds[n] += chl_seconds_now() - start;
+    chl_progress_add();
     if (status == CHL_KERNEL_OK) return CHL_OK;
     return chl_fail(status_of(status), "%s (node %d) failed: %s",
                     node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,

@@ -9,8 +9,8 @@
  *
  * Waiting: a rank counts its arrivals in shared memory, and sleeps on a futex until the counts of
  * all others have reached its own. Whoever waits looks after the others: one that has left, whose
- * process is gone, stopped for some seconds, or uses no processor although the others wait for it,
- * ends the job, and every rank gets its number. So does a rank that is told to stop and waits for
+ * process is gone, stopped for some seconds, uses no processor although the others wait for it, or
+ * computes and finishes nothing, ends the job, and every rank gets its number. So does a rank that is told to stop and waits for
  * one that does not come. Beside its arrival a rank writes what it was called for; a difference
  * ends the job too, where it would otherwise be a wrong sum.
  *
@@ -19,6 +19,7 @@
  *
  * All zeros is the state at first, so nobody has to prepare the memory. */
 #include "base/clock.h"
+#include "base/progress.h"
 #include "runtime/comm.h"
 #include "runtime/process.h"
 #include <errno.h>
@@ -62,7 +63,8 @@ typedef struct shared_rank {
     _Atomic uint64_t called_for[2];          /* purpose and bytes, of even and of odd waits */
     _Atomic int32_t process;
     _Atomic int32_t left;
-    _Atomic uint64_t steps; /* that it has begun */
+    _Atomic uint64_t steps;    /* that it has begun */
+    _Atomic uint64_t finished; /* base/progress.h */
 } shared_rank;
 
 typedef struct shared {
@@ -75,6 +77,12 @@ typedef struct shared {
     shared_rank of[CHL_COMM_LOCAL_RANKS];
 } shared;
 
+/* What one rank has seen of another */
+typedef struct watch {
+    chl_process_idle idle;
+    chl_process_loop loop;
+} watch;
+
 typedef struct local {
     chl_comm comm;
     shared *shared;
@@ -85,7 +93,8 @@ typedef struct local {
     chl_comm_place place;   /* its times are set */
     /* of the thread that looks: since which step, and by rank */
     uint64_t step;
-    chl_process_idle idle[CHL_COMM_LOCAL_RANKS], told;
+    watch watch[CHL_COMM_LOCAL_RANKS];
+    chl_process_idle told;
     char error[320];
     bool has_error;
 } local;
@@ -140,18 +149,29 @@ static chl_kernel_status fail(local *l) {
 
 /* --- looking after the others ----------------------------------------------------------------- */
 static void look_after_process(const local *l, int rank, int32_t process,
-                               const chl_process_state *state, chl_process_idle *idle) {
-    const chl_process_idle so_far = chl_process_watch(idle, state, l->place.idle);
+                               const chl_process_state *state, watch *seen) {
+    shared_rank *other = &l->shared->of[rank];
+    const chl_process_idle so_far = chl_process_watch(&seen->idle, state, l->place.idle);
+    const double loops =
+        chl_process_loops(&seen->loop, state, atomic_load(&other->finished), l->place.idle);
     const int limit = so_far.why == 'T'   ? l->place.patience
                       : so_far.why == 'D' ? DISK
                                           : l->place.idle;
-    if (state->letter == 0 || so_far.seconds <= limit) return;
+    if (state->letter == 0) return;
+    /* before the first step there is work that is not counted */
+    if (loops > l->place.idle && atomic_load(&other->steps) > 0)
+        blame(
+            l,
+            "rank %d (process %d) has computed for %d s without finishing anything, though others "
+            "wait for it",
+            rank, (int)process, l->place.idle);
+    if (so_far.seconds <= limit) return;
     blame(l, "rank %d (process %d) has %s for %d s", rank, (int)process,
           so_far.why == 'T' ? "been stopped" : "done nothing, though others wait for it,", limit);
 }
 
 /* A rank for which this one waits. */
-static void look_after(const local *l, int rank, chl_process_idle *idle) {
+static void look_after(const local *l, int rank, watch *seen) {
     shared_rank *other = &l->shared->of[rank];
     const int32_t process = atomic_load(&other->process);
     const bool left = atomic_load(&other->left);
@@ -161,14 +181,14 @@ static void look_after(const local *l, int rank, chl_process_idle *idle) {
     if (atomic_load(&other->arrived) >= l->waits) return;
     if (left)
         blame(l, "rank %d has left the job", rank);
-    else if (process == 0 && chl_process_await(idle) > l->place.coming)
+    else if (process == 0 && chl_process_await(&seen->idle) > l->place.coming)
         blame(l, "rank %d has not come within %d s", rank, l->place.coming);
     else if (process == 0 || process == getpid()) /* a thread of this process */
         return;
     else if (state.dead)
         blame(l, "rank %d has died (process %d)", rank, (int)process);
     else
-        look_after_process(l, rank, process, &state, idle);
+        look_after_process(l, rank, process, &state, seen);
 }
 
 /* Some time is left to a rank that comes late: then all end after a step, with a checkpoint. */
@@ -183,14 +203,15 @@ static void look_for_request(const local *l, int rank, chl_process_idle *told) {
 static chl_kernel_status wait_for(local *l, int rank) {
     const struct timespec some = {.tv_nsec = LOOK_EVERY};
     shared *s = l->shared;
-    chl_process_idle idle = {0}, told = {0};
+    watch seen = {0};
+    chl_process_idle told = {0};
     for (;;) {
         const uint32_t bell = atomic_load(&s->bell);
         if (atomic_load(&s->of[rank].arrived) >= l->waits) return CHL_KERNEL_OK;
         if (atomic_load(&s->failed)) return fail(l);
         const long woken = syscall(SYS_futex, &s->bell, FUTEX_WAIT, bell, &some, NULL, 0);
         if (woken == 0 || errno != ETIMEDOUT) continue;
-        look_after(l, rank, &idle);
+        look_after(l, rank, &seen);
         look_for_request(l, rank, &told);
     }
 }
@@ -333,7 +354,7 @@ static void look_at(local *l, int rank) {
     if (state.dead && !atomic_load(&other->left)) {
         blame(l, "rank %d has died (process %d)", rank, (int)process);
     } else if (atomic_load(&other->steps) < l->step) {
-        look_after_process(l, rank, process, &state, &l->idle[rank]);
+        look_after_process(l, rank, process, &state, &l->watch[rank]);
         look_for_request(l, rank, &l->told);
     }
 }
@@ -342,7 +363,7 @@ static bool look(chl_comm *comm) {
     local *l = of(comm);
     const uint64_t step = atomic_load(&l->shared->of[comm->rank].steps);
     if (step != l->step) {
-        memset(l->idle, 0, sizeof l->idle);
+        memset(l->watch, 0, sizeof l->watch);
         l->told = (chl_process_idle){0};
         l->step = step;
     }
@@ -366,6 +387,7 @@ static const char *last_error(chl_comm *comm) {
 
 static void close_local(chl_comm *comm) {
     local *l = of(comm);
+    chl_progress_unshare(&l->shared->of[comm->rank].finished);
     atomic_store(&l->shared->of[comm->rank].left, 1);
     ring(l->shared);
     munmap(l->shared, l->mapped);
@@ -450,7 +472,10 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
     }
     l->shared = memory;
     l->boxes = (char *)memory + boxes_at();
-    if (take_place(l, why, size)) return &l->comm;
+    if (take_place(l, why, size)) {
+        chl_progress_share(&l->shared->of[place->rank].finished);
+        return &l->comm;
+    }
     munmap(memory, l->mapped);
     close(l->file);
     free(l);

@@ -1,6 +1,7 @@
 /* The door to MPI. MPIs differ in their binary interface, so what calls it is a module of its own
  * (runtime/mpi), compiled against the MPI of this machine and opened when it is asked for: without
  * it the ranks of one machine meet all the same. */
+#include "base/progress.h"
 #include "runtime/comm.h"
 #include "runtime/module_file.h"
 #include "runtime/mpi/module.h"
@@ -31,5 +32,5 @@ static chl_mpi_open_function find_open(char *why, size_t size) {
 
 chl_comm *chl_comm_open_mpi(const chl_comm_place *place, char *why, size_t size) {
     const chl_mpi_open_function open = find_open(why, size);
-    return open ? open(CHL_MPI_VERSION, place, why, size) : NULL;
+    return open ? open(CHL_MPI_VERSION, place, chl_progress_count(), why, size) : NULL;
 }

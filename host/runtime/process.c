@@ -57,3 +57,12 @@ chl_process_idle chl_process_watch(chl_process_idle *idle, const chl_process_sta
     chl_process_await(idle);
     return *idle;
 }
+
+double chl_process_loops(chl_process_loop *loop, const chl_process_state *state, uint64_t finished,
+                         int limit) {
+    const bool stands = state->letter == 'T' || state->letter == 't' || state->letter == 'D';
+    if (loop->since.looked == 0 || finished != loop->finished || stands)
+        *loop = (chl_process_loop){.finished = finished, .processors = state->processors};
+    const double seconds = chl_process_await(&loop->since);
+    return state->processors - loop->processors >= 0.5 * limit ? seconds : 0;
+}

@@ -26,6 +26,19 @@ typedef struct chl_process_idle {
  * they go on one after the other. */
 chl_process_idle chl_process_watch(chl_process_idle *idle, const chl_process_state *state,
                                    int limit);
-/* The same for a process that is not there yet. */
+/* The seconds of a process that is not there yet. */
 double chl_process_await(chl_process_idle *idle);
+
+/* How long a process has been seen to finish nothing. */
+typedef struct chl_process_loop {
+    uint64_t finished; /* its count of what it has finished */
+    double processors; /* when the seconds began */
+    chl_process_idle since;
+} chl_process_loop;
+
+/* Adds a look as above. Returns the seconds since its count has changed, as soon as it has used half
+ * of `limit` seconds of processors since, before that 0: it may be slow, because others use the
+ * machine. The time in which it was stopped or waited for a disk does not count. */
+double chl_process_loops(chl_process_loop *loop, const chl_process_state *state, uint64_t finished,
+                         int limit);
 #endif

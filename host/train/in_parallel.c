@@ -1,4 +1,5 @@
 #include "train/in_parallel.h"
+#include "base/progress.h"
 #include <stdio.h>
 
 chl_status chl_in_parallel(int count, chl_status (*work)(void *user, int i), void *user) {
@@ -7,6 +8,7 @@ chl_status chl_in_parallel(int count, chl_status (*work)(void *user, int i), voi
 #pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < count; i++) {
         const chl_status own = work(user, i);
+        chl_progress_add();
         if (own == CHL_OK) continue;
 #pragma omp critical(chl_in_parallel_failure)
         if (status == CHL_OK) {

@@ -22,7 +22,10 @@ chl_status chl_ranks_join(const chl_train_options *o, chl_comm **comm) {
                                   .told_to_stop = o->told_to_stop,
                                   .user = o->user};
     *comm = chl_comm_open(&where, &why);
-    return *comm ? CHL_OK : chl_fail(CHL_ERR_ARGUMENT, "%s", why);
+    if (*comm) return CHL_OK;
+    /* who was told to stop while the others did not come is to be started again */
+    const bool told = o->told_to_stop && o->told_to_stop(o->user);
+    return chl_fail(told ? CHL_ERR_CANCELLED : CHL_ERR_ARGUMENT, "%s", why);
 }
 
 chl_status chl_ranks_place(const chl_model_place *place, chl_comm **comm, chl_device *joined) {

@@ -26,7 +26,7 @@ for ranks in 1 2 3 4; do part good $ranks $ranks -; done
 for name in one_aborts one_leaves one_differs; do part $name 3 2 1; done
 part two_fail 3 2 -
 part one_is_refused 2 2 -
-for name in idle request; do part $name 2 1 1; done
+for name in idle loop request; do part $name 2 1 1; done
 part stopped 2 1 1 60
 [ -z "$(pgrep -f -- "$tmp/good")" ] || pkill -KILL -f -- "$tmp/good"
 

@@ -1,5 +1,6 @@
 /* What every kind of communicator promises (kernels/collectives.h): `self`, `local` with threads
  * and with processes as ranks, and `nccl` over a library of the same functions, with threads. */
+#include "base/progress.h"
 #include "runtime/comm.h"
 #include <pthread.h>
 #include <signal.h>
@@ -385,6 +386,50 @@ static void who_does_nothing_ends_the_job_and_is_named(void **state) {
     }
 }
 
+/* In a step: rank 1 hangs in a loop, or computes and finishes something now and then. */
+static void compute_for(int milliseconds) {
+    struct timespec t = {0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    const double until = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + 1e-3 * milliseconds;
+    while ((double)t.tv_sec + 1e-9 * (double)t.tv_nsec < until)
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+}
+static bool waits_for_one_in_a_loop(chl_comm *comm) {
+    if (!good(comm, comm->kind->begin_step(comm))) return false;
+    if (comm->rank == 1) compute_for(1000000);
+    return fails_with(comm, "has computed for 1 s without finishing anything");
+}
+static bool computes_and_finishes(chl_comm *comm) {
+    bool going = good(comm, comm->kind->begin_step(comm));
+    for (int i = 0; comm->rank == 1 && i < 12; i++) {
+        compute_for(250);
+        chl_progress_add();
+    }
+    return going && good(comm, comm->kind->barrier(comm));
+}
+static void who_hangs_in_a_loop_ends_the_job_and_is_named(void **state) {
+    (void)state;
+    char place[32];
+    for (int hangs = 0; hangs < 2; hangs++) {
+        int file, status;
+        meeting_place(place, sizeof place, &file);
+        pid_t child[2];
+        for (int r = 0; r < 2; r++)
+            child[r] =
+                start_process(&(job){.run = hangs ? waits_for_one_in_a_loop : computes_and_finishes,
+                                     .meeting = place,
+                                     .rank = r,
+                                     .ranks = 2,
+                                     .idle = hangs ? 1 : 2});
+        assert_int_equal(waitpid(child[0], &status, 0), child[0]);
+        assert_int_equal(status, 0);
+        if (hangs) kill(child[1], SIGKILL);
+        assert_int_equal(waitpid(child[1], &status, 0), child[1]);
+        if (!hangs) assert_int_equal(status, 0);
+        close(file);
+    }
+}
+
 static int always(void *user) {
     (void)user;
     return 1;
@@ -692,6 +737,7 @@ static const struct {
     {"one_differs", one_differs, .fails = true},
     {"two_fail", two_fail, .fails = true},
     {"idle", waits_for_an_idle_one, .fails = true, .idle = 1},
+    {"loop", waits_for_one_in_a_loop, .fails = true, .idle = 1},
     {"stopped", misses_a_stopped_one, .fails = true, .patience = 2},
     {"request", stops_on_request, .fails = true, .told_to_stop = always},
 };
@@ -765,6 +811,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_call_of_another_size_is_no_wrong_sum),
         cmocka_unit_test(who_dies_or_stands_ends_the_job_and_is_named),
         cmocka_unit_test(who_does_nothing_ends_the_job_and_is_named),
+        cmocka_unit_test(who_hangs_in_a_loop_ends_the_job_and_is_named),
         cmocka_unit_test(who_waits_for_one_that_never_comes_ends),
         cmocka_unit_test(who_is_told_to_stop_still_waits_for_one_that_comes),
         cmocka_unit_test(the_first_of_two_that_fail_is_known_to_all),

@@ -150,6 +150,24 @@ static void what_cannot_be_shared_is_refused_by_name(void **state) {
     free(out);
 }
 
+/* A batch system that asks while the ranks still come together starts the job again. */
+static int always(void *user) {
+    (void)user;
+    return 1;
+}
+static void told_to_stop_while_others_do_not_come_is_no_failure(void **state) {
+    (void)state;
+    char *out = in_folder(root, "alone");
+    chl_train_options options = audio_options(out);
+    options.ranks = 2;
+    options.meeting = "file:/nowhere/at/all";
+    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
+    options.told_to_stop = always;
+    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_CANCELLED);
+    assert_non_null(strstr(chl_error(), "/nowhere/at/all"));
+    free(out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_compute_what_one_computes),
@@ -159,6 +177,7 @@ int main(void) {
         cmocka_unit_test(rank_0_writes),
         cmocka_unit_test(all_stop_when_one_wants_and_another_number_goes_on),
         cmocka_unit_test(what_cannot_be_shared_is_refused_by_name),
+        cmocka_unit_test(told_to_stop_while_others_do_not_come_is_no_failure),
     };
     return cmocka_run_group_tests(tests, write_all, remove_all);
 }

@@ -40,21 +40,30 @@ int chl_beats_behind(const chl_beats *b) {
     return -1;
 }
 
+/* What the thread has seen of its own process */
+typedef struct watch {
+    chl_process_idle idle;
+    chl_process_loop loop;
+} watch;
+
 /* --- one message ------------------------------------------------------------------------------ */
 /* The processor time of this thread does not count: it grows with the ranks, and goes on where the
  * rank's own threads hang. */
-static void describe(chl_beats *b, chl_process_idle *idle, chl_beat *beat) {
+static void describe(chl_beats *b, watch *self, chl_beat *beat) {
     chl_process_state state = chl_process_look(getpid());
     struct timespec own = {0};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
     state.processors -= (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
-    const chl_process_idle now = chl_process_watch(idle, &state, b->place.idle);
+    const chl_process_idle now = chl_process_watch(&self->idle, &state, b->place.idle);
+    const double loops =
+        chl_process_loops(&self->loop, &state, atomic_load(b->finished), b->place.idle);
     *beat = (chl_beat){.waits = atomic_load(&b->waits),
                        .steps = atomic_load(&b->steps),
                        .process = getpid(),
                        .left = atomic_load(&b->ends),
                        .failed = atomic_load(&b->failed),
                        .idle = now.seconds,
+                       .loops = atomic_load(&b->steps) > 0 ? loops : 0,
                        .letter = now.why};
     gethostname(beat->host, sizeof beat->host - 1);
     if (beat->failed == 0) return;
@@ -87,6 +96,11 @@ static void judge(chl_beats *b, int rank, chl_peer *peer) {
                         "rank %d (process %d on %s) has done nothing, though others wait for it, "
                         "for %d s",
                         rank, last->process, last->host, idle);
+    } else if (behind && last->loops > b->place.idle) {
+        chl_beats_blame(b, b->comm->rank, false,
+                        "rank %d (process %d on %s) has computed for %d s without finishing "
+                        "anything, though others wait for it",
+                        rank, last->process, last->host, b->place.idle);
     }
 }
 
@@ -133,10 +147,10 @@ static bool send(chl_beats *b, int rank, chl_peer *peer, const chl_beat *beat) {
 }
 
 /* false: a rank was not told */
-static bool exchange(chl_beats *b, chl_process_idle *idle) {
+static bool exchange(chl_beats *b, watch *self) {
     chl_beat beat;
     bool told = true;
-    describe(b, idle, &beat);
+    describe(b, self, &beat);
     for (int r = 0; r < b->comm->ranks; r++) {
         if (r == b->comm->rank) continue;
         told = send(b, r, &b->peer[r], &beat) && told;
@@ -150,13 +164,13 @@ static bool exchange(chl_beats *b, chl_process_idle *idle) {
 static void *beat(void *of) {
     const struct timespec some = {.tv_nsec = BEAT};
     chl_beats *b = of;
-    chl_process_idle idle = {0};
+    watch self = {0};
     while (!atomic_load(&b->ends)) {
-        exchange(b, &idle);
+        exchange(b, &self);
         nanosleep(&some, NULL);
     }
     for (int i = 0; i < LAST_BEATS; i++) {
-        if (exchange(b, &idle) && !atomic_load(&b->failed)) break;
+        if (exchange(b, &self) && !atomic_load(&b->failed)) break;
         nanosleep(&some, NULL);
     }
     return NULL;

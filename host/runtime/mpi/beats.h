@@ -15,8 +15,9 @@ typedef struct chl_beat {
     int32_t left;   /* it has closed its communicator */
     int32_t failed; /* rank + 1 of who gave the reason */
     int32_t on_request;
-    double idle; /* seconds for which it has used no processor */
-    char letter; /* chl_process_idle.why */
+    double idle;  /* seconds for which it has used no processor */
+    double loops; /* and for which it has, and finished nothing */
+    char letter;  /* chl_process_idle.why */
     char host[63];
     char why[256];
 } chl_beat;
@@ -34,6 +35,7 @@ typedef struct chl_beats {
     MPI_Comm world;
     chl_peer *peer; /* by rank; the thread's own */
     _Atomic uint64_t waits, steps;
+    const _Atomic uint64_t *finished;          /* what this process has finished: base/progress.h */
     _Atomic uint64_t *seen_waits, *seen_steps; /* of each rank */
     atomic_bool waiting, ends;
     atomic_int failed; /* rank + 1, once the lines below are written */

@@ -356,9 +356,10 @@ static bool allocate(over_mpi *m, const chl_comm_place *place) {
     return m->box && m->boxes && m->called && chl_beats_allocate(&m->beats);
 }
 
-static chl_comm *begin(const chl_comm_kind *kind, const chl_comm_place *place, char *why,
-                       size_t size) {
+static chl_comm *begin(const chl_comm_kind *kind, const chl_comm_place *place,
+                       const _Atomic uint64_t *finished, char *why, size_t size) {
     over_mpi *m = calloc(1, sizeof *m);
+    if (m) m->beats.finished = finished;
     if (m) m->comm = (chl_comm){kind, place->rank, place->ranks, m};
     if (!m || !allocate(m, place)) {
         snprintf(why, size, "out of memory for a communicator of MPI");
@@ -379,10 +380,13 @@ static chl_comm *begin(const chl_comm_kind *kind, const chl_comm_place *place, c
     return NULL;
 }
 
-__attribute__((visibility("default"))) chl_comm *
-chl_mpi_open(int version, const chl_comm_place *place, char *why, size_t size);
+__attribute__((visibility("default"))) chl_comm *chl_mpi_open(int version,
+                                                              const chl_comm_place *place,
+                                                              const _Atomic uint64_t *finished,
+                                                              char *why, size_t size);
 
-chl_comm *chl_mpi_open(int version, const chl_comm_place *place, char *why, size_t size) {
+chl_comm *chl_mpi_open(int version, const chl_comm_place *place, const _Atomic uint64_t *finished,
+                       char *why, size_t size) {
     static const chl_comm_kind kind = {.name = "mpi",
                                        .host_memory = true,
                                        .all_gather = all_gather,
@@ -402,5 +406,5 @@ chl_comm *chl_mpi_open(int version, const chl_comm_place *place, char *why, size
         return NULL;
     }
     if (!start(why, size) || !is_place(place, why, size)) return NULL;
-    return begin(&kind, place, why, size);
+    return begin(&kind, place, finished, why, size);
 }
