@@ -207,10 +207,13 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "SpecAugment: max. share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
          "SpecAugment: max. share of the frames in a mask", NULL},
-        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound",
+        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel",
          "audio: what recordings do to sounds (cuts, loops, backgrounds, rooms, codecs, gain, "
          "...), "
          "drawn anew for every sample and step",
+         NULL},
+        {"short-sounds", NULL, OPTION_TEXT, &o->short_sounds, "pad|repeat",
+         "audio: after a sound shorter than ten seconds comes silence (default) or the sound again",
          NULL},
         {"balance", NULL, OPTION_TEXT, &o->balance, "none|label|source",
          "audio: draw kinds (or labels) equally often, with source also each kind's sources", NULL},

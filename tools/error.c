@@ -63,6 +63,7 @@ static struct {
     {"scenes", "--limit"},
     {"second_event", "--second-event"},
     {"seconds", "--seconds"},
+    {"short_sounds", "--short-sounds"},
     {"side", "--size"},
     {"sounds", "--sounds"},
     {"sources", "--sources"},

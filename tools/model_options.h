@@ -63,8 +63,9 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
     }
 #define MEL_OPTION(o)                                                                              \
     {                                                                                              \
-        "mode", NULL, OPTION_CHOICE, &(o).mel, "auto|compatible|absolute",                         \
-            "reference level of the log-mel spectrogram (default auto: as the encoder was "        \
+        "mode", NULL, OPTION_CHOICE, &(o).mel, "auto|compatible|absolute|repeated",                \
+            "log-mel spectrogram: reference level, short sounds (default auto: as the encoder "    \
+            "was "                                                                                 \
             "trained)",                                                                            \
             NULL                                                                                   \
     }

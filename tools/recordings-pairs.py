@@ -6,7 +6,8 @@
 
 RECORDINGS holds sounds.tsv, a table with a head: path (in the folder), label, split, source. The lines of WORLD (chladni
 world) are copied with the source "world". A recording of one of the world's kinds gets that kind; all others are of one
-kind, "other sound", so that --balance draws them together as often as one of the world's. --labels FILE takes the
+kind and label, "other sound": --balance draws them together as often as one of the world's, and a CLIP pair that knows only
+the world's words may place theirs anywhere, "clock ticking" beside "rain". --labels FILE takes the
 recordings of the labels in FILE only. Sources of fewer than 30 recordings are one source, "small": drawn as often as a
 large one each, their few recordings would be learned by heart. The recordings stay where they are: DATA/pairs.jsonl
 names them by their whole paths."""
@@ -65,7 +66,9 @@ def main():
             labels = set(file.read().splitlines())
     for line in recordings(args.recordings, args.split, labels):
         if kinds:
-            line["kind"] = line["label"] if line["label"] in kinds else OTHER
+            if line["label"] not in kinds:
+                line["label"] = OTHER
+            line["kind"] = line["label"]
         lines.append(line)
     os.makedirs(args.out, exist_ok=True)
     with open(os.path.join(args.out, "pairs.jsonl"), "w", encoding="utf-8") as file:

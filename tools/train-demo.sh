@@ -78,7 +78,8 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
   if [ -n "${RECORDINGS:-}" ] && [ -z "$replay" ]; then
     tools/recordings-pairs.py "$RECORDINGS" --split train --world "$work/sounds" --out "$work/both"
     train audio-both$suffix audio --data "$work/both" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
-      --recipe demo --start "$(model audio$suffix)" --steps 1200 --rate 1e-3 --weight-sound 0 --augment sound --balance source
+      --recipe demo --start "$(model audio$suffix)" --steps 1200 --rate 1e-3 --weight-sound 0 --augment mel --short-sounds repeat \
+      --balance source
   fi
 done
 if [ -n "$replay" ]; then list_samples pictures; exit; fi

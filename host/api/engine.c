@@ -7,7 +7,7 @@ chl_status chl_engine_open(const chl_engine_options *theirs, chl_engine **out) {
     CHL_NEEDS(out);
     *out = NULL;
     CHL_TRY(chl_options_take(&options, sizeof options, theirs, "chl_engine_options"));
-    CHL_TRY(chl_check_enum((int)options.mel, CHL_MEL_ABSOLUTE + 1, "mel"));
+    CHL_TRY(chl_check_enum((int)options.mel, CHL_MEL_REPEATED + 1, "mel"));
     CHL_TRY(chl_check_enum((int)options.precision, CHL_PRECISION_BF16 + 1, "precision"));
     CHL_TRY(chl_check_enum(options.clip_exact_gelu, 3, "clip_exact_gelu"));
     CHL_TRY(chl_check_int(options.generator_class >= 0 && options.generator_class < INT32_MAX,

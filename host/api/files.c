@@ -140,7 +140,7 @@ chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples, flo
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,
                             float **data) {
     CHL_NEEDS(path, bands, frames, data);
-    CHL_TRY(chl_check_enum((int)mode, CHL_MEL_ABSOLUTE + 1, "mode"));
+    CHL_TRY(chl_check_enum((int)mode, CHL_MEL_REPEATED + 1, "mode"));
     chl_sound *sound;
     CHL_TRY(chl_sound_open(path, &sound));
     const chl_wave_source source = {.samples = chl_sound_samples(sound),

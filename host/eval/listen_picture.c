@@ -2,6 +2,7 @@
 #include "eval/listen.h"
 #include "io/picture.h"
 #include "plot/plot.h"
+#include "sound/mel.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,11 +72,6 @@ static chl_status draw_strip(const chl_heard *h, const chl_plot_area *area, chl_
     return CHL_OK;
 }
 
-/* Slaney's mel scale: linear up to 1 kHz, logarithmic above. */
-static double mel_of(double hz) {
-    return hz < 1000 ? 3 * hz / 200 : 15 + 27 * log(hz / 1000) / log(6.4);
-}
-
 static void draw_frequencies(const chl_plot_area *area, chl_canvas *c) {
     static const struct {
         double hz;
@@ -83,7 +79,8 @@ static void draw_frequencies(const chl_plot_area *area, chl_canvas *c) {
     } ticks[] = {{500, "500 Hz"}, {1000, "1 kHz"}, {2000, "2 kHz"},
                  {4000, "4 kHz"}, {8000, "8 kHz"}, {16000, "16 kHz"}};
     for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
-        const int y = EDGE + STRIP - (int)lround(STRIP * mel_of(ticks[i].hz) / mel_of(TOP_HZ));
+        const int y = EDGE + STRIP -
+                      (int)lround(STRIP * chl_mel_from_hz(ticks[i].hz) / chl_mel_from_hz(TOP_HZ));
         chl_canvas_fill(c, area->right, y, 5, 1, INK);
         chl_canvas_text(c, area->right + 10, y - 7, INK, ticks[i].name);
     }

@@ -6,12 +6,17 @@
 #include <string.h>
 
 /* --- opening ---------------------------------------------------------------------------------- */
-/* What this engine trains carries the marker; everything else was trained on ref=max pictures. */
+static bool is_marked(chl_params *params, const char *name) {
+    chl_array *marker = chl_params_find(params, name);
+    if (marker) marker->used = true;
+    return marker;
+}
+
+/* What this engine trains carries a marker; everything else was trained on ref=max pictures. */
 static chl_mel_mode mel_mode_of(chl_params *params) {
-    chl_array *marker = chl_params_find(params, "chladni.absolute_level");
-    if (!marker) return CHL_MEL_COMPATIBLE;
-    marker->used = true;
-    return CHL_MEL_ABSOLUTE;
+    const bool repeated = is_marked(params, CHL_MARKER_REPEATED);
+    if (!is_marked(params, CHL_MARKER_ABSOLUTE)) return CHL_MEL_COMPATIBLE;
+    return repeated ? CHL_MEL_REPEATED : CHL_MEL_ABSOLUTE;
 }
 
 static chl_status settle_mel(chl_audio_encoder *encoder, chl_mel_mode mel) {

@@ -17,6 +17,11 @@
 #include "models/model.h"
 #include <chladni/engine.h>
 
+/* Arrays that tell on which pictures an encoder was trained: CHL_MEL_ABSOLUTE, and of those
+ * CHL_MEL_REPEATED. */
+#define CHL_MARKER_ABSOLUTE "chladni.absolute_level"
+#define CHL_MARKER_REPEATED "chladni.short_sounds_repeated"
+
 typedef struct chl_audio_encoder_sizes {
     int embedding;
     int rows, columns; /* of a sound's picture, bands along the rows; columns: the most */

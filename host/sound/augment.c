@@ -1,32 +1,15 @@
 #include "sound/augment.h"
-#include "base/random.h"
+#include "sound/augment_draws.h"
 #include "sound/effects.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PURPOSE 0x5761766du /* Philox key of these draws */
-enum {                      /* of an element, four words each */
-       DRAW_LENGTH,
-       DRAW_EVENT,
-       DRAW_EVENT_PLACE,
-       DRAW_GAP,
-       DRAW_BACKGROUND,
-       DRAW_SHELVES,
-       DRAW_SHELVES_HZ,
-       DRAW_PEAK,
-       DRAW_REVERB,
-       DRAW_ROOM,
-       DRAW_BAND,
-       DRAW_CODEC,
-       DRAW_GAIN,
-       DRAWS
-};
-
 chl_sound_augment chl_sound_augment_defaults(void) {
     return (chl_sound_augment){.loop = 0.5f,
-                               .shorter = 0.3f,
-                               .seconds = {1, 10},
+                               .shorter = 0.5f,
+                               .seconds = {0.4f, 10},
+                               .speed = 0.5f,
+                               .speed_by = {0.8f, 1.25f},
                                .event = 0.2f,
                                .event_db = {-12, 0},
                                .gap = 0.15f,
@@ -47,31 +30,6 @@ chl_sound_augment chl_sound_augment_defaults(void) {
                                .codec_bits = {6, 12},
                                .gain_db = {-30, 10},
                                .level_db = {-2, 2}};
-}
-
-/* --- draws ------------------------------------------------------------------------------------ */
-typedef struct draws {
-    chl_philox random[DRAWS];
-} draws;
-
-static draws draw_all(uint64_t seed, int64_t step, int64_t element) {
-    draws d;
-    for (int i = 0; i < DRAWS; i++)
-        d.random[i] =
-            chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)element * DRAWS + (uint64_t)i);
-    return d;
-}
-
-static bool happens(uint32_t word, float chance) {
-    return chl_uniform(word) < chance;
-}
-
-static float uniform(uint32_t word, chl_range range) {
-    return range.min + chl_uniform(word) * (range.max - range.min);
-}
-
-static float logarithmic(uint32_t word, chl_range range) {
-    return range.min * powf(range.max / range.min, chl_uniform(word));
 }
 
 /* --- the effects, in order -------------------------------------------------------------------- */
@@ -99,9 +57,26 @@ static chl_status take(chl_pcm clip, uint32_t word, int64_t count, float *out) {
     return CHL_OK;
 }
 
+/* `count` samples of a clip that is played `speed` times as fast. */
+static chl_status take_at_speed(chl_pcm clip, uint32_t word, float speed, int64_t count,
+                                float *out) {
+    if (speed == 1) return take(clip, word, count, out);
+    const int64_t used = (int64_t)((float)count * speed) + 1;
+    float *part = malloc((size_t)used * sizeof *part);
+    if (!part) return chl_fail(CHL_ERR_MEMORY, "out of memory for a sound");
+    const chl_status status = take(clip, word, used, part);
+    if (status == CHL_OK) chl_effect_speed(part, used, speed, count, out);
+    free(part);
+    return status;
+}
+
 static chl_status cut(work *w) {
-    const uint32_t *word = w->d.random[DRAW_LENGTH].word;
-    const int64_t samples = w->sources->own.samples;
+    const uint32_t *word = w->d.random[DRAW_LENGTH].word, *by = w->d.random[DRAW_SPEED].word;
+    const float speed =
+        happens(by[0], w->settings->speed) ? logarithmic(by[1], w->settings->speed_by) : 1;
+    /* of the clip at this speed; rounded down so far that it has them all */
+    const int64_t own = w->sources->own.samples,
+                  samples = speed == 1 ? own : (int64_t)((float)(own - 1) / speed);
     const bool fills = samples >= CHL_AUGMENT_SAMPLES || happens(word[0], w->settings->loop);
     w->count = fills ? CHL_AUGMENT_SAMPLES : samples;
     if (happens(word[1], w->settings->shorter)) {
@@ -109,7 +84,8 @@ static chl_status cut(work *w) {
         const int64_t piece = (int64_t)(seconds * CHL_EFFECT_RATE);
         if (piece > 0 && piece < w->count) w->count = piece;
     }
-    return take(w->sources->own, word[3], w->count, w->wave);
+    if (w->count < 1) w->count = 1; /* a clip of one sample */
+    return take_at_speed(w->sources->own, word[3], speed, w->count, w->wave);
 }
 
 static chl_status add_events(work *w) {

@@ -5,28 +5,27 @@
  *     chl_augment_sources sources = {.own = {pcm, samples}, .background = {other, other_samples}};
  *     chl_sound_augment_wave(&settings, seed, step, element, &sources, wave, &count);
  *
- * In this order: a cut or a loop to ten seconds, or a shorter piece; a further event of the same
+ * In this order: a cut or a loop to ten seconds, or a shorter piece, at another speed; a further event of the same
  * label, a gap; a background of another label; equaliser; reverberation; band limits; codec; gain.
  * Nothing is kept between calls. */
 #ifndef CHL_SOUND_AUGMENT_H
 #define CHL_SOUND_AUGMENT_H
 #include "base/status.h"
+#include "sound/range.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 /* As long as the sound encoder's picture: 864 frames, 10.02 s */
 #define CHL_AUGMENT_SAMPLES (863 * 512)
 
-typedef struct chl_range {
-    float min, max;
-} chl_range;
-
 /* A chance is a probability, in [0, 1]. Values are uniform in their range; frequencies, times and
  * rates uniform on a scale of logarithms. */
 typedef struct chl_sound_augment {
-    float loop;          /* chance that a clip shorter than ten seconds is repeated: 0.5 */
-    float shorter;       /* chance that a piece is cut from the result: 0.3 */
-    chl_range seconds;   /* of that piece, at most as long as what there is: 1 ... 10 */
+    float loop;        /* chance that a clip shorter than ten seconds is repeated: 0.5 */
+    float shorter;     /* chance that a piece is cut from the result: 0.5 */
+    chl_range seconds; /* of that piece, at most as long as what there is: 0.4 ... 10 */
+    float speed; /* chance that it is played slower or faster, and with that lower or higher: 0.5 */
+    chl_range speed_by;  /* 0.8 ... 1.25 */
     float event;         /* chance of a further event: 0.2 */
     chl_range event_db;  /* its gain: -12 ... 0 */
     float gap;           /* chance of a gap: 0.15 */

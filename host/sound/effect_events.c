@@ -9,6 +9,16 @@ double chl_effect_power(const float *wave, int64_t samples) {
     return samples > 0 ? sum / (double)samples : 0;
 }
 
+void chl_effect_speed(const float *clip, int64_t samples, float speed, int64_t count, float *out) {
+    for (int64_t i = 0; i < count; i++) {
+        const double at = (double)i * (double)speed;
+        const int64_t left = (int64_t)at;
+        const float share = (float)(at - (double)left);
+        out[i] = left + 1 < samples ? clip[left] * (1 - share) + clip[left + 1] * share
+                                    : clip[samples - 1];
+    }
+}
+
 /* The loop's period is samples - join: behind it the clip's end and its beginning sound together. */
 void chl_effect_loop(const float *clip, int64_t samples, int64_t from, int64_t join, int64_t count,
                      float *out) {

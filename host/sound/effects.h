@@ -1,6 +1,6 @@
 /* What recording does to a sound: effects on a mono wave at 44 100 Hz, each a pure function of its
  * arguments. Levels are in dB, frequencies in Hz, places and lengths in samples. All but
- * chl_effect_loop work in place. sound/augment.h draws their parameters.
+ * chl_effect_loop and chl_effect_speed work in place. sound/augment.h draws their parameters.
  *
  *     chl_effect_loop(clip, samples, from, CHL_EFFECT_JOIN, count, wave);
  *     chl_effect_mix(wave, count, rain, 12);                 rain 12 dB below
@@ -19,6 +19,9 @@
 double chl_effect_power(const float *wave, int64_t samples);
 
 /* --- effect_events.c: what is heard, and when -------------------------------------------------- */
+/* out [count] = clip [samples] played `speed` times as fast, speed > 0, between samples on the line
+ * from one to the next; behind the clip's end its last sample. */
+void chl_effect_speed(const float *clip, int64_t samples, float speed, int64_t count, float *out);
 /* out [count] = clip [samples] from sample `from` on, begun again where it ends: there its last
  * `join` samples fade into its first. 0 <= from < samples, 0 <= join <= samples / 2, samples >= 1.
  * With count <= samples - join - from it is a plain cut. */

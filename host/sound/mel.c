@@ -39,6 +39,24 @@ chl_mel_settings chl_mel_settings_of(chl_mel_mode mode) {
                               .min_power = 1e-10f};
 }
 
+double chl_mel_from_hz(double hz) {
+    return hz < 1000 ? 3 * hz / 200 : 15 + 27 * log(hz / 1000) / log(6.4);
+}
+
+/* Of one band: the centres divide the range up to half the rate evenly. */
+static double mel_of_band(void) {
+    return chl_mel_from_hz(CHL_MEL_RATE / 2.0) / (CHL_MEL_BANDS + 1);
+}
+
+double chl_mel_band_hz(double band) {
+    const double mel = mel_of_band() * (band + 1);
+    return mel < 15 ? mel * 200 / 3 : 1000 * pow(6.4, (mel - 15) / 27);
+}
+
+double chl_mel_band_at(double hz) {
+    return chl_mel_from_hz(hz) / mel_of_band() - 1;
+}
+
 int64_t chl_mel_frames_of(int64_t samples) {
     return 1 + samples / HOP;
 }
@@ -257,6 +275,13 @@ static chl_status choose_middle(mel_pass *pass, int64_t samples) {
     return CHL_OK;
 }
 
+void chl_mel_repeat(int64_t frames, float *picture) {
+    for (int64_t band = 0; band < CHL_MEL_BANDS; band++) {
+        float *row = picture + band * CHL_MEL_FRAMES;
+        for (int64_t i = frames; i < CHL_MEL_FRAMES; i++) row[i] = row[i - frames];
+    }
+}
+
 static chl_status middle_frames(chl_device *device, const chl_wave_source *source,
                                 chl_mel_mode mode, float *kept) {
     mel_pass pass = {.mode = mode, .kept = kept, .keep = CHL_MEL_FRAMES};
@@ -267,6 +292,7 @@ static chl_status middle_frames(chl_device *device, const chl_wave_source *sourc
         bool exists = pass.keep_from + i % CHL_MEL_FRAMES < pass.frames;
         kept[i] = exists ? shade(&pass, kept[i]) : 0;
     }
+    if (mode == CHL_MEL_REPEATED) chl_mel_repeat(pass.frames, kept);
 done:
     pass_end(&pass);
     return status;

@@ -5,7 +5,7 @@
  * picture));
  *
  * mono wave at 44 100 Hz -> log-mel of the whole file -> the 864 frames (10 s) in its middle, a
- * shorter one padded with 0 on the right -> bilinear resize of [128,864] to [224,224], row 0 the
+ * shorter one padded with 0 on the right or repeated -> bilinear resize of [128,864] to [224,224], row 0 the
  * lowest band. A value is 1 + (level - reference) / 80 dB, clamped to [0,1]; chl_log_mel
  * (graph/build.h) defines the level.
  *
@@ -25,10 +25,17 @@
 /* Settings of chl_log_mel for whole clips, as training batches use it. The mode decides the
  * reference level and what lies outside the wave. CHL_MEL_COMPATIBLE: the file's own maximum, and
  * the wave reflected at its ends, as upstream checkpoints were trained. CHL_MEL_ABSOLUTE: full
- * scale, and silence. CHL_MEL_AUTO, which a caller should have resolved: as CHL_MEL_ABSOLUTE. */
+ * scale, and silence. CHL_MEL_REPEATED: as CHL_MEL_ABSOLUTE, and a picture's frames begin again
+ * where the sound ends. CHL_MEL_AUTO, which a caller should have resolved: as CHL_MEL_ABSOLUTE. */
 chl_mel_settings chl_mel_settings_of(chl_mel_mode mode);
 /* The number of frames of a wave: 1 + samples / 512. */
 int64_t chl_mel_frames_of(int64_t samples);
+
+/* Slaney's mel scale: linear below 1 kHz, 15 mel there, logarithmic above. */
+double chl_mel_from_hz(double hz);
+/* The centre of a band, 0 ... 127, also between two; and the band at a frequency. */
+double chl_mel_band_hz(double band);
+double chl_mel_band_at(double hz);
 
 /* A source of samples, e.g. a decoder. `read` stores up to `want` samples in `out`, fewer only at
  * the end; `rewind` goes back to the first. `samples` is the expected number; when it is wrong, the
@@ -39,6 +46,9 @@ typedef struct chl_wave_source {
     chl_status (*rewind)(void *user);
     void *user;
 } chl_wave_source;
+
+/* Picture [128][864]: its first `frames` frames, 1 <= frames, are repeated in the others. */
+void chl_mel_repeat(int64_t frames, float *picture);
 
 /* wave [samples], samples >= 1, all finite; CHL_ERR_NUMERIC names the first sample that is not. */
 chl_status chl_mel_picture(chl_device *device, const float *wave, int64_t samples,

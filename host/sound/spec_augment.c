@@ -17,7 +17,7 @@ static int64_t draw_up_to(uint32_t word, int64_t max) {
 /* mel and view [CHL_MEL_BANDS][stride], the first `frames` of each row. */
 typedef struct picture {
     int64_t frames, stride;
-    const float *mel;
+    const float *mel; /* NULL: view is masked where it is */
     float *view;
 } picture;
 
@@ -66,22 +66,38 @@ static void clear(const picture *p, int64_t band, int64_t bands, int64_t frame, 
         memset(p->view + b * p->stride + frame, 0, sizeof(float) * (size_t)frames);
 }
 
+static void mask(const chl_spec_augment *settings, const chl_philox *random, const picture *p) {
+    for (int i = 0; i < CHL_SPEC_MASKS; i++) {
+        int64_t from, count;
+        draw_mask(random[DRAW_BANDS].word + 2 * i, settings->mask_bands, CHL_MEL_BANDS, &from,
+                  &count);
+        clear(p, from, count, 0, p->frames);
+        draw_mask(random[DRAW_FRAMES].word + 2 * i, settings->mask_frames, p->frames, &from,
+                  &count);
+        clear(p, 0, CHL_MEL_BANDS, from, count);
+    }
+}
+
+static void draw(uint64_t seed, int64_t index, int64_t sample, chl_philox random[DRAWS]) {
+    for (int i = 0; i < DRAWS; i++)
+        random[i] =
+            chl_random(seed, PURPOSE, (uint64_t)index, (uint64_t)sample * DRAWS + (uint64_t)i);
+}
+
 void chl_spec_augment_view(const chl_spec_augment *settings, uint64_t seed, int64_t index,
                            int64_t sample, int64_t frames, int64_t stride, const float *mel,
                            float *view) {
     const picture p = {frames, stride, mel, view};
     chl_philox random[DRAWS];
-    for (int i = 0; i < DRAWS; i++)
-        random[i] =
-            chl_random(seed, PURPOSE, (uint64_t)index, (uint64_t)sample * DRAWS + (uint64_t)i);
+    draw(seed, index, sample, random);
     warp(settings, random[DRAW_WARP], &p);
-    for (int mask = 0; mask < CHL_SPEC_MASKS; mask++) {
-        int64_t from, count;
-        draw_mask(random[DRAW_BANDS].word + 2 * mask, settings->mask_bands, CHL_MEL_BANDS, &from,
-                  &count);
-        clear(&p, from, count, 0, frames);
-        draw_mask(random[DRAW_FRAMES].word + 2 * mask, settings->mask_frames, frames, &from,
-                  &count);
-        clear(&p, 0, CHL_MEL_BANDS, from, count);
-    }
+    mask(settings, random, &p);
+}
+
+void chl_spec_augment_mask(const chl_spec_augment *settings, uint64_t seed, int64_t index,
+                           int64_t sample, int64_t frames, int64_t stride, float *mel) {
+    const picture p = {frames, stride, NULL, mel};
+    chl_philox random[DRAWS];
+    draw(seed, index, sample, random);
+    mask(settings, random, &p);
 }

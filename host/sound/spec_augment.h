@@ -26,4 +26,7 @@ chl_spec_augment chl_spec_augment_defaults(void);
 void chl_spec_augment_view(const chl_spec_augment *settings, uint64_t seed, int64_t index,
                            int64_t sample, int64_t frames, int64_t stride, const float *mel,
                            float *view);
+/* The masks alone, in place. */
+void chl_spec_augment_mask(const chl_spec_augment *settings, uint64_t seed, int64_t index,
+                           int64_t sample, int64_t frames, int64_t stride, float *mel);
 #endif

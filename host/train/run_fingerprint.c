@@ -66,6 +66,7 @@ static const field fields[] = {
     FIELD(bucket, LONG, false),
     FIELD(augment, TEXT, false),
     FIELD(balance, TEXT, false),
+    FIELD(short_sounds, TEXT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -192,6 +193,7 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_option("encoder", options->encoder, "swin", *out));
     CHL_TRY(newer_option("augment", options->augment, "none", *out));
     CHL_TRY(newer_option("balance", options->balance, "none", *out));
+    CHL_TRY(newer_option("short_sounds", options->short_sounds, "pad", *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;

@@ -1,6 +1,6 @@
 #include "train/sound_draws.h"
 #include "base/random.h"
-#include "sound/mel.h"
+#include "sound/mel_augment.h"
 #include "train/groups.h"
 #include "train/in_parallel.h"
 #include "train/sound_views.h"
@@ -11,9 +11,9 @@
 enum { OWN, EVENT, BACKGROUND, SOURCES };
 
 struct chl_sound_draws {
-    const chl_dataset *data;
+    chl_dataset *data;
     chl_sound_augment augment;
-    chl_wave_cache *cache;
+    chl_wave_cache *cache; /* NULL: mel pictures are augmented, not waveforms */
     chl_groups label, group;
 };
 
@@ -29,7 +29,7 @@ static chl_status sort_samples(chl_sound_draws *d) {
     return status;
 }
 
-chl_status chl_sound_draws_new(const chl_dataset *dataset, const chl_sound_augment *augment,
+chl_status chl_sound_draws_new(chl_dataset *dataset, const chl_sound_augment *augment, bool in_mel,
                                int64_t bytes, chl_sound_draws **out) {
     *out = NULL;
     chl_sound_draws *d = calloc(1, sizeof *d);
@@ -37,7 +37,7 @@ chl_status chl_sound_draws_new(const chl_dataset *dataset, const chl_sound_augme
     d->data = dataset;
     d->augment = *augment;
     chl_status status = sort_samples(d);
-    if (status == CHL_OK) status = chl_wave_cache_new(dataset, bytes, &d->cache);
+    if (status == CHL_OK && !in_mel) status = chl_wave_cache_new(dataset, bytes, &d->cache);
     if (status == CHL_OK)
         *out = d;
     else
@@ -88,23 +88,26 @@ static void draw_others(const chl_sound_draws *d, uint64_t seed, int64_t step, i
 /* --- pictures --------------------------------------------------------------------------------- */
 typedef struct batch {
     const chl_sound_draws *draws;
-    const chl_spec_augment *spec;
+    const chl_view_settings *settings;
     uint64_t seed;
     int64_t step, first;
     int count, views; /* draws of a sample: 2, or 1 without the second input */
     float *mel[2];    /* [count][128][864] each */
     int64_t *heard;   /* [count][views][SOURCES]: samples; -1: nothing */
-    chl_pcm *wave;    /* the same places */
+    chl_pcm *wave;    /* the same places; NULL: mel pictures */
+    chl_mel_clip *clip;
 } batch;
 
-static chl_status make_mel(const batch *b, int i, float **mel, int64_t *frames) {
+static bool is_level_meant(const batch *b, int i) {
+    return b->draws->data->sample[b->heard[(int64_t)i * SOURCES + OWN]].strength_given;
+}
+
+static chl_status augment_wave(const batch *b, int i, float **mel, int64_t *frames) {
     const chl_pcm *wave = b->wave + (int64_t)i * SOURCES;
-    const int64_t sample = b->heard[(int64_t)i * SOURCES + OWN];
     const chl_augment_sources sources = {.own = wave[OWN],
                                          .event = wave[EVENT],
                                          .background = wave[BACKGROUND],
-                                         .level_meant =
-                                             b->draws->data->sample[sample].strength_given};
+                                         .level_meant = is_level_meant(b, i)};
     int64_t samples;
     float *out = malloc(sizeof *out * CHL_AUGMENT_SAMPLES);
     if (!out) return chl_fail(CHL_ERR_MEMORY, "out of memory for a sound");
@@ -116,12 +119,24 @@ static chl_status make_mel(const batch *b, int i, float **mel, int64_t *frames) 
     return status;
 }
 
+static chl_status augment_mel(const batch *b, int i, float **mel, int64_t *frames) {
+    const chl_mel_clip *clip = b->clip + (int64_t)i * SOURCES;
+    const chl_mel_sources sources = {.own = clip[OWN],
+                                     .event = clip[EVENT],
+                                     .background = clip[BACKGROUND],
+                                     .level_meant = is_level_meant(b, i)};
+    *mel = malloc(sizeof **mel * CHL_VIEW_FLOATS);
+    if (!*mel) return chl_fail(CHL_ERR_MEMORY, "out of memory for a mel picture");
+    return chl_mel_augment(&b->draws->augment, b->seed, b->step, b->first * b->views + i, &sources,
+                           *mel, frames);
+}
+
 /* The second input: the picture of its own draw, masked */
 static chl_status make_view(const batch *b, int64_t place, const float *mel, int64_t frames,
                             float *view) {
     float *picture = malloc(sizeof *picture * CHL_VIEW_FLOATS);
     if (!picture) return chl_fail(CHL_ERR_MEMORY, "out of memory for a mel picture");
-    chl_sound_views(b->spec, b->seed, b->step, place, mel, frames, picture, view);
+    chl_sound_views(b->settings, b->seed, b->step, place, mel, frames, picture, view);
     free(picture);
     return CHL_OK;
 }
@@ -130,42 +145,56 @@ static chl_status make_input(void *user, int i) {
     const batch *b = user;
     const int row = i / b->views, which = i % b->views;
     const int64_t place = b->first + row;
-    float *mel, *to = b->mel[which] + (int64_t)row * CHL_VIEW_FLOATS;
+    float *mel = NULL, *to = b->mel[which] + (int64_t)row * CHL_VIEW_FLOATS;
     int64_t frames;
-    CHL_TRY(make_mel(b, i, &mel, &frames));
-    chl_status status = CHL_OK;
-    if (which == 0)
-        chl_sound_views(b->spec, b->seed, b->step, place, mel, frames, to, NULL);
-    else
+    chl_status status =
+        b->clip ? augment_mel(b, i, &mel, &frames) : augment_wave(b, i, &mel, &frames);
+    if (status == CHL_OK && which == 0)
+        chl_sound_views(b->settings, b->seed, b->step, place, mel, frames, to, NULL);
+    else if (status == CHL_OK)
         status = make_view(b, place, mel, frames, to);
     free(mel);
     return status;
 }
 
-/* Decodes what is heard, each at its place. */
-static chl_status take_waves(chl_sound_draws *d, const batch *b) {
-    const int places = b->count * b->views * SOURCES;
-    int64_t *index = malloc(sizeof *index * (size_t)(places + 1));
-    chl_pcm *taken = malloc(sizeof *taken * (size_t)(places + 1));
+static int list_heard(const batch *b, int64_t *index) {
     int count = 0;
-    chl_status status = CHL_OK;
-    if (!index || !taken) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a batch"));
-    for (int i = 0; i < places; i++)
+    for (int i = 0; i < b->count * b->views * SOURCES; i++)
         if (b->heard[i] >= 0) index[count++] = b->heard[i];
-    CHL_TRY_GOTO(chl_wave_cache_take(d->cache, count, index, taken));
-    for (int i = places - 1; i >= 0; i--)
-        b->wave[i] = b->heard[i] >= 0 ? taken[--count] : (chl_pcm){NULL, 0};
-done:
-    free(index);
+    return count;
+}
+
+/* Decodes what is heard, each at its place. */
+static chl_status take_waves(chl_sound_draws *d, const batch *b, int count, const int64_t *index) {
+    chl_pcm *taken = malloc(sizeof *taken * (size_t)(count + 1));
+    if (!taken) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
+    const chl_status status = chl_wave_cache_take(d->cache, count, index, taken);
+    for (int i = 0, k = 0; status == CHL_OK && k < count; i++)
+        if (b->heard[i] >= 0) b->wave[i] = taken[k++];
     free(taken);
     return status;
 }
 
-chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_spec_augment *spec, uint64_t seed,
-                                int64_t step, int64_t first, int count, const int64_t *sample,
-                                float *mels, float *views) {
+static chl_status take_mels(chl_sound_draws *d, const batch *b, int count, const int64_t *index) {
+    const float **mel = malloc(sizeof *mel * (size_t)(count + 1));
+    int64_t *frames = malloc(sizeof *frames * (size_t)(count + 1));
+    chl_status status = mel && frames ? chl_dataset_mels(d->data, count, index, mel, frames)
+                                      : chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
+    for (int i = 0, k = 0; status == CHL_OK && k < count; i++)
+        if (b->heard[i] >= 0) {
+            b->clip[i] = (chl_mel_clip){mel[k], frames[k]};
+            k++;
+        }
+    free(mel);
+    free(frames);
+    return status;
+}
+
+chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_view_settings *settings,
+                                uint64_t seed, int64_t step, int64_t first, int count,
+                                const int64_t *sample, float *mels, float *views) {
     batch b = {.draws = draws,
-               .spec = spec,
+               .settings = settings,
                .seed = seed,
                .step = step,
                .first = first,
@@ -175,16 +204,24 @@ chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_spec_augment *
     const int inputs = count * b.views;
     const size_t places = (size_t)inputs * SOURCES;
     b.heard = calloc(places + 1, sizeof *b.heard);
-    b.wave = malloc(sizeof *b.wave * (places + 1));
+    if (draws->cache)
+        b.wave = calloc(places + 1, sizeof *b.wave);
+    else
+        b.clip = calloc(places + 1, sizeof *b.clip);
+    int64_t *index = malloc(sizeof *index * (places + 1));
     chl_status status = CHL_OK;
-    if (!b.heard || !b.wave) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a batch"));
+    if (!b.heard || !index || (!b.wave && !b.clip))
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for a batch"));
     for (int i = 0; i < inputs; i++)
         draw_others(draws, seed, step, first * b.views + i, sample[i / b.views],
                     b.heard + (int64_t)i * SOURCES);
-    CHL_TRY_GOTO(take_waves(draws, &b));
+    const int heard = list_heard(&b, index);
+    CHL_TRY_GOTO(b.wave ? take_waves(draws, &b, heard, index) : take_mels(draws, &b, heard, index));
     CHL_TRY_GOTO(chl_in_parallel(inputs, make_input, &b));
 done:
     free(b.heard);
     free(b.wave);
+    free(b.clip);
+    free(index);
     return status;
 }

@@ -5,6 +5,7 @@
  * frozen. A loss of weight 0 is not built, nor is what only it would look at. */
 #include "base/options.h"
 #include "losses/losses.h"
+#include "models/audio_encoder.h"
 #include "sound/mel.h"
 #include "train/audio_network.h"
 #include "train/audio_targets.h"
@@ -26,6 +27,7 @@ typedef struct audio {
     chl_audio_targets *targets;
     chl_balance *balance;              /* NULL: an epoch is a permutation */
     chl_sound_draws *draws;            /* NULL without augmentation of waveforms */
+    bool repeat;                       /* sounds shorter than the picture */
     chl_tensor *mel, *view;            /* [chunks]; view NULL without a loss that uses it */
     chl_tensor text, picture, partner; /* CHL_NONE without a loss that uses it */
     chl_tensor mask;                   /* of the pictures; CHL_NONE where every sample has one */
@@ -143,14 +145,20 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
 
 static chl_status prepare_samples(chl_trainer *t, audio *own) {
     const chl_train_options *o = t->options;
-    const bool augment = o->augment && strcmp(o->augment, "none") != 0;
-    if (augment && strcmp(o->augment, "sound") != 0)
-        return chl_fail(CHL_ERR_ARGUMENT, "augment must be \"none\" or \"sound\", got \"%s\"",
-                        o->augment);
+    const bool augment = o->augment && strcmp(o->augment, "none") != 0,
+               in_mel = augment && strcmp(o->augment, "mel") == 0;
+    if (augment && !in_mel && strcmp(o->augment, "sound") != 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "augment must be \"none\", \"sound\" or \"mel\", got \"%s\"", o->augment);
+    own->repeat = o->short_sounds && strcmp(o->short_sounds, "repeat") == 0;
+    if (o->short_sounds && !own->repeat && strcmp(o->short_sounds, "pad") != 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "short_sounds must be \"pad\" or \"repeat\", got \"%s\"",
+                        o->short_sounds);
     CHL_TRY(chl_balance_new(t->data, o->balance, &own->balance));
     if (!augment) return CHL_OK;
-    const chl_sound_augment settings = chl_sound_augment_defaults();
-    return chl_sound_draws_new(t->data, &settings, CHL_WAVE_CACHE_BYTES, &own->draws);
+    chl_sound_augment settings = chl_sound_augment_defaults();
+    if (own->repeat) settings.loop = 0; /* the picture repeats it */
+    return chl_sound_draws_new(t->data, &settings, in_mel, CHL_WAVE_CACHE_BYTES, &own->draws);
 }
 
 static chl_status audio_build(chl_trainer *t) {
@@ -184,9 +192,10 @@ static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
     const int64_t batch = t->batch;
-    chl_spec_augment settings = chl_spec_augment_defaults();
-    settings.mask_bands = o->mask_bands;
-    settings.mask_frames = o->mask_frames;
+    chl_view_settings settings = {
+        .spec = chl_spec_augment_defaults(), .repeat = own->repeat, .mask = own->draws};
+    settings.spec.mask_bands = o->mask_bands;
+    settings.spec.mask_frames = o->mask_frames;
     if (own->draws)
         return chl_sound_draws_make(own->draws, &settings, o->seed, step, t->first, t->batch,
                                     own->sample + t->first, own->mels,
@@ -265,13 +274,19 @@ static chl_status audio_feed(chl_trainer *t, int64_t index) {
 }
 
 /* --- the result ------------------------------------------------------------------------------- */
-/* The marker tells chl_engine_open that the encoder expects pictures of the absolute level. */
-static chl_status audio_save(chl_trainer *t, chl_params *out) {
-    CHL_TRY(chl_trainer_export(t, t->params, out));
+static chl_status add_marker(chl_params *out, const char *name) {
     void *marker;
-    CHL_TRY(chl_params_add(out, "chladni.absolute_level", chl_f32(1, 1), &marker));
+    CHL_TRY(chl_params_add(out, name, chl_f32(1, 1), &marker));
     *(float *)marker = 1;
     return CHL_OK;
+}
+
+/* Markers tell chl_engine_open which pictures the encoder expects. */
+static chl_status audio_save(chl_trainer *t, chl_params *out) {
+    const audio *own = t->own;
+    CHL_TRY(chl_trainer_export(t, t->params, out));
+    CHL_TRY(add_marker(out, CHL_MARKER_ABSOLUTE));
+    return own->repeat ? add_marker(out, CHL_MARKER_REPEATED) : CHL_OK;
 }
 
 static void audio_release(chl_trainer *t) {

@@ -9,11 +9,17 @@ extern "C" {
 /* --- opening models --------------------------------------------------------------------------- */
 typedef struct chl_engine chl_engine;
 
-/* Reference level of the log-mel spectrogram that the audio encoder takes (docs/method.md).
- * COMPATIBLE: the file's own maximum, as the paper's authors; loudness is lost. ABSOLUTE: full
- * scale. AUTO: compatible for weights in an upstream layout, absolute for encoders trained by this
- * library. */
-typedef enum chl_mel_mode { CHL_MEL_AUTO, CHL_MEL_COMPATIBLE, CHL_MEL_ABSOLUTE } chl_mel_mode;
+/* Log-mel spectrogram that the audio encoder takes (docs/method.md). COMPATIBLE: its reference level
+ * is the file's own maximum, as the paper's authors have it; loudness is lost. ABSOLUTE: full scale.
+ * REPEATED: full scale, and a sound shorter than ten seconds is repeated to that length; in the
+ * other modes silence follows it. AUTO: compatible for weights in an upstream layout, what the
+ * encoder was trained on for those trained by this library. */
+typedef enum chl_mel_mode {
+    CHL_MEL_AUTO,
+    CHL_MEL_COMPATIBLE,
+    CHL_MEL_ABSOLUTE,
+    CHL_MEL_REPEATED
+} chl_mel_mode;
 
 /* Precision of activations between a network's input and its last pooling. BF16: bf16 with float32
  * sums; CHL_ERR_UNSUPPORTED on the CPU. AUTO: bf16 on a GPU, float32 on the CPU. Styles,
@@ -168,7 +174,7 @@ CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t
 CHL_CHECKED chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples,
                                         float **wave);
 /* Log-mel spectrogram of a whole sound file: *data [bands][frames] in [0, 1], low bands first, to
- * be freed with chl_release. AUTO is ABSOLUTE here. */
+ * be freed with chl_release. AUTO and REPEATED are ABSOLUTE here. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
                                         int64_t *frames, float **data);
 /* Frees memory that a function of this library allocated; memory may be NULL. */

@@ -96,6 +96,9 @@ typedef struct chl_train_options {
      * without one a label) uniformly, then a sample of it; "source": between the two one of the
      * kind's sources */
     const char *balance;
+    /* audio: what a sound shorter than ten seconds is in the encoder's picture. NULL, "pad": followed
+     * by silence; "repeat": repeated (CHL_MEL_REPEATED), also by whoever opens the trained model */
+    const char *short_sounds;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

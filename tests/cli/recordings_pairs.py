@@ -43,7 +43,7 @@ def main():
         assert both[0] == {"sound": f"{folder}/world/sounds/0.wav", "picture": f"{folder}/world/pictures/0.png",
                            "label": "light rain", "kind": "rain", "strength": 0.4, "source": "world"}, both[0]
         assert both[1] == {"sound": f"{folder}/rain/0.ogg", "label": "rain", "kind": "rain", "source": "large"}, both[1]
-        assert both[31] == {"sound": f"{folder}/dog/0.ogg", "label": "dog barking", "kind": "other sound",
+        assert both[31] == {"sound": f"{folder}/dog/0.ogg", "label": "other sound", "kind": "other sound",
                             "source": "small"}, both[31]
         done = run(root, folder, "--split", "check", "--labels", f"{folder}/labels.txt", "--out", f"{folder}/check")
         assert done.returncode == 0, done.stderr

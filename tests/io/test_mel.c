@@ -179,6 +179,28 @@ static chl_status made_up_rewind(void *user) {
     return CHL_OK;
 }
 
+/* Half a second: behind its 44 frames they begin again, or there is silence. */
+static void a_short_sound_is_repeated_where_the_mode_says_so(void **state) {
+    (void)state;
+    enum { FRAMES = 44 };
+    static float padded[CHL_MEL_BANDS * CHL_MEL_FRAMES], repeated[CHL_MEL_BANDS * CHL_MEL_FRAMES];
+    float *noise = parity_formula("short", 0, 0.3, 441000);
+    const chl_mel_size whole = {CHL_MEL_BANDS, CHL_MEL_FRAMES};
+    for (int again = 0; again < 2; again++) {
+        made_up half = {.samples = 22050, .noise = noise};
+        const chl_wave_source source = {half.samples, made_up_read, made_up_rewind, &half};
+        MUST(chl_mel_picture_from(chl_device_cpu(), &source,
+                                  again ? CHL_MEL_REPEATED : CHL_MEL_ABSOLUTE, whole,
+                                  again ? repeated : padded));
+    }
+    for (int i = 0; i < CHL_MEL_BANDS * CHL_MEL_FRAMES; i++) {
+        const int frame = i % CHL_MEL_FRAMES;
+        assert_true(repeated[i] == padded[i - frame + frame % FRAMES]);
+        assert_true(frame < FRAMES ? padded[i] > 0 : padded[i] == 0);
+    }
+    free(noise);
+}
+
 /* Twenty minutes; ten hours take thirty times as long and no more memory. The noise appears in the
  * right frames. */
 static void long_sounds_are_read_in_small_portions_whatever_their_header_claims(void **state) {
@@ -238,6 +260,7 @@ int main(void) {
         cmocka_unit_test(segments_give_what_the_whole_clip_gives),
         cmocka_unit_test(twenty_decibels_less_are_a_quarter_of_the_scale_in_absolute_mode_only),
         cmocka_unit_test(silence_is_all_zero_in_absolute_mode),
+        cmocka_unit_test(a_short_sound_is_repeated_where_the_mode_says_so),
         cmocka_unit_test(long_sounds_are_read_in_small_portions_whatever_their_header_claims),
         cmocka_unit_test(samples_that_are_no_sound_are_refused_and_placed),
     };

@@ -39,8 +39,8 @@ static int clean_up(void **state) {
 /* All chances 0, gain 0 dB */
 static chl_sound_augment nothing(void) {
     chl_sound_augment s = chl_sound_augment_defaults();
-    s.loop = s.shorter = s.event = s.gap = s.background = s.equaliser = s.reverb = s.band =
-        s.codec = 0;
+    s.loop = s.shorter = s.speed = s.event = s.gap = s.background = s.equaliser = s.reverb =
+        s.band = s.codec = 0;
     s.gain_db = s.level_db = (chl_range){0, 0};
     return s;
 }
@@ -84,17 +84,39 @@ static void windows_are_cut_anywhere_or_filled(void **state) {
     for (int step = 0; step < 20; step++) {
         MUST(chl_sound_augment_wave(&s, 1, step, 0, &(chl_augment_sources){.own = {own, SECOND}},
                                     wave, &count));
-        assert_in_range(count, SECOND, CHL_AUGMENT_SAMPLES);
+        assert_in_range(count, (int64_t)(s.seconds.min * SECOND), CHL_AUGMENT_SAMPLES);
     }
+}
+
+/* A tone of 1000 Hz becomes one of 800 to 1250 Hz, and the clip as much longer or shorter. */
+static void another_speed_moves_pitch_and_length(void **state) {
+    (void)state;
+    chl_sound_augment s = nothing();
+    s.speed = 1;
+    static int16_t tone[SECOND];
+    for (int i = 0; i < SECOND; i++)
+        tone[i] = (int16_t)lrint(16000 * sin(2 * M_PI * 1000 * i / SECOND));
+    double slowest = 9, fastest = 0;
+    for (int step = 0; step < 40; step++) {
+        int64_t count, crossings = 0;
+        MUST(chl_sound_augment_wave(&s, 1, step, 0, &(chl_augment_sources){.own = {tone, SECOND}},
+                                    wave, &count));
+        for (int64_t i = 1; i < count; i++) crossings += wave[i - 1] < 0 && wave[i] >= 0;
+        const double speed = (double)SECOND / (double)count;
+        assert_true(fabs((double)crossings / (double)count * 44.1 - speed) < 0.005);
+        slowest = fmin(slowest, speed);
+        fastest = fmax(fastest, speed);
+    }
+    assert_true(slowest >= 0.8 && slowest < 0.86 && fastest > 1.17 && fastest <= 1.2501);
 }
 
 /* Each effect alone changes the sound; a draw is a function of seed, step and element. */
 static void every_effect_is_drawn_and_repeats(void **state) {
     (void)state;
-    for (int effect = 0; effect < 9; effect++) {
+    for (int effect = 0; effect < 10; effect++) {
         chl_sound_augment s = nothing();
-        float *const chance[9] = {&s.loop,      &s.shorter, &s.event, &s.gap,  &s.background,
-                                  &s.equaliser, &s.reverb,  &s.band,  &s.codec};
+        float *const chance[10] = {&s.loop,       &s.shorter,   &s.speed,  &s.event, &s.gap,
+                                   &s.background, &s.equaliser, &s.reverb, &s.band,  &s.codec};
         *chance[effect] = 1;
         const chl_augment_sources sources = {
             {own, 5 * SECOND}, {event, SECOND}, {background, LONG}, false};
@@ -169,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_effects_the_sound_stays_itself),
         cmocka_unit_test(windows_are_cut_anywhere_or_filled),
+        cmocka_unit_test(another_speed_moves_pitch_and_length),
         cmocka_unit_test(every_effect_is_drawn_and_repeats),
         cmocka_unit_test(gains_span_forty_db_unless_the_level_is_meant),
         cmocka_unit_test(sources_are_used_where_the_draw_says_so),

@@ -226,7 +226,7 @@ static void views_of_clips_are_those_of_embedding(void **state) {
         want[CHL_MEL_SIDE * CHL_MEL_SIDE];
     /* 259 frames, 864, and 866, whose middle begins at frame 1 of 0, 1, 2 */
     static const int64_t samples[] = {3 * SECOND, 863 * 512, 865 * 512};
-    const chl_spec_augment settings = chl_spec_augment_defaults();
+    const chl_view_settings settings = {.spec = chl_spec_augment_defaults()};
     for (int i = 0; i < 3; i++) {
         float *wave = parity_formula("wave", 0, 0.3, samples[i]), *whole;
         for (int64_t k = 0; k < samples[i]; k++) wave[k] *= 0.2f + sinf((float)k * 1e-4f);
@@ -254,7 +254,7 @@ static void views_leave_the_padding(void **state) {
     (void)state;
     enum { FRAMES = 100 };
     static float mel[CHL_MEL_BANDS * FRAMES], picture[CHL_VIEW_FLOATS], view[CHL_VIEW_FLOATS];
-    const chl_spec_augment settings = chl_spec_augment_defaults();
+    const chl_view_settings settings = {.spec = chl_spec_augment_defaults()};
     for (int i = 0; i < CHL_MEL_BANDS * FRAMES; i++) mel[i] = 1;
     int hidden = 0;
     for (int step = 0; step < 20; step++) {
@@ -266,6 +266,39 @@ static void views_leave_the_padding(void **state) {
         }
     }
     assert_true(hidden > 20 * CHL_MEL_BANDS * FRAMES / 5);
+}
+
+/* From any of its frames on, as embedding repeats it from the first on. */
+static void a_short_clip_is_repeated_where_asked(void **state) {
+    (void)state;
+    enum { FRAMES = 100 };
+    static float mel[CHL_MEL_BANDS * FRAMES], picture[CHL_VIEW_FLOATS], masked[CHL_VIEW_FLOATS],
+        view[CHL_VIEW_FLOATS];
+    chl_view_settings settings = {.spec = chl_spec_augment_defaults(), .repeat = true};
+    for (int i = 0; i < CHL_MEL_BANDS * FRAMES; i++) mel[i] = 0.1f + (float)i / 1e5f;
+    bool begun[FRAMES] = {0};
+    int begins = 0, hidden = 0;
+    for (int step = 0; step < 20; step++) {
+        settings.mask = false;
+        chl_sound_views(&settings, 1, step, 0, mel, FRAMES, picture, NULL);
+        const int from = (int)lroundf((picture[0] - 0.1f) * 1e5f);
+        begins += !begun[from];
+        begun[from] = true;
+        for (int i = 0; i < CHL_VIEW_FLOATS; i++)
+            assert_true(picture[i] ==
+                        mel[i / CHL_MEL_FRAMES * FRAMES + (from + i % CHL_MEL_FRAMES) % FRAMES]);
+        settings.mask = true;
+        chl_sound_views(&settings, 1, step, 0, mel, FRAMES, masked, view);
+        int alone = 0;
+        for (int i = 0; i < CHL_VIEW_FLOATS; i++) {
+            assert_true(masked[i] == 0 || masked[i] == picture[i]);
+            hidden += masked[i] == 0;
+            alone += masked[i] == 0 && view[i] != 0;
+        }
+        assert_true(alone > 0); /* the two masks are two draws */
+    }
+    assert_true(begins > 10);
+    assert_true(hidden > 20 * CHL_VIEW_FLOATS / 5);
 }
 
 /* --- a data set ------------------------------------------------------------------------------- */
@@ -646,6 +679,7 @@ int main(void) {
         cmocka_unit_test(weak_pair_gradients_reach_the_sound_only),
         cmocka_unit_test(views_of_clips_are_those_of_embedding),
         cmocka_unit_test(views_leave_the_padding),
+        cmocka_unit_test(a_short_clip_is_repeated_where_asked),
         cmocka_unit_test(each_loss_alone_falls),
         cmocka_unit_test(the_written_model_computes_the_training_loss),
         cmocka_unit_test(all_four_losses_train_a_complete_encoder),

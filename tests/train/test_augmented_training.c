@@ -1,11 +1,13 @@
 /* The sound encoder's training on augmented waveforms, on balanced batches and on samples without
  * pictures: what a step sees is a function of seed, step and place, however it is computed. */
 #include "io/sound.h"
+#include "models/registry.h"
 #include "shared_runs.h"
 #include "sound/mel.h"
 #include "train/sound_draws.h"
 #include "train/sound_views.h"
 #include "train/wave_cache.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -103,18 +105,17 @@ enum { DRAWN = 6, FLOATS = DRAWN * CHL_VIEW_FLOATS };
 static float mels[FLOATS], views[FLOATS], other_mels[FLOATS], other_views[FLOATS];
 
 /* Twelve samples of a step, whole, or in ranks' parts, or without what is kept in memory */
-static void a_sample_is_the_same_wherever_its_batch_is_cut(void **state) {
-    (void)state;
+static void cut_batch(bool in_mel) {
     chl_dataset *set = open_mixed();
     const int64_t sample[DRAWN] = {0, 5, 23, 9, 0, 14};
     const chl_sound_augment augment = chl_sound_augment_defaults();
-    const chl_spec_augment spec = chl_spec_augment_defaults();
+    const chl_view_settings settings = {.spec = chl_spec_augment_defaults(), .mask = true};
     chl_sound_draws *draws, *again;
-    MUST(chl_sound_draws_new(set, &augment, CHL_WAVE_CACHE_BYTES, &draws));
-    MUST(chl_sound_draws_new(set, &augment, 0, &again));
-    MUST(chl_sound_draws_make(draws, &spec, 5, 3, 0, DRAWN, sample, mels, views));
+    MUST(chl_sound_draws_new(set, &augment, in_mel, CHL_WAVE_CACHE_BYTES, &draws));
+    MUST(chl_sound_draws_new(set, &augment, in_mel, 0, &again));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, DRAWN, sample, mels, views));
     for (int part = 0; part < DRAWN; part += 2)
-        MUST(chl_sound_draws_make(again, &spec, 5, 3, part, 2, sample + part,
+        MUST(chl_sound_draws_make(again, &settings, 5, 3, part, 2, sample + part,
                                   other_mels + part * CHL_VIEW_FLOATS,
                                   other_views + part * CHL_VIEW_FLOATS));
     assert_memory_equal(mels, other_mels, sizeof mels);
@@ -122,31 +123,46 @@ static void a_sample_is_the_same_wherever_its_batch_is_cut(void **state) {
     assert_memory_not_equal(mels, views, sizeof mels);
     /* the same sample at another place, in another step, is another draw */
     assert_memory_not_equal(mels, mels + 4 * CHL_VIEW_FLOATS, CHL_VIEW_FLOATS * sizeof *mels);
-    MUST(chl_sound_draws_make(draws, &spec, 5, 4, 0, 1, sample, other_mels, NULL));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 4, 0, 1, sample, other_mels, NULL));
     assert_memory_not_equal(mels, other_mels, CHL_VIEW_FLOATS * sizeof *mels);
     chl_sound_draws_free(draws);
     chl_sound_draws_free(again);
     chl_dataset_free(set);
 }
 
-/* Without any effect: the picture that a training without augmentation sees. */
-static void without_effects_the_pictures_are_the_files(void **state) {
+static void a_sample_is_the_same_wherever_its_batch_is_cut(void **state) {
     (void)state;
+    cut_batch(false);
+    cut_batch(true);
+}
+
+/* Without any effect: the picture that a training without augmentation sees, up to rounding where
+ * its powers are what is changed. */
+static void draw_without_effects(bool in_mel) {
     chl_dataset *set = open_mixed();
     const chl_sound_augment nothing = {.gain_db = {0, 0}, .level_db = {0, 0}};
-    const chl_spec_augment spec = chl_spec_augment_defaults();
+    const chl_view_settings settings = {.spec = chl_spec_augment_defaults()};
     chl_sound_draws *draws;
     const int64_t sample[2] = {2, 23};
     const float *mel[2];
     int64_t frames[2];
-    MUST(chl_sound_draws_new(set, &nothing, CHL_WAVE_CACHE_BYTES, &draws));
-    MUST(chl_sound_draws_make(draws, &spec, 5, 3, 0, 2, sample, mels, NULL));
+    MUST(chl_sound_draws_new(set, &nothing, in_mel, CHL_WAVE_CACHE_BYTES, &draws));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, 2, sample, mels, NULL));
     MUST(chl_dataset_mels(set, 2, sample, mel, frames));
     for (int i = 0; i < 2; i++)
-        chl_sound_views(&spec, 5, 3, i, mel[i], frames[i], other_mels + i * CHL_VIEW_FLOATS, NULL);
-    assert_memory_equal(mels, other_mels, 2 * CHL_VIEW_FLOATS * sizeof *mels);
+        chl_sound_views(&settings, 5, 3, i, mel[i], frames[i], other_mels + i * CHL_VIEW_FLOATS,
+                        NULL);
+    const float tolerance = in_mel ? 1e-5f : 0;
+    for (int i = 0; i < 2 * CHL_VIEW_FLOATS; i++)
+        assert_true(fabsf(mels[i] - other_mels[i]) <= tolerance);
     chl_sound_draws_free(draws);
     chl_dataset_free(set);
+}
+
+static void without_effects_the_pictures_are_the_files(void **state) {
+    (void)state;
+    draw_without_effects(false);
+    draw_without_effects(true);
 }
 
 /* --- whole trainings -------------------------------------------------------------------------- */
@@ -174,6 +190,45 @@ static chl_train_options augmented(const char *out) {
     return o;
 }
 
+static void expect_refusal(chl_train_options options, const char *text) {
+    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
+    if (!strstr(chl_error(), text)) fail_msg("\"%s\" is not in: %s", text, chl_error());
+}
+
+static chl_mel_mode mode_of(const char *run) {
+    char *path = in_folder(run, "model.safetensors");
+    const chl_model_place place = {.device = chl_device_cpu(), .precision = CHL_F32};
+    chl_audio_encoder *encoder;
+    MUST(chl_audio_encoder_open(&place, path, CHL_MEL_AUTO, &encoder));
+    const chl_mel_mode mode = encoder->mel;
+    chl_audio_encoder_close(encoder);
+    free(path);
+    return mode;
+}
+
+/* An encoder that repeats what is short is one that hears so. */
+static void the_model_says_how_it_hears_short_sounds(void **state) {
+    (void)state;
+    char *out[2] = {in_folder(root, "padded"), in_folder(root, "repeated")};
+    static const char *const way[2] = {NULL, "repeat"};
+    for (int i = 0; i < 2; i++) {
+        chl_train_options options = augmented(out[i]);
+        options.augment = "mel";
+        options.steps = 1;
+        options.short_sounds = way[i];
+        MUST(chl_trainer_run(&chl_training_audio, &options));
+        assert_int_equal(mode_of(out[i]), i ? CHL_MEL_REPEATED : CHL_MEL_ABSOLUTE);
+    }
+    assert_true(loss_of(out[0], 1) != loss_of(out[1], 1));
+    chl_train_options other = augmented(out[1]);
+    other.augment = "mel";
+    other.steps = 1;
+    other.resume = 1;
+    expect_refusal(other, "the run began with short_sounds \"repeat\", got unset");
+    free(out[0]);
+    free(out[1]);
+}
+
 /* Bit for bit, with and without a thread that draws ahead */
 static void augmented_and_resumed_is_never_stopped(void **state) {
     (void)state;
@@ -192,11 +247,6 @@ static void augmented_and_resumed_is_never_stopped(void **state) {
         assert_true(loss_of(whole, step) == loss_of(parts, step));
     free(whole);
     free(parts);
-}
-
-static void expect_refusal(chl_train_options options, const char *text) {
-    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
-    if (!strstr(chl_error(), text)) fail_msg("\"%s\" is not in: %s", text, chl_error());
 }
 
 /* What is left at its usual value is not in the checkpoint: it is missed there all the same. */
@@ -226,8 +276,11 @@ static void impossible_values_are_named(void **state) {
     char *out = in_folder(root, "impossible");
     chl_train_options options = augmented(out);
     options.augment = "noise";
-    expect_refusal(options, "augment must be \"none\" or \"sound\", got \"noise\"");
+    expect_refusal(options, "augment must be \"none\", \"sound\" or \"mel\", got \"noise\"");
     options.augment = NULL;
+    options.short_sounds = "loop";
+    expect_refusal(options, "short_sounds must be \"pad\" or \"repeat\", got \"loop\"");
+    options.short_sounds = "pad";
     options.balance = "kind";
     expect_refusal(options, "balance must be \"none\", \"label\" or \"source\", got \"kind\"");
     free(out);
@@ -239,6 +292,7 @@ int main(void) {
         cmocka_unit_test(a_sample_is_the_same_wherever_its_batch_is_cut),
         cmocka_unit_test(without_effects_the_pictures_are_the_files),
         cmocka_unit_test(samples_without_pictures_train_on_ranks_and_in_micro_batches),
+        cmocka_unit_test(the_model_says_how_it_hears_short_sounds),
         cmocka_unit_test(augmented_and_resumed_is_never_stopped),
         cmocka_unit_test(a_run_goes_on_with_its_own_augmentation_and_balance),
         cmocka_unit_test(impossible_values_are_named),
