@@ -1,6 +1,7 @@
 /* chladni: one program, a subcommand per file (cmd_*.c). stdout is data, stderr is for people. */
 #include "command.h"
 #include "outputs.h"
+#include "waiting.h"
 #include <chladni/demo.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -55,6 +56,7 @@ static void hold_standard_streams(void) {
 }
 
 int main(int argc, char **argv) {
+    wait_briefly(argv);
     hold_standard_streams();
     static char line[BUFSIZ]; /* several ranks write to one stderr: each line at once */
     setvbuf(stderr, line, _IOLBF, sizeof line);

@@ -22,9 +22,7 @@ static const char usage[] =
 static bool find_program(char *path) {
     static const char *const places[] = {"chladni-bench", "bench/chladni-bench"};
     char self[LONGEST_PATH];
-    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length <= 0) return false;
-    self[length] = 0;
+    if (!program_path(self, sizeof self)) return false;
     char *slash = strrchr(self, '/');
     if (slash) slash[1] = 0;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)

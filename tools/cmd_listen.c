@@ -36,9 +36,7 @@ static bool find_demo(const char *folder, listen_job *job) {
 static bool demo_is_there(listen_job *job) {
     char program[PATH_MAX];
     if (find_demo(".", job)) return true;
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length < 0) return false;
-    program[length] = 0;
+    if (!program_path(program, sizeof program)) return false;
     for (int up = 0; up < 2; up++) {
         char *slash = strrchr(program, '/');
         if (!slash) return false;

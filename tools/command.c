@@ -68,6 +68,13 @@ int finish_output(int code) {
     return code == EXIT_OK ? run_error() : code;
 }
 
+bool program_path(char *path, size_t size) {
+    const ssize_t length = readlink("/proc/self/exe", path, size);
+    if (length <= 0 || (size_t)length >= size) return false;
+    path[length] = 0;
+    return true;
+}
+
 progress_line progress_start(const char *what, bool quiet) {
     return (progress_line){
         .what = what, .last = -1e9, .terminal = isatty(STDERR_FILENO), .quiet = quiet};

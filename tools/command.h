@@ -87,6 +87,8 @@ int print_json(json_t *value, size_t flags);
 int write_json(const json_t *value, size_t flags, const char *path);
 /* Flushes stdout: a full disk or a closed pipe must not look like success. `code`, or EXIT_RUN. */
 int finish_output(int code);
+/* The file of this program, as an absolute path; false: it is not known, or does not fit. */
+bool program_path(char *path, size_t size);
 
 /* A progress line on stderr: rewritten in place on a terminal, a plain line now and then elsewhere.
  */

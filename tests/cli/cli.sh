@@ -11,6 +11,14 @@ for command in edit generate embed mel weights info world train eval; do ok "$co
 bad "no command" 2 "unknown command \"fly\"" fly
 "$program" >out 2>err; is "nothing at all is a usage error" test $? = 2
 
+# --- threads wait briefly, unless the environment says how (GCC's libgomp tells what it was given)
+spins() { env "$@" OMP_DISPLAY_ENV=verbose "$program" info 2>&1 | sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'/\1/p" | tail -n 1; }
+if [ -n "$(spins OMP_WAIT_POLICY=passive)" ]; then
+  is "a brief wait" test "$(spins -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT)" = 1000
+  is "no wait, as asked" test "$(spins OMP_WAIT_POLICY=passive)" = 0
+  is "another wait, as asked" test "$(spins -u OMP_WAIT_POLICY GOMP_SPINCOUNT=77)" = 77
+fi
+
 # --- generate
 ok "one seed" generate $g --seeds 7 --out seven.png
 ok "three seeds" generate $g --seeds 1,3-4 --out several.png
