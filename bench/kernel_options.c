@@ -29,6 +29,7 @@ static void usage(FILE *to) {
         "  --small           little matrices for the roofs of an emulated device\n"
         "  --json, --csv     for programs\n"
         "  --html FILE       also as a page: the roofline, and a table that sorts\n"
+        "  --png FILE        the roofline as a picture\n"
         "  --starts N        also N starts of this program, whose figures --json holds for "
         "--compare\n"
         "  --against PROGRAM another build's chladni-bench: --starts of both (20), in turns\n"
@@ -209,6 +210,7 @@ enum {
     JSON,
     CSV,
     HTML,
+    PNG,
     AGAINST,
     STARTS,
     PER_START,
@@ -218,31 +220,20 @@ enum {
     SERVE,
     HELP
 };
-static const struct option flags[] = {{"list", 0, NULL, LIST},
-                                      {"set", 1, NULL, SET},
-                                      {"shape", 1, NULL, SHAPE},
-                                      {"batch", 1, NULL, BATCH},
-                                      {"sweep", 1, NULL, SWEEP},
-                                      {"device", 1, NULL, DEVICE},
-                                      {"bf16", 0, NULL, HALF},
-                                      {"threads", 1, NULL, THREADS},
-                                      {"runs", 1, NULL, RUNS},
-                                      {"warm", 0, NULL, WARM},
-                                      {"flush", 1, NULL, FLUSH},
-                                      {"no-vendor", 0, NULL, NO_VENDOR},
-                                      {"small", 0, NULL, SMALL},
-                                      {"json", 0, NULL, JSON},
-                                      {"csv", 0, NULL, CSV},
-                                      {"html", 1, NULL, HTML},
-                                      {"against", 1, NULL, AGAINST},
-                                      {"starts", 1, NULL, STARTS},
-                                      {"runs-per-start", 1, NULL, PER_START},
-                                      {"clock", 1, NULL, CLOCK},
-                                      {"bound", 1, NULL, BOUND},
-                                      {"compare", 1, NULL, COMPARE},
-                                      {"serve", 0, NULL, SERVE},
-                                      {"help", 0, NULL, HELP},
-                                      {0}};
+static const struct option flags[] = {
+    {"list", 0, NULL, LIST},       {"set", 1, NULL, SET},
+    {"shape", 1, NULL, SHAPE},     {"batch", 1, NULL, BATCH},
+    {"sweep", 1, NULL, SWEEP},     {"device", 1, NULL, DEVICE},
+    {"bf16", 0, NULL, HALF},       {"threads", 1, NULL, THREADS},
+    {"runs", 1, NULL, RUNS},       {"warm", 0, NULL, WARM},
+    {"flush", 1, NULL, FLUSH},     {"no-vendor", 0, NULL, NO_VENDOR},
+    {"small", 0, NULL, SMALL},     {"json", 0, NULL, JSON},
+    {"csv", 0, NULL, CSV},         {"html", 1, NULL, HTML},
+    {"png", 1, NULL, PNG},         {"against", 1, NULL, AGAINST},
+    {"starts", 1, NULL, STARTS},   {"runs-per-start", 1, NULL, PER_START},
+    {"clock", 1, NULL, CLOCK},     {"bound", 1, NULL, BOUND},
+    {"compare", 1, NULL, COMPARE}, {"serve", 0, NULL, SERVE},
+    {"help", 0, NULL, HELP},       {0}};
 
 static int take_number(int flag, const char *text, kernel_command *c) {
     int *to = flag == THREADS ? &c->threads : flag == RUNS ? &c->runs : &c->flush_mb;
@@ -293,6 +284,9 @@ static int take(int flag, kernel_command *c) {
         return 0;
     case HTML:
         c->html = optarg;
+        return 0;
+    case PNG:
+        c->png = optarg;
         return 0;
     case DEVICE:
         c->device = optarg;

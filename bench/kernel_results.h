@@ -51,6 +51,8 @@ void kernel_print_csv(const kernel_report *report, FILE *to);
 char *kernel_report_text(const kernel_report *report);
 /* The JSON in a page for a browser; the file appears complete or not at all. */
 chl_status kernel_write_page(const kernel_report *report, const char *path);
+/* The roofline as a picture; the file appears complete or not at all. */
+chl_status kernel_write_png(const kernel_report *report, const char *path);
 /* What the machine says of itself: load, clock in MHz, temperature; {} where it says nothing. */
 json_t *kernel_conditions(void);
 #endif

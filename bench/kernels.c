@@ -191,6 +191,7 @@ static chl_status run(const kernel_command *c, const kernel_settings *settings,
     if (status == CHL_OK) status = kernel_select(c, settings, measure, &m);
     if (status == CHL_OK) status = print(c, &m.report);
     if (status == CHL_OK && c->html) status = kernel_write_page(&m.report, c->html);
+    if (status == CHL_OK && c->png) status = kernel_write_png(&m.report, c->png);
     kernel_report_free(&m.report);
     return status;
 }
@@ -227,6 +228,7 @@ static chl_status with_device(const kernel_command *c, const kernel_starts *star
 static int measure_here(const kernel_command *c, const kernel_starts *starts) {
     omp_set_num_threads(c->threads);
     chl_status status = c->html && !c->serve ? chl_new_file_check(c->html, NULL) : CHL_OK;
+    if (status == CHL_OK && c->png && !c->serve) status = chl_new_file_check(c->png, NULL);
     if (status == CHL_OK) status = with_device(c, starts);
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     return status != CHL_OK;

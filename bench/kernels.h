@@ -9,6 +9,7 @@
 typedef struct kernel_command {
     const char *device, *pattern, *against;
     const char *html;  /* a page to write; NULL: none */
+    const char *png;   /* a picture to write; NULL: none */
     const char *clock; /* "wall", "processor", or NULL: what suits */
     const kernel_set *set[KERNEL_SETS];
     int sets;

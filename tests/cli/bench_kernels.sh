@@ -40,7 +40,10 @@ says 1 'device must be cpu, cuda' kernels linear "${small[@]}" --device gpu
 says 2 'usage: chladni-bench' steps
 
 # tables
-says 0 'of roof' kernels linear "${small[@]}"
+says 0 'of roof' kernels linear "${small[@]}" --png "$work/roofline.png"
+[ "$(head -c 24 "$work/roofline.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d49484452000004b0000002bc ] ||
+  fails "--png should write a picture of 1200 x 700"
+says 1 '/nonexistent/r.png' kernels linear "${small[@]}" --png /nonexistent/r.png
 "$chladni" bench kernels linear "${small[@]}" --csv >"$work/t.csv" 2>"$work/log" || fails "--csv: $(cat "$work/log")"
 [ "$(wc -l <"$work/t.csv")" = 4 ] || fails "--csv: expected a head and three kernels, got $(cat "$work/t.csv")"
 if command -v python3 >/dev/null; then
