@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "bench.h"
 #include "exchanges.h"
+#include "files.h"
 #include "floors.h"
 #include "io/npy.h"
 #include "kernels.h"
@@ -340,6 +341,7 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "train") == 0) return bench_train(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "collectives") == 0)
         return bench_collectives(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "io") == 0) return bench_io(argc - 1, argv + 1);
     program p;
     parse(argc, argv, &p);
     omp_set_num_threads(p.options.threads);

@@ -22,6 +22,12 @@ says 1 'or set device to cpu' --device cuda:1
 says 1 'device must be cpu, cuda, cuda:N or auto, got gpu' --device gpu
 says 1 'cpu computes in float32 only' --device cpu --bf16
 says 2 'usage: chladni-bench' --device
+said=$("$bench" io --runs 1 --json 2>&1)
+for kind in sound picture array weights; do
+  grep -q "\"kind\": \"$kind\", \"direction\": \"read\".*\"mb_per_s\": [0-9]" <<<"$said" || { echo "io: no $kind: $said"; failed=1; }
+done
+said=$("$bench" io --folder /nonexistent 2>&1)
+[[ $said == *'can be made in /nonexistent'* ]] || { echo "io: a folder that is not there: $said"; failed=1; }
 trains() { # trains STATUS TEXT ARGUMENT...
   local status=$1 text=$2 said got=0
   shift 2
