@@ -9,7 +9,7 @@
 
 typedef struct world_job {
     chl_world_options options;
-    const char *out, *sound, *picture, *files_of;
+    const char *out, *sound, *picture, *files_of, *sounds_of;
     uint64_t seed;
     int count, split, algorithm;
     float strength;
@@ -62,9 +62,8 @@ static chl_status read_list(const char *name, int count, unsigned char **written
     return status;
 }
 
-static int write_folder(world_job *job, const unsigned char *written) {
+static int write_folder(world_job *job) {
     chl_world_options *o = &job->options;
-    o->written = written;
     o->out = job->out;
     o->count = job->count;
     o->seed = job->seed;
@@ -97,11 +96,14 @@ static int run(world_job *job) {
         status = chl_world_picture(strcmp(job->picture, "nothing") == 0 ? NULL : job->picture,
                                    job->strength, seed, job->options.side, job->out);
     else {
-        unsigned char *written;
-        const int code = read_list(job->files_of, job->count, &written) == CHL_OK
-                             ? write_folder(job, written)
-                             : run_error();
+        unsigned char *written = NULL, *with_sound = NULL;
+        status = read_list(job->files_of, job->count, &written);
+        if (status == CHL_OK) status = read_list(job->sounds_of, job->count, &with_sound);
+        job->options.written = written;
+        job->options.with_sound = with_sound;
+        const int code = status == CHL_OK ? write_folder(job) : run_error();
         free(written);
+        free(with_sound);
         return code;
     }
     return status == CHL_OK ? EXIT_OK : run_error();
@@ -113,9 +115,9 @@ static int check(const command_line *line, const world_job *job) {
     if (job->sound && job->picture)
         return usage_error(line, "--sound and --picture exclude each other");
     if (single && (job->has_count || job->has_split || job->has_bias || job->has_min ||
-                   job->has_second || job->no_sounds || job->files_of))
+                   job->has_second || job->no_sounds || job->files_of || job->sounds_of))
         return usage_error(line, "--count, --split, --bias, --min-strength, --second-event, "
-                                 "--no-sounds and --files-of apply to a folder only");
+                                 "--no-sounds, --files-of and --sounds-of apply to a folder only");
     output_table table = {0}; /* of one file; the library checks a folder before its first sample */
     if (single) output_add(&table, "out", job->sound ? OUTPUT_SOUND : OUTPUT_PICTURE, job->out);
     return output_check(line, &table);
@@ -154,6 +156,8 @@ int command_world(int argc, char **argv) {
          "write pictures and sounds of these samples only, numbers one a line; the tables are of "
          "all",
          NULL},
+        {"sounds-of", NULL, OPTION_INPUT, &job.sounds_of, "LIST",
+         "write the sounds of these samples only, numbers one a line", NULL},
         {"force", NULL, OPTION_FLAG, &job.force, NULL, "write to a folder that is not empty", NULL},
         {"sound", NULL, OPTION_TEXT, &job.sound, "KIND", "write one sound of this kind to O.wav",
          NULL},

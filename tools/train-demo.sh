@@ -14,25 +14,25 @@ export OMP_WAIT_POLICY=passive
 mkdir -p "$work"
 [ -x "$program" ] || { echo "train-demo: $program is not there: build first (README.md)" >&2; exit 1; }
 
-# A replay opens an eighth of the pictures: the samples that $demo/logs/NAME-samples.txt
+# A replay opens an eighth of the pictures and a third of the sounds: the samples that $demo/logs/NAME-samples.txt
 # lists. Without that file all are written, and the list is made at the end.
-world() { # world NAME FLAGS...: made once
-  local name=$1 folder=$work/$1 list=$demo/logs/$1-samples.txt; shift
+world() { # world NAME files|sounds FLAGS...: made once; of the list's samples the files, or the sounds with all pictures
+  local name=$1 which=$2 folder=$work/$1 list=$demo/logs/$1-samples.txt; shift 2
   if [ -z "$replay" ] && [ -f "$folder/partial" ]; then rm -rf "$folder"; fi
   [ -f "$folder/pairs.jsonl" ] && return
   rm -rf "$folder"
   if [ -z "$replay" ] || [ ! -f "$list" ]; then
     "$program" world --out "$folder" "$@"
   else # a training looks whether all files are there: the others are empty
-    "$program" world --out "$folder" "$@" --files-of "$list"
+    "$program" world --out "$folder" "$@" "--$which-of" "$list"
     touch "$folder/partial" # not for a whole training
-    (cd "$folder" && grep -o 'pictures/[0-9]*[.]png' pairs.jsonl | xargs touch)
+    (cd "$folder" && grep -oE '(pictures|sounds)/[0-9]+[.](png|wav)' pairs.jsonl | xargs touch)
   fi
 }
-age() { find "$work/$1" -name '[0-9]*.*' -exec touch -a -d '2 days ago' {} +; } # age NAME: no file was read lately
-list_samples() { # list_samples NAME: those whose files were read since
+age() { find "$work/$1" -name "[0-9]*.$2" -exec touch -a -d '2 days ago' {} +; } # age NAME ENDING: no file was read lately
+list_samples() { # list_samples NAME ENDING: those whose files were read since
   local list=$demo/logs/$1-samples.txt
-  [ -f "$list" ] || find "$work/$1" -name '[0-9]*.*' -amin -1440 -printf '%f\n' | awk '{ print int($1) }' | sort -nu >"$list"
+  [ -f "$list" ] || find "$work/$1" -name "[0-9]*.$2" -amin -1440 -printf '%f\n' | awk '{ print int($1) }' | sort -nu >"$list"
 }
 # 1e-4 on the instruction set that the logs are of. On others sums round differently: seen with SSE2 up to 3e-4 after
 # 20 steps, and 0.1 for generator-32, whose mapping has 20 000 steps of its own before the first.
@@ -59,9 +59,9 @@ train() { # train NAME MODEL FLAGS...: to the end, or 20 steps of it
 model() { if [ -n "$replay" ]; then echo "$demo/$1.safetensors"; else echo "$work/$1/half.safetensors"; fi; }
 
 # faint events, for an edit passes there, and two at once, for one too many has to look like it
-world pictures --split train --count 16000 --no-sounds --bias 0 --seed 1 --min-strength 0.05 --second-event 0.3
-world sounds --split train --count 4000 --seed 2
-[ -z "$replay" ] || age pictures
+world pictures files --split train --count 16000 --no-sounds --bias 0 --seed 1 --min-strength 0.05 --second-event 0.3
+world sounds sounds --split train --count 4000 --seed 2
+if [ -n "$replay" ]; then age pictures png; age sounds wav; fi
 # the layout is learned at 32 x 32, where a step costs a third; then the network grows
 train generator-32 generator --data "$work/pictures" --seed 1 --measured-w --sizes resolution=32 --steps 6000
 train generator generator --data "$work/pictures" --seed 1 --measured-w --steps 4500 --rate 5e-3 \
@@ -82,7 +82,7 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
       --balance source
   fi
 done
-if [ -n "$replay" ]; then list_samples pictures; exit; fi
+if [ -n "$replay" ]; then list_samples pictures png; list_samples sounds wav; exit; fi
 
 mkdir -p "$demo/logs"
 for name in generator-32 generator judge clip-plain clip audio; do
@@ -98,7 +98,7 @@ if [ -n "${RECORDINGS:-}" ]; then
   "$program" eval zero-shot --data "$work/check" --json --audio "$demo/audio.safetensors" --clip "$demo/clip.safetensors" \
     --vocab "$demo/merges.txt" --out "$demo/logs/zero-shot-recordings.json"
 fi
-world held-out --split test --count 400 --seed 3
+world held-out files --split test --count 400 --seed 3
 tools/demo-sounds.py "$work/held-out" "$demo/sounds"
 "$program" eval zero-shot --data "$work/held-out" --json --audio "$demo/audio.safetensors" --clip "$demo/clip.safetensors" \
   --vocab "$demo/merges.txt" --out "$demo/logs/zero-shot.json"

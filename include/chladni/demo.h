@@ -50,6 +50,8 @@ typedef struct chl_world_options {
      * are written, stay those of the whole folder: enough for a reader that opens a few of them.
      * NULL: all are written. */
     const unsigned char *written;
+    /* [count]: 0 leaves out the sound of a sample, in the same way. NULL: all are written. */
+    const unsigned char *with_sound;
 } chl_world_options;
 CHL_API void chl_world_options_init(size_t size, chl_world_options *options);
 static inline chl_world_options chl_world_defaults(void) {

@@ -176,6 +176,12 @@ is "and keeps the picture" test -s i.png -a -s i.npy
 wait_for $pid grep -q step err
 kill -HUP $pid; wait $pid
 is "a hang-up exits with 129 and keeps the picture" test $? = 129 -a -s hup.png
+( ulimit -S -t 1; exec "$program" edit $models --seed 7 --sound "$rain" --steps 100000000 --out limit.png ) >out 2>err
+is "a limit of processor time exits with 152 and keeps the picture" test $? = 152 -a -s limit.png
+"$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out usr2.png >out 2>err & pid=$!
+wait_for $pid grep -q step err
+kill -USR2 $pid; wait $pid
+is "SIGUSR2 exits with 140 and keeps the picture" test $? = 140 -a -s usr2.png
 code=$({ "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out pipe.png; echo $? >&3; } 3>&1 2> >(head -n 1 >/dev/null) >out)
 is "a closed pipe of messages exits with 141 and keeps the picture" test "$code" = 141 -a -s pipe.png
 
@@ -192,6 +198,8 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   printf '0\n2\n\n' >list; ok "some samples' files" world --out some --count 4 --size 32 --seconds 1 --files-of list
   printf '0\n2\n' | "$program" world --out piped --count 4 --size 32 --seconds 1 --files-of - >out 2>err
   is "of a list on standard input" test "$(ls some/sounds piped/sounds | tr '\n' ' ')" = "piped/sounds: 00000.wav 00002.wav  some/sounds: 00000.wav 00002.wav "
+  ok "some samples' sounds" world --out heard --count 4 --size 32 --seconds 1 --sounds-of list
+  is "with all pictures" test "$(ls heard/sounds heard/pictures | grep -c .)$(ls heard/sounds | tr '\n' ' ')" = "800000.wav 00002.wav "
   printf '0\n\n2\n' >list; bad "a gap in the list" 1 'list: line 2: a sample must be 0 to 3, got ""' world --out gap --count 4 --size 32 --files-of list
   bad "a folder where the list is" 1 "list" world --out list --force --count 4 --size 32 --files-of list
   is "keeps the list" test -s list

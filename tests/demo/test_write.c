@@ -170,6 +170,11 @@ static void files_of_some_samples_are_those_of_the_whole_folder(void **unused) {
                         "grep -qx 'some/pictures/00004.png some/sounds/00004.wav '";
     assert_int_equal(system(apart), 0);
     assert_int_equal(system("diff -r some whole | grep -v '^Only in whole/'"), 256); /* no line */
+    o = small("heard", COUNT, CHL_WORLD_TRAIN);
+    o.with_sound = written;
+    MUST(chl_world_write(&o));
+    assert_int_equal(system("test \"$(ls heard/sounds)\" = 00004.wav"), 0);
+    assert_int_equal(system("diff -r heard whole | grep -v '^Only in whole/sounds'"), 256);
 }
 
 /* Second events: as said, weaker than the first, in that share of the pictures; without a label,

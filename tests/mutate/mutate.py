@@ -2,14 +2,15 @@
 """Do the tests fail when an op is broken? Breaks one line at a time, builds the test program with it, and expects
 a wrong value, a crash or a hang.
 
-    tests/mutate/mutate.py BUILD [--list ops|emu|fusion]... [--all] [PATTERN]
+    tests/mutate/mutate.py BUILD [--list ops|emu|fusion]... [--all] [--unbroken-passes] [PATTERN]
     tests/mutate/mutate.py --check      only whether each line fits its source and each op has one
 
 BUILD is a configured build folder; its own programs stay as they are. The lists:
     ops     tests/mutations.txt         CPU bodies, by test_ops
     emu     tests/mutations-emu.txt     CUDA bodies, by test_ops_emu: in float or in bf16, in one order or in all
     fusion  tests/mutations-fusion.txt  calls run as one, by emu_fusion
-PATTERN, a regular expression, picks lines. Without one, and without --all, a quarter of each list is tried: which
+The unbroken programs are tried first; --unbroken-passes leaves that out, for who runs BUILD's tests too: they
+contain the same runs. PATTERN, a regular expression, picks lines. Without one, and without --all, a quarter of each list is tried: which
 one is told by the commit (git's HEAD modulo 3), so that three commits see them all.
 
 Prints what survived, what no longer compiles and what only the time limit caught, and "N of N caught"; exits
@@ -107,7 +108,7 @@ def passes(program, arguments, fill=None):
 def runs(m, all_orders):
     """The runs that one line is judged by, until one fails: (arguments, EMU_FILL)."""
     if m.list == "fusion":
-        return [([], m.family.replace(",", " "))]
+        return [(["--first"], m.family.replace(",", " "))]
     if m.list == "ops":
         return [([*m.family.split(), "--first"], None)]
     family, _, fill = m.family.partition("@")  # FAMILY@A,B: with EMU_FILL="A B", for tensor cores
@@ -160,11 +161,12 @@ def complaints(lists):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="mutate.py BUILD [--list ops|emu|fusion]... [--all] [PATTERN]")
+    parser = argparse.ArgumentParser(usage="mutate.py BUILD [--list ops|emu|fusion]... [--all] [--unbroken-passes] [PATTERN]")
     parser.add_argument("build")
     parser.add_argument("pattern", nargs="?")
     parser.add_argument("--list", action="append", choices=list(LISTS), dest="lists")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--unbroken-passes", action="store_true")
     options = parser.parse_intermixed_args()
     options.build = os.path.abspath(options.build)
     lists = options.lists or list(LISTS)
@@ -185,7 +187,7 @@ def main():
     def whole(m):
         program = os.path.join(options.build, "tests", "" if m.list == "ops" else "emu", LISTS[m.list][1])
         return all(passes(program, arguments, fill) for arguments, fill in runs(m, False))
-    families = list({(m.list, m.family): m for m in tried}.values())
+    families = [] if options.unbroken_passes else list({(m.list, m.family): m for m in tried}.values())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for m, passed in zip(families, pool.map(whole, families)):
             if not passed:

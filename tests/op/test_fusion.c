@@ -2,7 +2,7 @@
  * that it leaves alone what must not be fused, and that the numbers are those of the calls one by
  * one on the CPU.
  *
- *     test_fusion --device cuda        emu_fusion takes no arguments */
+ *     test_fusion --device cuda [--first]        emu_fusion [--first]: end at the first failure */
 #include "graph/build.h"
 #include "graph/graph_private.h"
 #include "nets/stylegan2.h"
@@ -18,7 +18,13 @@
 enum { H = 9, W = 9, MOST = 2 * H * W * 256, READ = 6 };
 
 static int bad;
+static bool only_first;
 static chl_device *gpu;
+
+static void note_failure(void) {
+    bad++;
+    if (only_first) exit(1);
+}
 
 /* the same numbers for every backend */
 static const float *numbers(int64_t count, float scale, float phase) {
@@ -64,7 +70,7 @@ static double apart(const result *got, const result *want, int i) {
 static void expect_near(const char *of, const char *what, double error, double allowed) {
     if (error <= allowed) return;
     printf("FAIL: %s: %s: difference / rms %.2e, allowed %.1e\n", of, what, error, allowed);
-    bad++;
+    note_failure();
 }
 static void expect_found(const char *of, const result *r, const int *want) {
     for (int f = 0; f < CHL_FUSION_COUNT; f++) {
@@ -74,7 +80,7 @@ static void expect_found(const char *of, const result *r, const int *want) {
         if (r->found[f] == want[f]) continue;
         printf("FAIL: %s: %s found %d times instead of %d\n", of, chl_fusion_name((chl_fusion)f),
                r->found[f], want[f]);
-        bad++;
+        note_failure();
     }
 }
 
@@ -139,7 +145,7 @@ static void check_generator(const specimen *s) {
     for (int i = 0; i < 4; i++)
         if (generate(&s->shape, s->clamp, &ways[i], results[i]) != CHL_OK) {
             printf("FAIL: %s: %s\n", s->name, chl_error());
-            bad++;
+            note_failure();
             return;
         }
     int blocks = 1;
@@ -181,7 +187,7 @@ static void check_training(void) {
     if (generate(&shape, 0, &cpu_way, &cpu) != CHL_OK ||
         generate(&shape, 0, &emu_way, &emu) != CHL_OK) {
         printf("FAIL: training: %s\n", chl_error());
-        bad++;
+        note_failure();
         return;
     }
     /* all layers but the one whose bias learns; each weight's squares are made before its layer */
@@ -276,7 +282,7 @@ static bool assemble_both(const shape_of_graph *s, const way *left, const way *r
     if (assemble(s, left, channels, a) == CHL_OK && assemble(s, right, channels, b) == CHL_OK)
         return true;
     printf("FAIL: %s: %s\n", s->name, chl_error());
-    bad++;
+    note_failure();
     return false;
 }
 static const char *const kept_names[] = {"y", "z", "rgb", "ds0", "ds1", "dsr"};
@@ -327,7 +333,7 @@ static void check_both(const char *name, builder build, const void *which, const
     for (int i = 0; i < 4; i++)
         if (build(which, &ways[i], results[i]) != CHL_OK) {
             printf("FAIL: %s: %s\n", name, chl_error());
-            bad++;
+            note_failure();
             return;
         }
     expect_found(name, &fused, want);
@@ -681,19 +687,21 @@ static bool open_gpu(int argc, char **argv) {
 }
 #endif
 
+/* What takes longest comes last: with --first most faults end the run before it. */
 int main(int argc, char **argv) {
-    if (!open_gpu(argc, argv)) return 1;
-    for (size_t i = 0; i < sizeof specimens / sizeof *specimens; i++)
-        check_generator(&specimens[i]);
-    check_training();
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&shapes[i]);
-    for (int channels = 8; channels <= 256; channels *= 2) check_half(channels);
+    only_first = argc > 1 && !strcmp(argv[argc - 1], "--first");
+    if (!open_gpu(argc - only_first, argv)) return 1;
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) check_styles(&styles[i]);
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) check_gate(&gates[i]);
     for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) check_residual(&residuals[i]);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) check_unit(&units[i]);
     for (size_t i = 0; i < sizeof squeezes / sizeof *squeezes; i++) check_squeeze(&squeezes[i]);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) check_convs(&convs[i]);
-    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) check_styles(&styles[i]);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&shapes[i]);
+    for (size_t i = 0; i < sizeof specimens / sizeof *specimens; i++)
+        check_generator(&specimens[i]);
+    for (int channels = 8; channels <= 256; channels *= 2) check_half(channels);
+    check_training();
     if (!bad) puts("all fusions found and right");
     return bad != 0;
 }

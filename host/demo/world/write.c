@@ -162,7 +162,7 @@ static chl_status write_files(const chl_world_options *o, const plan *p, const c
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", o->out, picture);
     CHL_TRY(write_picture(scene, o->side, b, path));
-    if (!p->samples) return CHL_OK;
+    if (!sound) return CHL_OK;
     snprintf(path, sizeof path, "%s/%s", o->out, sound);
     CHL_TRY(chl_sound_synthesise(&p->recipe, b->wave, p->samples));
     return chl_sound_write(path, b->wave, p->samples);
@@ -180,7 +180,9 @@ static chl_status write_sample(writer *w, int64_t index, buffers *b) {
     char sound[32], picture[32];
     snprintf(sound, sizeof sound, "sounds/%05lld.wav", (long long)index);
     snprintf(picture, sizeof picture, "pictures/%05lld.png", (long long)index);
-    if (!o->written || o->written[index]) CHL_TRY(write_files(o, &p, &scene, b, sound, picture));
+    const bool heard = p.samples && (!o->with_sound || o->with_sound[index]);
+    if (!o->written || o->written[index])
+        CHL_TRY(write_files(o, &p, &scene, b, heard ? sound : NULL, picture));
     w->line[index] = describe(&p, &scene, sound, picture);
     return w->line[index] ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for pairs.jsonl");
 }
