@@ -1,13 +1,13 @@
 /* chladni-bench train MODEL: seconds of a training's whole steps - batches, copies, forward and
  * backward pass, updates, log - on a folder of the demo's world, as `chladni train` runs them. */
 #include "train_steps.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "processes.h"
 #include <chladni/demo.h>
 #include <chladni/train.h>
 #include <dirent.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <math.h>
 #include <omp.h>
 #include <stdbool.h>
@@ -20,7 +20,8 @@
 
 #define PATH_ROOM 512
 #define SAMPLES 40 /* at least: several of each kind */
-#define WARM 3     /* steps that do not count: decoding, first use of libraries, recording */
+#define DEVICE_ROOM 128
+#define WARM 3 /* steps that do not count: decoding, first use of libraries, recording */
 
 typedef struct training {
     const char *model, *device, *sizes;
@@ -205,41 +206,47 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* What the run says that it computed on; "cpu" where it says nothing. */
-static json_t *read_device(const training *t) {
+static chl_status read_device(const training *t, char device[DEVICE_ROOM]) {
     char path[PATH_ROOM];
-    json_t *options = json_load_file(inside(t, "run/options.json", path), 0, NULL);
-    json_t *device = json_object_get(json_object_get(options, "machine"), "device");
-    device = json_is_string(device) ? json_incref(device) : json_string("cpu");
+    json_t *options;
+    CHL_TRY(chl_json_read_file(inside(t, "run/options.json", path), 1 << 20, &options, NULL));
+    const json_t *said = json_object_get(json_object_get(options, "machine"), "device");
+    snprintf(device, DEVICE_ROOM, "%s", json_is_string(said) ? json_string_value(said) : "cpu");
     json_decref(options);
-    return device;
+    return CHL_OK;
 }
 
 /* Sum over the timed steps of a number in stats.jsonl, NAN where one has none; `group` may be
  * NULL. */
-static double read_sum(const training *t, const char *group, const char *key) {
+static chl_status read_sum(const training *t, const char *group, const char *key, double *sum) {
     char path[PATH_ROOM], line[4096];
-    double sum = 0;
+    chl_status status = CHL_OK;
+    *sum = 0;
     FILE *stats = fopen(inside(t, "run/stats.jsonl", path), "r");
-    for (int i = 0; stats && fgets(line, sizeof line, stats); i++) {
-        json_t *step = json_loads(line, 0, NULL);
+    for (int i = 0; status == CHL_OK && stats && fgets(line, sizeof line, stats); i++) {
+        json_t *step;
+        status = chl_json_read(line, strlen(line), 0, path, &step, NULL);
+        if (status != CHL_OK) break;
         const json_t *place = group ? json_object_get(step, group) : step;
         const json_t *value = json_object_get(place, key);
-        if (i >= WARM) sum += json_is_number(value) ? json_number_value(value) : NAN;
+        if (i >= WARM) *sum += json_is_number(value) ? json_number_value(value) : NAN;
         json_decref(step);
     }
     if (stats) fclose(stats);
-    return sum;
+    return status;
 }
 
-static void report(training *t, const chl_train_options *options) {
+static chl_status report(training *t, const chl_train_options *options) {
     const int n = t->runs;
-    double *sorted = t->seconds + WARM, total = 0;
+    double *sorted = t->seconds + WARM, total = 0, waited;
+    char device[DEVICE_ROOM];
     for (int i = 0; i < n; i++) total += sorted[i];
-    const double waited = read_sum(t, NULL, "waited") / total;
+    CHL_TRY(read_sum(t, NULL, "waited", &waited));
+    CHL_TRY(read_device(t, device));
+    waited /= total;
     qsort(sorted, (size_t)n, sizeof *sorted, ascending);
     const double median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
-    json_t *on = read_device(t);
-    const char *precision = t->half ? "bf16" : "float", *device = json_string_value(on);
+    const char *precision = t->half ? "bf16" : "float";
     if (t->json)
         printf("{\"workload\": \"train %s\", \"device\": \"%s\", \"precision\": \"%s\", \"batch\": "
                "%d, \"threads\": %d, \"median\": %.9f, \"quartiles\": [%.9f, %.9f], \"waited\": "
@@ -252,7 +259,7 @@ static void report(training *t, const chl_train_options *options) {
                t->model, device, precision, options->batch, t->threads, 1e3 * median,
                1e3 * sorted[n / 4], 1e3 * sorted[n - 1 - n / 4], options->batch / median,
                100 * waited);
-    json_decref(on);
+    return CHL_OK;
 }
 
 /* --- several ranks ---------------------------------------------------------------------------- */
@@ -261,18 +268,20 @@ static double median_of(double *seconds, int n) {
     return 0.5 * (seconds[(n - 1) / 2] + seconds[n / 2]);
 }
 
-static void report_ranks(training *t, int batch) {
+static chl_status report_ranks(training *t, int batch) {
     const int n = t->runs;
     const double median = median_of(t->seconds + WARM, n);
     const double apart = median_of(t->seconds + 2 * WARM + n, n);
-    const double share = read_sum(t, "measured", "communication_share") / n;
     char part[32] = "null", known[32] = "not known how much"; /* by NCCL */
+    char device[DEVICE_ROOM];
+    double share;
+    CHL_TRY(read_sum(t, "measured", "communication_share", &share));
+    CHL_TRY(read_device(t, device));
+    share /= n;
     if (!isnan(share)) {
         snprintf(part, sizeof part, "%.4f", share);
         snprintf(known, sizeof known, "%.1f %%", 100 * share);
     }
-    json_t *on = read_device(t);
-    const char *device = json_string_value(on);
     if (t->json)
         printf("{\"workload\": \"train %s\", \"device\": \"%s\", \"ranks\": %d, \"batch\": %d, "
                "\"threads\": %d, \"median\": %.9f, \"without_communication\": %.9f, "
@@ -283,7 +292,7 @@ static void report_ranks(training *t, int batch) {
                "communication %.1f; %.0f samples/s, %s of the time in communication\n",
                t->model, device, t->ranks, batch, t->threads, 1e3 * median, 1e3 * apart,
                batch / median, known);
-    json_decref(on);
+    return CHL_OK;
 }
 
 static int to_exit_code(chl_status status) {
@@ -369,10 +378,10 @@ static int measure_ranks(training *t) {
     void *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !bench_meeting(t->meeting, &file)) return 1;
     t->seconds = shared;
-    const int failed = bench_run_ranks(1, prepare_rank, t) ||
-                       bench_run_ranks(t->ranks, together_rank, t) ||
-                       bench_run_ranks(t->ranks, apart_rank, t);
-    if (!failed) report_ranks(t, batch);
+    int failed = bench_run_ranks(1, prepare_rank, t) ||
+                 bench_run_ranks(t->ranks, together_rank, t) ||
+                 bench_run_ranks(t->ranks, apart_rank, t);
+    if (!failed) failed = to_exit_code(report_ranks(t, batch));
     munmap(shared, bytes);
     t->seconds = NULL;
     close(file);
@@ -391,8 +400,7 @@ static chl_status measure(training *t) {
     CHL_TRY(write_data(t, options.batch < SAMPLES ? SAMPLES : options.batch));
     if (needs_clip(t)) CHL_TRY(make_clip(t));
     CHL_TRY(run_steps(t, &options, "run"));
-    report(t, &options);
-    return CHL_OK;
+    return report(t, &options);
 }
 
 int bench_train(int argc, char **argv) {

@@ -11,8 +11,8 @@ ROOMS says which rooms a room may use; the same table holds for includes and for
 - A private header is for its own folder: its name ends in _private.h, or its first comment says
   "this room only".
 - The program (tools/) and the example include public headers, and their own.
-- Trees of JSON are built, read and written by host/base/json.c and tools/json.c only, which notice
-  what found no memory (JSON).
+- Trees of JSON are built, read and written by host/base/json.c and tools/json.c only, in the
+  benchmarks too; these notice what found no memory (JSON).
 - No file needs itself through others, neither by includes (a.c, a.h and a_private.h are one file)
   nor by symbols. Who finds an op in a table of ops (TABLES) does not need the op.
 """
@@ -51,10 +51,13 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', re.M)
 SOURCE = re.compile(r"[.](c|h|cu|cuh)$")
 
 
-def files_of(root):
-    """Every source file under the folders that the rules speak of."""
+ALL_RULES = ("include", "kernels", "host", "tools", "docs", "tests/emu")  # folders that every rule speaks of
+
+
+def files_of(root, tops=ALL_RULES):
+    """Every source file under these folders."""
     found = []
-    for top in ("include", "kernels", "host", "tools", "docs", "tests/emu"):
+    for top in tops:
         for folder, _, names in os.walk(os.path.join(root, top)):
             found += [os.path.relpath(os.path.join(folder, n), root) for n in names if SOURCE.search(n)]
     return set(found)
@@ -220,10 +223,10 @@ def check(root, symbols=None):
             with open(os.path.join(root, name), encoding="utf-8") as source:
                 if BACKEND.search(source.read()):
                     bad.append(f"{name} asks for a backend by name")
-        if re.match(r"(host|tools)/.*[.]c$", name) and name not in JSON_FILES:
-            with open(os.path.join(root, name), encoding="utf-8") as source:
-                for call in sorted({found.group()[:-1] for found in JSON.finditer(source.read())}):
-                    bad.append(f"{name} calls {call}, which loses without a word what finds no memory: use {JSON_FILES[name.startswith('tools/')]}")
+    for name in sorted(files_of(root, ("host", "tools", "bench")) - set(JSON_FILES)):
+        with open(os.path.join(root, name), encoding="utf-8") as source:
+            for call in sorted({found.group()[:-1] for found in JSON.finditer(source.read())}):
+                bad.append(f"{name} calls {call}, which loses without a word what finds no memory: use {JSON_FILES[name.startswith('tools/')]}")
 
     if symbols:
         used = uses_by_symbols(files, *symbols)

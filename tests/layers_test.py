@@ -57,7 +57,9 @@ INCLUDES = [
     ("JSON built beside its file", {"host/io/planted.c": "void planted(void) { json_array_append_new(0, 0); }\n"},
      "host/io/planted.c calls json_array_append_new, which loses without a word what finds no memory: use host/base/json.c"),
     ("JSON written beside its file", {"tools/planted.c": "void planted(void) { json_dumps(0, 0); }\n"},
-     "tools/planted.c calls json_dumps, which loses without a word what finds no memory: use tools/json.c")]
+     "tools/planted.c calls json_dumps, which loses without a word what finds no memory: use tools/json.c"),
+    ("JSON read beside its file in a benchmark", {"bench/planted.c": "void planted(void) { json_loads(0, 0, 0); }\n"},
+     "bench/planted.c calls json_loads, which loses without a word what finds no memory: use host/base/json.c")]
 SYMBOLS = [
     ("a declaration by hand", {"host/text/planted.c": "int chl_compile(void *); int planted(void) { return chl_compile(0); }\n"},
      "host/text/planted.c must not use chl_compile of host/graph/"),

@@ -7,6 +7,7 @@
  *    "results": [[line, status, source, target, file, cosine, distance, reason, same_as], ...]} */
 #include "batch.h"
 #include "page.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +117,10 @@ static chl_status data_of(const char *path, const char *folder, FILE *from, char
     return status;
 }
 
-/* The folder's own name, of "." too. */
+/* The folder's own name, of "." too; NULL: out of memory. */
 static char *name_of(const char *out) {
     char *whole = realpath(out, NULL);
+    if (!whole && errno == ENOMEM) return NULL;
     const char *slash = whole ? strrchr(whole, '/') : NULL;
     char *name = strdup(slash && slash[1] ? slash + 1 : out);
     free(whole);

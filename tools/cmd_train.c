@@ -139,7 +139,9 @@ static const char usage[] =
     "train (audio | clip | generator | judge) --data DIR --out DIR [--resume] ...";
 static const char about[] =
     "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
-    "SIGTERM, SIGUSR1, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves and exits with 130.";
+    "SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves "
+    "and\n"
+    "exits with 130.";
 
 static int parse(train_job *job, const char *text, int argc, char **argv, bool *done) {
     chl_train_options *o = &job->options;

@@ -31,14 +31,15 @@ static double seconds_now(void) {
 }
 
 /* A service manager or a batch system signals every process of a job, and so does the parent of
- * --ranks: the same request comes twice. A second request comes later. */
+ * --ranks: the same request comes twice. A second request comes later; but the kernel repeats
+ * SIGXCPU every second. */
 static void *receive(void *watched) {
     const sigset_t set = *(sigset_t *)watched;
     double first = 0;
     for (int number; sigwait(&set, &number) == 0;) {
         if (first == 0)
             first = seconds_now();
-        else if (seconds_now() - first > SAME_REQUEST)
+        else if (number != SIGXCPU && seconds_now() - first > SAME_REQUEST)
             end_at_once(number);
         note(number);
     }
@@ -65,6 +66,8 @@ void watch_interrupts(void) {
     sigaddset(&watched, SIGINT);
     sigaddset(&watched, SIGTERM);
     sigaddset(&watched, SIGUSR1);
+    sigaddset(&watched, SIGUSR2);
+    sigaddset(&watched, SIGXCPU);
     if (!is_ignored(SIGHUP)) sigaddset(&watched, SIGHUP);
     handle_broken_pipe();
     if (pthread_sigmask(SIG_BLOCK, &watched, NULL) != 0) return;

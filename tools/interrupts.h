@@ -1,7 +1,7 @@
 /* Signals as requests to stop: the program finishes its step, saves, and exits.
  *
- * SIGINT, SIGTERM, SIGHUP (and SIGUSR1 for trainings) are blocked on every thread and received by a
- * thread of their own. A handler would not do: it would run on the stack of whichever thread was
+ * SIGINT, SIGTERM, SIGHUP, and what batch systems send when a job's time is nearly over (SIGUSR1,
+ * SIGUSR2, SIGXCPU) are blocked on every thread and received by a thread of their own. A handler would not do: it would run on the stack of whichever thread was
  * computing, and oneDNN's matrix products keep other data below the stack pointer. SIGPIPE belongs
  * to the thread that writes; it is handled on a stack of its own.
  * A signal that comes more than a second after the first ends the program at once; until then it is

@@ -352,7 +352,7 @@ int run_ranks(int ranks, int argc, char **argv) {
     arguments[0] = program;
     memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
     sigset_t watched, before;
-    const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGTSTP, SIGCHLD};
+    const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP, SIGTSTP, SIGCHLD};
     sigemptyset(&watched);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaddset(&watched, signals[i]);
     sigprocmask(SIG_BLOCK, &watched, &before);

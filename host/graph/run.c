@@ -33,8 +33,9 @@ static chl_status allocate(chl_graph *graph) {
                                              region[i].memory) != CHL_OK)
             return chl_fail(
                 CHL_ERR_MEMORY,
-                "cannot allocate %.2f GB of %s memory on %s: use a smaller batch or picture",
-                1e-9 * (double)region[i].bytes, region[i].what, graph->device->name);
+                "cannot allocate %.3g MB of %s memory on %s, or the room that its threads need "
+                "beside it: use a smaller batch or picture, or fewer threads",
+                1e-6 * (double)region[i].bytes, region[i].what, graph->device->name);
     }
     for (chl_tensor t = 1; t < graph->tensors; t++) {
         chl_tensor_info *info = chl_info(graph, t), *root = chl_info(graph, info->root);

@@ -29,6 +29,7 @@ static chl_status no_memory(const char *path) {
 }
 
 static chl_status cannot(const char *path, int reason) {
+    if (reason == ENOMEM) return no_memory(path);
     return chl_fail(CHL_ERR_IO, "%s: cannot be written (%s): name another file", path,
                     strerror(reason));
 }
@@ -129,23 +130,27 @@ static chl_status find_place(const char *path, place *at) {
 }
 
 /* The folder's absolute path and the name: the same for all spellings of a target. */
-static char *absolute(const char *target) {
+static chl_status make_absolute(const char *path, const char *target, char **out) {
     const char *slash = strrchr(target, '/');
-    char *folder = folder_of(target), *whole = folder ? realpath(folder, NULL) : NULL, *path = NULL;
-    if (whole && asprintf(&path, "%s/%s", strcmp(whole, "/") == 0 ? "" : whole,
-                          slash ? slash + 1 : target) < 0)
-        path = NULL;
+    char *folder = folder_of(target), *whole = folder ? realpath(folder, NULL) : NULL;
+    chl_status status = CHL_OK;
+    if (!whole)
+        status = cannot(path, folder ? errno : ENOMEM);
+    else if (asprintf(out, "%s/%s", strcmp(whole, "/") == 0 ? "" : whole,
+                      slash ? slash + 1 : target) < 0) {
+        *out = NULL;
+        status = no_memory(path);
+    }
     free(folder);
     free(whole);
-    return path;
+    return status;
 }
 
 chl_status chl_new_file_check(const char *path, char **target) {
     place at;
     if (target) *target = NULL;
     chl_status status = find_place(path, &at);
-    if (status == CHL_OK && target && !at.through && !(*target = absolute(at.target)))
-        status = no_memory(path);
+    if (status == CHL_OK && target && !at.through) status = make_absolute(path, at.target, target);
     free(at.target);
     return status;
 }

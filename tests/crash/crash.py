@@ -19,7 +19,7 @@ FULL = {"kill": 150, "signal": 40, "error": 150, "full": 60, "memory": 250, "jso
 # no limits of the address space in a sample: what fits below one depends on where the system maps libraries
 DAILY = {"kill": 12, "signal": 4, "error": 12, "full": 6, "memory": 20, "json": 4, "starve": 8, "limit": 0, "moment": 2}
 FOR_MEMORY = ("world", "zero-shot")  # a sample of their other faults would show nothing that the other scenarios do not
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU)
 TIMEOUT = 120
 
 

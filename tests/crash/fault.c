@@ -278,15 +278,19 @@ void json_set_alloc_funcs(void *(*allocate)(size_t), void (*release)(void *)) {
     own(allocate, release);
 }
 
-static bool starved(const void *caller) {
-    if (!atomic_load_explicit(&armed, memory_order_relaxed)) return false;
+static bool is_refused(const void *caller) {
     if (is_foreign(caller)) return mode == STARVE && atomic_load(&allocations) >= fault_at;
     const long n = atomic_fetch_add(&allocations, 1) + 1;
     const long of_json = for_json ? atomic_fetch_add(&json_allocations, 1) + 1 : 0;
-    const bool fails = (mode == MEMORY && n == fault_at) || (mode == STARVE && n >= fault_at) ||
-                       (mode == JSON && of_json == fault_at);
-    if (fails) errno = ENOMEM;
-    return fails;
+    return (mode == MEMORY && n == fault_at) || (mode == STARVE && n >= fault_at) ||
+           (mode == JSON && of_json == fault_at);
+}
+
+/* With errno, as malloc sets it: pthread_create asserts it of the loader's. */
+static bool starved(const void *caller) {
+    if (!atomic_load_explicit(&armed, memory_order_relaxed) || !is_refused(caller)) return false;
+    errno = ENOMEM;
+    return true;
 }
 
 void *malloc(size_t size) {

@@ -221,6 +221,21 @@ static void different_spellings_have_one_target(void **unused) {
     chl_release(c);
 }
 
+static void a_folder_that_is_gone_is_not_called_want_of_memory(void **unused) {
+    (void)unused;
+    char *here = getcwd(NULL, 0), *target;
+    assert_non_null(here);
+    assert_int_equal(mkdir("gone", 0777), 0);
+    assert_int_equal(chdir("gone"), 0);
+    assert_int_equal(rmdir("../gone"), 0);
+    const chl_status status = chl_file_check("x.png", &target);
+    assert_int_equal(chdir(here), 0);
+    free(here);
+    assert_int_equal(status, CHL_ERR_IO);
+    assert_non_null(strstr(chl_error(), "x.png: cannot be written (No such file or directory)"));
+    assert_null(target);
+}
+
 static void arrays_of_impossible_size_are_refused(void **unused) {
     (void)unused;
     const float x = 1;
@@ -246,6 +261,7 @@ int main(void) {
         IN_A_FOLDER(a_place_that_cannot_be_is_refused_before_the_work),
         IN_A_FOLDER(a_temporary_file_is_new_and_is_removed),
         IN_A_FOLDER(different_spellings_have_one_target),
+        IN_A_FOLDER(a_folder_that_is_gone_is_not_called_want_of_memory),
         IN_A_FOLDER(arrays_of_impossible_size_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
