@@ -28,6 +28,25 @@ static inline bool chl_modconv_torgb_fits(const chl_call *call) {
            (o == 32 || o == 64 || o == 128) && rgb->in_desc[1].dim[0] == 3 &&
            chl_none_accumulates(call, 2);
 }
+/* upsample_fir: of the colours, with a residual */
+static inline bool chl_adds_colours(const chl_call *up) {
+    return up->inputs > 1 && up->in_desc[1].rank && up->in_desc[0].dtype == CHL_F32 &&
+           !up->accumulate;
+}
+/* torgb, upsample_fir */
+static inline bool chl_torgb_upsample_fits(const chl_call *call) {
+    return chl_adds_colours(call + 1) && !call->accumulate;
+}
+/* modconv, torgb, upsample_fir */
+static inline bool chl_modconv_torgb_upsample_fits(const chl_call *call) {
+    return chl_modconv_torgb_fits(call) && chl_adds_colours(call + 2);
+}
+/* upsample_fir_dx, each reading the one before: so small that one block computes a sample */
+static inline bool chl_upsample_chain_fits(const chl_call *call) {
+    const int64_t *dy = call->in_desc[0].dim;
+    return call->in_desc[0].dtype == CHL_F32 && dy[1] * dy[2] <= 64 * 64 && dy[3] <= 4 &&
+           chl_none_accumulates(call, 4);
+}
 /* modconv_dx, torgb_backward, modconv_epilogue_backward */
 static inline bool chl_dx_torgb_epilogue_fits(const chl_call *call) {
     return chl_frozen_torgb(call + 1) && chl_frozen_epilogue(call + 2);
@@ -86,8 +105,9 @@ static inline bool chl_unit_backward_fits(const chl_call *call) {
 static inline bool chl_small_conv(const chl_call *conv) {
     const chl_conv_attributes *a = &conv->attr.conv;
     return conv->in_desc[0].dtype == CHL_BF16 && conv->in_desc[2].rank && a->kernel == 3 &&
-           a->stride == 1 && a->pad == 1 && !a->up && a->i % 8 == 0 && a->o % 8 == 0 &&
-           18.0 * a->n * a->h * a->w * a->i * a->o <= CHL_SMALL_CONV && !conv->accumulate;
+           (a->stride == 1 || a->stride == 2) && a->pad == 1 && !a->up && a->i % 8 == 0 &&
+           a->o % 8 == 0 && !conv->accumulate &&
+           18.0 * a->n * a->h * a->w * a->i * a->o <= CHL_SMALL_CONV * a->stride * a->stride;
 }
 /* conv, prelu */
 static inline bool chl_conv_prelu_fits(const chl_call *call) {
@@ -104,6 +124,30 @@ static inline bool chl_conv_squeeze_fits(const chl_call *call) {
 /* conv_dx, the calls of unit_backward */
 static inline bool chl_conv_unit_backward_fits(const chl_call *call) {
     return chl_small_conv(call) && chl_unit_backward_fits(call + 1);
+}
+/* A linear layer in bf16 for the tensor cores, of a frozen weight, so small that a pass over its
+ * result costs more than cuBLASLt's product is faster by: a prediction, 2 GFLOP are 2.5 us more at
+ * 340 TFLOP/s instead of 600, what a launch and a pass over 400 rows of 3072 take. */
+#define CHL_SMALL_LINEAR 2e9
+static inline bool chl_small_linear(const chl_call *linear, int packed) {
+    const int64_t *w = linear->in_desc[1].dim, *x = linear->in_desc[0].dim;
+    const int64_t width = x[linear->in_desc[0].rank - 1];
+    const double rows = (double)(chl_count(&linear->in_desc[0]) / (width ? width : 1));
+    return linear->in_desc[0].dtype == CHL_BF16 && linear->inputs > packed &&
+           linear->in_desc[packed].rank && w[0] % 8 == 0 && w[1] % 8 == 0 && !linear->accumulate &&
+           2 * rows * (double)w[0] * (double)w[1] <= CHL_SMALL_LINEAR;
+}
+static inline bool chl_bends(const chl_call *activation) {
+    const chl_activation kind = activation->attr.activation.kind;
+    return kind == CHL_GELU || kind == CHL_QUICK_GELU;
+}
+/* linear, activation */
+static inline bool chl_linear_activation_fits(const chl_call *call) {
+    return chl_small_linear(call, 3) && chl_bends(call + 1) && !call[1].accumulate;
+}
+/* linear_dx, activation_dx */
+static inline bool chl_linear_dx_activation_fits(const chl_call *call) {
+    return chl_small_linear(call, 2) && chl_bends(call + 1);
 }
 /* The calls of a generator's styles, one for each layer: floats, few samples, no weight packed. */
 #define CHL_STYLE_SAMPLES 16
@@ -146,5 +190,21 @@ static inline bool chl_sum_layer_norm_fits(const chl_call *call) {
 /* channel_scale, sum, batch_norm */
 static inline bool chl_unit_end_fits(const chl_call *call) {
     return chl_plain_sum(call + 1) && !call[0].accumulate && !call[2].accumulate;
+}
+/* row_norm, row_norm, row_dot, sum: rows of equal width, divided by their lengths; c cosine + bias */
+static inline bool chl_cosine_fits(const chl_call *call) {
+    const chl_call *sum = call + 3;
+    return call[0].attr.norm.kind == CHL_NORM_L2 && call[1].attr.norm.kind == CHL_NORM_L2 &&
+           sum->inputs == 1 && chl_none_accumulates(call, 4);
+}
+/* row_dot_backward, row_norm_dx: one of the two rows is a target */
+static inline bool chl_cosine_dx_fits(const chl_call *call) {
+    return call->out_desc[0].rank && !call->out_desc[1].rank && !call->accumulate;
+}
+/* sum, sum, mean, sum: of some numbers for each sample */
+#define CHL_FEW_LOSSES 4096
+static inline bool chl_mean_of_sums_fits(const chl_call *call) {
+    return call->out_desc[0].dtype == CHL_F32 && call[3].inputs == 1 &&
+           chl_count(&call->out_desc[0]) <= CHL_FEW_LOSSES && chl_none_accumulates(call, 4);
 }
 #endif

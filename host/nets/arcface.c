@@ -9,6 +9,25 @@ static chl_tensor conv(chl_net *net, const char *name, int in, int out, int kern
     return chl_conv(net->graph, x, w, CHL_NONE, stride, kernel / 2);
 }
 
+/* A convolution and the norm behind it, where nothing but the norm would be one call with either.
+ * Where both are frozen the norm is part of the weights, which are computed once: two passes over the
+ * result less, one forward and one back. */
+static chl_tensor conv_norm(chl_net *net, chl_net_conv shape, chl_tensor x, const char *prefix,
+                            const char *name, const char *norm) {
+    chl_graph *g = net->graph;
+    if (net->kind != CHL_FROZEN || net->statistics)
+        return chl_net_conv_norm(net, shape, x, prefix, name, norm);
+    const int out = shape.out, in = shape.in, kernel = shape.kernel;
+    const chl_tensor w =
+        chl_weight_shaped(net, chl_f32(4, out, in, kernel, kernel), "%s%s.weight", prefix, name);
+    const chl_net_affine of = chl_net_batch_norm_affine(net, out, "%s%s.", prefix, norm);
+    const chl_desc rows = chl_f32(3, out, in * kernel * kernel, 1); /* of w, each times a number */
+    const chl_tensor scaled = chl_channel_scale(g, chl_reshape(g, w, rows),
+                                                chl_reshape(g, of.factor, chl_f32(2, out, 1)));
+    return chl_conv(g, x, chl_reshape(g, scaled, chl_f32(4, out, in, kernel, kernel)), of.shift,
+                    shape.stride, kernel / 2);
+}
+
 /* x * sigmoid(fc2(relu(fc1(mean over the map of x)))) [Hu et al. 2018]; the 1x1 convolutions of
  * one pixel are linear layers. */
 static chl_tensor squeeze_excite(chl_net *net, const char *unit, int width, int squeeze,
@@ -36,8 +55,8 @@ static chl_tensor residual_unit(chl_net *net, const char *unit, const chl_irse_u
     y = chl_net_batch_norm(net, y, u->out, "%sres_layer.4.", unit);
     y = squeeze_excite(net, unit, u->out, u->squeeze, y);
     if (u->projection) {
-        x = conv(net, NAME("shortcut_layer.0"), u->in, u->out, 1, u->stride, x);
-        x = chl_net_batch_norm(net, x, u->out, "%sshortcut_layer.1.", unit);
+        x = conv_norm(net, (chl_net_conv){u->in, u->out, 1, u->stride}, x, unit, "shortcut_layer.0",
+                      "shortcut_layer.1");
     } else if (u->stride > 1) {
         x = chl_max_pool(g, x, 1, u->stride, 0);
     }
@@ -48,10 +67,8 @@ static chl_tensor residual_unit(chl_net *net, const char *unit, const chl_irse_u
 chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const char *prefix,
                           chl_tensor x, chl_tensor *after) {
     char name[128];
-#define NAME(text) (snprintf(name, sizeof name, "%s" text, prefix), name)
-    x = conv(net, NAME("input_layer.0"), 3, config->width, 3, 1, x);
-    x = chl_net_batch_norm(net, x, config->width, "%sinput_layer.1.", prefix);
-#undef NAME
+    x = conv_norm(net, (chl_net_conv){3, config->width, 3, 1}, x, prefix, "input_layer.0",
+                  "input_layer.1");
     x = chl_prelu(
         net->graph, x,
         chl_weight_shaped(net, chl_f32(1, config->width), "%sinput_layer.2.weight", prefix));

@@ -51,6 +51,26 @@ chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char 
     return chl_batch_norm(net->graph, x, gamma, beta, mean, var, NORM_EPS);
 }
 
+/* The norm of one and of zero: what it multiplies by, without the mean, and what it adds. */
+chl_net_affine chl_net_batch_norm_affine(chl_net *net, int width, const char *format, ...) {
+    FORMAT_PREFIX(prefix, format);
+    chl_graph *g = net->graph;
+    const chl_desc vector = chl_f32(1, width), row = chl_f32(2, 1, width);
+    const float one = 1, zero = 0;
+    const chl_tensor gamma = chl_weight_shaped(net, vector, "%sweight", prefix);
+    const chl_tensor beta = chl_weight_shaped(net, vector, "%sbias", prefix);
+    const chl_tensor mean = chl_weight_frozen(net, vector, "%srunning_mean", prefix);
+    const chl_tensor var = chl_weight_frozen(net, vector, "%srunning_var", prefix);
+    const chl_tensor nothing =
+        chl_repeat(g, chl_constant(g, "norm.zero", chl_f32(1, 1), &zero), width);
+    const chl_tensor each = chl_repeat(g, chl_constant(g, "norm.one", chl_f32(1, 1), &one), width);
+    const chl_tensor at_one = chl_reshape(g, each, row), at_zero = chl_reshape(g, nothing, row);
+    const chl_tensor none = chl_reshape(g, nothing, vector);
+    return (chl_net_affine){
+        chl_reshape(g, chl_batch_norm(g, at_one, gamma, none, none, var, NORM_EPS), vector),
+        chl_reshape(g, chl_batch_norm(g, at_zero, gamma, beta, mean, var, NORM_EPS), vector)};
+}
+
 chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...) {
     FORMAT_PREFIX(prefix, format);
     static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};

@@ -32,6 +32,12 @@ chl_tensor chl_net_conv_norm(chl_net *net, chl_net_conv shape, chl_tensor x, con
 /* For <net>_import: checks that its five arrays are there and marks them used. */
 chl_status chl_params_use_conv_norm(chl_params *params, const char *prefix, const char *conv,
                                     const char *norm);
+/* The same norm as factor[c] x + shift[c], both [width], for weights that take it in. */
+typedef struct chl_net_affine {
+    chl_tensor factor, shift;
+} chl_net_affine;
+chl_net_affine chl_net_batch_norm_affine(chl_net *net, int width, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* For <net>_import: checks that these four are there with one axis each and marks them used. */
 chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

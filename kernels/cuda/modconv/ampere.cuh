@@ -1,13 +1,13 @@
 // The gathered product in bf16 on tensor cores (mma, sm_80 and later), channels in multiples of 8.
 //
 // A block computes BM pixels by BN channels. 32 terms (channels of one tap) at a time pass through
-// three stages of asynchronous copies, which write zeros for pixels outside the picture. Rows of
-// pixels are stored as in the tensor, and so are the weights [O,9,I]: forward a row of 32 terms for
-// each result channel, in the data gradient a row of BN result channels for each term, which
-// ldmatrix transposes. The style multiplies pixels in registers, between ldmatrix and mma: two
-// terms per instruction, 4 multiplications for every WN / 8 products. Bound by arithmetic from 64
-// channels and 32 x 32 pixels on; below that by the weights' bytes, and with 32 channels by the
-// pixels' bytes.
+// three stages of asynchronous copies (eight with tiles of 64 x 32), which write zeros for pixels
+// outside the picture. Rows of pixels are stored as in the tensor, and so are weights [O,9,I], or
+// [O,I] of linear layers: forward a row of 32 terms for each result channel, in the data gradient a
+// row of BN result channels for each term, which ldmatrix transposes. The style multiplies pixels in
+// registers, between ldmatrix and mma: two terms an instruction, 4 multiplications for WN / 8
+// products. Bound by arithmetic from 64 channels and 32 x 32 pixels on; below that by the weights'
+// bytes, and with 32 channels by the pixels' bytes.
 #pragma once
 #include "cuda/lib/tile.cuh"
 #include "cuda/modconv/plain.cuh"
@@ -16,7 +16,10 @@ namespace modconv {
 using chl::bf16;
 constexpr int DEPTH = 32, STAGES = 3, PITCH = DEPTH + 8; // + 8: see tile.cuh
 
+// Stages: three, and where tiles are so small that a block waits for its weights, as many as keep
+// 40 KB of them on their way.
 template <int BM, int BN, bool TURNED> struct tile_memory {
+    static constexpr int STAGES = BM == 64 && BN == 32 ? 8 : modconv::STAGES;
     static constexpr int A = BM * PITCH, B = TURNED ? DEPTH * (BN + 8) : BN * PITCH;
     static constexpr size_t STAGED = size_t(STAGES) * (A + B) * sizeof(bf16);
     static constexpr size_t RESULTS = size_t(BM) * (BN + 4) * sizeof(float);
@@ -66,14 +69,14 @@ template <bool TURNED>
 __device__ inline terms<TURNED> terms_at(const gather &g, const one_phase &ph, int tap, int c0) {
     const one_tap &k = ph.tap[tap];
     return {tap, c0, (k.dy * g.in_w + k.dx) * g.in_c + c0,
-            TURNED ? (c0 * 9 + k.index) * g.out_c : k.index * g.in_c + c0};
+            TURNED ? (c0 * g.stored + k.index) * g.out_c : k.index * g.in_c + c0};
 }
 // Goes on to the next step's terms; after the last there are none.
 template <bool TURNED>
 __device__ inline void advance(terms<TURNED> &at, const gather &g, const one_phase &ph) {
     at.c0 += DEPTH;
     at.x += DEPTH;
-    at.w += TURNED ? DEPTH * 9 * g.out_c : DEPTH;
+    at.w += TURNED ? DEPTH * g.stored * g.out_c : DEPTH;
     if (at.c0 >= g.in_c && at.tap + 1 < ph.taps) at = terms_at<TURNED>(g, ph, at.tap + 1, 0);
 }
 template <int THREADS, int ROWS, bool TURNED>
@@ -94,7 +97,7 @@ __device__ inline void copy_weights(bf16 *to, const gather &g, const task &t,
     constexpr int STEP = TURNED ? BN + 8 : PITCH, TOGETHER = THREADS / CHUNKS;
     static_assert(ROWS % TOGETHER == 0, "every thread copies equally many chunks");
     const int first = int(threadIdx.x) / CHUNKS, e = int(threadIdx.x) % CHUNKS * 8;
-    const int pitch = 9 * (TURNED ? g.out_c : g.in_c);
+    const int pitch = g.stored * (TURNED ? g.out_c : g.in_c);
     const int at = TURNED ? first * pitch + t.column + e : (t.column + first) * pitch + e;
 #pragma unroll
     for (int j = 0; j < ROWS / TOGETHER; j++) {
@@ -170,6 +173,7 @@ SIMT_KERNEL((BM / WM * (BN / WN) * 32, 2), tile_product, gather g, const bf16 *x
             const float *style, const bf16 *w, F f, float *sums) {
     constexpr int THREADS = BM / WM * (BN / WN) * 32;
     typedef tile_memory<BM, BN, TURNED> M;
+    constexpr int STAGES = M::STAGES;
     SIMT_DYNAMIC_SHARED(bf16, shared);
     bf16 *stage_a = shared, *stage_b = shared + STAGES * M::A;
     bf16 *styles = shared + STAGES * (M::A + M::B);

@@ -80,7 +80,7 @@ struct unit_total : squeeze::total_sum<bf16> {
 // --- bodies --------------------------------------------------------------------------------------
 // call: a conv, x w packed, or a conv_dx, dy w packed
 template <class F> gather gather_of(const chl_call *call) {
-    return F::BACKWARD ? dx_gather(call->attr.conv) : forward_gather(call->attr.conv);
+    return F::BACKWARD ? conv_dx_gather(call->attr.conv) : conv_gather(call->attr.conv);
 }
 template <class F> product_space<bf16> buffers_of(const chl_call *call, size_t *used) {
     chl::workspace_cursor cursor = {call->workspace};

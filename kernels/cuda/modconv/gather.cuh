@@ -31,9 +31,10 @@ struct gather {
     one_phase phase[4];
     int box_h = 0, box_w = 0; // pixels of a tile, where tiles are boxes
     bool turned = false;      // data gradient: a tap's matrix is stored as [O,I], not [I,O]
+    int stored = 9;           // taps of a filter in memory
     // numbers that 32-bit offsets reach (has_short_offsets): a sample, the weights
     std::array<int64_t, 2> spans() const {
-        return {int64_t(in_h) * in_w * in_c, int64_t(9) * in_c * out_c};
+        return {int64_t(in_h) * in_w * in_c, int64_t(stored) * in_c * out_c};
     }
 };
 
@@ -42,6 +43,14 @@ inline gather forward_gather(const chl_conv_attributes &a) {
     gather g = {a.n, a.h, a.w, a.i, a.h, a.w, a.o, 1, 1, 1, 0, 0, 1, {}};
     g.phase[0] = {9, a.h, a.w, 0, 0, 0, {}};
     for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {k / 3 - 1, k % 3 - 1, k};
+    return g;
+}
+// a plain convolution's, 3 x 3, padding 1, stride 1 or 2
+inline gather conv_gather(const chl_conv_attributes &a) {
+    gather g = forward_gather(a);
+    g.step = a.stride;
+    g.out_h = g.phase[0].rows = (a.h - 1) / a.stride + 1;
+    g.out_w = g.phase[0].across = (a.w - 1) / a.stride + 1;
     return g;
 }
 // z [2h+1, 2w+1]: z[2y + ky, 2x + kx] += x[y, x] w[ky, kx]
@@ -62,6 +71,26 @@ inline gather dx_gather(const chl_conv_attributes &a) {
     g.out_c = a.i;
     g.turned = true;
     for (int k = 0; k < 9; k++) g.phase[0].tap[k] = {1 - k / 3, 1 - k % 3, k};
+    return g;
+}
+// conv_gather's data gradient: with stride 2 a phase for each parity of (row, column), the longest
+// first: dx[2a + top, 2b + left] is a sum of dy[a + dy, b + dx], for an even place of the middle tap
+inline gather conv_dx_gather(const chl_conv_attributes &a) {
+    gather g = dx_gather(a);
+    if (a.stride == 1) return g;
+    const gather forward = conv_gather(a);
+    g.in_h = forward.out_h;
+    g.in_w = forward.out_w;
+    g.spread = 2;
+    g.phases = 4;
+    for (int p = 0; p < 4; p++) {
+        one_phase &to = g.phase[p];
+        const int top = 1 - p / 2, left = 1 - p % 2;
+        to = {0, (a.h + 1 - top) / 2, (a.w + 1 - left) / 2, top, left, 0, {}};
+        for (int k = 0; k < 9; k++)
+            if (k / 3 % 2 != top && k % 3 % 2 != left)
+                to.tap[to.taps++] = {k / 3 == 0, k % 3 == 0, k};
+    }
     return g;
 }
 // the data gradient with up-sampling, read from z's gradient

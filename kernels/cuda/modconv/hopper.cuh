@@ -75,10 +75,11 @@ __device__ inline void load_box(unsigned char *to, simt::mbarrier *full, const b
                                 const gather &g, const task &t, const in_box &box, int step) {
     const int chunks = g.in_c / BOX_DEPTH, c0 = step % chunks * BOX_DEPTH;
     const one_tap &k = g.phase[t.phase].tap[step / chunks];
-    const int parity = g.step == 2 ? k.dy % 2 * 2 + k.dx % 2 : 0;
+    const int half = g.step - 1; // with step 2 a shift of -1 is the odd row of the pair before
+    const int parity = (k.dy & half) * 2 + (k.dx & half);
     simt::mbarrier_arrive_expect(full, box_memory<BN>::STAGE);
-    simt::tma_load_4d(to, &maps.x[parity], full, c0, box.left + k.dx / g.step,
-                      box.top + k.dy / g.step, t.n);
+    simt::tma_load_4d(to, &maps.x[parity], full, c0, box.left + (k.dx >> half),
+                      box.top + (k.dy >> half), t.n);
     to += box_memory<BN>::A;
     if constexpr (TURNED) // 64 terms' rows of 64 result channels
         for (int c = 0; c < BN; c += 64)

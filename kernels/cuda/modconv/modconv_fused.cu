@@ -11,6 +11,7 @@
 // would be four more sums. Bytes saved: docs/kernels/modulated-convolution.md.
 #include "cuda/lib/fused.h"
 #include "cuda/lib/torgb.cuh"
+#include "cuda/lib/upsample.cuh"
 #include "cuda/modconv/data_gradient.cuh"
 #include "fusion.h"
 
@@ -164,6 +165,7 @@ template <class T> struct activate_colours {
     T *y;
     float *picture;
     int lanes;
+    upsample::upsampled below; // the colours are its residual, where it has a result
     template <int N> __device__ void start(int64_t n, int64_t c, float (&keep)[KEEP][N]) const {
         of.start<N>(n, c, keep);
         rgb.start<N>(n, c, keep + layer::KEEP);
@@ -186,11 +188,12 @@ template <class T> struct activate_colours {
         for (int o = 0; o < torgb::GROUP; o++) {
             const float z = sum[o] + b[o], clamp = rgb.dz.clamp;
             picture[at + o] = clamp > 0 ? fminf(fmaxf(z, -clamp), clamp) : z;
+            if (below.y) below.y[at + o] = below.pixel(at + o) + picture[at + o];
         }
     }
 };
-// call: a torgb, x w s b
-static chl_kernel_status run_colours(const chl_call *call) {
+// call: modconv torgb; below: what the colours are added to
+static chl_kernel_status colour(const chl_call *call, const upsample::upsampled &below) {
     using chl::bf16;
     const chl_conv_attributes &a = call->attr.conv;
     const int64_t pixels = int64_t(a.h) * a.w;
@@ -209,11 +212,19 @@ static chl_kernel_status run_colours(const chl_call *call) {
     f.y = chl::out<bf16>(call, 0);
     f.picture = chl::out<float>(to, 0);
     f.lanes = a.o / 8;
+    f.below = below;
     chl::workspace_cursor cursor = {call->workspace};
     const product_space<bf16> buffers(forward_gather(a), 0, cursor);
     const operands from = {call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1),
                            call->in[2], a.gain};
     return product(call, forward_gather(a), from, f, buffers);
+}
+static chl_kernel_status run_colours(const chl_call *call) {
+    return colour(call, {});
+}
+// call: modconv torgb upsample_fir
+static chl_kernel_status run_colours_above(const chl_call *call) {
+    return colour(call, upsample::upsampled_of(call + 2));
 }
 static size_t colours_workspace(const chl_call *call) {
     chl::workspace_cursor cursor = {nullptr};
@@ -229,6 +240,9 @@ static bool colours_in_tile(const chl_call *call) {
     const int width = kind == WIDE || kind == WIDE_BOXES ? 128 : kind == NARROW ? 32 : 64;
     return kind != PLAIN_TILES && (g.splits > 1 || width == a.o);
 }
+static bool colours_above_in_tile(const chl_call *call) {
+    return colours_in_tile(call) && chl_adds_colours(call + 2);
+}
 } // namespace modconv
 
 using namespace modconv;
@@ -238,3 +252,5 @@ const chl_fused_body chl_cuda_modconv_dx_epilogue = {
     dx_below<false>::run, dx_below<false>::workspace, chl_dx_epilogue_fits};
 const chl_fused_body chl_cuda_torgb_epilogue = {run_last, last_workspace, chl_torgb_epilogue_fits};
 const chl_fused_body chl_cuda_modconv_torgb = {run_colours, colours_workspace, colours_in_tile};
+const chl_fused_body chl_cuda_modconv_torgb_upsample = {run_colours_above, colours_workspace,
+                                                        colours_above_in_tile};

@@ -4,8 +4,11 @@
 //     ds[n,i] = gain sum_o w[o,i] a[n,o,i]   dw[o,i] = gain sum_n s[n,i] a[n,o,i]
 // Bound by memory: x once in the forward (2 bytes an element in bf16, 6 FLOP), x and dx in the
 // backward. Output channels are computed three at a time: a picture has three.
+#include "cuda/lib/fused.h"
 #include "cuda/lib/torgb.cuh"
+#include "cuda/lib/upsample.cuh"
 #include "cuda/lib/vendor.h"
+#include "fusion.h"
 
 namespace {
 using torgb::GROUP;
@@ -28,6 +31,7 @@ template <class T> struct picture {
     int first, lanes; // output channels first ... first + 2
     float gain, clamp;
     bool add;
+    upsample::upsampled below = {}; // fused: y is its residual
 };
 
 template <int N, class T>
@@ -62,12 +66,15 @@ SIMT_KERNEL((THREADS, 4), project, picture<T> f, int64_t blocks_per_sample) {
         for (int o = 0; o < GROUP && f.first + o < f.z.outputs; o++) {
             float value = sum[o] + f.b[f.first + o];
             if (f.clamp > 0) value = fminf(fmaxf(value, -f.clamp), f.clamp);
-            chl::put(f.y + at * f.z.outputs + f.first + o, value, f.add);
+            const int64_t to = at * f.z.outputs + f.first + o;
+            chl::put(f.y + to, value, f.add);
+            if (f.below.y) f.below.y[to] = f.below.pixel(to) + value;
         }
     }
 }
 
-template <class T> chl_kernel_status forward_in(const chl_call *call) {
+template <class T>
+chl_kernel_status forward_in(const chl_call *call, const upsample::upsampled &below) {
     const chl_conv_attributes &a = call->attr.conv;
     const sizes z = sizes_of(call->in_desc[0], call->in_desc[1]);
     picture<T> f = {chl::in<T>(call, 0),
@@ -80,7 +87,8 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
                     1,
                     a.gain,
                     a.clamp,
-                    chl::adds(call, 0)};
+                    chl::adds(call, 0),
+                    below};
     const int pack = z.inputs % chl::PACK<T> ? 1 : chl::PACK<T>;
     while (f.lanes < 32 && f.lanes * pack < z.inputs) f.lanes *= 2;
     const int64_t max_blocks = (z.pixels * f.lanes + THREADS - 1) / THREADS;
@@ -99,7 +107,13 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
 chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0] || chl_count(&call->in_desc[0]) == 0) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype,
-                        [&](auto zero) { return forward_in<decltype(zero)>(call); });
+                        [&](auto zero) { return forward_in<decltype(zero)>(call, {}); });
+}
+// call: torgb upsample_fir
+chl_kernel_status forward_on_colours(const chl_call *call) {
+    const upsample::upsampled below = upsample::upsampled_of(call + 1);
+    return chl::by_type(call->in_desc[0].dtype,
+                        [&](auto zero) { return forward_in<decltype(zero)>(call, below); });
 }
 
 // --- backward: dy y x w s -> dx ds dw db ---------------------------------------------------------
@@ -234,3 +248,5 @@ chl_kernel_status backward(const chl_call *call) {
 
 const chl_body chl_cuda_torgb = {forward, nullptr, nullptr};
 const chl_body chl_cuda_torgb_backward = {backward, backward_workspace, nullptr};
+const chl_fused_body chl_cuda_torgb_upsample = {forward_on_colours, nullptr,
+                                                chl_torgb_upsample_fits};

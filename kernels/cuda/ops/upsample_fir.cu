@@ -4,93 +4,46 @@
 // The gradient: dx[m] = (dy[2m-1] + 3 dy[2m] + 3 dy[2m+1] + dy[2m+2]) / 4.
 // Pictures stay float here. Bound by memory: x, the residual and y once; neighbours come from
 // cache.
-#include "cuda/lib/body.h"
+#include "cuda/lib/fused.h"
+#include "cuda/lib/upsample.cuh"
+#include "fusion.h"
 
 namespace {
-struct grid {
-    int64_t h, w, channels; // sizes of the output
-    __device__ void split(int64_t at, int64_t &n, int64_t &row, int64_t &column, int64_t &c) const {
-        c = at % channels;
-        column = at / channels % w;
-        row = at / (channels * w) % h;
-        n = at / (channels * w * h);
-    }
-};
-
-struct upsampled {
-    const float *x, *residual;
-    float *y;
-    grid out;
-    bool add;
-    __device__ float pixel(int64_t at) const {
-        int64_t n, row, column, c;
-        out.split(at, n, row, column, c);
-        const int64_t h = out.h / 2, w = out.w / 2;
-        const int64_t top = row % 2 ? row / 2 : row / 2 - 1;
-        const int64_t left = column % 2 ? column / 2 : column / 2 - 1;
-        float sum = 0;
-        for (int k = 0; k < 4; k++) {
-            const int64_t i = top + k / 2, j = left + k % 2;
-            if (i < 0 || i >= h || j < 0 || j >= w) continue;
-            // of two neighbours the nearer one weighs 3/4: at odd places the first
-            const float vertical = (k / 2 == row % 2) ? 0.25f : 0.75f;
-            const float horizontal = (k % 2 == column % 2) ? 0.25f : 0.75f;
-            sum += vertical * horizontal * x[((n * h + i) * w + j) * out.channels + c];
-        }
-        return sum;
-    }
-    template <int N> __device__ void at(int64_t i) const {
-        float v[N] = {};
-        if (residual) chl::load(residual + i, v);
-        for (int e = 0; e < N; e++) v[e] += pixel(i + e);
-        chl::store(y + i, v, add);
-    }
-};
-
-struct gradient {
-    const float *dy;
-    float *dx;
-    grid out;
-    bool add;
-    __device__ float pixel(int64_t at) const {
-        int64_t n, row, column, c;
-        out.split(at, n, row, column, c);
-        float sum = 0;
-        for (int k = 0; k < 16; k++) {
-            const int64_t i = 2 * row - 1 + k / 4, j = 2 * column - 1 + k % 4;
-            if (i < 0 || i >= 2 * out.h || j < 0 || j >= 2 * out.w) continue;
-            const float vertical = k / 4 == 0 || k / 4 == 3 ? 0.25f : 0.75f;
-            const float horizontal = k % 4 == 0 || k % 4 == 3 ? 0.25f : 0.75f;
-            sum += vertical * horizontal *
-                   dy[((n * 2 * out.h + i) * 2 * out.w + j) * out.channels + c];
-        }
-        return sum;
-    }
-    template <int N> __device__ void at(int64_t i) const {
-        float v[N];
-        for (int e = 0; e < N; e++) v[e] = pixel(i + e);
-        chl::store(dx + i, v, add);
-    }
-};
-
-grid written(const chl_call *call) {
-    const int64_t *dim = call->out_desc[0].dim;
-    return {dim[1], dim[2], dim[3]};
-}
 chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
-    const float *residual = call->inputs > 1 ? chl::in<float>(call, 1) : nullptr;
-    return chl::each<float>(call, chl_count(&call->out_desc[0]),
-                            upsampled{chl::in<float>(call, 0), residual, chl::out<float>(call, 0),
-                                      written(call), chl::adds(call, 0)});
+    return chl::each<float>(call, chl_count(&call->out_desc[0]), upsample::upsampled_of(call));
 }
 chl_kernel_status backward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
-    return chl::each<float>(call, chl_count(&call->out_desc[0]),
-                            gradient{chl::in<float>(call, 0), chl::out<float>(call, 0),
-                                     written(call), chl::adds(call, 0)});
+    return chl::each<float>(call, chl_count(&call->out_desc[0]), upsample::gradient_of(call));
+}
+
+// --- the gradients of the small pictures, one after the other (kernels/fusion_table.h) ------------
+// Each is read by the next, so a block does those of a sample: from 64 x 64 to 4 x 4 some 4000
+// numbers, which take less time than a launch.
+constexpr int CHAIN = 4, CHAIN_THREADS = 512;
+struct chain {
+    upsample::gradient of[CHAIN];
+};
+SIMT_KERNEL((CHAIN_THREADS), chain_kernel, chain all) {
+#pragma unroll
+    for (int k = 0; k < CHAIN; k++) {
+        const upsample::gradient &f = all.of[k];
+        const int64_t size = f.out.h * f.out.w * f.out.channels, first = int64_t(blockIdx.x) * size;
+        for (int64_t i = threadIdx.x; i < size; i += CHAIN_THREADS)
+            f.dx[first + i] = f.pixel(first + i);
+        __syncthreads();
+    }
+}
+chl_kernel_status run_chain(const chl_call *call) {
+    chain all;
+    for (int k = 0; k < CHAIN; k++) all.of[k] = upsample::gradient_of(call + k);
+    const dim3 samples(unsigned(call->in_desc[0].dim[0]));
+    return chl::status(
+        simt::launch(chain_kernel, {samples, dim3(CHAIN_THREADS)}, call->stream, all));
 }
 } // namespace
 
 const chl_body chl_cuda_upsample_fir = {forward, nullptr, nullptr};
 const chl_body chl_cuda_upsample_fir_dx = {backward, nullptr, nullptr};
+const chl_fused_body chl_cuda_upsample_chain = {run_chain, nullptr, chl_upsample_chain_fits};
