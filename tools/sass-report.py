@@ -163,6 +163,23 @@ class Kernel:
             return next(loop for loop in with_tensor if loop.tensor() == most)
         return self.loops[-1] if self.loops else Loop(0, self.code[-1].address, self.code)
 
+    def stretches(self):
+        """the lengths of what lies between loops, in order"""
+        inside, lengths = set(i.address for loop in self.loops for i in loop.code), [0]
+        for i in self.code:
+            if i.address not in inside:
+                lengths[-1] += 1
+            elif lengths[-1]:
+                lengths.append(0)
+        return lengths
+
+    def measures(self):
+        """what BOUNDS may limit: of the hot loop, and of the whole"""
+        found = {**self.hot().measures(), "registers": self.registers, "frame": self.frame, "straight": max(self.stretches())}
+        if self.name == MEL_KERNEL:
+            found["cycles/frame"] = mel_frame_issues(self) / 4
+        return found
+
     def occupancy(self, dynamic=0, sm=90):
         """blocks that a multiprocessor holds"""
         warps = math.ceil(self.threads / 32) or 1
@@ -252,9 +269,35 @@ def kernels_of(cubin):
         give_up("no c++filt, which names the kernels: install binutils", MISSING)
     plain = subprocess.run(["c++filt"], input="\n".join(kernels), capture_output=True, text=True).stdout.splitlines()
     for kernel, name in zip(kernels.values(), plain):
-        name = re.sub(r"\(anonymous namespace\)::|^void ", "", name)
+        name = re.sub(r"\(anonymous namespace\)::|^void |\(chl_\w+\)(?=\d)", "", name)
         kernel.name = re.sub(r"\(.*", "", name).replace("__nv_bfloat16", "bf16")
     return [k for k in kernels.values() if k.code]
+
+
+# --- log-mel ---------------------------------------------------------------------------------------------
+MEL_KERNEL, MEL_FRAMES = "frames_of_2048", 8  # frames of a block, a warp each
+
+
+def mel_bins(rate=44100, fft=2048, bands=128):
+    """how many frequencies each of Slaney's bands hears"""
+    hz = lambda mel: mel * 200 / 3 if mel < 15 else 1000 * math.exp(math.log(6.4) / 27 * (mel - 15))  # noqa: E731
+    top = 15 + 27 * math.log(rate / 2 / 1000) / math.log(6.4)
+    corner = [hz(top * i / (bands + 1)) for i in range(bands + 2)]
+    return [sum(low < k * rate / fft < high for k in range(fft // 2 + 1)) for low, high in zip(corner, corner[2:])]
+
+
+def mel_frame_issues(kernel):
+    """Instructions of a warp for a frame inside a sound: what is before and in the transform, which has no loop; the bands, two lanes each, whose inner
+    loop reads two bins of every frame in a trip; and the picture. A warp's 16 bands take as long as the widest."""
+    sums = min((loop for loop in kernel.loops if loop.count("LDS") == 2 * MEL_FRAMES), key=lambda loop: len(loop.code), default=None)
+    around = [loop for loop in kernel.loops if sums and loop is not sums and loop.first <= sums.first and sums.last <= loop.last]
+    written = [loop for loop in kernel.loops if loop.count("LDS") == 4 and loop.count("STG")]
+    if not around or not written:
+        give_up(f"{kernel.name}: its loops are not those that tools/sass-report.py knows")
+    bins = mel_bins()
+    trips = [max(math.ceil(n / 4) for n in bins[first : first + 16]) for first in range(0, len(bins), 16)]
+    bands = len(around[0].code) - len(sums.code) + len(sums.code) * sum(trips) / len(trips)
+    return kernel.stretches()[0] + max(kernel.stretches()) + bands + max(len(loop.code) for loop in written)
 
 
 # --- named shapes ----------------------------------------------------------------------------------------
@@ -428,7 +471,7 @@ def check(path, compiled):
         if not found:
             give_up(f"{path}:{number}: no kernel of {source}.cu matches {pattern!r}")
         for kernel in found:
-            measures = {**kernel.hot().measures(), "registers": kernel.registers, "frame": kernel.frame}
+            measures = kernel.measures()
             if measure not in measures:
                 give_up(f"{path}:{number}: no measure {measure!r} of {kernel.name}; there are {', '.join(measures)}")
             count += 1
