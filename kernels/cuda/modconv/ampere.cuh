@@ -235,9 +235,9 @@ chl_kernel_status launch_tiles(const chl_call *call, const gather &g, const bf16
     return chl::status(status);
 }
 // --- the choice of a tile, by the shape alone ----------------------------------------------------
-// SMALL is 64x64, TALL 128x64, WIDE 128x128, NARROW 128x32; the boxes of hopper.cuh are 128x128 and
-// 128x64.
-enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW, WIDE_BOXES, TALL_BOXES };
+// SMALL is 64x64, TALL 128x64, WIDE 128x128, NARROW 128x32; the boxes of hopper.cuh are 128x256,
+// 128x128 and 128x64.
+enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW, WIDEST_BOXES, WIDE_BOXES, TALL_BOXES };
 inline tile_kind lay_tensor_tiles(gather &g) {
     const int fill = chl::gpu.fill;
     const auto blocks = [&] { return int64_t(g.n) * g.tiles * g.column_tiles; };

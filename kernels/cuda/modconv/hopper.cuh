@@ -10,12 +10,16 @@
 // too few: so one thread of the first warp refills a stage while its own products are running.
 //
 // Where the style multiplies, for 64 terms of a 128 x 128 tile: 8 wgmma of 64 cycles take 512
-// cycles, while shared memory delivers 128 bytes a cycle. wgmma reads B 8 times, 256 cycles, and A
-// once, 128.
-//   - registers: ldmatrix reads A instead, 128 cycles, and 4 mul_bf16x2 for each wgmma: 384 < 512
-//   - a pass over A or over B in shared memory: 128 more to read and 128 to write: 640 > 512
+// cycles, while shared memory passes 128 bytes a cycle: 256 to fill the stage, 256 for B, which
+// wgmma reads 8 times, 128 for A.
+//   - registers: ldmatrix reads A instead, and 64 for the styles: 704
+//   - a pass over A or over B in shared memory: 128 more to read and 128 to write: 896
 // Scaling B would also round products at another place than the other paths do. Hence registers.
-// The data gradient has no style here and leaves A in shared memory.
+// The data gradient has no style here and leaves A in shared memory: 640. So shared memory is the
+// bound, and the L2 cache before it: 32 KB for 512 cycles, 64 bytes a cycle of each multiprocessor.
+// 128 x 256 tiles, one block a multiprocessor, take 1088 (dx 1152) of shared memory for 1024 of
+// products, and 48 KB: three quarters of the bytes. Their columns are two halves of 128 with the
+// same A.
 #pragma once
 #include "cuda/modconv/ampere.cuh"
 
@@ -25,9 +29,14 @@ constexpr int BLOCK_BYTES = 64 * BOX_DEPTH * 2; // 64 rows of 128 swizzled bytes
 
 template <int BN> struct box_memory {
     static constexpr int A = BOX / 64 * BLOCK_BYTES, B = BN / 64 * BLOCK_BYTES, STAGE = A + B;
-    static constexpr int STAGES = BN == 128 ? 3 : 4; // 96 KB: two blocks fit a multiprocessor
+    // 96 KB: two blocks fit a multiprocessor; 192 KB where BN is 256
+    static constexpr int STAGES = BN == 128 ? 3 : 4;
+    static constexpr int PART = BN < 128 ? BN : 128, PARTS = BN / PART; // columns of a wgmma
+    static constexpr int PART_BYTES = PART / 64 * BLOCK_BYTES;
     static_assert(BOX * (BN + 4) * sizeof(float) <= STAGES * STAGE, "results lie over the stages");
 };
+// the sums of a thread, part by part
+template <int BN> struct box_sums { float of[box_memory<BN>::PARTS][box_memory<BN>::PART / 2]; };
 struct box_maps {
     simt::tensor_map x[4], w; // x: one map for each parity of (row, column) with step 2, else x[0]
 };
@@ -91,14 +100,18 @@ __device__ inline void load_box(unsigned char *to, simt::mbarrier *full, const b
 // Multiplies a warpgroup's 64 pixels by BN channels, without style; one thread runs `meanwhile`
 // beside the products.
 template <int BN, class M>
-__device__ inline void multiply_box(float (&acc)[BN / 2], const unsigned char *a,
+__device__ inline void multiply_box(box_sums<BN> &acc, const unsigned char *a,
                                     const unsigned char *b, const M &meanwhile) {
+    typedef box_memory<BN> memory;
     const uint64_t left = simt::wgmma_operand(a);
-    const uint64_t right = simt::wgmma_operand_turned(b, BLOCK_BYTES);
     simt::wgmma_fence();
 #pragma unroll
-    for (int kk = 0; kk < BOX_DEPTH / 16; kk++)
-        simt::wgmma_m64k16<BN, true>(acc, left + 2 * kk, right + 128 * kk);
+    for (int p = 0; p < memory::PARTS; p++) {
+        const uint64_t right = simt::wgmma_operand_turned(b + p * memory::PART_BYTES, BLOCK_BYTES);
+#pragma unroll
+        for (int kk = 0; kk < BOX_DEPTH / 16; kk++)
+            simt::wgmma_m64k16<memory::PART, true>(acc.of[p], left + 2 * kk, right + 128 * kk);
+    }
     simt::wgmma_commit();
     meanwhile();
     __syncwarp();
@@ -106,11 +119,11 @@ __device__ inline void multiply_box(float (&acc)[BN / 2], const unsigned char *a
 }
 // The same with pixels times style, which wgmma reads from registers.
 template <int BN, class M>
-__device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned char *a,
+__device__ inline void multiply_styled_box(box_sums<BN> &acc, const unsigned char *a,
                                            const unsigned char *b, const bf16 *style,
                                            const M &meanwhile) {
+    typedef box_memory<BN> memory;
     const int lane = int(threadIdx.x) % 32, row = int(threadIdx.x) % 128 / 32 * 16 + lane % 16;
-    const uint64_t right = simt::wgmma_operand(b);
     uint32_t fa[BOX_DEPTH / 16][4];
 #pragma unroll
     for (int kk = 0; kk < BOX_DEPTH / 16; kk++) {
@@ -122,20 +135,28 @@ __device__ inline void multiply_styled_box(float (&acc)[BN / 2], const unsigned 
     }
     simt::wgmma_fence(fa);
 #pragma unroll
-    for (int kk = 0; kk < BOX_DEPTH / 16; kk++) simt::wgmma_m64k16<BN>(acc, fa[kk], right + 2 * kk);
+    for (int p = 0; p < memory::PARTS; p++) {
+        const uint64_t right = simt::wgmma_operand(b + p * memory::PART_BYTES);
+#pragma unroll
+        for (int kk = 0; kk < BOX_DEPTH / 16; kk++)
+            simt::wgmma_m64k16<memory::PART>(acc.of[p], fa[kk], right + 2 * kk);
+    }
     simt::wgmma_commit();
     meanwhile();
     __syncwarp();
     simt::wgmma_wait<0>();
 }
 // Copies the accumulators of wgmma_m64k16 to shared memory, row by row.
-template <int BN> __device__ inline void stage_box(float *to, const float (&acc)[BN / 2]) {
+template <int BN> __device__ inline void stage_box(float *to, const box_sums<BN> &acc) {
+    constexpr int PARTS = box_memory<BN>::PARTS, PART = box_memory<BN>::PART;
     const int t = int(threadIdx.x), lane = t % 32;
     to += (t / 32 * 16 + lane / 4) * (BN + 4) + lane % 4 * 2;
 #pragma unroll
-    for (int i = 0; i < BN / 2; i += 2)
-        *reinterpret_cast<float2 *>(to + i / 2 % 2 * 8 * (BN + 4) + i / 4 * 8) =
-            make_float2(acc[i], acc[i + 1]);
+    for (int p = 0; p < PARTS; p++)
+#pragma unroll
+        for (int i = 0; i < PART / 2; i += 2)
+            *reinterpret_cast<float2 *>(to + i / 2 % 2 * 8 * (BN + 4) + p * PART + i / 4 * 8) =
+                make_float2(acc.of[p][i], acc.of[p][i + 1]);
 }
 
 // TURNED: the data gradient, which has no style
@@ -167,7 +188,7 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
     for (int c = thread; !TURNED && c < g.in_c; c += BOX_THREADS)
         chl::set(styles + c, style ? style[int64_t(t.n) * g.in_c + c] : 1.0f);
     __syncthreads();
-    float acc[BN / 2] = {};
+    box_sums<BN> acc = {};
     for (int i = 0; i < count; i++) {
         const int s = i % M::STAGES;
         const unsigned char *a = shared + s * M::STAGE + thread / 128 * BLOCK_BYTES;
@@ -195,7 +216,7 @@ __device__ inline void box_product(unsigned char *shared, const box_maps &maps, 
     leave<BOX, BN, BOX_THREADS, 8>(results, g, t, box, f, sums);
 }
 template <int BN, bool TURNED, class F>
-SIMT_KERNEL((BOX_THREADS, 2), box_kernel, const __grid_constant__ box_maps maps,
+SIMT_KERNEL((BOX_THREADS, (BN > 128 ? 1 : 2)), box_kernel, const __grid_constant__ box_maps maps,
             const __grid_constant__ gather g, const float *style, F f, float *sums) {
     SIMT_DYNAMIC_SHARED(unsigned char, shared);
     if constexpr (simt::HOPPER) box_product<BN, TURNED>(shared, maps, g, style, f, sums);
@@ -203,7 +224,10 @@ SIMT_KERNEL((BOX_THREADS, 2), box_kernel, const __grid_constant__ box_maps maps,
 
 // --- tensor maps and launch ----------------------------------------------------------------------
 inline bool on_boxes(tile_kind kind) {
-    return kind == WIDE_BOXES || kind == TALL_BOXES;
+    return kind == WIDEST_BOXES || kind == WIDE_BOXES || kind == TALL_BOXES;
+}
+inline int columns_of(tile_kind boxes) {
+    return boxes == WIDEST_BOXES ? 256 : boxes == WIDE_BOXES ? 128 : 64;
 }
 inline int map_pixels(simt::tensor_map *map, const gather &g, const bf16 *x, int top, int left) {
     const uint64_t c = uint64_t(g.in_c), w = uint64_t(g.in_w), h = uint64_t(g.in_h);
@@ -216,7 +240,7 @@ inline int map_pixels(simt::tensor_map *map, const gather &g, const bf16 *x, int
 }
 inline int make_maps(box_maps *maps, const gather &g, const bf16 *x, const bf16 *w, bool turned,
                      tile_kind kind) {
-    const int bn = kind == WIDE_BOXES ? 128 : 64;
+    const int bn = columns_of(kind);
     const int in = turned ? g.out_c : g.in_c, out = turned ? g.in_c : g.out_c;
     const uint64_t size[2] = {9 * uint64_t(in), uint64_t(out)}, pitch[1] = {18 * uint64_t(in)};
     const uint32_t box[2] = {64, turned ? 64 : uint32_t(bn)};
@@ -245,16 +269,22 @@ chl_kernel_status launch_boxes(const chl_call *call, const gather &g, const box_
 template <class F>
 chl_kernel_status run_boxes(const chl_call *call, tile_kind kind, const gather &g,
                             const box_maps &maps, const float *style, const F &f, float *sums) {
-    return kind == WIDE_BOXES ? launch_boxes<128>(call, g, maps, style, f, sums)
-                              : launch_boxes<64>(call, g, maps, style, f, sums);
+    switch (kind) {
+    case WIDEST_BOXES:
+        return launch_boxes<256>(call, g, maps, style, f, sums);
+    case WIDE_BOXES:
+        return launch_boxes<128>(call, g, maps, style, f, sums);
+    default:
+        return launch_boxes<64>(call, g, maps, style, f, sums);
+    }
 }
 // Ampere's tile in place of a box, where the driver cannot encode a tensor map. It has as many
-// channels, and a sample has no more of these tiles than of boxes: parts, workspace and epilogue
+// channels, or half as many of 256, and a sample has no more of these tiles than of boxes: parts, workspace and epilogue
 // stay as they are.
 inline tile_kind tiles_instead(gather &g, tile_kind boxes) {
     g.box_h = g.box_w = 0;
-    lay_tiles(g, BOX, boxes == WIDE_BOXES ? 128 : 64);
-    return boxes == WIDE_BOXES ? WIDE : TALL;
+    lay_tiles(g, BOX, boxes == TALL_BOXES ? 64 : 128);
+    return boxes == TALL_BOXES ? TALL : WIDE;
 }
 
 // --- the choice of this path and its tile, by the shape alone ------------------------------------
@@ -272,11 +302,16 @@ inline tile_kind lay_hopper_tiles(gather &to) {
     tile_kind kind = PLAIN_TILES;
     const auto blocks = [&](tile_kind with) {
         kind = with;
-        lay_boxes(g, with == WIDE_BOXES ? 128 : 64);
+        lay_boxes(g, columns_of(with));
         return g.n * g.tiles * g.column_tiles;
     };
     const tile_kind widest = g.out_c > 64 ? WIDE_BOXES : TALL_BOXES;
-    if (blocks(widest) < fill && blocks(TALL_BOXES) < fill) {
+    // As many rounds of 128 x 256 as take less than those of 128 x 128: each 3/2 of the time, by the
+    // bytes from the L2 cache.
+    const auto rounds = [&](tile_kind with) { return (blocks(with) + fill - 1) / fill; };
+    if (g.out_c % 256 == 0 && 3 * rounds(WIDEST_BOXES) < 2 * rounds(WIDE_BOXES))
+        (void)blocks(WIDEST_BOXES);
+    else if (blocks(widest) < fill && blocks(TALL_BOXES) < fill) {
         // Too few tiles for the chip: the terms are divided among up to four blocks; with less than
         // a fifth of them, ampere.cuh's smaller tiles are used.
         const int whole = blocks(widest);
