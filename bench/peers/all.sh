@@ -46,6 +46,12 @@ apart() { # apart NAME WORKLOAD ARGUMENTS...: ours with every call on its own, f
   [ -s "$out" ] || "$ours" "$2" "${@:3}" --bf16 --device "$device" --no-fusion --json >"$out" ||
     { echo "peers: $1 with calls apart failed" >&2; rm -f "$out"; failed=1; }
 }
+cufft() { # cufft NAME ARGUMENTS...: our log-mel pictures, their transforms by cuFFT instead of our kernel
+  local out=$folder/$1.json
+  [ "$device" != cpu ] || return 0
+  [ -s "$out" ] || CHLADNI_CUDA_TRANSFORMS=cufft "$ours" mel "${@:2}" --bf16 --device "$device" --json >"$out" ||
+    { echo "peers: $1 failed" >&2; rm -f "$out"; failed=1; }
+}
 if [ -n "$ours" ]; then
   for size in $sizes; do
     for batch in $batches; do
@@ -56,5 +62,6 @@ if [ -n "$ours" ]; then
   done
   race swin swin --batch $clips "${runs[@]}"
   race mel mel --batch $mels "${runs[@]}"
+  cufft mel-cufft --batch $mels "${runs[@]:0:2}"
 fi
 exit $failed

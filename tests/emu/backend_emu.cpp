@@ -16,13 +16,15 @@ using simt::emu::QueuedWork;
 
 // A Hopper that few tiles fill, so that small shapes take its path too; the other tensor-core tiles
 // are dealt as on a whole chip. EMU_FILL="A B" says otherwise (gpu_traits; B is 0: not a Hopper),
-// EMU_SHARED=N what shared memory a block may have.
+// EMU_SHARED=N what shared memory a block may have, EMU_TRANSFORMS=cufft that log-mel takes cuFFT.
 static chl::gpu_traits choose_gpu() {
     chl::gpu_traits gpu;
     gpu.hopper_fill = 2;
     gpu.shared = std::min(gpu.shared, simt::emu::settings().shared);
     if (const char *said = std::getenv("EMU_FILL"))
         if (std::sscanf(said, "%d %d", &gpu.fill, &gpu.hopper_fill) != 2) std::abort();
+    if (const char *said = std::getenv("EMU_TRANSFORMS"))
+        gpu.own_transforms = std::strcmp(said, "cufft") != 0;
     return gpu;
 }
 static chl::gpu_traits &emulated() {

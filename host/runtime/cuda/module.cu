@@ -306,11 +306,13 @@ bool refuse(char *text, size_t size, cudaError_t error, int device, int count) {
 }
 
 // CHLADNI_CUDA_FILL, for tests: as on a chip that so few blocks fill, small shapes take the paths
-// of large ones.
+// of large ones. CHLADNI_CUDA_TRANSFORMS=cufft, for comparisons: log-mel pictures by cuFFT.
 chl::gpu_traits traits_of(const cudaDeviceProp &properties) {
     chl::gpu_traits gpu;
     gpu.shared = properties.sharedMemPerBlockOptin;
     if (const char *fill = std::getenv("CHLADNI_CUDA_FILL")) gpu.fill = std::atoi(fill);
+    if (const char *whose = std::getenv("CHLADNI_CUDA_TRANSFORMS"))
+        gpu.own_transforms = std::strcmp(whose, "cufft") != 0;
 #ifdef CHLADNI_SM_90A
     if (properties.major == 9) gpu.hopper_fill = gpu.fill;
 #endif

@@ -56,6 +56,7 @@ struct gpu_traits {
     int fill = 132;             // blocks that leave no multiprocessor of the largest chip empty
     int hopper_fill = 0;        // the same for kernels of sm_90a; 0: the GPU or this build has none
     size_t shared = 163 * 1024; // bytes that a block may have; 99 KB on sm_86, 89 and 120
+    bool own_transforms = true; // log_mel.cu's where it has them; false: cuFFT's, to compare with
     vendor_libraries *vendor = nullptr; // the device's own
 };
 extern thread_local gpu_traits gpu;

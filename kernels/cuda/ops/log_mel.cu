@@ -339,7 +339,7 @@ size_t block_shared(int fft, int bands) {
     return size_t(2 * chl::fft_room(fft / 2)) * sizeof(complex) + levels_shared(bands);
 }
 bool own_transform(int fft, int bands) { // by the kernels above
-    return fft >= 16 && fft <= MAX_FFT && (fft & (fft - 1)) == 0 &&
+    return chl::gpu.own_transforms && fft >= 16 && fft <= MAX_FFT && (fft & (fft - 1)) == 0 &&
            fits_shared(block_shared(fft, bands));
 }
 // By frames_of_2048, whose launch bounds promise two blocks on a multiprocessor of sm_80 (164 KB, 1
