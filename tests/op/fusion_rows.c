@@ -127,7 +127,9 @@ static chl_status turn(const void *which, const way *how, result *r) {
     const chl_tensor cosine = chl_row_dot(g, unit[0], unit[1]);
     const chl_tensor loss = chl_sum(g, 1, 1, (float[]){-1}, &cosine);
     const chl_tensor squares = chl_row_dot(g, x[0], x[0]);
-    const chl_tensor some = chl_sum(g, 0.5f, 2, (float[]){2, 0.1f}, (chl_tensor[]){loss, squares});
+    const chl_tensor uneven = chl_mul(g, loss, given(g, "weights", chl_f32(1, c->rows), 0.4f));
+    const chl_tensor some =
+        chl_sum(g, 0.5f, 2, (float[]){2, 0.1f}, (chl_tensor[]){uneven, squares});
     const chl_tensor all = chl_sum(g, 0, 2, (float[]){3, 0.3f}, (chl_tensor[]){some, squares});
     const chl_tensor mean = chl_scale(g, chl_mean(g, all), 0.7f);
     chl_tensor kept[6] = {chl_keep(g, unit[1]), chl_keep(g, loss), chl_keep(g, all),
