@@ -290,6 +290,13 @@ void chl_params_drop(chl_params *p, const char *name) {
     free(gone.problem);
 }
 
+void chl_params_drop_all(chl_params *p, const char *prefix, bool others) {
+    const size_t length = strlen(prefix);
+    for (int64_t i = p->count - 1; i >= 0; i--)
+        if ((strncmp(p->array[i].name, prefix, length) == 0) != others)
+            chl_params_drop(p, p->array[i].name);
+}
+
 void chl_params_ignore_suffix(chl_params *p, const char *suffix) {
     const size_t length = strlen(suffix);
     for (int64_t i = 0; i < p->count; i++) {

@@ -68,6 +68,8 @@ chl_status chl_params_rename(chl_params *params, const char *from, const char *t
 chl_status chl_params_strip(chl_params *params, const char *prefix);
 /* Removes one array and frees it; does nothing when it is absent. */
 void chl_params_drop(chl_params *params, const char *name);
+/* Removes every array whose name starts with `prefix` (`others`: every other one). */
+void chl_params_drop_all(chl_params *params, const char *prefix, bool others);
 /* Marks every array whose name ends in `suffix` used: known, and not needed. */
 void chl_params_ignore_suffix(chl_params *params, const char *suffix);
 /* CHL_OK when every array and every fact was used and every number is finite. Otherwise CHL_ERR_KEY

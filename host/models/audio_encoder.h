@@ -10,7 +10,7 @@
  *     chl_sound_close(sound);
  *     chl_audio_encoder_close(encoder);
  *
- * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP. */
+ * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP, AudioCLIP. */
 #ifndef CHL_MODELS_AUDIO_ENCODER_H
 #define CHL_MODELS_AUDIO_ENCODER_H
 #include "io/sound.h"
@@ -48,9 +48,10 @@ typedef struct chl_audio_encoder_kind {
     /* pictures -> embeddings [n][embedding], rows of length 1 */
     chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
 } chl_audio_encoder_kind;
-extern const chl_audio_encoder_kind chl_kind_swin;     /* audio_encoder_swin.c */
-extern const chl_audio_encoder_kind chl_kind_resnet18; /* audio_encoder_resnet18.c */
-extern const chl_audio_encoder_kind chl_kind_wav2clip; /* audio_encoder_wav2clip.c */
+extern const chl_audio_encoder_kind chl_kind_swin;      /* audio_encoder_swin.c */
+extern const chl_audio_encoder_kind chl_kind_resnet18;  /* audio_encoder_resnet18.c */
+extern const chl_audio_encoder_kind chl_kind_wav2clip;  /* audio_encoder_wav2clip.c */
+extern const chl_audio_encoder_kind chl_kind_audioclip; /* audio_encoder_audioclip.c */
 
 /* Uses of its graphs (chl_graph_key). */
 enum { CHL_AUDIO_NETWORK, CHL_AUDIO_SPECTRUM };

@@ -41,6 +41,8 @@ static chl_status import(chl_clip *clip, const chl_clip_settings *settings) {
     chl_clip_stated stated;
     CHL_TRY(chl_clip_read_stated(clip->model.params->source, &stated));
     CHL_TRY(preset(clip, settings, &stated));
+    if (chl_params_find(clip->model.params, "audio.fbsp.m")) /* an AudioCLIP */
+        chl_params_drop_all(clip->model.params, "audio.", false);
     CHL_TRY(chl_clip_import(clip->model.params, &clip->config));
     if (settings->gelu == CHL_CLIP_GELU_AUTO && !stated.found &&
         clip->config.origin == CHL_CLIP_UNKNOWN)

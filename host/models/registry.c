@@ -5,8 +5,8 @@
 
 /* Several of a role: the one that explains what a file lacks comes first. */
 static const chl_model_kind *const kinds[] = {
-    &chl_kind_stylegan2.kind, &chl_kind_swin.kind, &chl_kind_resnet18.kind,
-    &chl_kind_wav2clip.kind,  &chl_kind_clip,      &chl_kind_arcface,
+    &chl_kind_stylegan2.kind, &chl_kind_swin.kind, &chl_kind_resnet18.kind, &chl_kind_wav2clip.kind,
+    &chl_kind_audioclip.kind, &chl_kind_clip,      &chl_kind_arcface,
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -52,27 +52,20 @@ static const chl_model_kind *find_behind_prefix(chl_params *params, int role,
     return NULL;
 }
 
-/* pSp and e4e files hold an encoder beside the generator, which is their decoder. */
-static void drop_encoder(chl_params *params) {
-    for (int64_t i = params->count - 1; i >= 0; i--) {
-        char name[512];
-        snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1, params->array[i].name);
-        if (strncmp(name, "encoder.", 8) == 0) chl_params_drop(params, name);
-    }
-}
-
 static chl_status unwrap(chl_params *params, const char *prefix) {
-    if (strcmp(prefix, "decoder.") == 0) drop_encoder(params);
+    /* pSp and e4e files hold an encoder beside the generator, which is their decoder */
+    if (strcmp(prefix, "decoder.") == 0) chl_params_drop_all(params, "encoder.", false);
     chl_log(CHL_LOG_INFO, "%s: the prefix \"%s\" of its names is removed", params->source, prefix);
     return chl_params_strip(params, prefix);
 }
 
 /* --- which kind ------------------------------------------------------------------------------- */
-/* Names without a prefix count first, then the wanted role behind one, then any role. NULL: none.
- */
+/* Names without a prefix count first, of the wanted role before others, then the wanted role behind
+ * one, then any role. NULL: none. */
 static chl_status find_kind(chl_params *params, chl_model_role role, const chl_model_kind **out) {
     char prefix[PREFIX_LENGTH];
-    *out = recognise(params, NULL, -1);
+    *out = recognise(params, NULL, (int)role); /* an AudioCLIP is a CLIP pair too */
+    if (!*out) *out = recognise(params, NULL, -1);
     if (*out) return CHL_OK;
     *out = find_behind_prefix(params, (int)role, prefix);
     if (*out) return unwrap(params, prefix);

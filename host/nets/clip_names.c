@@ -230,8 +230,10 @@ chl_status chl_clip_import(chl_params *params, chl_clip_config *config) {
     if (text) CHL_TRY(read_text(params, config));
     /* used in contrastive training only, or present in OpenAI's archives and old Hugging Face files
      * without a use */
-    static const char *const harmless[] = {"logit_scale", "input_resolution", "context_length",
-                                           "vocab_size",  "position_ids",     "logit_bias"};
-    for (int i = 0; i < 6; i++) chl_params_ignore_suffix(params, harmless[i]);
+    static const char *const harmless[] = {"logit_scale", "logit_scale_ai", "logit_scale_at",
+                                           "logit_bias",  "context_length", "input_resolution",
+                                           "vocab_size",  "position_ids"};
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++)
+        chl_params_ignore_suffix(params, harmless[i]);
     return CHL_OK;
 }
