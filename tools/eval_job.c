@@ -1,4 +1,5 @@
 #include "eval_job.h"
+#include "outputs.h"
 #include <chladni/demo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,15 +28,25 @@ int eval_on_progress(void *user, const char *what, int64_t done, int64_t count) 
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
-/* false: out of memory */
+/* Takes `text` over. */
 static bool split(char *text, const char *separators, words *out) {
     out->text = text;
-    out->item = calloc(strlen(text) + 1, sizeof *out->item);
+    out->item = text ? calloc(strlen(text) + 1, sizeof *out->item) : NULL;
     if (!out->item) return false;
     for (char *save, *word = strtok_r(text, separators, &save); word;
          word = strtok_r(NULL, separators, &save))
         out->item[out->count++] = word;
     return true;
+}
+
+bool eval_split(const char *text, const char *separators, words *out) {
+    *out = (words){.count = 0};
+    return split(strdup(text), separators, out);
+}
+
+void eval_words_free(words *list) {
+    free(list->text);
+    free(list->item);
 }
 
 /* The whole file; NULL when it cannot be read. */
@@ -57,7 +68,7 @@ static int read_labels(const command_line *line, const char *list, words *out) {
     if (!list) return EXIT_OK;
     const bool file = access(list, R_OK) == 0;
     char *text = file ? slurp(list) : strdup(list);
-    if (!text || !split(text, file ? "\r\n" : ",", out) || out->count == 0)
+    if (!split(text, file ? "\r\n" : ",", out) || out->count == 0)
         return usage_error(line, "--labels must be a file or a list with a label, got %s", list);
     return EXIT_OK;
 }
@@ -65,17 +76,15 @@ static int read_labels(const command_line *line, const char *list, words *out) {
 static int read_list(const command_line *line, const char *flag, const char *list,
                      const char *separators, words *out) {
     if (!list) return EXIT_OK;
-    char *text = strdup(list);
-    if (text && split(text, separators, out) && out->count > 0) return EXIT_OK;
+    if (eval_split(list, separators, out) && out->count > 0) return EXIT_OK;
     return usage_error(line, "%s must be a list with an entry, got \"%s\"", flag, list);
 }
 
 void eval_job_free(eval_job *job) {
-    const words lists[] = {job->label, job->prompt, job->with_list, job->without_list};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        free(lists[i].text);
-        free(lists[i].item);
-    }
+    eval_words_free(&job->label);
+    eval_words_free(&job->prompt);
+    eval_words_free(&job->with_list);
+    eval_words_free(&job->without_list);
     free(job->label_text);
     free(job->fold);
 }
@@ -184,5 +193,42 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     }
     if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
         return usage_error(line, "--similarity directional needs --neutral and --vocab");
+    return EXIT_OK;
+}
+
+/* --- before an evaluation --------------------------------------------------------------------- */
+chl_status eval_find_neutral(eval_job *job) {
+    if (job->edit.similarity != CHL_DIRECTIONAL) return CHL_OK;
+    chl_engine_options models = {.size = sizeof models,
+                                 .clip = job->models.clip,
+                                 .vocab = job->models.vocab,
+                                 .clip_exact_gelu = job->models.clip_exact_gelu,
+                                 .clip_image_heads = job->models.clip_image_heads,
+                                 .clip_text_heads = job->models.clip_text_heads,
+                                 .clip_compatible = job->models.clip_compatible};
+    chl_engine *engine;
+    chl_status status = chl_engine_open(&models, &engine);
+    if (status != CHL_OK) return status;
+    status = chl_embed_text(engine, job->neutral, job->neutral_embedding);
+    chl_engine_close(engine);
+    job->edit.neutral = job->neutral_embedding;
+    return status;
+}
+
+int eval_check_outputs(const command_line *line, const eval_job *job) {
+    output_table table = {0};
+    output_add(&table, "out", OUTPUT_JSON, job->out);
+    output_add(&table, "html", OUTPUT_PAGE, job->html);
+    output_add(&table, "sheet", OUTPUT_PICTURE, job->trial.sheet);
+    output_add(&table, "confusion", OUTPUT_PICTURE, job->confusion);
+    return output_check(line, &table);
+}
+
+int eval_check_trial(const command_line *line, const eval_job *job) {
+    if (!job->trial.judge) return usage_error(line, "--judge is missing");
+    if (!job->trial.sources || !job->trial.sounds)
+        return usage_error(line, "--sources and --sounds are needed");
+    if (!job->models.generator || !job->models.clip)
+        return usage_error(line, "--generator and --clip are needed");
     return EXIT_OK;
 }

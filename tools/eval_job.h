@@ -19,7 +19,8 @@ typedef struct eval_job {
     float latent_weight_relative;
     bool has_relative, fixed_mask, by_label, masks, json;
     words label, prompt, with_list, without_list;
-    const char **label_text; /* of --labels A=TEXT: what stands behind the "=" */
+    const char *encoders, *clips, *html; /* of `compare` */
+    const char **label_text;             /* of --labels A=TEXT: what stands behind the "=" */
     chl_probe_options probe;
     const char *folds, *confusion;
     int *fold; /* of --folds */
@@ -35,8 +36,19 @@ eval_job eval_job_new(void);
 void eval_job_free(eval_job *job);
 /* Fills the library's options from the flags. An exit code, with the error on stderr. */
 int eval_read_settings(const command_line *line, eval_job *job);
+/* Checks the files that are written before anything is computed. */
+int eval_check_outputs(const command_line *line, const eval_job *job);
+/* What edits need. */
+int eval_check_trial(const command_line *line, const eval_job *job);
+/* Embeds the directional loss's neutral text with an engine of its own: the evaluation may open
+ * several engines later. */
+chl_status eval_find_neutral(eval_job *job);
+
 /* A callback of the library's: a line on stderr. `user` is the job. */
 int eval_on_progress(void *user, const char *what, int64_t done, int64_t count);
+/* The words between separators; false: out of memory. To be freed with eval_words_free. */
+bool eval_split(const char *text, const char *separators, words *out);
+void eval_words_free(words *list);
 /* Writes the report `text`, which it releases, as the flags say, or prints the error. */
 int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *));
 #endif

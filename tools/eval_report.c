@@ -222,3 +222,21 @@ void print_ablation(const json_t *report) {
         putchar('\n');
     }
 }
+
+/* --- comparison ------------------------------------------------------------------------------- */
+void print_comparison(const json_t *report) {
+    static const char *const keys[] = {"esc50_zero_shot", "urbansound8k_zero_shot", "esc50_probe",
+                                       "urbansound8k_probe"};
+    size_t i;
+    json_t *row;
+    print_ablation(report);
+    puts(
+        "\nPublished, not measured here:\n\n"
+        "| encoder | ESC-50 zero-shot | UrbanSound8K zero-shot | ESC-50 probe | UrbanSound8K probe "
+        "|\n|---|---|---|---|---|");
+    json_array_foreach(json_object_get(report, "published"), i, row) {
+        printf("| %s |", json_string_value(find(row, "encoder")));
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) print_share(row, keys[k]);
+        putchar('\n');
+    }
+}

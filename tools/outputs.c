@@ -15,6 +15,7 @@ static const char *const endings[][2] = {[OUTPUT_PICTURE] = {".png"},
                                          [OUTPUT_WEIGHTS] = {".safetensors"},
                                          [OUTPUT_SOUND] = {".wav"},
                                          [OUTPUT_JSON] = {".json"},
+                                         [OUTPUT_PAGE] = {".html"},
                                          [OUTPUT_FOLDER] = {NULL}};
 
 bool ends_in(const char *path, const char *end) {

@@ -13,6 +13,7 @@ typedef enum output_kind {
     OUTPUT_WEIGHTS,          /* .safetensors */
     OUTPUT_SOUND,            /* .wav */
     OUTPUT_JSON,             /* .json */
+    OUTPUT_PAGE,             /* .html */
     OUTPUT_FOLDER            /* is created; its files are outputs of their own */
 } output_kind;
 

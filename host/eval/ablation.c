@@ -4,18 +4,22 @@
 #include "eval/embed.h"
 #include "eval/report.h"
 #include "eval/sample_statistics.h"
+#include "io/picture.h"
 #include "models/engine.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FIGURES (7 + 2 * CHL_JUDGE_MAX_ATTRIBUTES)
+#define MAX_FIGURES (9 + 2 * CHL_JUDGE_MAX_ATTRIBUTES)
+
+/* Whose report a number is in. */
+typedef enum evaluation { ZERO_SHOT, PROBE, EDITS } evaluation;
 
 /* A number that encoders are compared by. */
 typedef struct figure {
     char name[64], path[64]; /* in this report, and in the encoder's own: keys with / between */
-    bool of_edits;           /* chl_evaluate_edits' report, or chl_evaluate_zero_shot's */
+    evaluation of;
 } figure;
 
 typedef struct figure_list {
@@ -23,9 +27,9 @@ typedef struct figure_list {
     int count;
 } figure_list;
 
-static void add(figure_list *list, bool of_edits, const char *name, const char *path) {
+static void add(figure_list *list, evaluation of, const char *name, const char *path) {
     figure *f = &list->figure[list->count++];
-    f->of_edits = of_edits;
+    f->of = of;
     snprintf(f->name, sizeof f->name, "%s", name);
     snprintf(f->path, sizeof f->path, "%s", path);
 }
@@ -36,21 +40,23 @@ static void add_of_attributes(figure_list *list, const chl_judge *judge, const c
         char own_name[64], own_path[64];
         snprintf(own_name, sizeof own_name, name, judge->attribute[a]);
         snprintf(own_path, sizeof own_path, path, judge->attribute[a]);
-        add(list, true, own_name, own_path);
+        add(list, EDITS, own_name, own_path);
     }
 }
 
 static figure_list list_figures(const chl_judge *judge) {
     figure_list list = {.count = 0};
-    add(&list, false, "zero_shot", "accuracy");
-    add(&list, true, "named_right", "named_right");
+    add(&list, ZERO_SHOT, "zero_shot", "accuracy");
+    add(&list, ZERO_SHOT, "zero_shot_balanced", "balanced");
+    add(&list, PROBE, "probe", "accuracy");
+    add(&list, EDITS, "named_right", "named_right");
     add_of_attributes(&list, judge, "unchanged_%s", "unchanged/%s");
-    add(&list, true, "unchanged_all", "unchanged/all");
-    add(&list, true, "both", "both");
-    add(&list, true, "wrong_sound", "wrong_sound/mean");
+    add(&list, EDITS, "unchanged_all", "unchanged/all");
+    add(&list, EDITS, "both", "both");
+    add(&list, EDITS, "wrong_sound", "wrong_sound/mean");
     add_of_attributes(&list, judge, "leak_%s", "leakage/%s/to_favourite");
-    add(&list, true, "leak_all", "leakage/all/to_favourite");
-    add(&list, true, "moved_elsewhere", "leakage/all/elsewhere");
+    add(&list, EDITS, "leak_all", "leakage/all/to_favourite");
+    add(&list, EDITS, "moved_elsewhere", "leakage/all/elsewhere");
     return list;
 }
 
@@ -69,12 +75,12 @@ static double look_up(const json_t *report, const char *path) {
 }
 
 /* value [figures] of one encoder */
-static chl_status read_figures(const figure_list *list, const char *text, bool of_edits,
+static chl_status read_figures(const figure_list *list, const char *text, evaluation of,
                                double *value) {
     json_t *report;
     CHL_TRY(chl_json_read(text, strlen(text), 0, "a report", &report, NULL));
     for (int f = 0; f < list->count; f++)
-        if (list->figure[f].of_edits == of_edits) value[f] = look_up(report, list->figure[f].path);
+        if (list->figure[f].of == of) value[f] = look_up(report, list->figure[f].path);
     json_decref(report);
     return CHL_OK;
 }
@@ -85,14 +91,24 @@ typedef struct ablation {
     chl_engine_options models;
     chl_zero_shot_options zero_shot;
     chl_trial_options trial;
+    chl_probe_options probe;
     chl_judge judge;
+    chl_raster sheet; /* rows of groups, one below the other */
 } ablation;
+
+/* One that is measured. */
+typedef struct encoder {
+    const char *audio, *clip; /* clip NULL: that of the options */
+    bool fixed_mask;
+    const char *row; /* NULL, or where its row of the sheet is written */
+} encoder;
 
 static chl_status take_options(const chl_ablation_options *theirs, ablation *mine) {
     *mine = (ablation){.options = {.size = sizeof mine->options},
                        .models = {.size = sizeof mine->models},
                        .zero_shot = {.size = sizeof mine->zero_shot},
                        .trial = chl_trial_defaults(),
+                       .probe = {.size = sizeof mine->probe},
                        .judge = {.size = sizeof mine->judge}};
     chl_ablation_options *o = &mine->options;
     CHL_TRY(chl_options_take(o, sizeof *o, theirs, "chl_ablation_options"));
@@ -100,6 +116,7 @@ static chl_status take_options(const chl_ablation_options *theirs, ablation *min
     CHL_TRY(chl_options_take(&mine->zero_shot, sizeof mine->zero_shot, o->zero_shot,
                              "chl_zero_shot_options"));
     CHL_TRY(chl_options_take(&mine->trial, sizeof mine->trial, o->trial, "chl_trial_options"));
+    CHL_TRY(chl_options_take(&mine->probe, sizeof mine->probe, o->probe, "chl_probe_options"));
     CHL_TRY(chl_options_take(&mine->judge, sizeof mine->judge, mine->trial.judged_by, "chl_judge"));
     CHL_TRY(chl_check_int(mine->judge.attributes >= 0 &&
                               mine->judge.attributes <= CHL_JUDGE_MAX_ATTRIBUTES,
@@ -107,40 +124,66 @@ static chl_status take_options(const chl_ablation_options *theirs, ablation *min
     return o->groups > 0 ? chl_check_pointer(o->group, "group") : CHL_OK;
 }
 
-static chl_status measure_engine(chl_engine *engine, const ablation *a, const figure_list *list,
-                                 bool fixed_mask, double *value) {
-    char *text;
-    if (a->zero_shot.data) {
-        CHL_TRY(chl_evaluate_zero_shot(engine, &a->zero_shot, &text));
-        const chl_status status = read_figures(list, text, false, value);
-        free(text);
-        CHL_TRY(status);
-    }
-    if (!a->trial.sources) return CHL_OK;
-    chl_trial_options trial = a->trial;
-    chl_edit_options edit = chl_edit_defaults(engine);
-    CHL_TRY(chl_options_take(&edit, sizeof edit, trial.edit, "chl_edit_options"));
-    if (fixed_mask) edit.adaptive_mask = 0;
-    trial.edit = &edit;
-    /* parts that do not depend on the audio encoder, or add no figure to this report */
-    trial.gate = trial.intensity = trial.directions = 0;
-    trial.sheet = NULL;
-    CHL_TRY(chl_evaluate_edits(engine, &trial, &text));
-    const chl_status status = read_figures(list, text, true, value);
+/* Reads the figures of a report, which it frees. */
+static chl_status take_report(const figure_list *list, evaluation of, chl_status status, char *text,
+                              double *value) {
+    if (status == CHL_OK) status = read_figures(list, text, of, value);
     free(text);
     return status;
 }
 
-static chl_status measure_encoder(const ablation *a, const figure_list *list, const char *audio,
-                                  bool fixed_mask, double *value) {
+static chl_status measure_edits(chl_engine *engine, const ablation *a, const figure_list *list,
+                                const encoder *e, double *value) {
+    chl_trial_options trial = a->trial;
+    chl_edit_options edit = chl_edit_defaults(engine);
+    CHL_TRY(chl_options_take(&edit, sizeof edit, trial.edit, "chl_edit_options"));
+    if (e->fixed_mask) edit.adaptive_mask = 0;
+    trial.edit = &edit;
+    /* parts that do not depend on the audio encoder, or add no figure to this report */
+    trial.gate = trial.intensity = trial.directions = 0;
+    trial.sheet = e->row;
+    trial.sheet_rows = 1;
+    char *text = NULL;
+    const chl_status status = chl_evaluate_edits(engine, &trial, &text);
+    return take_report(list, EDITS, status, text, value);
+}
+
+static chl_status measure_engine(chl_engine *engine, const ablation *a, const figure_list *list,
+                                 const encoder *e, double *value) {
+    char *text = NULL;
+    if (a->zero_shot.data) {
+        const chl_status status = chl_evaluate_zero_shot(engine, &a->zero_shot, &text);
+        CHL_TRY(take_report(list, ZERO_SHOT, status, text, value));
+    }
+    if (a->probe.data) {
+        text = NULL;
+        const chl_status status = chl_evaluate_probe(engine, &a->probe, &text);
+        CHL_TRY(take_report(list, PROBE, status, text, value));
+    }
+    return a->trial.sources ? measure_edits(engine, a, list, e, value) : CHL_OK;
+}
+
+static encoder encoder_of(const ablation *a, int group, int number) {
+    return (encoder){.audio = a->options.group[group].audio[number],
+                     .clip = a->options.clip ? a->options.clip[group] : NULL,
+                     .fixed_mask = a->options.group[group].fixed_mask != 0};
+}
+
+static chl_status open_models(const ablation *a, const encoder *e, chl_engine **out) {
     chl_engine_options models = a->models;
+    models.audio = e->audio;
+    if (e->clip) models.clip = e->clip;
+    return chl_models_open(&models, out);
+}
+
+static chl_status measure_encoder(const ablation *a, const figure_list *list, const encoder *e,
+                                  double *value) {
     chl_engine *engine;
     for (int f = 0; f < list->count; f++) value[f] = NAN;
-    models.audio = audio;
-    CHL_TRY(chl_models_open(&models, &engine));
-    const chl_status status = measure_engine(engine, a, list, fixed_mask, value);
+    CHL_TRY(open_models(a, e, &engine));
+    const chl_status status = measure_engine(engine, a, list, e, value);
     chl_models_close(engine);
-    return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", audio);
+    return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", e->audio);
 }
 
 /* value [encoders][figures]; column [encoders] is scratch */
@@ -167,16 +210,18 @@ static json_t *describe(const figure_list *list, const chl_ablation_group *group
                      group->encoders, "fixed_mask", group->fixed_mask != 0, "figures", table);
 }
 
-static chl_status measure_group(const ablation *a, const chl_ablation_group *group, int *done,
-                                int all, json_t *groups) {
+static chl_status measure_group(const ablation *a, int number, const char *row, int *done, int all,
+                                json_t *groups) {
+    const chl_ablation_group *group = &a->options.group[number];
     const figure_list list = list_figures(&a->judge);
     const chl_progress_watch watch = {a->trial.progress, a->trial.user};
     double *value = malloc(sizeof(double) * (size_t)(list.count + 1) * (size_t)group->encoders);
     if (!value) return chl_fail(CHL_ERR_MEMORY, "out of memory for an ablation");
     chl_status status = CHL_OK;
-    for (int e = 0; e < group->encoders && status == CHL_OK; e++) {
-        status = measure_encoder(a, &list, group->audio[e], group->fixed_mask != 0,
-                                 value + e * list.count);
+    for (int i = 0; i < group->encoders && status == CHL_OK; i++) {
+        encoder e = encoder_of(a, number, i);
+        e.row = i == 0 ? row : NULL;
+        status = measure_encoder(a, &list, &e, value + i * list.count);
         if (status == CHL_OK) status = chl_report_progress(&watch, "encoders", ++*done, all);
     }
     if (status == CHL_OK)
@@ -186,33 +231,119 @@ static chl_status measure_group(const ablation *a, const chl_ablation_group *gro
     return status;
 }
 
+/* --- sheet ------------------------------------------------------------------------------------ */
+/* Appends the row in the file, which it removes. */
+static chl_status append_row(const char *path, chl_raster *sheet) {
+    chl_raster row = {0};
+    chl_status status = chl_raster_read(path, &row);
+    remove(path);
+    if (status != CHL_OK) return status;
+    const size_t line = 3 * (size_t)row.width, above = line * (size_t)sheet->height,
+                 below = line * (size_t)row.height;
+    uint8_t *pixels = realloc(sheet->rgb, above + below);
+    if (pixels) {
+        memcpy(pixels + above, row.rgb, below);
+        *sheet =
+            (chl_raster){.height = sheet->height + row.height, .width = row.width, .rgb = pixels};
+    } else {
+        status = chl_fail(CHL_ERR_MEMORY, "out of memory for a sheet");
+    }
+    chl_raster_free(&row);
+    return status;
+}
+
+/* An encoder that cannot be opened beside its CLIP is found before hours of measuring others. */
+static chl_status try_opening(const ablation *a) {
+    for (int g = 0; g < a->options.groups; g++)
+        for (int i = 0; i < a->options.group[g].encoders; i++) {
+            const encoder e = encoder_of(a, g, i);
+            chl_engine *engine;
+            CHL_TRY(open_models(a, &e, &engine));
+            chl_models_close(engine);
+        }
+    return CHL_OK;
+}
+
+static chl_status measure_groups(ablation *a, int all, json_t *groups) {
+    const char *sheet = a->trial.sources ? a->options.sheet : NULL;
+    char row[4096];
+    int done = 0;
+    if (sheet && (size_t)snprintf(row, sizeof row, "%s.row.png", sheet) >= sizeof row)
+        return chl_fail(CHL_ERR_ARGUMENT, "sheet must be shorter than %zu bytes", sizeof row - 8);
+    for (int i = 0; i < a->options.groups; i++) {
+        CHL_TRY(measure_group(a, i, sheet ? row : NULL, &done, all, groups));
+        if (sheet) CHL_TRY(append_row(row, &a->sheet));
+    }
+    if (!sheet || !a->sheet.rgb) return CHL_OK;
+    return chl_raster_write_png(sheet, a->sheet.height, a->sheet.width, a->sheet.rgb);
+}
+
+/* --- published figures ------------------------------------------------------------------------ */
+/* Table 1 of "Robust Sound-Guided Image Manipulation", per cent; 0: not said. */
+static const struct {
+    const char *encoder;
+    double zero_shot_esc50, zero_shot_urban, probe_esc50, probe_urban;
+} published[] = {
+    {"Swin, the paper's", 74.4, 58.6, 89.5, 72.4},
+    {"Swin without L_kl", 63.6, 53.2, 0, 0},
+    {"ResNet-18, Lee et al. 2022", 57.8, 45.7, 0, 0},
+    {"AudioCLIP", 69.4, 68.8, 0, 0},
+    {"Wav2CLIP", 41.4, 40.4, 0, 0},
+};
+
+static json_t *share(double percent) {
+    return chl_report_number(percent > 0 ? percent / 100 : NAN);
+}
+
+static json_t *list_published(void) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        chl_json_append(list,
+                        json_pack("{s:s, s:o, s:o, s:o, s:o}", "encoder", published[i].encoder,
+                                  "esc50_zero_shot", share(published[i].zero_shot_esc50),
+                                  "urbansound8k_zero_shot", share(published[i].zero_shot_urban),
+                                  "esc50_probe", share(published[i].probe_esc50),
+                                  "urbansound8k_probe", share(published[i].probe_urban)));
+    return list;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+static chl_status check_groups(const chl_ablation_options *options, int *encoders) {
+    *encoders = 0;
+    for (int i = 0; i < options->groups; i++) {
+        const chl_ablation_group *group = &options->group[i];
+        if (group->encoders < 1)
+            return chl_fail(CHL_ERR_ARGUMENT, "group \"%s\": encoders must be >= 1, got %d",
+                            group->name, group->encoders);
+        CHL_TRY(chl_check_pointer(group->name, "group.name"));
+        CHL_TRY(chl_check_pointer(group->audio, "group.audio"));
+        CHL_TRY(chl_check_texts(__func__, "group.audio", group->encoders, group->audio));
+        *encoders += group->encoders;
+    }
+    return CHL_OK;
+}
+
 chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **report) {
     ablation mine;
+    int encoders;
     CHL_NEEDS(report);
     *report = NULL;
     CHL_TRY(take_options(theirs, &mine));
-    const chl_ablation_options *options = &mine.options;
-    if (!mine.zero_shot.data && !mine.trial.sources)
+    if (!mine.zero_shot.data && !mine.trial.sources && !mine.probe.data)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "zero_shot.data or trial.sources must name a folder, got NULL for both");
-    int done = 0, all = 0;
-    for (int i = 0; i < options->groups; i++) {
-        if (options->group[i].encoders < 1)
-            return chl_fail(CHL_ERR_ARGUMENT, "group \"%s\": encoders must be >= 1, got %d",
-                            options->group[i].name, options->group[i].encoders);
-        CHL_TRY(chl_check_pointer(options->group[i].name, "group.name"));
-        CHL_TRY(chl_check_pointer(options->group[i].audio, "group.audio"));
-        CHL_TRY(chl_check_texts(__func__, "group.audio", options->group[i].encoders,
-                                options->group[i].audio));
-        all += options->group[i].encoders;
-    }
+                        "zero_shot.data, probe.data or trial.sources must name a folder, got NULL "
+                        "for all");
+    CHL_TRY(check_groups(&mine.options, &encoders));
+    CHL_TRY(try_opening(&mine));
     const uint64_t refused = chl_json_refused();
     json_t *list = json_array();
-    chl_status status = CHL_OK;
-    for (int i = 0; i < options->groups && status == CHL_OK; i++)
-        status = measure_group(&mine, &options->group[i], &done, all, list);
-    if (status == CHL_OK)
-        return chl_report_finish(json_pack("{s:o}", "groups", list), refused, report);
-    json_decref(list);
-    return status;
+    const chl_status status = measure_groups(&mine, encoders, list);
+    free(mine.sheet.rgb);
+    if (status != CHL_OK) {
+        json_decref(list);
+        return status;
+    }
+    json_t *root = json_pack("{s:o}", "groups", list);
+    if (mine.options.published) chl_json_set(root, "published", list_published());
+    return chl_report_finish(root, refused, report);
 }

@@ -174,6 +174,15 @@ typedef struct chl_ablation_options {
     const chl_ablation_group *group;        /* [groups] */
     const chl_zero_shot_options *zero_shot; /* of a folder; NULL or data NULL: not measured */
     const chl_trial_options *trial;         /* NULL or sources NULL: not measured */
+    const chl_probe_options *probe;         /* NULL or data NULL: not measured */
+    const char *const *clip; /* [groups] CLIP in whose space a group's encoders embed, NULL (all or
+                                single ones): that of models */
+    const char *sheet;       /* NULL, or a PNG: a row per group, the first source, then its edit by
+                                a sound of each kind with the group's first encoder; needs trial */
+    int published;           /* 1: the report also has what the paper says of its encoder and of
+                                others, "published": [{"encoder", "esc50_zero_shot",
+                                "urbansound8k_zero_shot", "esc50_probe", "urbansound8k_probe"}],
+                                shares, null where it says nothing */
 } chl_ablation_options;
 CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
 

@@ -250,6 +250,11 @@ bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels
 bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v
 bad "labels missing" 2 "needs --labels" eval zero-shot --sound "$rain" --audio audio.safetensors --clip clip.safetensors $vocab
 bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetensors
+bad "comparison of what" 2 "encoders is missing" eval compare --clip clip.safetensors
+bad "comparison of nameless encoders" 2 "must be NAME=FILE, got \"a.safetensors\"" eval compare \
+  --encoders a.safetensors --clip clip.safetensors --probe .
+bad "comparison with a clip of nobody" 2 "for a name in --encoders, got c" eval compare \
+  --encoders a=audio.safetensors --clips c=clip.safetensors --probe .
 bad "edits without a judge" 2 "judge is missing" eval edits $models
 
 # --- embed, mel, weights, info

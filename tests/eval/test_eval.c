@@ -500,6 +500,36 @@ static void impossible_trial_options_are_refused(void **unused) {
 }
 
 /* --- ablation --------------------------------------------------------------------------------- */
+/* A row per group: the source and an edit per kind, as in the sheet of the group alone. */
+static void expect_rows(const char *sheet, int rows, chl_trial_options alone) {
+    chl_raster all, single;
+    MUST(chl_raster_read(sheet, &all));
+    alone.sheet = "single.png";
+    json_decref(try_edits(&alone));
+    MUST(chl_raster_read("single.png", &single));
+    assert_int_equal(all.width, single.width);
+    assert_int_equal(all.height, rows * single.height);
+    /* models.audio is the first group's first encoder */
+    assert_memory_equal(all.rgb, single.rgb, 3 * (size_t)single.width * (size_t)single.height);
+    chl_raster_free(&all);
+    chl_raster_free(&single);
+}
+
+static void an_encoder_of_another_space_is_refused_before_any_work(void **unused) {
+    (void)unused;
+    const char *const fine[] = {"a.safetensors"};
+    const char *const other[] = {CHLADNI_FIXTURES "/resnet18/small.safetensors"};
+    const chl_ablation_group group[] = {{"fine", 1, fine, 0}, {"other", 1, other, 0}};
+    chl_zero_shot_options zero_shot = plain;
+    zero_shot.data = "there is no such folder";
+    const chl_ablation_options o = {
+        .size = sizeof o, .models = &models, .groups = 2, .group = group, .zero_shot = &zero_shot};
+    char *text;
+    assert_int_equal(chl_evaluate_ablation(&o, &text), CHL_ERR_SHAPE);
+    assert_non_null(strstr(chl_error(), "they were not trained together"));
+    assert_null(text);
+}
+
 static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
     (void)unused;
     const char *const twice[] = {"a.safetensors", "a.safetensors"};
@@ -509,12 +539,16 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
     chl_trial_options trial = trial_options();
     zero_shot.data = "pairs";
     trial.scenes = 1;
+    const char *const clip[] = {NULL, models.clip};
     const chl_ablation_options o = {.size = sizeof o,
                                     .models = &models,
                                     .groups = 2,
                                     .group = group,
                                     .zero_shot = &zero_shot,
-                                    .trial = &trial};
+                                    .trial = &trial,
+                                    .clip = clip,
+                                    .sheet = "groups.png",
+                                    .published = 1};
     edit_options.rate = 0.3f; /* some answers change, others do not */
     char *text;
     MUST(chl_evaluate_ablation(&o, &text));
@@ -532,6 +566,10 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
     const double a = json_number_value(json_array_get(each, 0)),
                  b = json_number_value(json_array_get(each, 1));
     near(number(pair, "zero_shot", "mean", NULL), (a + b) / 2, 1e-6);
+    expect_rows("groups.png", 2, trial);
+    near(number(json_array_get(json_object_get(report, "published"), 0), "esc50_zero_shot", NULL,
+                NULL),
+         0.744, 1e-12);
     /* t(0.975, 1) |a - b| / sqrt 2 / sqrt 2 */
     near(number(pair, "zero_shot", "interval", NULL), 12.7062 * fabs(a - b) / 2, 1e-4);
     json_decref(single);
@@ -553,6 +591,7 @@ int main(void) {
         cmocka_unit_test(levels_and_directions_are_reported_as_asked),
         cmocka_unit_test(edits_by_label_aim_at_the_texts_of_labels),
         cmocka_unit_test(impossible_trial_options_are_refused),
+        cmocka_unit_test(an_encoder_of_another_space_is_refused_before_any_work),
         cmocka_unit_test(ablations_are_means_and_intervals_of_single_reports)};
     return cmocka_run_group_tests(tests, enter, leave);
 }
