@@ -59,7 +59,7 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
 #define AUDIO_OPTION(o)                                                                            \
     {                                                                                              \
         "audio", NULL, OPTION_INPUT, &(o).audio, "FILE",                                           \
-            "audio encoder (Swin, the predecessor's ResNet-18, Wav2CLIP, AudioCLIP)", NULL         \
+            "audio encoder (Swin, ResNet-18, Wav2CLIP, AudioCLIP, CLAP)", NULL                     \
     }
 #define MEL_OPTION(o)                                                                              \
     {                                                                                              \

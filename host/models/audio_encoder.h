@@ -10,7 +10,7 @@
  *     chl_sound_close(sound);
  *     chl_audio_encoder_close(encoder);
  *
- * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP, AudioCLIP. */
+ * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP, AudioCLIP, CLAP. */
 #ifndef CHL_MODELS_AUDIO_ENCODER_H
 #define CHL_MODELS_AUDIO_ENCODER_H
 #include "io/sound.h"
@@ -43,6 +43,8 @@ typedef struct chl_audio_encoder_kind {
                           float *picture, int *columns);
     /* Of a kind with a picture of its own: whether it hears how loud a sound is. */
     bool hears_level;
+    /* Its embeddings lie in a space of its own, which no CLIP shares. */
+    bool own_space;
     /* The shape under which the network takes n pictures of sounds. */
     chl_desc (*input)(int n, int columns);
     /* pictures -> embeddings [n][embedding], rows of length 1 */
@@ -52,6 +54,7 @@ extern const chl_audio_encoder_kind chl_kind_swin;      /* audio_encoder_swin.c 
 extern const chl_audio_encoder_kind chl_kind_resnet18;  /* audio_encoder_resnet18.c */
 extern const chl_audio_encoder_kind chl_kind_wav2clip;  /* audio_encoder_wav2clip.c */
 extern const chl_audio_encoder_kind chl_kind_audioclip; /* audio_encoder_audioclip.c */
+extern const chl_audio_encoder_kind chl_kind_clap;      /* audio_encoder_clap.c */
 
 /* Uses of its graphs (chl_graph_key). */
 enum { CHL_AUDIO_NETWORK, CHL_AUDIO_SPECTRUM };

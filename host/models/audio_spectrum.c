@@ -42,7 +42,22 @@ done:
 }
 
 static int64_t max_samples(const chl_audio_spectrum *s) {
-    return (int64_t)CHL_SPECTRUM_MAX_SECONDS * s->rate;
+    return s->clip ? s->clip : (int64_t)CHL_SPECTRUM_MAX_SECONDS * s->rate;
+}
+
+static float prepare_sample(const chl_audio_spectrum *s, float x) {
+    if (s->sixteen_bits) x = truncf(32767 * fminf(fmaxf(x, -1), 1)) / 32767;
+    return s->scale != 0 ? s->scale * x + s->offset : x;
+}
+
+/* Repeats a short wave as often as it fits into a clip. */
+static void fill_clip(const chl_audio_spectrum *s, float *wave, int64_t *samples) {
+    if (!s->clip) return;
+    int64_t at = *samples;
+    for (; at + *samples <= s->clip; at += *samples)
+        memcpy(wave + at, wave, sizeof *wave * (size_t)*samples);
+    memset(wave + at, 0, sizeof *wave * (size_t)(s->clip - at));
+    *samples = s->clip;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -147,10 +162,8 @@ chl_status chl_audio_spectrum_power(chl_audio_encoder *encoder, const chl_audio_
     if (!wave) return no_memory();
     CHL_TRY_GOTO(chl_sound_set_rate(sound, s->rate));
     CHL_TRY_GOTO(read_middle(sound, wave, max_samples(s), &samples));
-    for (int64_t i = 0; i < samples; i++) {
-        wave[i] *= gain;
-        if (s->scale != 0) wave[i] = s->scale * wave[i] + s->offset;
-    }
+    for (int64_t i = 0; i < samples; i++) wave[i] = prepare_sample(s, gain * wave[i]);
+    fill_clip(s, wave, &samples);
     const framing f = frame_wave(s, wave, samples);
     *frames = f.frames;
     *power = malloc(sizeof **power * (size_t)f.frames * (size_t)s->bins);

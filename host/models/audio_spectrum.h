@@ -29,6 +29,10 @@ typedef struct chl_audio_spectrum {
      * frame begins with the wave, and zeros, half of them before it and half behind, fill the last
      * one. */
     bool centred;
+    /* Samples of a clip, where all are equally long: of a longer sound the middle, a shorter one as
+     * often as it fits, then zeros. 0: clips of any length, up to CHL_SPECTRUM_MAX_SECONDS. */
+    int clip;
+    bool sixteen_bits;   /* samples are cut off at full scale and rounded to zero, to 1 / 32767 */
     float scale, offset; /* of a sample x: scale * x + offset; scale 0: x itself */
     /* Name of the array [2 * bins][taps]: for each bin the filter of the real part, then, behind
      * all of these, of the imaginary part. */

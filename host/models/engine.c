@@ -30,6 +30,11 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
 static chl_status open_audio(chl_engine *engine, const chl_engine_options *options) {
     if (!options->audio) return CHL_OK;
     CHL_TRY(chl_audio_encoder_open(&engine->place, options->audio, options->mel, &engine->audio));
+    if (engine->clip && engine->audio->kind->own_space)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s is %s: its embeddings lie in a space of their own, which %s does not "
+                        "share: expected an audio encoder that was trained into CLIP's space",
+                        options->audio, engine->audio->kind->kind.name, options->clip);
     if (engine->clip && engine->clip->config.embed != engine->audio->sizes.embedding)
         return chl_fail(
             CHL_ERR_SHAPE,

@@ -52,6 +52,10 @@ static chl_tensor downsample(chl_net *net, int stage, int width, chl_tensor x) {
     return chl_linear(net->graph, x, w, CHL_NONE);
 }
 
+int chl_swin_width(const chl_swin_config *config) {
+    return config->embed << (config->stages - 1);
+}
+
 static bool input_fits(chl_net *net, const chl_swin_config *c, chl_tensor x) {
     const chl_desc *d = chl_desc_of(net->graph, x);
     if (d->rank == 4 && d->dim[1] == c->resolution && d->dim[2] == c->resolution &&
@@ -63,12 +67,9 @@ static bool input_fits(chl_net *net, const chl_swin_config *c, chl_tensor x) {
     return false;
 }
 
-void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,
-              chl_tensor *embedding) {
+chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tensor x) {
     chl_graph *g = net->graph;
-    if (head) *head = CHL_NONE;
-    if (embedding) *embedding = CHL_NONE;
-    if (x == CHL_NONE || !input_fits(net, config, x)) return;
+    if (x == CHL_NONE || !input_fits(net, config, x)) return CHL_NONE;
     swin_builder s = {.net = net, .config = config};
     for (int stage = 0; stage < config->stages; stage++) s.blocks += config->depth[stage];
 
@@ -83,8 +84,18 @@ void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_ten
             x = attention_block(&s, stage, i, x);
         if (stage + 1 < config->stages) x = downsample(net, stage, config->embed << stage, x);
     }
-    int width = config->embed << (config->stages - 1);
-    x = chl_to_float32(g, chl_mean_pool(g, chl_net_layer_norm(net, x, width, "norm.")));
+    const int width = chl_swin_width(config);
+    return chl_to_float32(g, chl_mean_pool(g, chl_net_layer_norm(net, x, width, "norm.")));
+}
+
+void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,
+              chl_tensor *embedding) {
+    chl_graph *g = net->graph;
+    const int width = chl_swin_width(config);
+    if (head) *head = CHL_NONE;
+    if (embedding) *embedding = CHL_NONE;
+    x = chl_swin_trunk(net, config, x);
+    if (x == CHL_NONE) return;
     x = chl_net_linear(net, x, width, config->classes, "head.");
     if (head) *head = x;
     if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);

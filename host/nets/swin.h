@@ -40,11 +40,18 @@ chl_swin_config chl_swin_tiny(void);
  * become [1] where present. */
 chl_status chl_swin_import(chl_params *params, chl_swin_config *config);
 
+/* The same of the trunk alone, from the patches to the last normalisation, whose names have no
+ * prefix. Sets all but `classes`. */
+chl_status chl_swin_import_trunk(chl_params *params, chl_swin_config *config);
+
 /* Initial weights as timm draws them (its truncation at +-100 deviations never matters), and both
  * logit scales at ln(1/0.07). Reads the second group and the resolution of `config`; window and mlp
  * may be 0: 7, or the whole map where that is smaller, and four times the width. */
 chl_status chl_swin_random(const chl_swin_config *config, uint64_t seed, chl_params **out);
 
+/* x [N,R,R,channels] -> [N,chl_swin_width], the mean over the last stage's map */
+chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tensor x);
+int chl_swin_width(const chl_swin_config *config);
 /* x [N,R,R,channels] -> head [N,classes], the output of the last layer, and embedding [N,classes],
  * its rows scaled to length 1. Either may be NULL. */
 void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,

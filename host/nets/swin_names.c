@@ -129,13 +129,19 @@ static chl_status check_resolution(const chl_params *params, const chl_swin_conf
     return CHL_OK;
 }
 
-chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
+chl_status chl_swin_import_trunk(chl_params *params, chl_swin_config *config) {
     CHL_TRY(to_our_names(params));
     CHL_TRY(read_stages(params, config));
     CHL_TRY(read_patches(params, config));
-    chl_array *a;
     CHL_TRY(chl_params_use(params, 1, NULL, "norm.weight"));
     CHL_TRY(chl_params_use(params, 1, NULL, "norm.bias"));
+    if (!config->resolution) config->resolution = 224;
+    return check_resolution(params, config);
+}
+
+chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
+    chl_array *a;
+    CHL_TRY(chl_swin_import_trunk(params, config));
     CHL_TRY(chl_params_use(params, 1, NULL, "head.bias"));
     CHL_TRY(chl_params_use(params, 2, &a, "head.weight"));
     config->classes = (int)a->desc.dim[0];
@@ -145,6 +151,5 @@ chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
             CHL_TRY(chl_params_use(params, 0, &a, "%s", scales[i]));
             CHL_TRY(chl_reshape_array(params, a, chl_f32(1, 1)));
         }
-    if (!config->resolution) config->resolution = 224;
-    return check_resolution(params, config);
+    return CHL_OK;
 }

@@ -40,7 +40,7 @@ typedef struct chl_engine_options {
     const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality */
     const char *clip;      /* CLIP ViT or ResNet: OpenAI, open_clip, Hugging Face */
     const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
-    const char *audio;     /* audio encoder: Swin, predecessor's ResNet-18, Wav2CLIP, AudioCLIP */
+    const char *audio;     /* audio encoder: Swin, Wav2CLIP, AudioCLIP, CLAP; docs/weights.md */
     const char *face;      /* ArcFace IR-SE50 */
     const char *device;    /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
     chl_mel_mode mel;
