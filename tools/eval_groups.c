@@ -135,7 +135,11 @@ static int write_page(const char *text, const char *path) {
 }
 
 static int run_compare(eval_job *job, const named_files *encoders, const char *const *clip) {
-    chl_ablation_group group[MAX_GROUPS];
+    chl_ablation_group *group = calloc((size_t)encoders->entry.count, sizeof *group);
+    if (!group) {
+        (void)command_fail(CHL_ERR_MEMORY, "out of memory for a comparison");
+        return run_error();
+    }
     for (int i = 0; i < encoders->entry.count; i++)
         group[i] = (chl_ablation_group){encoders->name[i], encoders->file[i].count,
                                         encoders->file[i].item, job->fixed_mask};
@@ -150,8 +154,9 @@ static int run_compare(eval_job *job, const named_files *encoders, const char *c
                                           .sheet = job->trial.sheet,
                                           .published = 1};
     char *text = NULL;
-    if (eval_find_neutral(job) != CHL_OK) return run_error();
-    const chl_status status = chl_evaluate_ablation(&options, &text);
+    chl_status status = eval_find_neutral(job);
+    if (status == CHL_OK) status = chl_evaluate_ablation(&options, &text);
+    free(group);
     int code = EXIT_OK;
     if (status == CHL_OK && job->html) code = write_page(text, job->html);
     const int finished = eval_finish(job, status, text, print_comparison);

@@ -128,7 +128,7 @@ eval_job eval_job_new(void) {
 
 /* "crackling_fire=fire": a label and what prompts say for it. */
 static int split_labels(const command_line *line, eval_job *job) {
-    if (job->label.count == 0) return EXIT_OK;
+    if (job->label.count == 0 || !job->label.item) return EXIT_OK;
     job->label_text = calloc((size_t)job->label.count, sizeof *job->label_text);
     if (!job->label_text) return usage_error(line, "out of memory for --labels");
     for (int i = 0; i < job->label.count && job->label.item[i]; i++) {

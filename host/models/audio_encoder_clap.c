@@ -11,8 +11,8 @@
 #define TAPS 1024
 #define BINS (TAPS / 2 + 1)
 #define BANDS 64
-#define SIDE 256
-#define FOLDS (SIDE / BANDS)  /* the time is cut into these many parts, one below the other */
+#define SIDE 256              /* FOLDS * BANDS */
+#define FOLDS 4               /* the time is cut into these many parts, one below the other */
 #define FRAMES (FOLDS * SIDE) /* to which the spectrum is stretched */
 #define FILTERS "spectrogram.filters"
 
@@ -154,7 +154,7 @@ static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float
     float *power;
     int frames;
     CHL_TRY(chl_audio_spectrum_power(encoder, &spectrum, sound, gain_db, &power, &frames));
-    float *level = malloc(sizeof *level * (size_t)frames * BANDS);
+    float *level = calloc((size_t)frames * BANDS, sizeof *level);
     if (level) {
         measure_levels(encoder->config, power, frames, level);
         for (int t = 0; t < FRAMES; t++)
