@@ -7,7 +7,8 @@ typedef enum chl_activation {
     CHL_LEAKY_RELU,
     CHL_GELU,
     CHL_QUICK_GELU,
-    CHL_SIGMOID
+    CHL_SIGMOID,
+    CHL_SINE
 } chl_activation;
 typedef enum chl_norm { CHL_NORM_L2, CHL_NORM_RMS } chl_norm;
 typedef enum chl_pixel { CHL_PIXEL_L1, CHL_PIXEL_L2 } chl_pixel;
@@ -70,6 +71,13 @@ typedef union chl_attributes {
     struct {
         float eps, gain;
     } demodulate;
+    struct {
+        int32_t up, down;      /* rates */
+        int32_t before, after; /* zeros around the up-sampled map, on both axes; may be negative */
+        float gain, slope;     /* of the leaky ReLU */
+        float clamp;           /* |value| <= clamp after it; 0 = none */
+        int32_t push;          /* backward: 0 = v is dy, 1 = v is a change of x */
+    } filtered;
     struct {
         chl_filter filter;
         int32_t out_h, out_w;

@@ -79,6 +79,9 @@ CHL_OP(torgb, "x w s b", "y")
 CHL_OP(torgb_backward, "dy y x w s", "dx ds dw db")
 CHL_OP(upsample_fir, "x residual?", "y")
 CHL_OP(upsample_fir_dx, "dy", "dx")
+/* StyleGAN3 */
+CHL_OP(filtered_lrelu, "x b fu? fd?", "y")
+CHL_OP(filtered_lrelu_dx, "v x b fu? fd?", "u")
 /* resampling */
 CHL_OP(resize_axes, "", "axes")
 CHL_OP(resize, "x axes", "y")

@@ -15,7 +15,8 @@ chl_tensor chl_scale(chl_graph *g, chl_tensor x, float c);
 /* y = x + b, b's shape is the tail of x's: bias [C], position embedding [T,C] ... */
 chl_tensor chl_add_bias(chl_graph *g, chl_tensor x, chl_tensor b);
 chl_tensor chl_mul(chl_graph *g, chl_tensor a, chl_tensor b);
-/* GELU is the erf form; QUICK_GELU x*sigmoid(1.702x) [CLIP]; slope only for LEAKY_RELU. */
+/* GELU is the erf form; QUICK_GELU x*sigmoid(1.702x) [CLIP]; SINE for |x| < 1000; slope only for
+ * LEAKY_RELU. */
 chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope);
 /* y = x * exp(min(log_scale[0], most)): CLIP's logit scale. */
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most);
@@ -132,6 +133,22 @@ chl_tensor chl_to_rgb(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s, ch
 /* x [N,H,W,C] -> [N,2H,2W,C]: zero insertion and FIR [1,3,3,1] with gain 4; plus residual (or NONE)
  */
 chl_tensor chl_upsample_fir(chl_graph *g, chl_tensor x, chl_tensor residual);
+
+/* --- StyleGAN3 [Karras et al. 2021]: graph/ops/filtered_lrelu.c ---------------------------------
+ */
+typedef struct chl_filtered {
+    int up, down;      /* rates */
+    int before, after; /* zeros around the up-sampled map, on both axes; may be negative */
+    float gain, slope; /* sqrt(2), 0.2 */
+    float clamp;       /* 0 = none */
+} chl_filtered;
+/* x [N,H,W,C] -> y [N,H',W',C]: z = x + b with up - 1 zeros between the pixels and more around them,
+ * convolved with up_filter [T] on both axes, times up^2; v = clamp(gain lrelu(z)); v convolved with
+ * down_filter [D] on both axes, or [D,D] where it is not separable; every down-th pixel. With
+ * M = up H + before + after - T + 1, H' = (M - D) / down + 1, rounded down. A filter that is CHL_NONE
+ * is the number 1. No gradient into the filters. */
+chl_tensor chl_filtered_lrelu(chl_graph *g, chl_tensor x, chl_tensor b, chl_tensor up_filter,
+                              chl_tensor down_filter, const chl_filtered *settings);
 
 /* --- between ranks: graph/ops/collective.c -----------------------------------------------------
  * x itself where the graph's device has no communicator. All ranks must build the same graph. The

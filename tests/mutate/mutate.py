@@ -57,7 +57,9 @@ def sources_that_see(file):
     """The source files that a change of `file` reaches: itself, or all that include it, over other headers too."""
     if not file.endswith((".h", ".cuh")):
         return [file]
-    folder = file.split("/")[0] + "/" + file.split("/")[1]  # kernels/cpu, kernels/cuda, host/graph
+    folder = "/".join(file.split("/")[:2])  # kernels/cpu, kernels/cuda, host/graph
+    if folder == file:  # a header of both backends
+        folder = "kernels/cpu"
     tree = [os.path.relpath(os.path.join(f, n), ROOT) for f, _, names in os.walk(os.path.join(ROOT, folder)) for n in names]
     seen, found = {file}, set()
     while True:

@@ -58,7 +58,8 @@ static int build_mul_in_place(chl_graph *g, const op_case *c, const chl_tensor *
 }
 static int build_activation(chl_graph *g, const op_case *c, const chl_tensor *in, chl_tensor *out) {
     const activation_settings *s = c->settings;
-    chl_tensor y = chl_activate(g, in[0], s->kind, s->slope);
+    const chl_tensor x = s->scale != 0 ? chl_scale(g, in[0], s->scale) : in[0];
+    const chl_tensor y = chl_activate(g, x, s->kind, s->slope);
     out[0] = s->residual ? chl_add(g, in[0], y) : y;
     return 1;
 }
@@ -95,10 +96,11 @@ static int build_drop_path(chl_graph *g, const op_case *c, const chl_tensor *in,
 static const sum_settings eight = {8, false, 0.5f, {1, -1, 2, 0.25f, 3, -0.5f, 1, 0}},
                           pair = {2, false, 0, {1, 1}}, lone = {1, false, -1, {-2.5f}},
                           thrice = {3, true, 0.25f, {1, -3, 1}};
-static const activation_settings leaky = {CHL_LEAKY_RELU, 0.2f, false},
-                                 relu = {CHL_LEAKY_RELU, 0, false}, gelu = {CHL_GELU, 0, false},
-                                 quick = {CHL_QUICK_GELU, 0, false},
-                                 sigmoid = {CHL_SIGMOID, 0, false}, residual = {CHL_GELU, 0, true};
+static const activation_settings leaky = {.kind = CHL_LEAKY_RELU, .slope = 0.2f},
+                                 relu = {.kind = CHL_LEAKY_RELU}, gelu = {.kind = CHL_GELU},
+                                 quick = {.kind = CHL_QUICK_GELU}, sigmoid = {.kind = CHL_SIGMOID},
+                                 residual = {.kind = CHL_GELU, .residual = true},
+                                 sine = {.kind = CHL_SINE}, fast = {.kind = CHL_SINE, .scale = 40};
 static const scale_by_settings open = {4.6f}, shut = {-5};
 static const drop_path_settings half = {0.5f, 7, 0, 0, 0}, share = {0.5f, 7, 3, 5, 21},
                                 rare = {0.1f, 1, 3, 41, 0},
@@ -167,6 +169,9 @@ static const op_case cases[] = {
     CASE(activation, build_activation, "GELU in parallel", &gelu, 1, H(2, {120, 150})),
     CASE(activation, build_activation, "quick GELU", &quick, 1, H(2, {9, 31})),
     CASE(activation, build_activation, "sigmoid", &sigmoid, 1, H(2, {1, 47})),
+    CASE(activation, build_activation, "sine", &sine, 1, H(2, {5, 21})),
+    CASE(activation, build_activation, "sine of large numbers", &fast, 1,
+         X(FILL_NORMAL, 2, {4, 17})),
     CASE(activation, build_activation, "residual", &residual, 1, H(2, {6, 20})),
     CASE(activation, build_activation_in_place, "in place", &gelu, 1, H(2, {6, 20})),
 

@@ -5,6 +5,7 @@ REFERENCE(activation) {
     const activation_settings *s = SETTINGS(activation_settings);
     for (int64_t i = 0; i < chl_count(&call->out_desc[0]); i++) {
         real x = IN(0)[i], y = 0;
+        if (s->scale != 0) x = s->scale * x;
         switch (s->kind) {
         case CHL_LEAKY_RELU:
             y = RE(x) > 0 ? x : s->slope * x;
@@ -17,6 +18,9 @@ REFERENCE(activation) {
             break;
         case CHL_SIGMOID:
             y = 1 / (1 + real_exp(-x));
+            break;
+        case CHL_SINE:
+            y = real_sin(x);
             break;
         }
         OUT(0)[i] = s->residual ? x + y : y;

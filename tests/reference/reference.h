@@ -38,6 +38,9 @@ static inline real real_log(real x) {
 static inline real real_sqrt(real x) {
     return csqrt(x);
 }
+static inline real real_sin(real x) {
+    return csin(x);
+}
 /* first order in the imaginary part, which is all the complex step looks at */
 static inline real real_erf(real x) {
     double a = creal(x);
@@ -57,6 +60,9 @@ static inline real real_log(real x) {
 }
 static inline real real_sqrt(real x) {
     return sqrt(x);
+}
+static inline real real_sin(real x) {
+    return sin(x);
 }
 static inline real real_erf(real x) {
     return erf(x);

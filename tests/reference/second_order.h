@@ -57,6 +57,9 @@ inline second_order_number real_sqrt(const second_order_number &x) {
     const double y = std::sqrt(x.v);
     return chain(x, y, 0.5 / y, -0.25 / (x.v * y));
 }
+inline second_order_number real_sin(const second_order_number &x) {
+    return chain(x, std::sin(x.v), std::cos(x.v), -std::sin(x.v));
+}
 inline second_order_number real_erf(const second_order_number &x) {
     const double slope = 1.1283791670955126 * std::exp(-x.v * x.v);
     return chain(x, std::erf(x.v), slope, -2 * x.v * slope);

@@ -15,6 +15,7 @@ typedef struct activation_settings {
     chl_activation kind;
     float slope;
     bool residual; /* y = x + f(x) */
+    float scale;   /* f(scale x); 0: 1 */
 } activation_settings;
 typedef struct scale_by_settings {
     float most;

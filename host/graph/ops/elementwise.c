@@ -146,6 +146,7 @@ const chl_rule chl_rule_activation = {.infer = same_as_first,
 /* f'' of the smooth activations, in float32 */
 static chl_tensor curvature(chl_graph *g, chl_tensor x, chl_activation kind) {
     const float k = kind == CHL_QUICK_GELU ? 1.702f : 1;
+    if (kind == CHL_SINE) return chl_scale(g, chl_activate(g, x, CHL_SINE, 0), -1);
     const chl_tensor square = chl_mul(g, x, x);
     if (kind == CHL_GELU) { /* (2 - x^2) phi(x), phi the normal density */
         const chl_tensor phi =

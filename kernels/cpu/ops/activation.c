@@ -1,4 +1,4 @@
-/* y = f(x) for leaky ReLU, GELU (erf form), quick GELU and sigmoid, and dx = dy f'(x). */
+/* y = f(x) for leaky ReLU, GELU (erf form), quick GELU, sigmoid and sine, and dx = dy f'(x). */
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/vmath.h"
 
@@ -45,6 +45,8 @@ MAP(quick_gelu, x *chl_vsigmoid(QUICK *x))
 MAP(quick_gelu_slope, quick_gelu_slope(x))
 MAP(sigmoid, chl_vsigmoid(x))
 MAP(sigmoid_slope, sigmoid_slope(x))
+MAP(sine, chl_vsine(x, 0))
+MAP(sine_slope, chl_vsine(x, 0.5f))
 
 typedef void map(float slope, int64_t count, const float *x, const float *dy, float *out, int acc);
 
@@ -52,7 +54,8 @@ static chl_kernel_status forward(const chl_call *call) {
     static map *const maps[] = {[CHL_LEAKY_RELU] = map_leaky_relu,
                                 [CHL_GELU] = map_gelu,
                                 [CHL_QUICK_GELU] = map_quick_gelu,
-                                [CHL_SIGMOID] = map_sigmoid};
+                                [CHL_SIGMOID] = map_sigmoid,
+                                [CHL_SINE] = map_sine};
     if (call->out[0])
         maps[call->attr.activation.kind](call->attr.activation.slope, chl_count(&call->in_desc[0]),
                                          call->in[0], NULL, call->out[0], chl_accumulates(call, 0));
@@ -63,7 +66,8 @@ static chl_kernel_status backward(const chl_call *call) {
     static map *const maps[] = {[CHL_LEAKY_RELU] = map_leaky_relu_slope,
                                 [CHL_GELU] = map_gelu_slope,
                                 [CHL_QUICK_GELU] = map_quick_gelu_slope,
-                                [CHL_SIGMOID] = map_sigmoid_slope};
+                                [CHL_SIGMOID] = map_sigmoid_slope,
+                                [CHL_SINE] = map_sine_slope};
     if (call->out[0])
         maps[call->attr.activation.kind](call->attr.activation.slope, chl_count(&call->in_desc[0]),
                                          call->in[1], call->in[0], call->out[0],

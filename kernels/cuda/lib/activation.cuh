@@ -35,6 +35,7 @@ template <chl_activation KIND> __device__ inline float value(float x, float slop
     if constexpr (KIND == CHL_LEAKY_RELU) return x > 0 ? x : x * slope;
     if constexpr (KIND == CHL_GELU) return x * gauss_cdf(x, phi);
     if constexpr (KIND == CHL_QUICK_GELU) return x * sigmoid(QUICK * x);
+    if constexpr (KIND == CHL_SINE) return sinf(x);
     return sigmoid(x);
 }
 template <chl_activation KIND> __device__ inline float derivative(float x, float slope) {
@@ -44,6 +45,7 @@ template <chl_activation KIND> __device__ inline float derivative(float x, float
         const float cdf = gauss_cdf(x, phi);
         return cdf + x * phi;
     }
+    if constexpr (KIND == CHL_SINE) return cosf(x);
     const float s = sigmoid(KIND == CHL_QUICK_GELU ? QUICK * x : x);
     if constexpr (KIND == CHL_QUICK_GELU) return s + QUICK * x * s * (1.0f - s);
     return s * (1.0f - s);
