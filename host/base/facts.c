@@ -46,3 +46,20 @@ bool chl_fact_number(const chl_fact *fact, double *number) {
     *number = strtod(fact->value, &end);
     return end != fact->value && !*end;
 }
+
+chl_status chl_fact_refuse(const chl_params *params, const chl_fact *fact, const char *expected) {
+    return chl_fail(CHL_ERR_UNSUPPORTED, "%s: states \"%s\" = %s, expected %s", params->source,
+                    fact->name, fact->value, expected);
+}
+
+chl_status chl_fact_need(const chl_params *params, const chl_fact *fact, const char *expected) {
+    return strcmp(fact->value, expected) == 0 ? CHL_OK : chl_fact_refuse(params, fact, expected);
+}
+
+chl_status chl_facts_agree(const chl_params *params, const chl_fact **first, const chl_fact *fact) {
+    if (!*first) *first = fact;
+    if (strcmp((*first)->value, fact->value) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: states \"%s\" = %s and \"%s\" = %s, expected the same for all layers",
+                    params->source, (*first)->name, (*first)->value, fact->name, fact->value);
+}

@@ -18,4 +18,11 @@
 chl_status chl_params_state(chl_params *params, const char *name, const char *value);
 /* True for a number or a truth value (then 0 or 1). */
 bool chl_fact_number(const chl_fact *fact, double *number);
+/* CHL_ERR_UNSUPPORTED: FILE states "NAME" = VALUE, expected EXPECTED. */
+chl_status chl_fact_refuse(const chl_params *params, const chl_fact *fact, const char *expected);
+/* The same unless the value is `expected`. */
+chl_status chl_fact_need(const chl_params *params, const chl_fact *fact, const char *expected);
+/* A setting with one value wherever it is stated: *first is the first fact of it, NULL at the start.
+ */
+chl_status chl_facts_agree(const chl_params *params, const chl_fact **first, const chl_fact *fact);
 #endif

@@ -127,6 +127,10 @@ typedef struct chl_modconv {
 chl_tensor chl_modulated_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s,
                               chl_tensor noise, chl_tensor strength, chl_tensor b,
                               const chl_modconv *settings);
+/* The demodulation by itself: w [O,I,K,K] -> q [O,I], q = sum_k w^2; and s [N,I], q [O,I] ->
+ * d [N,O], d = rsqrt(gain^2 sum_i s[n,i]^2 q[o,i] + eps). */
+chl_tensor chl_weight_square(chl_graph *g, chl_tensor w);
+chl_tensor chl_demodulate(chl_graph *g, chl_tensor s, chl_tensor q, float gain, float eps);
 /* y = clamp(gain * conv1x1(x * s, w) + b); w [3,I] -> [N,H,W,3]; no demodulation */
 chl_tensor chl_to_rgb(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s, chl_tensor b,
                       float gain, float clamp);

@@ -14,7 +14,30 @@
 
 typedef chl_pickle_value value;
 
-static bool print_number(const value *v, char *to, size_t size) {
+/* A number of numpy's, numpy.core.multiarray.scalar(numpy.dtype('f8'), its bytes), as a plain one. */
+static value plain(const value *v) {
+    const value *type = chl_pickle_argument(v, 0), *bytes = chl_pickle_argument(v, 1);
+    const value *name = chl_pickle_argument(type, 0);
+    value number = *v;
+    if (!name || !bytes || bytes->kind != CHL_PICKLE_BYTES ||
+        (!chl_pickle_is_global(v->object.callee, "numpy.core.multiarray", "scalar") &&
+         !chl_pickle_is_global(v->object.callee, "numpy._core.multiarray", "scalar")))
+        return number;
+    if (chl_pickle_is_text(name, "f8") && bytes->bytes.size == 8) {
+        number.kind = CHL_PICKLE_FLOAT;
+        memcpy(&number.real, bytes->bytes.data, 8);
+    } else if (chl_pickle_is_text(name, "i8") && bytes->bytes.size == 8) {
+        number.kind = CHL_PICKLE_INT;
+        memcpy(&number.integer, bytes->bytes.data, 8);
+    } else if (chl_pickle_is_text(name, "b1") && bytes->bytes.size == 1) {
+        number.kind = CHL_PICKLE_BOOL;
+        number.integer = *bytes->bytes.data != 0;
+    }
+    return number;
+}
+
+static bool print_number(const value *given, char *to, size_t size) {
+    const value number = plain(given), *v = &number;
     if (v->kind == CHL_PICKLE_BOOL)
         snprintf(to, size, v->integer ? "True" : "False");
     else if (v->kind == CHL_PICKLE_INT)
@@ -81,17 +104,27 @@ static chl_status state_one(chl_params *into, const char *name, const value *v, 
     return chl_params_state(into, name, text);
 }
 
-static chl_status state_attributes(chl_params *into, const char *before, const value *attributes) {
-    static const char *const decide[] = {"conv_clamp", "activation", "use_noise", "up",
-                                         "architecture"};
-    for (size_t i = 0; i < sizeof decide / sizeof *decide; i++) {
+/* `count` attributes of those called `names`, where the module has them. */
+static chl_status state_some(chl_params *into, const char *before, const value *attributes,
+                             size_t count, const char *const names[]) {
+    for (size_t i = 0; i < count; i++) {
         char name[2 * CHL_KEY_LENGTH];
-        const value *v = chl_pickle_get(attributes, decide[i]);
+        const value *v = chl_pickle_get(attributes, names[i]);
         if (!v) continue;
-        snprintf(name, sizeof name, "%.*s%s", CHL_KEY_LENGTH + 1, before, decide[i]);
+        snprintf(name, sizeof name, "%.*s%s", CHL_KEY_LENGTH + 1, before, names[i]);
         CHL_TRY(state_one(into, name, v, MAX_DEPTH));
     }
     return CHL_OK;
+}
+
+static chl_status state_attributes(chl_params *into, const char *before, const value *attributes) {
+    static const char *const decide[] = {"conv_clamp", "activation",   "use_noise",
+                                         "up",         "architecture", "output_scale"};
+    /* of a layer with filters of its own; others' padding follows from the size of their kernel */
+    static const char *const resampling[] = {"up_factor", "down_factor", "padding"};
+    CHL_TRY(state_some(into, before, attributes, sizeof decide / sizeof *decide, decide));
+    if (!chl_pickle_get(attributes, "up_factor")) return CHL_OK;
+    return state_some(into, before, attributes, sizeof resampling / sizeof *resampling, resampling);
 }
 
 chl_status chl_torch_state_facts(const chl_pickle_value *attributes, const char *module,

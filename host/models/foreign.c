@@ -6,8 +6,6 @@
 static const struct {
     const char *array, *network;
 } foreign[] = {
-    {"synthesis.input.freqs", "a StyleGAN3 generator"},
-    {"synthesis.input.transform", "a StyleGAN3 generator"},
     {"backbone.synthesis.b4.const", "an EG3D generator"},
     {"generator.progression.0.conv1.conv.weight_orig", "a StyleGAN (1) generator"},
     {"g_synthesis.blocks.4x4.const", "a StyleGAN (1) generator"},

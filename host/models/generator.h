@@ -52,6 +52,7 @@ typedef struct chl_generator_kind {
                            int average_rows, float psi, float *codes);
 } chl_generator_kind;
 extern const chl_generator_kind chl_kind_stylegan2; /* generator_stylegan2.c */
+extern const chl_generator_kind chl_kind_stylegan3; /* generator_stylegan3.c */
 
 typedef struct chl_generator {
     chl_model model;

@@ -1,6 +1,7 @@
 /* StyleGAN2 as a generator. */
 #include "models/generator.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <stdlib.h>
 
 static bool recognises(const chl_params *params) {
@@ -11,7 +12,7 @@ static chl_status open(chl_params *params, const chl_generator_settings *setting
                        chl_generator_sizes *sizes) {
     chl_stylegan2_config *config = *out = malloc(sizeof *config);
     if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
-    CHL_TRY(chl_stylegan2_choose_class(params, settings->class_number - 1));
+    CHL_TRY(chl_stylegan_choose_class(params, settings->class_number - 1));
     CHL_TRY(chl_stylegan2_import(params, config));
     if (settings->conv_clamp != 0)
         config->conv_clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;

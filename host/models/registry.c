@@ -5,8 +5,9 @@
 
 /* Several of a role: the one that explains what a file lacks comes first. */
 static const chl_model_kind *const kinds[] = {
-    &chl_kind_stylegan2.kind, &chl_kind_swin.kind, &chl_kind_resnet18.kind, &chl_kind_wav2clip.kind,
-    &chl_kind_audioclip.kind, &chl_kind_clap.kind, &chl_kind_clip,          &chl_kind_arcface,
+    &chl_kind_stylegan2.kind, &chl_kind_stylegan3.kind, &chl_kind_swin.kind,
+    &chl_kind_resnet18.kind,  &chl_kind_wav2clip.kind,  &chl_kind_audioclip.kind,
+    &chl_kind_clap.kind,      &chl_kind_clip,           &chl_kind_arcface,
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

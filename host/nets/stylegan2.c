@@ -1,5 +1,6 @@
 #include "nets/stylegan2.h"
 #include "graph/build.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,28 +8,10 @@
 #define SLOPE 0.2f
 #define ACT_GAIN 1.41421356f /* sqrt(2), restores the variance lost to the leaky ReLU */
 #define DEMODULATION_EPS 1e-8f
-#define NORMALISATION_EPS 1e-8f
 #define NAME_LENGTH 64
 
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
-    chl_graph *g = net->graph;
-    if (!config->mapping_layers)
-        return chl_graph_fail(g, CHL_ERR_KEY,
-                              "%s: has no mapping network (\"mapping.fc0.weight\" is missing)",
-                              net->params->source);
-    chl_tensor x = chl_row_norm(g, z, CHL_NORM_RMS, NORMALISATION_EPS);
-    for (int i = 0; i < config->mapping_layers; i++) {
-        chl_tensor w = chl_weight(net, "mapping.fc%d.weight", i);
-        chl_tensor b = chl_weight(net, "mapping.fc%d.bias", i);
-        if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
-        /* the gain is applied before the leaky ReLU, which is homogeneous: same result, one pass
-         * less */
-        const float rate = config->mapping_rate;
-        float gain = ACT_GAIN * rate / sqrtf((float)chl_desc_of(g, w)->dim[1]);
-        x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * rate);
-        x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
-    }
-    return x;
+    return chl_stylegan_map(net, config->mapping_layers, config->mapping_rate, z);
 }
 
 /* --- synthesis -------------------------------------------------------------------------------- */
@@ -123,38 +106,15 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
     return picture;
 }
 
-/* --- truncation ------------------------------------------------------------------------------- */
-
+/* --- codes ------------------------------------------------------------------------------------ */
 const float *chl_stylegan2_average(const chl_params *params, const chl_stylegan2_config *config,
                                    int *average_rows) {
-    const chl_array *average = chl_params_find(params, "mapping.w_avg");
-    if (!average) return NULL;
-    *average_rows = (int)(chl_count(&average->desc) / config->w_dim);
-    return average->data;
+    return chl_stylegan_average(params, config->w_dim, average_rows);
 }
 
 chl_status chl_stylegan2_truncate(const chl_stylegan2_config *config, int64_t n, const float *w,
                                   const float *average, int average_rows, float psi, int cutoff,
                                   float *w_plus) {
-    int rows = config->rows, w_dim = config->w_dim;
-    const bool whole = psi == 1;
-    if (!whole && !average)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "psi = %g needs the average w, which the checkpoint does not have: use 1",
-                        psi);
-    if (average && average_rows != 1 && average_rows != rows)
-        return chl_fail(CHL_ERR_SHAPE, "the average w has %d rows, expected 1 or %d", average_rows,
-                        rows);
-    for (int64_t i = 0; i < n; i++)
-        for (int row = 0; row < rows; row++) {
-            const float *from = w + i * w_dim;
-            float *to = w_plus + (i * rows + row) * w_dim;
-            if (whole || (cutoff && row >= cutoff)) {
-                memcpy(to, from, (size_t)w_dim * sizeof(float));
-                continue;
-            }
-            const float *centre = average + (average_rows == 1 ? 0 : row * w_dim);
-            for (int k = 0; k < w_dim; k++) to[k] = centre[k] + psi * (from[k] - centre[k]);
-        }
-    return CHL_OK;
+    return chl_stylegan_truncate(config->rows, config->w_dim, n, w, average, average_rows, psi,
+                                 cutoff, w_plus);
 }

@@ -41,11 +41,6 @@ typedef struct chl_stylegan2_config {
  * kernels are the ones the engine has, reads all sizes off the shapes, and obeys what else the file
  * states (base/facts.h). */
 chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config);
-/* Before the import: makes a generator with classes an ordinary one of class `label` (from 0), by
- * adding the label's part of the mapping's first layer to its bias. label -1: none is chosen.
- * CHL_ERR_ARGUMENT when a class is chosen and there are none, or one is needed, or it is too large;
- * the text has the number of classes. */
-chl_status chl_stylegan2_choose_class(chl_params *params, int label);
 /* The last part of it: sets conv_clamp, noise and mapping_rate (0 where nothing is stated);
  * CHL_ERR_UNSUPPORTED for a setting that is unknown, or that the network here does not have. */
 chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *config);

@@ -48,15 +48,6 @@ static bool is_without_effect(const char *argument) {
     return false;
 }
 
-static chl_status refuse(const chl_params *params, const chl_fact *fact, const char *expected) {
-    return chl_fail(CHL_ERR_UNSUPPORTED, "%s: states \"%s\" = %s, expected %s", params->source,
-                    fact->name, fact->value, expected);
-}
-
-static chl_status need(const chl_params *params, const chl_fact *fact, const char *expected) {
-    return strcmp(fact->value, expected) == 0 ? CHL_OK : refuse(params, fact, expected);
-}
-
 static bool names_layer(const char *module, size_t length, const char *layer) {
     const size_t n = strlen(layer);
     return length >= n && strncmp(module + length - n, layer, n) == 0;
@@ -67,21 +58,12 @@ typedef struct stated {
     const chl_fact *clamp, *noise;
 } stated;
 
-/* The same value wherever the setting is stated. */
-static chl_status agree(const chl_params *params, const chl_fact **first, const chl_fact *fact) {
-    if (!*first) *first = fact;
-    if (strcmp((*first)->value, fact->value) == 0) return CHL_OK;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: states \"%s\" = %s and \"%s\" = %s, expected the same for all layers",
-                    params->source, (*first)->name, (*first)->value, fact->name, fact->value);
-}
-
 static chl_status obey_clamp(const chl_params *params, stated *so_far, const chl_fact *fact,
                              chl_stylegan2_config *config) {
     double clamp = 0;
     if (strcmp(fact->value, "None") != 0 && (!chl_fact_number(fact, &clamp) || clamp <= 0))
-        return refuse(params, fact, "None or a number above 0");
-    CHL_TRY(agree(params, &so_far->clamp, fact));
+        return chl_fact_refuse(params, fact, "None or a number above 0");
+    CHL_TRY(chl_facts_agree(params, &so_far->clamp, fact));
     config->conv_clamp = (float)clamp;
     return CHL_OK;
 }
@@ -89,8 +71,8 @@ static chl_status obey_clamp(const chl_params *params, stated *so_far, const chl
 static chl_status obey_noise(const chl_params *params, stated *so_far, const chl_fact *fact,
                              chl_stylegan2_config *config) {
     double noise;
-    if (!chl_fact_number(fact, &noise)) return refuse(params, fact, "True or False");
-    CHL_TRY(agree(params, &so_far->noise, fact));
+    if (!chl_fact_number(fact, &noise)) return chl_fact_refuse(params, fact, "True or False");
+    CHL_TRY(chl_facts_agree(params, &so_far->noise, fact));
     config->noise = noise != 0;
     return CHL_OK;
 }
@@ -98,10 +80,11 @@ static chl_status obey_noise(const chl_params *params, stated *so_far, const chl
 static chl_status obey_rate(const chl_params *params, const chl_fact *fact, bool mapping,
                             chl_stylegan2_config *config) {
     double rate;
-    if (!chl_fact_number(fact, &rate) || rate <= 0) return refuse(params, fact, "a number above 0");
-    if (!mapping) return rate == 1 ? CHL_OK : refuse(params, fact, "1");
+    if (!chl_fact_number(fact, &rate) || rate <= 0)
+        return chl_fact_refuse(params, fact, "a number above 0");
+    if (!mapping) return rate == 1 ? CHL_OK : chl_fact_refuse(params, fact, "1");
     if (config->mapping_rate != 0 && config->mapping_rate != (float)rate)
-        return refuse(params, fact, "the same for all layers of the mapping network");
+        return chl_fact_refuse(params, fact, "the same for all layers of the mapping network");
     config->mapping_rate = (float)rate;
     return CHL_OK;
 }
@@ -110,7 +93,7 @@ static chl_status obey_rate(const chl_params *params, const chl_fact *fact, bool
  * names are known. */
 static chl_status check_unnamed(const chl_params *params, const chl_fact *fact) {
     double size;
-    return chl_fact_number(fact, &size) ? CHL_OK : refuse(params, fact, "a size");
+    return chl_fact_number(fact, &size) ? CHL_OK : chl_fact_refuse(params, fact, "a size");
 }
 
 /* rosinality's options say what the shapes say too: a file in which they differ is not what one of
@@ -120,8 +103,8 @@ static chl_status check_option(const chl_params *params, const chl_fact *fact,
     const char *option = fact->name + strlen(OPTIONS);
     double stated;
     char have[64];
-    if (strcmp(option, "arch") == 0) return need(params, fact, "'stylegan2'");
-    if (!chl_fact_number(fact, &stated)) return refuse(params, fact, "a number");
+    if (strcmp(option, "arch") == 0) return chl_fact_need(params, fact, "'stylegan2'");
+    if (!chl_fact_number(fact, &stated)) return chl_fact_refuse(params, fact, "a number");
     int number = config->resolution;
     if (strcmp(option, "latent") == 0) number = config->w_dim;
     if (strcmp(option, "n_mlp") == 0) {
@@ -136,7 +119,7 @@ static chl_status check_option(const chl_params *params, const chl_fact *fact,
     }
     if (number == stated) return CHL_OK;
     snprintf(have, sizeof have, "%d, as its arrays have it", number);
-    return refuse(params, fact, have);
+    return chl_fact_refuse(params, fact, have);
 }
 
 static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
@@ -156,11 +139,12 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
     if (strcmp(argument, "use_noise") == 0) return obey_noise(params, so_far, fact, config);
     if (strcmp(argument, "lr_multiplier") == 0) return obey_rate(params, fact, mapping, config);
     if (strcmp(argument, "activation") == 0)
-        return need(params, fact, linear ? "'linear'" : "'lrelu'");
-    if (strcmp(argument, "architecture") == 0) return need(params, fact, "'skip'");
-    if (strcmp(argument, "resample_filter") == 0) return need(params, fact, "[1, 3, 3, 1]");
+        return chl_fact_need(params, fact, linear ? "'linear'" : "'lrelu'");
+    if (strcmp(argument, "architecture") == 0) return chl_fact_need(params, fact, "'skip'");
+    if (strcmp(argument, "resample_filter") == 0)
+        return chl_fact_need(params, fact, "[1, 3, 3, 1]");
     if (strcmp(argument, "up") == 0)
-        return need(params, fact, names_layer(fact->name, module, ".conv0") ? "2" : "1");
+        return chl_fact_need(params, fact, names_layer(fact->name, module, ".conv0") ? "2" : "1");
     return chl_fail(CHL_ERR_UNSUPPORTED,
                     "%s: states \"%s\" = %s, which is unknown: the network may compute something "
                     "else than StyleGAN2",

@@ -2,13 +2,13 @@
  * sizes off the shapes. */
 #include "nets/random_weights.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NAME_LENGTH 128
-#define ADA_CLAMP 256      /* conv_clamp of every published stylegan2-ada-pytorch configuration */
-#define MAPPING_RATE 0.01f /* of every published configuration */
+#define ADA_CLAMP 256 /* conv_clamp of every published stylegan2-ada-pytorch configuration */
 #define MISSING_NOISE_SEED 0
 
 static void set_name(char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -205,37 +205,6 @@ static chl_status infer_blocks(const chl_params *params, chl_stylegan2_config *c
     return CHL_OK;
 }
 
-static chl_status infer_mapping(const chl_params *params, chl_stylegan2_config *config) {
-    int i = 0;
-    for (int64_t width = 0; chl_params_has(params, "mapping.fc%d.weight", i); i++) {
-        chl_array *w, *b;
-        CHL_TRY(chl_params_require(params, 2, &w, "mapping.fc%d.weight", i));
-        CHL_TRY(chl_params_require(params, 1, &b, "mapping.fc%d.bias", i));
-        if (i == 0) config->z_dim = (int)w->desc.dim[1];
-        if ((i && w->desc.dim[1] != width) || b->desc.dim[0] != w->desc.dim[0])
-            return chl_fail(CHL_ERR_SHAPE,
-                            "%s: the shape of \"%s\" does not fit the layer before it or its bias",
-                            params->source, w->name);
-        width = w->desc.dim[0];
-        if (!chl_params_has(params, "mapping.fc%d.weight", i + 1) && width != config->w_dim)
-            return chl_fail(CHL_ERR_SHAPE,
-                            "%s: the mapping ends in %d dimensions, the synthesis expects %d",
-                            params->source, (int)width, config->w_dim);
-        w->used = b->used = true;
-    }
-    config->mapping_layers = i;
-    chl_array *average = chl_params_find(params, "mapping.w_avg");
-    if (!average) return CHL_OK;
-    average->used = true;
-    if (average->desc.dim[1] != config->w_dim ||
-        (average->desc.dim[0] != 1 && average->desc.dim[0] != config->rows))
-        return chl_fail(CHL_ERR_SHAPE,
-                        "%s: the average w has %d rows of %d, expected 1 or %d rows of %d",
-                        params->source, (int)average->desc.dim[0], (int)average->desc.dim[1],
-                        config->rows, config->w_dim);
-    return CHL_OK;
-}
-
 /* Old rosinality files have noise strengths without maps, because each picture drew new ones. Fixed
  * random maps replace them, so that an edit always has the same noise. */
 static chl_status draw_missing_noise(chl_params *params, const chl_stylegan2_config *config) {
@@ -283,8 +252,9 @@ chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config
     CHL_TRY(normalise_ranks(params));
     CHL_TRY(check_filters(params, config->flavour));
     CHL_TRY(infer_blocks(params, config));
-    CHL_TRY(infer_mapping(params, config));
+    CHL_TRY(chl_stylegan_import_mapping(params, config->w_dim, config->rows, &config->z_dim,
+                                        &config->mapping_layers));
     CHL_TRY(chl_stylegan2_obey_facts(params, config));
-    if (config->mapping_rate == 0) config->mapping_rate = MAPPING_RATE;
+    if (config->mapping_rate == 0) config->mapping_rate = CHL_STYLEGAN_MAPPING_RATE;
     return draw_missing_noise(params, config);
 }

@@ -144,7 +144,7 @@ static void networks_that_are_not_supported_are_refused_by_their_names(void **st
     (void)state;
     static const struct {
         const char *array, *network;
-    } foreign[] = {{"synthesis.input.freqs", "a StyleGAN3 generator"},
+    } foreign[] = {{"backbone.synthesis.b4.const", "an EG3D generator"},
                    {"vision_model.head.probe", "a SigLIP model"},
                    {"visual.trunk.attn_pool.latent", "a SigLIP model"},
                    {"visual.trunk.blocks.0.attn.q_proj.weight", "an EVA-CLIP"},

@@ -132,10 +132,8 @@ chl_tensor chl_modulated_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tens
     if (status == CHL_OK && attr.conv.kernel != 3)
         status = chl_fail(CHL_ERR_SHAPE, "w must be [O,I,3,3]");
     if (status != CHL_OK) return chl_graph_fail(g, status, "modconv: %s", chl_error());
-    const chl_attributes demodulation = {
-        .demodulate = {.eps = settings->eps, .gain = settings->gain}};
-    const chl_tensor q = chl_emit1(g, CHL_OP_weight_square, NULL, 1, &w);
-    const chl_tensor d = chl_emit1(g, CHL_OP_demodulate, &demodulation, 2, (chl_tensor[]){s, q});
+    const chl_tensor d =
+        chl_demodulate(g, s, chl_weight_square(g, w), settings->gain, settings->eps);
     const chl_tensor packed = chl_emit1(g, CHL_OP_conv_pack, &attr, 1, &w);
     return chl_emit1(g, CHL_OP_modconv, &attr, INPUTS,
                      (chl_tensor[]){x, w, packed, s, d, noise, strength, b});

@@ -23,6 +23,9 @@ static void gradient_square(chl_gradient *c) {
                  (int[]){0}, NULL);
 }
 const chl_rule chl_rule_weight_square = {.infer = infer_square, .gradient = gradient_square};
+chl_tensor chl_weight_square(chl_graph *g, chl_tensor w) {
+    return chl_emit1(g, CHL_OP_weight_square, NULL, 1, &w);
+}
 static void compose_square_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     out[0] = chl_scale(c->graph, chl_scale_rows(c->graph, in[1], in[0]), 2);
 }
@@ -71,6 +74,11 @@ static void compose_demodulate_backward(chl_gradient *c, const chl_tensor *in, c
 const chl_rule chl_rule_demodulate_backward = {.infer = infer_demodulate_backward,
                                                .compose = compose_demodulate_backward,
                                                .flops = flops_demodulate_backward};
+
+chl_tensor chl_demodulate(chl_graph *g, chl_tensor s, chl_tensor q, float gain, float eps) {
+    const chl_attributes attr = {.demodulate = {.eps = eps, .gain = gain}};
+    return chl_emit1(g, CHL_OP_demodulate, &attr, 2, (chl_tensor[]){s, q});
+}
 
 /* --- torgb: x [N,H,W,I], w [O,I], s [N,I], b [O] -> [N,H,W,O] --------------------------------- */
 static chl_status expect_torgb(const chl_desc *x, const chl_desc *w, const chl_desc *s) {

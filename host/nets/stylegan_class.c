@@ -1,4 +1,4 @@
-/* Generators with classes (stylegan2-ada-pytorch, c_dim > 0). The mapping network is
+/* Generators with classes (stylegan2-ada-pytorch and stylegan3, c_dim > 0). The mapping network is
  *
  *     y = normalise(E c / sqrt(C) + e)          c one-hot [C]: a column of E [F,C] and the bias e
  * [F] x = fc0([normalise(z), y]), fc1, ...      fc0: g W [z, y] + r b, W [O, Z+F], g = r/sqrt(Z+F)
@@ -8,7 +8,7 @@
  *     fc0 = r/sqrt(Z) W' z + r b',   W' = W_z sqrt(Z/(Z+F)),   b' = b + W_y y / sqrt(Z+F)
  *
  * is the first layer of a network without classes. */
-#include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -54,7 +54,7 @@ static chl_status check_class(const chl_params *params, int64_t classes, int lab
                     params->source, (long long)classes, label);
 }
 
-chl_status chl_stylegan2_choose_class(chl_params *params, int label) {
+chl_status chl_stylegan_choose_class(chl_params *params, int label) {
     chl_array *e, *e_bias, *w, *b;
     if (!chl_params_has(params, "mapping.embed.weight")) {
         if (label < 0) return CHL_OK;

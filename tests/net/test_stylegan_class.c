@@ -4,6 +4,7 @@
 #include "harness/parity.h"
 #include "nets/random_weights.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static void each_class_gives_the_originals_w(void **state) {
         double wanted[W];
         float w[W];
         originals_w(params, z, label, wanted);
-        MUST(chl_stylegan2_choose_class(params, label));
+        MUST(chl_stylegan_choose_class(params, label));
         map(params, z, w);
         for (int i = 0; i < W; i++)
             if (fabs(w[i] - wanted[i]) > 2e-6 * (1 + fabs(wanted[i])))
@@ -99,18 +100,18 @@ static void each_class_gives_the_originals_w(void **state) {
 static void a_class_must_exist_and_be_chosen(void **state) {
     (void)state;
     chl_params *params = conditional();
-    assert_int_equal(chl_stylegan2_choose_class(params, -1), CHL_ERR_ARGUMENT);
+    assert_int_equal(chl_stylegan_choose_class(params, -1), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "has 3 classes"));
     assert_non_null(strstr(chl_error(), "set generator_class"));
-    assert_int_equal(chl_stylegan2_choose_class(params, CLASSES), CHL_ERR_ARGUMENT);
+    assert_int_equal(chl_stylegan_choose_class(params, CLASSES), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "has 3 classes, numbered from 0: class 3"));
     chl_params_drop(params, "mapping.embed.bias");
-    assert_int_equal(chl_stylegan2_choose_class(params, 0), CHL_ERR_KEY);
+    assert_int_equal(chl_stylegan_choose_class(params, 0), CHL_ERR_KEY);
     chl_params_free(params);
     static const chl_stylegan2_shape plain = {16, 64, 8, 8, 8, 2};
     MUST(chl_stylegan2_random(&plain, 1, &params));
-    MUST(chl_stylegan2_choose_class(params, -1));
-    assert_int_equal(chl_stylegan2_choose_class(params, 0), CHL_ERR_ARGUMENT);
+    MUST(chl_stylegan_choose_class(params, -1));
+    assert_int_equal(chl_stylegan_choose_class(params, 0), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "has no classes"));
     chl_params_free(params);
 }

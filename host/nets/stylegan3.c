@@ -1,0 +1,114 @@
+#include "nets/stylegan3.h"
+#include "graph/build.h"
+#include "nets/stylegan_mapping.h"
+#include <math.h>
+#include <stdio.h>
+
+#define SLOPE 0.2f
+#define ACT_GAIN 1.41421356f
+#define DEMODULATION_EPS 1e-8f
+#define NO_DIVISION_BY_ZERO 1e-30f /* the original has none and makes NaN of zeros */
+
+chl_tensor chl_stylegan3_map(chl_net *net, const chl_stylegan3_config *config, chl_tensor z) {
+    return chl_stylegan_map(net, config->mapping_layers, config->mapping_rate, z);
+}
+
+void chl_stylegan3_layer_name(const chl_stylegan3_config *config, int i,
+                              char name[CHL_STYLEGAN3_NAME]) {
+    snprintf(name, CHL_STYLEGAN3_NAME, "synthesis.L%d_%d_%d", i, config->layer[i].size,
+             config->layer[i].channels);
+}
+
+typedef struct place {
+    chl_net *net;
+    const chl_stylegan3_config *config;
+    const chl_stylegan3_layer *layer;
+    char name[CHL_STYLEGAN3_NAME];
+    int in;         /* channels */
+    chl_tensor row; /* of the code, [N,W] */
+} place;
+
+static chl_tensor style(const place *p) {
+    const int w_dim = p->config->w_dim;
+    chl_tensor w = chl_weight_shaped(p->net, chl_f32(2, p->in, w_dim), "%s.affine.weight", p->name);
+    chl_tensor b = chl_weight_shaped(p->net, chl_f32(1, p->in), "%s.affine.bias", p->name);
+    return chl_linear_gain(p->net->graph, p->row, w, b, 1 / sqrtf((float)w_dim), 1);
+}
+
+/* What the convolution's input is multiplied with so that its expected magnitude is 1: a training
+ * tracks the mean square, afterwards it is a constant. */
+static float input_gain(const place *p) {
+    char key[CHL_STYLEGAN3_NAME + 32];
+    snprintf(key, sizeof key, "%s.magnitude_ema", p->name);
+    const chl_array *square = chl_params_find(p->net->params, key);
+    return 1 / sqrtf(*(const float *)square->data);
+}
+
+/* CHL_NONE where the layer has none */
+static chl_tensor filter(const place *p, const char *which, int taps, int axes) {
+    if (taps == 1) return CHL_NONE;
+    const chl_desc shape = axes == 1 ? chl_f32(1, taps) : chl_f32(2, taps, taps);
+    return chl_weight_frozen(p->net, shape, "%s.%s", p->name, which);
+}
+
+/* y = d conv(x s, w) with w's rows and s of mean square 1, d = rsqrt(sum (s w)^2 + eps) */
+static chl_tensor convolve(const place *p, chl_tensor x) {
+    chl_graph *g = p->net->graph;
+    const int out = p->layer->channels, k = p->layer->kernel;
+    const chl_desc shape = chl_f32(4, out, p->in, k, k);
+    chl_tensor w = chl_weight_shaped(p->net, shape, "%s.weight", p->name);
+    w = chl_row_norm(g, chl_reshape(g, w, chl_f32(2, out, p->in * k * k)), CHL_NORM_RMS,
+                     NO_DIVISION_BY_ZERO);
+    w = chl_reshape(g, w, shape);
+    const chl_tensor s = chl_row_norm(g, style(p), CHL_NORM_RMS, NO_DIVISION_BY_ZERO);
+    const chl_tensor d = chl_demodulate(g, s, chl_weight_square(g, w), 1, DEMODULATION_EPS);
+    x = chl_channel_scale(g, x, chl_scale(g, s, input_gain(p)));
+    return chl_channel_scale(g, chl_conv(g, x, w, CHL_NONE, 1, k - 1), d);
+}
+
+static chl_tensor run_layer(const place *p, chl_tensor x) {
+    const chl_stylegan3_layer *layer = p->layer;
+    const chl_filtered settings = {.up = layer->up,
+                                   .down = layer->down,
+                                   .before = layer->before,
+                                   .after = layer->after,
+                                   .gain = ACT_GAIN,
+                                   .slope = SLOPE,
+                                   .clamp = p->config->conv_clamp};
+    x = convolve(p, x);
+    chl_tensor b = chl_weight_shaped(p->net, chl_f32(1, layer->channels), "%s.bias", p->name);
+    return chl_filtered_lrelu(p->net->graph, x, b, filter(p, "up_filter", layer->up_taps, 1),
+                              filter(p, "down_filter", layer->down_taps, layer->down_axes),
+                              &settings);
+}
+
+/* The last layer: no demodulation, no activation but the clamp. */
+static chl_tensor colours(const place *p, chl_tensor x) {
+    chl_tensor w = chl_weight_as(p->net, chl_f32(2, 3, p->in), "%s.weight", p->name);
+    chl_tensor b = chl_weight_shaped(p->net, chl_f32(1, 3), "%s.bias", p->name);
+    return chl_to_rgb(p->net->graph, x, w, style(p), b, input_gain(p) / sqrtf((float)p->in),
+                      p->config->conv_clamp);
+}
+
+chl_tensor chl_stylegan3_synthesize(chl_net *net, const chl_stylegan3_config *config,
+                                    chl_tensor codes) {
+    chl_graph *g = net->graph;
+    if (codes == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
+    const chl_desc w = *chl_desc_of(g, codes);
+    if (w.rank != 3 || w.dim[1] != config->rows || w.dim[2] != config->w_dim) {
+        char text[96];
+        return chl_graph_fail(g, CHL_ERR_SHAPE,
+                              "%s: codes of a %d x %d generator must be [N,%d,%d], got %s",
+                              net->params->source, config->resolution, config->resolution,
+                              config->rows, config->w_dim, chl_shape_text(&w, text, sizeof text));
+    }
+    chl_tensor x = chl_stylegan3_input(net, config, chl_select(g, codes, 0));
+    x = chl_to_compute_type(g, x);
+    for (int i = 0, in = config->input_channels; i < config->layers; i++) {
+        place p = {net, config, &config->layer[i], "", in, chl_select(g, codes, i + 1)};
+        chl_stylegan3_layer_name(config, i, p.name);
+        x = i < config->layers - 1 ? run_layer(&p, x) : colours(&p, x);
+        in = p.layer->channels;
+    }
+    return chl_scale(g, x, config->output_scale);
+}

@@ -1,0 +1,97 @@
+#include "nets/stylegan_mapping.h"
+#include "graph/build.h"
+#include <math.h>
+#include <string.h>
+
+#define SLOPE 0.2f
+#define ACT_GAIN 1.41421356f /* sqrt(2), restores the variance lost to the leaky ReLU */
+#define NORMALISATION_EPS 1e-8f
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+chl_status chl_stylegan_import_mapping(chl_params *params, int w_dim, int rows, int *z_dim,
+                                       int *layers) {
+    int i = 0;
+    *z_dim = 0;
+    for (int64_t width = 0; chl_params_has(params, "mapping.fc%d.weight", i); i++) {
+        chl_array *w, *b;
+        CHL_TRY(chl_params_require(params, 2, &w, "mapping.fc%d.weight", i));
+        CHL_TRY(chl_params_require(params, 1, &b, "mapping.fc%d.bias", i));
+        if (i == 0) *z_dim = (int)w->desc.dim[1];
+        if ((i && w->desc.dim[1] != width) || b->desc.dim[0] != w->desc.dim[0])
+            return chl_fail(CHL_ERR_SHAPE,
+                            "%s: the shape of \"%s\" does not fit the layer before it or its bias",
+                            params->source, w->name);
+        width = w->desc.dim[0];
+        if (!chl_params_has(params, "mapping.fc%d.weight", i + 1) && width != w_dim)
+            return chl_fail(CHL_ERR_SHAPE,
+                            "%s: the mapping ends in %d dimensions, the synthesis expects %d",
+                            params->source, (int)width, w_dim);
+        w->used = b->used = true;
+    }
+    *layers = i;
+    chl_array *average = chl_params_find(params, "mapping.w_avg");
+    if (!average) return CHL_OK;
+    average->used = true;
+    if (average->desc.rank == 1)
+        CHL_TRY(chl_reshape_array(params, average, chl_f32(2, 1, (int)average->desc.dim[0])));
+    if (average->desc.rank != 2 || average->desc.dim[1] != w_dim ||
+        (average->desc.dim[0] != 1 && average->desc.dim[0] != rows))
+        return chl_fail(
+            CHL_ERR_SHAPE, "%s: the average w has %d rows of %d, expected 1 or %d rows of %d",
+            params->source, (int)average->desc.dim[0], (int)average->desc.dim[1], rows, w_dim);
+    return CHL_OK;
+}
+
+/* --- the network ------------------------------------------------------------------------------ */
+chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z) {
+    chl_graph *g = net->graph;
+    if (!layers)
+        return chl_graph_fail(g, CHL_ERR_KEY,
+                              "%s: has no mapping network (\"mapping.fc0.weight\" is missing)",
+                              net->params->source);
+    chl_tensor x = chl_row_norm(g, z, CHL_NORM_RMS, NORMALISATION_EPS);
+    for (int i = 0; i < layers; i++) {
+        chl_tensor w = chl_weight(net, "mapping.fc%d.weight", i);
+        chl_tensor b = chl_weight(net, "mapping.fc%d.bias", i);
+        if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+        /* the gain is applied before the leaky ReLU, which is homogeneous: same result, one pass
+         * less */
+        float gain = ACT_GAIN * rate / sqrtf((float)chl_desc_of(g, w)->dim[1]);
+        x = chl_linear_gain(g, x, w, b, gain, ACT_GAIN * rate);
+        x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
+    }
+    return x;
+}
+
+/* --- codes ------------------------------------------------------------------------------------ */
+const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows) {
+    const chl_array *average = chl_params_find(params, "mapping.w_avg");
+    if (!average) return NULL;
+    *rows = (int)(chl_count(&average->desc) / w_dim);
+    return average->data;
+}
+
+chl_status chl_stylegan_truncate(int rows, int w_dim, int64_t n, const float *w,
+                                 const float *average, int average_rows, float psi, int cutoff,
+                                 float *codes) {
+    const bool whole = psi == 1;
+    if (!whole && !average)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "psi = %g needs the average w, which the checkpoint does not have: use 1",
+                        psi);
+    if (average && average_rows != 1 && average_rows != rows)
+        return chl_fail(CHL_ERR_SHAPE, "the average w has %d rows, expected 1 or %d", average_rows,
+                        rows);
+    for (int64_t i = 0; i < n; i++)
+        for (int row = 0; row < rows; row++) {
+            const float *from = w + i * w_dim;
+            float *to = codes + (i * rows + row) * w_dim;
+            if (whole || (cutoff && row >= cutoff)) {
+                memcpy(to, from, (size_t)w_dim * sizeof(float));
+                continue;
+            }
+            const float *centre = average + (average_rows == 1 ? 0 : row * w_dim);
+            for (int k = 0; k < w_dim; k++) to[k] = centre[k] + psi * (from[k] - centre[k]);
+        }
+    return CHL_OK;
+}

@@ -1,0 +1,32 @@
+/* The mapping network z -> w, which StyleGAN2 and StyleGAN3 share, and codes made of w.
+ *
+ * Weights have the names of NVIDIA's PyTorch projects: mapping.fc0.weight, ..., mapping.w_avg. */
+#ifndef CHL_NETS_STYLEGAN_MAPPING_H
+#define CHL_NETS_STYLEGAN_MAPPING_H
+#include "nets/net.h"
+
+/* Of every published configuration: the multiplier of the learning rate, part of the run-time scale
+ * of the mapping's weights and biases. */
+#define CHL_STYLEGAN_MAPPING_RATE 0.01f
+
+/* Reads the sizes of the mapping network off the shapes, 0 where there is none, and marks its arrays
+ * used. It must end in w_dim numbers, as must the average w, which has 1 or `rows` rows. */
+chl_status chl_stylegan_import_mapping(chl_params *params, int w_dim, int rows, int *z_dim,
+                                       int *layers);
+/* Before that: makes a generator with classes an ordinary one of class `label` (from 0), by adding
+ * the label's part of the mapping's first layer to its bias. label -1: none is chosen.
+ * CHL_ERR_ARGUMENT when a class is chosen and there are none, or one is needed, or it is too large;
+ * the text has the number of classes. */
+chl_status chl_stylegan_choose_class(chl_params *params, int label);
+
+/* z [N,Z] -> w [N,W] */
+chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z);
+
+/* The checkpoint's average w, the centre of truncation: [*rows, W]. NULL when it has none. */
+const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows);
+/* Codes from w [n,W]: rows below `cutoff` (all when cutoff is 0) become average + psi (w - average),
+ * the others w. `average` may be NULL when psi is 1. codes [n, rows, W]. */
+chl_status chl_stylegan_truncate(int rows, int w_dim, int64_t n, const float *w,
+                                 const float *average, int average_rows, float psi, int cutoff,
+                                 float *codes);
+#endif
