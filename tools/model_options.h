@@ -17,7 +17,7 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
 #define GENERATOR_OPTIONS(o, flags)                                                                \
     {"generator",  "ckpt",                                                                         \
      OPTION_INPUT, &(o).generator,                                                                 \
-     "FILE",       "StyleGAN2 weights (stylegan2-ada-pytorch or rosinality)",                      \
+     "FILE",       "StyleGAN2 (stylegan2-ada-pytorch, rosinality) or StyleGAN3 weights",           \
      NULL},                                                                                        \
         {"class",           NULL, OPTION_INT,                                                      \
          &(flags).label,    "N",  "class of a generator with classes, from 0",                     \

@@ -37,7 +37,7 @@ typedef enum chl_precision {
 typedef struct chl_engine_options {
     uint32_t size;
     chl_precision precision;
-    const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality */
+    const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality; StyleGAN3 */
     const char *clip;      /* CLIP ViT or ResNet: OpenAI, open_clip, Hugging Face */
     const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
     const char *audio;     /* audio encoder: Swin, Wav2CLIP, AudioCLIP, CLAP; docs/weights.md */
