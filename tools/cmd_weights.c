@@ -32,11 +32,12 @@ int command_weights(int argc, char **argv) {
          NULL},
         {"format", NULL, OPTION_CHOICE, &format, "f32|f16",
          "number format that convert writes (default f32)", NULL},
-        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face", "model that random makes",
-         NULL},
+        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face|stylegan3-t|stylegan3-r",
+         "model that random makes (generator: a StyleGAN2)", NULL},
         {"seed", NULL, OPTION_SEED, &seed, "N", "seed of random's numbers (default 0)", NULL},
     };
-    static const char *const kinds[] = {"generator", "clip", "audio", "face"};
+    static const char *const kinds[] = {"generator", "clip",        "audio",
+                                        "face",      "stylegan3-t", "stylegan3-r"};
     command_line line = {
         .usage = "weights (inspect FILE | convert FILE --out F | random --kind K --out F)",
         .about =

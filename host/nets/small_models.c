@@ -2,6 +2,7 @@
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan3.h"
 #include "nets/swin.h"
 #include <string.h>
 
@@ -16,6 +17,26 @@ static chl_status random_generator(uint64_t seed, chl_params **out) {
                                        .w_dim = 128,
                                        .mapping_layers = 4};
     return chl_stylegan2_random(&shape, seed, out);
+}
+
+/* As many layers as published ones have, for a picture of a quarter of the smallest one's side. */
+static chl_status random_stylegan3(uint64_t seed, bool rotates, chl_params **out) {
+    const chl_stylegan3_shape shape = {.resolution = 64,
+                                       .layers = 14,
+                                       .kernel = rotates ? 1 : 3,
+                                       .radial = rotates,
+                                       .channel_base = 1024,
+                                       .channel_max = 64,
+                                       .z_dim = 128,
+                                       .w_dim = 128,
+                                       .mapping_layers = 2};
+    return chl_stylegan3_random(&shape, seed, out);
+}
+static chl_status random_stylegan3_t(uint64_t seed, chl_params **out) {
+    return random_stylegan3(seed, false, out);
+}
+static chl_status random_stylegan3_r(uint64_t seed, chl_params **out) {
+    return random_stylegan3(seed, true, out);
 }
 
 static chl_status random_clip(uint64_t seed, chl_params **out) {
@@ -57,11 +78,14 @@ chl_status chl_small_model(const char *kind, uint64_t seed, chl_params **out) {
         const char *kind;
         chl_status (*make)(uint64_t seed, chl_params **out);
     } makers[] = {{"generator", random_generator},
+                  {"stylegan3-t", random_stylegan3_t},
+                  {"stylegan3-r", random_stylegan3_r},
                   {"clip", random_clip},
                   {"audio", random_audio},
                   {"face", random_face}};
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
         if (strcmp(kind, makers[i].kind) == 0) return makers[i].make(seed, out);
-    return chl_fail(CHL_ERR_ARGUMENT, "kind must be generator, clip, audio or face, got \"%s\"",
-                    kind);
+    return chl_fail(
+        CHL_ERR_ARGUMENT,
+        "kind must be generator, stylegan3-t, stylegan3-r, clip, audio or face, got \"%s\"", kind);
 }

@@ -62,8 +62,8 @@ static chl_tensor convolve(const place *p, chl_tensor x) {
     w = chl_reshape(g, w, shape);
     const chl_tensor s = chl_row_norm(g, style(p), CHL_NORM_RMS, NO_DIVISION_BY_ZERO);
     const chl_tensor d = chl_demodulate(g, s, chl_weight_square(g, w), 1, DEMODULATION_EPS);
-    x = chl_channel_scale(g, x, chl_scale(g, s, input_gain(p)));
-    return chl_channel_scale(g, chl_conv(g, x, w, CHL_NONE, 1, k - 1), d);
+    x = chl_channel_scale(g, x, chl_to_compute_type(g, chl_scale(g, s, input_gain(p))));
+    return chl_channel_scale(g, chl_conv(g, x, w, CHL_NONE, 1, k - 1), chl_to_compute_type(g, d));
 }
 
 static chl_tensor run_layer(const place *p, chl_tensor x) {

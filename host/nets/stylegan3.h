@@ -66,4 +66,17 @@ chl_tensor chl_stylegan3_synthesize(chl_net *net, const chl_stylegan3_config *co
                                     chl_tensor codes);
 /* The input layer alone (stylegan3_input.c): w [N,W] -> [N,S,S,C] */
 chl_tensor chl_stylegan3_input(chl_net *net, const chl_stylegan3_config *config, chl_tensor w);
+
+/* Sizes of a random network; a layer with cutoff f has min(channel_base / 2 / f, channel_max)
+ * channels. Published: T 14 layers, kernel 3, 32768, 512; R kernel 1, radial, 65536, 1024. */
+typedef struct chl_stylegan3_shape {
+    int resolution, layers; /* layers without the colours */
+    int kernel;
+    bool radial; /* down-sampling filters */
+    int channel_base, channel_max;
+    int z_dim, w_dim, mapping_layers;
+} chl_stylegan3_shape;
+/* An untrained network, with the filters that a training of its size begins with. The same seed
+ * gives the same numbers on every machine. */
+chl_status chl_stylegan3_random(const chl_stylegan3_shape *shape, uint64_t seed, chl_params **out);
 #endif

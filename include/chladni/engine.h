@@ -193,8 +193,9 @@ CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback 
 typedef enum chl_float_format { CHL_FLOAT32, CHL_FLOAT16 } chl_float_format;
 CHL_CHECKED chl_status chl_weights_convert(const char *from, chl_float_format format,
                                            const char *to);
-/* Writes a small model with random weights, for trying the library: kind is "generator", "clip",
- * "audio" or "face". Untrained: an edit with them shows that the program works, not the method. */
+/* Writes a small model with random weights, for trying the library: kind is "generator" (a
+ * StyleGAN2), "stylegan3-t", "stylegan3-r", "clip", "audio" or "face". Untrained: an edit with them
+ * shows that the program works, not the method. */
 CHL_CHECKED chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to);
 
 #ifdef __cplusplus

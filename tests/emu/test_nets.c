@@ -1,7 +1,7 @@
 /* Whole networks on the emulated GPU, in float and in bf16, against the CPU: the unit vector they
  * end in, and the gradients of its cosine with another one to the picture and to weights at both
  * ends. Small sizes, but every kind of block: shifted windows, patch merging, causal attention,
- * strided convolution, squeeze and excitation. */
+ * strided convolution, squeeze and excitation, filtered leaky ReLU. */
 #include "backend_emu.h"
 #include "graph/build.h"
 #include "io/weights.h"
@@ -9,6 +9,7 @@
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/resnet18.h"
+#include "nets/stylegan3.h"
 #include "nets/swin.h"
 #include <math.h>
 #include <stdio.h>
@@ -106,6 +107,28 @@ static chl_tensor build_resnet(chl_net *net, chl_tensor picture) {
     return embedding;
 }
 
+/* --- StyleGAN3: NVIDIA's T and R of random weights; the unit vector is of the picture's 3 x 3 areas
+ */
+static chl_stylegan3_config waves_config;
+static chl_status make_stylegan3_t(chl_params **out) {
+    CHL_TRY(chl_weights_read(CHLADNI_FIXTURES "/stylegan3/small-t.pkl", out));
+    return chl_stylegan3_import(*out, &waves_config);
+}
+static chl_status make_stylegan3_r(chl_params **out) {
+    CHL_TRY(chl_weights_read(CHLADNI_FIXTURES "/stylegan3/small-r.pkl", out));
+    return chl_stylegan3_import(*out, &waves_config);
+}
+static chl_tensor build_stylegan3(chl_net *net, chl_tensor unused) {
+    (void)unused;
+    float codes[N * 8 * 24];
+    chl_graph *g = net->graph;
+    fill(codes, N * 8 * 24, 1.5f);
+    const chl_tensor w = chl_constant(g, "codes", chl_f32(3, N, 8, 24), codes);
+    const chl_tensor picture = chl_stylegan3_synthesize(net, &waves_config, w);
+    const chl_tensor areas = chl_resize(g, picture, CHL_FILTER_AREA, 3, 3);
+    return chl_row_norm(g, chl_reshape(g, areas, chl_f32(2, N, 27)), CHL_NORM_L2, 1e-12f);
+}
+
 static const specimen specimens[] = {
     {"swin",
      {"patch_embed.proj.weight", "layers.0.blocks.1.attn.qkv.weight",
@@ -123,6 +146,18 @@ static const specimen specimens[] = {
      0},
     {"ir-se", {NULL}, make_face, build_face, EMBED, 3},
     {"resnet-18", {NULL}, make_resnet, build_resnet, 12, 1},
+    {"stylegan3-t",
+     {"synthesis.input.affine.weight", "synthesis.L0_36_20.weight", "synthesis.L3_52_7.bias"},
+     make_stylegan3_t,
+     build_stylegan3,
+     27,
+     0},
+    {"stylegan3-r",
+     {"synthesis.input.weight", "synthesis.L2_52_11.affine.weight", "synthesis.L4_52_4.weight"},
+     make_stylegan3_r,
+     build_stylegan3,
+     27,
+     0},
 };
 
 /* --- one network on one backend ----------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "nets/arcface.h"
 #include "nets/clip.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan3.h"
 #include "nets/swin.h"
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,25 @@ static chl_status make_generator(chl_params **out) {
 }
 static chl_tensor build_generator(chl_net *net, chl_tensor w) {
     return chl_stylegan2_synthesize(net, &generator, w);
+}
+
+/* --- StyleGAN3-T and -R at 256 ------------------------------------------------------------------ */
+static chl_stylegan3_config translates, rotates;
+static chl_status make_translates(chl_params **out) {
+    const chl_stylegan3_shape shape = {256, 14, 3, false, 32768, 512, 512, 512, 2};
+    CHL_TRY(chl_stylegan3_random(&shape, 1, out));
+    return chl_stylegan3_import(*out, &translates);
+}
+static chl_status make_rotates(chl_params **out) {
+    const chl_stylegan3_shape shape = {256, 14, 1, true, 65536, 1024, 512, 512, 2};
+    CHL_TRY(chl_stylegan3_random(&shape, 1, out));
+    return chl_stylegan3_import(*out, &rotates);
+}
+static chl_tensor build_translates(chl_net *net, chl_tensor w) {
+    return chl_stylegan3_synthesize(net, &translates, w);
+}
+static chl_tensor build_rotates(chl_net *net, chl_tensor w) {
+    return chl_stylegan3_synthesize(net, &rotates, w);
 }
 
 /* --- CLIP ViT-B/32's image tower, ArcFace, Swin-T --------------------------------------------- */
@@ -73,6 +93,8 @@ typedef struct specimen {
 
 static const specimen specimens[] = {
     {"StyleGAN2 1024", 3, {18, 512}, true, make_generator, build_generator},
+    {"StyleGAN3-T 256", 3, {16, 512}, false, make_translates, build_translates},
+    {"StyleGAN3-R 256", 3, {16, 512}, false, make_rotates, build_rotates},
     {"CLIP ViT-B/32", 4, {224, 224, 3}, false, make_clip, build_clip},
     {"IR-SE50", 4, {112, 112, 3}, false, make_face, build_face},
     {"Swin-T", 4, {224, 224, 1}, true, make_swin, build_swin},

@@ -297,6 +297,43 @@ static void arrays_that_do_not_fit_are_named(void **state) {
     }
 }
 
+/* The small networks of the fixture, drawn here: scipy designed the original's filters. */
+static void a_random_network_has_the_layers_and_filters_of_the_original(void **state) {
+    (void)state;
+    for (const char *kind = kinds; *kind; kind++) {
+        const chl_stylegan3_shape shape = {.resolution = SIDE,
+                                           .layers = ROWS - 2,
+                                           .kernel = *kind == 't' ? 3 : 1,
+                                           .radial = *kind == 'r',
+                                           .channel_base = 128,
+                                           .channel_max = 20,
+                                           .z_dim = Z,
+                                           .w_dim = W,
+                                           .mapping_layers = 2};
+        small *s = open_small(*kind);
+        chl_params *drawn_params;
+        chl_stylegan3_config config;
+        double off = 0;
+        int filters = 0;
+        MUST(chl_stylegan3_random(&shape, 1, &drawn_params));
+        MUST(chl_stylegan3_import(drawn_params, &config));
+        assert_memory_equal(&config, &s->config, sizeof config);
+        for (int64_t i = 0; i < s->params->count; i++) {
+            const chl_array *want = &s->params->array[i];
+            if (!strstr(want->name, "_filter")) continue;
+            const chl_array *got = chl_params_find(drawn_params, want->name);
+            assert_non_null(got);
+            for (int64_t k = 0; k < chl_count(&want->desc); k++)
+                off = fmax(off, fabs(((float *)got->data)[k] - ((float *)want->data)[k]));
+            filters++;
+        }
+        print_message("    %d filters, largest difference %.2g\n", filters, off);
+        assert_true(filters == 12 && off < 1e-7);
+        chl_params_free(drawn_params);
+        close_small(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_and_gradients_are_the_originals),
@@ -308,6 +345,7 @@ int main(void) {
         cmocka_unit_test(a_state_dict_without_settings_says_the_same),
         cmocka_unit_test(settings_are_obeyed_or_refused),
         cmocka_unit_test(arrays_that_do_not_fit_are_named),
+        cmocka_unit_test(a_random_network_has_the_layers_and_filters_of_the_original),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
