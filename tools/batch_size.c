@@ -34,12 +34,12 @@ static double free_memory(void) {
 
 static chl_status cost_of(batch *b, const batch_job *job, int n, chl_cost *cost) {
     chl_edit_options options;
-    float *neutral;
+    float *numbers;
     chl_status status = batch_open_engine(b, job);
-    if (status == CHL_OK) status = one_edit_library_options(b->engine, &job->e, &options, &neutral);
+    if (status == CHL_OK) status = one_edit_library_options(b->engine, &job->e, &options, &numbers);
     if (status != CHL_OK) return status;
     status = chl_edit_many_cost(b->engine, &options, n, cost);
-    free(neutral);
+    free(numbers);
     return status;
 }
 
@@ -98,11 +98,11 @@ static chl_status time_steps(batch *b, const batch_job *job, int n, double *setu
     const size_t code = (size_t)size.rows * (size_t)size.latent;
     float *source = calloc((size_t)n, sizeof(float) * code),
           *edited = malloc((size_t)n * sizeof(float) * code);
-    float *target = calloc((size_t)n, sizeof(float) * (size_t)size.embedding), *neutral = NULL;
+    float *target = calloc((size_t)n, sizeof(float) * (size_t)size.embedding), *numbers = NULL;
     probe p = {0};
     chl_edit_options options;
     chl_status status = source && edited && target
-                            ? one_edit_library_options(b->engine, &job->e, &options, &neutral)
+                            ? one_edit_library_options(b->engine, &job->e, &options, &numbers)
                             : command_fail(CHL_ERR_MEMORY, "out of memory for %d edits", n);
     for (int i = 0; i < n && status == CHL_OK; i++) target[(size_t)i * (size_t)size.embedding] = 1;
     const double began = seconds_now();
@@ -117,7 +117,7 @@ static chl_status time_steps(batch *b, const batch_job *job, int n, double *setu
     free(source);
     free(edited);
     free(target);
-    free(neutral);
+    free(numbers);
     return status;
 }
 

@@ -261,13 +261,13 @@ static chl_status publish_all(work *x, chl_status edited, int steps) {
 static chl_status edit_all(work *x) {
     const batch_job *first = batch_job_at(x->b, x->chunk, 0);
     chl_edit_options options;
-    float *neutral;
-    chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &neutral);
-    if (status != CHL_OK) return status;
+    float *numbers;
+    chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &numbers);
+    if (status != CHL_OK) return ends_the_run(status) ? status : publish_all(x, status, 0);
     options.progress = on_progress;
     status = edit_many(x->b->engine, &first->e.ask, &options, x->slots, x->source, x->target,
                        x->edited, x->mask, NULL);
-    free(neutral);
+    free(numbers);
     x->b->optimisations += x->slots;
     return ends_the_run(status) ? status : publish_all(x, status, options.steps);
 }

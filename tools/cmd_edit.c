@@ -11,16 +11,34 @@ static bool is_single(const edit_job *job) {
     return job->pairs == 1;
 }
 
-static int report_moved(const edit_job *job, const char *out) {
-    const double moved = edit_distance(job, job->edited, job->source);
-    if (job->json)
-        return print_json(json_pack("{s:o, s:o, s:f, s:f}", "out", json_text(out), "direction",
-                                    json_text(job->ask.direction), "strength",
-                                    (double)job->ask.strength, "distance", moved),
-                          REPORT_DIGITS);
-    fprintf(stderr, "%s: moved by %.4g, %g times a direction\n", shown(out), moved,
-            (double)job->ask.strength);
+/* The change outside --mask, said and put into the report where there is a mask. */
+static int report_outside(edit_job *job, const float *w, const float *source, json_t *report) {
+    float change;
+    if (!job->ask.mask) return EXIT_OK;
+    if (edit_change_outside(job, w, source, &change) != CHL_OK) return run_error();
+    json_put(report, "outside", json_real((double)change));
+    if (!job->json) fprintf(stderr, "; change outside the mask %.4f", (double)change);
     return EXIT_OK;
+}
+
+/* Ends the line of text, or prints the JSON. */
+static int finish_report(edit_job *job, json_t *report, const float *w, const float *source) {
+    const int code = report_outside(job, w, source, report);
+    if (code == EXIT_OK && job->json) return print_json(report, REPORT_DIGITS);
+    json_decref(report);
+    if (code == EXIT_OK) fputc('\n', stderr);
+    return code;
+}
+
+static int report_moved(edit_job *job, const char *out) {
+    const double moved = edit_distance(job, job->edited, job->source);
+    json_t *report = json_pack("{s:o, s:o, s:f, s:f}", "out", json_text(out), "direction",
+                               json_text(job->ask.direction), "strength", (double)job->ask.strength,
+                               "distance", moved);
+    if (!job->json)
+        fprintf(stderr, "%s: moved by %.4g, %g times a direction", shown(out), moved,
+                (double)job->ask.strength);
+    return finish_report(job, report, job->edited, job->source);
 }
 
 /* "; distance 0.598, of at most 0.6": what --keep found */
@@ -42,7 +60,7 @@ static float last_cosine(const edit_job *job) {
     return job->ask.keep ? r->chosen < 0 ? NAN : r->point[r->chosen].cosine : job->last.cosine;
 }
 
-static int report_single(const edit_job *job, bool partial) {
+static int report_single(edit_job *job, bool partial) {
     const char *const outs[] = {job->out, job->strip, job->sheet, job->direction_out};
     const char *out = outs[0];
     for (int i = 1; i < 4 && !out; i++) out = outs[i];
@@ -52,29 +70,30 @@ static int report_single(const edit_job *job, bool partial) {
                 job->ask.text ? "text" : "sound", (double)last_cosine(job), job->last.step,
                 partial ? " (stopped early)" : "");
         if (job->ask.keep) print_goal(job, 0);
-        fputc('\n', stderr);
-        return EXIT_OK;
+        return finish_report(job, json_object(), job->edited, job->source);
     }
     json_t *mask = json_array();
     for (int i = 0; i < job->size.rows; i++) json_add(mask, json_real((double)job->mask[i]));
     if (job->ask.keep) {
         json_decref(mask);
         const float cosine = last_cosine(job);
-        return print_json(json_pack("{s:o, s:b, s:i, s:o, s:f, s:o}", "out", json_text(out),
-                                    "partial", partial, "step", job->last.step, "cosine",
-                                    isnan(cosine) ? json_null() : json_real((double)cosine),
-                                    "seconds", job->last.seconds, "goal",
-                                    edit_goal_report(&job->ask, job->goal)),
-                          REPORT_DIGITS);
+        return finish_report(job,
+                             json_pack("{s:o, s:b, s:i, s:o, s:f, s:o}", "out", json_text(out),
+                                       "partial", partial, "step", job->last.step, "cosine",
+                                       isnan(cosine) ? json_null() : json_real((double)cosine),
+                                       "seconds", job->last.seconds, "goal",
+                                       edit_goal_report(&job->ask, job->goal)),
+                             job->edited, job->source);
     }
-    return print_json(json_pack("{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out", json_text(out),
-                                "partial", partial, "step", job->last.step, "steps",
-                                job->last.steps, "cosine", (double)job->last.cosine,
-                                "similarity_loss", (double)job->last.similarity_loss, "latent_loss",
-                                (double)job->last.latent_loss, "identity_loss",
-                                (double)job->last.identity_loss, "seconds", job->last.seconds,
-                                "layer_mask", mask),
-                      REPORT_DIGITS);
+    return finish_report(job,
+                         json_pack("{s:o,s:b,s:i,s:i,s:f,s:f,s:f,s:f,s:f,s:o}", "out",
+                                   json_text(out), "partial", partial, "step", job->last.step,
+                                   "steps", job->last.steps, "cosine", (double)job->last.cosine,
+                                   "similarity_loss", (double)job->last.similarity_loss,
+                                   "latent_loss", (double)job->last.latent_loss, "identity_loss",
+                                   (double)job->last.identity_loss, "seconds", job->last.seconds,
+                                   "layer_mask", mask),
+                         job->edited, job->source);
 }
 
 /* One line or JSON object for a code: which, how near its target, how far from its source. */
@@ -97,15 +116,15 @@ static int describe(edit_job *job, const float *w, int pair, const char *kind, j
     }
     if (job->ask.keep) json_put(entry, "goal", edit_goal_report(&job->ask, &job->goal[pair]));
     json_add(list, entry);
-    if (!job->json && job->ask.direction)
-        fprintf(stderr, "%s, %s: moved by %.4g\n", shown(source), shown(target), moved);
-    else if (!job->json) {
-        fprintf(stderr, "%s, %s: %scosine %.4f, moved by %.4g", shown(source), shown(target), kind,
-                (double)cosine, moved);
+    if (!job->json) {
+        fprintf(stderr, "%s, %s: ", shown(source), shown(target));
+        if (!job->ask.direction) fprintf(stderr, "%scosine %.4f, ", kind, (double)cosine);
+        fprintf(stderr, "moved by %.4g", moved);
         if (job->ask.keep) print_goal(job, pair);
-        fputc('\n', stderr);
     }
-    return EXIT_OK;
+    const int code = report_outside(job, w, edit_code(job, job->source, pair), entry);
+    if (!job->json) fputc('\n', stderr);
+    return code;
 }
 
 static int report_many(edit_job *job, bool partial) {

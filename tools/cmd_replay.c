@@ -141,12 +141,12 @@ static chl_status optimise(replay *r, chl_engine *engine, int slot, const float 
     const bool alone = chl_edit_is_independent(engine) || json_integer_value(recorded) < 2;
     const size_t n = alone ? 1 : (size_t)json_integer_value(recorded);
     float *sources = calloc(n, sizeof(float) * code), *all = calloc(n, sizeof(float) * code);
-    float *target = calloc(n, sizeof(float) * width), *neutral = NULL;
+    float *target = calloc(n, sizeof(float) * width), *numbers = NULL;
     chl_edit_options options;
     chl_status status = sources && all && target
                             ? one_edit_target(engine, &r->e, slot, target)
                             : command_fail(CHL_ERR_MEMORY, "out of memory for %zu edits", n);
-    if (status == CHL_OK) status = one_edit_library_options(engine, &r->e, &options, &neutral);
+    if (status == CHL_OK) status = one_edit_library_options(engine, &r->e, &options, &numbers);
     for (size_t i = 0; i < n && status == CHL_OK; i++) {
         memcpy(sources + i * code, source, sizeof(float) * code);
         memmove(target + i * width, target, sizeof(float) * width);
@@ -164,7 +164,7 @@ static chl_status optimise(replay *r, chl_engine *engine, int slot, const float 
     free(sources);
     free(all);
     free(target);
-    free(neutral);
+    free(numbers);
     return status;
 }
 
@@ -316,6 +316,8 @@ int command_replay(int argc, char **argv) {
          NULL},
         {"direction", NULL, OPTION_INPUT, &r.given.ask.direction, "D.npy",
          "the direction that was added", NULL},
+        {"mask", NULL, OPTION_INPUT, &r.given.ask.mask, "M.png", "where the picture may change",
+         NULL},
         {"sound", NULL, OPTION_INPUT, &r.given.sound, "S", "the sound", NULL},
         {"generator", "ckpt", OPTION_INPUT, &r.given.ask.models.generator, "FILE", "the generator",
          NULL},

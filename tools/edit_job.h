@@ -29,6 +29,7 @@ typedef struct edit_job {
     chl_goal_result *goal;         /* [pairs], with --keep */
     int *reached;                  /* [pairs] step; 0: nothing yet */
     float neutral_embedding[CHL_MAX_EMBEDDING];
+    float *region; /* [picture][picture], of --mask */
     progress_line line;
     int at;                 /* first pair of those being optimised */
     chl_edit_progress last; /* of them */

@@ -42,18 +42,18 @@ static json_t *targets_facts(const edit_job *job) {
 }
 
 static json_t *sources_facts(const edit_job *job) {
-    return json_pack("[o, o, o, f, i]", text_or_null(job->seeds), file_facts(job->ask.image),
+    return json_pack("[o, o, o, f, i, o]", text_or_null(job->seeds), file_facts(job->ask.image),
                      file_facts(job->ask.latent), (double)job->ask.truncation,
-                     job->ask.invert_steps);
+                     job->ask.invert_steps, file_facts(job->ask.mask));
 }
 
 static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {
-    return json_pack("[s, i, i, i, f, f, f, f, i, f, i, i, f, f, f, I]", chl_version(), job->batch,
-                     job->strip_steps, o->steps, (double)o->rate, (double)o->latent_weight,
-                     (double)o->latent_scale, (double)o->identity_weight, (int)o->similarity,
-                     (double)o->margin, o->adaptive_mask, (int)o->space,
+    return json_pack("[s, i, i, i, f, f, f, f, i, f, i, i, f, f, f, I, f]", chl_version(),
+                     job->batch, job->strip_steps, o->steps, (double)o->rate,
+                     (double)o->latent_weight, (double)o->latent_scale, (double)o->identity_weight,
+                     (int)o->similarity, (double)o->margin, o->adaptive_mask, (int)o->space,
                      (double)o->latent_weight_rise, (double)o->mask_rate, (double)o->adam_eps,
-                     (json_int_t)o->seed);
+                     (json_int_t)o->seed, (double)o->region_weight);
 }
 
 /* FNV-1a; 0 without memory. */

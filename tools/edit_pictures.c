@@ -45,6 +45,17 @@ chl_status edit_cosine(edit_job *job, const float *w, const float *target, float
     return status;
 }
 
+chl_status edit_change_outside(edit_job *job, const float *w, const float *source, float *change) {
+    float *before = NULL, *after = NULL;
+    chl_status status = render(job, source, &before);
+    if (status == CHL_OK) status = render(job, w, &after);
+    if (status == CHL_OK)
+        status = chl_change_outside(job->engine, job->region, before, after, change);
+    free(before);
+    free(after);
+    return status;
+}
+
 double edit_distance(const edit_job *job, const float *a, const float *b) {
     double sum = 0;
     for (size_t i = 0; i < edit_code_numbers(job); i++)

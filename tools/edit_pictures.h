@@ -17,6 +17,8 @@ int edit_write_sheet(edit_job *job);
 chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress);
 /* cosine of a code's picture with an embedding */
 chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine);
+/* of w's picture from its source's, outside --mask */
+chl_status edit_change_outside(edit_job *job, const float *w, const float *source, float *change);
 /* of two codes: root mean square over the rows */
 double edit_distance(const edit_job *job, const float *a, const float *b);
 #endif

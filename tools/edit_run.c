@@ -110,7 +110,8 @@ static int on_progress(void *user, const chl_edit_progress *progress) {
 }
 
 static chl_edit_options edit_options(edit_job *job) {
-    chl_edit_options options = edit_library_options(&job->ask, job->engine, job->neutral_embedding);
+    chl_edit_options options =
+        edit_library_options(&job->ask, job->engine, job->neutral_embedding, job->region);
     options.progress = on_progress;
     options.user = job;
     return options;
@@ -256,8 +257,9 @@ static bool allocate(edit_job *job) {
     job->trail = calloc(pairs * (size_t)job->strip_steps + 1, code + 1);
     job->goal = calloc(job->ask.keep ? pairs : 1, sizeof *job->goal);
     job->reached = calloc(pairs, sizeof *job->reached);
+    job->region = calloc((size_t)job->size.picture * (size_t)job->size.picture + 1, sizeof(float));
     return job->source && job->edited && job->mask && job->target && job->mixed && job->trail &&
-           job->goal && job->reached;
+           job->goal && job->reached && job->region;
 }
 
 int edit_prepare(edit_job *job) {
@@ -267,8 +269,11 @@ int edit_prepare(edit_job *job) {
         fputs("chladni: out of memory\n", stderr);
         return EXIT_RUN;
     }
+    chl_status status = CHL_OK;
+    if (job->ask.mask) status = edit_read_region(&job->ask, job->size.picture, job->region);
+    if (status != CHL_OK) return run_error();
     if (job->dry_run) return dry_run(job);
-    chl_status status = find_targets(job); /* cheap and likelier to fail: before any inversion */
+    status = find_targets(job); /* cheap and likelier to fail: before any inversion */
     if (status == CHL_OK) status = find_sources(job);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
     if (status != CHL_OK) return run_error();
@@ -277,8 +282,8 @@ int edit_prepare(edit_job *job) {
 
 void edit_release(edit_job *job) {
     edit_journal_close(job, false);
-    void *all[] = {job->source, job->edited, job->mask,    job->target,     job->mixed,
-                   job->trail,  job->seed,   job->reached, job->sound.item, job->goal};
+    void *all[] = {job->source, job->edited,  job->mask,       job->target, job->mixed, job->trail,
+                   job->seed,   job->reached, job->sound.item, job->goal,   job->region};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
     file_digests_free(&job->files);
     chl_engine_close(job->engine);

@@ -17,7 +17,7 @@ static const char *direction_wrong(const edit_settings *ask) {
     if (!ask->direction) return ask->has_strength ? "--strength needs --direction" : NULL;
     if (ask->text || ask->mix) return "--direction and --text exclude each other";
     if (ask->has_steps || ask->has_rate || ask->has_weight || ask->has_relative ||
-        ask->has_identity)
+        ask->has_identity || ask->has_outside)
         return "--direction adds a direction without an optimisation: leave out --steps, --lr and "
                "the weights of losses";
     return NULL;
@@ -28,6 +28,9 @@ const char *edit_settings_wrong(const edit_settings *ask) {
     if (wrong) return wrong;
     if (ask->keep && (ask->mix || ask->direction))
         return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";
+    if (ask->has_outside && !ask->mask) return "--outside-weight needs --mask";
+    if (ask->keep && strncmp(ask->keep, "outside=", 8) == 0 && !ask->mask)
+        return "--keep outside needs --mask";
     if (ask->adaptive && ask->fixed) return "--adaptive-mask and --fixed-mask exclude each other";
     if (ask->has_weight && ask->has_relative)
         return "--latent-weight and --latent-weight-relative exclude each other";
@@ -57,7 +60,7 @@ float edit_mix_amount(const edit_settings *ask, int rows) {
 }
 
 chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine *engine,
-                                      const float *neutral) {
+                                      const float *neutral, const float *region) {
     chl_edit_options options = chl_edit_defaults(engine);
     if (ask->has_steps) options.steps = ask->steps;
     if (ask->has_rate) options.rate = ask->rate;
@@ -75,11 +78,32 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
     options.latent_weight_rise = ask->latent_weight_rise;
     options.adaptive_mask = !ask->fixed;
     options.neutral = neutral;
+    if (ask->mask) options.region = region;
+    if (ask->has_outside) options.region_weight = ask->outside_weight;
     return options;
 }
 
+chl_status edit_read_region(const edit_settings *ask, int side, float *region) {
+    float *pixels;
+    const chl_status status = chl_picture_read_square(ask->mask, side, &pixels);
+    if (status != CHL_OK) return status;
+    bool inside = false, outside = false;
+    for (size_t i = 0; i < (size_t)side * (size_t)side; i++) {
+        const float *p = pixels + 3 * i;
+        region[i] = fminf(fmaxf((p[0] + p[1] + p[2]) / 6 + 0.5f, 0), 1);
+        inside = inside || region[i] > 0;
+        outside = outside || region[i] < 1;
+    }
+    chl_release(pixels);
+    if (inside && outside) return CHL_OK;
+    return command_fail(CHL_ERR_ARGUMENT,
+                        "%s: a mask must be white where the picture may change and black where it "
+                        "may not, got one that is all %s",
+                        ask->mask, inside ? "white" : "black");
+}
+
 /* --- goals ------------------------------------------------------------------------------------ */
-static const char *const kept_names[] = {"distance", "clip", "identity"};
+static const char *const kept_names[] = {"distance", "clip", "identity", "outside"};
 
 const char *edit_keep_name(const edit_settings *ask) {
     return kept_names[ask->goal.keep];
@@ -88,7 +112,7 @@ const char *edit_keep_name(const edit_settings *ask) {
 bool edit_read_keep(edit_settings *ask) {
     const size_t length = strcspn(ask->keep, "=");
     ask->goal = chl_goal_defaults();
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         if (strlen(kept_names[k]) != length || strncmp(kept_names[k], ask->keep, length) != 0)
             continue;
         char *end;

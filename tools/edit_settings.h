@@ -6,13 +6,14 @@
 typedef struct edit_settings {
     chl_engine_options models;
     generator_flags generator; /* of models */
-    const char *image, *latent, *text, *neutral, *mix, *direction, *keep;
+    const char *image, *latent, *text, *neutral, *mix, *direction, *keep, *mask;
     int steps, invert_steps, similarity, space;
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
         truncation, mask_rate, adam_eps;
     float strength; /* of the direction */
     bool has_strength;
-    bool has_steps, has_rate, has_weight, has_relative, has_identity;
+    float outside_weight; /* of the change outside the mask */
+    bool has_steps, has_rate, has_weight, has_relative, has_identity, has_outside;
     bool adaptive, fixed;
     chl_mix mix_kind;      /* edit_read_mix reads it off `mix` */
     float mix_amount;      /* negative: the default */
@@ -28,8 +29,8 @@ bool edit_read_mix(edit_settings *ask);
 /* false: `keep` is not of the form distance=0.6. */
 bool edit_read_keep(edit_settings *ask);
 #define EDIT_KEEP_FORM                                                                             \
-    "--keep must be distance=X or clip=X (at most X, > 0) or identity=X (at least X, in (-1, "     \
-    "1)), got %s"
+    "--keep must be distance=X, clip=X or outside=X (at most X, > 0) or identity=X (at least X, "  \
+    "in (-1, 1)), got %s"
 /* chl_edit_many, or with `keep` chl_edit_to_goal, which knows no layer masks: they are equal then.
  * goal NULL, or [n], written only with `keep`. */
 chl_status edit_many(chl_engine *engine, const edit_settings *ask, const chl_edit_options *options,
@@ -42,9 +43,12 @@ const char *edit_keep_name(const edit_settings *ask);
 /* The amount of the mix where none was given: half of the rows, or 0.5. */
 float edit_mix_amount(const edit_settings *ask, int rows);
 /* The library's options; `neutral` [embedding] is zeros without --neutral, so that the direction of
- * the directional loss is the target itself. Progress is the caller's. */
+ * the directional loss is the target itself. region [side][side]: of --mask, or not used. Progress is
+ * the caller's. */
 chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine *engine,
-                                      const float *neutral);
+                                      const float *neutral, const float *region);
+/* region [side][side] of --mask: the picture's brightness, in [0, 1]. */
+chl_status edit_read_region(const edit_settings *ask, int side, float *region);
 
 /* `o` is an edit_settings: an edit without optimisation. */
 #define DIRECTION_OPTIONS(o)                                                                       \
@@ -148,10 +152,21 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
          &(o).keep,                                                                                \
          "WHAT=X",                                                                                 \
          "as strong as possible while this holds: distance=X or clip=X, the code's or CLIP's "     \
-         "distance from the source is at most X; identity=X, the identity is at least X. "         \
-         "Searches "                                                                               \
-         "for the weight of L_reg from --latent-weight on",                                        \
+         "distance from the source is at most X; identity=X, the identity is at least X; "         \
+         "outside=X, the change outside the mask is at most X. Searches for the weight of L_reg "  \
+         "from --latent-weight on, for outside from --outside-weight on",                          \
          NULL},                                                                                    \
+        {"mask",                                                                                   \
+         NULL,                                                                                     \
+         OPTION_INPUT,                                                                             \
+         &(o).mask,                                                                                \
+         "M.png",                                                                                  \
+         "picture that is white where the edit may change something; change elsewhere is "         \
+         "penalised and measured",                                                                 \
+         NULL},                                                                                    \
+        {"outside-weight",    NULL, OPTION_FLOAT,                                                  \
+         &(o).outside_weight, "X",  "weight of the change outside the mask (default 1)",           \
+         &(o).has_outside},                                                                        \
         {"truncation", NULL,                                                                       \
          OPTION_FLOAT, &(o).truncation,                                                            \
          "X",          "truncation of a seed's latent (default 0.7)",                              \

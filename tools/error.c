@@ -57,6 +57,8 @@ static struct {
     {"ranks", "--ranks"},
     {"rate", "--lr"},
     {"recipe", "--recipe"},
+    {"region", "--mask"},
+    {"region_weight", "--outside-weight"},
     {"resume", "--resume"},
     {"save_every", "--save-every"},
     {"keep", "--keep"},

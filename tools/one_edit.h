@@ -75,9 +75,9 @@ chl_status one_edit_move(chl_engine *engine, file_digests *files, const edit_set
                          const float *source, float *w);
 /* target [slots][embedding]: of a mix the text's, then the sound's. */
 chl_status one_edit_target(chl_engine *engine, const one_edit *e, int slot, float *target);
-/* The options, with an allocated `neutral`, to be freed with it. */
+/* The options, and what they point to: `numbers`, to be freed. */
 chl_status one_edit_library_options(chl_engine *engine, const one_edit *e,
-                                    chl_edit_options *options, float **neutral);
+                                    chl_edit_options *options, float **numbers);
 /* codes [slots][rows][latent] -> w [rows][latent] */
 chl_status one_edit_result(const chl_engine *engine, const one_edit *e, const float *codes,
                            float *w);

@@ -57,15 +57,18 @@ chl_status one_edit_target(chl_engine *engine, const one_edit *e, int slot, floa
 }
 
 chl_status one_edit_library_options(chl_engine *engine, const one_edit *e,
-                                    chl_edit_options *options, float **neutral) {
-    *neutral = calloc(CHL_MAX_EMBEDDING, sizeof **neutral);
-    if (!*neutral) return command_fail(CHL_ERR_MEMORY, "out of memory for an embedding");
+                                    chl_edit_options *options, float **numbers) {
+    const size_t side = (size_t)chl_engine_get_sizes(engine).picture;
+    float *neutral = *numbers = calloc(CHL_MAX_EMBEDDING + side * side, sizeof *neutral);
+    if (!neutral) return command_fail(CHL_ERR_MEMORY, "out of memory for an edit's options");
+    float *region = neutral + CHL_MAX_EMBEDDING;
     chl_status status = CHL_OK;
-    if (e->ask.neutral) status = chl_embed_text(engine, e->ask.neutral, *neutral);
-    *options = edit_library_options(&e->ask, engine, *neutral);
+    if (e->ask.neutral) status = chl_embed_text(engine, e->ask.neutral, neutral);
+    if (status == CHL_OK && e->ask.mask) status = edit_read_region(&e->ask, (int)side, region);
+    *options = edit_library_options(&e->ask, engine, neutral, region);
     if (status == CHL_OK) return CHL_OK;
-    free(*neutral);
-    *neutral = NULL;
+    free(*numbers);
+    *numbers = NULL;
     return status;
 }
 

@@ -19,16 +19,22 @@ typedef struct edit_graph {
     chl_tensor source, target, neutral; /* inputs */
     chl_tensor pace;  /* input: L_reg's share of its weight, or its weights; may be CHL_NONE */
     chl_tensor scale; /* input: [n], of each edit's whole loss; may be CHL_NONE */
-    chl_tensor trained, mask;                        /* w, u or d; mask may be CHL_NONE */
-    chl_tensor root, origin;                         /* of whitened space: C^(1/2), zeros like u */
-    chl_tensor result;                               /* w after a step */
-    chl_tensor source_view, source_identity;         /* of the first segment; may be CHL_NONE */
+    chl_tensor outside, pressure; /* inputs: weights of pixels, [n] of L_out; may be CHL_NONE */
+    chl_tensor trained, mask;     /* w, u or d; mask may be CHL_NONE */
+    chl_tensor root, origin;      /* of whitened space: C^(1/2), zeros like u */
+    chl_tensor result;            /* w after a step */
+    chl_tensor source_view, source_identity, source_outside; /* of the first segment, likewise */
     chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
 } edit_graph;
 
+/* NULL, or [n]: an edit's own weight of L_reg. */
+static const float *latent_weights(const chl_edit_many_more *more) {
+    return more && !more->of_region ? more->weight : NULL;
+}
+
 /* L_reg has a weight per edit, or one that rises. */
 static bool is_paced(const chl_edit_options *options, const chl_edit_many_more *more) {
-    return options->latent_weight_rise > 0 || (more && more->weight);
+    return options->latent_weight_rise > 0 || latent_weights(more);
 }
 
 static bool uses_source_view(const chl_edit_options *options) {
@@ -37,12 +43,13 @@ static bool uses_source_view(const chl_edit_options *options) {
 
 static void build_source(const chl_engine *engine, const chl_edit_options *options, edit_graph *e) {
     chl_graph *g = e->graph;
-    if (uses_source_view(options) || engine->face) {
+    if (uses_source_view(options) || engine->face || options->region) {
         chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, e->source);
         if (uses_source_view(options))
             e->source_view = chl_keep(g, chl_clip_embed_nodes(engine->clip, &e->clip, picture));
         if (engine->face)
             e->source_identity = chl_keep(g, chl_face_embed_nodes(engine->face, &e->face, picture));
+        if (options->region) e->source_outside = chl_keep(g, chl_mul(g, picture, e->outside));
     }
 }
 
@@ -102,23 +109,14 @@ static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
     return e->n == 1 ? each : chl_scale(e->graph, chl_mean(e->graph, each), (float)e->n);
 }
 
-static void build_step(const chl_engine *engine, const chl_edit_options *options,
-                       float latent_weight, edit_graph *e) {
+/* L_out, [n] */
+static chl_tensor outside_loss(const edit_graph *e, chl_tensor picture) {
+    return chl_pixel_loss(e->graph, chl_mul(e->graph, picture, e->outside), e->source_outside,
+                          CHL_PIXEL_L1);
+}
+
+static void add_updates(const chl_edit_options *options, const edit_graph *e, chl_tensor loss) {
     chl_graph *g = e->graph;
-    chl_tensor w = decode(options, e);
-    chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, w);
-    chl_tensor view = chl_clip_embed_nodes(engine->clip, &e->clip, picture);
-    chl_tensor terms[3];
-    const float weights[] = {1, latent_weight, options->identity_weight};
-    e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
-    terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
-    terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
-    if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
-    if (engine->face)
-        terms[2] = e->identity =
-            chl_keep(g, chl_cosine_loss(g, chl_face_embed_nodes(engine->face, &e->face, picture),
-                                        e->source_identity));
-    chl_tensor loss = add_up(e, engine->face ? 3 : 2, weights, terms);
     const chl_tensor trained[] = {e->trained, e->mask};
     chl_tensor gradient[2];
     const int count = e->mask == CHL_NONE ? 1 : 2;
@@ -129,6 +127,33 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
         if (i) adam.rate_scale = options->mask_rate;
         chl_adam(g, trained[i], gradient[i], &adam);
     }
+}
+
+static void build_step(const chl_engine *engine, const chl_edit_options *options,
+                       float latent_weight, edit_graph *e) {
+    chl_graph *g = e->graph;
+    chl_tensor w = decode(options, e);
+    chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, w);
+    chl_tensor view = chl_clip_embed_nodes(engine->clip, &e->clip, picture);
+    chl_tensor terms[4];
+    float weights[4] = {1, latent_weight};
+    int count = 2;
+    e->cosine = chl_keep(g, chl_row_dot(g, view, e->target));
+    terms[0] = e->similarity = chl_keep(g, similarity_loss(options, e, view));
+    terms[1] = e->latent = chl_keep(g, latent_loss(options, e, w));
+    if (e->pace != CHL_NONE) terms[1] = chl_mul(g, e->latent, e->pace);
+    if (engine->face) {
+        terms[count] = e->identity =
+            chl_keep(g, chl_cosine_loss(g, chl_face_embed_nodes(engine->face, &e->face, picture),
+                                        e->source_identity));
+        weights[count++] = options->identity_weight;
+    }
+    if (options->region) {
+        terms[count] = chl_mul(g, outside_loss(e, picture), e->pressure);
+        weights[count++] = 1;
+    }
+    chl_tensor loss = add_up(e, count, weights, terms);
+    add_updates(options, e, loss);
 }
 
 static void build_trained(const chl_edit_options *options, edit_graph *e, chl_desc latent) {
@@ -163,6 +188,11 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options,
     e->target = chl_input(g, "target", chl_f32(2, n, d));
     e->pace = is_paced(options, more) ? chl_input(g, "pace", chl_f32(1, n)) : CHL_NONE;
     e->scale = more && more->weight ? chl_input(g, "scale", chl_f32(1, n)) : CHL_NONE;
+    if (options->region) {
+        const int side = engine->generator->sizes.picture;
+        e->outside = chl_input(g, "outside", chl_f32(4, n, side, side, 3));
+        e->pressure = chl_input(g, "pressure", chl_f32(1, n));
+    }
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
     build_trained(options, e, latent);
     /* zeros: softmax starts equal */
@@ -171,7 +201,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options,
                   : CHL_NONE;
     build_source(engine, options, e);
     e->step = chl_begin_segment(g);
-    build_step(engine, options, more && more->weight ? 1 : options->latent_weight, e);
+    build_step(engine, options, latent_weights(more) ? 1 : options->latent_weight, e);
     e->result = e->trained;
     if (options->space != CHL_SPACE_W) {
         e->decode = chl_begin_segment(g);
@@ -198,7 +228,8 @@ void chl_edit_options_init(const chl_engine *engine, size_t size, chl_edit_optio
                                        .adaptive_mask = 1,
                                        .space = CHL_SPACE_W,
                                        .mask_rate = 1,
-                                       .adam_eps = 1e-8f};
+                                       .adam_eps = 1e-8f,
+                                       .region_weight = 1};
     chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
@@ -211,7 +242,8 @@ static chl_status check_numbers(const chl_edit_options *o) {
                    {"adam_eps", o->adam_eps, true},
                    {"latent_scale", o->latent_scale, false},
                    {"latent_weight_rise", o->latent_weight_rise, false},
-                   {"mask_rate", o->mask_rate, false}};
+                   {"mask_rate", o->mask_rate, false},
+                   {"region_weight", o->region_weight, false}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const float value = numbers[i].value;
         const bool holds = isfinite(value) && (numbers[i].positive ? value > 0 : value >= 0);
@@ -234,6 +266,7 @@ chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_option
     if (mine->similarity == CHL_DIRECTIONAL)
         CHL_TRY(chl_need(mine->neutral, "neutral", "the directional loss"));
     if (mine->identity_weight > 0) CHL_TRY(chl_need(engine->face, "face", "the identity loss"));
+    if (mine->region) CHL_TRY(chl_region_check(mine->region, engine->generator->sizes.picture));
     return CHL_OK;
 }
 
@@ -266,6 +299,26 @@ static chl_status write_scale(edit_graph *e, float usual, const float *weight) {
     return status;
 }
 
+static chl_status write_region(edit_graph *e, const chl_edit_options *options,
+                               const chl_edit_many_more *more) {
+    const int side = (int)chl_desc_of(e->graph, e->outside)->dim[1];
+    const size_t count = 3 * (size_t)side * (size_t)side;
+    float *outside = malloc(sizeof *outside * (size_t)e->n * count);
+    float *pressure = malloc(sizeof *pressure * (size_t)e->n);
+    chl_status status = outside && pressure
+                            ? CHL_OK
+                            : chl_fail(CHL_ERR_MEMORY, "out of memory for %d regions", e->n);
+    for (int i = 0; status == CHL_OK && i < e->n; i++) {
+        chl_region_weights(options->region, side, outside + (size_t)i * count);
+        pressure[i] = more && more->of_region ? more->weight[i] : options->region_weight;
+    }
+    if (status == CHL_OK) status = chl_write(e->graph, e->outside, outside);
+    if (status == CHL_OK) status = chl_write(e->graph, e->pressure, pressure);
+    free(outside);
+    free(pressure);
+    return status;
+}
+
 static chl_status start(edit_graph *e, const chl_edit_options *options,
                         const chl_edit_many_more *more, int embed, const float *source,
                         const float *target) {
@@ -273,7 +326,10 @@ static chl_status start(edit_graph *e, const chl_edit_options *options,
     CHL_TRY(chl_write(e->graph, e->source, source));
     if (options->space == CHL_SPACE_W) CHL_TRY(chl_write(e->graph, e->trained, source));
     if (more && more->from) CHL_TRY(chl_write(e->graph, e->trained, more->from));
-    if (more && more->weight) CHL_TRY(write_scale(e, options->latent_weight, more->weight));
+    if (more && more->weight)
+        CHL_TRY(write_scale(e, more->of_region ? options->region_weight : options->latent_weight,
+                            more->weight));
+    if (options->region) CHL_TRY(write_region(e, options, more));
     CHL_TRY(chl_write(e->graph, e->target, target));
     if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));
     return chl_run(e->graph, CHL_FIRST_SEGMENT);
@@ -318,7 +374,7 @@ chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
             .segment = e.step,
             .paced = e.pace,
             .rise = options->latent_weight_rise,
-            .paced_by = more ? more->weight : NULL,
+            .paced_by = latent_weights(more),
             .decode = e.decode,
             .w = e.result,
             .numbers = numbers,

@@ -8,6 +8,7 @@
  * is affine in it. */
 typedef struct chl_edit_many_more {
     const float *weight; /* NULL, or [n]: of L_reg, in place of latent_weight */
+    bool of_region;      /* it is of L_out, in place of region_weight */
     const float *from;   /* NULL, or [n] of what is trained: where the edits begin */
     float *to;           /* NULL, or the same at their ends */
 } chl_edit_many_more;
@@ -19,4 +20,11 @@ chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
 /* `mine` becomes the caller's options, or the defaults where the caller has none. */
 chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
                                  chl_edit_options *mine);
+
+/* --- regions: region.c ------------------------------------------------------------------------ */
+/* Numbers in [0, 1], neither all 0 nor all 1; `side` of the picture. */
+chl_status chl_region_check(const float *region, int side);
+/* outside [side][side][3]: the mean over the picture of |a - b| times it is the change outside. */
+void chl_region_weights(const float *region, int side, float *outside);
+float chl_region_change(const float *region, int side, const float *a, const float *b);
 #endif

@@ -1,4 +1,5 @@
-/* As strong as a bound allows: a search over the weight of L_reg, many edits at once.
+/* As strong as a bound allows: a search over the weight of L_reg, or of L_out where the change outside a
+ * region is bound, many edits at once.
  *
  * A weight's edit either keeps the bound or breaks it. Of each edit the search holds the nearest code
  * on either side; the source itself keeps every bound. The first round runs all edits from their
@@ -107,6 +108,11 @@ static void take_trials(search *s, int steps) {
     }
 }
 
+/* The options' own weight of what is searched for. */
+static float first_weight(const search *s) {
+    return s->goal.keep == CHL_KEEP_OUTSIDE ? s->options.region_weight : s->options.latent_weight;
+}
+
 /* --- a round ---------------------------------------------------------------------------------- */
 static int on_progress(void *user, const chl_edit_progress *progress) {
     const search *s = user;
@@ -126,6 +132,7 @@ static chl_status run_some(search *s, int first, int count, int steps, bool warm
         memcpy(s->targets + i * embed, s->target + edit * embed, sizeof(float) * (size_t)embed);
     }
     const chl_edit_many_more more = {.weight = s->weight + first,
+                                     .of_region = s->goal.keep == CHL_KEEP_OUTSIDE,
                                      .from = warm ? s->from + first * s->numbers : NULL,
                                      .to = s->to + first * s->numbers};
     chl_edit_options options = s->options;
@@ -173,7 +180,7 @@ static void add_beyond(search *s, int edit, bool last_round) {
     const int count = s->goal.weights_at_once;
     for (int k = 0; k < count; k++) {
         if (breaks->there) {
-            const double base = fmax(breaks->weight, (double)s->options.latent_weight);
+            const double base = fmax(breaks->weight, (double)first_weight(s));
             add_trial(s, edit, base * pow(FACTOR_UP, k + 1), breaks);
         } else {
             const bool zero = k == count - 1 && (count > 1 || last_round);
@@ -337,7 +344,7 @@ static void begin(search *s) {
         keeps->room = chl_goal_room(&s->goal, s->goal.keep == CHL_KEEP_IDENTITY ? 1 : 0);
         memcpy(keeps->w, s->source + i * s->code, sizeof(float) * (size_t)s->code);
         s->edit[i] = i;
-        s->weight[i] = s->options.latent_weight;
+        s->weight[i] = first_weight(s);
     }
     s->trials = s->n;
 }
@@ -348,8 +355,8 @@ static chl_status seek(search *s) {
                                                            : 1;
     const int batches = (s->most + s->at_once - 1) / s->at_once;
     s->steps_all = s->options.steps + s->goal.rounds * batches * steps;
-    CHL_TRY(chl_goal_meter_open(s->engine, s->goal.keep, s->n, s->at_once, s->source, s->target,
-                                &s->meter));
+    CHL_TRY(chl_goal_meter_open(s->engine, s->goal.keep, s->options.region, s->n, s->at_once,
+                                s->source, s->target, &s->meter));
     begin(s);
     CHL_TRY(run_trials(s, s->options.steps, false));
     memcpy(s->first, s->w, sizeof(float) * (size_t)(s->n * s->code));
@@ -369,7 +376,7 @@ void chl_goal_options_init(size_t size, chl_goal_options *options) {
 }
 
 chl_status chl_goal_check(const chl_goal_options *goal) {
-    CHL_TRY(chl_check_enum((int)goal->keep, CHL_KEEP_IDENTITY + 1, "keep"));
+    CHL_TRY(chl_check_enum((int)goal->keep, CHL_KEEP_OUTSIDE + 1, "keep"));
     const bool identity = goal->keep == CHL_KEEP_IDENTITY;
     CHL_TRY(chl_check_float(isfinite(goal->bound) && goal->bound > (identity ? -1.0f : 0.0f) &&
                                 (!identity || goal->bound < 1),
@@ -396,8 +403,10 @@ chl_status chl_edit_to_goal(chl_engine *engine, const chl_edit_options *options,
     CHL_TRY(chl_options_take(&s.goal, sizeof s.goal, goal, "chl_goal_options"));
     CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
     CHL_TRY(chl_goal_check(&s.goal));
-    CHL_TRY(chl_check_float(s.options.latent_weight > 0, "latent_weight", "> 0 for a goal",
-                            (double)s.options.latent_weight));
+    const bool outside = s.goal.keep == CHL_KEEP_OUTSIDE;
+    if (outside) CHL_TRY(chl_need(s.options.region, "region", "keeping what lies outside"));
+    CHL_TRY(chl_check_float(first_weight(&s) > 0, outside ? "region_weight" : "latent_weight",
+                            "> 0 for a goal", (double)first_weight(&s)));
     if (s.goal.keep == CHL_KEEP_IDENTITY)
         CHL_TRY(chl_need(engine->face, "face", "keeping the identity"));
     const chl_generator_sizes *sizes = &engine->generator->sizes;

@@ -2,6 +2,7 @@
 #include "edit/goal_private.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static float *floats(int64_t count) {
     return malloc(sizeof(float) * (size_t)count);
@@ -42,16 +43,19 @@ static chl_status recognise(chl_goal_meter *m, int index, float *identity) {
 }
 
 static chl_status see_sources(chl_goal_meter *m, int n) {
-    for (int i = 0; i < n && (m->view || m->identity); i++) {
+    const int64_t pixels = 3 * m->side * m->side;
+    for (int i = 0; i < n && (m->view || m->identity || m->picture); i++) {
         CHL_TRY(look(m, 1, m->source + i * m->code));
+        if (m->picture) memcpy(m->picture + i * pixels, m->pixels, sizeof(float) * (size_t)pixels);
         for (int64_t k = 0; m->view && k < m->embed; k++) m->view[i * m->embed + k] = m->seen[k];
         if (m->identity) CHL_TRY(recognise(m, 0, m->identity + i * m->face));
     }
     return CHL_OK;
 }
 
-chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, int n, int batch,
-                               const float *source, const float *target, chl_goal_meter *out) {
+chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, const float *region, int n,
+                               int batch, const float *source, const float *target,
+                               chl_goal_meter *out) {
     const chl_generator_sizes *sizes = &engine->generator->sizes;
     chl_goal_meter *m = out;
     *m = (chl_goal_meter){.engine = engine,
@@ -61,6 +65,7 @@ chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, int n, int bat
                           .side = sizes->picture,
                           .embed = engine->clip->config.embed,
                           .face = engine->face ? engine->face->config.embed : 0,
+                          .region = region,
                           .source = source,
                           .target = target};
     m->pixels = floats(3 * batch * m->side * m->side);
@@ -68,14 +73,16 @@ chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, int n, int bat
     m->who = floats(m->face + 1);
     if (keep == CHL_KEEP_CLIP) m->view = floats(n * m->embed);
     if (keep == CHL_KEEP_IDENTITY) m->identity = floats(n * m->face);
+    if (keep == CHL_KEEP_OUTSIDE) m->picture = floats(3 * n * m->side * m->side);
     if (!m->pixels || !m->seen || !m->who || (keep == CHL_KEEP_CLIP && !m->view) ||
-        (keep == CHL_KEEP_IDENTITY && !m->identity))
+        (keep == CHL_KEEP_IDENTITY && !m->identity) || (keep == CHL_KEEP_OUTSIDE && !m->picture))
         return chl_fail(CHL_ERR_MEMORY, "out of memory for %d pictures", batch);
     return see_sources(m, n);
 }
 
 void chl_goal_meter_free(chl_goal_meter *m) {
     free(m->view);
+    free(m->picture);
     free(m->identity);
     free(m->pixels);
     free(m->seen);
@@ -91,6 +98,11 @@ static chl_status measure_one(chl_goal_meter *m, int index, int edit, const floa
     case CHL_KEEP_IDENTITY:
         CHL_TRY(recognise(m, index, m->who));
         *kept = (float)dot(m->face, m->who, m->identity + edit * m->face);
+        return CHL_OK;
+    case CHL_KEEP_OUTSIDE:
+        *kept =
+            chl_region_change(m->region, (int)m->side, m->pixels + 3 * index * m->side * m->side,
+                              m->picture + 3 * edit * m->side * m->side);
         return CHL_OK;
     default:
         *kept = (float)distance(m, w, m->source + edit * m->code);

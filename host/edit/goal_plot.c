@@ -36,7 +36,7 @@ static chl_status check(const chl_goal_options *goal, int n, const chl_goal_resu
 chl_status chl_goal_plot(const chl_goal_options *goal, int n, const chl_goal_result *results,
                          const char *const *name, const char *path) {
     static const char *const kept[] = {"distance from the source", "CLIP distance to the source",
-                                       "identity kept"};
+                                       "identity kept", "change outside the mask"};
     CHL_NEEDS(goal, results, name, path);
     chl_goal_options mine = chl_goal_defaults();
     CHL_TRY(chl_options_take(&mine, sizeof mine, goal, "chl_goal_options"));

@@ -10,14 +10,17 @@ typedef struct chl_goal_meter {
     int batch; /* pictures that CLIP sees at once */
     int64_t code, side, embed, face;
     const float *source, *target; /* [n] */
-    float *view, *identity;       /* [n] of the sources; NULL where `keep` needs none */
+    const float *region;          /* NULL where `keep` needs none, as the next three */
+    float *view, *identity;       /* [n] of the sources */
+    float *picture;               /* likewise */
     float *pixels, *seen;         /* [batch] */
     float *who;
 } chl_goal_meter;
 
 /* To be freed whatever the status is. */
-chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, int n, int batch,
-                               const float *source, const float *target, chl_goal_meter *out);
+chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, const float *region, int n,
+                               int batch, const float *source, const float *target,
+                               chl_goal_meter *out);
 void chl_goal_meter_free(chl_goal_meter *meter);
 /* w [count][code], each an edit of source number edit[i] -> kept, cosine [count]. */
 chl_status chl_goal_measure(chl_goal_meter *meter, int count, const int *edit, const float *w,

@@ -63,6 +63,10 @@ typedef struct chl_edit_options {
     float mask_rate;
     chl_progress_callback progress;
     void *user;
+    /* NULL: all of the picture may change. [picture][picture] in [0, 1]: 1 where it may, 0 where it
+     * should not. region_weight L_out joins the loss: chl_change_outside of the edited picture. */
+    const float *region;
+    float region_weight; /* 1 */
 } chl_edit_options;
 CHL_API void chl_edit_options_init(const chl_engine *engine, size_t size,
                                    chl_edit_options *options);
@@ -92,12 +96,19 @@ CHL_CHECKED chl_status chl_edit_many(chl_engine *engine, const chl_edit_options 
  * may be computed without the rest; 0 where it does not (a GPU), and for NULL. */
 CHL_API int chl_edit_is_independent(const chl_engine *engine);
 
+/* The change outside a region: mean |a - b| of the pixels, each counted 1 - region times, as a share
+ * of the range from black to white. a, b [picture][picture][3]; region as in chl_edit_options; change
+ * [1]. Needs generator. */
+CHL_CHECKED chl_status chl_change_outside(const chl_engine *engine, const float *region,
+                                          const float *a, const float *b, float *change);
+
 /* --- as strong as a bound allows --------------------------------------------------------------- */
 /* What is kept of the source, measured on the edited code w. */
 typedef enum chl_kept {
     CHL_KEEP_DISTANCE, /* at most: |w - w_s|, root mean square over the rows */
     CHL_KEEP_CLIP,     /* at most: 1 - <V(G(w)), V(G(w_s))>, CLIP's distance of the pictures */
-    CHL_KEEP_IDENTITY  /* at least: <R(G(w)), R(G(w_s))>; needs face */
+    CHL_KEEP_IDENTITY, /* at least: <R(G(w)), R(G(w_s))>; needs face */
+    CHL_KEEP_OUTSIDE   /* at most: the change outside the edit's region; needs region */
 } chl_kept;
 typedef struct chl_goal_options {
     uint32_t size;
@@ -116,8 +127,9 @@ static inline chl_goal_options chl_goal_defaults(void) {
 }
 /* A point of the curve strength against keeping. Never changes its layout, as the next one. */
 typedef struct chl_goal_point {
-    float weight; /* of L_reg; -1: between two codes that were found, without an optimisation */
-    float kept;   /* distance, CLIP distance or identity */
+    float
+        weight; /* of L_reg, or of L_out where that is kept; -1: between two codes that were found, without an optimisation */
+    float kept; /* distance, CLIP distance, identity or change outside */
     float cosine; /* <V(G(w)), a> */
 } chl_goal_point;
 #define CHL_GOAL_POINTS 64
@@ -131,8 +143,8 @@ typedef struct chl_goal_result {
     chl_goal_point point[CHL_GOAL_POINTS];
 } chl_goal_result;
 
-/* n edits, each as near to its target as it can be while the bound holds: a search over latent_weight,
- * from the options' own, which must be > 0. Several weights are tried at once and start from the
+/* n edits, each as near to its target as it can be while the bound holds: a search over latent_weight
+ * (CHL_KEEP_OUTSIDE: region_weight), from the options' own, which must be > 0. Several weights are tried at once and start from the
  * codes of neighbouring weights; where no weight meets the bound within the tolerance, a code on the
  * line between the two nearest ones does. No result is weaker than the
  * plain edit, moved back towards its source until the bound holds. Arguments as chl_edit_many; results [n]. An edit's bits do

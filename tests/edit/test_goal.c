@@ -1,5 +1,5 @@
-/* Edits as strong as a bound allows. On small random models: what they show means nothing, but bounds,
- * bits and curves do. */
+/* Edits as strong as a bound allows, and edits of a region. On small random models: what they show means
+ * nothing, but bounds, bits and curves do. */
 #include "harness/parity.h"
 #include "models/engine.h"
 #include "nets/clip.h"
@@ -15,7 +15,7 @@ static char folder[] = "/tmp/chladni-goal-XXXXXX";
 static chl_engine *engine;
 static chl_engine_sizes size;
 static int64_t numbers; /* in a code */
-static float *source, *target, *edited;
+static float *source, *target, *edited, *region;
 static chl_goal_result result[MANY];
 
 #define EMBED 32
@@ -56,6 +56,9 @@ static int open_models(void **state) {
     for (int i = 0; i < MANY; i++)
         MUST(chl_seed_latent(engine, 20 + (uint64_t)i, 0.7f, source + i * numbers));
     target = parity_target(MANY, size.embedding);
+    region = calloc((size_t)size.picture * (size_t)size.picture, sizeof *region);
+    for (int i = 0; i < size.picture * size.picture / 2; i++)
+        region[i] = i % size.picture ? 1 : 0.25f; /* the upper half, and little of its left end */
     return 0;
 }
 
@@ -65,6 +68,7 @@ static int close_models(void **state) {
     free(source);
     free(edited);
     free(target);
+    free(region);
     static const char *const files[] = {"g.safetensors", "c.safetensors", "f.safetensors",
                                         "curve.png"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
@@ -90,10 +94,30 @@ static double distance(const float *a, const float *b) {
     return sqrt(sum / size.rows);
 }
 
-/* view, identity: of a code's picture */
-static void look(const float *w, float *view, float *identity) {
+static float *picture_of(const float *w) {
     float *pixels = malloc(sizeof(float) * 3 * (size_t)size.picture * (size_t)size.picture);
     MUST(chl_generate(engine, 1, w, pixels));
+    return pixels;
+}
+
+/* as the header defines it */
+static double change_outside(const float *w, const float *from) {
+    float *a = picture_of(w), *b = picture_of(from);
+    double sum = 0, area = 0;
+    for (int i = 0; i < size.picture * size.picture; i++) {
+        const double counts = 1 - (double)region[i];
+        area += counts;
+        for (int c = 0; c < 3; c++)
+            sum += counts * fabs((double)a[3 * i + c] - (double)b[3 * i + c]) / (3 * 2);
+    }
+    free(a);
+    free(b);
+    return sum / area;
+}
+
+/* view, identity: of a code's picture */
+static void look(const float *w, float *view, float *identity) {
+    float *pixels = picture_of(w);
     MUST(chl_embed_picture(engine, size.picture, size.picture, pixels, view));
     if (identity) MUST(chl_embed_face(engine, size.picture, size.picture, pixels, identity));
     free(pixels);
@@ -112,6 +136,11 @@ static double kept(chl_kept keep, const float *w, const float *from) {
     float *views = malloc(sizeof(float) * 2 * (size_t)size.embedding);
     float *faces = malloc(sizeof(float) * 2 * (size_t)size.face);
     const bool face = keep == CHL_KEEP_IDENTITY;
+    if (keep == CHL_KEEP_OUTSIDE) {
+        free(views);
+        free(faces);
+        return change_outside(w, from);
+    }
     look(w, views, face ? faces : NULL);
     look(from, views + size.embedding, face ? faces + size.face : NULL);
     const double value = keep == CHL_KEEP_DISTANCE ? distance(w, from)
@@ -134,20 +163,30 @@ static float bound_for(chl_kept keep, const chl_edit_options *options) {
     return (float)(keep == CHL_KEEP_IDENTITY ? 1 - change : change);
 }
 
+static const struct {
+    chl_kept keep;
+    chl_space space;
+} cases[] = {{CHL_KEEP_DISTANCE, CHL_SPACE_W},
+             {CHL_KEEP_CLIP, CHL_SPACE_SHARED},
+             {CHL_KEEP_IDENTITY, CHL_SPACE_WHITENED},
+             {CHL_KEEP_OUTSIDE, CHL_SPACE_W}};
+#define CASES (sizeof cases / sizeof cases[0])
+
+static void begin_case(size_t c, chl_edit_options *options, chl_goal_options *goal) {
+    *options = quick();
+    options->space = cases[c].space;
+    if (cases[c].keep == CHL_KEEP_OUTSIDE) options->region = region;
+    *goal = chl_goal_defaults();
+    goal->keep = cases[c].keep;
+    goal->bound = bound_for(goal->keep, options);
+}
+
 static void bounds_hold_within_the_tolerance(void **state) {
     (void)state;
-    const struct {
-        chl_kept keep;
-        chl_space space;
-    } cases[] = {{CHL_KEEP_DISTANCE, CHL_SPACE_W},
-                 {CHL_KEEP_CLIP, CHL_SPACE_SHARED},
-                 {CHL_KEEP_IDENTITY, CHL_SPACE_WHITENED}};
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        chl_edit_options options = quick();
-        options.space = cases[c].space;
-        chl_goal_options goal = chl_goal_defaults();
-        goal.keep = cases[c].keep;
-        goal.bound = bound_for(goal.keep, &options);
+    for (size_t c = 0; c < CASES; c++) {
+        chl_edit_options options;
+        chl_goal_options goal;
+        begin_case(c, &options, &goal);
         MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
         for (int i = 0; i < MANY; i++) {
             const double value = kept(goal.keep, edited + i * numbers, source + i * numbers);
@@ -178,37 +217,129 @@ static void a_search_does_not_depend_on_its_neighbours(void **state) {
     free(one);
 }
 
+/* less: a code at a share of the way from a source to its edit; whether it keeps the bound with as much
+ * room as the search may leave. */
+static bool keeps_at(const chl_goal_options *goal, const float *from, const float *to, double share,
+                     float *less) {
+    const double margin = (double)goal->tolerance * fabs((double)goal->bound);
+    for (int64_t k = 0; k < numbers; k++)
+        less[k] = (float)((1 - share) * (double)from[k] + share * (double)to[k]);
+    const double value = kept(goal->keep, less, from);
+    return goal->keep == CHL_KEEP_IDENTITY ? value >= (double)goal->bound + margin
+                                           : value <= (double)goal->bound - margin;
+}
+
+/* less: the first place on the way back from an edit that does. */
+static void turn_down(const chl_goal_options *goal, const float *from, const float *to,
+                      float *less) {
+    double keeps = 1, breaks = 1;
+    while (!keeps_at(goal, from, to, keeps, less)) {
+        breaks = keeps;
+        keeps -= 0.125;
+        assert_true(keeps > 0);
+    }
+    assert_true(keeps < 1);
+    for (int i = 0; i < 6; i++) {
+        const double middle = (keeps + breaks) / 2;
+        *(keeps_at(goal, from, to, middle, less) ? &keeps : &breaks) = middle;
+    }
+    assert_true(keeps_at(goal, from, to, keeps, less));
+}
+
 static void no_result_is_weaker_than_the_plain_edit_turned_down(void **state) {
     (void)state;
-    const chl_edit_options options = quick();
-    chl_goal_options goal = chl_goal_defaults();
-    goal.bound = bound_for(CHL_KEEP_DISTANCE, &options);
-    float *plain = malloc(sizeof(float) * MANY * (size_t)numbers);
-    float *less = malloc(sizeof(float) * (size_t)numbers);
-    memcpy(plain, edited, sizeof(float) * MANY * (size_t)numbers);
-    goal.rounds = 0;
-    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
-    for (int i = 0; i < MANY; i++) {
-        const float *from = source + i * numbers, *to = plain + i * numbers;
-        assert_true(fabs((double)result[i].point[0].cosine - strength(to, i)) < 1e-6);
-        const double share = 0.99 * (double)goal.bound / distance(to, from);
-        for (int64_t k = 0; k < numbers; k++)
-            less[k] = (float)((1 - share) * (double)from[k] + share * (double)to[k]);
-        const double turned_down = strength(less, i);
-        assert_true(fabs(strength(edited + i * numbers, i) - turned_down) < 1e-4);
-    }
-    goal.rounds = 2;
-    goal.round_steps = 1; /* a bad search */
-    MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
-    for (int i = 0; i < MANY; i++) {
-        const float *from = source + i * numbers, *to = plain + i * numbers;
-        const double share = 0.99 * (double)goal.bound / distance(to, from);
-        for (int64_t k = 0; k < numbers; k++)
-            less[k] = (float)((1 - share) * (double)from[k] + share * (double)to[k]);
-        assert_true(strength(edited + i * numbers, i) > strength(less, i) - 1e-4);
+    const size_t codes = sizeof(float) * MANY * (size_t)numbers;
+    float *plain = malloc(codes), *less = malloc(sizeof(float) * (size_t)numbers);
+    for (size_t c = 0; c < CASES; c++) {
+        chl_edit_options options;
+        chl_goal_options goal;
+        begin_case(c, &options, &goal);
+        if (goal.keep == CHL_KEEP_IDENTITY) /* of the change: these models' faces hardly differ */
+            goal.tolerance *= (1 - goal.bound) / goal.bound;
+        memcpy(plain, edited, codes);
+        double turned_down[MANY];
+        for (int i = 0; i < MANY; i++) {
+            turn_down(&goal, source + i * numbers, plain + i * numbers, less);
+            turned_down[i] = strength(less, i);
+        }
+        for (goal.rounds = 0; goal.rounds <= 2; goal.rounds += 2) {
+            goal.round_steps = goal.rounds ? 1 : 0; /* a bad search */
+            MUST(chl_edit_to_goal(engine, &options, &goal, MANY, source, target, edited, result));
+            for (int i = 0; i < MANY; i++)
+                if (!(strength(edited + i * numbers, i) > turned_down[i] - 1e-4))
+                    fail_msg("case %d, %d rounds, edit %d: %g, turned down %g", (int)c, goal.rounds,
+                             i, strength(edited + i * numbers, i), turned_down[i]);
+        }
     }
     free(plain);
     free(less);
+}
+
+/* --- regions ---------------------------------------------------------------------------------- */
+static void the_change_outside_a_region_is_the_mean_difference_there(void **state) {
+    (void)state;
+    float *a = picture_of(source), *b = picture_of(source + numbers), change;
+    MUST(chl_change_outside(engine, region, a, b, &change));
+    const double expected = change_outside(source, source + numbers);
+    assert_true(expected > 0.01 && fabs((double)change - expected) < 1e-6);
+    free(a);
+    free(b);
+}
+
+static void an_edit_of_a_region_changes_less_outside(void **state) {
+    (void)state;
+    chl_edit_options options = quick();
+    double before[MANY];
+    options.steps = 20;
+    options.region = region;
+    options.region_weight = 0;
+    MUST(chl_edit_many(engine, &options, MANY, source, target, edited, NULL));
+    for (int i = 0; i < MANY; i++)
+        before[i] = change_outside(edited + i * numbers, source + i * numbers);
+    options.region_weight = 4;
+    MUST(chl_edit_many(engine, &options, MANY, source, target, edited, NULL));
+    for (int i = 0; i < MANY; i++) {
+        const double after = change_outside(edited + i * numbers, source + i * numbers);
+        if (!(after < 0.7 * before[i])) fail_msg("edit %d: %g after %g", i, after, before[i]);
+        assert_true(strength(edited + i * numbers, i) > strength(source + i * numbers, i));
+    }
+}
+
+static void an_edit_of_a_region_does_not_depend_on_its_neighbours(void **state) {
+    (void)state;
+    chl_edit_options options = quick();
+    float *one = malloc(sizeof(float) * (size_t)numbers);
+    options.region = region;
+    MUST(chl_edit_many(engine, &options, MANY, source, target, edited, NULL));
+    MUST(chl_edit(engine, &options, source + numbers, target + size.embedding, one, NULL));
+    assert_memory_equal(one, edited + numbers, sizeof(float) * (size_t)numbers);
+    free(one);
+}
+
+static void expect_region(float value, float rest, const char *text) {
+    chl_edit_options options = quick();
+    float *mine = malloc(sizeof(float) * (size_t)size.picture * (size_t)size.picture);
+    for (int i = 0; i < size.picture * size.picture; i++) mine[i] = i == 3 ? value : rest;
+    options.region = mine;
+    assert_int_equal(chl_edit(engine, &options, source, target, edited, NULL), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), text);
+    free(mine);
+}
+
+static void regions_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    expect_region(2, 0, "region must be in [0, 1], got 2 at number 3");
+    expect_region(NAN, 0, "region must be in [0, 1], got nan at number 3");
+    expect_region(1, 1, "region must be below 1 somewhere, got a region that is the whole picture");
+    expect_region(0, 0,
+                  "region must be above 0 somewhere, got a region without a pixel that may "
+                  "change");
+    chl_edit_options options = quick();
+    chl_goal_options goal = chl_goal_defaults();
+    goal.keep = CHL_KEEP_OUTSIDE;
+    assert_int_equal(chl_edit_to_goal(engine, &options, &goal, 1, source, target, edited, result),
+                     CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "keeping what lies outside needs region");
 }
 
 static void a_bound_that_does_not_bind_costs_nothing_of_the_strength(void **state) {
@@ -303,6 +434,10 @@ int main(void) {
         cmocka_unit_test(a_stopped_search_keeps_the_bound),
         cmocka_unit_test(goals_that_cannot_be_are_refused),
         cmocka_unit_test(the_curve_is_drawn),
+        cmocka_unit_test(the_change_outside_a_region_is_the_mean_difference_there),
+        cmocka_unit_test(an_edit_of_a_region_changes_less_outside),
+        cmocka_unit_test(an_edit_of_a_region_does_not_depend_on_its_neighbours),
+        cmocka_unit_test(regions_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, open_models, close_models);
 }
