@@ -67,17 +67,6 @@ static int check_files(replay *r) {
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
-static void print_quoted(FILE *to, const char *text) {
-    fputc('\'', to);
-    for (; *text; text++) {
-        if (*text == '\'')
-            fputs("'\\''", to);
-        else
-            fputc(*text, to);
-    }
-    fputc('\'', to);
-}
-
 static void print_command(FILE *to, const replay *r, const char *name) {
     json_t *options = json_object_get(r->recipe, "options"), *value;
     const int at_once =

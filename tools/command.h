@@ -10,6 +10,7 @@
 
 int command_edit(int argc, char **argv);
 int command_direction(int argc, char **argv);
+int command_video(int argc, char **argv);
 int command_batch(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_generate(int argc, char **argv);

@@ -1,5 +1,5 @@
 #include "edit_journal.h"
-#include <dirent.h>
+#include "outputs.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {
                      (double)o->latent_weight, (double)o->latent_scale, (double)o->identity_weight,
                      (int)o->similarity, (double)o->margin, o->adaptive_mask, (int)o->space,
                      (double)o->latent_weight_rise, (double)o->mask_rate, (double)o->adam_eps,
-                     (json_int_t)o->seed, (double)o->region_weight);
+                     (json_int_t)o->seed, o->region_weight);
 }
 
 /* FNV-1a; 0 without memory. */
@@ -137,19 +137,9 @@ void edit_journal_write(edit_job *job, int count) {
     free(path);
 }
 
-/* What a killed process left half-written goes too: the folder is this command's own. */
-static void empty_folder(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder) return;
-    for (struct dirent *entry; (entry = readdir(folder));)
-        unlinkat(dirfd(folder), entry->d_name, 0);
-    closedir(folder);
-}
-
 void edit_journal_close(edit_job *job, bool done) {
     if (done && job->journal) {
-        empty_folder(job->journal);
-        rmdir(job->journal);
+        remove_own_folder(job->journal);
     }
     free(job->journal);
     job->journal = NULL;

@@ -79,7 +79,7 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
     options.adaptive_mask = !ask->fixed;
     options.neutral = neutral;
     if (ask->mask) options.region = region;
-    if (ask->has_outside) options.region_weight = ask->outside_weight;
+    if (ask->has_outside) options.region_weight = (double)ask->outside_weight;
     return options;
 }
 

@@ -1,5 +1,6 @@
 #include "outputs.h"
 #include "command.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ static const char *const endings[][2] = {[OUTPUT_PICTURE] = {".png"},
                                          [OUTPUT_SOUND] = {".wav"},
                                          [OUTPUT_JSON] = {".json"},
                                          [OUTPUT_PAGE] = {".html"},
+                                         [OUTPUT_VIDEO] = {".mp4"},
                                          [OUTPUT_FOLDER] = {NULL}};
 
 bool ends_in(const char *path, const char *end) {
@@ -153,6 +155,15 @@ static text_list made_folders;
 
 void remove_empty_outputs(void) {
     for (int i = 0; i < made_folders.count; i++) rmdir(made_folders.item[i]);
+}
+
+void remove_own_folder(const char *path) {
+    DIR *folder = opendir(path);
+    if (!folder) return;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    rmdir(path);
 }
 
 int output_check(const command_line *line, output_table *table) {

@@ -14,6 +14,7 @@ typedef enum output_kind {
     OUTPUT_SOUND,            /* .wav */
     OUTPUT_JSON,             /* .json */
     OUTPUT_PAGE,             /* .html */
+    OUTPUT_VIDEO,            /* .mp4 */
     OUTPUT_FOLDER            /* is created; its files are outputs of their own */
 } output_kind;
 
@@ -43,6 +44,8 @@ void output_reads(output_table *table, const char *path);
 int output_check(const command_line *line, output_table *table);
 /* Removes the folders that checks created and into which nothing came, for a command that failed. */
 void remove_empty_outputs(void);
+/* A folder of files that a command has made for itself, with what a killed process left half-written. */
+void remove_own_folder(const char *path);
 /* Whether `path` ends in `end`, in small or capital letters. */
 bool ends_in(const char *path, const char *end);
 #endif

@@ -18,3 +18,14 @@ bool close_text(FILE *stream) {
     const bool whole = ferror(stream) == 0 && fflush(stream) == 0;
     return fclose(stream) == 0 && whole;
 }
+
+void print_quoted(FILE *to, const char *text) {
+    fputc('\'', to);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*text, to);
+    }
+    fputc('\'', to);
+}

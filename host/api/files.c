@@ -137,6 +137,16 @@ chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples, flo
     return status;
 }
 
+chl_status chl_sound_decode_file(const char *path, int64_t *samples, float **wave) {
+    CHL_NEEDS(path, samples, wave);
+    chl_sound *sound;
+    *wave = NULL;
+    CHL_TRY(chl_sound_open(path, &sound));
+    const chl_status status = chl_sound_load_opened(sound, wave, samples);
+    chl_sound_close(sound);
+    return status;
+}
+
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,
                             float **data) {
     CHL_NEEDS(path, bands, frames, data);

@@ -243,7 +243,7 @@ static chl_status check_numbers(const chl_edit_options *o) {
                    {"latent_scale", o->latent_scale, false},
                    {"latent_weight_rise", o->latent_weight_rise, false},
                    {"mask_rate", o->mask_rate, false},
-                   {"region_weight", o->region_weight, false}};
+                   {"region_weight", (float)o->region_weight, false}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const float value = numbers[i].value;
         const bool holds = isfinite(value) && (numbers[i].positive ? value > 0 : value >= 0);
@@ -310,7 +310,7 @@ static chl_status write_region(edit_graph *e, const chl_edit_options *options,
                             : chl_fail(CHL_ERR_MEMORY, "out of memory for %d regions", e->n);
     for (int i = 0; status == CHL_OK && i < e->n; i++) {
         chl_region_weights(options->region, side, outside + (size_t)i * count);
-        pressure[i] = more && more->of_region ? more->weight[i] : options->region_weight;
+        pressure[i] = more && more->of_region ? more->weight[i] : (float)options->region_weight;
     }
     if (status == CHL_OK) status = chl_write(e->graph, e->outside, outside);
     if (status == CHL_OK) status = chl_write(e->graph, e->pressure, pressure);
@@ -327,8 +327,9 @@ static chl_status start(edit_graph *e, const chl_edit_options *options,
     if (options->space == CHL_SPACE_W) CHL_TRY(chl_write(e->graph, e->trained, source));
     if (more && more->from) CHL_TRY(chl_write(e->graph, e->trained, more->from));
     if (more && more->weight)
-        CHL_TRY(write_scale(e, more->of_region ? options->region_weight : options->latent_weight,
-                            more->weight));
+        CHL_TRY(
+            write_scale(e, more->of_region ? (float)options->region_weight : options->latent_weight,
+                        more->weight));
     if (options->region) CHL_TRY(write_region(e, options, more));
     CHL_TRY(chl_write(e->graph, e->target, target));
     if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));

@@ -110,7 +110,8 @@ static void take_trials(search *s, int steps) {
 
 /* The options' own weight of what is searched for. */
 static float first_weight(const search *s) {
-    return s->goal.keep == CHL_KEEP_OUTSIDE ? s->options.region_weight : s->options.latent_weight;
+    return s->goal.keep == CHL_KEEP_OUTSIDE ? (float)s->options.region_weight
+                                            : s->options.latent_weight;
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */

@@ -66,7 +66,7 @@ typedef struct chl_edit_options {
     /* NULL: all of the picture may change. [picture][picture] in [0, 1]: 1 where it may, 0 where it
      * should not. region_weight L_out joins the loss: chl_change_outside of the edited picture. */
     const float *region;
-    float region_weight; /* 1 */
+    double region_weight; /* 1 */
 } chl_edit_options;
 CHL_API void chl_edit_options_init(const chl_engine *engine, size_t size,
                                    chl_edit_options *options);
@@ -173,6 +173,25 @@ CHL_CHECKED chl_status chl_mix_latents(const chl_engine *engine, chl_mix mix, fl
  * strength direction. strength must be finite. source, direction, w [rows][latent]. Needs generator. */
 CHL_CHECKED chl_status chl_apply_direction(const chl_engine *engine, const float *source,
                                            const float *direction, float strength, float *w);
+
+/* --- edits over time -------------------------------------------------------------------------- */
+/* As chl_edit, but the optimisation begins at `from`, an edit of the same source by a similar target,
+ * so that few steps are enough. from [rows][latent]; of a shared space its offset counts.
+ * CHL_ERR_UNSUPPORTED in whitened space. */
+CHL_CHECKED chl_status chl_edit_from(chl_engine *engine, const chl_edit_options *options,
+                                     const float *source, const float *target, const float *from,
+                                     float *edited);
+/* A smooth path through codes at equal distances: the code w [rows][latent] at a share of the way from
+ * key number `from` to the next. key [keys][rows][latent]; from in [0, keys - 1], share in [0, 1], and 0
+ * at the last key. A cubic per number, with a continuous slope and without overshooting: between two
+ * keys no number leaves the range of theirs. Needs generator. */
+CHL_CHECKED chl_status chl_path_at(const chl_engine *engine, int keys, const float *key, int from,
+                                   float share, float *w);
+/* How a picture may move with a sound: wave [samples], mono, 44 100 a second; motion [frames] in [-1,
+ * 1], of the frames at i / fps seconds: the loudness against that of two seconds around, 12 dB louder
+ * is 1. It rises at once, as at an onset, and dies away within a quarter of a second. */
+CHL_CHECKED chl_status chl_sound_motion(int64_t samples, const float *wave, float fps, int frames,
+                                        float *motion);
 
 /* Inversion: the W+ code whose picture is nearest to a given one, by Adam from the mean of W on
  * pixel_weight (pixel L2) + clip_weight (CLIP distance, if clip is loaded) + mean_weight |w -

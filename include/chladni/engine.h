@@ -173,6 +173,8 @@ CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t
  * one channel) is what chl_embed_sound makes of the file. */
 CHL_CHECKED chl_status chl_sound_decode(const void *data, size_t size, int64_t *samples,
                                         float **wave);
+/* The same of a file that chl_embed_sound can read. */
+CHL_CHECKED chl_status chl_sound_decode_file(const char *path, int64_t *samples, float **wave);
 /* Log-mel spectrogram of a whole sound file: *data [bands][frames] in [0, 1], low bands first, to
  * be freed with chl_release. AUTO and REPEATED are ABSOLUTE here. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,
