@@ -8,6 +8,8 @@
 
 typedef struct direction_job {
     const char *by, *out, *png;
+    int plot;
+    float perplexity;
     bool json;
     const char **path; /* of directions and folders */
     int paths;
@@ -218,6 +220,8 @@ static int compare(const direction_job *job) {
                                                .name = c.name,
                                                .group = c.group,
                                                .picture = job->png,
+                                               .plot = (chl_direction_plot)job->plot,
+                                               .perplexity = job->perplexity,
                                                .by_text = c.by_text,
                                                .source = c.source,
                                                .guide = c.guide,
@@ -279,7 +283,11 @@ static int mean(int argc, char **argv, direction_job *job) {
 static int comparison(int argc, char **argv, direction_job *job) {
     const option options[] = {
         {"png", NULL, OPTION_OUTPUT, &job->png, "P.png",
-         "picture: a point per direction on the first two principal components", NULL},
+         "picture: a point per direction, by --plot", NULL},
+        {"plot", NULL, OPTION_CHOICE, &job->plot, "pca|tsne",
+         "what the picture shows: the first two principal components (default), or t-SNE", NULL},
+        {"perplexity", NULL, OPTION_FLOAT, &job->perplexity, "X",
+         "of t-SNE: how many neighbours count (default 30, at most a third of the others)", NULL},
         {"by", NULL, OPTION_TEXT, &job->by, "NAME", "only directions by the sound of this name",
          NULL},
         {"json", NULL, OPTION_FLAG, &job->json, NULL, "print JSON on stdout instead of text", NULL},

@@ -53,6 +53,7 @@ static struct {
     {"neutral", "--neutral"},
     {"no_sounds", "--no-sounds"},
     {"out", "--out"},
+    {"perplexity", "--perplexity"},
     {"precision", "--precision"},
     {"ranks", "--ranks"},
     {"rate", "--lr"},

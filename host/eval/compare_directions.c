@@ -6,6 +6,7 @@
 #include "base/symmetric_root.h"
 #include "eval/report.h"
 #include "eval/sample_statistics.h"
+#include "eval/tsne.h"
 #include "plot/plot.h"
 #include <chladni/eval.h>
 #include <math.h>
@@ -25,6 +26,8 @@ typedef struct comparison {
     double *cosine;    /* [n][n], NAN with a direction of length 0 */
     double *component; /* [2][n] */
     double explained[2];
+    double *place; /* [2][n] of t-SNE, NULL: not asked for */
+    double perplexity, divergence;
     double *sample; /* [n * n], for statistics */
 } comparison;
 
@@ -124,18 +127,33 @@ static chl_status find_components(comparison *c) {
     return CHL_OK;
 }
 
+static chl_status find_places(comparison *c) {
+    double *square = c->sample;
+    if (c->o->plot != CHL_DIRECTIONS_TSNE) return CHL_OK;
+    c->place = malloc(sizeof *c->place * 2 * (size_t)c->n);
+    if (!c->place) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d directions", c->n);
+    memcpy(c->place, c->component, sizeof *c->place * 2 * (size_t)c->n);
+    for (int i = 0; i < c->n; i++)
+        for (int j = 0; j < c->n; j++)
+            *at(square, c, i, j) =
+                fmax(*at(c->dot, c, i, i) + *at(c->dot, c, j, j) - 2 * *at(c->dot, c, i, j), 0);
+    c->perplexity = c->o->perplexity > 0 ? (double)c->o->perplexity : fmin(30, (c->n - 1) / 3.0);
+    return chl_tsne(c->n, square, c->perplexity, c->place, &c->divergence);
+}
+
 static chl_status draw(const comparison *c) {
     char x_name[64], y_name[64];
     chl_plot_line line[CHL_PLOT_LINES];
     const int named = c->groups <= CHL_PLOT_LINES ? c->groups : CHL_PLOT_LINES - 1;
+    const double *shown = c->place ? c->place : c->component;
     double *x = c->sample, *y = x + c->n;
     int lines = 0;
     for (int g = 0; g <= named && g < c->groups; g++) {
         int64_t count = 0;
         for (int i = 0; i < c->n; i++)
             if (c->group[i] == g || (g == named && c->group[i] > g)) {
-                x[count] = c->component[i];
-                y[count++] = c->component[c->n + i];
+                x[count] = shown[i];
+                y[count++] = shown[c->n + i];
             }
         line[lines++] =
             (chl_plot_line){g < named ? c->o->group[c->first[g]] : "(others)", x, y, count};
@@ -144,6 +162,10 @@ static chl_status draw(const comparison *c) {
     }
     snprintf(x_name, sizeof x_name, "first component (%.0f %%)", 100 * c->explained[0]);
     snprintf(y_name, sizeof y_name, "second component (%.0f %%)", 100 * c->explained[1]);
+    if (c->place) {
+        snprintf(x_name, sizeof x_name, "t-SNE, perplexity %g", c->perplexity);
+        y_name[0] = 0;
+    }
     const chl_plot plot = {.title = "directions of edits",
                            .x_name = x_name,
                            .y_name = y_name,
@@ -201,13 +223,18 @@ static void describe_groups(const comparison *c, json_t *report) {
 
 static json_t *describe_each(const comparison *c) {
     json_t *all = json_array();
-    for (int i = 0; i < c->n; i++)
-        chl_json_append(all, json_pack("{s:o, s:o, s:o, s:[o, o]}", "name",
-                                       chl_json_string(c->o->name[i]), "group",
-                                       chl_json_string(c->o->group[i]), "length",
-                                       chl_report_number(sqrt(*at(c->dot, c, i, i))), "pca",
-                                       chl_report_number(c->component[i]),
-                                       chl_report_number(c->component[c->n + i])));
+    for (int i = 0; i < c->n; i++) {
+        json_t *one = json_pack("{s:o, s:o, s:o, s:[o, o]}", "name", chl_json_string(c->o->name[i]),
+                                "group", chl_json_string(c->o->group[i]), "length",
+                                chl_report_number(sqrt(*at(c->dot, c, i, i))), "pca",
+                                chl_report_number(c->component[i]),
+                                chl_report_number(c->component[c->n + i]));
+        if (c->place)
+            chl_json_set(one, "tsne",
+                         json_pack("[o, o]", chl_report_number(c->place[i]),
+                                   chl_report_number(c->place[c->n + i])));
+        chl_json_append(all, one);
+    }
     return all;
 }
 
@@ -266,6 +293,13 @@ static chl_status check(const chl_direction_options *o) {
                           o->count));
     CHL_TRY(chl_check_int(o->numbers >= 1 && o->numbers <= INT64_MAX / o->count / 8, "numbers",
                           ">= 1, and all of them fit into memory", o->numbers));
+    CHL_TRY(chl_check_enum((int)o->plot, CHL_DIRECTIONS_TSNE + 1, "plot"));
+    if (o->plot == CHL_DIRECTIONS_TSNE) {
+        CHL_TRY(chl_check_int(o->count >= 4, "count", ">= 4 for t-SNE", o->count));
+        CHL_TRY(chl_check_float(o->perplexity == 0 ||
+                                    (o->perplexity >= 1 && o->perplexity < (float)(o->count - 1)),
+                                "perplexity", "in [1, directions - 1)", (double)o->perplexity));
+    }
     CHL_TRY(chl_check_pointer(o->direction, "direction"));
     CHL_TRY(chl_check_pointer(o->name, "name"));
     CHL_TRY(chl_check_pointer(o->group, "group"));
@@ -288,12 +322,17 @@ static chl_status compare(comparison *c, char **report) {
     find_groups(c);
     find_cosines(c);
     CHL_TRY(find_components(c));
+    CHL_TRY(find_places(c));
     if (c->o->picture) CHL_TRY(draw(c));
     const uint64_t refused = chl_json_refused();
     json_t *whole =
         json_pack("{s:o, s:o, s:{s:[o, o]}}", "directions", describe_each(c), "cosines",
                   matrix(c, c->n, false), "pca", "explained", chl_report_number(c->explained[0]),
                   chl_report_number(c->explained[1]));
+    chl_json_set(whole, "tsne",
+                 c->place ? json_pack("{s:o, s:o}", "perplexity", chl_report_number(c->perplexity),
+                                      "divergence", chl_report_number(c->divergence))
+                          : json_null());
     describe_groups(c, whole);
     chl_json_set(whole, "table2", table2(c));
     return chl_report_finish(whole, refused, report);
@@ -312,6 +351,7 @@ chl_status chl_compare_directions(const chl_direction_options *theirs, char **re
     free(c.dot);
     free(c.cosine);
     free(c.component);
+    free(c.place);
     free(c.sample);
     return status;
 }

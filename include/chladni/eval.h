@@ -131,13 +131,17 @@ CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_op
                                           char **report);
 
 /* Directions of edits, compared (the paper's Fig. 8 and Table 2). Needs no model. Report:
- * {"directions": [{"name", "group", "length", "pca": [x, y]}], "cosines": [count][count], "pca":
+ * {"directions": [{"name", "group", "length", "pca": [x, y], "tsne": [x, y]}], "cosines": [count][count], "pca":
  * {"explained": [share, share]}, "groups": [{"group", "count", "within"}], "between": mean cosines
- * [groups][groups], "table2": {"source_sound", "source_text", "sound_text", "directions"}}. within
+ * [groups][groups], "tsne": null or {"perplexity", "divergence"}, "table2": {"source_sound", "source_text", "sound_text", "directions"}}. within
  * and those of table2 are {"pairs" or "edits", "mean", "deviation"}. The principal components are of
  * the directions minus their mean; the component's largest coordinate is positive. A cosine with a
  * direction of length 0 is null. */
 #define CHL_MAX_DIRECTIONS 1000
+typedef enum chl_direction_plot {
+    CHL_DIRECTIONS_PCA,
+    CHL_DIRECTIONS_TSNE /* t-SNE, exact, from the principal components; at least 4 directions */
+} chl_direction_plot;
 typedef struct chl_direction_options {
     uint32_t size;
     int count;               /* directions, 1 ... CHL_MAX_DIRECTIONS */
@@ -147,7 +151,7 @@ typedef struct chl_direction_options {
     const char *const
         *group;          /* [count] what guided the edit, e.g. the sound's name: equal texts are
                                  one group, with a colour of its own in the picture */
-    const char *picture; /* NULL, or a PNG: a point per direction on the two components */
+    const char *picture; /* NULL, or a PNG: a point per direction, as `plot` says */
     /* For Table 2, each NULL (not measured) or [count]. */
     const int *by_text;          /* 1: the edit was guided by a text */
     const char *const *source;   /* which picture was edited: equal texts are one; NULL: unknown */
@@ -155,6 +159,8 @@ typedef struct chl_direction_options {
                                     a pair of sound_text and directions */
     const double *source_square; /* |source code|^2; NAN: unknown */
     const double *source_dot;    /* <source code, direction> */
+    chl_direction_plot plot;     /* PCA: what the picture shows */
+    float perplexity; /* of t-SNE, in [1, count - 1); 0: 30, but at most a third of the others */
 } chl_direction_options;
 CHL_CHECKED chl_status chl_compare_directions(const chl_direction_options *options, char **report);
 

@@ -32,6 +32,10 @@ ok "a comparison" direction compare by texts --png c.png --out c.json
 is "has a row for each guide" grep -q "3 text: rain" out
 is "and the pairs of sound and text" grep -qE "^sound- and text-guided code +2 " out
 is "a picture" test -s c.png
+ok "by t-SNE" direction compare by texts --plot tsne --perplexity 2 --png t.png --out t.json
+is "is another picture" differ c.png t.png
+is "and has places" grep -q '"divergence"' t.json
+bad "a perplexity of all" 1 "perplexity must be in" direction compare by --plot tsne --perplexity 9
 is "and a report" grep -q '"explained"' c.json
 ok "others" edit $generator --seeds 4,5 --direction m.npy --strength -0.5 --strip s.png --strip-steps 1 --out all --embed-recipe
 is "are named by the direction" test -s all/seed4-m.png

@@ -135,6 +135,126 @@ static void table_2_is_of_the_codes(void **state) {
     json_decref(report);
 }
 
+/* --- t-SNE ------------------------------------------------------------------------------------ */
+#define POINTS 24
+#define PERPLEXITY 5
+
+/* Three bundles far apart, of eight directions each. */
+static void make_bundles(float *bundle) {
+    for (int i = 0; i < POINTS; i++)
+        for (int k = 0; k < 3; k++)
+            bundle[3 * i + k] =
+                (k == i / 8 ? 10 : 0) + (float)sin(3.7 * i + 1.3 * k) + 0.1f * (float)(i % 8);
+}
+
+/* KL(P || Q) as the paper defines it, and P by a plain search over deviations. */
+static double divergence_of(const float *x, const double (*y)[2]) {
+    static double p[POINTS][POINTS];
+    double sum = 0, kl = 0;
+    for (int i = 0; i < POINTS; i++) {
+        double low = 1e-3, high = 1e3, total;
+        for (int step = 0; step < 200; step++) {
+            const double deviation = sqrt(low * high);
+            double entropy = 0;
+            total = 0;
+            for (int j = 0; j < POINTS; j++) {
+                double square = 0;
+                for (int k = 0; k < 3; k++)
+                    square += pow((double)x[3 * i + k] - (double)x[3 * j + k], 2);
+                p[i][j] = i == j ? 0 : exp(-square / (2 * deviation * deviation));
+                total += p[i][j];
+            }
+            for (int j = 0; j < POINTS; j++) {
+                p[i][j] /= total;
+                if (p[i][j] > 0) entropy -= p[i][j] * log2(p[i][j]);
+            }
+            *(pow(2, entropy) < PERPLEXITY ? &low : &high) = deviation;
+        }
+    }
+    for (int i = 0; i < POINTS; i++)
+        for (int j = 0; j < POINTS; j++)
+            if (i != j) sum += 1 / (1 + pow(y[i][0] - y[j][0], 2) + pow(y[i][1] - y[j][1], 2));
+    for (int i = 0; i < POINTS; i++)
+        for (int j = 0; j < POINTS; j++) {
+            const double joint = (p[i][j] + p[j][i]) / (2 * POINTS);
+            const double q = 1 / (1 + pow(y[i][0] - y[j][0], 2) + pow(y[i][1] - y[j][1], 2)) / sum;
+            if (i != j && joint > 0) kl += joint * log(joint / q);
+        }
+    return kl;
+}
+
+static void tsne_ends_in_a_minimum_of_the_papers_divergence(void **state) {
+    (void)state;
+    static float bundle[3 * POINTS];
+    const char *name[POINTS];
+    double y[POINTS][2];
+    make_bundles(bundle);
+    for (int i = 0; i < POINTS; i++) name[i] = i / 8 == 0 ? "a" : i / 8 == 1 ? "b" : "c";
+    const chl_direction_options options = {.size = sizeof options,
+                                           .count = POINTS,
+                                           .numbers = 3,
+                                           .direction = bundle,
+                                           .name = name,
+                                           .group = name,
+                                           .plot = CHL_DIRECTIONS_TSNE,
+                                           .perplexity = PERPLEXITY};
+    json_t *report = compare(&options);
+    const json_t *tsne = json_object_get(report, "tsne");
+    const double divergence = json_number_value(json_object_get(tsne, "divergence"));
+    for (int i = 0; i < POINTS; i++)
+        for (int k = 0; k < 2; k++)
+            y[i][k] = json_number_value(json_array_get(
+                json_object_get(json_array_get(json_object_get(report, "directions"), (size_t)i),
+                                "tsne"),
+                (size_t)k));
+    json_decref(report);
+    near(divergence_of(bundle, (const double(*)[2])y), divergence, 1e-4);
+    for (int i = 0; i < POINTS; i++) {
+        for (int k = 0; k < 2; k++) {
+            const double at = y[i][k], h = 1e-3;
+            y[i][k] = at + h;
+            const double after = divergence_of(bundle, (const double(*)[2])y);
+            y[i][k] = at - h;
+            const double before = divergence_of(bundle, (const double(*)[2])y);
+            y[i][k] = at;
+            near((after - before) / (2 * h), 0, 1e-3);
+        }
+        int nearest = -1;
+        double least = INFINITY;
+        for (int j = 0; j < POINTS; j++) {
+            const double far = pow(y[i][0] - y[j][0], 2) + pow(y[i][1] - y[j][1], 2);
+            if (j != i && far < least) {
+                least = far;
+                nearest = j;
+            }
+        }
+        assert_int_equal(nearest / 8, i / 8); /* a bundle stays together */
+    }
+}
+
+static void tsne_of_directions_that_are_one_does_not_fail(void **state) {
+    (void)state;
+    static const float one[] = {1, 2, 1, 2, 1, 2, 1, 2, 1, 2};
+    static const char *const name[] = {"1", "2", "3", "4", "5"};
+    chl_direction_options options = {.size = sizeof options,
+                                     .count = 5,
+                                     .numbers = 2,
+                                     .direction = one,
+                                     .name = name,
+                                     .group = name,
+                                     .plot = CHL_DIRECTIONS_TSNE};
+    json_t *report = compare(&options);
+    assert_true(json_is_number(json_object_get(json_object_get(report, "tsne"), "divergence")));
+    json_decref(report);
+    char *text;
+    options.perplexity = 4;
+    assert_int_equal(chl_compare_directions(&options, &text), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "perplexity must be in [1, directions - 1), got 4");
+    options.count = 3;
+    assert_int_equal(chl_compare_directions(&options, &text), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "count must be >= 4 for t-SNE, got 3");
+}
+
 static void one_direction_and_none_that_moves_are_compared_too(void **state) {
     (void)state;
     static const float still[] = {0, 0, 0, 1, 0, 0};
@@ -174,6 +294,8 @@ int main(void) {
         cmocka_unit_test(components_are_those_of_a_cross),
         cmocka_unit_test(cosines_are_of_directions_and_their_groups),
         cmocka_unit_test(table_2_is_of_the_codes),
+        cmocka_unit_test(tsne_ends_in_a_minimum_of_the_papers_divergence),
+        cmocka_unit_test(tsne_of_directions_that_are_one_does_not_fail),
         cmocka_unit_test(one_direction_and_none_that_moves_are_compared_too),
         cmocka_unit_test(what_is_no_direction_is_refused),
     };
