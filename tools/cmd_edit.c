@@ -21,9 +21,21 @@ static int report_outside(edit_job *job, const float *w, const float *source, js
     return EXIT_OK;
 }
 
+/* How far --explain's gradients and occlusion agree. */
+static void report_explained(const edit_job *job, json_t *report) {
+    const json_t *agreement = json_object_get(job->explained, "agreement");
+    if (!job->explained) return;
+    json_put(report, "explained", json_incref(job->explained));
+    if (!job->json)
+        fprintf(stderr, "; explained, rank correlation with occlusion %.2f (rows), %.2f (sound)",
+                json_number_value(json_object_get(agreement, "rows")),
+                json_number_value(json_object_get(agreement, "sound")));
+}
+
 /* Ends the line of text, or prints the JSON. */
 static int finish_report(edit_job *job, json_t *report, const float *w, const float *source) {
     const int code = report_outside(job, w, source, report);
+    report_explained(job, report);
     if (code == EXIT_OK && job->json) return print_json(report, REPORT_DIGITS);
     json_decref(report);
     if (code == EXIT_OK) fputc('\n', stderr);
@@ -61,9 +73,9 @@ static float last_cosine(const edit_job *job) {
 }
 
 static int report_single(edit_job *job, bool partial) {
-    const char *const outs[] = {job->out, job->strip, job->sheet, job->direction_out};
+    const char *const outs[] = {job->out, job->strip, job->sheet, job->direction_out, job->explain};
     const char *out = outs[0];
-    for (int i = 1; i < 4 && !out; i++) out = outs[i];
+    for (int i = 1; i < 5 && !out; i++) out = outs[i];
     if (job->ask.direction) return report_moved(job, out);
     if (!job->json) {
         fprintf(stderr, "%s: cosine with the %s %.4f after %d steps%s", shown(out),
@@ -153,6 +165,7 @@ static int save(edit_job *job, bool partial) {
     int code = job->latent_out ? edit_write_latents(job) : EXIT_OK;
     if (code == EXIT_OK && job->direction_out) code = edit_write_directions(job);
     if (code == EXIT_OK && job->keep_plot) code = edit_write_keep_plot(job);
+    if (code == EXIT_OK && job->explain) code = edit_write_explanation(job);
     if (code == EXIT_OK && job->strip) code = edit_write_strip(job);
     if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
     if (code != EXIT_OK) return code;
@@ -206,13 +219,17 @@ static int check(const command_line *line, const edit_job *job) {
     if (code != EXIT_OK) return code;
     if (!job->ask.models.generator) return usage_error(line, "--generator is missing");
     if (!job->ask.models.clip && !job->ask.direction) return usage_error(line, "--clip is missing");
-    if (!job->out && !job->strip && !job->sheet && !job->direction_out && !job->dry_run)
-        return usage_error(line, "--out is missing (or --strip, --sheet, --direction-out)");
+    if (!job->out && !job->strip && !job->sheet && !job->direction_out && !job->explain &&
+        !job->dry_run)
+        return usage_error(line, "--out is missing (or --strip, --sheet, --explain, "
+                                 "--direction-out)");
     const char *wrong = edit_settings_wrong(&job->ask);
     if (wrong) return usage_error(line, "%s", wrong);
     if (job->strip_steps < 0 || job->strip_steps > 100 || (job->strip_steps && job->ask.mix))
         return usage_error(line, "--strip-steps must be in [0, 100], and 0 with --mix, got %d",
                            job->strip_steps);
+    if (job->explain && (job->sound.count != 1 || job->ask.mix))
+        return usage_error(line, "--explain needs one --sound, and no --mix");
     if (job->keep_plot && !job->ask.keep) return usage_error(line, "--keep-plot needs --keep");
     if (job->ask.keep && (job->every || job->strip_steps))
         return usage_error(line, "--keep searches: leave out --every and --strip-steps");
@@ -229,6 +246,8 @@ static int check(const command_line *line, const edit_job *job) {
 
 /* What can only be said once sources and targets are counted. */
 static int check_counts(const command_line *line, const edit_job *job) {
+    if (job->explain && !is_single(job))
+        return usage_error(line, "--explain is of one edit: one source by one sound");
     if (job->every > 0 && (!is_single(job) || !job->out))
         return usage_error(line, "--every works for one edit with --out only");
     if (edit_by_level(job) && job->full_level < 0 &&
@@ -291,6 +310,10 @@ int command_edit(int argc, char **argv) {
         FACE_OPTION(job.ask.models, "for the identity loss"),
         DEVICE_OPTIONS(job.ask.models),
         EDIT_OPTIONS(job.ask),
+        {"explain", NULL, OPTION_OUTPUT, &job.explain, "E.png",
+         "picture of what moved what: parts of the sound and rows of the code, by gradients, and "
+         "how far occlusion agrees",
+         NULL},
         {"keep-plot", NULL, OPTION_OUTPUT, &job.keep_plot, "P.png",
          "picture of what --keep tried: the cosine with the target over what is kept", NULL},
         {"batch", NULL, OPTION_INT, &job.batch, "N",

@@ -198,6 +198,7 @@ int edit_check_outputs(const command_line *line, const edit_job *job) {
         add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
     output_add(&table, "keep-plot", OUTPUT_PICTURE, job->keep_plot);
+    output_add(&table, "explain", OUTPUT_PICTURE, job->explain);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);
     output_add(&table, "sheet", OUTPUT_PICTURE, job->sheet);
     return output_check(line, &table);

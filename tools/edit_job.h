@@ -8,7 +8,8 @@
 
 typedef struct edit_job {
     edit_settings ask;
-    const char *keep_plot;
+    const char *keep_plot, *explain;
+    json_t *explained; /* the report of --explain */
     const char *seeds, *out, *latent_out, *direction_out, *strip, *sheet, *levels;
     text_list sound;
     int every, batch, strip_steps;

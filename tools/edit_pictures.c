@@ -167,6 +167,20 @@ int edit_write_keep_plot(const edit_job *job) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
+int edit_write_explanation(edit_job *job) {
+    const chl_explain_options options = {.size = sizeof options,
+                                         .sound = job->sound.item[0],
+                                         .gain_db = job->gain,
+                                         .source = job->source,
+                                         .edited = job->edited,
+                                         .picture = job->explain};
+    char *text = NULL;
+    if (chl_explain_edit(job->engine, &options, &text) != CHL_OK) return run_error();
+    job->explained = json_parsed(text);
+    chl_release(text);
+    return job->explained ? EXIT_OK : run_error();
+}
+
 /* --- strips and sheets ------------------------------------------------------------------------ */
 typedef struct table {
     int rows, columns;

@@ -11,6 +11,8 @@ int edit_write_latents(const edit_job *job);
 int edit_write_directions(edit_job *job);
 /* The curves of --keep. */
 int edit_write_keep_plot(const edit_job *job);
+/* Why the edit is as it is, as a picture, and job->explained. */
+int edit_write_explanation(edit_job *job);
 int edit_write_strip(edit_job *job);
 int edit_write_sheet(edit_job *job);
 /* out.png -> out-000050.png */

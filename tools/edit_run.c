@@ -285,6 +285,7 @@ void edit_release(edit_job *job) {
     void *all[] = {job->source, job->edited,  job->mask,       job->target, job->mixed, job->trail,
                    job->seed,   job->reached, job->sound.item, job->goal,   job->region};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    json_decref(job->explained);
     file_digests_free(&job->files);
     chl_engine_close(job->engine);
 }

@@ -1,6 +1,7 @@
 /* The picture of what was heard: the mel picture above, over the same time the labels' cosines. */
 #include "eval/listen.h"
 #include "io/picture.h"
+#include "plot/heat.h"
 #include "plot/plot.h"
 #include "sound/mel.h"
 #include <math.h>
@@ -18,20 +19,6 @@
 enum { INK = 0x222222 };
 
 /* --- the mel picture -------------------------------------------------------------------------- */
-/* From black over violet and orange to pale yellow, each lighter than the one before. */
-static uint32_t colour_of(double level) {
-    static const uint32_t anchor[] = {0x000004, 0x3b0f70, 0x8c2981, 0xde4968, 0xfe9f6d, 0xfcfdbf};
-    enum { STEPS = sizeof anchor / sizeof *anchor - 1 };
-    const double at = fmin(fmax(level, 0), 1) * STEPS;
-    const int i = at < STEPS ? (int)at : STEPS - 1;
-    uint32_t colour = 0;
-    for (int shift = 0; shift < 24; shift += 8) {
-        const double from = anchor[i] >> shift & 255, to = anchor[i + 1] >> shift & 255;
-        colour |= (uint32_t)lround(from + (at - i) * (to - from)) << shift;
-    }
-    return colour;
-}
-
 /* Adds one window's levels to the columns of the strip that it covers: sum [STRIP][width], each
  * the mean over the window's columns that fall into it. */
 static void add_window(const chl_heard *h, int64_t w, int width, double *sum, int *windows) {
@@ -66,7 +53,7 @@ static chl_status draw_strip(const chl_heard *h, const chl_plot_area *area, chl_
     for (int y = 0; y < STRIP; y++)
         for (int x = 0; x < width; x++)
             chl_canvas_fill(c, area->left + x, EDGE + STRIP - 1 - y, 1, 1,
-                            colour_of(windows[x] ? sum[(int64_t)y * width + x] / windows[x] : 0));
+                            chl_heat(windows[x] ? sum[(int64_t)y * width + x] / windows[x] : 0));
     free(sum);
     free(windows);
     return CHL_OK;

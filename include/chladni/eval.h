@@ -164,6 +164,32 @@ typedef struct chl_direction_options {
 } chl_direction_options;
 CHL_CHECKED chl_status chl_compare_directions(const chl_direction_options *options, char **report);
 
+/* An explanation of an edit by a sound: what moved which part of the picture. The picture is cut into
+ * 4 x 4 parts, the sound's mel picture into 8 x 8 patches.
+ *
+ * rows: how much each row of the code moved each part, the integral along the straight line from
+ * source to edited code of the gradient of <G(w), change of the part> times the row's move; the rows'
+ * sum is the part's squared change. Checked by occlusion: the row as it was in the source.
+ * sound: how much of what CLIP sees of each part's change would be lost if a patch were 3 dB softer, the
+ * integral from there to the sound of the gradient of <A(mel), V(edited) - V(edited with the part as it
+ * was)>. Checked by occlusion: the patch alone 3 dB softer; "silence": the patch alone silent, which an
+ * encoder answers far from linearly.
+ *
+ * Report: {"parts": [4, 4], "patches": [8, 8], "rows": [rows][16], "row_share": [rows],
+ * "sound": [64][16], "patch_share": [64], "change": [16] mean |change| of each part, "agreement":
+ * {"rows", "sound", "silence"}}: Spearman's rank correlations of both tables with occlusion. Shares sum to 1 in
+ * absolute value. Patches: low bands first, each from left to right. Needs generator, clip, audio. */
+typedef struct chl_explain_options {
+    uint32_t size;
+    const char *sound; /* the sound file that guided the edit */
+    float gain_db;
+    const float *source, *edited; /* codes [rows][latent] */
+    int points;                   /* 16: of the integrals */
+    const char *picture;          /* NULL, or a PNG: panels of all of it */
+} chl_explain_options;
+CHL_CHECKED chl_status chl_explain_edit(chl_engine *engine, const chl_explain_options *options,
+                                        char **report);
+
 /* Ablation: the same figures for groups of audio encoders that differ in one thing (trained with
  * and without L_kl, several seeds each): means and 95 % intervals (Student's t). The layout of a
  * group never changes. */

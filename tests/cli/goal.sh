@@ -51,4 +51,9 @@ bad "a weight without a mask" 2 "outside-weight needs --mask" $edit --seed 2 --o
 bad "a bound without a mask" 2 "keep outside needs --mask" $edit --seed 2 --keep outside=0.1 --out x.png
 bad "a plot of nothing" 2 "keep-plot needs --keep" $edit --seed 2 --keep-plot k.png --out x.png
 bad "snapshots" 2 "leave out --every" $edit --seed 2 --keep clip=0.1 --every 2 --out x.png
+ok "an explanation" $edit --seed 2 --steps 4 --explain e.png --json
+is "is drawn" test -s e.png
+is "and says how far occlusion agrees" grep -q '"agreement":{"rows":[0-9.-]*,"sound":[0-9.-]*,"silence":[0-9.-]*}' out
+bad "of two edits" 2 "explain is of one edit" $edit --seeds 2,3 --explain e.png
+bad "of a direction" 2 "explain needs one --sound" edit $models --seed 2 --direction d.npy --explain e.png
 finish
