@@ -158,7 +158,7 @@ static const unit_of_convs convs[] = {
     {"convolutions of a unit, boxes", 12, 64, 1, true},
     {"convolutions of a unit, every second pixel", 6, 24, 2, true},
     {"convolutions of a unit, every second of odd many", 5, 24, 2, true},
-    {"convolutions of a unit, every second, boxes", 16, 64, 2, true},
+    {"convolutions of a unit, every second, many channels", 16, 64, 2, true},
     {"convolutions for no tensor core", 5, 20, 1, false},
 };
 

@@ -298,6 +298,8 @@ inline bool mostly_inside(const gather &g) {
 inline tile_kind lay_hopper_tiles(gather &to) {
     const int fill = chl::gpu.hopper_fill;
     if (!fill || to.in_c % BOX_DEPTH || to.out_c % 64) return PLAIN_TILES;
+    // Plain convolutions of every second pixel, and their gradients, have no test on boxes yet.
+    if (to.step == 2 ? to.phase[0].tap[0].dy < 0 : to.turned && to.phases > 1) return PLAIN_TILES;
     gather g = to;
     tile_kind kind = PLAIN_TILES;
     const auto blocks = [&](tile_kind with) {
