@@ -62,8 +62,9 @@ static void fill(const waves *v, float *matrix, float *added) {
     const float *t = v->transform;
     for (int64_t at = 0; at < (int64_t)v->size * v->size * v->channels; at++) {
         const int64_t c = at % v->channels, p = at / v->channels;
-        const double gx = ((double)(p % v->size) - centre) * pixel;
-        const double gy = ((double)(p / v->size) - centre) * pixel;
+        const int64_t row = p / v->size, column = p % v->size;
+        const double gx = ((double)column - centre) * pixel;
+        const double gy = ((double)row - centre) * pixel;
         const double hx = t[0] * gx + t[1] * gy + t[2], hy = t[3] * gx + t[4] * gy + t[5];
         const double fx = v->frequency[2 * c], fy = v->frequency[2 * c + 1];
         matrix[4 * at] = (float)(TURN * (fx * hx + fy * hy));

@@ -67,10 +67,11 @@ static chl_status add_filter(chl_params *params, const char *layer, const char *
     for (int pass = 0; pass < 2; pass++) { /* the sum, then the numbers, of sum 1 */
         const double scale = pass ? 1 / sum : 0;
         for (int i = 0; i < count; i++) {
-            const double x = (i % taps - (taps - 1) / 2.0) / rate;
-            const double y = (i / taps - (taps - 1) / 2.0) / rate;
+            const int row = i / taps, column = i % taps;
+            const double x = (column - (taps - 1) / 2.0) / rate;
+            const double y = (row - (taps - 1) / 2.0) / rate;
             const double value = response(cutoff, radial ? hypot(x, y) : x, radial) *
-                                 window[i % taps] * (radial ? window[i / taps] : 1);
+                                 window[column] * (radial ? window[row] : 1);
             sum += pass ? 0 : value;
             f[i] = (float)(scale * value);
         }
