@@ -54,7 +54,7 @@ static void end(join *j) {
 }
 
 char *video_join_command(const video_job *job) {
-    join j;
+    join j = {0};
     char *text = NULL;
     size_t size;
     FILE *to = begin(job, "", &j) ? open_memstream(&text, &size) : NULL;
@@ -162,7 +162,7 @@ static chl_status run(const video_job *job, const join *j, bool *missing) {
 }
 
 chl_status video_join(const video_job *job, bool *missing) {
-    join j;
+    join j = {0};
     chl_status status = CHL_ERR_MEMORY;
     *missing = false;
     if (begin(job, PART, &j)) {
