@@ -22,9 +22,9 @@ import re
 import subprocess
 import sys
 
-LOW = "base graph runtime io plot sound text nets losses models"
+LOW = "base graph runtime io data plot sound text nets losses models"
 ROOMS = {  # a room: what it may use
-    "base": "", "runtime": "base", "graph": "base runtime", "io": "base", "plot": "base io", "sound": "base graph runtime",
+    "base": "", "runtime": "base", "graph": "base runtime", "io": "base", "data": "base io", "plot": "base io", "sound": "base graph runtime",
     "text": "base", "nets": "base graph", "losses": "base graph",
     "models": "base graph runtime io sound text nets", "edit": LOW, "train": LOW,
     "eval": LOW + " edit train", "api": LOW + " edit train eval",
@@ -34,7 +34,7 @@ KERNELS = {  # a folder of kernels/: what it may use beside the contract
     "cuda/lib": "", "cuda/modconv": "cuda/lib", "cuda/ops": "cuda/lib"}
 CONTRACT = {"ops.h", "collectives.h", "op_table.h", "attributes.h", "fusion.h", "fusion_table.h", "philox.h"}
 PUBLIC = {  # rooms that take more than status.h, and what; the others: status.h
-    "sound": "engine.h", "train": "engine.h train.h", "models": "*", "edit": "*", "demo": "*", "eval": "*", "api": "*"}
+    "sound": "engine.h", "train": "data.h engine.h train.h", "models": "*", "edit": "*", "demo": "*", "eval": "*", "api": "*"}
 DOORS = {  # single files that look where their room does not
     ("host/base/random.h", "kernels/philox.h"): "the one way to random numbers on the host",
     ("host/runtime/cpu.c", "kernels/cpu/lib/cpu.h"): "the CPU's table of bodies",

@@ -69,6 +69,7 @@ typedef struct batch {
     json_t *seen;    /* {journal's name: bytes read} */
     json_t *by_id;   /* {id: index of a job} */
     struct batch_claim *claim;
+    chl_number_cache *kept; /* batch_cache.c */
     /* how it goes */
     int done_now;
     long optimisations; /* by this worker: more than its results need where places are filled */

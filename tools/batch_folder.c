@@ -187,6 +187,14 @@ static int settle(batch *b, const char *path) {
     return code;
 }
 
+static int open_cache(batch *b) {
+    char *path = b->cache ? strdup(b->cache) : batch_path(b, "work", "cache");
+    if (!path) return no_memory();
+    const chl_status status = chl_cache_open(path, &b->kept);
+    free(path);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
 int batch_folder_open(batch *b) {
     static const char *const folders[] = {
         "", "results", "page", "work", "work/journal", "work/claims", "work/cache"};
@@ -197,6 +205,7 @@ int batch_folder_open(batch *b) {
     for (size_t i = 0; i < sizeof folders / sizeof folders[0] && code == EXIT_OK; i++)
         code = make_folder(batch_path(b, "", folders[i]));
     if (code == EXIT_OK && b->cache) code = make_folder(strdup(b->cache));
+    if (code == EXIT_OK) code = open_cache(b);
     if (code == EXIT_OK) code = settle(b, path);
     free(path);
     return code;

@@ -23,6 +23,7 @@ static const struct {
     {"generate", command_generate, "pictures from seeds or latents"},
     {"embed", command_embed, "embeddings of sounds, pictures and texts"},
     {"mel", command_mel, "log-mel spectrogram of a sound"},
+    {"data", command_data, "what a data set holds; the same as WebDataset shards"},
     {"train", command_train, "train a model on a folder of sounds, pictures and words"},
     {"eval", command_eval,
      "zero-shot classification, linear probes, edits classified by an independent network, "

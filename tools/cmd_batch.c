@@ -215,6 +215,7 @@ int command_batch(int argc, char **argv) {
     batch_claims_end(&b);
     batch_journal_close(&b);
     batch_plan_free(&b);
+    chl_cache_close(b.kept);
     chl_engine_close(b.engine);
     return code;
 }

@@ -12,6 +12,7 @@ typedef struct train_job {
     rank_place place;
     char device[32]; /* of a rank on a GPU */
     bool resume, json, measured_w;
+    float memory; /* GB */
     bool steps_given, epochs_given;
     chl_train_progress last;
     double shown; /* seconds at the last progress line */
@@ -132,6 +133,9 @@ static int check(const command_line *line, train_job *job) {
     o->micro_batch = job->micro_batch;
     o->resume = job->resume;
     o->measured_w = job->measured_w;
+    if (!(job->memory >= 0 && job->memory < 1e6f))
+        return usage_error(line, "--memory must be >= 0 GB, got %g", (double)job->memory);
+    o->memory = (int64_t)(1e9 * (double)job->memory);
     return EXIT_OK;
 }
 
@@ -147,7 +151,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
     chl_train_options *o = &job->options;
     const char *recipe; /* use_recipe has applied it */
     const option options[] = {
-        {"data", NULL, OPTION_TEXT, &o->data, "DIR", "folder with pairs.jsonl", NULL},
+        {"data", NULL, OPTION_TEXT, &o->data, "SRC",
+         "folder with pairs.jsonl, or another source (manifest, ESC-50, ..., shards)", NULL},
         {"out", NULL, OPTION_TEXT, &o->out, "DIR", "run folder; created if it does not exist",
          NULL},
         {"resume", NULL, OPTION_FLAG, &job->resume, NULL, "continue from the checkpoint in --out",
@@ -219,6 +224,19 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          NULL},
         {"balance", NULL, OPTION_TEXT, &o->balance, "none|label|source",
          "audio: draw kinds (or labels) equally often, with source also each kind's sources", NULL},
+        {"split", NULL, OPTION_TEXT, &o->split, "NAME,...",
+         "of a source with splits or folds only these, e.g. train or 1,2,3,4", NULL},
+        {"tolerate", NULL, OPTION_FLOAT, &o->tolerate, "X",
+         "audio: share of the clips that may be missing or unreadable (default 0.25); they are "
+         "named "
+         "in OUT/left-out.txt",
+         NULL},
+        {"cache", NULL, OPTION_TEXT, &o->cache, "DIR",
+         "audio: folder that keeps embeddings of texts and pictures for all runs", NULL},
+        {"memory", NULL, OPTION_FLOAT, &job->memory, "GB",
+         "max. memory for decoded sounds and pictures; the others are decoded at each use (default "
+         "4.3)",
+         NULL},
         {"device", NULL, OPTION_TEXT, &o->device, "cpu|cuda|cuda:N|auto",
          "device that computes (default auto: a GPU if there is one)", NULL},
         {"precision", NULL, OPTION_CHOICE, &o->precision, "auto|float32|bf16",

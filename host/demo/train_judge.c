@@ -108,6 +108,7 @@ static chl_status build(chl_trainer *t) {
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
+    chl_dataset_next_batch(t->data);
     judge *own = t->own;
     const int n = t->batch, side = own->config.side;
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));

@@ -1,13 +1,10 @@
 #include "eval/corpus.h"
-#include "eval/corpus_official.h"
+#include "data/source.h"
 #include "train/dataset.h"
-#include <dirent.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static chl_status no_memory(const char *folder) {
@@ -31,70 +28,31 @@ static chl_status read_pairs(const char *folder, chl_corpus *c) {
     return status;
 }
 
-static char *join(const char *folder, const char *name) {
-    char *path;
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
-}
-
-/* Names in the folder, sorted; hidden ones left out. */
-static int keep_visible(const struct dirent *entry) {
-    return entry->d_name[0] != '.';
-}
-
-static chl_status list(const char *folder, struct dirent ***entry, int *count) {
-    *count = scandir(folder, entry, keep_visible, alphasort);
-    if (*count >= 0) return CHL_OK;
-    *count = 0;
-    *entry = NULL;
-    return chl_fail(CHL_ERR_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
-}
-
-static void free_list(struct dirent **entry, int count) {
-    for (int i = 0; i < count; i++) free(entry[i]);
-    free(entry);
-}
-
-static bool is_folder(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
-static chl_status read_label_folder(const char *path, const char *label, chl_corpus *c) {
-    struct dirent **entry;
-    int count;
-    CHL_TRY(list(path, &entry, &count));
+/* The layouts of data/source.h: official tables, folders named by labels, manifests, shards. */
+static chl_status read_source(const char *path, const chl_corpus_choice *choice, chl_corpus *c) {
+    const chl_source_choice wanted = {
+        .esc10 = choice->esc10, .folds = choice->folds, .fold = choice->fold, .try_sounds = true};
+    chl_source *source;
+    CHL_TRY(chl_source_open(path, &wanted, &source));
     chl_status status = CHL_OK;
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        char *file = join(path, entry[i]->d_name);
-        if (!file)
-            status = no_memory(path);
-        else if (!is_folder(file))
-            status = chl_corpus_add(c, path, &(chl_corpus_sound){.path = file, .label = label});
-        free(file);
+    c->layout = source->layout;
+    c->missing = source->missing;
+    for (int64_t i = 0; i < source->count && status == CHL_OK; i++) {
+        const chl_entry *e = &source->entry[i];
+        const chl_corpus_sound sound = {.path = e->sound.path,
+                                        .label = e->kind ? e->kind : e->label,
+                                        .fold = e->fold,
+                                        .group = e->from};
+        if (e->sound.bytes)
+            status = chl_fail(CHL_ERR_UNSUPPORTED,
+                              "%s: sounds in shards are for trainings: unpack them", path);
+        else if (!sound.label)
+            status =
+                chl_fail(CHL_ERR_KEY, "%s line %lld: a label is needed", path, (long long)e->line);
+        else
+            status = chl_corpus_add(c, path, &sound);
     }
-    free_list(entry, count);
-    return status;
-}
-
-static chl_status read_folders(const char *folder, chl_corpus *c) {
-    struct dirent **entry;
-    int count;
-    CHL_TRY(list(folder, &entry, &count));
-    chl_status status = CHL_OK;
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        char *path = join(folder, entry[i]->d_name);
-        if (!path)
-            status = no_memory(folder);
-        else if (is_folder(path))
-            status = read_label_folder(path, entry[i]->d_name, c);
-        free(path);
-    }
-    free_list(entry, count);
-    if (status == CHL_OK && c->count == 0)
-        status = chl_fail(CHL_ERR_FORMAT,
-                          "%s must hold pairs.jsonl, meta/esc50.csv, metadata/UrbanSound8K.csv, or "
-                          "folders of sounds named by their labels",
-                          folder);
+    chl_source_free(source);
     return status;
 }
 
@@ -135,23 +93,18 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
 }
 
 static chl_status read_any(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {
-    char *pairs = join(folder, "pairs.jsonl");
-    if (!pairs) return no_memory(folder);
+    char *pairs;
+    if (asprintf(&pairs, "%s/pairs.jsonl", folder) < 0) return no_memory(folder);
     const bool listed = access(pairs, F_OK) == 0;
-    bool official = false;
     free(pairs);
-    out->layout = listed ? "pairs.jsonl" : "folders";
-    if (!listed) CHL_TRY(chl_corpus_read_official(folder, choice, out, &official));
-    if (official) return CHL_OK;
-    if (choice->esc10)
-        return chl_fail(CHL_ERR_ARGUMENT, "esc10 must be 0 for %s: it has no meta/esc50.csv",
-                        folder);
-    if (choice->folds)
+    if (!listed) return read_source(folder, choice, out);
+    out->layout = "pairs.jsonl";
+    if (choice->esc10 || choice->folds)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "folds must be 0 for %s: it has no official folds (meta/esc50.csv, "
+                        "%s must be 0 for %s: it has no official folds (meta/esc50.csv, "
                         "metadata/UrbanSound8K.csv)",
-                        folder);
-    return listed ? read_pairs(folder, out) : read_folders(folder, out);
+                        choice->esc10 ? "esc10" : "folds", folder);
+    return read_pairs(folder, out);
 }
 
 chl_status chl_corpus_open(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {

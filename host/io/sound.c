@@ -240,6 +240,14 @@ int64_t chl_sound_samples(const chl_sound *s) {
     return resampled_length(s, s->decoder.frames);
 }
 
+int chl_sound_rate(const chl_sound *s) {
+    return s->decoder.rate;
+}
+
+int chl_sound_channels(const chl_sound *s) {
+    return s->decoder.channels;
+}
+
 /* --- reading samples -------------------------------------------------------------------------- */
 static chl_status bad_sample(const chl_sound *s, int64_t frame, int channel, float x) {
     return chl_fail(
@@ -428,6 +436,14 @@ chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got) {
 chl_status chl_sound_rewind(void *sound) {
     (void)sound;
     return without("sound");
+}
+int chl_sound_rate(const chl_sound *sound) {
+    (void)sound;
+    return 0;
+}
+int chl_sound_channels(const chl_sound *sound) {
+    (void)sound;
+    return 0;
 }
 chl_status chl_sound_load(const char *path, float **wave, int64_t *samples) {
     *wave = NULL;

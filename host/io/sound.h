@@ -52,6 +52,9 @@ void chl_sound_close(chl_sound *sound);
 chl_status chl_sound_set_rate(chl_sound *sound, int rate);
 /* Length at that rate, as the header claims it; MP3s are counted. */
 int64_t chl_sound_samples(const chl_sound *sound);
+/* As the file has it: samples a second, channels. */
+int chl_sound_rate(const chl_sound *sound);
+int chl_sound_channels(const chl_sound *sound);
 /* Reads up to `want` samples into out; fewer only at the end. `sound` is a chl_sound *: the void
  * pointer makes both functions fit chl_wave_source (sound/mel.h). */
 chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got);

@@ -1,7 +1,6 @@
 #include "train/audio_targets.h"
 #include "base/random.h"
-#include "models/registry.h"
-#include "text/augment.h"
+#include "train/left_out.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,98 +8,34 @@
 #define PURPOSE 0x4c61626cu /* Philox key of the draws of wordings */
 #define EMBED_ALONE 512     /* docs/method.md, section 2: without a CLIP that tells the size */
 
-/* Texts and pictures in one run of a tower. */
-#define BATCH 32
+#define BATCH 32 /* texts and pictures in one run of a tower */
 
-static int batch_for(int64_t count) {
-    return count < BATCH ? (int)count : BATCH;
-}
+enum { NOT_YET, MADE, UNREADABLE }; /* a picture's embedding */
 
-/* --- wordings --------------------------------------------------------------------------------- */
-typedef struct wordings {
-    char **text;
-    int64_t count;
-} wordings;
-
-static chl_status label_of(const chl_dataset *data, int label, const char **text) {
-    for (int64_t i = 0; i < data->count; i++)
-        if (data->sample[i].label_id == label) {
-            *text = data->sample[i].label;
-            return CHL_OK;
-        }
-    return chl_fail(CHL_ERR_INTERNAL, "%s: no sample has label number %d", data->folder, label);
-}
-
-/* The wordings of one label, of which equal ones share a row. The first is the label itself. */
-static chl_status word_label(const chl_text_augment *augment, uint64_t seed, int label,
-                             const char *text, wordings *all, int64_t *row) {
-    char other[CHL_TEXT_MAX_BYTES];
-    const int64_t first = all->count;
-    chl_text_augment plain = *augment;
-    plain.synonym = plain.insert = plain.permute = 0;
-    for (int v = 0; v < CHL_WORDINGS; v++) {
-        CHL_TRY(chl_text_augment_draw(v ? augment : &plain, seed, (uint64_t)label, (uint64_t)v,
-                                      text, other));
-        int64_t same = first;
-        while (same < all->count && strcmp(all->text[same], other) != 0) same++;
-        row[v] = same;
-        if (same < all->count) continue;
-        all->text[same] = strdup(other);
-        if (!all->text[same]) return chl_fail(CHL_ERR_MEMORY, "out of memory for wordings");
-        all->count++;
-    }
-    return CHL_OK;
-}
-
-static chl_status word_labels(const chl_trainer *t, const chl_text_augment *augment, wordings *all,
-                              int64_t *row) {
-    for (int label = 0; label < t->data->labels; label++) {
-        const char *text = NULL;
-        CHL_TRY(label_of(t->data, label, &text));
-        CHL_TRY(word_label(augment, t->options->seed, label, text, all, row));
-        row += CHL_WORDINGS;
-    }
-    return CHL_OK;
-}
-
-/* Each rank embeds a share of what all need, as many at a time as one process. */
-static chl_status embed_share_of_texts(const chl_trainer *t, chl_clip *clip, const wordings *all,
+/* --- texts ------------------------------------------------------------------------------------ */
+/* Each rank embeds a share of what all need. */
+static chl_status embed_share_of_texts(const chl_trainer *t, const chl_wordings *all,
                                        const chl_audio_targets *targets) {
     int64_t first;
     const int64_t n = chl_ranks_rows(t, all->count, &first);
     if (n > 0)
-        CHL_TRY(chl_clip_embed_texts(clip, batch_for(all->count), n,
-                                     (const char *const *)all->text + first,
-                                     targets->text + first * targets->embed));
+        CHL_TRY(chl_frozen_texts(targets->frozen, n, (const char *const *)all->text + first,
+                                 targets->text + first * targets->embed));
     return chl_ranks_gather(t, all->count, targets->embed, targets->text);
 }
 
-static chl_status embed_wordings(const chl_trainer *t, const chl_text_augment *augment,
-                                 chl_clip *clip, chl_audio_targets *targets) {
-    const size_t max_wordings = (size_t)t->data->labels * CHL_WORDINGS;
-    wordings all = {.text = calloc(max_wordings + 1, sizeof *all.text)};
-    targets->wording = calloc(max_wordings + 1, sizeof *targets->wording);
-    chl_status status = CHL_OK;
-    if (!all.text || !targets->wording)
-        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for wordings"));
-    CHL_TRY_GOTO(word_labels(t, augment, &all, targets->wording));
+static chl_status embed_texts(const chl_trainer *t, chl_audio_targets *targets) {
+    chl_wordings all;
+    CHL_TRY(chl_wordings_make(t->data, t->options->seed, t->options->wordnet, &all));
     targets->text = malloc(sizeof(float) * (size_t)(all.count + 1) * (size_t)targets->embed);
-    if (!targets->text) CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for texts"));
-    CHL_TRY_GOTO(embed_share_of_texts(t, clip, &all, targets));
-    chl_log(CHL_LOG_INFO, "texts: %d labels in %" PRId64 " wordings", t->data->labels, all.count);
-done:
-    for (int64_t i = 0; i < all.count; i++) free(all.text[i]);
-    free(all.text);
-    return status;
-}
-
-static chl_status embed_texts(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
-    chl_text_augment augment = chl_text_augment_defaults();
-    chl_wordnet *wordnet = NULL;
-    if (t->options->wordnet) CHL_TRY(chl_wordnet_open(t->options->wordnet, &wordnet));
-    augment.wordnet = wordnet;
-    chl_status status = embed_wordings(t, &augment, clip, targets);
-    chl_wordnet_free(wordnet);
+    chl_status status = targets->text ? embed_share_of_texts(t, &all, targets)
+                                      : chl_fail(CHL_ERR_MEMORY, "out of memory for texts");
+    if (status == CHL_OK)
+        chl_log(CHL_LOG_INFO, "texts: %d labels in %" PRId64 " wordings", t->data->labels,
+                all.count);
+    targets->wording = all.row;
+    all.row = NULL;
+    chl_wordings_free(&all);
     return status;
 }
 
@@ -113,34 +48,127 @@ const float *chl_audio_text(const chl_audio_targets *targets, uint64_t seed, int
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
-static chl_status embed_share_of_pictures(const chl_trainer *t, chl_clip *clip, int64_t count,
-                                          const char *const *path,
-                                          const chl_audio_targets *targets) {
-    int64_t first;
-    const int64_t n = chl_ranks_rows(t, count, &first);
-    if (n > 0)
-        CHL_TRY(chl_clip_embed_picture_files(clip, batch_for(count), n, path + first,
-                                             targets->picture + first * targets->embed));
-    return chl_ranks_gather(t, count, targets->embed, targets->picture);
+/* Of these samples, which have pictures; those that cannot be read are left out. */
+static chl_status embed_these(chl_audio_targets *targets, int64_t count, const int64_t *sample) {
+    const chl_dataset *data = targets->data;
+    const bool may_fail = chl_left_out_allows(data->left_out);
+    chl_media *picture = malloc(sizeof *picture * (size_t)(count + 1));
+    float *rows = malloc(sizeof *rows * (size_t)(count * targets->embed + 1));
+    char **why = calloc((size_t)count + 1, sizeof *why);
+    chl_status status =
+        picture && rows && why ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for pictures");
+    for (int64_t i = 0; i < count && status == CHL_OK; i++)
+        picture[i] = chl_sample_picture(&data->sample[sample[i]]);
+    if (status == CHL_OK)
+        status = chl_frozen_pictures(targets->frozen, count, picture, rows, may_fail ? why : NULL);
+    for (int64_t i = 0; i < count && status == CHL_OK; i++) {
+        const int64_t row = targets->picture_row[sample[i]];
+        targets->made[row] = why[i] ? UNREADABLE : MADE;
+        memcpy(targets->picture + row * targets->embed, rows + i * targets->embed,
+               sizeof *rows * (size_t)targets->embed);
+        if (why[i])
+            status = chl_left_out_picture(data->left_out, chl_media_name(&picture[i]), why[i]);
+    }
+    for (int64_t i = 0; why && i < count; i++) free(why[i]);
+    free(why);
+    free(rows);
+    free(picture);
+    return status;
 }
 
-static chl_status embed_pictures(const chl_trainer *t, chl_clip *clip, chl_audio_targets *targets) {
+/* The picture that takes the place of one that cannot be read: the next sample's that has one of the
+ * same label, else of any; -1: there is none. A function of which are unreadable. */
+static int64_t next_picture(const chl_audio_targets *targets, int64_t sample) {
+    const chl_dataset *data = targets->data;
+    for (int any = 0; any < 2; any++)
+        for (int64_t i = 1; i < data->count; i++) {
+            const int64_t other = (sample + i) % data->count;
+            if (!data->sample[other].picture ||
+                targets->made[targets->picture_row[other]] == UNREADABLE)
+                continue;
+            if (any || data->sample[other].label_id == data->sample[sample].label_id) return other;
+        }
+    return -1;
+}
+
+static chl_status fill_unreadable(chl_audio_targets *targets, int64_t sample) {
+    const int64_t embed = targets->embed;
+    for (;;) {
+        const int64_t other = next_picture(targets, sample);
+        if (other < 0)
+            return chl_fail(CHL_ERR_FORMAT, "%s: no picture can be read", targets->data->list);
+        const int64_t from = targets->picture_row[other], to = targets->picture_row[sample];
+        if (targets->made[from] == NOT_YET) CHL_TRY(embed_these(targets, 1, &other));
+        if (targets->made[from] == UNREADABLE) continue;
+        memcpy(targets->picture + to * embed, targets->picture + from * embed,
+               sizeof(float) * (size_t)embed);
+        return CHL_OK;
+    }
+}
+
+chl_status chl_audio_need_pictures(chl_audio_targets *targets, int64_t count,
+                                   const int64_t *sample) {
+    int64_t *missing = malloc(sizeof *missing * (size_t)(count + 1)), found = 0;
+    if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for pictures");
+    for (int64_t i = 0; i < count; i++) {
+        if (sample[i] < 0) continue;
+        uint8_t *made = &targets->made[targets->picture_row[sample[i]]];
+        if (*made != NOT_YET) continue;
+        *made = MADE; /* once, where it is on the list twice */
+        missing[found++] = sample[i];
+    }
+    for (int64_t i = 0; i < found; i++) targets->made[targets->picture_row[missing[i]]] = NOT_YET;
+    chl_status status = found ? embed_these(targets, found, missing) : CHL_OK;
+    for (int64_t i = 0; i < found && status == CHL_OK; i++)
+        if (targets->made[targets->picture_row[missing[i]]] == UNREADABLE)
+            status = fill_unreadable(targets, missing[i]);
+    targets->left -= found;
+    if (found > 0 && targets->left == 0) chl_frozen_rest(targets->frozen);
+    free(missing);
+    return status;
+}
+
+static bool is_zero(const chl_audio_targets *targets, int64_t row) {
+    for (int k = 0; k < targets->embed; k++)
+        if (targets->picture[row * targets->embed + k] != 0) return false;
+    return true;
+}
+
+/* A run that makes batches beside the steps has all of them before the first one: the device that
+ * embeds is busy later. Each rank embeds a share. */
+static chl_status embed_all_pictures(const chl_trainer *t, chl_audio_targets *targets,
+                                     const int64_t *sample) {
+    int64_t first;
+    const int64_t all = targets->left, n = chl_ranks_rows(t, all, &first);
+    if (n > 0) CHL_TRY(embed_these(targets, n, sample + first));
+    CHL_TRY(chl_ranks_gather(t, all, targets->embed, targets->picture));
+    for (int64_t i = 0; i < all; i++) /* an embedding has length 1, what no rank could read 0 */
+        targets->made[i] = is_zero(targets, i) ? UNREADABLE : MADE;
+    for (int64_t i = 0; i < all; i++)
+        if (targets->made[i] == UNREADABLE) CHL_TRY(fill_unreadable(targets, sample[i]));
+    targets->left = 0;
+    chl_frozen_rest(targets->frozen);
+    return CHL_OK;
+}
+
+static chl_status prepare_pictures(const chl_trainer *t, chl_audio_targets *targets) {
     const chl_dataset *data = t->data;
     const size_t most = (size_t)data->count + 1;
-    int64_t count = 0;
-    const char **path = malloc(sizeof *path * most);
-    targets->picture = malloc(sizeof(float) * most * (size_t)targets->embed);
+    const bool ahead = t->device->queue || t->options->ahead > 0;
+    int64_t *sample = calloc(most, sizeof *sample);
+    targets->picture = calloc(most * (size_t)targets->embed, sizeof *targets->picture);
     targets->picture_row = malloc(sizeof *targets->picture_row * most);
+    targets->made = calloc(most, sizeof *targets->made);
     chl_status status = CHL_OK;
-    if (!path || !targets->picture || !targets->picture_row)
+    if (!sample || !targets->picture || !targets->picture_row || !targets->made)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures"));
     for (int64_t i = 0; i < data->count; i++) {
-        targets->picture_row[i] = count;
-        if (data->sample[i].picture) path[count++] = data->sample[i].picture;
+        targets->picture_row[i] = targets->left;
+        if (data->sample[i].picture) sample[targets->left++] = i;
     }
-    CHL_TRY_GOTO(embed_share_of_pictures(t, clip, count, path, targets));
+    if (ahead) CHL_TRY_GOTO(embed_all_pictures(t, targets, sample));
 done:
-    free(path);
+    free(sample);
     return status;
 }
 
@@ -192,18 +220,19 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
                                           "pair, and needs vocab, its merges");
     if (texts) CHL_TRY(check_labels(t->data));
     if (pictures) CHL_TRY(pair_pictures(t, targets));
-    chl_clip *clip;
-    const chl_model_place place = {.device = t->device, .precision = CHL_F32};
-    const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};
-    CHL_TRY(chl_clip_open(&place, o->clip, texts ? o->vocab : NULL, &settings, &clip));
-    targets->embed = clip->config.embed;
-    chl_status status;
-    if (texts) CHL_TRY_GOTO(embed_texts(t, clip, targets));
-    if (pictures) CHL_TRY_GOTO(embed_pictures(t, clip, targets));
-    status = CHL_OK;
-done:
-    chl_clip_close(clip);
-    return status;
+    const chl_frozen_source source = {.device = t->device,
+                                      .clip = o->clip,
+                                      .vocab = texts ? o->vocab : NULL,
+                                      .cache = o->cache,
+                                      .batch =
+                                          t->data->count < BATCH ? (int)t->data->count : BATCH};
+    targets->data = t->data;
+    CHL_TRY(chl_frozen_open(&source, &targets->frozen));
+    targets->embed = chl_frozen_width(targets->frozen);
+    if (texts) CHL_TRY(embed_texts(t, targets));
+    if (pictures) CHL_TRY(prepare_pictures(t, targets));
+    if (!pictures) chl_frozen_rest(targets->frozen);
+    return CHL_OK;
 }
 
 chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out) {
@@ -228,6 +257,8 @@ void chl_audio_targets_free(chl_audio_targets *targets) {
     free(targets->wording);
     free(targets->picture);
     free(targets->picture_row);
+    free(targets->made);
+    chl_frozen_close(targets->frozen);
     chl_weak_pairs_free(targets->pairs);
     free(targets);
 }

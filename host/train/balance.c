@@ -63,9 +63,9 @@ static chl_status check_groups(const chl_dataset *data, const char *name) {
     for (int64_t i = 0; i < data->count; i++)
         if (data->sample[i].group_id < 0)
             return chl_fail(CHL_ERR_KEY,
-                            "%s/pairs.jsonl line %" PRId64 ": balance \"%s\" needs \"kind\" or "
+                            "%s line %" PRId64 ": balance \"%s\" needs \"kind\" or "
                             "\"label\" of every sample, and this one has neither",
-                            data->folder, data->sample[i].line, name);
+                            data->list, data->sample[i].line, name);
     return CHL_OK;
 }
 

@@ -1,12 +1,9 @@
-/* The lines of pairs.jsonl and the arrays beside it, read once and checked. */
-#include "train/dataset.h"
-#include "base/file_bytes.h"
-#include "base/json.h"
-#include "base/names.h"
+/* A data set: its samples, the arrays beside them, what is decoded of them, and batches. */
 #include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
 #include "train/class_columns.h"
+#include "train/dataset_private.h"
 #include "train/sample_cache.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -14,18 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_SAMPLES (1 << 30)
 #define PURPOSE_ORDER 0x6f726472u /* Philox purpose of the permutations */
-
-typedef struct reader {
-    chl_dataset *data;
-    const char *path; /* of pairs.jsonl */
-    int64_t line, capacity;
-    unsigned need;
-    chl_names label, kind, source, group; /* by label_id, kind_id, ... */
-} reader;
 
 static chl_status no_memory(const char *path) {
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
@@ -35,151 +24,6 @@ static chl_status join(const char *folder, const char *file, char **path) {
     *path = NULL;
     if (asprintf(path, "%s/%s", folder, file) < 0) return no_memory(folder);
     return CHL_OK;
-}
-
-/* --- one line --------------------------------------------------------------------------------- */
-static chl_status read_text(const reader *r, const json_t *line, const char *key, const char **to) {
-    const json_t *value = json_object_get(line, key);
-    if (!value || json_is_null(value)) return CHL_OK;
-    if (!json_is_string(value))
-        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"%s\" is not a text", r->path,
-                        r->line, key);
-    *to = strdup(json_string_value(value));
-    return *to ? CHL_OK : no_memory(r->path);
-}
-
-static chl_status read_strength(const reader *r, const json_t *line, chl_sample *to) {
-    const json_t *value = json_object_get(line, "strength");
-    to->strength = 1;
-    to->strength_given = value && !json_is_null(value);
-    if (!to->strength_given) return CHL_OK;
-    if (!json_is_number(value) || !isfinite(json_number_value(value)))
-        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"strength\" is not a number",
-                        r->path, r->line);
-    to->strength = (float)json_number_value(value);
-    return CHL_OK;
-}
-
-/* The whole path of a file that the line names. A file that is needed must exist. */
-static chl_status read_file_name(const reader *r, const json_t *line, const char *key,
-                                 unsigned needed, const char **to) {
-    const char *name = NULL;
-    CHL_TRY(read_text(r, line, key, &name));
-    if (!name) return CHL_OK;
-    char *path = NULL;
-    chl_status status = CHL_OK;
-    if (name[0] == '/')
-        path = strdup(name);
-    else
-        status = join(r->data->folder, name, &path);
-    free((void *)name);
-    *to = path;
-    if (status != CHL_OK || !path) return status != CHL_OK ? status : no_memory(r->path);
-    if ((r->need & needed) && access(path, R_OK) != 0)
-        return chl_fail(CHL_ERR_IO, "%s line %" PRId64 ": \"%s\": %s: %s", r->path, r->line, key,
-                        path, strerror(errno));
-    return CHL_OK;
-}
-
-/* The number of the text among those seen so far, -1 for none. */
-static chl_status number_of(const reader *r, const char *text, chl_names *names, int *id) {
-    *id = -1;
-    if (!text) return CHL_OK;
-    *id = chl_names_add(names, text); /* which keeps the sample's own text */
-    return *id >= 0 ? CHL_OK : no_memory(r->path);
-}
-
-static chl_status check_needs(const reader *r, const chl_sample *s) {
-    const struct {
-        unsigned need;
-        bool there;
-        const char *key;
-    } wanted[] = {{CHL_NEED_SOUND, s->sound, "sound"},
-                  {CHL_NEED_PICTURE, s->picture, "picture"},
-                  {CHL_NEED_LABEL, s->label, "label"},
-                  {CHL_NEED_CAPTION, s->caption, "caption"},
-                  {CHL_NEED_KIND, s->kind, "kind"}};
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        if ((r->need & wanted[i].need) && !wanted[i].there)
-            return chl_fail(CHL_ERR_KEY,
-                            "%s line %" PRId64 ": \"%s\" is missing, which this training needs",
-                            r->path, r->line, wanted[i].key);
-    return CHL_OK;
-}
-
-static chl_status read_sample(reader *r, const json_t *line) {
-    chl_dataset *data = r->data;
-    if (data->count == r->capacity) {
-        const int64_t capacity = r->capacity ? 2 * r->capacity : 1024;
-        if (capacity > MAX_SAMPLES) return no_memory(r->path);
-        chl_sample *grown = realloc(data->sample, (size_t)capacity * sizeof *grown);
-        if (!grown) return no_memory(r->path);
-        data->sample = grown;
-        r->capacity = capacity;
-    }
-    chl_sample *s = &data->sample[data->count++];
-    *s = (chl_sample){.line = r->line};
-    CHL_TRY(read_file_name(r, line, "sound", CHL_NEED_SOUND, &s->sound));
-    CHL_TRY(read_file_name(r, line, "picture", CHL_NEED_PICTURE, &s->picture));
-    CHL_TRY(read_text(r, line, "label", &s->label));
-    CHL_TRY(read_text(r, line, "caption", &s->caption));
-    CHL_TRY(read_text(r, line, "kind", &s->kind));
-    CHL_TRY(read_text(r, line, "source", &s->source));
-    CHL_TRY(read_strength(r, line, s));
-    CHL_TRY(chl_class_columns_add(data->classes, data->count - 1, line));
-    CHL_TRY(number_of(r, s->label, &r->label, &s->label_id));
-    CHL_TRY(number_of(r, s->kind, &r->kind, &s->kind_id));
-    CHL_TRY(number_of(r, s->source, &r->source, &s->source_id));
-    CHL_TRY(number_of(r, s->kind ? s->kind : s->label, &r->group, &s->group_id));
-    return check_needs(r, s);
-}
-
-/* --- the file --------------------------------------------------------------------------------- */
-static bool blank(const char *text) {
-    return text[strspn(text, " \t\r\n")] == 0;
-}
-
-static chl_status read_line(reader *r, const char *text, size_t length) {
-    json_error_t error;
-    json_t *line;
-    CHL_TRY(chl_json_read(text, length, JSON_REJECT_DUPLICATES, r->path, &line, &error));
-    if (!json_is_object(line)) {
-        const char *why = line ? "it is no object" : error.text;
-        chl_status status = chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 " is not a JSON object: %s",
-                                     r->path, r->line, why);
-        json_decref(line);
-        return status;
-    }
-    chl_status status = read_sample(r, line);
-    json_decref(line);
-    return status;
-}
-
-static chl_status read_lines(reader *r) {
-    chl_open_file opened;
-    const chl_status there = chl_file_open(r->path, false, &opened);
-    if (there != CHL_OK)
-        return chl_fail_in(there, "a data folder has a file pairs.jsonl, one JSON object a line");
-    FILE *file = fdopen(opened.descriptor, "r");
-    if (!file) {
-        close(opened.descriptor);
-        return chl_fail(CHL_ERR_MEMORY, "%s: %s", r->path, strerror(errno));
-    }
-    char *text = NULL;
-    size_t size = 0;
-    chl_status status = CHL_OK;
-    for (ssize_t length; status == CHL_OK && (length = getline(&text, &size, file)) >= 0;) {
-        r->line++;
-        if (!blank(text)) status = read_line(r, text, (size_t)length);
-    }
-    if (status == CHL_OK && !feof(file)) /* getline stops for memory too, which is no ferror */
-        status = chl_fail(errno == ENOMEM ? CHL_ERR_MEMORY : CHL_ERR_IO,
-                          "%s: it cannot be read to its end: %s", r->path, strerror(errno));
-    free(text);
-    fclose(file);
-    if (status == CHL_OK && r->data->count == 0)
-        status = chl_fail(CHL_ERR_FORMAT, "%s: it holds no samples", r->path);
-    return status;
 }
 
 /* --- the arrays ------------------------------------------------------------------------------- */
@@ -242,28 +86,64 @@ static chl_status read_arrays(chl_dataset *data, unsigned need) {
     return CHL_OK;
 }
 
-/* --- the folder ------------------------------------------------------------------------------- */
-chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out) {
+/* --- all of it -------------------------------------------------------------------------------- */
+static bool is_pairs_file(const char *path) {
+    const char *dot = strrchr(path, '.');
+    struct stat about;
+    return dot && strcmp(dot, ".jsonl") == 0 && stat(path, &about) == 0 && !S_ISDIR(about.st_mode);
+}
+
+/* The list of samples, and whether it is a pairs.jsonl or a manifest like it. A folder without one,
+ * of no other layout, is told that it lacks it. */
+static chl_status find_list(chl_dataset *data, const char *path, bool *pairs) {
+    char *file = NULL;
+    *pairs = is_pairs_file(path);
+    if (*pairs) {
+        const char *slash = strrchr(path, '/');
+        data->folder =
+            slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup(".");
+        data->list = strdup(path);
+        return data->folder && data->list ? CHL_OK : no_memory(path);
+    }
+    data->folder = strdup(path);
+    if (!data->folder) return no_memory(path);
+    CHL_TRY(join(path, "pairs.jsonl", &file));
+    *pairs = access(file, F_OK) == 0;
+    data->list = *pairs ? file : strdup(path);
+    if (!*pairs) free(file);
+    return data->list ? CHL_OK : no_memory(path);
+}
+
+static chl_status read_samples(chl_sample_reader *r) {
+    chl_dataset *data = r->data;
+    bool pairs;
+    CHL_TRY(find_list(data, r->path, &pairs));
+    r->path = data->list;
+    CHL_TRY(chl_class_columns_new(&data->classes));
+    CHL_TRY(pairs ? chl_pairs_read(r) : chl_source_samples(r));
+    data->labels = r->label.count;
+    data->kinds = r->kind.count;
+    data->sources = r->source.count;
+    data->groups = r->group.count;
+    data->kind_name = r->kind.name;
+    r->kind.name = NULL;
+    CHL_TRY(chl_class_columns_finish(data->classes, data->count));
+    CHL_TRY(chl_left_out_begin(data->left_out, data->list, data->count));
+    /* rows belong to lines: arrays say nothing where lines are left out */
+    const bool whole = chl_left_out_count(data->left_out) == 0 || r->need & CHL_NEED_LATENT;
+    return pairs && whole ? read_arrays(data, r->need) : CHL_OK;
+}
+
+chl_status chl_dataset_open_chosen(const char *path, unsigned need,
+                                   const chl_dataset_choice *choice, chl_dataset **out) {
     *out = NULL;
     chl_dataset *data = calloc(1, sizeof *data);
-    if (!data) return no_memory(folder);
-    char *path = NULL;
+    if (!data) return no_memory(path);
     chl_status status;
-    reader r = {.data = data, .need = need};
-    data->folder = strdup(folder);
-    CHL_TRY_GOTO(data->folder ? join(folder, "pairs.jsonl", &path) : no_memory(folder));
-    r.path = path;
-    CHL_TRY_GOTO(chl_class_columns_new(&data->classes));
-    CHL_TRY_GOTO(read_lines(&r));
-    data->labels = r.label.count;
-    data->kinds = r.kind.count;
-    data->sources = r.source.count;
-    data->groups = r.group.count;
-    data->kind_name = r.kind.name;
-    r.kind.name = NULL;
-    CHL_TRY_GOTO(chl_class_columns_finish(data->classes, data->count));
-    CHL_TRY_GOTO(read_arrays(data, need));
-    CHL_TRY_GOTO(chl_sample_cache_new(data->count, &data->cache));
+    chl_sample_reader r = {.data = data, .path = path, .need = need, .choice = choice};
+    CHL_TRY_GOTO(chl_left_out_new(choice->tolerate, choice->left_out, &data->left_out));
+    CHL_TRY_GOTO(read_samples(&r));
+    CHL_TRY_GOTO(chl_sample_cache_new(data->count, choice->memory, &data->cache));
     *out = data;
     data = NULL;
 done:
@@ -271,22 +151,19 @@ done:
     chl_names_free(&r.kind);
     chl_names_free(&r.source);
     chl_names_free(&r.group);
-    free(path);
     chl_dataset_free(data);
     return status;
 }
 
+chl_status chl_dataset_open(const char *path, unsigned need, chl_dataset **out) {
+    return chl_dataset_open_chosen(path, need, &(chl_dataset_choice){0}, out);
+}
+
 void chl_dataset_free(chl_dataset *dataset) {
     if (!dataset) return;
-    for (int64_t i = 0; i < dataset->count; i++) {
-        const chl_sample *s = &dataset->sample[i];
-        free((void *)s->sound);
-        free((void *)s->picture);
-        free((void *)s->label);
-        free((void *)s->caption);
-        free((void *)s->kind);
-        free((void *)s->source);
-    }
+    for (int64_t i = 0; i < dataset->count; i++) chl_sample_release(&dataset->sample[i]);
+    chl_source_free(dataset->from);
+    chl_left_out_free(dataset->left_out);
     chl_sample_cache_free(dataset->cache);
     chl_class_columns_free(dataset->classes);
     free(dataset->order);
@@ -295,6 +172,7 @@ void chl_dataset_free(chl_dataset *dataset) {
     free(dataset->latents);
     free(dataset->attributes);
     free(dataset->texture);
+    free(dataset->list);
     free(dataset->folder);
     free(dataset);
 }
@@ -306,20 +184,18 @@ const int *chl_dataset_classes(const chl_dataset *dataset, const char *key) {
 
 static chl_status check_class(const chl_dataset *data, int64_t sample, const char *key, int classes,
                               int class) {
-    const char *folder = data->folder;
+    const char *folder = data->list;
     const int64_t line = data->sample[sample].line;
     if (class == CHL_CLASS_ABSENT)
-        return chl_fail(CHL_ERR_KEY,
-                        "%s/pairs.jsonl line %" PRId64 ": the whole number \"%s\" is missing",
+        return chl_fail(CHL_ERR_KEY, "%s line %" PRId64 ": the whole number \"%s\" is missing",
                         folder, line, key);
     if (class == CHL_CLASS_INVALID)
         return chl_fail(CHL_ERR_FORMAT,
-                        "%s/pairs.jsonl line %" PRId64 ": \"%s\" must be a whole number from 0 up",
-                        folder, line, key);
+                        "%s line %" PRId64 ": \"%s\" must be a whole number from 0 up", folder,
+                        line, key);
     if (classes > 0 && class >= classes)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s/pairs.jsonl line %" PRId64 ": \"%s\" must be 0 to %d, got %d", folder,
-                        line, key, classes - 1, class);
+        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"%s\" must be 0 to %d, got %d",
+                        folder, line, key, classes - 1, class);
     return CHL_OK;
 }
 
@@ -340,30 +216,40 @@ static chl_status check_index(const chl_dataset *dataset, int64_t index) {
 chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
                                const uint8_t **pixels) {
     CHL_TRY(check_index(dataset, index));
-    const char *path = dataset->sample[index].picture;
-    if (!path)
+    const chl_media media = chl_sample_picture(&dataset->sample[index]);
+    if (!media.path)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"picture\"",
                         dataset->folder, index);
     if (side < 1) return chl_fail(CHL_ERR_ARGUMENT, "side must be >= 1, got %d", side);
-    return chl_sample_cache_picture(dataset->cache, index, path, side, pixels);
+    return chl_sample_cache_picture(dataset->cache, index, &media, side, pixels);
+}
+
+static chl_status list_sounds(const chl_dataset *dataset, int count, const int64_t *index,
+                              chl_media *media) {
+    for (int i = 0; i < count; i++) {
+        CHL_TRY(check_index(dataset, index[i]));
+        media[i] = chl_sample_sound(&dataset->sample[index[i]]);
+        if (!media[i].path)
+            return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
+                            dataset->folder, index[i]);
+    }
+    return CHL_OK;
 }
 
 chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
                             const float **mel, int64_t *frames) {
-    const char **path = calloc((size_t)count + 1, sizeof *path);
-    chl_status status = path ? CHL_OK : no_memory(dataset->folder);
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        status = check_index(dataset, index[i]);
-        if (status != CHL_OK) break;
-        path[i] = dataset->sample[index[i]].sound;
-        if (!path[i])
-            status = chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
-                              dataset->folder, index[i]);
-    }
+    chl_media *media = calloc((size_t)count + 1, sizeof *media);
+    chl_status status =
+        media ? list_sounds(dataset, count, index, media) : no_memory(dataset->folder);
     if (status == CHL_OK)
-        status = chl_sample_cache_mels(dataset->cache, count, index, path, mel, frames);
-    free(path);
+        status = chl_sample_cache_mels(dataset->cache, dataset->left_out, count, index, media, mel,
+                                       frames);
+    free(media);
     return status;
+}
+
+void chl_dataset_next_batch(chl_dataset *dataset) {
+    chl_sample_cache_pass(dataset->cache);
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* A folder of paired sounds, pictures and words, in a format that `chladni world` writes and you
- * can:
+/* Paired sounds, pictures and words: any layout of data/source.h, a manifest x.jsonl, or a folder in a
+ * format that `chladni world` writes and you can:
  *
  *     pairs.jsonl    one JSON object a line, one sample a line
  *     sounds, pictures  folders of .wav and .png, named in pairs.jsonl relative to this folder
@@ -15,13 +15,14 @@
  * Errors name the file, the line and the key. */
 #ifndef CHL_TRAIN_DATASET_H
 #define CHL_TRAIN_DATASET_H
-#include "base/status.h"
+#include "data/source.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 typedef struct chl_sample {
-    int64_t line;                /* in pairs.jsonl, from 1 */
-    const char *sound, *picture; /* whole paths; NULL when the line has none */
+    int64_t line; /* in pairs.jsonl, from 1 */
+    const char *sound,
+        *picture; /* whole paths, of a part of a shard its name; NULL: there is none */
     const char *label, *caption, *kind, *source;
     int label_id;   /* equal for equal labels, counted from 0 in order of appearance; -1 without */
     int kind_id;    /* the same for kinds */
@@ -29,10 +30,20 @@ typedef struct chl_sample {
     int group_id;   /* the kind of a line that has one, else its label: equal texts are equal */
     float strength; /* 1 without */
     bool strength_given;
+    const chl_entry *entry; /* where it comes from; NULL: from pairs.jsonl */
 } chl_sample;
 
+/* Where they lie; path NULL: there is none. */
+static inline chl_media chl_sample_sound(const chl_sample *sample) {
+    return sample->entry ? sample->entry->sound : (chl_media){.path = sample->sound};
+}
+static inline chl_media chl_sample_picture(const chl_sample *sample) {
+    return sample->entry ? sample->entry->picture : (chl_media){.path = sample->picture};
+}
+
 typedef struct chl_dataset {
-    char *folder;
+    char *folder; /* as it was given, or of a manifest the folder that it lies in */
+    char *list;   /* what names the samples, for texts: "DIR/pairs.jsonl" */
     int64_t count;
     chl_sample *sample;
     int labels, kinds; /* how many different ones */
@@ -48,6 +59,8 @@ typedef struct chl_dataset {
     struct chl_class_columns *classes;
     struct chl_epoch_order *order;
     struct chl_sample_cache *cache;
+    struct chl_left_out *left_out;
+    chl_source *from; /* of samples with an entry */
 } chl_dataset;
 
 enum { /* what a training needs of every sample */
@@ -58,7 +71,18 @@ enum { /* what a training needs of every sample */
        CHL_NEED_LATENT = 16,
        CHL_NEED_KIND = 32
 };
-chl_status chl_dataset_open(const char *folder, unsigned need, chl_dataset **out);
+/* What a run says of its data. Zeros: all samples, each of them there, and no limit of memory. */
+typedef struct chl_dataset_choice {
+    const char *split; /* chl_source_choice.split */
+    /* Share of the clips that may be missing or unreadable. A sound that is not there is no sample, a
+     * picture that is not there is none; of more CHL_ERR_FORMAT says how many */
+    double tolerate;
+    const char *left_out; /* a file that gets a line for each of them; NULL: none */
+    int64_t memory;       /* bytes of decoded sounds and pictures that are kept; 0: all */
+} chl_dataset_choice;
+chl_status chl_dataset_open(const char *path, unsigned need, chl_dataset **out);
+chl_status chl_dataset_open_chosen(const char *path, unsigned need,
+                                   const chl_dataset_choice *choice, chl_dataset **out);
 void chl_dataset_free(chl_dataset *dataset);
 
 /* The classes (whole numbers from 0 up) that the lines hold under any key, "time" or "house" for
@@ -70,15 +94,19 @@ const int *chl_dataset_classes(const chl_dataset *dataset, const char *key);
 chl_status chl_dataset_require_classes(const chl_dataset *dataset, const char *key, int classes,
                                        const int **out);
 
-/* Decoded once, kept in memory (docs say how much: 3 side^2 bytes a picture, 512 bytes a mel
- * frame). pixels [side][side][3] bytes; a picture of another size is cropped and resized. Both
- * pointers stay valid while the dataset lives. Not thread safe. */
+/* Decoded once, and kept while there is memory for it (3 side^2 bytes a picture, 512 bytes a mel
+ * frame); what does not fit is decoded at each use. pixels [side][side][3] bytes; a picture of
+ * another size is cropped and resized. Pointers stay valid until chl_dataset_next_batch. Not thread
+ * safe. */
 chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
                                const uint8_t **pixels);
 /* The whole clips' absolute log-mel pictures, mel[i] [128][frames[i]], of `count` samples; those
- * that are not there yet are read by all threads at once. */
+ * that are not there yet are read by all threads at once. Where some may be unreadable, mel[i] of one
+ * that is is NULL, and chl_left_out_has is true from then on. */
 chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
                             const float **mel, int64_t *frames);
+/* What was decoded and does not fit is freed. */
+void chl_dataset_next_batch(chl_dataset *dataset);
 
 /* Which samples make the batch of step `index`: indices[batch]. Every epoch is a fresh permutation
  * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. The last

@@ -67,6 +67,10 @@ static const field fields[] = {
     FIELD(augment, TEXT, false),
     FIELD(balance, TEXT, false),
     FIELD(short_sounds, TEXT, false),
+    FIELD(split, TEXT, false),
+    FIELD(tolerate, FLOAT, false),
+    FIELD(memory, LONG, false),
+    FIELD(cache, TEXT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -149,13 +153,25 @@ json_t *chl_digest_json(uint64_t digest) {
     return json_string(text);
 }
 
+/* The words of a source that is no pairs.jsonl, in order. */
+static uint64_t words_digest(const chl_dataset *data) {
+    uint64_t digest = CHL_DIGEST_START;
+    for (int64_t i = 0; i < data->count; i++) {
+        const chl_sample *s = &data->sample[i];
+        const char *const texts[] = {s->label, s->caption, s->kind, s->source};
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+            digest = texts[k] ? chl_digest(digest, texts[k], strlen(texts[k]) + 1)
+                              : chl_digest(digest, "", 1);
+    }
+    return digest;
+}
+
 static chl_status data_digest(const chl_dataset *data, uint64_t *digest) {
-    char *path;
-    if (asprintf(&path, "%s/pairs.jsonl", data->folder) < 0)
-        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", data->folder);
-    chl_status status = chl_file_digest(path, digest);
-    free(path);
-    CHL_TRY(status);
+    *digest = 0;
+    if (data->from)
+        *digest = words_digest(data);
+    else
+        CHL_TRY(chl_file_digest(data->list, digest));
     if (data->latents)
         *digest = chl_digest(*digest, data->latents,
                              sizeof(float) * (size_t)data->count * (size_t)data->latent);
@@ -194,6 +210,7 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_option("augment", options->augment, "none", *out));
     CHL_TRY(newer_option("balance", options->balance, "none", *out));
     CHL_TRY(newer_option("short_sounds", options->short_sounds, "pad", *out));
+    CHL_TRY(newer_option("split", options->split, "", *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -265,6 +282,9 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->rank >= 0 && o->rank < (o->ranks > 1 ? o->ranks : 1), "rank", "in [0, ranks - 1]",
          o->rank},
         {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
+        {o->tolerate == 0 || (share(o->tolerate) && training->need & CHL_NEED_SOUND), "tolerate",
+         training->need & CHL_NEED_SOUND ? below_one : "0", (double)o->tolerate},
+        {o->memory >= 0, "memory", ">= 0", (double)o->memory},
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);

@@ -1,6 +1,4 @@
 #include "train/sample_cache.h"
-#include "io/picture.h"
-#include "io/sound.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
 #include "train/in_parallel.h"
@@ -12,26 +10,34 @@
 typedef struct cached_picture {
     struct cached_picture *next; /* the same picture at another size */
     int side;
+    bool passing;
     uint8_t pixels[];
 } cached_picture;
 
+typedef struct cached_mel {
+    float *mel;
+    int32_t frames;
+    bool passing; /* freed at the next pass */
+} cached_mel;
+
 struct chl_sample_cache {
-    int64_t count;
+    int64_t count, left; /* bytes that may still be kept */
     cached_picture **picture;
-    float **mel;
-    int64_t *frames;
+    cached_mel *mel;
+    int64_t *passing; /* [passing_room]: samples that have something that passes */
+    int64_t passing_count, passing_room;
 };
 
-chl_status chl_sample_cache_new(int64_t count, chl_sample_cache **out) {
+chl_status chl_sample_cache_new(int64_t count, int64_t bytes, chl_sample_cache **out) {
     chl_sample_cache *cache = calloc(1, sizeof *cache);
     *out = cache;
     if (cache) {
         cache->count = count;
-        cache->picture = calloc((size_t)count, sizeof(cached_picture *));
-        cache->mel = calloc((size_t)count, sizeof(float *));
-        cache->frames = calloc((size_t)count, sizeof(int64_t));
+        cache->left = bytes ? bytes : INT64_MAX;
+        cache->picture = calloc((size_t)count + 1, sizeof(cached_picture *));
+        cache->mel = calloc((size_t)count + 1, sizeof *cache->mel);
     }
-    if (cache && cache->picture && cache->mel && cache->frames) return CHL_OK;
+    if (cache && cache->picture && cache->mel) return CHL_OK;
     chl_sample_cache_free(cache);
     *out = NULL;
     return chl_fail(CHL_ERR_MEMORY, "out of memory for %" PRId64 " samples", count);
@@ -44,12 +50,50 @@ void chl_sample_cache_free(chl_sample_cache *cache) {
             next = at->next;
             free(at);
         }
-        if (cache->mel) free(cache->mel[i]);
+        if (cache->mel) free(cache->mel[i].mel);
     }
     free(cache->picture);
     free(cache->mel);
-    free(cache->frames);
+    free(cache->passing);
     free(cache);
+}
+
+/* Takes the bytes, or notes that the sample's passes. */
+static chl_status keep(chl_sample_cache *cache, int64_t index, int64_t bytes, bool *passing) {
+    *passing = bytes > cache->left;
+    if (!*passing) {
+        cache->left -= bytes;
+        return CHL_OK;
+    }
+    if (cache->passing_count == cache->passing_room) {
+        const int64_t room = cache->passing_room ? 2 * cache->passing_room : 256;
+        int64_t *grown = realloc(cache->passing, (size_t)room * sizeof *grown);
+        if (!grown) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
+        cache->passing = grown;
+        cache->passing_room = room;
+    }
+    cache->passing[cache->passing_count++] = index;
+    return CHL_OK;
+}
+
+void chl_sample_cache_pass(chl_sample_cache *cache) {
+    for (int64_t i = 0; i < cache->passing_count; i++) {
+        cached_mel *m = &cache->mel[cache->passing[i]];
+        if (m->passing) {
+            free(m->mel);
+            *m = (cached_mel){0};
+        }
+        for (cached_picture **at = &cache->picture[cache->passing[i]]; *at;) {
+            cached_picture *picture = *at;
+            if (!picture->passing) {
+                at = &picture->next;
+                continue;
+            }
+            *at = picture->next;
+            free(picture);
+        }
+    }
+    cache->passing_count = 0;
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
@@ -76,12 +120,13 @@ static chl_status fit(const chl_raster *raster, int side, uint8_t *out) {
     return status;
 }
 
-static chl_status load_picture(const char *path, int side, cached_picture **out) {
+static chl_status load_picture(const chl_media *media, int side, cached_picture **out) {
     chl_raster raster;
-    CHL_TRY(chl_raster_read(path, &raster));
+    CHL_TRY(chl_media_raster(media, &raster));
     cached_picture *picture = malloc(sizeof *picture + 3 * (size_t)side * (size_t)side);
-    chl_status status = picture ? fit(&raster, side, picture->pixels)
-                                : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    chl_status status = picture
+                            ? fit(&raster, side, picture->pixels)
+                            : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", chl_media_name(media));
     chl_raster_free(&raster);
     if (status != CHL_OK) {
         free(picture);
@@ -92,69 +137,100 @@ static chl_status load_picture(const char *path, int side, cached_picture **out)
     return CHL_OK;
 }
 
-chl_status chl_sample_cache_picture(chl_sample_cache *cache, int64_t index, const char *path,
+chl_status chl_sample_cache_picture(chl_sample_cache *cache, int64_t index, const chl_media *media,
                                     int side, const uint8_t **pixels) {
     cached_picture **first = &cache->picture[index], *picture = *first;
     while (picture && picture->side != side) picture = picture->next;
     if (!picture) {
-        CHL_TRY(load_picture(path, side, &picture));
+        CHL_TRY(load_picture(media, side, &picture));
         picture->next = *first;
         *first = picture;
+        CHL_TRY(keep(cache, index, 3 * (int64_t)side * side, &picture->passing));
     }
     *pixels = picture->pixels;
     return CHL_OK;
 }
 
 /* --- sounds ----------------------------------------------------------------------------------- */
-static chl_status load_mel(const char *path, float **mel, int64_t *frames) {
-    chl_sound *sound;
-    CHL_TRY(chl_sound_open(path, &sound));
-    const chl_wave_source source = {chl_sound_samples(sound), chl_sound_read, chl_sound_rewind,
-                                    sound};
-    chl_status status =
-        chl_mel_whole_from(chl_device_cpu(), &source, CHL_MEL_ABSOLUTE, mel, frames);
-    chl_sound_close(sound);
+typedef struct loading {
+    int64_t index;
+    const chl_media *media;
+    float *mel;
+    int64_t frames;
+    char *why; /* it cannot be read; NULL: it could */
+} loading;
+
+static chl_status load_mel(loading *l) {
+    chl_media_sound sound;
+    CHL_TRY(chl_media_sound_open(l->media, &sound));
+    const chl_wave_source source = {chl_sound_samples(sound.sound), chl_sound_read,
+                                    chl_sound_rewind, sound.sound};
+    const chl_status status =
+        chl_mel_whole_from(chl_device_cpu(), &source, CHL_MEL_ABSOLUTE, &l->mel, &l->frames);
+    chl_media_sound_close(&sound);
     return status;
 }
 
-/* Places in the batch whose samples are not there yet, each sample once. */
-static int list_missing(const chl_sample_cache *cache, int count, const int64_t *index,
-                        int *missing) {
+/* Each sample that is not there yet once. */
+static int list_missing(const chl_sample_cache *cache, const chl_left_out *left, int count,
+                        const int64_t *index, const chl_media *media, loading *missing) {
     int found = 0;
     for (int i = 0; i < count; i++) {
-        bool known = cache->mel[index[i]] != NULL;
-        for (int k = 0; k < found; k++) known = known || index[missing[k]] == index[i];
-        if (!known) missing[found++] = i;
+        bool known = cache->mel[index[i]].mel != NULL || chl_left_out_has(left, index[i]);
+        for (int k = 0; k < found; k++) known = known || missing[k].index == index[i];
+        if (!known) missing[found++] = (loading){.index = index[i], .media = &media[i]};
     }
     return found;
 }
 
-typedef struct missing_mels {
-    chl_sample_cache *cache;
-    const int *place; /* in the batch */
-    const int64_t *index;
-    const char *const *path;
-} missing_mels;
+typedef struct batch {
+    loading *missing;
+    bool may_fail;
+} batch;
 
-static chl_status load_missing(void *user, int i) {
-    const missing_mels *m = user;
-    const int place = m->place[i];
-    const int64_t sample = m->index[place];
-    return load_mel(m->path[place], &m->cache->mel[sample], &m->cache->frames[sample]);
+static chl_status load_one(void *user, int i) {
+    const batch *b = user;
+    loading *l = &b->missing[i];
+    const chl_status status = load_mel(l);
+    if (status == CHL_OK || !b->may_fail || !chl_left_out_blames(status)) return status;
+    l->mel = NULL;
+    l->why = strdup(chl_error());
+    return l->why ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
 }
 
-chl_status chl_sample_cache_mels(chl_sample_cache *cache, int count, const int64_t *index,
-                                 const char *const *path, const float **mel, int64_t *frames) {
-    int *missing = calloc((size_t)count + 1, sizeof *missing);
+/* Of the calling thread: in the order of the batch, so that what is kept does not depend on threads. */
+static chl_status take(chl_sample_cache *cache, chl_left_out *left, loading *l) {
+    if (l->why) return chl_left_out_add(left, l->index, chl_media_name(l->media), l->why);
+    cached_mel *to = &cache->mel[l->index];
+    *to = (cached_mel){.mel = l->mel, .frames = (int32_t)l->frames};
+    l->mel = NULL;
+    return keep(cache, l->index, (int64_t)sizeof(float) * CHL_MEL_BANDS * l->frames, &to->passing);
+}
+
+static chl_status load_all(chl_sample_cache *cache, chl_left_out *left, loading *missing,
+                           int found) {
+    batch b = {missing, chl_left_out_allows(left)};
+    chl_status status = chl_in_parallel(found, load_one, &b);
+    for (int i = 0; i < found; i++) {
+        if (status == CHL_OK) status = take(cache, left, &missing[i]);
+        free(missing[i].mel);
+        free(missing[i].why);
+    }
+    return status;
+}
+
+chl_status chl_sample_cache_mels(chl_sample_cache *cache, chl_left_out *left, int count,
+                                 const int64_t *index, const chl_media *media, const float **mel,
+                                 int64_t *frames) {
+    loading *missing = calloc((size_t)count + 1, sizeof *missing);
     if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
-    const int found = list_missing(cache, count, index, missing);
-    missing_mels mels = {cache, missing, index, path};
-    const chl_status status = chl_in_parallel(found, load_missing, &mels);
+    const int found = list_missing(cache, left, count, index, media, missing);
+    const chl_status status = load_all(cache, left, missing, found);
     free(missing);
     CHL_TRY(status);
     for (int i = 0; i < count; i++) {
-        mel[i] = cache->mel[index[i]];
-        frames[i] = cache->frames[index[i]];
+        mel[i] = cache->mel[index[i]].mel;
+        frames[i] = cache->mel[index[i]].frames;
     }
     return CHL_OK;
 }

@@ -3,6 +3,7 @@
 #include "sound/mel_augment.h"
 #include "train/groups.h"
 #include "train/in_parallel.h"
+#include "train/left_out.h"
 #include "train/sound_views.h"
 #include "train/wave_cache.h"
 #include <stdlib.h>
@@ -164,13 +165,21 @@ static int list_heard(const batch *b, int64_t *index) {
     return count;
 }
 
-/* Decodes what is heard, each at its place. */
+/* Whether all samples' own sounds could be read. */
+static bool all_own(const batch *b) {
+    bool all = true;
+    for (int i = OWN; i < b->count * b->views * SOURCES; i += SOURCES)
+        all = all && (b->wave ? b->wave[i].data != NULL : b->clip[i].mel != NULL);
+    return all;
+}
+
+/* Decodes what is heard, each at its place; what is unreadable has no data. */
 static chl_status take_waves(chl_sound_draws *d, const batch *b, int count, const int64_t *index) {
     chl_pcm *taken = malloc(sizeof *taken * (size_t)(count + 1));
     if (!taken) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
     const chl_status status = chl_wave_cache_take(d->cache, count, index, taken);
-    for (int i = 0, k = 0; status == CHL_OK && k < count; i++)
-        if (b->heard[i] >= 0) b->wave[i] = taken[k++];
+    for (int i = 0, k = 0; status == CHL_OK && i < b->count * b->views * SOURCES; i++)
+        b->wave[i] = b->heard[i] >= 0 ? taken[k++] : (chl_pcm){NULL, 0};
     free(taken);
     return status;
 }
@@ -180,11 +189,10 @@ static chl_status take_mels(chl_sound_draws *d, const batch *b, int count, const
     int64_t *frames = malloc(sizeof *frames * (size_t)(count + 1));
     chl_status status = mel && frames ? chl_dataset_mels(d->data, count, index, mel, frames)
                                       : chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
-    for (int i = 0, k = 0; status == CHL_OK && k < count; i++)
-        if (b->heard[i] >= 0) {
-            b->clip[i] = (chl_mel_clip){mel[k], frames[k]};
-            k++;
-        }
+    for (int i = 0, k = 0; status == CHL_OK && i < b->count * b->views * SOURCES; i++) {
+        const int at = b->heard[i] >= 0 ? k++ : -1;
+        b->clip[i] = at >= 0 ? (chl_mel_clip){mel[at], frames[at]} : (chl_mel_clip){NULL, 0};
+    }
     free(mel);
     free(frames);
     return status;
@@ -192,7 +200,7 @@ static chl_status take_mels(chl_sound_draws *d, const batch *b, int count, const
 
 chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_view_settings *settings,
                                 uint64_t seed, int64_t step, int64_t first, int count,
-                                const int64_t *sample, float *mels, float *views) {
+                                const int64_t *sample, float *mels, float *views, bool *made) {
     batch b = {.draws = draws,
                .settings = settings,
                .seed = seed,
@@ -217,7 +225,8 @@ chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_view_settings 
                     b.heard + (int64_t)i * SOURCES);
     const int heard = list_heard(&b, index);
     CHL_TRY_GOTO(b.wave ? take_waves(draws, &b, heard, index) : take_mels(draws, &b, heard, index));
-    CHL_TRY_GOTO(chl_in_parallel(inputs, make_input, &b));
+    *made = all_own(&b);
+    if (*made) CHL_TRY_GOTO(chl_in_parallel(inputs, make_input, &b));
 done:
     free(b.heard);
     free(b.wave);

@@ -2,8 +2,9 @@
  * sounds are heard in a sample's, and the mel pictures of the result.
  *
  *     chl_sound_draws *draws;
- *     CHL_TRY(chl_sound_draws_new(data, &augment, false, CHL_WAVE_CACHE_BYTES, &draws));
- *     CHL_TRY(chl_sound_draws_make(draws, &settings, seed, step, first, count, sample, mels, views));
+ *     CHL_TRY(chl_sound_draws_new(data, &augment, false, bytes, &draws));
+ *     CHL_TRY(chl_sound_draws_make(draws, &settings, seed, step, first, count, sample, mels, views,
+ *                                  &made));
  *
  * Both inputs of L_aa are draws of their own, the second one masked by SpecAugment too. */
 #ifndef CHL_TRAIN_SOUND_DRAWS_H
@@ -20,9 +21,10 @@ chl_status chl_sound_draws_new(chl_dataset *dataset, const chl_sound_augment *au
                                int64_t bytes, chl_sound_draws **out);
 void chl_sound_draws_free(chl_sound_draws *draws);
 /* mels, views [count][128][864] of the samples sample[count], which are those from place `first` on
- * of the step's; views may be NULL. A pure function of (seed, step, place). All threads work. Not
- * thread safe. */
+ * of the step's; views may be NULL. A pure function of (seed, step, place). *made false: one of these
+ * samples turned out to be unreadable (left_out.h), and nothing is made; another that should be heard
+ * with one and is unreadable is not heard. All threads work. Not thread safe. */
 chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_view_settings *settings,
                                 uint64_t seed, int64_t step, int64_t first, int count,
-                                const int64_t *sample, float *mels, float *views);
+                                const int64_t *sample, float *mels, float *views, bool *made);
 #endif

@@ -42,8 +42,25 @@ static chl_status count_steps(chl_trainer *t) {
     return chl_train_check(t->training, o);
 }
 
+/* Each rank names what it leaves out in a file of its own. */
+static chl_status open_data(chl_trainer *t) {
+    const chl_train_options *o = t->options;
+    char name[40] = "left-out.txt", *path;
+    if (!o->data) return CHL_OK;
+    if (t->rank > 0) snprintf(name, sizeof name, "left-out-%d.txt", t->rank);
+    CHL_TRY(chl_run_folder_file(&t->inside->folder, name, &path));
+    const chl_dataset_choice choice = {.split = o->split,
+                                       .tolerate = (double)o->tolerate,
+                                       .left_out = path,
+                                       .memory = chl_trainer_data_memory(o)};
+    const chl_status status =
+        chl_dataset_open_chosen(o->data, t->training->need, &choice, &t->data);
+    free(path);
+    return status;
+}
+
 static chl_status build(chl_trainer *t) {
-    if (t->options->data) CHL_TRY(chl_dataset_open(t->options->data, t->training->need, &t->data));
+    CHL_TRY(open_data(t));
     CHL_TRY(count_steps(t));
     CHL_TRY(chl_run_fingerprint(t->options, t->data, &t->inside->fingerprint));
     if (t->inside->from.run) CHL_TRY(chl_checkpoint_check(t));

@@ -12,8 +12,8 @@
 #include "train/balance.h"
 #include "train/sound_draws.h"
 #include "train/sound_views.h"
+#include "train/stand_in.h"
 #include "train/trainer.h"
-#include "train/wave_cache.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,7 @@ typedef struct audio {
     chl_tensor mask;                   /* of the pictures; CHL_NONE where every sample has one */
     int64_t *sample;                   /* [options->batch]: this step's, of all ranks */
     /* [batch] of this rank: mel pictures, whole */
+    int64_t *pictured; /* [2][batch]: own pictures, partners */
     const float **sound;
     int64_t *frames;
     float *mels, *views;                /* [batch][128][864] */
@@ -72,6 +73,7 @@ static chl_status check_options(const chl_train_options *o) {
 static chl_status new_buffers(chl_trainer *t, audio *own) {
     const int64_t batch = t->batch, embed = own->targets->embed;
     own->sample = chl_trainer_memory(t, t->options->batch, sizeof *own->sample);
+    own->pictured = chl_trainer_memory(t, 2 * batch, sizeof *own->pictured);
     own->frames = chl_trainer_memory(t, batch, sizeof *own->frames);
     own->sound = chl_trainer_memory(t, batch, sizeof *own->sound);
     own->mels = chl_trainer_memory(t, batch * CHL_VIEW_FLOATS, sizeof *own->mels);
@@ -158,7 +160,7 @@ static chl_status prepare_samples(chl_trainer *t, audio *own) {
     if (!augment) return CHL_OK;
     chl_sound_augment settings = chl_sound_augment_defaults();
     if (own->repeat) settings.loop = 0; /* the picture repeats it */
-    return chl_sound_draws_new(t->data, &settings, in_mel, CHL_WAVE_CACHE_BYTES, &own->draws);
+    return chl_sound_draws_new(t->data, &settings, in_mel, chl_trainer_data_memory(o), &own->draws);
 }
 
 static chl_status audio_build(chl_trainer *t) {
@@ -188,7 +190,16 @@ static chl_status draw_samples(chl_trainer *t, int64_t step) {
     return CHL_OK;
 }
 
-static chl_status draw_sounds(chl_trainer *t, int64_t step) {
+/* What the own places' sounds are now known to be. */
+static chl_status replace_unreadable(chl_trainer *t, int64_t step) {
+    audio *own = t->own;
+    for (int64_t i = 0; i < t->batch; i++)
+        CHL_TRY(chl_stand_in(t->data, own->targets->pairs, t->options->seed, step, t->first + i,
+                             &own->sample[t->first + i]));
+    return CHL_OK;
+}
+
+static chl_status make_sounds(chl_trainer *t, int64_t step, bool *made) {
     audio *own = t->own;
     const chl_train_options *o = t->options;
     const int64_t batch = t->batch;
@@ -199,13 +210,25 @@ static chl_status draw_sounds(chl_trainer *t, int64_t step) {
     if (own->draws)
         return chl_sound_draws_make(own->draws, &settings, o->seed, step, t->first, t->batch,
                                     own->sample + t->first, own->mels,
-                                    own->view ? own->views : NULL);
+                                    own->view ? own->views : NULL, made);
     CHL_TRY(chl_dataset_mels(t->data, t->batch, own->sample + t->first, own->sound, own->frames));
+    *made = true;
+    for (int64_t i = 0; i < batch; i++) *made = *made && own->sound[i];
+    if (!*made) return CHL_OK;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < batch; i++)
         chl_sound_views(&settings, o->seed, step, t->first + i, own->sound[i], own->frames[i],
                         own->mels + i * CHL_VIEW_FLOATS,
                         !own->view ? NULL : own->views + i * CHL_VIEW_FLOATS);
+    return CHL_OK;
+}
+
+static chl_status draw_sounds(chl_trainer *t, int64_t step) {
+    bool made = false;
+    while (!made) { /* each time around another clip is known to be unreadable */
+        CHL_TRY(replace_unreadable(t, step));
+        CHL_TRY(make_sounds(t, step, &made));
+    }
     return CHL_OK;
 }
 
@@ -223,21 +246,34 @@ static void copy_picture(const audio *own, float *rows, int64_t place, int64_t p
         memset(rows + place * embed, 0, sizeof(float) * (size_t)embed);
 }
 
-static void draw_targets(const chl_trainer *t, int64_t step) {
+/* Whose pictures the own places are compared with; -1: none. */
+static chl_status draw_pictures(const chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const uint64_t seed = t->options->seed;
     const chl_weak_pairs *pairs = own->targets->pairs;
     for (int64_t i = 0; i < t->batch; i++) {
         const int64_t place = t->first + i, sample = own->sample[place];
+        own->pictured[i] =
+            own->picture == CHL_NONE ? -1 : chl_weak_pairs_borrow(pairs, seed, step, place, sample);
+        own->pictured[t->batch + i] =
+            own->partner == CHL_NONE ? -1 : chl_weak_pairs_draw(pairs, seed, step, place, sample);
+    }
+    return own->targets->made
+               ? chl_audio_need_pictures(own->targets, 2 * (int64_t)t->batch, own->pictured)
+               : CHL_OK;
+}
+
+static void draw_targets(const chl_trainer *t, int64_t step) {
+    audio *own = t->own;
+    const uint64_t seed = t->options->seed;
+    for (int64_t i = 0; i < t->batch; i++) {
+        const int64_t place = t->first + i, sample = own->sample[place];
         if (own->text != CHL_NONE)
             copy_row(own, own->texts, i,
                      chl_audio_text(own->targets, seed, step, place, &t->data->sample[sample]));
-        if (own->picture != CHL_NONE)
-            copy_picture(own, own->pictures, i,
-                         chl_weak_pairs_borrow(pairs, seed, step, place, sample));
+        if (own->picture != CHL_NONE) copy_picture(own, own->pictures, i, own->pictured[i]);
         if (own->partner != CHL_NONE)
-            copy_picture(own, own->partners, i,
-                         chl_weak_pairs_draw(pairs, seed, step, place, sample));
+            copy_picture(own, own->partners, i, own->pictured[t->batch + i]);
     }
 }
 
@@ -261,8 +297,10 @@ static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) 
 
 static chl_status audio_feed(chl_trainer *t, int64_t index) {
     audio *own = t->own;
+    chl_dataset_next_batch(t->data);
     CHL_TRY(draw_samples(t, index));
     CHL_TRY(draw_sounds(t, index));
+    CHL_TRY(draw_pictures(t, index));
     draw_targets(t, index);
     if (own->mask != CHL_NONE) draw_mask(t);
     CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->mels));
@@ -314,6 +352,7 @@ static void audio_defaults(chl_train_options *o) {
     const chl_spec_augment spec = chl_spec_augment_defaults();
     o->mask_bands = spec.mask_bands;
     o->mask_frames = spec.mask_frames;
+    o->tolerate = 0.25f; /* a tenth of VGGSound and a fifth of AudioSet are gone */
 }
 
 const chl_training chl_training_audio = {.name = "audio",

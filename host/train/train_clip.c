@@ -412,6 +412,7 @@ static chl_status write_pairs(chl_trainer *t, clip_training *own) {
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
+    chl_dataset_next_batch(t->data);
     clip_training *own = t->own;
     const bool attack = t->options->adversary > 0;
     const int pictures = attack ? t->batch / 2 : t->batch, side = own->config.resolution;

@@ -236,6 +236,7 @@ static chl_status build(chl_trainer *t) {
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
+    chl_dataset_next_batch(t->data);
     generator *own = t->own;
     chl_dataset *data = t->data;
     const int side = own->config.resolution;

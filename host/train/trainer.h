@@ -27,6 +27,7 @@
 #define CHL_TRAINER_TERMS 8
 #define CHL_MAX_AHEAD 16
 #define CHL_TRAINER_ROWS 4
+#define CHL_DATA_MEMORY ((int64_t)4 << 30) /* 13 hours of sound, or 26 of mel pictures */
 
 typedef struct chl_trainer chl_trainer;
 
@@ -55,6 +56,10 @@ typedef struct chl_training {
     /* micro_batch may be set: `build` makes rows with chl_trainer_rows. */
     bool chunked;
 } chl_training;
+/* Bytes of decoded data that are kept. */
+static inline int64_t chl_trainer_data_memory(const chl_train_options *options) {
+    return options->memory ? options->memory : CHL_DATA_MEMORY;
+}
 extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator;
 /* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
  * long as the process. The same one again changes nothing; CHL_ERR_ARGUMENT where another has the

@@ -6,8 +6,6 @@
 #include "sound/augment.h"
 #include "train/dataset.h"
 
-#define CHL_WAVE_CACHE_BYTES ((int64_t)4 << 30) /* 13 hours */
-
 typedef struct chl_wave_cache chl_wave_cache;
 
 /* Of a data set that lives longer and whose samples all have sounds. */
@@ -15,7 +13,8 @@ chl_status chl_wave_cache_new(const chl_dataset *dataset, int64_t bytes, chl_wav
 void chl_wave_cache_free(chl_wave_cache *cache);
 /* out [count]: the sounds of the samples index[count], which may repeat, whole; valid until the next
  * call. All threads decode those that are not there yet. Samples beyond [-1, 1] are cut there.
- * CHL_ERR_FORMAT names a file without samples. Not thread safe. */
+ * CHL_ERR_FORMAT names a file without samples. Where the data set allows unreadable clips, data of one
+ * is NULL. Not thread safe. */
 chl_status chl_wave_cache_take(chl_wave_cache *cache, int count, const int64_t *index,
                                chl_pcm *out);
 #endif

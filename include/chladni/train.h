@@ -22,7 +22,7 @@ typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress
 typedef struct chl_train_options {
     uint32_t size;
     const char *model;  /* "audio", "clip", "generator"; with chladni/demo.h: "judge" */
-    const char *data;   /* the folder */
+    const char *data;   /* the folder, or another source: docs/training.md */
     const char *out;    /* run folder; created if it does not exist */
     int resume;         /* 1: continue from out's checkpoint, or start if there is none */
     const char *sizes;  /* of the network: "embed=48,depths=2-2-2,..."; NULL: the model's own */
@@ -99,6 +99,17 @@ typedef struct chl_train_options {
     /* audio: what a sound shorter than ten seconds is in the encoder's picture. NULL, "pad": followed
      * by silence; "repeat": repeated (CHL_MEL_REPEATED), also by whoever opens the trained model */
     const char *short_sounds;
+    /* Of a source with splits or folds only these, "train" or "1,2,3,4"; NULL: all */
+    const char *split;
+    /* audio: share of the clips that may be missing or unreadable; they are named in left-out.txt and
+     * others take their places. 0: none may */
+    float tolerate;
+    /* Bytes of decoded sounds and pictures that a process keeps; what does not fit is decoded at each
+     * use. 0: 4 GiB. Changes no number */
+    int64_t memory;
+    /* audio: folder that keeps the embeddings of texts and pictures for all runs and ranks that share it;
+     * NULL: none. Changes no number */
+    const char *cache;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

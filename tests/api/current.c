@@ -52,7 +52,10 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_explain_options, picture),
                         ENDS_WITH(chl_trial_options, judged_by),
                         ENDS_WITH(chl_ablation_options, published),
-                        ENDS_WITH(chl_train_options, short_sounds),
+                        ENDS_WITH(chl_train_options, cache),
+                        ENDS_WITH(chl_inspect_options, picture),
+                        ENDS_WITH(chl_pack_options, user),
+                        ENDS_WITH(chl_embed_ahead_options, user),
                         ENDS_WITH(chl_world_options, with_sound)};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         if (!fine[i]) return (int)i + 1;

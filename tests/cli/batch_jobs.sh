@@ -34,7 +34,7 @@ bad "neither table nor grid" 2 "give JOBS, or a grid" $run --out never
 bad "table and grid" 2 "not both" $run in/jobs.csv --seeds 1 --out never
 bad "no folder" 2 "--out is missing" $run in/jobs.csv
 bad "a shard beyond the last" 2 "--shard must be like 1/4" $run in/jobs.csv --out never --shard 3/2
-bad "a missing model" 1 "line 2: none.pt: cannot be read" $run in/jobs.csv --generator none.pt --out never
+bad "a missing model" 1 "line 2: none.pt: cannot be opened" $run in/jobs.csv --generator none.pt --out never
 : > file
 bad "a file in place of the folder" 1 "a file of that name exists" $run in/jobs.csv --out file
 is "nothing was begun" test ! -e never
@@ -43,7 +43,7 @@ is "nothing was begun" test ! -e never
 bad_run() { local name=$1 code=$2; shift 2; "$program" "$@" >out 2>err; local got=$?; [ $got = "$code" ] && passed=$((passed + 1)) || note "$name: exit $got, not $code"; }
 bad_run "a bad input fails its row" 3 $run in/jobs.csv --out all
 is "the others are done" test "$(ls all/results/*.png | wc -l)" = 2 -a "$(ls all/results/*.json | wc -l)" = 2
-is "it is named with the reason" has "failed: line 4: in/none.wav: cannot be read (No such file or directory)" err
+is "it is named with the reason" has "failed: line 4: in/none.wav: cannot be opened (No such file or directory)" err
 is "so is what is asked for twice" has "the first is line 5, which is the same as line 2" err
 is "a row may name its result" test -n "$(ls all/results/quiet__rain-*.png)"
 is "the table of results says it" grep -q '^4,failed,,seed 3,in/none.wav' all/results.csv

@@ -241,7 +241,7 @@ bad "train on no device" 1 "--device must be cpu, cuda, cuda:N or auto, got gpu"
 bad "train in bf16 on the CPU" 1 "device cpu computes in float32, not in bf16" train judge --data nowhere --out new --device cpu --precision bf16
 bad "train far ahead" 1 "--ahead must be in .*, got 17" train judge --data nowhere --out new --ahead 17
 bad "train at no rate: the flag is train's own" 1 "--rate must be > 0, got -1" train judge --data nowhere --out new --rate -1
-bad "train on no folder" 1 "nowhere/pairs.jsonl" train judge --data nowhere --out new
+bad "train on no folder" 1 "nowhere: No such file" train judge --data nowhere --out new
 bad "eval of what" 2 "give an evaluation" eval
 bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
 bad "probe of what" 2 "data and --audio are needed" eval probe

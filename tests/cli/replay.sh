@@ -23,7 +23,7 @@ is "is one" test "$(PATH=$(dirname "$program"):$PATH; sh ./again.sh --out again.
 cp -r sounds moved
 is "a sound that has moved" grep -q "$PWD/sounds/rain.wav" one/results/seed2-rain-*.json
 mv sounds gone
-bad "is asked for" 1 "the recipe's sound \(say where it is by --sound\): .*rain.wav: cannot be read" replay "$picture"
+bad "is asked for" 1 "the recipe's sound \(say where it is by --sound\): .*rain.wav: cannot be opened" replay "$picture"
 ok "and taken from where it is" replay "$picture" --sound moved/rain.wav
 cp "$picture" other.png
 "$program" replay other.png --sound other.wav >out 2>err

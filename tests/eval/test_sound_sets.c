@@ -1,8 +1,8 @@
 /* Sets of sounds as people have them, and what is counted on them: ESC-50's and UrbanSound8K's layouts, folds, the
  * probe, intervals. The models are small and random: they know nothing. */
+#include "data/csv.h"
 #include "eval/classified.h"
 #include "eval/corpus.h"
-#include "eval/csv.h"
 #include "eval/logistic.h"
 #include "harness/small_models.h"
 #include "io/picture.h"

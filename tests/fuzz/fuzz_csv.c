@@ -1,5 +1,5 @@
 /* libFuzzer: no table may crash, hang or leak; what is read lies in the text and ends in it. */
-#include "eval/csv.h"
+#include "data/csv.h"
 #include <stdlib.h>
 #include <string.h>
 

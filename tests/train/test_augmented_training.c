@@ -111,19 +111,20 @@ static void cut_batch(bool in_mel) {
     const chl_sound_augment augment = chl_sound_augment_defaults();
     const chl_view_settings settings = {.spec = chl_spec_augment_defaults(), .mask = true};
     chl_sound_draws *draws, *again;
-    MUST(chl_sound_draws_new(set, &augment, in_mel, CHL_WAVE_CACHE_BYTES, &draws));
+    bool made;
+    MUST(chl_sound_draws_new(set, &augment, in_mel, CHL_DATA_MEMORY, &draws));
     MUST(chl_sound_draws_new(set, &augment, in_mel, 0, &again));
-    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, DRAWN, sample, mels, views));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, DRAWN, sample, mels, views, &made));
     for (int part = 0; part < DRAWN; part += 2)
         MUST(chl_sound_draws_make(again, &settings, 5, 3, part, 2, sample + part,
                                   other_mels + part * CHL_VIEW_FLOATS,
-                                  other_views + part * CHL_VIEW_FLOATS));
+                                  other_views + part * CHL_VIEW_FLOATS, &made));
     assert_memory_equal(mels, other_mels, sizeof mels);
     assert_memory_equal(views, other_views, sizeof views);
     assert_memory_not_equal(mels, views, sizeof mels);
     /* the same sample at another place, in another step, is another draw */
     assert_memory_not_equal(mels, mels + 4 * CHL_VIEW_FLOATS, CHL_VIEW_FLOATS * sizeof *mels);
-    MUST(chl_sound_draws_make(draws, &settings, 5, 4, 0, 1, sample, other_mels, NULL));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 4, 0, 1, sample, other_mels, NULL, &made));
     assert_memory_not_equal(mels, other_mels, CHL_VIEW_FLOATS * sizeof *mels);
     chl_sound_draws_free(draws);
     chl_sound_draws_free(again);
@@ -143,11 +144,12 @@ static void draw_without_effects(bool in_mel) {
     const chl_sound_augment nothing = {.gain_db = {0, 0}, .level_db = {0, 0}};
     const chl_view_settings settings = {.spec = chl_spec_augment_defaults()};
     chl_sound_draws *draws;
+    bool made;
     const int64_t sample[2] = {2, 23};
     const float *mel[2];
     int64_t frames[2];
-    MUST(chl_sound_draws_new(set, &nothing, in_mel, CHL_WAVE_CACHE_BYTES, &draws));
-    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, 2, sample, mels, NULL));
+    MUST(chl_sound_draws_new(set, &nothing, in_mel, CHL_DATA_MEMORY, &draws));
+    MUST(chl_sound_draws_make(draws, &settings, 5, 3, 0, 2, sample, mels, NULL, &made));
     MUST(chl_dataset_mels(set, 2, sample, mel, frames));
     for (int i = 0; i < 2; i++)
         chl_sound_views(&settings, 5, 3, i, mel[i], frames[i], other_mels + i * CHL_VIEW_FLOATS,

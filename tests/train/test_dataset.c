@@ -90,7 +90,7 @@ static void assert_refused(const char *folder, unsigned need, chl_status code, c
 
 static void errors_name_file_line_and_key(void **state) {
     const char *folder = *state;
-    assert_refused(folder, 0, CHL_ERR_IO, "pairs.jsonl");
+    assert_refused(folder, 0, CHL_ERR_FORMAT, "must be a folder with pairs.jsonl");
     put_pairs(folder, "\n \n");
     assert_refused(folder, 0, CHL_ERR_FORMAT, "no samples");
     static const struct {

@@ -7,8 +7,8 @@
  *     for (bool more; (status = chl_csv_next(&csv, &more)) == CHL_OK && more;)
  *         use(csv.field[fold]);
  *     chl_csv_close(&csv); */
-#ifndef CHL_EVAL_CSV_H
-#define CHL_EVAL_CSV_H
+#ifndef CHL_DATA_CSV_H
+#define CHL_DATA_CSV_H
 #include "base/status.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,12 +23,17 @@ typedef struct chl_csv {
     int64_t line;                        /* where that row begins, from 1 */
     char *text, *at, *end;               /* private */
     int64_t next_line;
+    bool headless;
 } chl_csv;
 
 /* Reads the file and its first line. Blanks around a name do not count. The path is not copied. */
 chl_status chl_csv_open(const char *path, chl_csv *out);
 /* The same of a file's bytes, which are copied; `name` replaces the path. */
 chl_status chl_csv_parse(const void *data, size_t size, const char *name, chl_csv *out);
+/* A table whose first line is a row already, of `columns` fields, as VGGSound's and AudioSet's are:
+ * lines that begin with # are comments, blanks between a comma and a field do not count. Columns
+ * have no names. */
+chl_status chl_csv_open_headless(const char *path, int columns, chl_csv *out);
 void chl_csv_close(chl_csv *csv);
 /* The column of this name; CHL_ERR_KEY lists those that are there. */
 chl_status chl_csv_column(const chl_csv *csv, const char *name, int *column);

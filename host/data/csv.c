@@ -1,4 +1,4 @@
-#include "eval/csv.h"
+#include "data/csv.h"
 #include "base/file_bytes.h"
 #include "base/text_buffer.h"
 #include <ctype.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BYTES (64 << 20) /* ESC-50's table has 0.1 MB, AudioSet's largest 100 MB */
+#define MAX_BYTES (512 << 20) /* ESC-50's table has 0.1 MB, AudioSet's largest 100 MB */
 
 /* --- rows ------------------------------------------------------------------------------------- */
 /* A quoted field: moves its text to the front, without the quotes, and *at behind it. */
@@ -38,6 +38,7 @@ static chl_status read_quoted(chl_csv *csv, char **at) {
 /* One field, ended by a 0 in place of its separator; *last: a line's end was behind it. */
 static chl_status read_field(chl_csv *csv, char **field, bool *last) {
     char *at = csv->at;
+    while (csv->headless && at < csv->end && *at == ' ') at++;
     *field = at;
     if (*at == '"')
         CHL_TRY(read_quoted(csv, &at));
@@ -54,11 +55,18 @@ static chl_status read_field(chl_csv *csv, char **field, bool *last) {
     return CHL_OK;
 }
 
-static chl_status read_row(chl_csv *csv, const char **field, int *fields, bool *more) {
-    while (csv->at < csv->end && (*csv->at == '\n' || *csv->at == '\r')) {
+static void skip_empty_lines(chl_csv *csv) {
+    while (csv->at < csv->end) {
+        if (csv->headless && *csv->at == '#')
+            while (csv->at < csv->end && *csv->at != '\n') csv->at++;
+        if (csv->at >= csv->end || (*csv->at != '\n' && *csv->at != '\r')) return;
         if (*csv->at == '\n') csv->next_line++;
         csv->at++;
     }
+}
+
+static chl_status read_row(chl_csv *csv, const char **field, int *fields, bool *more) {
+    skip_empty_lines(csv);
     *more = csv->at < csv->end;
     *fields = 0;
     csv->line = csv->next_line;
@@ -133,6 +141,16 @@ chl_status chl_csv_open(const char *path, chl_csv *out) {
     chl_file_bytes bytes;
     CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){.max_bytes = MAX_BYTES}, &bytes));
     const chl_status status = chl_csv_parse(bytes.data, bytes.size, path, out);
+    chl_file_bytes_free(&bytes);
+    return status;
+}
+
+chl_status chl_csv_open_headless(const char *path, int columns, chl_csv *out) {
+    chl_file_bytes bytes;
+    *out = (chl_csv){.path = path, .next_line = 1, .headless = true, .columns = columns};
+    for (int i = 0; i < columns; i++) out->column[i] = "";
+    CHL_TRY(chl_file_bytes_read(path, &(chl_file_rules){.max_bytes = MAX_BYTES}, &bytes));
+    const chl_status status = take_text(out, bytes.data, bytes.size);
     chl_file_bytes_free(&bytes);
     return status;
 }

@@ -1,21 +1,13 @@
-#include "digest.h"
-#include "command.h"
+#include "base/sha256.h"
+#include "base/file_bytes.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCK = 64, ROUNDS = 64 };
-
-typedef struct sha256 {
-    uint32_t state[8];
-    uint64_t bytes;
-    uint8_t block[BLOCK];
-} sha256;
+typedef chl_sha256 sha256;
 
 /* The first 32 bits of the fractions of the cube roots of the first 64 primes. */
 static const uint32_t constants[ROUNDS] = {
@@ -70,12 +62,13 @@ static void take_block(uint32_t state[8], const uint8_t *block) {
     for (int i = 0; i < 8; i++) state[i] += last[i];
 }
 
-static void begin(sha256 *h) {
+void chl_sha256_begin(chl_sha256 *h) {
     *h = (sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
                             0x1f83d9ab, 0x5be0cd19}};
 }
 
-static void add(sha256 *h, const uint8_t *data, size_t size) {
+void chl_sha256_add(chl_sha256 *h, const void *bytes, size_t size) {
+    const uint8_t *data = bytes;
     for (; size >= BLOCK && h->bytes % BLOCK == 0; data += BLOCK, size -= BLOCK, h->bytes += BLOCK)
         take_block(h->state, data);
     while (size > 0) {
@@ -88,45 +81,38 @@ static void add(sha256 *h, const uint8_t *data, size_t size) {
     }
 }
 
-static void end(sha256 *h, char digest[DIGEST_ROOM]) {
+void chl_sha256_end(chl_sha256 *h, uint8_t digest[CHL_SHA256_BYTES]) {
     const uint64_t bits = 8 * h->bytes;
     uint8_t length[8];
-    add(h, (const uint8_t[]){0x80}, 1);
-    while (h->bytes % BLOCK != BLOCK - 8) add(h, (const uint8_t[]){0}, 1);
+    chl_sha256_add(h, (const uint8_t[]){0x80}, 1);
+    while (h->bytes % BLOCK != BLOCK - 8) chl_sha256_add(h, (const uint8_t[]){0}, 1);
     for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
-    add(h, length, sizeof length);
-    for (int i = 0; i < 8; i++) snprintf(digest + 8 * i, 9, "%08x", h->state[i]);
+    chl_sha256_add(h, length, sizeof length);
+    for (int i = 0; i < CHL_SHA256_BYTES; i++)
+        digest[i] = (uint8_t)(h->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void digest_of_text(const char *text, char digest[DIGEST_ROOM]) {
-    sha256 h;
-    begin(&h);
-    add(&h, (const uint8_t *)text, strlen(text));
-    end(&h, digest);
+void chl_sha256_text(const uint8_t digest[CHL_SHA256_BYTES], char text[CHL_SHA256_ROOM]) {
+    for (int i = 0; i < CHL_SHA256_BYTES; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }
 
-chl_status digest_of_file(const char *path, char digest[DIGEST_ROOM]) {
+chl_status chl_sha256_of_file(const char *path, uint8_t digest[CHL_SHA256_BYTES]) {
     enum { PART = 1 << 16 };
     static _Thread_local uint8_t part[PART];
-    sha256 h;
-    struct stat about;
-    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int reason = file < 0 ? errno : 0;
-    begin(&h);
-    if (!reason && fstat(file, &about) != 0) reason = errno;
-    const char *kind = NULL;
-    if (!reason && !S_ISREG(about.st_mode))
-        kind = S_ISDIR(about.st_mode) ? "is a folder" : "is no regular file";
-    for (ssize_t count = 1; !reason && !kind && count != 0;) {
-        count = read(file, part, sizeof part);
+    chl_sha256 h;
+    chl_open_file file;
+    CHL_TRY(chl_file_open(path, false, &file));
+    chl_sha256_begin(&h);
+    chl_status status = CHL_OK;
+    for (ssize_t count = 1; status == CHL_OK && count != 0;) {
+        count = read(file.descriptor, part, sizeof part);
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) reason = errno;
-        if (count <= 0) break;
-        add(&h, part, (size_t)count);
+        if (count < 0)
+            status = chl_fail(CHL_ERR_IO, "%s: cannot be read (%s)", path, strerror(errno));
+        else
+            chl_sha256_add(&h, part, (size_t)count);
     }
-    if (file >= 0) close(file);
-    if (kind) return command_fail(CHL_ERR_IO, "%s: %s, expected a file", path, kind);
-    if (reason) return command_fail(CHL_ERR_IO, "%s: cannot be read (%s)", path, strerror(reason));
-    end(&h, digest);
-    return CHL_OK;
+    close(file.descriptor);
+    chl_sha256_end(&h, digest);
+    return status;
 }

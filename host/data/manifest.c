@@ -1,0 +1,119 @@
+/* A table of clips with a header: the names of columns say what is in them. */
+#include "data/csv.h"
+#include "data/layouts.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SOUND, PICTURE, LABEL, CAPTION, KIND, FROM, SPLIT, STRENGTH, COLUMNS };
+#define NAMES 6
+static const char *const names[COLUMNS][NAMES] = {
+    {"sound", "audio", "file", "filename", "file_name", "path"},
+    {"picture", "image", "frame"},
+    {"label", "category", "class"},
+    {"caption", "text"},
+    {"kind"},
+    {"source"},
+    {"split", "fold"},
+    {"strength"}};
+
+typedef struct reading {
+    chl_source *source;
+    const chl_source_choice *choice;
+    chl_csv csv;
+    char *folder;
+    int column[COLUMNS]; /* -1: there is none */
+} reading;
+
+static chl_status find_columns(reading *r) {
+    for (int c = 0; c < COLUMNS; c++) {
+        r->column[c] = -1;
+        for (int k = 0; k < NAMES && names[c][k] && r->column[c] < 0; k++)
+            r->column[c] = chl_csv_find(&r->csv, names[c][k]);
+    }
+    int unused;
+    return r->column[SOUND] >= 0 ? CHL_OK : chl_csv_column(&r->csv, names[SOUND][0], &unused);
+}
+
+static const char *field(const reading *r, int column) {
+    const char *text = r->column[column] < 0 ? "" : r->csv.field[r->column[column]];
+    return *text ? text : NULL;
+}
+
+static chl_status read_path(reading *r, int column, const char **path) {
+    *path = NULL;
+    if (!field(r, column)) return CHL_OK;
+    char *joined = chl_path_join(r->folder, field(r, column));
+    if (joined) *path = chl_source_text(r->source, joined);
+    free(joined);
+    return *path ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path);
+}
+
+static chl_status read_strength(const reading *r, chl_entry *entry) {
+    const char *text = field(r, STRENGTH);
+    char *end;
+    entry->strength = 1;
+    if (!text) return CHL_OK;
+    entry->level_told = true;
+    errno = 0;
+    entry->strength = strtof(text, &end);
+    if (!*end && end != text && isfinite(entry->strength)) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT, "%s line %lld: \"strength\" must be a number, got \"%.40s\"",
+                    r->csv.path, (long long)r->csv.line, text);
+}
+
+static chl_status add_row(reading *r) {
+    chl_entry entry = {.line = r->csv.line};
+    const struct {
+        const char **to;
+        int column;
+        bool shared;
+    } texts[] = {{&entry.label, LABEL, true},
+                 {&entry.caption, CAPTION, false},
+                 {&entry.kind, KIND, true},
+                 {&entry.from, FROM, true},
+                 {&entry.split, SPLIT, true}};
+    if (!field(r, SOUND))
+        return chl_fail(CHL_ERR_FORMAT, "%s line %lld: \"%s\" must not be empty", r->csv.path,
+                        (long long)r->csv.line, r->csv.column[r->column[SOUND]]);
+    if (!chl_source_wants(r->choice, field(r, SPLIT), 0)) return CHL_OK;
+    CHL_TRY(read_strength(r, &entry));
+    CHL_TRY(read_path(r, SOUND, &entry.sound.path));
+    CHL_TRY(read_path(r, PICTURE, &entry.picture.path));
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char *text = field(r, texts[i].column);
+        if (!text) continue;
+        *texts[i].to = (texts[i].shared ? chl_source_shared : chl_source_text)(r->source, text);
+        if (!*texts[i].to) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path);
+    }
+    return chl_source_add_if_there(r->source, r->choice, &entry, field(r, SOUND));
+}
+
+static chl_status read_rows(reading *r, const char *path) {
+    bool more;
+    CHL_TRY(chl_csv_open(path, &r->csv));
+    chl_status status = find_columns(r);
+    while (status == CHL_OK && (status = chl_csv_next(&r->csv, &more)) == CHL_OK && more)
+        status = add_row(r);
+    chl_csv_close(&r->csv);
+    return status;
+}
+
+static chl_status read_manifest(chl_source *s, const char *path, const chl_source_choice *choice,
+                                bool *mine) {
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    *mine = dot && strcmp(dot, ".csv") == 0 && !chl_is_folder(path);
+    if (!*mine) return CHL_OK;
+    s->layout = "manifest";
+    reading r = {.source = s, .choice = choice};
+    r.folder = slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup(".");
+    if (!r.folder) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    const chl_status status = read_rows(&r, path);
+    free(r.folder);
+    return status;
+}
+
+const chl_layout chl_layout_manifest = {
+    "a table .csv with a column sound (picture, label, caption, kind, source, split)",
+    read_manifest};
