@@ -14,6 +14,8 @@
 #include "sound/mel.h"
 #include <inttypes.h>
 #include <math.h>
+#include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +64,17 @@ int64_t chl_mel_frames_of(int64_t samples) {
 }
 
 /* --- from samples to decibels ----------------------------------------------------------------- */
-typedef struct mel_pass {
-    chl_mel_mode mode;
+typedef struct mel_graph {
     chl_graph *graph;
     chl_tensor wave, level;
+    int threads; /* for which it was compiled */
+} mel_graph;
+
+typedef struct mel_pass {
+    chl_mel_mode mode;
+    chl_device *device;
+    mel_graph of;
+    bool compiled;
     float *segment; /* [SEGMENT] */
     float *levels;  /* [bands, OP_FRAMES], the op's output */
     int64_t filled; /* of the segment */
@@ -75,19 +84,58 @@ typedef struct mel_pass {
     int64_t keep_from, keep;
 } mel_pass;
 
+/* Compiling costs as much as ten seconds of sound, so the graphs of the CPU, which all passes share, wait
+ * here for the next one. */
+#define MOST_IDLE 64
+static struct {
+    pthread_mutex_t lock;
+    mel_graph graph[MOST_IDLE];
+    int count;
+} idle = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool take_idle(mel_graph *out) {
+    const int threads = omp_get_max_threads();
+    bool found = false;
+    pthread_mutex_lock(&idle.lock);
+    for (int i = idle.count - 1; i >= 0 && !found; i--) {
+        if (idle.graph[i].threads != threads) continue;
+        *out = idle.graph[i];
+        idle.graph[i] = idle.graph[--idle.count];
+        found = true;
+    }
+    pthread_mutex_unlock(&idle.lock);
+    return found;
+}
+
+static bool give_idle(const mel_graph *of) {
+    pthread_mutex_lock(&idle.lock);
+    const bool room = idle.count < MOST_IDLE;
+    if (room) idle.graph[idle.count++] = *of;
+    pthread_mutex_unlock(&idle.lock);
+    return room;
+}
+
 static void pass_end(mel_pass *pass) {
-    chl_graph_free(pass->graph);
+    const bool shared = pass->compiled && pass->device == chl_device_cpu();
+    if (!shared || !give_idle(&pass->of)) chl_graph_free(pass->of.graph);
     free(pass->segment);
     free(pass->levels);
 }
 
-static chl_status pass_begin(mel_pass *pass, chl_device *device) {
-    CHL_TRY(chl_graph_new(device, &pass->graph));
+static chl_status compile(chl_device *device, mel_graph *of) {
+    of->threads = omp_get_max_threads();
+    CHL_TRY(chl_graph_new(device, &of->graph));
     chl_mel_settings settings = chl_mel_settings_of(CHL_MEL_ABSOLUTE);
     settings.floor_db = 0;
-    pass->wave = chl_input(pass->graph, "wave", chl_f32(2, 1, SEGMENT));
-    pass->level = chl_keep(pass->graph, chl_log_mel(pass->graph, pass->wave, &settings));
-    CHL_TRY(chl_compile(pass->graph));
+    of->wave = chl_input(of->graph, "wave", chl_f32(2, 1, SEGMENT));
+    of->level = chl_keep(of->graph, chl_log_mel(of->graph, of->wave, &settings));
+    return chl_compile(of->graph);
+}
+
+static chl_status pass_begin(mel_pass *pass, chl_device *device) {
+    pass->device = device;
+    if (device != chl_device_cpu() || !take_idle(&pass->of)) CHL_TRY(compile(device, &pass->of));
+    pass->compiled = true;
     pass->segment = calloc(SEGMENT, sizeof(float));
     pass->levels = malloc(sizeof(float) * CHL_MEL_BANDS * OP_FRAMES);
     if (!pass->segment || !pass->levels)
@@ -98,9 +146,10 @@ static chl_status pass_begin(mel_pass *pass, chl_device *device) {
 
 /* Turns the segment into `count` frames. */
 static chl_status flush(mel_pass *pass, int64_t count) {
-    CHL_TRY(chl_write(pass->graph, pass->wave, pass->segment));
-    CHL_TRY(chl_run(pass->graph, CHL_FIRST_SEGMENT));
-    CHL_TRY(chl_read(pass->graph, pass->level, pass->levels));
+    const mel_graph *of = &pass->of;
+    CHL_TRY(chl_write(of->graph, of->wave, pass->segment));
+    CHL_TRY(chl_run(of->graph, CHL_FIRST_SEGMENT));
+    CHL_TRY(chl_read(of->graph, of->level, pass->levels));
     int64_t from = pass->keep_from - pass->frames, to = from + pass->keep;
     for (int64_t band = 0; band < CHL_MEL_BANDS; band++) {
         const float *row = pass->levels + band * OP_FRAMES + EDGE;

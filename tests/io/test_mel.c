@@ -238,6 +238,34 @@ static void long_sounds_are_read_in_small_portions_whatever_their_header_claims(
     free(noise);
 }
 
+/* The graph of a sound before waits for the next, also behind one that was refused. */
+static void a_sound_leaves_nothing_to_the_next(void **state) {
+    (void)state;
+    enum { SAMPLES = 140000, SOUNDS = 8 };
+    float *wave = malloc(sizeof *wave * SAMPLES), *first, *mel[SOUNDS];
+    int64_t frames, each[SOUNDS];
+    for (int i = 0; i < SAMPLES; i++) wave[i] = 0.3f * sinf(1e-6f * (float)i * (float)i);
+    MUST(chl_mel_whole(chl_device_cpu(), wave, SAMPLES, CHL_MEL_ABSOLUTE, &first, &frames));
+    wave[70000] = NAN;
+    assert_int_equal(
+        chl_mel_whole(chl_device_cpu(), wave, SAMPLES, CHL_MEL_COMPATIBLE, &mel[0], &each[0]),
+        CHL_ERR_NUMERIC);
+    wave[70000] = 0.3f * sinf(1e-6f * 70000.0f * 70000.0f);
+#pragma omp parallel for num_threads(4)
+    for (int k = 0; k < SOUNDS; k++)
+        if (chl_mel_whole(chl_device_cpu(), wave, SAMPLES, CHL_MEL_ABSOLUTE, &mel[k], &each[k]) !=
+            CHL_OK)
+            mel[k] = NULL;
+    for (int k = 0; k < SOUNDS; k++) {
+        assert_non_null(mel[k]);
+        assert_int_equal(each[k], frames);
+        assert_memory_equal(mel[k], first, sizeof *first * CHL_MEL_BANDS * (size_t)frames);
+        free(mel[k]);
+    }
+    free(first);
+    free(wave);
+}
+
 static void samples_that_are_no_sound_are_refused_and_placed(void **state) {
     (void)state;
     static float wave[3000], picture[SIDE * SIDE];
@@ -262,6 +290,7 @@ int main(void) {
         cmocka_unit_test(silence_is_all_zero_in_absolute_mode),
         cmocka_unit_test(a_short_sound_is_repeated_where_the_mode_says_so),
         cmocka_unit_test(long_sounds_are_read_in_small_portions_whatever_their_header_claims),
+        cmocka_unit_test(a_sound_leaves_nothing_to_the_next),
         cmocka_unit_test(samples_that_are_no_sound_are_refused_and_placed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
