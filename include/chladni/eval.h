@@ -211,7 +211,7 @@ typedef struct chl_ablation_options {
                                 single ones): that of models */
     const char *sheet;       /* NULL, or a PNG: a row per group, the first source, then its edit by
                                 a sound of each kind with the group's first encoder; needs trial */
-    int published;           /* 1: the report also has what the paper says of its encoder and of
+    int64_t published;       /* 1: the report also has what the paper says of its encoder and of
                                 others, "published": [{"encoder", "esc50_zero_shot",
                                 "urbansound8k_zero_shot", "esc50_probe", "urbansound8k_probe"}],
                                 shares, null where it says nothing */
