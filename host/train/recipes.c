@@ -41,6 +41,22 @@ static void lee2022(chl_train_options *o) {
     o->weight_image = o->weight_weak_pair = 0;
 }
 
+/* Wav2CLIP's distillation of CLIP's image tower [Wu et al. 2022, released code]: sounds against the
+ * pictures of their videos, nothing else, Adam without decay. The network and the rate are its own;
+ * it hears our mel picture, and the epochs are the paper's, where its training ends when the loss no
+ * longer falls. */
+static void wav2clip(chl_train_options *o) {
+    paper(o);
+    o->encoder = "resnet18";
+    o->sizes = NULL;
+    o->batch = 128;
+    o->rate = 1e-3f;
+    o->cycles = 1;
+    o->decay = 0;
+    o->weight_image = 1;
+    o->weight_text = o->weight_sound = o->weight_weak_pair = 0;
+}
+
 /* What weights/demo/audio.safetensors was trained with: minutes on two cores. The procedural
  * world's pictures carry a planted bias, its texts do not. */
 static void demo(chl_train_options *o) {
@@ -59,6 +75,8 @@ static const struct {
     {{"lee2022", "audio",
       "its predecessor: ResNet-18, 50 epochs of batches of 320, texts and augmented sounds only"},
      lee2022},
+    {{"wav2clip", "audio", "Wav2CLIP: ResNet-18, 50 epochs of batches of 128, pictures only"},
+     wav2clip},
     {{"demo", "audio", "the demo's encoder: a small Swin, 1600 steps of 64"}, demo},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };

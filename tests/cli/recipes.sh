@@ -5,9 +5,9 @@
 demo=$3
 ok "data" world --out data --count 40 --seconds 1 --size 32 --seed 3
 has_option() { grep -qE "^ *\"$2\": $3,?\$" "$1/options.json"; }
-for recipe in paper lee2022 demo; do
+for recipe in paper lee2022 wav2clip demo; do
   sizes=patch=32,embed=16,depths=1,heads=2
-  [ $recipe = lee2022 ] && sizes=width=4,depths=1-1-1-1
+  [[ $recipe = lee2022 || $recipe = wav2clip ]] && sizes=width=4,depths=1-1-1-1
   ok "$recipe" train audio --batch 4 --recipe $recipe --data data --out $recipe --stop-after 3 --sizes $sizes --device cpu \
     --clip "$demo/clip.safetensors" --vocab "$demo/merges.txt"
   is "$recipe: reported" grep -q "done after step 3 of" err
@@ -21,9 +21,9 @@ ok "steps take the place of epochs" train audio --recipe lee2022 --data data --o
   --sizes width=2,depths=1-1-1-1 --device cpu --clip "$demo/clip.safetensors" --vocab "$demo/merges.txt"
 is "five steps" test "$(wc -l <steps/stats.jsonl)" = 5
 bad "both" 2 'give --steps or --epochs, not both' train audio --data data --out both --steps 2 --epochs 2
-bad "unknown" 2 'one of its recipes \(paper, lee2022, demo\), got "soup"' train audio --recipe soup --data data --out soup
+bad "unknown" 2 'one of its recipes \(paper, lee2022, wav2clip, demo\), got "soup"' train audio --recipe soup --data data --out soup
 ok "list" train audio --recipe list
-is "a line each" test "$(grep -cE '^(paper|lee2022|demo) ' out)" = 3
+is "a line each" test "$(grep -cE '^(paper|lee2022|wav2clip|demo) ' out)" = 4
 ok "none" train judge --recipe list
 is "says so" has "judge has no recipes" out
 finish

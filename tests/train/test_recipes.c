@@ -36,7 +36,7 @@ static void every_recipe_is_its_fixture(void **state) {
         json_decref(got);
         assert_non_null(recipe->about);
     }
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
     assert_null(chl_train_recipe_at(-1));
 }
 
@@ -57,7 +57,7 @@ static void unknown_recipes_are_refused_with_the_list(void **state) {
     chl_train_options options;
     MUST_RUN(chl_train_defaults("audio", &options));
     assert_int_equal(chl_train_options_recipe("soup", sizeof options, &options), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "(paper, lee2022, demo), got \"soup\""));
+    assert_non_null(strstr(chl_error(), "(paper, lee2022, wav2clip, demo), got \"soup\""));
     MUST_RUN(chl_train_defaults("clip", &options));
     assert_int_equal(chl_train_options_recipe("paper", sizeof options, &options), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "training clip: recipe must be one of its recipes (none)"));
