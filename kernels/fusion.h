@@ -191,15 +191,22 @@ static inline bool chl_sum_layer_norm_fits(const chl_call *call) {
 static inline bool chl_unit_end_fits(const chl_call *call) {
     return chl_plain_sum(call + 1) && !call[0].accumulate && !call[2].accumulate;
 }
-/* row_norm, row_norm, row_dot, sum: rows of equal width, divided by their lengths; c cosine + bias */
+static inline bool chl_equal_widths(const chl_desc *a, const chl_desc *b) {
+    return a->dim[a->rank - 1] == b->dim[b->rank - 1];
+}
+/* row_norm, row_norm, row_dot, sum: rows of equal width, divided by their lengths; c cosine + bias.
+ * A reshape may lie between norm and dot: their rows must be the same. */
 static inline bool chl_cosine_fits(const chl_call *call) {
     const chl_call *sum = call + 3;
     return call[0].attr.norm.kind == CHL_NORM_L2 && call[1].attr.norm.kind == CHL_NORM_L2 &&
-           sum->inputs == 1 && chl_none_accumulates(call, 4);
+           chl_equal_widths(&call[0].in_desc[0], &call[2].in_desc[0]) &&
+           chl_equal_widths(&call[1].in_desc[0], &call[2].in_desc[1]) && sum->inputs == 1 &&
+           chl_none_accumulates(call, 4);
 }
-/* row_dot_backward, row_norm_dx: one of the two rows is a target */
+/* row_dot_backward, row_norm_dx: one of the two rows is a target, and both have the same rows */
 static inline bool chl_cosine_dx_fits(const chl_call *call) {
-    return call->out_desc[0].rank && !call->out_desc[1].rank && !call->accumulate;
+    return call->out_desc[0].rank && !call->out_desc[1].rank && !call->accumulate &&
+           chl_equal_widths(&call[0].in_desc[1], &call[1].in_desc[1]);
 }
 /* sum, sum, mean, sum: of some numbers for each sample */
 #define CHL_FEW_LOSSES 4096
