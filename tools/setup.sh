@@ -4,7 +4,7 @@
 set -euo pipefail
 packages=(gcc g++ make cmake ninja-build pkg-config libdnnl-dev libsndfile1-dev libsoxr-dev libpng-dev
           libturbojpeg0-dev libwebp-dev libheif-dev libarchive-dev libjansson-dev libutf8proc-dev libpcre2-dev zlib1g-dev)
-if [ "${1:-}" = test ]; then packages+=(libcmocka-dev); fi
+if [ "${1:-}" = test ]; then packages+=(libcmocka-dev python3); fi
 if [ "${1:-}" = checks ]; then
   packages+=(libcmocka-dev python3 clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev cppcheck ccache
              libopenmpi-dev openmpi-bin chromium)
