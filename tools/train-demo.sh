@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Remakes weights/demo from nothing: a world, the generator, the judge, the CLIP pair, the audio encoder.
 # A killed run goes on where it was when started again. SEEDS="1 2 3" also trains encoders from other seeds.
-# RECORDINGS=DIR, a folder that tools/recordings-pairs.py reads, trains the audio encoder further on these recordings,
-# mixed with the world's sounds; without it, on the world's alone.
+# RECORDINGS=DIR, a folder that tools/recordings-pairs.py reads, also trains the audio encoder further on these recordings,
+# mixed with the world's sounds; that one stays in the work folder.
 #   tools/train-demo.sh [work folder]           everything; minutes per part on two cores: docs/training.md
 #   tools/train-demo.sh --replay [work folder]  the first 20 steps of each training, compared with the committed logs
 set -euo pipefail
@@ -91,12 +91,10 @@ for name in generator-32 generator judge clip-plain clip audio; do
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
 done
 cp "$merges" "$demo/merges.txt"
-if [ -n "${RECORDINGS:-}" ]; then
-  cp "$work/audio-both/half.safetensors" "$demo/audio.safetensors"
-  cp "$work/audio-both/options.json" "$demo/logs/audio-both-options.json"
+if [ -n "${RECORDINGS:-}" ]; then # stays there: it hears recordings better and guides edits worse (docs/training.md)
   tools/recordings-pairs.py "$RECORDINGS" --split check --labels "$demo/labels.txt" --out "$work/check"
-  "$program" eval zero-shot --data "$work/check" --json --audio "$demo/audio.safetensors" --clip "$demo/clip.safetensors" \
-    --vocab "$demo/merges.txt" --out "$demo/logs/zero-shot-recordings.json"
+  "$program" eval zero-shot --data "$work/check" --json --audio "$work/audio-both/half.safetensors" --clip "$demo/clip.safetensors" \
+    --vocab "$demo/merges.txt" --out "$work/audio-both/zero-shot-recordings.json"
 fi
 world held-out files --split test --count 400 --seed 3
 tools/demo-sounds.py "$work/held-out" "$demo/sounds"
