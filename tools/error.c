@@ -15,12 +15,15 @@ static struct {
     {"amount", "the amount of --mix"},
     {"audio", "--audio"},
     {"ahead", "--ahead"},
+    {"augment", "--augment"},
     {"average", "--average"},
+    {"balance", "--balance"},
     {"batch", "--batch"},
     {"beta1", "--beta1"},
     {"beta2", "--beta2"},
     {"bias", "--bias"},
     {"bound", "the bound of --keep"},
+    {"cache", "--cache"},
     {"clip", "--clip"},
     {"clip_exact_gelu", "--clip-gelu"},
     {"clip_image_heads", "--clip-heads"},
@@ -48,6 +51,8 @@ static struct {
     {"mask_bands", "--mask-bands"},
     {"mask_frames", "--mask-frames"},
     {"mask_rate", "--mask-rate"},
+    {"mel", "--mode"},
+    {"memory", "--memory"},
     {"micro_batch", "--micro-batch"},
     {"min_strength", "--min-strength"},
     {"neutral", "--neutral"},
@@ -70,6 +75,7 @@ static struct {
     {"side", "--size"},
     {"sounds", "--sounds"},
     {"sources", "--sources"},
+    {"split", "--split"},
     {"start", "--start"},
     {"steps", "--steps"},
     {"stop_after", "--stop-after"},
@@ -77,6 +83,7 @@ static struct {
     {"test", "--test"},
     {"tau_weak_pair", "--tau-weak-pair"},
     {"threshold", "--threshold"},
+    {"tolerate", "--tolerate"},
     {"truncation", "--truncation"},
     {"vocab", "--vocab"},
     {"warm_up", "--warm-up"},
@@ -98,6 +105,11 @@ static const char *find_flag(const char *word, size_t length) {
     return NULL;
 }
 
+/* Whether a word can begin there: not within a path or another word. */
+static bool begins_word(const char *text, const char *at) {
+    return at == text || at[-1] == ' ' || at[-1] == '(';
+}
+
 static bool follows(const char *text, const char *at, const char *word) {
     const size_t length = strlen(word);
     return (size_t)(at - text) >= length && strncmp(at - length, word, length) == 0;
@@ -113,8 +125,9 @@ void print_with_flags(FILE *to, const char *text) {
     for (const char *at = text; *at;) {
         const size_t length = strspn(at, letters);
         const char *flag = length ? find_flag(at, length) : NULL;
-        const bool named = follows(text, at, "needs ") || follows(text, at, "set ") ||
-                           strncmp(at + length, " must be ", strlen(" must be ")) == 0;
+        const bool named =
+            begins_word(text, at) && (follows(text, at, "needs ") || follows(text, at, "set ") ||
+                                      strncmp(at + length, " must be ", strlen(" must be ")) == 0);
         if (flag && named)
             fputs(flag, to);
         else

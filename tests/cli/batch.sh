@@ -25,7 +25,7 @@ ok "a finished one" $batch --out parts --json
 is "begins anew" test "$(grep -c before err)" = 0
 
 # stopped by SIGTERM in the second edit: pictures so far, then the rest
-"$program" edit $models --seed 1,2 --sound "$rain" --steps 100000 --batch 1 --sheet none.png --mode absolute --sheet-levels 0 >out 2>err & pid=$!
+: >err; "$program" edit $models --seed 1,2 --sound "$rain" --steps 100000 --batch 1 --sheet none.png --mode absolute --sheet-levels 0 >out 2>err & pid=$!
 wait_for $pid grep -q step err
 kill -TERM $pid; wait $pid
 is "told to leave it exits with 143" test $? = 143

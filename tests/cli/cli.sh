@@ -166,19 +166,19 @@ head -c 44 "$rain" > header.wav; bad "header only" 1 "header.wav" embed --audio 
 bad "a picture" 1 "seven.png" embed --audio audio.safetensors --sound seven.png --out x.npy
 bad "absent sound" 1 "nowhere.wav" edit $models --seed 1 --sound nowhere.wav --out x.png
 
-# --- interrupted: what was reached is kept
-"$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out i.png --latent-out i.npy >out 2>err & pid=$!
+# --- interrupted: what was reached is kept; err is emptied first, for the run before has steps in it too
+: >err; "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out i.png --latent-out i.npy >out 2>err & pid=$!
 wait_for $pid grep -q step err
 kill -INT $pid; wait $pid
 is "ctrl-C exits 130" test $? = 130
 is "and keeps the picture" test -s i.png -a -s i.npy
-"$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out hup.png >out 2>err & pid=$!
+: >err; "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out hup.png >out 2>err & pid=$!
 wait_for $pid grep -q step err
 kill -HUP $pid; wait $pid
 is "a hang-up exits with 129 and keeps the picture" test $? = 129 -a -s hup.png
 ( ulimit -S -t 1; exec "$program" edit $models --seed 7 --sound "$rain" --steps 100000000 --out limit.png ) >out 2>err
 is "a limit of processor time exits with 152 and keeps the picture" test $? = 152 -a -s limit.png
-"$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out usr2.png >out 2>err & pid=$!
+: >err; "$program" edit $models --seed 7 --sound "$rain" --steps 100000 --out usr2.png >out 2>err & pid=$!
 wait_for $pid grep -q step err
 kill -USR2 $pid; wait $pid
 is "SIGUSR2 exits with 140 and keeps the picture" test $? = 140 -a -s usr2.png
@@ -249,6 +249,7 @@ bad "folds that are none" 2 "folds must be like 1-5 or 1,3, from 1 to 10, got 0-
 bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels a --folds 1 --audio a --clip c --vocab v
 bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v
 bad "labels missing" 2 "needs --labels" eval zero-shot --sound "$rain" --audio audio.safetensors --clip clip.safetensors $vocab
+mkdir -p sounds; bad "a folder that has a flag's name" 1 "^chladni: \./sounds must be a folder" data inspect ./sounds
 bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetensors
 bad "comparison of what" 2 "encoders is missing" eval compare --clip clip.safetensors
 bad "comparison of nameless encoders" 2 "must be NAME=FILE, got \"a.safetensors\"" eval compare \
