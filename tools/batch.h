@@ -45,13 +45,17 @@ typedef struct batch_chunk {
 
 typedef struct batch {
     /* what was asked for */
-    const char *jobs, *out, *shard, *cache, *page;
+    const char *jobs, *out, *shard, *cache, *page, *devices;
     batch_grid grid;
     one_edit base; /* flags are defaults of the rows */
     int size;      /* optimisations at once; 0: by memory */
     float stale;   /* seconds without a sign of life after which a claim is void */
     bool dry_run, json, retry_failed, ignore_space;
     int shard_index, shards;
+    /* of several devices: batch_workers.c */
+    int workers, worker_index; /* workers: 0 without --devices */
+    char *own_device;
+    int ready; /* written to when the others may begin; -1: nobody waits */
     /* the plan: batch_plan.c */
     json_t *rows, *folder_part; /* texts that jobs point to */
     file_digests files;
@@ -128,6 +132,18 @@ int batch_print_plan(batch *b);
 /* --- batch_space.c --- */
 /* CHL_ERR_IO where what is left to do may not fit on the disk, unless that is to be ignored. */
 chl_status batch_check_space(batch *b);
+
+/* --- batch_workers.c: a worker for each of --devices --- */
+int batch_check_devices(batch *b, const command_line *line);
+/* Whether this process is to start the workers and nothing else. */
+bool batch_is_parent(const batch *b);
+/* Starts them, and waits. The code of the last that found nothing left to do; else of the first that
+ * failed. */
+int batch_run_workers(const batch *b, int argc, char **argv);
+/* The device of this one becomes --device. */
+int batch_become_worker(batch *b);
+/* The folder is made and JOBS are right: said by the first. */
+void batch_let_others_begin(const batch *b);
 
 /* --- batch_work.c --- */
 /* Does what is left of a chunk. CHL_ERR_CANCELLED: interrupted. */

@@ -26,20 +26,33 @@ static tally count(const batch *b) {
     return t;
 }
 
+/* Of several devices the first worker speaks for all. */
+static int done_here(const batch *b) {
+    int done = 0;
+    if (b->workers <= 1) return b->done_now;
+    for (int i = 0; i < b->count; i++) done += b->job[i].status == BATCH_DONE && !b->job[i].before;
+    return done;
+}
+
+static const char *here(const batch *b) {
+    return b->workers > 1 ? "the workers of all devices" : "this worker";
+}
+
 void batch_progress(batch *b) {
     const double now = seconds_now();
-    if (b->json || now - b->last_line < (isatty(STDERR_FILENO) ? 1 : PAUSE)) return;
+    if (b->json || b->worker_index > 0 || now - b->last_line < (isatty(STDERR_FILENO) ? 1 : PAUSE))
+        return;
     const tally t = count(b);
-    const double rate = b->done_now / (now - b->began);
+    const double rate = done_here(b) / (now - b->began);
     b->last_line = now;
-    fprintf(stderr, "%d of %d edits are done, %d have failed; %.2f a second by this worker", t.done,
-            t.done + t.failed + t.left, t.failed, rate);
+    fprintf(stderr, "%d of %d edits are done, %d have failed; %.2f a second by %s", t.done,
+            t.done + t.failed + t.left, t.failed, rate, here(b));
     if (t.left && rate > 0) fprintf(stderr, ", at most %.0f s left", t.left / rate);
     fputc('\n', stderr);
 }
 
 void batch_say_waiting(const batch *b) {
-    if (!b->json)
+    if (!b->json && b->worker_index == 0)
         fprintf(stderr, "what is left (%d edits) is with other workers: waiting for them\n",
                 count(b).left);
 }
@@ -168,17 +181,18 @@ int batch_report(batch *b) {
     if (write_tables(b) != CHL_OK || batch_page(b->out) != CHL_OK) return run_error();
     const int code = t.failed ? EXIT_SOME_FAILED : EXIT_OK;
     const double seconds = seconds_now() - b->began;
+    if (b->worker_index > 0) return code;
     if (b->json) {
         const int printed = print_json(
             json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:o}", "edits", b->count, "done",
-                      t.done, "done_by_this_worker", b->done_now, "optimisations",
+                      t.done, "done_by_this_worker", done_here(b), "optimisations",
                       (json_int_t)b->optimisations, "failed", t.failed, "left", t.left, "repeated",
                       t.repeated, "seconds", seconds, "out", json_text(b->out)),
             REPORT_DIGITS);
         return printed == EXIT_OK ? code : printed;
     }
-    fprintf(stderr, "%s: %d edits are done, %d of them by this worker in %.1f s", shown(b->out),
-            t.done, b->done_now, seconds);
+    fprintf(stderr, "%s: %d edits are done, %d of them by %s in %.1f s", shown(b->out), t.done,
+            done_here(b), here(b), seconds);
     if (t.failed) fprintf(stderr, ", %d have failed", t.failed);
     if (t.left) fprintf(stderr, ", %d are left", t.left);
     fputc('\n', stderr);

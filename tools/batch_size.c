@@ -53,14 +53,15 @@ static const batch_job *first_of_group(const batch *b, int group) {
     return NULL;
 }
 
-/* Half of what is free, for one group. */
+/* Half of what is free, for one group; workers of several devices share it. */
 static chl_status fit(batch *b, const batch_job *job, int *size) {
     chl_cost one, two;
     chl_status status = cost_of(b, job, 1, &one);
     if (status == CHL_OK) status = cost_of(b, job, 2, &two);
     if (status != CHL_OK) return status;
     const double each = bytes_of(&two) - bytes_of(&one), fixed = bytes_of(&one) - each;
-    const double room = (free_memory() / 2 - fixed) / fmax(each, 1);
+    const int sharing = b->workers > 1 ? b->workers : 1;
+    const double room = (free_memory() / 2 / sharing - fixed) / fmax(each, 1);
     *size = room >= MAX_SIZE ? MAX_SIZE : room >= 1 ? (int)room : 1;
     return CHL_OK;
 }

@@ -114,7 +114,8 @@ static int run(batch *b, const command_line *line) {
         return code == EXIT_OK ? batch_print_plan(b) : code;
     }
     if (code == EXIT_OK) code = batch_folder_open(b);
-    if (code == EXIT_OK) batch_warn_of_twins(b);
+    if (code == EXIT_OK) batch_let_others_begin(b);
+    if (code == EXIT_OK && b->worker_index == 0) batch_warn_of_twins(b);
     if (code == EXIT_OK) code = batch_plan_chunks(b);
     return code == EXIT_OK ? run_in_folder(b) : code;
 }
@@ -148,11 +149,11 @@ static int check(const command_line *line, batch *b) {
     if (b->stale < 1) return usage_error(line, "--stale must be >= 1, got %g", (double)b->stale);
     if (b->shard && !read_shard(b))
         return usage_error(line, "--shard must be like 1/4, from 1/4 to 4/4, got %s", b->shard);
-    return EXIT_OK;
+    return batch_check_devices(b, line);
 }
 
 int command_batch(int argc, char **argv) {
-    batch b = {.base = one_edit_defaults(), .stale = 60, .journal = -1};
+    batch b = {.base = one_edit_defaults(), .stale = 60, .journal = -1, .ready = -1};
     bool has_size = false;
     const option options[] = {
         {"out", NULL, OPTION_TEXT, &b.out, "DIR", "folder of the results", NULL},
@@ -172,6 +173,8 @@ int command_batch(int argc, char **argv) {
          "optimisations at once (default: up to 8, as memory allows)", &has_size},
         {"shard", NULL, OPTION_TEXT, &b.shard, "I/N",
          "do only the I-th of N parts (default: whatever no other worker does)", NULL},
+        {"devices", NULL, OPTION_TEXT, &b.devices, "cuda:0,cuda:1,...",
+         "a worker for each of these devices (instead of --device)", NULL},
         {"retry-failed", NULL, OPTION_FLAG, &b.retry_failed, NULL,
          "try edits again that failed before", NULL},
         {"stale", NULL, OPTION_FLOAT, &b.stale, "S",
@@ -208,6 +211,9 @@ int command_batch(int argc, char **argv) {
     if (code == EXIT_OK && !done) code = check(&line, &b);
     if (code == EXIT_OK && !done && b.page)
         return batch_page(b.page) == CHL_OK ? EXIT_OK : run_error();
+    if (code == EXIT_OK && !done && batch_is_parent(&b))
+        return batch_run_workers(&b, argc + 1, argv - 1);
+    if (code == EXIT_OK && !done) code = batch_become_worker(&b);
     if (code == EXIT_OK && !done) {
         watch_interrupts();
         code = run(&b, &line);
@@ -217,5 +223,6 @@ int command_batch(int argc, char **argv) {
     batch_plan_free(&b);
     chl_cache_close(b.kept);
     chl_engine_close(b.engine);
+    free(b.own_device);
     return code;
 }

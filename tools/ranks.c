@@ -1,24 +1,15 @@
 #include "ranks.h"
 #include "options.h"
+#include "processes.h"
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MEETING "CHLADNI_MEETING"
 #define COMM "CHLADNI_COMM" /* local or mpi, where both are possible */
-#define MAX_RANKS 64
-/* Seconds that the others have when a rank has failed, until they are told to stop and until they
- * are killed. As a rule they end themselves, at once */
-#define GRACE 10
-#define MORE_GRACE 45
 
 /* --- which rank this process is --------------------------------------------------------------- */
 typedef struct group {
@@ -218,20 +209,9 @@ void forget_meeting(const rank_place *place) {
 }
 
 /* --- starting them ---------------------------------------------------------------------------- */
-typedef struct ranks_job {
-    int ranks, left;
-    pid_t parent;
-    pid_t child[MAX_RANKS]; /* 0: has ended */
-    int code;               /* what the job ends with */
-    bool failed;
-    double told, killed; /* when what is left is to be; 0: never */
-} ranks_job;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+typedef struct rank_start {
+    int ranks, file; /* the file in which they meet */
+} rank_start;
 
 static void set_number(const char *name, int value) {
     char text[16];
@@ -239,136 +219,28 @@ static void set_number(const char *name, int value) {
     setenv(name, text, 1);
 }
 
-/* Each rank has its share of the processors. */
-static void share_processors(int ranks) {
-    cpu_set_t own; /* a batch system's share of the machine */
-    if (getenv("OMP_NUM_THREADS")) return;
-    const int processors = sched_getaffinity(0, sizeof own, &own) == 0
-                               ? CPU_COUNT(&own)
-                               : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    set_number("OMP_NUM_THREADS", processors > ranks ? processors / ranks : 1);
-}
-
-static void become_rank(const ranks_job *job, int rank, int file, char **arguments,
-                        const sigset_t *before) {
+static void become_rank(void *user, int rank) {
+    const rank_start *start = user;
     char meeting[32];
-    const int at_once[] = {SIGCHLD, SIGTSTP};
-    sigset_t other;
-    sigemptyset(&other);
-    for (int i = 0; i < 2; i++)
-        if (!sigismember(before, at_once[i])) sigaddset(&other, at_once[i]);
-    /* the others stay blocked, so that one that comes now waits for watch_interrupts */
-    sigprocmask(SIG_UNBLOCK, &other, NULL);
-    setpgid(0, 0); /* ctrl-C is for the parent, which passes it on once */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != job->parent) _exit(EXIT_RUN); /* it has ended before */
-    snprintf(meeting, sizeof meeting, "fd:%d", file);
+    snprintf(meeting, sizeof meeting, "fd:%d", start->file);
     setenv(MEETING, meeting, 1);
     set_number("RANK", rank);
-    set_number("WORLD_SIZE", job->ranks);
+    set_number("WORLD_SIZE", start->ranks);
     set_number("LOCAL_RANK", rank);
-    set_number("LOCAL_WORLD_SIZE", job->ranks);
-    share_processors(job->ranks);
-    execv("/proc/self/exe", arguments);
-    fprintf(stderr, "chladni: rank %d cannot be started: %s\n", rank, strerror(errno));
-    _exit(EXIT_RUN);
-}
-
-static void send(const ranks_job *job, int signal) {
-    for (int r = 0; r < job->ranks; r++)
-        if (job->child[r] > 0) kill(job->child[r], signal);
-}
-
-static void note_end(ranks_job *job, int rank, int status) {
-    const bool killed = WIFSIGNALED(status);
-    const int code = killed ? EXIT_RUN : WEXITSTATUS(status);
-    const bool bad = code != EXIT_OK && code != EXIT_AGAIN && code != EXIT_INTERRUPT;
-    job->child[rank] = 0;
-    job->left--;
-    if (killed)
-        fprintf(stderr, "chladni: rank %d was ended by signal %d (%s)\n", rank, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
-    if (bad && !job->failed) {
-        job->failed = true;
-        job->code = code;
-        job->told = now() + GRACE;
-        job->killed = now() + MORE_GRACE;
-    }
-    if (!job->failed && rank == 0) job->code = code;
-}
-
-static void reap(ranks_job *job) {
-    int status;
-    for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
-        for (int r = 0; r < job->ranks; r++)
-            if (job->child[r] == ended) note_end(job, r, status);
-}
-
-/* ctrl-Z stops the parent alone: the ranks have process groups of their own. */
-static void stand_still(const ranks_job *job) {
-    send(job, SIGSTOP);
-    raise(SIGSTOP); /* until fg or bg */
-    send(job, SIGCONT);
-}
-
-static void end_the_rest(ranks_job *job) {
-    if (job->told > 0 && now() > job->told) {
-        send(job, SIGTERM);
-        job->told = 0;
-    }
-    if (job->killed > 0 && now() > job->killed) {
-        fprintf(stderr, "chladni: %d rank%s did not end within %d s and %s killed\n", job->left,
-                job->left == 1 ? "" : "s", MORE_GRACE, job->left == 1 ? "is" : "are");
-        send(job, SIGKILL);
-        job->killed = 0;
-    }
-}
-
-/* Until all have ended. */
-static void watch(ranks_job *job, const sigset_t *watched) {
-    const struct timespec second = {.tv_sec = 1};
-    while (job->left > 0) {
-        const int signal = sigtimedwait(watched, NULL, &second);
-        if (signal == SIGTSTP)
-            stand_still(job);
-        else if (signal > 0 && signal != SIGCHLD)
-            send(job, signal);
-        reap(job);
-        end_the_rest(job);
-    }
+    set_number("LOCAL_WORLD_SIZE", start->ranks);
 }
 
 int run_ranks(int ranks, int argc, char **argv) {
-    ranks_job job = {.ranks = ranks, .parent = getpid(), .code = EXIT_RUN};
-    static char program[] = "chladni";
-    char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
-    const int file = memfd_create("chladni ranks", 0);
-    if (ranks > MAX_RANKS || !arguments || file < 0) {
-        fprintf(stderr, "chladni: %d ranks cannot be started: %s\n", ranks,
-                ranks > MAX_RANKS ? "max. 64" : strerror(errno));
-        free(arguments);
+    rank_start start = {ranks, memfd_create("chladni ranks", 0)};
+    const process_set set = {
+        .what = "rank", .count = ranks, .together = true, .become = become_rank, .user = &start};
+    process_ends ends;
+    if (start.file < 0) {
+        fprintf(stderr, "chladni: %d ranks cannot be started: %s\n", ranks, strerror(errno));
         return EXIT_RUN;
     }
-    arguments[0] = program;
-    memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
-    sigset_t watched, before;
-    const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP, SIGTSTP, SIGCHLD};
-    sigemptyset(&watched);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaddset(&watched, signals[i]);
-    sigprocmask(SIG_BLOCK, &watched, &before);
-    for (int r = 0; r < ranks && !job.failed; r++) {
-        job.child[r] = fork();
-        if (job.child[r] == 0) become_rank(&job, r, file, arguments, &before);
-        job.failed = job.child[r] < 0;
-        job.left += !job.failed;
-    }
-    if (job.failed) {
-        fprintf(stderr, "chladni: %d ranks cannot be started: %s\n", ranks, strerror(errno));
-        send(&job, SIGKILL);
-    }
-    watch(&job, &watched);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    close(file);
-    free(arguments);
-    return job.code;
+    const bool started = run_processes(&set, argc, argv, &ends);
+    close(start.file);
+    if (!started) return EXIT_RUN;
+    return ends.code[ends.first_failed >= 0 ? ends.first_failed : 0];
 }

@@ -31,6 +31,29 @@ is "two workers at once" test $? = 0 -a $second = 0
 is "do the same" test "$(pictures one)" = "$(pictures two)"
 is "each edit once" test "$(cat two/work/journal/* | wc -l)" = 10
 
+# --- a worker for each device
+bad() { local name=$1 code=$2 text=$3; shift 3; "$program" "$@" >out 2>err; local got=$?; is "$name: exit $got, not $code" test $got = "$code"; is "$name: says" grep -qF -- "$text" err; }
+ok "one device" $run $grid --out device --device cpu
+ok "two devices" $run $grid --out devices --devices cpu,cpu --json
+is "do the same" test "$(pictures device)" = "$(pictures devices)"
+is "each edit once" test "$(cat devices/work/journal/* | wc -l)" = 10
+is "by a worker each" test "$(ls devices/work/journal | wc -l)" = 2
+is "and one speaks for both" test "$(grep -c '"done_by_this_worker":10,' out)" = 1
+bad "a wrong device" 2 'each must be cpu, cuda or cuda:N, got "gpu1"' $run $grid --out none --devices cpu,gpu1
+bad "an empty device" 2 'each must be cpu, cuda or cuda:N, got ""' $run $grid --out none --devices cpu,
+bad "two answers" 2 "--device or --devices, not both" $run $grid --out none --devices cpu,cpu --device cpu
+bad "a part of all" 2 "--shard is of one worker" $run $grid --out none --devices cpu,cpu --shard 1/2
+echo "seed,pitch" > wrong.csv; echo "1,2" >> wrong.csv
+bad "what is wrong for all" 2 'unknown column "pitch"' $run wrong.csv --out none --devices cpu,cpu
+is "is said once" test "$(grep -c pitch err)" = 1 -a ! -e none
+: >err; "$program" $run --seeds 1-6 --sounds sounds --steps 100000 --out stop --devices cpu,cpu 2>err & worker=$!
+wait_for $worker test -e stop/work/claims/000001.1
+kill -TERM $worker; wait $worker
+is "told to stop, both do" test $? = 75 -a "$(stat -c %Y stop/work/claims/*.1 | tr '\n' ' ')" = "0 0 "
+ok "one that cannot begin leaves its part to the other" $run $grid --out lame --devices cpu,cuda:63
+is "and says so" has "the worker on cuda:63 has failed; the others do what it leaves" err
+is "and nothing is missing" test "$(pictures device)" = "$(pictures lame)"
+
 # a worker that cannot be asked, with and without signs of life
 mkdir -p far/work/claims
 : > far/work/claims/000001.1
