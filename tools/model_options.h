@@ -27,9 +27,15 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
             "clamp of the generator's activations (default 0: by the file's kind; -1: none)", NULL \
     }
 #define CLIP_OPTIONS(o)                                                                            \
-    {"clip", NULL, OPTION_INPUT, &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF)", NULL}, \
-        {"vocab",    NULL,   OPTION_INPUT,                                                         \
-         &(o).vocab, "FILE", "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts",        \
+    {"clip",    NULL,   OPTION_INPUT,                                                              \
+     &(o).clip, "FILE", "CLIP weights (OpenAI, open_clip, HF; CLAP for texts)",                    \
+     NULL},                                                                                        \
+        {"vocab",                                                                                  \
+         NULL,                                                                                     \
+         OPTION_INPUT,                                                                             \
+         &(o).vocab,                                                                               \
+         "FILE",                                                                                   \
+         "CLIP's BPE merges (bpe_simple_vocab_16e6.txt.gz), for texts; for CLAP tokenizer.json",   \
          NULL},                                                                                    \
         {"clip-gelu",                                                                              \
          NULL,                                                                                     \

@@ -16,7 +16,7 @@ static bool recognises(const chl_params *params) {
                                         "text_model.embeddings.token_embedding.weight"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (chl_params_find(params, names[i])) return true;
-    return false;
+    return chl_clap_text_is_in(params);
 }
 
 const chl_model_kind chl_kind_clip = {"a CLIP pair", CHL_ROLE_CLIP, recognises};
@@ -35,6 +35,14 @@ static chl_status preset(chl_clip *clip, const chl_clip_settings *settings,
                              ? stated->exact_gelu
                              : settings->gelu == CHL_CLIP_GELU_EXACT;
     return CHL_OK;
+}
+
+/* config.text.layers says that there is a text encoder, and nothing else about it. */
+static chl_status import_clap(chl_clip *clip, const char *vocab) {
+    CHL_TRY(chl_clap_text_open(clip->model.params, vocab, &clip->clap));
+    clip->config.text.layers = clip->clap->config.layers;
+    clip->config.embed = clip->clap->config.embed;
+    return chl_params_check_all_used(clip->model.params);
 }
 
 static chl_status import(chl_clip *clip, const chl_clip_settings *settings) {
@@ -90,9 +98,13 @@ chl_status chl_clip_new(const chl_model *model, const char *merges,
     clip->model = taken;
     clip->resize = settings->resize;
     chl_status status;
-    CHL_TRY_GOTO(import(clip, settings));
-    if (merges) CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));
-    CHL_TRY_GOTO(check_merges(clip));
+    if (chl_clap_text_is_in(clip->model.params)) {
+        CHL_TRY_GOTO(import_clap(clip, merges));
+    } else {
+        CHL_TRY_GOTO(import(clip, settings));
+        if (merges) CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));
+        CHL_TRY_GOTO(check_merges(clip));
+    }
     *out = clip;
     return CHL_OK;
 done:
@@ -104,6 +116,7 @@ void chl_clip_close(chl_clip *clip) {
     if (!clip) return;
     chl_model_close(&clip->model);
     chl_tokenizer_free(clip->tokenizer);
+    chl_clap_text_close(clip->clap);
     free(clip);
 }
 
@@ -114,6 +127,7 @@ chl_status chl_clip_need_pictures(const chl_clip *clip, const char *why) {
 
 chl_status chl_clip_need_texts(const chl_clip *clip, const char *why) {
     if (!clip || !clip->config.text.layers) return chl_need(NULL, "clip with a text tower", why);
+    if (clip->clap) return chl_need(clip->clap->tokenizer, "vocab", why);
     return chl_need(clip->tokenizer, "vocab", why);
 }
 
@@ -156,6 +170,9 @@ static int64_t rows_left(int64_t count, int64_t at, int batch) {
 chl_status chl_clip_embed_texts(chl_clip *clip, int batch, int64_t count, const char *const *texts,
                                 float *embeddings) {
     CHL_TRY(chl_clip_need_texts(clip, "embedding a text"));
+    if (clip->clap)
+        return chl_clap_text_embed(clip->clap, &clip->model, TEXT_TOWER, batch, count, texts,
+                                   embeddings);
     const int64_t context = clip->config.context, embed = clip->config.embed;
     const chl_graph_key key = {.use = TEXT_TOWER, .n = batch};
     int32_t *ids = calloc((size_t)(batch * context), sizeof *ids);

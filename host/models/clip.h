@@ -18,6 +18,7 @@
  */
 #ifndef CHL_MODELS_CLIP_H
 #define CHL_MODELS_CLIP_H
+#include "models/clap_text.h"
 #include "models/model.h"
 #include "nets/clip.h"
 #include "text/tokenizer.h"
@@ -41,9 +42,13 @@ typedef struct chl_clip {
     chl_clip_config config;
     chl_clip_resize resize;
     chl_tokenizer *tokenizer; /* NULL without merges: texts are an error then */
+    chl_clap_text
+        *clap; /* CLAP's text encoder instead of a text tower, with a tokenizer of its own;
+                            then there is no image tower */
 } chl_clip;
 
-/* Takes the model over, also when it fails. merges: CLIP's BPE merges, or NULL. */
+/* Takes the model over, also when it fails. merges: CLIP's BPE merges, for a CLAP roberta-base's
+ * tokenizer.json, or NULL. */
 chl_status chl_clip_new(const chl_model *model, const char *merges,
                         const chl_clip_settings *settings, chl_clip **out);
 void chl_clip_close(chl_clip *clip); /* NULL is fine */

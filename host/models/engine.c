@@ -27,14 +27,26 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
     return chl_clip_open(&engine->place, options->clip, options->vocab, &settings, &engine->clip);
 }
 
+/* CLAP's space is its own. */
+static chl_status check_space(const chl_engine *engine, const chl_engine_options *options) {
+    const bool of_clap = engine->clip && engine->clip->clap;
+    const char *kind = engine->audio->kind->kind.name;
+    if (!engine->clip || engine->audio->kind->own_space == of_clap) return CHL_OK;
+    if (of_clap)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s is %s: its embeddings lie in another space than those of CLAP's text "
+                        "encoder, %s: expected CLAP's audio encoder",
+                        options->audio, kind, options->clip);
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "%s is %s: its embeddings lie in a space of their own, which %s does not "
+                    "share: expected an audio encoder that was trained into CLIP's space",
+                    options->audio, kind, options->clip);
+}
+
 static chl_status open_audio(chl_engine *engine, const chl_engine_options *options) {
     if (!options->audio) return CHL_OK;
     CHL_TRY(chl_audio_encoder_open(&engine->place, options->audio, options->mel, &engine->audio));
-    if (engine->clip && engine->audio->kind->own_space)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s is %s: its embeddings lie in a space of their own, which %s does not "
-                        "share: expected an audio encoder that was trained into CLIP's space",
-                        options->audio, engine->audio->kind->kind.name, options->clip);
+    CHL_TRY(check_space(engine, options));
     if (engine->clip && engine->clip->config.embed != engine->audio->sizes.embedding)
         return chl_fail(
             CHL_ERR_SHAPE,

@@ -28,28 +28,12 @@ static const char *const hugging_face[][2] = {
  * with the rows of q, then k, then v. */
 static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
     static const char letters[3] = {'q', 'k', 'v'};
-    chl_array *part;
+    char part[3][256], joined[256];
     if (!chl_params_has(params, "%sq_proj.%s", prefix, kind)) return CHL_OK;
-    CHL_TRY(chl_params_require(params, 0, &part, "%sq_proj.%s", prefix, kind));
-    chl_desc one = part->desc, all = one;
-    all.dim[0] *= 3;
-    char name[256];
-    snprintf(name, sizeof name, "%sin_proj_%s", prefix, kind);
-    void *data;
-    CHL_TRY(chl_params_add(params, name, all, &data));
-    for (int i = 0; i < 3; i++) {
-        CHL_TRY(
-            chl_params_require(params, one.rank, &part, "%s%c_proj.%s", prefix, letters[i], kind));
-        if (!chl_same_shape(&part->desc, &one))
-            return chl_fail(
-                CHL_ERR_SHAPE,
-                "%s: \"%s\" has another shape than the q_proj beside it, expected the same",
-                params->source, part->name);
-        memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
-        snprintf(name, sizeof name, "%s", part->name);
-        chl_params_drop(params, name);
-    }
-    return CHL_OK;
+    for (int i = 0; i < 3; i++)
+        snprintf(part[i], sizeof part[i], "%s%c_proj.%s", prefix, letters[i], kind);
+    snprintf(joined, sizeof joined, "%sin_proj_%s", prefix, kind);
+    return chl_params_join(params, 3, (const char *const[]){part[0], part[1], part[2]}, joined);
 }
 
 static chl_status join_projections(chl_params *params, const char *prefix) {

@@ -214,6 +214,27 @@ static int stars(const char *pattern) {
     return count;
 }
 
+chl_status chl_params_join(chl_params *params, int count, const char *const *parts,
+                           const char *joined) {
+    chl_array *part;
+    void *data;
+    CHL_TRY(chl_params_require(params, 0, &part, "%s", parts[0]));
+    const chl_desc one = part->desc;
+    chl_desc all = one;
+    all.dim[0] *= count;
+    CHL_TRY(chl_params_add(params, joined, all, &data));
+    for (int i = 0; i < count; i++) {
+        CHL_TRY(chl_params_require(params, one.rank, &part, "%s", parts[i]));
+        if (!chl_same_shape(&part->desc, &one))
+            return chl_fail(CHL_ERR_SHAPE,
+                            "%s: \"%s\" has another shape than \"%s\" beside it, expected the same",
+                            params->source, parts[i], parts[0]);
+        memcpy((char *)data + i * chl_bytes(&one), part->data, (size_t)chl_bytes(&one));
+    }
+    for (int i = 0; i < count; i++) chl_params_drop(params, parts[i]);
+    return CHL_OK;
+}
+
 chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count) {
     if (stars(from) != stars(to) || stars(from) > MAX_STARS)
         return chl_fail(CHL_ERR_INTERNAL,

@@ -65,6 +65,10 @@ chl_status chl_params_require(const chl_params *params, int rank, chl_array **ou
 /* The same, and marks it used. `out` may be NULL. */
 chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Replaces arrays that have the same shape by one, `joined`, with the rows of the first, then those of
+ * the next ...: three projections q, k, v become one. */
+chl_status chl_params_join(chl_params *params, int count, const char *const *parts,
+                           const char *joined);
 /* Renames every array whose whole name matches `from`. `*` matches one or more characters without a
  * dot, `**` one or more of any; what they matched replaces the stars of `to`, which must have as
  * many, in order: "head.fc.*" to "head.*" makes "head.fc.bias" "head.bias". *count (may be NULL) is

@@ -69,6 +69,25 @@ const chl_merge *chl_merges_find(const chl_merges *m, int32_t left, int32_t righ
     return found->left < 0 ? NULL : found;
 }
 
+size_t chl_merges_join(const chl_merges *m, int32_t *word, size_t length) {
+    while (length > 1) {
+        const chl_merge *best = NULL;
+        for (size_t i = 0; i + 1 < length; i++) {
+            const chl_merge *merge = chl_merges_find(m, word[i], word[i + 1]);
+            if (merge && (!best || merge->rank < best->rank)) best = merge;
+        }
+        if (!best) break;
+        size_t to = 0;
+        for (size_t i = 0; i < length; to++) {
+            bool pair = i + 1 < length && word[i] == best->left && word[i + 1] == best->right;
+            word[to] = pair ? best->joined : word[i];
+            i += pair ? 2 : 1;
+        }
+        length = to;
+    }
+    return length;
+}
+
 static int is_printable(int byte) {
     return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
@@ -117,12 +136,6 @@ static chl_status add_merge(chl_merges *m, const char *line, size_t length, cons
         memchr(space + 1, ' ', (size_t)(line + length - space - 1)))
         return bad_line(name, number, "is not two symbols with one space between them");
     if (length > 1024) return bad_line(name, number, "has more than 1024 bytes");
-    if (memmem(line, length, BYTE_SPACE, sizeof BYTE_SPACE - 1))
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s: line %lld merges a space, which CLIP's words never hold: this is the "
-                        "merges file of another tokenizer (GPT-2, RoBERTa, ...), expected CLIP's, "
-                        "bpe_simple_vocab_16e6.txt.gz",
-                        name, (long long)number);
     size_t left = (size_t)(space - line), right = length - left - 1;
     int32_t first = m->symbol_slot[slot_of(m, line, left)];
     int32_t second = m->symbol_slot[slot_of(m, space + 1, right)];
@@ -141,9 +154,18 @@ static chl_status add_merge(chl_merges *m, const char *line, size_t length, cons
     return CHL_OK;
 }
 
-static chl_status allocate(chl_merges *m, size_t size, const char *name) {
-    size_t lines = size / 4 + 1; /* no line is shorter than "a b" */
-    size_t symbols = 512 + (lines < MAX_MERGES ? lines : MAX_MERGES);
+chl_status chl_merges_add(chl_merges *m, const char *pair, const char *name) {
+    return add_merge(m, pair, strlen(pair), name, m->count + 1);
+}
+
+bool chl_merges_set_id(chl_merges *m, const char *symbol, int32_t id) {
+    const int32_t at = m->symbol_slot[slot_of(m, symbol, strlen(symbol))];
+    if (at >= 0) m->symbol[at].id = id;
+    return at >= 0;
+}
+
+static chl_status allocate(chl_merges *m, size_t merges, const char *name) {
+    const size_t symbols = 512 + merges;
     for (m->slots = 1; m->slots < 2 * symbols;) m->slots *= 2; /* at most half full */
     m->symbol = calloc(symbols, sizeof *m->symbol);
     m->symbol_slot = malloc(m->slots * sizeof *m->symbol_slot);
@@ -155,9 +177,23 @@ static chl_status allocate(chl_merges *m, size_t size, const char *name) {
     return CHL_OK;
 }
 
+chl_status chl_merges_begin(chl_merges *m, size_t count, const char *name) {
+    CHL_TRY(allocate(m, count, name));
+    return add_alphabet(m);
+}
+
+static chl_status refuse_space(const char *line, size_t length, const char *name, int64_t number) {
+    if (!memmem(line, length, BYTE_SPACE, sizeof BYTE_SPACE - 1)) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s: line %lld merges a space, which CLIP's words never hold: this is the "
+                    "merges file of another tokenizer (GPT-2, RoBERTa, ...), expected CLIP's, "
+                    "bpe_simple_vocab_16e6.txt.gz",
+                    name, (long long)number);
+}
+
 chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const char *name) {
-    CHL_TRY(allocate(m, size, name));
-    CHL_TRY(add_alphabet(m));
+    const size_t lines = size / 4 + 1; /* no line is shorter than "a b" */
+    CHL_TRY(chl_merges_begin(m, lines < MAX_MERGES ? lines : MAX_MERGES, name));
     const char *end = text + size;
     for (int64_t number = 1; text < end && m->count < MAX_MERGES; number++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
@@ -166,8 +202,10 @@ chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const c
         if (length > 0 && text[length - 1] == '\r') length--;
         if (number == 1 && !memmem(text, length, "#version", 8))
             return bad_line(name, 1, "has no \"#version\"");
-        if (number > 1 && (length > 0 || stop + 1 < end))
+        if (number > 1 && (length > 0 || stop + 1 < end)) {
+            CHL_TRY(refuse_space(text, length, name, number));
             CHL_TRY(add_merge(m, text, length, name, number));
+        }
         text = stop + 1;
     }
     if (m->count == 0)

@@ -6,6 +6,7 @@
 #ifndef CHL_TEXT_MERGES_H
 #define CHL_TEXT_MERGES_H
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +39,16 @@ typedef struct chl_merges {
  * merges of a tokenizer that keeps spaces (GPT-2, RoBERTa, BART) are CHL_ERR_FORMAT: CLIP's words
  * hold none. */
 chl_status chl_merges_read(chl_merges *merges, const char *text, size_t size, const char *name);
+/* The same from another container: `merges` must be zero and gets the bytes and room for `count`
+ * merges; then each is added, "left right" by rank; then what has an id of its own gets it. A merge of
+ * symbols that do not exist yet is CHL_ERR_FORMAT; false: there is no such symbol. */
+chl_status chl_merges_begin(chl_merges *merges, size_t count, const char *name);
+chl_status chl_merges_add(chl_merges *merges, const char *pair, const char *name);
+bool chl_merges_set_id(chl_merges *merges, const char *symbol, int32_t id);
 void chl_merges_free(chl_merges *merges);
 /* The merge of two neighbouring symbols; NULL when there is none. */
 const chl_merge *chl_merges_find(const chl_merges *merges, int32_t left, int32_t right);
+/* word [length] symbols: merges all neighbours whose merge has the lowest rank, until no neighbours
+ * have one; returns their new number. */
+size_t chl_merges_join(const chl_merges *merges, int32_t *word, size_t length);
 #endif

@@ -122,27 +122,6 @@ bool chl_tokenizer_is_openais(const chl_tokenizer *t) {
 }
 
 /* --- encoding a text -------------------------------------------------------------------------- */
-/* Merges all neighbours whose merge has the lowest rank, until no neighbours have one. word
- * [length] symbols; returns their new number. */
-static size_t join(const chl_merges *m, int32_t *word, size_t length) {
-    while (length > 1) {
-        const chl_merge *best = NULL;
-        for (size_t i = 0; i + 1 < length; i++) {
-            const chl_merge *merge = chl_merges_find(m, word[i], word[i + 1]);
-            if (merge && (!best || merge->rank < best->rank)) best = merge;
-        }
-        if (!best) break;
-        size_t to = 0;
-        for (size_t i = 0; i < length; to++) {
-            bool pair = i + 1 < length && word[i] == best->left && word[i + 1] == best->right;
-            word[to] = pair ? best->joined : word[i];
-            i += pair ? 2 : 1;
-        }
-        length = to;
-    }
-    return length;
-}
-
 /* The words of `text` as ids, the first `room` of them; *count is the number of all, so that the
  * caller knows how many are missing. word [length + 1] is working memory. */
 static chl_status encode_words(const chl_tokenizer *t, const char *text, size_t length,
@@ -158,7 +137,7 @@ static chl_status encode_words(const chl_tokenizer *t, const char *text, size_t 
         for (size_t i = 0; i < symbols; i++)
             word[i] = t->merges.byte[(unsigned char)text[range[0] + i]];
         word[symbols - 1] = t->merges.last_byte[(unsigned char)text[range[1] - 1]];
-        symbols = join(&t->merges, word, symbols);
+        symbols = chl_merges_join(&t->merges, word, symbols);
         for (size_t i = 0; i < symbols; i++, ++*count)
             if (*count < room) ids[*count] = t->merges.symbol[word[i]].id;
     }

@@ -38,11 +38,12 @@ typedef struct chl_engine_options {
     uint32_t size;
     chl_precision precision;
     const char *generator; /* StyleGAN2: stylegan2-ada-pytorch or rosinality; StyleGAN3 */
-    const char *clip;      /* CLIP ViT or ResNet: OpenAI, open_clip, Hugging Face */
-    const char *vocab;     /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt */
-    const char *audio;     /* audio encoder: Swin, Wav2CLIP, AudioCLIP, CLAP; docs/weights.md */
-    const char *face;      /* ArcFace IR-SE50 */
-    const char *device;    /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
+    const char *clip;   /* CLIP ViT or ResNet: OpenAI, open_clip, Hugging Face; CLAP, for texts */
+    const char *vocab;  /* CLIP's BPE merges: bpe_simple_vocab_16e6.txt(.gz) or merges.txt;
+                              CLAP's tokenizer.json */
+    const char *audio;  /* audio encoder: Swin, Wav2CLIP, AudioCLIP, CLAP; docs/weights.md */
+    const char *face;   /* ArcFace IR-SE50 */
+    const char *device; /* "cpu", "cuda", "cuda:N"; NULL or "auto": a GPU where there is one */
     chl_mel_mode mel;
     /* CLIP's activation. 0: as OpenAI's archives, or config.json or open_clip_config.json beside
      * the weights, say; else QuickGELU, with a warning. 1: GELU (LAION). 2: QuickGELU (OpenAI). */
@@ -106,7 +107,7 @@ CHL_CHECKED chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int
                                                float *embedding);
 /* A text in UTF-8 by CLIP; needs vocab. It is cleaned as CLIP's tokenizer does it with ftfy and
  * html.unescape: &comma; and &EACUTE; are what they stand for, "cafÃ©" is "café". What differs from
- * ftfy, and how often, is in docs/method.md, "From prompt to tokens". */
+ * ftfy, and how often, is in docs/method.md, "From prompt to tokens". A CLAP reads it as it is. */
 CHL_CHECKED chl_status chl_embed_text(chl_engine *engine, const char *utf8, float *embedding);
 /* pixels [height][width][3] in [-1, 1] by CLIP: centre square, area resize, image tower. */
 CHL_CHECKED chl_status chl_embed_picture(chl_engine *engine, int height, int width,
