@@ -3,8 +3,10 @@
  * layers that lead into CLAP's space. */
 #include "graph/build.h"
 #include "models/audio_spectrum.h"
+#include "models/clap_names.h"
 #include "nets/layers.h"
 #include "nets/swin.h"
+#include "sound/mel.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -15,25 +17,29 @@
 #define FOLDS 4               /* the time is cut into these many parts, one below the other */
 #define FRAMES (FOLDS * SIDE) /* to which the spectrum is stretched */
 #define FILTERS "spectrogram.filters"
+#define RATE 48000
+#define MIN_HZ 50 /* of the mel bands */
+#define MAX_HZ 14000
 
-static const chl_audio_spectrum spectrum = {.rate = 48000,
-                                            .taps = TAPS,
-                                            .hop = 480,
-                                            .bins = BINS,
-                                            .centred = true,
-                                            .clip = 480000,
-                                            .sixteen_bits = true,
-                                            .filters = FILTERS};
+/* The released code hears 16 bits of a sample, Hugging Face's all of them. */
+#define SPECTRUM(bits)                                                                             \
+    {                                                                                              \
+        .rate = RATE, .taps = TAPS, .hop = 480, .bins = BINS, .centred = true, .clip = 480000,     \
+        .sixteen_bits = (bits), .filters = FILTERS                                                 \
+    }
+static const chl_audio_spectrum released = SPECTRUM(true), hugging_face = SPECTRUM(false);
 
 typedef struct clap {
     chl_swin_config trunk;
     int hidden, embedding; /* of the two layers behind it */
+    const chl_audio_spectrum *spectrum;
     /* [BINS][BANDS] mel filters; factor and summand of each band's decibels */
     float mel[BINS * BANDS], scale[BANDS], shift[BANDS];
 } clap;
 
 static bool recognises(const chl_params *params) {
-    return chl_params_find(params, "audio_branch.patch_embed.proj.weight") != NULL;
+    return chl_params_find(params, "audio_branch.patch_embed.proj.weight") ||
+           chl_params_find(params, CHL_CLAP_HF_AUDIO);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -48,6 +54,29 @@ static chl_status use_shaped(chl_params *params, chl_desc shape, const float **o
                         chl_shape_text(&shape, want, sizeof want));
     *out = a->data;
     return CHL_OK;
+}
+
+/* Hugging Face's file has no front end: a Hann window, and the mel bands below. */
+static chl_status add_fourier(chl_params *params) {
+    float window[TAPS];
+    for (int i = 0; i < TAPS; i++) window[i] = (float)(0.5 - 0.5 * cos(2 * M_PI * i / TAPS));
+    return chl_audio_spectrum_add_fourier(params, FILTERS, TAPS, window);
+}
+
+/* Triangles of unit area. */
+static void fill_mel(clap *c) {
+    const double low = chl_mel_from_hz(MIN_HZ), high = chl_mel_from_hz(MAX_HZ);
+    for (int b = 0; b < BANDS; b++) {
+        double corner[3];
+        for (int i = 0; i < 3; i++)
+            corner[i] = chl_mel_to_hz(low + (high - low) * (b + i) / (BANDS + 1));
+        for (int k = 0; k < BINS; k++) {
+            const double hz = (double)k * RATE / TAPS;
+            const double up = (hz - corner[0]) / (corner[1] - corner[0]);
+            const double down = (corner[2] - hz) / (corner[2] - corner[1]);
+            c->mel[k * BANDS + b] = (float)(fmax(0, fmin(up, down)) * 2 / (corner[2] - corner[0]));
+        }
+    }
 }
 
 static chl_status add_filters(chl_params *params) {
@@ -69,9 +98,12 @@ static chl_status read_bands(chl_params *params, clap *c) {
     const float *mel = NULL, *part[4] = {NULL};
     static const char *const names[4] = {"bn0.weight", "bn0.bias", "bn0.running_mean",
                                          "bn0.running_var"};
-    CHL_TRY(use_shaped(params, chl_f32(2, BINS, BANDS), &mel, "logmel_extractor.melW"));
+    if (c->spectrum == &hugging_face)
+        fill_mel(c);
+    else
+        CHL_TRY(use_shaped(params, chl_f32(2, BINS, BANDS), &mel, "logmel_extractor.melW"));
     for (int i = 0; i < 4; i++) CHL_TRY(use_shaped(params, chl_f32(1, BANDS), &part[i], names[i]));
-    for (int i = 0; i < BINS * BANDS; i++) c->mel[i] = mel[i];
+    for (int i = 0; mel && i < BINS * BANDS; i++) c->mel[i] = mel[i];
     for (int b = 0; b < BANDS; b++) {
         c->scale[b] = part[0][b] / sqrtf(part[3][b] + 1e-5f);
         c->shift[b] = part[1][b] - part[2][b] * c->scale[b];
@@ -102,13 +134,15 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
                        int *channels) {
     clap *c = *out = calloc(1, sizeof *c);
     if (!c) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    c->spectrum = chl_params_has(params, CHL_CLAP_HF_AUDIO) ? &hugging_face : &released;
+    CHL_TRY(chl_clap_to_released_names(params));
     CHL_TRY(chl_params_strip(params, "audio_branch."));
     drop_others(params);
     chl_params_ignore_suffix(params, "num_batches_tracked");
     c->trunk.resolution = SIDE;
     CHL_TRY(chl_swin_import_trunk(params, &c->trunk));
     CHL_TRY(use_projection(params, c));
-    CHL_TRY(add_filters(params));
+    CHL_TRY(c->spectrum == &hugging_face ? add_fourier(params) : add_filters(params));
     CHL_TRY(read_bands(params, c));
     *sizes = (chl_audio_encoder_sizes){c->embedding, SIDE, SIDE};
     *channels = c->trunk.channels;
@@ -153,10 +187,11 @@ static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float
                              float *picture, int *columns) {
     float *power;
     int frames;
-    CHL_TRY(chl_audio_spectrum_power(encoder, &spectrum, sound, gain_db, &power, &frames));
+    const clap *c = encoder->config;
+    CHL_TRY(chl_audio_spectrum_power(encoder, c->spectrum, sound, gain_db, &power, &frames));
     float *level = calloc((size_t)frames * BANDS, sizeof *level);
     if (level) {
-        measure_levels(encoder->config, power, frames, level);
+        measure_levels(c, power, frames, level);
         for (int t = 0; t < FRAMES; t++)
             for (int b = 0; b < BANDS; b++)
                 picture[(t / SIDE * BANDS + b) * SIDE + t % SIDE] = stretched(level, frames, b, t);

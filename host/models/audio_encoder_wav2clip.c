@@ -28,21 +28,11 @@ static bool recognises(const chl_params *params) {
 /* The window times a Fourier transform. */
 static chl_status add_filters(chl_params *params) {
     chl_array *window;
-    void *data;
     CHL_TRY(chl_params_use(params, 1, &window, "spectrogram.window"));
     if (window->desc.dim[0] != TAPS)
         return chl_fail(CHL_ERR_SHAPE, "%s: spectrogram.window must have %d numbers, got %lld",
                         params->source, TAPS, (long long)window->desc.dim[0]);
-    const float *w = window->data;
-    CHL_TRY(chl_params_add(params, FILTERS, chl_f32(2, 2 * BINS, TAPS), &data));
-    float *re = data, *im = re + (int64_t)BINS * TAPS;
-    for (int k = 0; k < BINS; k++)
-        for (int i = 0; i < TAPS; i++) {
-            const double angle = 2 * M_PI * (double)(k * i % TAPS) / TAPS;
-            re[k * TAPS + i] = (float)((double)w[i] * cos(angle));
-            im[k * TAPS + i] = (float)((double)w[i] * -sin(angle));
-        }
-    return chl_params_use(params, 2, NULL, FILTERS);
+    return chl_audio_spectrum_add_fourier(params, FILTERS, TAPS, window->data);
 }
 
 /* What a training leaves in its file and listening does not need. */

@@ -66,6 +66,21 @@ static int frames_of(const chl_audio_spectrum *s, int64_t samples) {
     return samples <= s->taps ? 1 : (int)(1 + (samples - s->taps + s->hop - 1) / s->hop);
 }
 
+chl_status chl_audio_spectrum_add_fourier(chl_params *params, const char *name, int taps,
+                                          const float *window) {
+    const int bins = taps / 2 + 1;
+    void *data;
+    CHL_TRY(chl_params_add(params, name, chl_f32(2, 2 * bins, taps), &data));
+    float *re = data, *im = re + (int64_t)bins * taps;
+    for (int k = 0; k < bins; k++)
+        for (int i = 0; i < taps; i++) {
+            const double angle = 2 * M_PI * (double)(k * i % taps) / taps;
+            re[k * taps + i] = (float)((double)window[i] * cos(angle));
+            im[k * taps + i] = (float)((double)window[i] * -sin(angle));
+        }
+    return chl_params_use(params, 2, NULL, "%s", name);
+}
+
 int chl_audio_spectrum_max_frames(const chl_audio_spectrum *s) {
     return frames_of(s, max_samples(s));
 }

@@ -39,6 +39,9 @@ typedef struct chl_audio_spectrum {
     const char *filters;
 } chl_audio_spectrum;
 
+/* The array [2 * bins][taps] of a Fourier transform behind a window [taps], under that name, used. */
+chl_status chl_audio_spectrum_add_fourier(chl_params *params, const char *name, int taps,
+                                          const float *window);
 /* Frames of the longest sound that is heard as a whole. */
 int chl_audio_spectrum_max_frames(const chl_audio_spectrum *spectrum);
 /* The power |filter * frame|^2 of each bin and frame of a sound, made louder by gain_db, from its

@@ -1,4 +1,5 @@
 #include "models/clap_text.h"
+#include "models/clap_names.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 #define CONTEXT 77
 
 bool chl_clap_text_is_in(const chl_params *params) {
-    return chl_params_find(params, "text_branch.embeddings.word_embeddings.weight") != NULL;
+    return chl_params_find(params, "text_branch.embeddings.word_embeddings.weight") ||
+           chl_params_find(params, CHL_CLAP_HF_TEXT);
 }
 
 static chl_status open_tokenizer(chl_clap_text *text, const char *source, const char *vocab) {
@@ -23,7 +25,8 @@ static chl_status open_tokenizer(chl_clap_text *text, const char *source, const 
 chl_status chl_clap_text_open(chl_params *params, const char *vocab, chl_clap_text **out) {
     chl_clap_text *text = *out = calloc(1, sizeof *text);
     if (!text) return chl_fail(CHL_ERR_MEMORY, "out of memory for CLAP's text encoder");
-    chl_status status = chl_roberta_import(params, &text->config);
+    chl_status status = chl_clap_to_released_names(params);
+    if (status == CHL_OK) status = chl_roberta_import(params, &text->config);
     if (status == CHL_OK && text->config.positions < CONTEXT + CHL_ROBERTA_FIRST_POSITION)
         status = chl_fail(
             CHL_ERR_SHAPE, "%s: CLAP's text encoder has %d positions, expected at least %d",

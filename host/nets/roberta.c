@@ -94,6 +94,7 @@ chl_status chl_roberta_import(chl_params *params, chl_roberta_config *config) {
     chl_params_drop_all(params, "text_branch.", true);
     CHL_TRY(chl_params_strip(params, "text_branch."));
     chl_params_ignore_suffix(params, "position_ids");
+    chl_params_ignore_suffix(params, "token_type_ids");
     CHL_TRY(add_type(params));
     int layer = 0;
     for (; chl_params_has(params, "encoder.layer.%d.intermediate.dense.weight", layer); layer++) {

@@ -45,14 +45,17 @@ double chl_mel_from_hz(double hz) {
     return hz < 1000 ? 3 * hz / 200 : 15 + 27 * log(hz / 1000) / log(6.4);
 }
 
+double chl_mel_to_hz(double mel) {
+    return mel < 15 ? mel * 200 / 3 : 1000 * pow(6.4, (mel - 15) / 27);
+}
+
 /* Of one band: the centres divide the range up to half the rate evenly. */
 static double mel_of_band(void) {
     return chl_mel_from_hz(CHL_MEL_RATE / 2.0) / (CHL_MEL_BANDS + 1);
 }
 
 double chl_mel_band_hz(double band) {
-    const double mel = mel_of_band() * (band + 1);
-    return mel < 15 ? mel * 200 / 3 : 1000 * pow(6.4, (mel - 15) / 27);
+    return chl_mel_to_hz(mel_of_band() * (band + 1));
 }
 
 double chl_mel_band_at(double hz) {

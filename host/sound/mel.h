@@ -33,6 +33,7 @@ int64_t chl_mel_frames_of(int64_t samples);
 
 /* Slaney's mel scale: linear below 1 kHz, 15 mel there, logarithmic above. */
 double chl_mel_from_hz(double hz);
+double chl_mel_to_hz(double mel);
 /* The centre of a band, 0 ... 127, also between two; and the band at a frequency. */
 double chl_mel_band_hz(double band);
 double chl_mel_band_at(double hz);

@@ -82,10 +82,36 @@ static void it_is_refused_beside_a_clip(void **state) {
     assert_int_equal(remove(audio) | remove(clip) | remove(folder), 0);
 }
 
+static void hugging_faces_file_hears_and_reads_as_its_code(void **state) {
+    (void)state;
+    enum { SHORT = 150001, LONG = CLIP + 2 * 777 };
+    static const char *const texts[2] = {"This is a sound of rain.", "rain"};
+    const chl_engine_options options = {.size = sizeof options,
+                                        .audio = CHLADNI_FIXTURES "/clap/hf.safetensors",
+                                        .clip = CHLADNI_FIXTURES "/clap/hf.safetensors",
+                                        .vocab = CHLADNI_FIXTURES "/clap/tokenizer.json",
+                                        .device = "cpu"};
+    chl_engine *engine;
+    float *noise = parity_formula("noise", 0, 0.9, LONG), got[4 * EMBEDDING];
+    float *want = parity_array("clap/hf", 4 * EMBEDDING);
+    MUST(chl_engine_open(&options, &engine));
+    for (int i = 0; i < 2; i++)
+        MUST(chl_embed_sound_samples(engine, RATE, 1, i ? LONG : SHORT, noise, 0,
+                                     got + i * EMBEDDING));
+    for (int i = 0; i < 2; i++) MUST(chl_embed_text(engine, texts[i], got + (2 + i) * EMBEDDING));
+    assert_true(parity_error("clap/hf, sounds", got, want, 2 * EMBEDDING) <= 1e-4);
+    assert_true(parity_error("clap/hf, texts", got + 2 * EMBEDDING, want + 2 * EMBEDDING,
+                             2 * EMBEDDING) <= 1e-5);
+    free(noise);
+    free(want);
+    chl_engine_close(engine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sounds_of_any_length_are_heard_as_by_the_original),
         cmocka_unit_test(it_is_refused_beside_a_clip),
+        cmocka_unit_test(hugging_faces_file_hears_and_reads_as_its_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
