@@ -39,6 +39,7 @@
  * Languages: the headers are C99 and C++. */
 #ifndef CHLADNI_H
 #define CHLADNI_H
+#include <chladni/align.h>
 #include <chladni/data.h>
 #include <chladni/edit.h>
 #include <chladni/engine.h>

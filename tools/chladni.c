@@ -20,6 +20,7 @@ static const struct {
     {"replay", command_replay, "the edit of a picture's recipe, again"},
     {"direction", command_direction, "directions of edits: their mean, a comparison"},
     {"video", command_video, "a picture that a sound changes over time, as a video"},
+    {"align", command_align, "a photo of a face as generators of faces know them"},
     {"generate", command_generate, "pictures from seeds or latents"},
     {"embed", command_embed, "embeddings of sounds, pictures and texts"},
     {"mel", command_mel, "log-mel spectrogram of a sound"},

@@ -8,6 +8,7 @@
 #include <chladni.h>
 #include <jansson.h>
 
+int command_align(int argc, char **argv);
 int command_data(int argc, char **argv);
 int command_edit(int argc, char **argv);
 int command_direction(int argc, char **argv);

@@ -7,7 +7,7 @@ models
 # --- help, version
 ok "help" --help
 ok "version" --version
-for command in edit generate embed mel weights info world train eval; do ok "$command --help" $command --help; done
+for command in align edit generate embed mel weights info world train eval; do ok "$command --help" $command --help; done
 bad "no command" 2 "unknown command \"fly\"" fly
 "$program" >out 2>err; is "nothing at all is a usage error" test $? = 2
 
@@ -266,6 +266,27 @@ ok "embed a face" embed --face face.safetensors --image a.png --out e3.npy
 bad "nothing to embed" 2 "give --sound" embed --clip clip.safetensors --out x.npy
 bad "image without model" 2 "needs one of" embed --image a.png --audio audio.safetensors --out x.npy
 ok "mel" mel --sound "$rain" --out m.npy
+
+# --- photos of faces
+photo=$fixtures/picture/upright.heic
+"$program" align "$photo" --out none.png --size 64 >out 2>err || photo=$fixtures/picture/rgb8.png # built without libheif
+echo '[[6, 4], [14, 5], [10, 6], [7, 9], [13, 10]]' > points.json
+echo '6,4,14,5;7,9,13,10' > points.csv
+ok "a photo by five points" align "$photo" --out five.png --size 64 --landmarks points.json
+ok "by four" align "$photo" --out four.png --size 64 --landmarks points.csv
+ok "by flags" align "$photo" --out flags.png --size 64 --eyes 6,4,14,5 --mouth 7,9,13,10
+is "is the same picture" same five.png four.png
+is "each way" same five.png flags.png
+ok "without points" align "$photo" --out middle.png --size 64
+is "it says what it took" has "the square in the middle" err
+bad "half a face" 2 "--mouth is missing" align "$photo" --out x.png --eyes 6,4,14,5
+bad "three numbers" 2 "must each be two points" align "$photo" --out x.png --eyes 6,4,14 --mouth 7,9,13,10
+echo '6,4,left' > points.csv
+bad "words among points" 1 'points.csv: line 1: expected a number, got "left"' align "$photo" --out x.png --landmarks points.csv
+echo '6,4' > points.csv
+bad "one point" 1 "got 2 numbers" align "$photo" --out x.png --landmarks points.csv
+bad "a face elsewhere" 1 "outside of the photo" align "$photo" --out x.png --eyes 6000,4,6014,5 --mouth 6007,9,6013,10
+bad "a size of no generator" 2 "--size must be 16, 32, 64" align "$photo" --out x.png --size 100
 cat "$rain" | "$program" mel --sound /dev/stdin --out piped.npy >out 2>err
 is "a sound through a pipe is the file" same m.npy piped.npy
 cat "$rain" | "$program" mel --sound - --out dash.npy >out 2>err
