@@ -94,6 +94,9 @@ typedef union chl_attributes {
         int32_t decoupled; /* 1 = AdamW */
     } adam;
     struct {
+        float momentum, decay, rate_scale;
+    } sgd;
+    struct {
         float decay;
         int32_t warm_up; /* 1: the decay grows from 0.1 to `decay` over the first steps */
     } ema;

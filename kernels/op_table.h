@@ -99,6 +99,7 @@ CHL_OP(pixel_loss, "a b", "loss")
 CHL_OP(pixel_loss_da, "dloss a b", "da")
 /* optimiser */
 CHL_OP(adam, "grad", "param m v")
+CHL_OP(sgd, "grad", "param m")
 CHL_OP(ema, "x", "average")
 /* between ranks */
 CHL_OP(all_gather, "x", "y")

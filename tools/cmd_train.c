@@ -177,14 +177,23 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"micro-batch", NULL, OPTION_INT, &job->micro_batch, "N",
          "audio, clip: max. samples whose activations are in memory at a time (default 0: all)",
          NULL},
-        {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "AdamW's peak learning rate", NULL},
-        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the cosine schedule", NULL},
+        {"optimizer", "optimiser", OPTION_TEXT, &o->optimizer, "adamw|sgd",
+         "AdamW (default), or gradient descent with --momentum", NULL},
+        {"momentum", NULL, OPTION_FLOAT, &o->momentum, "X", "of sgd (default 0.9)", NULL},
+        {"rate", "lr", OPTION_FLOAT, &o->rate, "X", "peak learning rate", NULL},
+        {"lowest-rate", NULL, OPTION_FLOAT, &o->lowest_rate, "X",
+         "learning rate at the ends of a cycle (default 0)", NULL},
+        {"schedule", NULL, OPTION_TEXT, &o->schedule, "cosine|triangle",
+         "how the learning rate falls in a cycle: by half a cosine (default), or in a straight "
+         "line",
+         NULL},
+        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the schedule", NULL},
         {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X",
          "share of a cycle with rising learning rate", NULL},
         {"beta1", NULL, OPTION_FLOAT, &o->beta1, "X", "Adam's decay of the first moment", NULL},
         {"beta2", NULL, OPTION_FLOAT, &o->beta2, "X", "Adam's decay of the second moment", NULL},
         {"weight-decay", "decay", OPTION_FLOAT, &o->decay, "X",
-         "decoupled weight decay, not applied to biases", NULL},
+         "weight decay, not applied to biases; AdamW's is decoupled", NULL},
         {"average", "ema", OPTION_FLOAT, &o->average, "X",
          "decay of the weights' moving average, which is what is saved for use; 0: none", NULL},
         {"seed", NULL, OPTION_SEED, &o->seed, "N", "seed of all random numbers", NULL},
@@ -293,12 +302,13 @@ static int run_as_rank(train_job *job, int argc, char **argv) {
 static void describe(const chl_train_options *o, char *text, size_t size) {
     const long long length = o->epochs > 0 ? o->epochs : o->steps;
     snprintf(text, size,
-             "%s\n\n%s%s of %s: %lld %s of %d samples, rate %g in %d cycle%s, warm-up %g,\n"
+             "%s\n\n%s%s of %s: %lld %s of %d samples, %s, rate %g in %d cycle%s, warm-up %g,\n"
              "beta1 %g, beta2 %g, weight decay %g, average %g, saved every %lld steps.",
              about, o->recipe ? "Recipe " : "Defaults", o->recipe ? o->recipe : "", o->model,
-             length, o->epochs > 0 ? "epochs in batches" : "steps", o->batch, (double)o->rate,
-             o->cycles, o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1,
-             (double)o->beta2, (double)o->decay, (double)o->average, (long long)o->save_every);
+             length, o->epochs > 0 ? "epochs in batches" : "steps", o->batch,
+             o->optimizer ? o->optimizer : "adamw", (double)o->rate, o->cycles,
+             o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1, (double)o->beta2,
+             (double)o->decay, (double)o->average, (long long)o->save_every);
 }
 
 /* --- recipes ---------------------------------------------------------------------------------- */

@@ -82,3 +82,7 @@ chl_status chl_check_texts(const char *function, const char *name, int64_t count
                             function, name, (long long)i + 1);
     return CHL_OK;
 }
+
+bool chl_is_option(const char *option, const char *value) {
+    return option && strcmp(option, value) == 0;
+}

@@ -46,6 +46,8 @@ chl_status chl_check_int(bool holds, const char *field, const char *range, int64
 chl_status chl_check_float(bool holds, const char *field, const char *range, double value);
 /* value in [0, count) */
 chl_status chl_check_enum(int value, int count, const char *field);
+/* Whether a text option, which may be NULL, has been set to this value. */
+bool chl_is_option(const char *option, const char *value);
 /* "source must not be NULL" */
 chl_status chl_check_pointer(const void *pointer, const char *field);
 #endif

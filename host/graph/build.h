@@ -189,7 +189,7 @@ chl_tensor chl_latent_distance(chl_graph *g, chl_tensor w, chl_tensor source, ch
 /* a, b [N,...] -> [N]: mean |a-b| or mean (a-b)^2. Gradient into a only. */
 chl_tensor chl_pixel_loss(chl_graph *g, chl_tensor a, chl_tensor b, chl_pixel kind);
 
-/* --- optimiser: graph/ops/adam.c ---------------------------------------------------------------
+/* --- optimisers: graph/ops/optimiser.c ---------------------------------------------------------
  */
 typedef struct chl_adam_settings {
     float beta1, beta2, eps, decay;
@@ -199,6 +199,13 @@ typedef struct chl_adam_settings {
 /* Adam [Kingma & Ba 2015] with bias correction at t = step.index + 1, rate = step.rate *
  * rate_scale. Updates the trainable `param` in place; its moments are new persistent tensors. */
 void chl_adam(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_adam_settings *settings);
+typedef struct chl_sgd_settings {
+    float momentum, decay; /* the decay is part of the gradient: g + decay * param */
+    float rate_scale;      /* times step.rate */
+} chl_sgd_settings;
+/* Gradient descent with momentum [Polyak 1964] as torch.optim.SGD has it, without dampening:
+ * m = momentum * m + g, param -= rate * m, m at first 0. */
+void chl_sgd(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_sgd_settings *settings);
 /* average = d * average + (1 - d) * x, in the trainable tensor `average`; d = decay, or with
  * warm-up min(decay, (1 + t) / (10 + t)) at t = step.index, so that what it started from is soon
  * forgotten.

@@ -78,7 +78,8 @@ static chl_status one_step(start *s, uint64_t seed, int64_t index) {
     }
     CHL_TRY(chl_write(s->graph, s->z, s->codes));
     CHL_TRY(chl_write(s->graph, s->wanted, s->values));
-    const chl_schedule schedule = {STEPS, 1, 0.05f, HEAD_RATE};
+    const chl_schedule schedule = {
+        .steps = STEPS, .cycles = 1, .warm_up = 0.05f, .peak = HEAD_RATE};
     const chl_step step = {
         .seed = seed, .index = index, .rate = chl_schedule_rate(&schedule, index)};
     CHL_TRY(chl_set_step(s->graph, step));

@@ -2,8 +2,7 @@
  * set keeps the model's default. docs/training.md has the sources.
  *
  * The digits of the paper's rate, momentum and weight decay are lost in the text that we have; where
- * it gives none, its predecessor's code is followed, and the rate is ours. Both used another
- * optimiser or schedule than there is here: AdamW with cycles of a linear rise and a cosine. */
+ * it gives none, its predecessor's code is followed, and the rate is ours, as is AdamW for its Adam. */
 #include "base/options.h"
 #include "train/trainer.h"
 #include <stdio.h>
@@ -16,7 +15,10 @@ static void paper(chl_train_options *o) {
     o->sizes = "tiny";
     o->epochs = 50;
     o->batch = 384;
+    o->optimizer = "adamw";
+    o->schedule = "cosine";
     o->rate = 3e-4f;
+    o->lowest_rate = 0;
     o->cycles = 5;
     o->warm_up = 0.05f;
     o->beta1 = 0.9f;
@@ -29,15 +31,21 @@ static void paper(chl_train_options *o) {
     o->mask_frames = 0.3f;
 }
 
-/* The predecessor's released training [Lee et al. 2022]: its ResNet-18, texts and augmented views
- * only. Its cycle is five epochs up and five down. */
+/* The predecessor's released training [Lee et al. 2022, soundclip/train.py]: its ResNet-18, texts and
+ * augmented views only, a quarter of the sum of the four cross entropies, SGD with a rate that rises
+ * for five epochs and falls for five. */
 static void lee2022(chl_train_options *o) {
     paper(o);
     o->encoder = "resnet18";
     o->sizes = NULL; /* 64 wide, 2-2-2-2: ResNet-18 itself */
     o->batch = 320;
-    o->rate = 1e-3f;
+    o->optimizer = "sgd";
+    o->momentum = 0.9f;
+    o->schedule = "triangle";
+    o->rate = 0.1f;
+    o->lowest_rate = 1e-3f;
     o->warm_up = 0.5f;
+    o->weight_text = o->weight_sound = 0.25f;
     o->weight_image = o->weight_weak_pair = 0;
 }
 

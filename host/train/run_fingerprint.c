@@ -71,6 +71,10 @@ static const field fields[] = {
     FIELD(tolerate, FLOAT, false),
     FIELD(memory, LONG, false),
     FIELD(cache, TEXT, false),
+    FIELD(optimizer, TEXT, false),
+    FIELD(momentum, FLOAT, false),
+    FIELD(schedule, TEXT, false),
+    FIELD(lowest_rate, FLOAT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -201,6 +205,10 @@ static chl_status newer_option(const char *name, const char *value, const char *
     return chl_json_put(into, name, json_string(value));
 }
 
+static chl_status newer_number(const char *name, bool usual, float value, json_t *into) {
+    return usual ? CHL_OK : chl_json_put(into, name, float_json((double)value));
+}
+
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
                                json_t **out) {
     *out = json_object();
@@ -211,6 +219,11 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_option("balance", options->balance, "none", *out));
     CHL_TRY(newer_option("short_sounds", options->short_sounds, "pad", *out));
     CHL_TRY(newer_option("split", options->split, "", *out));
+    CHL_TRY(newer_option("optimizer", options->optimizer, "adamw", *out));
+    CHL_TRY(newer_number("momentum", !chl_is_option(options->optimizer, "sgd"), options->momentum,
+                         *out));
+    CHL_TRY(newer_option("schedule", options->schedule, "cosine", *out));
+    CHL_TRY(newer_number("lowest_rate", options->lowest_rate == 0, options->lowest_rate, *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -253,6 +266,14 @@ static bool share(float x) {
     return x >= 0 && x < 1;
 }
 
+/* One of two texts; NULL is the first. */
+static chl_status check_text(const char *field, const char *value, const char *first,
+                             const char *second) {
+    if (!value || strcmp(value, first) == 0 || strcmp(value, second) == 0) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "%s must be %s or %s, got \"%s\"", field, first, second,
+                    value);
+}
+
 chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
     static const char below_one[] = "in [0, 1)";
     const struct {
@@ -285,6 +306,9 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->tolerate == 0 || (share(o->tolerate) && training->need & CHL_NEED_SOUND), "tolerate",
          training->need & CHL_NEED_SOUND ? below_one : "0", (double)o->tolerate},
         {o->memory >= 0, "memory", ">= 0", (double)o->memory},
+        {share(o->momentum), "momentum", below_one, (double)o->momentum},
+        {o->lowest_rate >= 0 && o->lowest_rate <= o->rate, "lowest_rate", "in [0, rate]",
+         (double)o->lowest_rate},
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);
@@ -296,5 +320,6 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
             chl_check_float(rules[i].holds, rules[i].field, rules[i].range, rules[i].value);
         if (status != CHL_OK) return chl_fail_in(status, "training %s", training->name);
     }
-    return CHL_OK;
+    CHL_TRY(check_text("optimizer", o->optimizer, "adamw", "sgd"));
+    return check_text("schedule", o->schedule, "cosine", "triangle");
 }

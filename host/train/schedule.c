@@ -13,8 +13,12 @@ float chl_schedule_rate(const chl_schedule *schedule, int64_t index) {
     const int64_t begin = begin_of(schedule, cycle);
     const int64_t length = begin_of(schedule, cycle + 1) - begin, at = index - begin;
     const int64_t rise = (int64_t)floor((double)schedule->warm_up * (double)length);
-    const double peak = (double)schedule->peak;
-    if (at < rise) return (float)(peak * (double)(at + 1) / (double)(rise + 1));
+    const double lowest = (double)schedule->lowest, height = (double)schedule->peak - lowest;
+    if (at < rise) {
+        const int64_t steps = schedule->triangle ? rise : rise + 1;
+        return (float)(lowest + height * (double)(at + steps - rise) / (double)steps);
+    }
     const double share = (double)(at - rise) / (double)(length - rise);
-    return (float)(peak * 0.5 * (1 + cos(3.14159265358979323846 * share)));
+    if (schedule->triangle) return (float)(lowest + height * (1 - share));
+    return (float)(lowest + height * 0.5 * (1 + cos(3.14159265358979323846 * share)));
 }

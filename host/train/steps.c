@@ -7,6 +7,7 @@
  * checkpoint nothing is left unread. Where all work is done while the caller waits (device->queue
  * is NULL), losses are read at once. */
 #include "base/clock.h"
+#include "base/options.h"
 #include "runtime/comm_timed.h"
 #include "train/feeder.h"
 #include "train/run_stats.h"
@@ -52,8 +53,12 @@ static chl_status check(const steps *s, chl_status status, const char *what) {
 /* --- queueing a step -------------------------------------------------------------------------- */
 static float rate_of(const chl_trainer *t, int64_t index) {
     const chl_train_options *o = t->options;
-    const chl_schedule schedule = {
-        .steps = o->steps, .cycles = o->cycles, .warm_up = o->warm_up, .peak = o->rate};
+    const chl_schedule schedule = {.steps = o->steps,
+                                   .cycles = o->cycles,
+                                   .warm_up = o->warm_up,
+                                   .peak = o->rate,
+                                   .lowest = o->lowest_rate,
+                                   .triangle = chl_is_option(o->schedule, "triangle")};
     return chl_schedule_rate(&schedule, index);
 }
 

@@ -128,7 +128,8 @@ static chl_train_options general_defaults(const char *model) {
                                .tau_weak_pair = 0.07f,
                                .mask_bands = 0.15f,
                                .mask_frames = 0.15f,
-                               .precision = CHL_PRECISION_FLOAT32};
+                               .precision = CHL_PRECISION_FLOAT32,
+                               .momentum = 0.9f};
 }
 
 static chl_train_options defaults_of(const chl_training *training) {

@@ -1,5 +1,6 @@
 /* From losses to updates: the functions that a training calls in its build, and the nodes that they
  * lead to. */
+#include "base/options.h"
 #include "io/weights.h"
 #include "train/gradient_norm.h"
 #include "train/trainer_private.h"
@@ -170,14 +171,20 @@ static chl_status sum_terms(chl_trainer *t) {
 static void update(chl_trainer *t, chl_tensor x, chl_tensor gradient) {
     const chl_train_options *o = t->options;
     const char *name = chl_name_of(t->graph, x);
-    const bool decay = decays(name, chl_desc_of(t->graph, x));
-    chl_adam(t->graph, x, gradient,
-             &(chl_adam_settings){.beta1 = o->beta1,
-                                  .beta2 = o->beta2,
-                                  .eps = ADAM_EPS,
-                                  .decay = decay ? o->decay : 0,
-                                  .decoupled = true,
-                                  .rate_scale = rate_scale(t, name)});
+    const float own_decay = decays(name, chl_desc_of(t->graph, x)) ? o->decay : 0;
+    if (chl_is_option(o->optimizer, "sgd"))
+        chl_sgd(t->graph, x, gradient,
+                &(chl_sgd_settings){.momentum = o->momentum,
+                                    .decay = own_decay,
+                                    .rate_scale = rate_scale(t, name)});
+    else
+        chl_adam(t->graph, x, gradient,
+                 &(chl_adam_settings){.beta1 = o->beta1,
+                                      .beta2 = o->beta2,
+                                      .eps = ADAM_EPS,
+                                      .decay = own_decay,
+                                      .decoupled = true,
+                                      .rate_scale = rate_scale(t, name)});
     if (o->average > 0) chl_average(t->graph, x, o->average);
 }
 

@@ -1,5 +1,5 @@
 /* The loop that all trainings share. A training (train_<model>.c, one file each) defines its data,
- * its forward pass and its losses; gradients, AdamW, the schedule, averaged weights, checkpoints,
+ * its forward pass and its losses; gradients, the optimiser, the schedule, averaged weights, checkpoints,
  * resuming and the log are here.
  *
  *     static chl_status build(chl_trainer *t) {

@@ -30,10 +30,10 @@ typedef struct chl_train_options {
     int64_t stop_after; /* stop with a checkpoint after this step of the schedule; 0: never */
     int64_t save_every; /* steps between checkpoints; 0: at the end only */
     int batch;          /* samples per step */
-    float rate;         /* AdamW's peak learning rate, > 0 */
-    int cycles;         /* of the cosine schedule; 1: one fall to 0 */
+    float rate;         /* the peak learning rate, > 0 */
+    int cycles;         /* of the schedule; 1: one fall */
     float warm_up;      /* share of a cycle with linearly rising rate, [0, 1) */
-    float beta1, beta2, decay; /* of Adam; decoupled weight decay, not on biases and norms */
+    float beta1, beta2, decay; /* of Adam; weight decay, not on biases and norms */
     float average;             /* decay of the moving average of the weights; 0: none */
     uint64_t seed;
     const char *start; /* initial weights, for arrays of the same name and shape; NULL: random */
@@ -110,6 +110,14 @@ typedef struct chl_train_options {
     /* audio: folder that keeps the embeddings of texts and pictures for all runs and ranks that share it;
      * NULL: none. Changes no number */
     const char *cache;
+    /* NULL, "adamw": Adam with decoupled weight decay; "sgd": gradient descent with momentum, whose
+     * weight decay is part of the gradient (as torch.optim.SGD's) */
+    const char *optimizer;
+    /* Of the learning rate, in each cycle after a linear rise. NULL, "cosine": it falls by half a
+     * cosine; "triangle": in a straight line */
+    const char *schedule;
+    float momentum;    /* of sgd, [0, 1) */
+    float lowest_rate; /* from which the rate rises and to which it falls, [0, rate] */
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

@@ -20,6 +20,10 @@ ok "a resnet18 is an audio encoder" embed --audio lee2022/model.safetensors --so
 ok "steps take the place of epochs" train audio --recipe lee2022 --data data --out steps --batch 4 --steps 5 \
   --sizes width=2,depths=1-1-1-1 --device cpu --clip "$demo/clip.safetensors" --vocab "$demo/merges.txt"
 is "five steps" test "$(wc -l <steps/stats.jsonl)" = 5
+is "the predecessor's optimiser" has_option lee2022 optimizer '"sgd"'
+ok "AdamW in its place" train audio --recipe lee2022 --optimizer adamw --schedule cosine --rate 1e-3 --data data --out adamw --batch 4 \
+  --stop-after 1 --sizes width=2,depths=1-1-1-1 --device cpu --clip "$demo/clip.safetensors" --vocab "$demo/merges.txt"
+bad "an optimiser that there is not" 1 '--optimizer must be adamw or sgd, got "lion"' train audio --data data --out lion --optimizer lion
 bad "both" 2 'give --steps or --epochs, not both' train audio --data data --out both --steps 2 --epochs 2
 bad "unknown" 2 'one of its recipes \(paper, lee2022, wav2clip, demo\), got "soup"' train audio --recipe soup --data data --out soup
 ok "list" train audio --recipe list

@@ -236,7 +236,8 @@ static void reference_gradients_once(problem *p) {
 
 /* Rows without a gradient rule. docs/adding-an-op.md says why. */
 static const chl_op open_rows[] = {CHL_OP_linear_pack, CHL_OP_conv_pack, CHL_OP_resize_axes,
-                                   CHL_OP_adam,        CHL_OP_ema,       CHL_OP_log_mel};
+                                   CHL_OP_adam,        CHL_OP_sgd,       CHL_OP_ema,
+                                   CHL_OP_log_mel};
 bool op_test_is_open(chl_op op) {
     for (size_t i = 0; i < sizeof open_rows / sizeof open_rows[0]; i++)
         if (open_rows[i] == op) return true;

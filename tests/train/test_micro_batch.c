@@ -122,6 +122,25 @@ static void a_clip_pair_trains_in_micro_batches(void **state) {
     free(whole);
 }
 
+static void sgd_trains_on_ranks_and_in_micro_batches(void **state) {
+    (void)state;
+    chl_train_options options = audio_options(NULL);
+    options.optimizer = "sgd";
+    options.momentum = 0.9f;
+    options.schedule = "triangle";
+    options.rate = 0.03f;
+    char *whole = train_on("sgd", &chl_training_audio, options, 1);
+    for (int ranks = 1; ranks <= 3; ranks++) {
+        char name[32];
+        snprintf(name, sizeof name, "sgd-%d", ranks);
+        options.micro_batch = ranks == 3 ? 0 : 2;
+        char *shared = train_on(name, &chl_training_audio, options, ranks);
+        compare(whole, shared, ranks);
+        free(shared);
+    }
+    free(whole);
+}
+
 static void what_is_not_exact_is_refused_by_name(void **state) {
     (void)state;
     char *out = in_folder(root, "refused");
@@ -151,6 +170,7 @@ int main(void) {
         cmocka_unit_test(draws_of_drop_path_belong_to_samples),
         cmocka_unit_test(a_run_goes_on_with_other_micro_batches),
         cmocka_unit_test(a_clip_pair_trains_in_micro_batches),
+        cmocka_unit_test(sgd_trains_on_ranks_and_in_micro_batches),
         cmocka_unit_test(what_is_not_exact_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, write_all, remove_all);

@@ -14,10 +14,20 @@ int flock(int file, int operation) {
     return -1;
 }
 
-static void stopped_and_resumed_is_never_stopped(void **state) {
-    const place *p = *state;
-    char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "parts");
-    chl_train_options options = toy_options(p, out);
+static chl_train_options by_sgd(chl_train_options options) {
+    options.optimizer = "sgd";
+    options.momentum = 0.75f;
+    options.schedule = "triangle";
+    options.lowest_rate = 0.01f;
+    return options;
+}
+
+/* In four parts as in one, with these options. */
+static void train_in_parts(const place *p, chl_train_options options) {
+    char *whole = in_folder(p->root, "whole"), *out = in_folder(p->root, "parts");
+    options.out = whole;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    options.out = out;
     options.resume = 1; /* without a checkpoint: from the start */
     for (int64_t stop = 7; stop <= 27; stop += 10) {
         options.stop_after = stop;
@@ -29,6 +39,18 @@ static void stopped_and_resumed_is_never_stopped(void **state) {
     assert_same_run(whole, out);
     free(whole);
     free(out);
+}
+
+static void stopped_and_resumed_is_never_stopped(void **state) {
+    train_in_parts(*state, toy_options(*state, NULL));
+}
+
+static void stopped_and_resumed_by_sgd_is_never_stopped(void **state) {
+    const place *p = *state;
+    train_in_parts(p, by_sgd(toy_options(p, NULL)));
+    assert_true(seen.momentum == 0.75f);
+    assert_true(seen.of_body.decay == 0.125f && seen.of_body.scale == 1);
+    assert_true(seen.of_head.scale == 0.5f && seen.of_bias.decay == 0);
 }
 
 /* What a kill leaves behind: the folder is copied in the middle of a run. */
@@ -253,6 +275,9 @@ static void other_options_are_refused(void **state) {
     REFUSED(seed, 4, "seed 3");
     REFUSED(average, 0, "average");
     REFUSED(sizes, "hidden=9", "sizes");
+    REFUSED(optimizer, "sgd", "optimizer unset, got \"sgd\"");
+    REFUSED(schedule, "triangle", "schedule unset");
+    REFUSED(lowest_rate, 0.01f, "lowest_rate unset, got 0.01");
     REFUSED(vocab, CHLADNI_FIXTURES "/text/merges.txt", "vocab");
     char *other = in_folder(p->root, "other");
     mkdir(other, 0777);
@@ -465,6 +490,8 @@ static void file_system_without_locks_is_warned_of(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stopped_and_resumed_is_never_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stopped_and_resumed_by_sgd_is_never_stopped, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(killed_and_resumed_is_never_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled_run_keeps_its_last_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_options_are_refused, set_up, tear_down),

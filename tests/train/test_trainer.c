@@ -133,6 +133,10 @@ static void nonsense_is_refused(void **state) {
     NONSENSE(average, 1, "average");
     NONSENSE(cycles, 0, "cycles");
     NONSENSE(warm_up, 1, "warm_up");
+    NONSENSE(momentum, 1, "momentum must be in [0, 1), got 1");
+    NONSENSE(lowest_rate, 0.06f, "lowest_rate must be in [0, rate], got 0.06");
+    NONSENSE(optimizer, "lion", "optimizer must be adamw or sgd, got \"lion\"");
+    NONSENSE(schedule, "step", "schedule must be cosine or triangle, got \"step\"");
     assert_int_equal(chl_train_defaults("painter", &wrong), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "painter"));
     wrong = right;

@@ -105,10 +105,16 @@ static chl_status toy_feed(chl_trainer *t, int64_t index) {
 static void look_at_updates(const chl_graph *g) {
     seen.has_still = false;
     for (int32_t n = 0; n < g->nodes; n++) {
-        if (g->node[n].op != CHL_OP_adam) continue;
+        const bool sgd = g->node[n].op == CHL_OP_sgd;
+        if (!sgd && g->node[n].op != CHL_OP_adam) continue;
+        const chl_attributes *attr = &g->node[n].attr;
         const char *name = chl_name_of(g, g->node[n].out[0]);
-        const float decay = g->node[n].attr.adam.decay, scale = g->node[n].attr.adam.rate_scale;
-        assert_true(g->node[n].attr.adam.decoupled);
+        const float decay = sgd ? attr->sgd.decay : attr->adam.decay;
+        const float scale = sgd ? attr->sgd.rate_scale : attr->adam.rate_scale;
+        if (sgd)
+            seen.momentum = attr->sgd.momentum;
+        else
+            assert_true(attr->adam.decoupled);
         if (strcmp(name, "body.weight") == 0)
             seen.of_body.decay = decay, seen.of_body.scale = scale;
         if (strcmp(name, "body.bias") == 0) seen.of_bias.decay = decay;

@@ -30,6 +30,7 @@ typedef struct chl_toy_seen {
     struct {
         float decay, scale;
     } of_body, of_bias, of_position, of_head;
+    float momentum; /* of sgd */
     bool has_still;
 } chl_toy_seen;
 extern chl_toy_seen seen;
