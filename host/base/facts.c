@@ -63,3 +63,26 @@ chl_status chl_facts_agree(const chl_params *params, const chl_fact **first, con
                     "%s: states \"%s\" = %s and \"%s\" = %s, expected the same for all layers",
                     params->source, (*first)->name, (*first)->value, fact->name, fact->value);
 }
+
+const char *chl_fact_argument(const chl_fact *fact) {
+    const char *colon = strrchr(fact->name, ':'), *dot = strrchr(fact->name, '.');
+    return dot > colon ? dot + 1 : colon + 1;
+}
+
+bool chl_fact_is_one_of(const char *argument, const char *const *list) {
+    while (*list && strcmp(argument, *list) != 0) list++;
+    return *list != NULL;
+}
+
+chl_status chl_fact_is_size(const chl_params *params, const chl_fact *fact) {
+    double size;
+    return chl_fact_number(fact, &size) ? CHL_OK : chl_fact_refuse(params, fact, "a size");
+}
+
+chl_status chl_fact_is_unknown(const chl_params *params, const chl_fact *fact,
+                               const char *network) {
+    return chl_fail(CHL_ERR_UNSUPPORTED,
+                    "%s: states \"%s\" = %s, which is unknown: the network may compute something "
+                    "else than %s",
+                    params->source, fact->name, fact->value, network);
+}

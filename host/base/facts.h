@@ -25,4 +25,14 @@ chl_status chl_fact_need(const chl_params *params, const chl_fact *fact, const c
 /* A setting with one value wherever it is stated: *first is the first fact of it, NULL at the start.
  */
 chl_status chl_facts_agree(const chl_params *params, const chl_fact **first, const chl_fact *fact);
+
+/* --- for a network's reader of facts ---------------------------------------------------------- */
+/* "padding" of "synthesis.L0_36_512:padding" and of ":synthesis_kwargs.padding". */
+const char *chl_fact_argument(const chl_fact *fact);
+/* Whether the argument is one of a list that ends with NULL. */
+bool chl_fact_is_one_of(const char *argument, const char *const *list);
+/* An argument without a name must be a number: the size of a layer, or of the whole network. */
+chl_status chl_fact_is_size(const chl_params *params, const chl_fact *fact);
+/* CHL_ERR_UNSUPPORTED: nothing is known of this argument of `network`, e.g. "StyleGAN2". */
+chl_status chl_fact_is_unknown(const chl_params *params, const chl_fact *fact, const char *network);
 #endif

@@ -119,6 +119,12 @@ void chl_params_free(chl_params *p) {
     free(p);
 }
 
+chl_status chl_params_give(chl_params *params, chl_status status, chl_params **out) {
+    *out = status == CHL_OK ? params : NULL;
+    if (status != CHL_OK) chl_params_free(params);
+    return status;
+}
+
 /* The product must not overflow even where a zero among the sizes makes the array empty, so that
  * chl_count is safe whatever the order of the factors. */
 chl_status chl_check_size(const char *source, const char *name, const chl_desc *d, size_t *bytes) {

@@ -44,6 +44,9 @@ typedef struct chl_params {
 
 chl_status chl_params_new(const char *source, chl_params **out);
 void chl_params_free(chl_params *params);
+/* How a function ends that makes a list: *out is `params`, or where `status`, which is returned, is
+ * not CHL_OK, NULL, and the list is freed. */
+chl_status chl_params_give(chl_params *params, chl_status status, chl_params **out);
 
 /* CHL_ERR_SHAPE, naming `source` and `name`, when a size is negative or the bytes overflow;
  * otherwise *bytes is the size of the data. chl_bytes may be called on a checked desc only. */

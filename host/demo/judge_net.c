@@ -134,14 +134,8 @@ static chl_status add_weights(const chl_judge_config *config, uint64_t seed, chl
 }
 
 chl_status chl_judge_random(const chl_judge_config *config, uint64_t seed, chl_params **out) {
-    chl_params *params;
-    CHL_TRY(chl_params_new("random judge", &params));
-    const chl_status status = add_weights(config, seed, params);
-    if (status == CHL_OK)
-        *out = params;
-    else
-        chl_params_free(params);
-    return status;
+    CHL_TRY(chl_params_new("random judge", out));
+    return chl_params_give(*out, add_weights(config, seed, *out), out);
 }
 
 /* --- the network ------------------------------------------------------------------------------ */

@@ -131,6 +131,10 @@ chl_status chl_set_step(chl_graph *graph, chl_step step);
 /* Whole-tensor copies between host and device. Reading a transient tensor not kept is an error. */
 chl_status chl_write(chl_graph *graph, chl_tensor x, const void *data);
 chl_status chl_read(chl_graph *graph, chl_tensor x, void *data);
+/* For a graph that is used once: compiles it, writes `from` to the input x, runs, reads y to `to`,
+ * and frees the graph, also where one of these fails. */
+chl_status chl_compute_once(chl_graph *graph, chl_tensor x, const void *from, chl_tensor y,
+                            void *to);
 /* The same copies, queued: they return while the device works. `pinned` is of the device's
  * pinned_allocate and is left alone until an event behind the copy was waited for. Reading is
  * queued behind what was run; writing on `queue`, which is the device's or one that is given an

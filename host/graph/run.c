@@ -291,6 +291,18 @@ chl_status chl_read(chl_graph *graph, chl_tensor x, void *data) {
                   "copying from the device");
 }
 
+chl_status chl_compute_once(chl_graph *graph, chl_tensor x, const void *from, chl_tensor y,
+                            void *to) {
+    chl_status status;
+    CHL_TRY_GOTO(chl_compile(graph));
+    CHL_TRY_GOTO(chl_write(graph, x, from));
+    CHL_TRY_GOTO(chl_run(graph, CHL_FIRST_SEGMENT));
+    CHL_TRY_GOTO(chl_read(graph, y, to));
+done:
+    chl_graph_free(graph);
+    return status;
+}
+
 chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned) {
     const chl_tensor_info *info;
     chl_device *device = graph->device;

@@ -48,14 +48,9 @@ static chl_status check_sizes(const chl_audio_encoder *encoder, int channels) {
 
 chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder_kind *kind,
                                  chl_mel_mode mel, chl_audio_encoder **out) {
-    chl_model taken = *model;
     *out = NULL;
-    chl_audio_encoder *encoder = calloc(1, sizeof *encoder);
-    if (!encoder) {
-        chl_model_close(&taken);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
-    }
-    encoder->model = taken;
+    chl_audio_encoder *encoder = chl_model_take(model, sizeof *encoder);
+    if (!encoder) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     encoder->kind = kind;
     int channels;
     chl_status status;

@@ -112,14 +112,8 @@ static chl_status read_bands(chl_params *params, clap *c) {
 }
 
 static chl_status use_projection(chl_params *params, clap *c) {
-    chl_array *first, *second;
-    CHL_TRY(chl_params_use(params, 2, &first, "audio_projection.0.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "audio_projection.0.bias"));
-    CHL_TRY(chl_params_use(params, 2, &second, "audio_projection.2.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "audio_projection.2.bias"));
-    c->hidden = (int)first->desc.dim[0];
-    c->embedding = (int)second->desc.dim[0];
-    return CHL_OK;
+    CHL_TRY(chl_params_use_linear(params, "audio_projection.0", &c->hidden));
+    return chl_params_use_linear(params, "audio_projection.2", &c->embedding);
 }
 
 /* The text encoder, and what a training and the labels of AudioSet need. */

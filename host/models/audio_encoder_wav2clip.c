@@ -50,15 +50,9 @@ static void ignore_training(chl_params *params) {
 
 /* The widths of the two layers behind the trunk; a ReLU and a dropout lie between them. */
 static chl_status use_transform(chl_params *params, wav2clip *config) {
-    chl_array *first, *second;
     if (!chl_params_has(params, "audio_transform.sequential.0.weight")) return CHL_OK;
-    CHL_TRY(chl_params_use(params, 2, &first, "audio_transform.sequential.0.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "audio_transform.sequential.0.bias"));
-    CHL_TRY(chl_params_use(params, 2, &second, "audio_transform.sequential.3.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "audio_transform.sequential.3.bias"));
-    config->hidden = (int)first->desc.dim[0];
-    config->embedding = (int)second->desc.dim[0];
-    return CHL_OK;
+    CHL_TRY(chl_params_use_linear(params, "audio_transform.sequential.0", &config->hidden));
+    return chl_params_use_linear(params, "audio_transform.sequential.3", &config->embedding);
 }
 
 static int trunk_width(const wav2clip *config) {

@@ -11,14 +11,7 @@ static chl_status resize(chl_device *device, int height, int width, const float 
     const chl_tensor y =
         chl_keep(g, chl_resize_window(g, x, CHL_FILTER_BICUBIC_PIL, side, side,
                                       (height - square) / 2, (width - square) / 2, square, square));
-    chl_status status;
-    CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_write(g, x, pixels));
-    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
-    CHL_TRY_GOTO(chl_read(g, y, out));
-done:
-    chl_graph_free(g);
-    return status;
+    return chl_compute_once(g, x, pixels, y, out);
 }
 
 chl_status chl_centre_square(chl_device *device, int height, int width, const float *pixels,

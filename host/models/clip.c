@@ -88,14 +88,9 @@ static chl_status check_merges(const chl_clip *clip) {
 
 chl_status chl_clip_new(const chl_model *model, const char *merges,
                         const chl_clip_settings *settings, chl_clip **out) {
-    chl_model taken = *model;
     *out = NULL;
-    chl_clip *clip = calloc(1, sizeof *clip);
-    if (!clip) {
-        chl_model_close(&taken);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for CLIP");
-    }
-    clip->model = taken;
+    chl_clip *clip = chl_model_take(model, sizeof *clip);
+    if (!clip) return chl_fail(CHL_ERR_MEMORY, "out of memory for CLIP");
     clip->resize = settings->resize;
     chl_status status;
     if (chl_clap_text_is_in(clip->model.params)) {

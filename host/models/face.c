@@ -8,14 +8,9 @@ static bool recognises(const chl_params *params) {
 const chl_model_kind chl_kind_arcface = {"an ArcFace encoder", CHL_ROLE_FACE, recognises};
 
 chl_status chl_face_new(const chl_model *model, chl_face **out) {
-    chl_model taken = *model;
     *out = NULL;
-    chl_face *face = calloc(1, sizeof *face);
-    if (!face) {
-        chl_model_close(&taken);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a face encoder");
-    }
-    face->model = taken;
+    chl_face *face = chl_model_take(model, sizeof *face);
+    if (!face) return chl_fail(CHL_ERR_MEMORY, "out of memory for a face encoder");
     chl_status status;
     CHL_TRY_GOTO(chl_arcface_import(face->model.params, &face->config));
     CHL_TRY_GOTO(chl_params_check_all_used(face->model.params));

@@ -1,6 +1,7 @@
 #include "models/generator.h"
 #include "base/numpy_random.h"
 #include "graph/build.h"
+#include "nets/stylegan_mapping.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,20 +25,25 @@ static chl_status try_nodes(const chl_generator *generator) {
     return status;
 }
 
+static chl_status import(chl_generator *generator, const chl_generator_settings *settings) {
+    float *clamp;
+    generator->config = calloc(1, generator->kind->config_bytes);
+    if (!generator->config) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
+    CHL_TRY(chl_stylegan_choose_class(generator->model.params, settings->class_number - 1));
+    CHL_TRY(generator->kind->import(generator->model.params, generator->config, &generator->sizes,
+                                    &clamp));
+    if (settings->conv_clamp != 0) *clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;
+    return CHL_OK;
+}
+
 chl_status chl_generator_new(const chl_model *model, const chl_generator_kind *kind,
                              const chl_generator_settings *settings, chl_generator **out) {
-    chl_model taken = *model;
     *out = NULL;
-    chl_generator *generator = calloc(1, sizeof *generator);
-    if (!generator) {
-        chl_model_close(&taken);
-        return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
-    }
-    generator->model = taken;
+    chl_generator *generator = chl_model_take(model, sizeof *generator);
+    if (!generator) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
     generator->kind = kind;
     chl_status status;
-    CHL_TRY_GOTO(generator->kind->open(generator->model.params, settings, &generator->config,
-                                       &generator->sizes));
+    CHL_TRY_GOTO(import(generator, settings));
     CHL_TRY_GOTO(try_nodes(generator));
     CHL_TRY_GOTO(chl_params_check_all_used(generator->model.params));
     *out = generator;

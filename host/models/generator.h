@@ -32,13 +32,15 @@ typedef struct chl_generator_sizes {
     int z;       /* numbers in a z; 0 without a mapping network */
 } chl_generator_sizes;
 
-/* What a kind of generator has to offer. `config` is the kind's own description of the opened file,
- * made by `open`, released with free. */
+/* What a kind of generator has to offer. `config` is the kind's own description of the opened file.
+ */
 typedef struct chl_generator_kind {
     chl_model_kind kind;
-    /* Renames the file's keys to the network's own and reads sizes. */
-    chl_status (*open)(chl_params *params, const chl_generator_settings *settings, void **config,
-                       chl_generator_sizes *sizes);
+    size_t config_bytes;
+    /* Renames the file's keys to the network's own and sets *config, which is zeroed, and the sizes;
+     * *clamp is where it holds the bound of its convolutions. */
+    chl_status (*import)(chl_params *params, void *config, chl_generator_sizes *sizes,
+                         float **clamp);
     /* z [n][sizes.z] -> w [n][sizes.latent]; only where sizes.z is not 0 */
     chl_tensor (*map)(chl_net *net, const void *config, chl_tensor z);
     /* w [n][rows][latent] -> pictures [n][picture][picture][3] */

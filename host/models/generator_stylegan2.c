@@ -1,21 +1,15 @@
 /* StyleGAN2 as a generator. */
 #include "models/generator.h"
 #include "nets/stylegan2.h"
-#include "nets/stylegan_mapping.h"
-#include <stdlib.h>
 
 static bool recognises(const chl_params *params) {
     return chl_params_find(params, "synthesis.b4.const") || chl_params_find(params, "input.input");
 }
 
-static chl_status open(chl_params *params, const chl_generator_settings *settings, void **out,
-                       chl_generator_sizes *sizes) {
-    chl_stylegan2_config *config = *out = malloc(sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
-    CHL_TRY(chl_stylegan_choose_class(params, settings->class_number - 1));
+static chl_status import(chl_params *params, void *to, chl_generator_sizes *sizes, float **clamp) {
+    chl_stylegan2_config *config = to;
     CHL_TRY(chl_stylegan2_import(params, config));
-    if (settings->conv_clamp != 0)
-        config->conv_clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;
+    *clamp = &config->conv_clamp;
     *sizes = (chl_generator_sizes){.picture = config->resolution,
                                    .rows = config->rows,
                                    .latent = config->w_dim,
@@ -42,7 +36,8 @@ static chl_status truncate(const void *config, int64_t n, const float *w, const 
 
 const chl_generator_kind chl_kind_stylegan2 = {
     .kind = {"a StyleGAN2 generator", CHL_ROLE_GENERATOR, recognises},
-    .open = open,
+    .config_bytes = sizeof(chl_stylegan2_config),
+    .import = import,
     .map = map,
     .synthesize = synthesize,
     .average = average,

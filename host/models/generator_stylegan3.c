@@ -2,16 +2,11 @@
 #include "models/generator.h"
 #include "nets/stylegan3.h"
 #include "nets/stylegan_mapping.h"
-#include <stdlib.h>
 
-static chl_status open(chl_params *params, const chl_generator_settings *settings, void **out,
-                       chl_generator_sizes *sizes) {
-    chl_stylegan3_config *config = *out = malloc(sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for a generator");
-    CHL_TRY(chl_stylegan_choose_class(params, settings->class_number - 1));
+static chl_status import(chl_params *params, void *to, chl_generator_sizes *sizes, float **clamp) {
+    chl_stylegan3_config *config = to;
     CHL_TRY(chl_stylegan3_import(params, config));
-    if (settings->conv_clamp != 0)
-        config->conv_clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;
+    *clamp = &config->conv_clamp;
     *sizes = (chl_generator_sizes){.picture = config->resolution,
                                    .rows = config->rows,
                                    .latent = config->w_dim,
@@ -40,7 +35,8 @@ static chl_status truncate(const void *config, int64_t n, const float *w, const 
 
 const chl_generator_kind chl_kind_stylegan3 = {
     .kind = {"a StyleGAN3 generator", CHL_ROLE_GENERATOR, chl_stylegan3_recognises},
-    .open = open,
+    .config_bytes = sizeof(chl_stylegan3_config),
+    .import = import,
     .map = map,
     .synthesize = synthesize,
     .average = average,

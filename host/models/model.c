@@ -1,6 +1,7 @@
 #include "models/model.h"
 #include "io/weights.h"
 #include "runtime/open.h"
+#include <stdlib.h>
 
 chl_status chl_model_place_open(const char *device, chl_precision precision, chl_model_place *out) {
     const char *why;
@@ -24,6 +25,15 @@ chl_status chl_need(const void *model, const char *field, const char *why) {
 chl_status chl_model_read(const chl_model_place *place, const char *path, chl_model *out) {
     *out = (chl_model){.place = *place};
     return chl_weights_read(path, &out->params);
+}
+
+void *chl_model_take(const chl_model *model, size_t bytes) {
+    chl_model *first = calloc(1, bytes), taken = *model;
+    if (first)
+        *first = taken;
+    else
+        chl_model_close(&taken);
+    return first;
 }
 
 void chl_model_forget_graphs(chl_model *model) {

@@ -69,6 +69,9 @@ typedef struct chl_model {
 } chl_model;
 
 chl_status chl_model_read(const chl_model_place *place, const char *path, chl_model *out);
+/* For a model of this room: memory for its struct of `bytes`, zeroed but for the first member, into
+ * which `model` moves. NULL where there is none: then `model` is closed. */
+void *chl_model_take(const chl_model *model, size_t bytes);
 /* Frees weights and graphs. A zeroed model is fine. */
 void chl_model_close(chl_model *model);
 

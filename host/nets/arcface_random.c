@@ -76,14 +76,6 @@ static chl_status random_all(chl_params *params, uint64_t seed, const chl_arcfac
 }
 
 chl_status chl_arcface_random(const chl_arcface_config *config, uint64_t seed, chl_params **out) {
-    *out = NULL;
-    chl_params *params;
-    CHL_TRY(chl_params_new("random IR-SE", &params));
-    chl_status status = random_all(params, seed, config);
-    if (status != CHL_OK) {
-        chl_params_free(params);
-        return status;
-    }
-    *out = params;
-    return CHL_OK;
+    CHL_TRY(chl_params_new("random IR-SE", out));
+    return chl_params_give(*out, random_all(*out, seed, config), out);
 }

@@ -55,18 +55,13 @@ static chl_status random_text(chl_params *params, uint64_t seed, const chl_clip_
     return random_blocks(params, seed, "transformer.resblocks.", &config->text);
 }
 
+static chl_status random_all(chl_params *params, uint64_t seed, const chl_clip_config *config) {
+    if (config->image.layers) CHL_TRY(random_image(params, seed, config));
+    if (config->text.layers) CHL_TRY(random_text(params, seed, config));
+    return chl_params_add_normal(params, seed, logf(1 / 0.07f), 0, chl_f32(1, 1), "logit_scale");
+}
+
 chl_status chl_clip_random(const chl_clip_config *config, uint64_t seed, chl_params **out) {
-    *out = NULL;
-    chl_params *params;
-    CHL_TRY(chl_params_new("random CLIP", &params));
-    chl_status status = CHL_OK;
-    if (config->image.layers) CHL_TRY_GOTO(random_image(params, seed, config));
-    if (config->text.layers) CHL_TRY_GOTO(random_text(params, seed, config));
-    CHL_TRY_GOTO(
-        chl_params_add_normal(params, seed, logf(1 / 0.07f), 0, chl_f32(1, 1), "logit_scale"));
-    *out = params;
-    return CHL_OK;
-done:
-    chl_params_free(params);
-    return status;
+    CHL_TRY(chl_params_new("random CLIP", out));
+    return chl_params_give(*out, random_all(*out, seed, config), out);
 }

@@ -183,7 +183,7 @@ static chl_status join_branch(chl_params *params, int number, bool centre) {
 /* --- all -------------------------------------------------------------------------------------- */
 chl_status chl_esresnext_import(chl_params *params, chl_esresnext_config *config) {
     *config = (chl_esresnext_config){0};
-    chl_array *first, *last;
+    chl_array *first;
     chl_params_ignore_suffix(params, "num_batches_tracked");
     CHL_TRY(add_filters(params));
     CHL_TRY(chl_params_use_conv_norm(params, "", "conv1", "bn1"));
@@ -192,9 +192,7 @@ chl_status chl_esresnext_import(chl_params *params, chl_esresnext_config *config
         CHL_TRY(join_branch(params, stage + 1, false));
     }
     CHL_TRY(join_branch(params, CHL_ESRESNEXT_STAGES + 1, true));
-    CHL_TRY(chl_params_use(params, 2, &last, "fc.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "fc.bias"));
-    config->embed = (int)last->desc.dim[0];
+    CHL_TRY(chl_params_use_linear(params, "fc", &config->embed));
     CHL_TRY(chl_params_require(params, 4, &first, "conv1.weight"));
     config->stem = (int)first->desc.dim[0];
     return CHL_OK;

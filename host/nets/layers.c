@@ -1,28 +1,19 @@
 #include "nets/layers.h"
 #include "graph/build.h"
-#include <stdio.h>
+#include "nets/format.h"
 
 #define NORM_EPS 1e-5f
 #define PREFIX_LENGTH 192
 
-#define FORMAT_PREFIX(prefix, format)                                                              \
-    char prefix[PREFIX_LENGTH];                                                                    \
-    do {                                                                                           \
-        va_list arguments;                                                                         \
-        va_start(arguments, format);                                                               \
-        vsnprintf(prefix, sizeof(prefix), format, arguments);                                      \
-        va_end(arguments);                                                                         \
-    } while (0)
-
 chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const char *format, ...) {
-    FORMAT_PREFIX(prefix, format);
+    CHL_FORMAT(prefix, PREFIX_LENGTH, format);
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, out, in), "%sweight", prefix);
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%sbias", prefix);
     return chl_linear(net->graph, x, w, b);
 }
 
 chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char *format, ...) {
-    FORMAT_PREFIX(prefix, format);
+    CHL_FORMAT(prefix, PREFIX_LENGTH, format);
     chl_tensor gamma = chl_weight_shaped(net, chl_f32(1, width), "%sweight", prefix);
     chl_tensor beta = chl_weight_shaped(net, chl_f32(1, width), "%sbias", prefix);
     return chl_layer_norm(net->graph, x, gamma, beta, NORM_EPS);
@@ -41,7 +32,7 @@ static chl_tensor normalise_by_batch(chl_net *net, chl_tensor x, chl_desc vector
 }
 
 chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char *format, ...) {
-    FORMAT_PREFIX(prefix, format);
+    CHL_FORMAT(prefix, PREFIX_LENGTH, format);
     chl_desc vector = chl_f32(1, width);
     chl_tensor gamma = chl_weight_shaped(net, vector, "%sweight", prefix);
     chl_tensor beta = chl_weight_shaped(net, vector, "%sbias", prefix);
@@ -53,7 +44,7 @@ chl_tensor chl_net_batch_norm(chl_net *net, chl_tensor x, int width, const char 
 
 /* The norm of one and of zero: what it multiplies by, without the mean, and what it adds. */
 chl_net_affine chl_net_batch_norm_affine(chl_net *net, int width, const char *format, ...) {
-    FORMAT_PREFIX(prefix, format);
+    CHL_FORMAT(prefix, PREFIX_LENGTH, format);
     chl_graph *g = net->graph;
     const chl_desc vector = chl_f32(1, width), row = chl_f32(2, 1, width);
     const float one = 1, zero = 0;
@@ -72,7 +63,7 @@ chl_net_affine chl_net_batch_norm_affine(chl_net *net, int width, const char *fo
 }
 
 chl_status chl_params_use_batch_norm(chl_params *params, const char *format, ...) {
-    FORMAT_PREFIX(prefix, format);
+    CHL_FORMAT(prefix, PREFIX_LENGTH, format);
     static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
     for (int i = 0; i < 4; i++) CHL_TRY(chl_params_use(params, 1, NULL, "%s%s", prefix, parts[i]));
     return CHL_OK;

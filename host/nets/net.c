@@ -1,4 +1,5 @@
 #include "nets/net.h"
+#include "nets/format.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,28 +86,19 @@ static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_param_kind
     return bind(net, array, &array->desc, kind);
 }
 
-#define FORMAT_NAME(name, format)                                                                  \
-    char name[NAME_LENGTH];                                                                        \
-    do {                                                                                           \
-        va_list arguments;                                                                         \
-        va_start(arguments, format);                                                               \
-        vsnprintf(name, sizeof(name), format, arguments);                                          \
-        va_end(arguments);                                                                         \
-    } while (0)
-
 chl_tensor chl_weight(chl_net *net, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     chl_array *array = look_up(net, name);
     return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
 chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     return bind_shaped(net, &shape, net->kind, name);
 }
 
 chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     chl_array *array = look_up(net, name);
     if (!array) return CHL_NONE;
     if (array->desc.dtype != shape.dtype || chl_count(&array->desc) != chl_count(&shape)) {
@@ -120,20 +112,20 @@ chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) 
 }
 
 chl_tensor chl_weight_optional(chl_net *net, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     chl_array *array = chl_params_find(net->params, name);
     return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
 chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     return bind_shaped(net, &shape, CHL_FROZEN, name);
 }
 
 /* --- importing a checkpoint ------------------------------------------------------------------- */
 
 bool chl_params_has(const chl_params *params, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     return chl_params_find(params, name) != NULL;
 }
 
@@ -151,17 +143,24 @@ static chl_status require(const chl_params *params, int rank, chl_array **out, c
 
 chl_status chl_params_require(const chl_params *params, int rank, chl_array **out,
                               const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     return require(params, rank, out, name);
 }
 
 chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...) {
-    FORMAT_NAME(name, format);
+    CHL_FORMAT(name, NAME_LENGTH, format);
     chl_array *array;
     CHL_TRY(require(params, rank, &array, name));
     array->used = true;
     if (out) *out = array;
     return CHL_OK;
+}
+
+chl_status chl_params_use_linear(chl_params *params, const char *layer, int *outputs) {
+    chl_array *weight;
+    CHL_TRY(chl_params_use(params, 2, &weight, "%s.weight", layer));
+    *outputs = (int)weight->desc.dim[0];
+    return chl_params_use(params, 1, NULL, "%s.bias", layer);
 }
 
 typedef struct star_run {

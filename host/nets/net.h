@@ -69,6 +69,8 @@ chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const c
  * the next ...: three projections q, k, v become one. */
 chl_status chl_params_join(chl_params *params, int count, const char *const *parts,
                            const char *joined);
+/* Of a linear layer: its weight [outputs, ...] and its bias, both marked used. */
+chl_status chl_params_use_linear(chl_params *params, const char *layer, int *outputs);
 /* Renames every array whose whole name matches `from`. `*` matches one or more characters without a
  * dot, `**` one or more of any; what they matched replaces the stars of `to`, which must have as
  * many, in order: "head.fc.*" to "head.*" makes "head.fc.bias" "head.bias". *count (may be NULL) is

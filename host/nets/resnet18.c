@@ -30,9 +30,7 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet18_config *config) 
     CHL_TRY(chl_params_use(params, 4, &a, "conv.weight"));
     config->channels = (int)a->desc.dim[1];
     CHL_TRY(chl_resnet18_import_trunk(params, config));
-    CHL_TRY(chl_params_use(params, 1, NULL, "fc.bias"));
-    CHL_TRY(chl_params_use(params, 2, &a, "fc.weight"));
-    config->classes = (int)a->desc.dim[0];
+    CHL_TRY(chl_params_use_linear(params, "fc", &config->classes));
     /* of the losses that it was trained with here */
     static const char *const scales[2] = {"logit_scale_ai", "logit_scale_at"};
     for (int i = 0; i < 2; i++)

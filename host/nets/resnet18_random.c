@@ -53,13 +53,6 @@ static chl_status add_all(chl_params *params, uint64_t seed, const chl_resnet18_
 }
 
 chl_status chl_resnet18_random(const chl_resnet18_config *config, uint64_t seed, chl_params **out) {
-    *out = NULL;
-    chl_params *params;
-    CHL_TRY(chl_params_new("random ResNet-18", &params));
-    const chl_status status = add_all(params, seed, config);
-    if (status == CHL_OK)
-        *out = params;
-    else
-        chl_params_free(params);
-    return status;
+    CHL_TRY(chl_params_new("random ResNet-18", out));
+    return chl_params_give(*out, add_all(*out, seed, config), out);
 }

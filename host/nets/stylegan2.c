@@ -74,20 +74,14 @@ static chl_tensor constant_input(const synthesis *s, int n) {
 chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *config,
                                     chl_tensor w_plus) {
     chl_graph *g = net->graph;
-    if (w_plus == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
-    chl_desc w = *chl_desc_of(g, w_plus);
-    if (w.rank != 3 || w.dim[1] != config->rows || w.dim[2] != config->w_dim) {
-        char text[96];
-        return chl_graph_fail(g, CHL_ERR_SHAPE,
-                              "%s: W+ of a %d x %d generator must be [N,%d,%d], got %s",
-                              net->params->source, config->resolution, config->resolution,
-                              config->rows, config->w_dim, chl_shape_text(&w, text, sizeof text));
-    }
+    if (!chl_stylegan_takes(net, "W+", config->resolution, config->rows, config->w_dim, w_plus))
+        return CHL_NONE;
+    const int n = (int)chl_desc_of(g, w_plus)->dim[0];
     synthesis s = {.net = net, .config = config};
     for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
 
     /* styles, colours and the sum of colours are float32 */
-    chl_tensor x = chl_to_compute_type(g, constant_input(&s, (int)w.dim[0])), picture = CHL_NONE;
+    chl_tensor x = chl_to_compute_type(g, constant_input(&s, n)), picture = CHL_NONE;
     for (int b = 0, in = config->channels[0]; b < config->blocks; b++) {
         int resolution = 4 << b, channels = config->channels[b];
         char layer[NAME_LENGTH];

@@ -38,15 +38,10 @@ static const char *const without_effect[] = {
     /* two ways to the same numbers */
     "fused_modconv_default",
     "class_name",
+    NULL,
 };
 
 #define OPTIONS "args:" /* io/torch_facts.h */
-
-static bool is_without_effect(const char *argument) {
-    for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
-        if (strcmp(argument, without_effect[i]) == 0) return true;
-    return false;
-}
 
 static bool names_layer(const char *module, size_t length, const char *layer) {
     const size_t n = strlen(layer);
@@ -89,13 +84,6 @@ static chl_status obey_rate(const chl_params *params, const chl_fact *fact, bool
     return CHL_OK;
 }
 
-/* Arguments without a name are the sizes of a layer, or the options of the whole network, whose
- * names are known. */
-static chl_status check_unnamed(const chl_params *params, const chl_fact *fact) {
-    double size;
-    return chl_fact_number(fact, &size) ? CHL_OK : chl_fact_refuse(params, fact, "a size");
-}
-
 /* rosinality's options say what the shapes say too: a file in which they differ is not what one of
  * them says it is. */
 static chl_status check_option(const chl_params *params, const chl_fact *fact,
@@ -124,17 +112,16 @@ static chl_status check_option(const chl_params *params, const chl_fact *fact,
 
 static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
                        chl_stylegan2_config *config) {
-    const char *colon = strrchr(fact->name, ':'), *dot = strrchr(fact->name, '.');
-    const char *argument = dot > colon ? dot + 1 : colon + 1;
-    const size_t module = (size_t)(colon - fact->name);
+    const char *argument = chl_fact_argument(fact);
+    const size_t module = (size_t)(strrchr(fact->name, ':') - fact->name);
     const bool linear =
         names_layer(fact->name, module, ".affine") || names_layer(fact->name, module, ".embed");
     const bool mapping = !linear && (strncmp(fact->name, "mapping", 7) == 0 ||
                                      strncmp(fact->name, ":mapping_kwargs.", 16) == 0);
     if (strncmp(fact->name, OPTIONS, strlen(OPTIONS)) == 0)
         return check_option(params, fact, config);
-    if (is_without_effect(argument)) return CHL_OK;
-    if (argument[0] == '[') return check_unnamed(params, fact);
+    if (chl_fact_is_one_of(argument, without_effect)) return CHL_OK;
+    if (argument[0] == '[') return chl_fact_is_size(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
     if (strcmp(argument, "use_noise") == 0) return obey_noise(params, so_far, fact, config);
     if (strcmp(argument, "lr_multiplier") == 0) return obey_rate(params, fact, mapping, config);
@@ -145,10 +132,7 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
         return chl_fact_need(params, fact, "[1, 3, 3, 1]");
     if (strcmp(argument, "up") == 0)
         return chl_fact_need(params, fact, names_layer(fact->name, module, ".conv0") ? "2" : "1");
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: states \"%s\" = %s, which is unknown: the network may compute something "
-                    "else than StyleGAN2",
-                    params->source, fact->name, fact->value);
+    return chl_fact_is_unknown(params, fact, "StyleGAN2");
 }
 
 chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *config) {

@@ -98,10 +98,5 @@ chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed,
         fill_rgb(&net, layer, channels, block, w_dim);
         in = channels;
     }
-    if (net.status != CHL_OK) {
-        chl_params_free(net.params);
-        return net.status;
-    }
-    *out = net.params;
-    return CHL_OK;
+    return chl_params_give(net.params, net.status, out);
 }

@@ -93,15 +93,8 @@ static chl_tensor colours(const place *p, chl_tensor x) {
 chl_tensor chl_stylegan3_synthesize(chl_net *net, const chl_stylegan3_config *config,
                                     chl_tensor codes) {
     chl_graph *g = net->graph;
-    if (codes == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
-    const chl_desc w = *chl_desc_of(g, codes);
-    if (w.rank != 3 || w.dim[1] != config->rows || w.dim[2] != config->w_dim) {
-        char text[96];
-        return chl_graph_fail(g, CHL_ERR_SHAPE,
-                              "%s: codes of a %d x %d generator must be [N,%d,%d], got %s",
-                              net->params->source, config->resolution, config->resolution,
-                              config->rows, config->w_dim, chl_shape_text(&w, text, sizeof text));
-    }
+    if (!chl_stylegan_takes(net, "codes", config->resolution, config->rows, config->w_dim, codes))
+        return CHL_NONE;
     chl_tensor x = chl_stylegan3_input(net, config, chl_select(g, codes, 0));
     x = chl_to_compute_type(g, x);
     for (int i = 0, in = config->input_channels; i < config->layers; i++) {

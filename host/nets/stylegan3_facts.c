@@ -51,19 +51,8 @@ static const char *const without_effect[] = {
     "w_avg_beta",
     "magnitude_ema_beta",
     "class_name",
+    NULL,
 };
-
-static bool is_without_effect(const char *argument) {
-    for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
-        if (strcmp(argument, without_effect[i]) == 0) return true;
-    return false;
-}
-
-/* "padding" of "synthesis.L0_36_512:padding" */
-static const char *argument_of(const chl_fact *fact) {
-    const char *colon = strrchr(fact->name, ':'), *dot = strrchr(fact->name, '.');
-    return dot > colon ? dot + 1 : colon + 1;
-}
 
 static bool is_of(const chl_fact *fact, const char *module) {
     const size_t n = strlen(module);
@@ -116,11 +105,9 @@ static chl_status obey_rate(const chl_params *params, stated *so_far, const chl_
 
 static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
                        chl_stylegan3_config *config) {
-    const char *argument = argument_of(fact);
-    double size;
-    if (is_without_effect(argument)) return CHL_OK;
-    if (argument[0] == '[') /* without a name: the sizes of a layer, or of the whole network */
-        return chl_fact_number(fact, &size) ? CHL_OK : chl_fact_refuse(params, fact, "a size");
+    const char *argument = chl_fact_argument(fact);
+    if (chl_fact_is_one_of(argument, without_effect)) return CHL_OK;
+    if (argument[0] == '[') return chl_fact_is_size(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
     if (strcmp(argument, "output_scale") == 0)
         return number_above(params, &so_far->scale, fact, &config->output_scale);
@@ -135,10 +122,7 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
         strcmp(argument, "padding") == 0 || strcmp(argument, "sampling_rate") == 0 ||
         strcmp(argument, "is_torgb") == 0)
         return CHL_OK;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: states \"%s\" = %s, which is unknown: the network may compute something "
-                    "else than StyleGAN3",
-                    params->source, fact->name, fact->value);
+    return chl_fact_is_unknown(params, fact, "StyleGAN3");
 }
 
 chl_status chl_stylegan3_obey_facts(chl_params *params, chl_stylegan3_config *config) {
@@ -155,7 +139,7 @@ chl_status chl_stylegan3_obey_facts(chl_params *params, chl_stylegan3_config *co
 /* --- what the arrays say too ------------------------------------------------------------------ */
 static chl_status check_layer(const chl_params *params, const chl_fact *fact,
                               const chl_stylegan3_layer *layer, bool last) {
-    const char *argument = argument_of(fact);
+    const char *argument = chl_fact_argument(fact);
     char text[96] = "";
     if (strcmp(argument, "up_factor") == 0) snprintf(text, sizeof text, "%d", layer->up);
     if (strcmp(argument, "down_factor") == 0) snprintf(text, sizeof text, "%d", layer->down);

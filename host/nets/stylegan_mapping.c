@@ -64,6 +64,18 @@ chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z) 
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */
+bool chl_stylegan_takes(chl_net *net, const char *what, int resolution, int rows, int w_dim,
+                        chl_tensor codes) {
+    if (codes == CHL_NONE || chl_graph_status(net->graph) != CHL_OK) return false;
+    const chl_desc *w = chl_desc_of(net->graph, codes);
+    char text[96];
+    if (w->rank == 3 && w->dim[1] == rows && w->dim[2] == w_dim) return true;
+    chl_graph_fail(net->graph, CHL_ERR_SHAPE,
+                   "%s: %s of a %d x %d generator must be [N,%d,%d], got %s", net->params->source,
+                   what, resolution, resolution, rows, w_dim, chl_shape_text(w, text, sizeof text));
+    return false;
+}
+
 const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows) {
     const chl_array *average = chl_params_find(params, "mapping.w_avg");
     if (!average) return NULL;

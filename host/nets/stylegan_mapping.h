@@ -22,6 +22,10 @@ chl_status chl_stylegan_choose_class(chl_params *params, int label);
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z);
 
+/* Whether `codes`, called `what` in the graph's error, are [N,rows,W] of a generator of this size. */
+bool chl_stylegan_takes(chl_net *net, const char *what, int resolution, int rows, int w_dim,
+                        chl_tensor codes);
+
 /* The checkpoint's average w, the centre of truncation: [*rows, W]. NULL when it has none. */
 const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows);
 /* Codes from w [n,W]: rows below `cutoff` (all when cutoff is 0) become average + psi (w - average),

@@ -142,9 +142,7 @@ chl_status chl_swin_import_trunk(chl_params *params, chl_swin_config *config) {
 chl_status chl_swin_import(chl_params *params, chl_swin_config *config) {
     chl_array *a;
     CHL_TRY(chl_swin_import_trunk(params, config));
-    CHL_TRY(chl_params_use(params, 1, NULL, "head.bias"));
-    CHL_TRY(chl_params_use(params, 2, &a, "head.weight"));
-    config->classes = (int)a->desc.dim[0];
+    CHL_TRY(chl_params_use_linear(params, "head", &config->classes));
     static const char *const scales[2] = {"logit_scale_ai", "logit_scale_at"};
     for (int i = 0; i < 2; i++)
         if (chl_params_has(params, "%s", scales[i])) {

@@ -72,14 +72,6 @@ static chl_status random_all(chl_params *params, uint64_t seed, const chl_swin_c
 }
 
 chl_status chl_swin_random(const chl_swin_config *config, uint64_t seed, chl_params **out) {
-    *out = NULL;
-    chl_params *params;
-    CHL_TRY(chl_params_new("random Swin", &params));
-    chl_status status = random_all(params, seed, config);
-    if (status != CHL_OK) {
-        chl_params_free(params);
-        return status;
-    }
-    *out = params;
-    return CHL_OK;
+    CHL_TRY(chl_params_new("random Swin", out));
+    return chl_params_give(*out, random_all(*out, seed, config), out);
 }

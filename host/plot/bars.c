@@ -1,5 +1,4 @@
 #include "plot/bars.h"
-#include "io/picture.h"
 #include "plot/font.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +54,5 @@ chl_status chl_bars_draw(const chl_bars *bars, chl_canvas *out) {
 chl_status chl_bars_write(const chl_bars *bars, const char *path) {
     chl_canvas canvas;
     CHL_TRY(chl_bars_draw(bars, &canvas));
-    const chl_status status = chl_raster_write_png(path, canvas.height, canvas.width, canvas.rgb);
-    chl_canvas_free(&canvas);
-    return status;
+    return chl_canvas_write(&canvas, path);
 }

@@ -1,4 +1,5 @@
 #include "plot/canvas.h"
+#include "io/picture.h"
 #include "plot/font.h"
 #include <math.h>
 #include <stdbool.h>
@@ -87,4 +88,11 @@ void chl_canvas_text_up(chl_canvas *c, int x, int y, uint32_t colour, const char
         for (int row = 0; row < CHL_FONT_HEIGHT; row++)
             for (int column = 0; column < CHL_FONT_WIDTH; column++)
                 if (inked(glyph_of(*text), column, row)) blend(c, x + row, y - column, colour, 1);
+}
+
+chl_status chl_canvas_write(chl_canvas *canvas, const char *path) {
+    const chl_status status =
+        chl_raster_write_png(path, canvas->height, canvas->width, canvas->rgb);
+    chl_canvas_free(canvas);
+    return status;
 }

@@ -4,8 +4,7 @@
  *     CHL_TRY(chl_canvas_new(960, 540, &canvas));
  *     chl_canvas_line(&canvas, 10, 10, 200, 90, 2, 0x1f77b4);
  *     chl_canvas_text(&canvas, 10, 120, 0x000000, "loss");
- *     CHL_TRY(chl_raster_write_png("p.png", canvas.height, canvas.width, canvas.rgb));
- *     chl_canvas_free(&canvas);
+ *     CHL_TRY(chl_canvas_write(&canvas, "p.png"));
  *
  * Coordinates are in pixels from the upper left corner, pixel (0, 0) covering [0, 1) x [0, 1); what
  * lies outside is cut off. A colour is 0xRRGGBB. */
@@ -22,6 +21,8 @@ typedef struct chl_canvas {
 /* White. */
 chl_status chl_canvas_new(int width, int height, chl_canvas *out);
 void chl_canvas_free(chl_canvas *canvas);
+/* A PNG of it; frees the canvas, also where that fails. */
+chl_status chl_canvas_write(chl_canvas *canvas, const char *path);
 /* A straight line with round ends, smoothed at its borders; 0 < thickness. */
 void chl_canvas_line(chl_canvas *canvas, double x0, double y0, double x1, double y1,
                      double thickness, uint32_t colour);

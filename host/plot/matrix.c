@@ -124,7 +124,5 @@ chl_status chl_matrix_draw(const chl_matrix *matrix, chl_canvas *out) {
 chl_status chl_matrix_write(const chl_matrix *matrix, const char *path) {
     chl_canvas canvas;
     CHL_TRY(chl_matrix_draw(matrix, &canvas));
-    const chl_status status = chl_raster_write_png(path, canvas.height, canvas.width, canvas.rgb);
-    chl_canvas_free(&canvas);
-    return status;
+    return chl_canvas_write(&canvas, path);
 }

@@ -234,7 +234,5 @@ chl_status chl_plot_draw(const chl_plot *plot, int width, int height, chl_canvas
 chl_status chl_plot_write(const chl_plot *plot, int width, int height, const char *path) {
     chl_canvas canvas;
     CHL_TRY(chl_plot_draw(plot, width, height, &canvas));
-    const chl_status status = chl_raster_write_png(path, height, width, canvas.rgb);
-    chl_canvas_free(&canvas);
-    return status;
+    return chl_canvas_write(&canvas, path);
 }

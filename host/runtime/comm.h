@@ -63,6 +63,14 @@ chl_comm *chl_comm_host(chl_comm *comm);
 chl_comm *chl_comm_self(void);
 
 /* --- for chl_comm_open: one function per kind, in a file of its own --------------------------- */
+/* The table of a kind whose file calls its functions as the table does; `close` is the system's. */
+#define CHL_COMM_KIND(name_, host_memory_, close_)                                                 \
+    {                                                                                              \
+        .name = (name_), .host_memory = (host_memory_), .all_gather = all_gather,                  \
+        .all_reduce = all_reduce, .reduce_scatter = reduce_scatter, .broadcast = broadcast,        \
+        .barrier = barrier, .begin_step = begin_step, .look = look, .abort = abort_all,            \
+        .who_failed = who_failed, .last_error = last_error, .close = (close_)                      \
+    }
 /* `file` stays the caller's. */
 chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, size_t size);
 chl_comm *chl_comm_open_mpi(const chl_comm_place *place, char *why, size_t size);

@@ -20,7 +20,7 @@
  * All zeros is the state at first, so nobody has to prepare the memory. */
 #include "base/clock.h"
 #include "base/progress.h"
-#include "runtime/comm.h"
+#include "runtime/comm_calls.h"
 #include "runtime/process.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -39,24 +39,7 @@
 #define BOX ((size_t)256 << 10)
 #define LINE 64             /* a cache line: ranks write beside each other */
 #define LOOK_EVERY 50000000 /* ns between looks after the others */
-#define PATIENCE 30         /* s that a rank may be stopped */
-#define COMING 50           /* s that a rank may come later than another */
-#define IDLE 50             /* s that a rank may do nothing while others wait for it */
 #define DISK 300            /* s that it may do nothing because a disk or a server is slow */
-/* s for which a rank that is told to stop goes on waiting; batch systems kill after 30 */
-#define TOLD 20
-#define TOLD_FIRST 2 /* before anything was computed */
-
-typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
-static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
-                                           "broadcast"};
-
-/* Of what a rank was called for; a number that no rank of this version writes has no name. */
-static const char *name_of(uint64_t called_for) {
-    const size_t what = called_for & 7;
-    return what < sizeof purpose_name / sizeof purpose_name[0] ? purpose_name[what]
-                                                               : "an unknown call";
-}
 
 typedef struct shared_rank {
     _Alignas(LINE) _Atomic uint64_t arrived; /* waits that it has entered */
@@ -195,7 +178,7 @@ static void look_after(const local *l, int rank, watch *seen) {
 static void look_for_request(const local *l, int rank, chl_process_idle *told) {
     const chl_comm_place *place = &l->place;
     if (!place->told_to_stop || !place->told_to_stop(place->user)) return;
-    if (chl_process_await(told) <= (l->waits <= 1 ? TOLD_FIRST : TOLD)) return;
+    if (chl_process_await(told) <= (l->waits <= 1 ? CHL_COMM_TOLD_FIRST : CHL_COMM_TOLD)) return;
     stop(l, "rank %d was told to stop while it waited for rank %d", (int)l->comm.rank, rank);
 }
 
@@ -217,13 +200,13 @@ static chl_kernel_status wait_for(local *l, int rank) {
 }
 
 /* All ranks must have come for the same. */
-static chl_kernel_status compare(local *l, purpose what, size_t bytes, uint64_t own) {
+static chl_kernel_status compare(local *l, chl_purpose what, size_t bytes, uint64_t own) {
     shared *s = l->shared;
     for (int r = 0; r < l->comm.ranks; r++) {
         const uint64_t theirs = atomic_load(&s->of[r].called_for[l->waits & 1]);
         if (theirs == own) continue;
         blame(l, "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
-              (int)l->comm.rank, purpose_name[what], bytes, r, name_of(theirs),
+              (int)l->comm.rank, chl_purpose_name(what), bytes, r, chl_purpose_name(theirs),
               (size_t)(theirs >> 3));
         await_reason(l);
         return fail(l);
@@ -231,7 +214,7 @@ static chl_kernel_status compare(local *l, purpose what, size_t bytes, uint64_t 
     return CHL_KERNEL_OK;
 }
 
-static chl_kernel_status meet(local *l, purpose what, size_t bytes) {
+static chl_kernel_status meet(local *l, chl_purpose what, size_t bytes) {
     shared *s = l->shared;
     shared_rank *self = &s->of[l->comm.rank];
     const uint64_t called_for = (uint64_t)bytes << 3 | (uint64_t)what;
@@ -430,19 +413,7 @@ static bool take_place(local *l, char *why, size_t size) {
 }
 
 chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, size_t size) {
-    static const chl_comm_kind kind = {.name = "local",
-                                       .host_memory = true,
-                                       .all_gather = all_gather,
-                                       .all_reduce = all_reduce,
-                                       .reduce_scatter = reduce_scatter,
-                                       .broadcast = broadcast,
-                                       .barrier = barrier,
-                                       .begin_step = begin_step,
-                                       .look = look,
-                                       .abort = abort_all,
-                                       .who_failed = who_failed,
-                                       .last_error = last_error,
-                                       .close = close_local};
+    static const chl_comm_kind kind = CHL_COMM_KIND("local", true, close_local);
     if (place->ranks > CHL_COMM_LOCAL_RANKS) {
         snprintf(why, size, "ranks of one machine must be at most %d, got %d", CHL_COMM_LOCAL_RANKS,
                  place->ranks);
@@ -454,10 +425,7 @@ chl_comm *chl_comm_open_local(const chl_comm_place *place, int file, char *why, 
         return NULL;
     }
     l->comm = (chl_comm){&kind, place->rank, place->ranks, l};
-    l->place = *place;
-    if (place->patience <= 0) l->place.patience = PATIENCE;
-    if (place->idle <= 0) l->place.idle = IDLE;
-    if (place->coming <= 0) l->place.coming = COMING;
+    l->place = chl_comm_place_timed(place);
     l->mapped = boxes_at() + 2 * BOX * (size_t)place->ranks;
     void *memory = MAP_FAILED;
     l->file = fcntl(file, F_DUPFD_CLOEXEC, 0);

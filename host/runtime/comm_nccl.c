@@ -399,19 +399,7 @@ static void prepare_lock(on_gpu *g) {
 }
 
 chl_comm *chl_comm_open_nccl(chl_comm *host, chl_device *device, char *why, size_t size) {
-    static const chl_comm_kind kind = {.name = "nccl",
-                                       .host_memory = false,
-                                       .all_gather = all_gather,
-                                       .all_reduce = all_reduce,
-                                       .reduce_scatter = reduce_scatter,
-                                       .broadcast = broadcast,
-                                       .barrier = barrier,
-                                       .begin_step = begin_step,
-                                       .look = look,
-                                       .abort = abort_all,
-                                       .who_failed = who_failed,
-                                       .last_error = last_error,
-                                       .close = close_all};
+    static const chl_comm_kind kind = CHL_COMM_KIND("nccl", false, close_all);
     if (!open_library(why, size)) {
         host->kind->abort(host, why);
         return NULL;

@@ -356,14 +356,7 @@ static chl_status resize_picture(chl_device *device, const float *middle, chl_me
     CHL_TRY(chl_graph_new(device, &g));
     chl_tensor x = chl_input(g, "mel", chl_f32(4, 1, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1));
     chl_tensor y = chl_keep(g, chl_resize(g, x, CHL_FILTER_BILINEAR, size.rows, size.columns));
-    chl_status status;
-    CHL_TRY_GOTO(chl_compile(g));
-    CHL_TRY_GOTO(chl_write(g, x, middle));
-    CHL_TRY_GOTO(chl_run(g, CHL_FIRST_SEGMENT));
-    CHL_TRY_GOTO(chl_read(g, y, picture));
-done:
-    chl_graph_free(g);
-    return status;
+    return chl_compute_once(g, x, middle, y, picture);
 }
 
 chl_status chl_mel_picture_from(chl_device *device, const chl_wave_source *source,

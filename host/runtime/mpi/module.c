@@ -10,6 +10,7 @@
  * cannot be asked in between, and the making of the two communicators up to place.coming seconds.
  * A rank that fails never finishes MPI: the others might not come. */
 #include "runtime/mpi/module.h"
+#include "runtime/comm_calls.h"
 #include "runtime/mpi/beats.h"
 #include <sched.h>
 #include <stdio.h>
@@ -18,25 +19,9 @@
 #include <time.h>
 
 #define BOX ((size_t)1 << 20)
-#define PATIENCE 30
-#define COMING 50
-#define IDLE 50
-#define TOLD 20         /* s for which a rank that is told to stop goes on waiting */
-#define TOLD_FIRST 2    /* before anything was computed */
 #define SPINS 500       /* questions before a rank sleeps between them */
 #define SLEEP 50000     /* ns */
 #define LOOK_EVERY 1000 /* questions between looks */
-
-typedef enum purpose { BARRIER, GATHER, REDUCE, SCATTER, BROADCAST } purpose;
-static const char *const purpose_name[] = {"barrier", "all_gather", "all_reduce", "reduce_scatter",
-                                           "broadcast"};
-
-/* Of what a rank was called for; a number that no rank of this version writes has no name. */
-static const char *name_of(uint64_t called_for) {
-    const size_t what = called_for & 7;
-    return what < sizeof purpose_name / sizeof purpose_name[0] ? purpose_name[what]
-                                                               : "an unknown call";
-}
 
 typedef struct over_mpi {
     chl_comm comm;
@@ -68,7 +53,8 @@ static void look_for_request(over_mpi *m, chl_process_idle *told) {
     const chl_comm_place *place = &m->beats.place;
     const int behind = chl_beats_behind(&m->beats);
     if (behind < 0 || !place->told_to_stop || !place->told_to_stop(place->user)) return;
-    if (chl_process_await(told) > (atomic_load(&m->beats.waits) <= 1 ? TOLD_FIRST : TOLD))
+    if (chl_process_await(told) >
+        (atomic_load(&m->beats.waits) <= 1 ? CHL_COMM_TOLD_FIRST : CHL_COMM_TOLD))
         chl_beats_blame(&m->beats, m->comm.rank, true,
                         "rank %d was told to stop while it waited for rank %d", (int)m->comm.rank,
                         behind);
@@ -98,21 +84,21 @@ static chl_kernel_status wait_for(over_mpi *m, MPI_Request *request, int begun) 
 }
 
 /* All ranks must have come for the same. */
-static chl_kernel_status compare(over_mpi *m, purpose what, size_t bytes) {
+static chl_kernel_status compare(over_mpi *m, chl_purpose what, size_t bytes) {
     const uint64_t own = m->called[m->comm.rank];
     for (int r = 0; r < m->comm.ranks; r++) {
         const uint64_t theirs = m->called[r];
         if (theirs == own) continue;
         chl_beats_blame(&m->beats, m->comm.rank, false,
                         "rank %d calls %s of %zu bytes, rank %d %s of %zu: all must call the same",
-                        (int)m->comm.rank, purpose_name[what], bytes, r, name_of(theirs),
-                        (size_t)(theirs >> 3));
+                        (int)m->comm.rank, chl_purpose_name(what), bytes, r,
+                        chl_purpose_name(theirs), (size_t)(theirs >> 3));
         return fail(m);
     }
     return CHL_KERNEL_OK;
 }
 
-static chl_kernel_status meet(over_mpi *m, purpose what, size_t bytes) {
+static chl_kernel_status meet(over_mpi *m, chl_purpose what, size_t bytes) {
     MPI_Request request;
     if (atomic_load(&m->beats.failed)) return fail(m);
     m->own = (uint64_t)bytes << 3 | (uint64_t)what;
@@ -326,7 +312,7 @@ static bool copy_world(const chl_comm_place *place, MPI_Comm *made, char *why, s
             return false;
         }
         if (place->told_to_stop && place->told_to_stop(place->user) &&
-            chl_process_await(&told) > TOLD_FIRST) {
+            chl_process_await(&told) > CHL_COMM_TOLD_FIRST) {
             snprintf(why, size, "rank %d was told to stop while it waited for the others to come",
                      place->rank);
             return false;
@@ -346,10 +332,7 @@ static bool copy_world(const chl_comm_place *place, MPI_Comm *made, char *why, s
  * when it has not come (copy_world). */
 static bool allocate(over_mpi *m, const chl_comm_place *place) {
     m->beats.comm = &m->comm;
-    m->beats.place = *place;
-    if (place->patience <= 0) m->beats.place.patience = PATIENCE;
-    if (place->coming <= 0) m->beats.place.coming = COMING;
-    if (place->idle <= 0) m->beats.place.idle = IDLE;
+    m->beats.place = chl_comm_place_timed(place);
     m->box = malloc(BOX);
     m->boxes = malloc(BOX * (size_t)place->ranks);
     m->called = malloc(sizeof *m->called * (size_t)place->ranks);
@@ -387,19 +370,7 @@ __attribute__((visibility("default"))) chl_comm *chl_mpi_open(int version,
 
 chl_comm *chl_mpi_open(int version, const chl_comm_place *place, const _Atomic uint64_t *finished,
                        char *why, size_t size) {
-    static const chl_comm_kind kind = {.name = "mpi",
-                                       .host_memory = true,
-                                       .all_gather = all_gather,
-                                       .all_reduce = all_reduce,
-                                       .reduce_scatter = reduce_scatter,
-                                       .broadcast = broadcast,
-                                       .barrier = barrier,
-                                       .begin_step = begin_step,
-                                       .look = look,
-                                       .abort = abort_all,
-                                       .who_failed = who_failed,
-                                       .last_error = last_error,
-                                       .close = close_mpi};
+    static const chl_comm_kind kind = CHL_COMM_KIND("mpi", true, close_mpi);
     if (version != CHL_MPI_VERSION) {
         snprintf(why, size, "libchladni_mpi.so is of version %d, %d is needed: rebuild it",
                  CHL_MPI_VERSION, version);
