@@ -56,3 +56,23 @@ bool chl_conv_dw(const chl_conv_attributes *a, const chl_conv_job *job, const fl
         return chl_weight_gradient(job, dy, a->gain, dw, accumulate, workspace);
     }
 }
+
+chl_conv_job chl_conv_job_with(const chl_conv_attributes *a, const chl_call *call) {
+    chl_conv_job job = chl_conv_job_of(a);
+    job.x = call->in[0];
+    job.packed = call->in[2];
+    return job;
+}
+
+size_t chl_conv_workspace_forward(const chl_call *call) {
+    return chl_conv_workspace(&call->attr.conv);
+}
+
+size_t chl_conv_workspace_dx(const chl_call *call) {
+    const chl_conv_attributes a = chl_conv_backward_of(call);
+    return chl_conv_workspace(&a);
+}
+
+size_t chl_conv_workspace_dw(const chl_call *call) {
+    return chl_conv_dw_workspace(&call->attr.conv);
+}

@@ -14,6 +14,12 @@ static inline chl_conv_attributes chl_conv_backward_of(const chl_call *call) {
 /* The sizes; the caller sets x, weights and style. */
 chl_conv_job chl_conv_job_of(const chl_conv_attributes *a);
 size_t chl_conv_workspace(const chl_conv_attributes *a);
+/* The same of a call x w packed ..., or dy w packed ..., with its arrays. */
+chl_conv_job chl_conv_job_with(const chl_conv_attributes *a, const chl_call *call);
+/* What the three bodies of a convolution need. */
+size_t chl_conv_workspace_forward(const chl_call *call);
+size_t chl_conv_workspace_dx(const chl_call *call);
+size_t chl_conv_workspace_dw(const chl_call *call);
 /* Any path but CHL_PATH_SCATTER, which has no epilogue. */
 void chl_conv_run(const chl_conv_attributes *a, const chl_conv_job *job,
                   const chl_epilogue *epilogue, float *workspace);

@@ -100,9 +100,8 @@ void chl_up_tiles_pack(const float *w, int64_t o, int64_t i, float gain, bool ba
     for (int64_t c = 0; c < columns; c += CHL_LANES)
         for (int64_t r = 0; r < rows; r++) {
             double g[9][CHL_LANES] = {{0}};
-            for (int64_t l = 0; l < chl_min(CHL_LANES, columns - c); l++)
-                for (int tap = 0; tap < 9; tap++)
-                    g[tap][l] = gain * (double)w[r * row_step + (c + l) * column_step + tap];
+            chl_winograd_taps(w + r * row_step + c * column_step, column_step,
+                              chl_min(CHL_LANES, columns - c), gain, false, g);
             chl_winograd_pack_vector((const double(*)[3])matrix, (const double(*)[CHL_LANES])g,
                                      packed + chl_panel_at(rows, columns, r, c),
                                      chl_panel_floats(rows, columns));

@@ -124,6 +124,13 @@ void chl_winograd_pack_vector(const double matrix[6][3], const double g[9][CHL_L
         }
 }
 
+void chl_winograd_taps(const float *w, int64_t step, int64_t lanes, float gain, bool turned,
+                       double g[9][CHL_LANES]) {
+    for (int64_t l = 0; l < lanes; l++)
+        for (int tap = 0; tap < 9; tap++)
+            g[turned ? 8 - tap : tap][l] = gain * (double)w[l * step + tap];
+}
+
 void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
                        float *packed) {
     double matrix[POINTS][3];
@@ -134,10 +141,8 @@ void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool ba
     for (int64_t c = 0; c < columns; c += CHL_LANES)
         for (int64_t r = 0; r < rows; r++) {
             double g[9][CHL_LANES] = {{0}};
-            for (int64_t l = 0; l < chl_min(CHL_LANES, columns - c); l++)
-                for (int tap = 0; tap < 9; tap++)
-                    g[backward ? 8 - tap : tap][l] =
-                        gain * (double)w[r * row_step + (c + l) * column_step + tap];
+            chl_winograd_taps(w + r * row_step + c * column_step, column_step,
+                              chl_min(CHL_LANES, columns - c), gain, backward, g);
             int64_t group = group_of(rows, columns), c0 = c / group * group;
             int64_t width = chl_min(group, columns - c0);
             chl_winograd_pack_vector((const double(*)[3])matrix, (const double(*)[CHL_LANES])g,

@@ -9,6 +9,9 @@ int64_t chl_winograd_floats(int64_t in_c, int64_t out_c);
 /* w [O,I,3,3] times gain; `backward` makes the data gradient's weights: rotated, from O to I. */
 void chl_winograd_pack(const float *w, int64_t o, int64_t i, float gain, bool backward,
                        float *packed);
+/* g [tap][lane] = gain w[lane * step + tap], rotated where `turned`, of a vector of `lanes` channels */
+void chl_winograd_taps(const float *w, int64_t step, int64_t lanes, float gain, bool turned,
+                       double g[9][CHL_LANES]);
 /* u = matrix g matrix^T for one vector of output channels of one input channel; the 36 numbers of u
  * are `step` floats apart. In double precision: packing is rare. */
 void chl_winograd_pack_vector(const double matrix[6][3], const double g[9][CHL_LANES],

@@ -49,6 +49,11 @@ static inline void chl_put_part(float *p, chl_vec v, int64_t n, int accumulate) 
     }
     for (int64_t i = 0; i < n; i++) chl_put(p + i, v[i], accumulate);
 }
+/* count floats */
+static inline void chl_put_row(float *to, const float *from, int64_t count, int accumulate) {
+    for (int64_t i = 0; i < count; i += CHL_LANES)
+        chl_put_part(to + i, chl_load_part(from + i, count - i), count - i, accumulate);
+}
 /* mask ? a : b, lane by lane; masks are what comparing two chl_vec gives */
 static inline chl_vec chl_vselect(chl_ivec mask, chl_vec a, chl_vec b) {
     return (chl_vec)((mask & (chl_ivec)a) | (~mask & (chl_ivec)b));

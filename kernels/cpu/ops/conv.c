@@ -3,15 +3,9 @@
 
 /* --- conv: x w packed b? -> y --- */
 
-static size_t forward_workspace(const chl_call *call) {
-    return chl_conv_workspace(&call->attr.conv);
-}
-
 static chl_kernel_status forward(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_job job = chl_conv_job_of(a);
-    job.x = call->in[0];
-    job.packed = call->in[2];
+    chl_conv_job job = chl_conv_job_with(a, call);
     chl_epilogue epilogue = {
         .kind = CHL_EPILOGUE_PLAIN, .pixels = job.out_h * job.out_w, .channels = a->o};
     epilogue.y = call->out[0];
@@ -23,16 +17,9 @@ static chl_kernel_status forward(const chl_call *call) {
 
 /* --- conv_dx: dy w packed -> dx --- */
 
-static size_t dx_workspace(const chl_call *call) {
-    const chl_conv_attributes a = chl_conv_backward_of(call);
-    return chl_conv_workspace(&a);
-}
-
 static chl_kernel_status dx(const chl_call *call) {
     const chl_conv_attributes a = chl_conv_backward_of(call);
-    chl_conv_job job = chl_conv_job_of(&a);
-    job.x = call->in[0];
-    job.packed = call->in[2];
+    chl_conv_job job = chl_conv_job_with(&a, call);
     if (chl_conv_path_of(&a) == CHL_PATH_SCATTER) {
         chl_scatter(&job, call->out[0], chl_accumulates(call, 0), call->workspace);
         return CHL_KERNEL_OK;
@@ -46,10 +33,6 @@ static chl_kernel_status dx(const chl_call *call) {
 }
 
 /* --- conv_dw: dy x -> dw db --- */
-
-static size_t dw_workspace(const chl_call *call) {
-    return chl_conv_dw_workspace(&call->attr.conv);
-}
 
 static void bias_gradient(const float *dy, int64_t pixels, int64_t channels, float *db,
                           int accumulate) {
@@ -75,6 +58,6 @@ static chl_kernel_status dw(const chl_call *call) {
     return ok ? CHL_KERNEL_OK : CHL_KERNEL_FAILED;
 }
 
-const chl_body chl_cpu_conv = {forward, forward_workspace, NULL};
-const chl_body chl_cpu_conv_dx = {dx, dx_workspace, NULL};
-const chl_body chl_cpu_conv_dw = {dw, dw_workspace, NULL};
+const chl_body chl_cpu_conv = {forward, chl_conv_workspace_forward, NULL};
+const chl_body chl_cpu_conv_dx = {dx, chl_conv_workspace_dx, NULL};
+const chl_body chl_cpu_conv_dw = {dw, chl_conv_workspace_dw, NULL};

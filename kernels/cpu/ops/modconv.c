@@ -11,15 +11,9 @@
 
 /* --- modconv: x w packed s d? noise? strength? b? -> y --- */
 
-static size_t forward_workspace(const chl_call *call) {
-    return chl_conv_workspace(&call->attr.conv);
-}
-
 static chl_kernel_status forward(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_job job = chl_conv_job_of(a);
-    job.x = call->in[0];
-    job.packed = call->in[2];
+    chl_conv_job job = chl_conv_job_with(a, call);
     job.style = call->in[3];
     chl_epilogue epilogue = {
         .kind = CHL_EPILOGUE_ACTIVATE, .pixels = job.out_h * job.out_w, .channels = a->o};
@@ -41,16 +35,9 @@ static chl_kernel_status forward(const chl_call *call) {
 
 /* --- modconv_dx: g w packed s x? -> dx ds --- */
 
-static size_t dx_workspace(const chl_call *call) {
-    const chl_conv_attributes a = chl_conv_backward_of(call);
-    return chl_conv_workspace(&a);
-}
-
 static chl_kernel_status dx(const chl_call *call) {
     const chl_conv_attributes a = chl_conv_backward_of(call);
-    chl_conv_job job = chl_conv_job_of(&a);
-    job.x = call->in[0];
-    job.packed = call->in[2];
+    chl_conv_job job = chl_conv_job_with(&a, call);
     chl_epilogue epilogue = {
         .kind = CHL_EPILOGUE_GRADIENT, .pixels = (int64_t)a.h * a.w, .channels = a.i};
     epilogue.y = call->out[0];
@@ -65,10 +52,6 @@ static chl_kernel_status dx(const chl_call *call) {
 
 /* --- modconv_dw: g x s -> dw --- */
 
-static size_t dw_workspace(const chl_call *call) {
-    return chl_conv_dw_workspace(&call->attr.conv);
-}
-
 static chl_kernel_status dw(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
     chl_conv_job job = chl_conv_forward_job(a);
@@ -80,6 +63,6 @@ static chl_kernel_status dw(const chl_call *call) {
                : CHL_KERNEL_FAILED;
 }
 
-const chl_body chl_cpu_modconv = {forward, forward_workspace, NULL};
-const chl_body chl_cpu_modconv_dx = {dx, dx_workspace, NULL};
-const chl_body chl_cpu_modconv_dw = {dw, dw_workspace, NULL};
+const chl_body chl_cpu_modconv = {forward, chl_conv_workspace_forward, NULL};
+const chl_body chl_cpu_modconv_dx = {dx, chl_conv_workspace_dx, NULL};
+const chl_body chl_cpu_modconv_dw = {dw, chl_conv_workspace_dw, NULL};

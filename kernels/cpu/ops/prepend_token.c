@@ -1,13 +1,6 @@
 /* [N,T,C] -> [N,T+1,C] with one learned token [C] before every sequence. */
-#include "cpu/lib/cpu.h"
+#include "cpu/lib/rows.h"
 #include "cpu/lib/vmath.h"
-
-static void put_row(float *to, const float *from, int64_t count, int acc) {
-    for (int64_t i = 0; i < count; i += CHL_LANES) {
-        int64_t n = chl_lanes_left(count - i);
-        chl_put_part(to + i, chl_load_part(from + i, n), n, acc);
-    }
-}
 
 static chl_kernel_status forward(const chl_call *call) {
     const chl_desc *shape = &call->in_desc[0];
@@ -19,8 +12,8 @@ static chl_kernel_status forward(const chl_call *call) {
 #pragma omp parallel for schedule(static) if (shape->dim[0] * body > CHL_PARALLEL_FROM)
     for (int64_t n = 0; n < shape->dim[0]; n++) {
         float *sequence = y + n * (body + width);
-        put_row(sequence, token, width, acc);
-        put_row(sequence + width, x + n * body, body, acc);
+        chl_put_row(sequence, token, width, acc);
+        chl_put_row(sequence + width, x + n * body, body, acc);
     }
     return CHL_KERNEL_OK;
 }
@@ -34,7 +27,7 @@ static chl_kernel_status backward(const chl_call *call) {
         int acc = chl_accumulates(call, 0);
 #pragma omp parallel for schedule(static) if (batch * body > CHL_PARALLEL_FROM)
         for (int64_t n = 0; n < batch; n++)
-            put_row(dx + n * body, dy + n * (body + width) + width, body, acc);
+            chl_put_row(dx + n * body, dy + n * (body + width) + width, body, acc);
     }
     if (dtoken)
         for (int64_t c = 0; c < width; c += CHL_LANES) {

@@ -1,5 +1,5 @@
 /* One token of every sequence, [N,T,C] -> [N,C]: the same for all, or index[n] of each. */
-#include "cpu/lib/cpu.h"
+#include "cpu/lib/rows.h"
 #include "cpu/lib/vmath.h"
 
 /* The chosen token of sequence n; -1 when there is no such token. */
@@ -15,13 +15,6 @@ static chl_kernel_status check(const chl_call *call, const chl_desc *sequences) 
     return CHL_KERNEL_OK;
 }
 
-static void put_row(float *to, const float *from, int64_t count, int acc) {
-    for (int64_t i = 0; i < count; i += CHL_LANES) {
-        int64_t n = chl_lanes_left(count - i);
-        chl_put_part(to + i, chl_load_part(from + i, n), n, acc);
-    }
-}
-
 static chl_kernel_status forward(const chl_call *call) {
     const chl_desc *shape = &call->in_desc[0];
     int64_t tokens = shape->dim[1], width = shape->dim[2];
@@ -30,8 +23,8 @@ static chl_kernel_status forward(const chl_call *call) {
     chl_kernel_status status = check(call, shape);
     if (status != CHL_KERNEL_OK || !y) return status;
     for (int64_t n = 0; n < shape->dim[0]; n++)
-        put_row(y + n * width, x + (n * tokens + chosen(call, n, tokens)) * width, width,
-                chl_accumulates(call, 0));
+        chl_put_row(y + n * width, x + (n * tokens + chosen(call, n, tokens)) * width, width,
+                    chl_accumulates(call, 0));
     return CHL_KERNEL_OK;
 }
 
@@ -44,7 +37,7 @@ static chl_kernel_status backward(const chl_call *call) {
     if (status != CHL_KERNEL_OK || !dx) return status;
     if (!chl_accumulates(call, 0)) memset(dx, 0, (size_t)chl_bytes(shape));
     for (int64_t n = 0; n < shape->dim[0]; n++)
-        put_row(dx + (n * tokens + chosen(call, n, tokens)) * width, dy + n * width, width, 1);
+        chl_put_row(dx + (n * tokens + chosen(call, n, tokens)) * width, dy + n * width, width, 1);
     return CHL_KERNEL_OK;
 }
 

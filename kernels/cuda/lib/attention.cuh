@@ -139,6 +139,29 @@ template <class T> struct tensors {
     float *dstart; // [shares, heads, tokens, tokens], gradient of start()
 };
 
+// of a call qkv ... -> y lse
+template <class T> tensors<T> tensors_forward(const chl_call *call) {
+    tensors<T> t = {};
+    t.qkv = chl::in<T>(call, 0);
+    t.out = chl::out<T>(call, 0);
+    t.add = chl::adds(call, 0);
+    t.lse_out = chl::out<float>(call, 1);
+    t.add_lse = chl::adds(call, 1);
+    return t;
+}
+// of a call dy qkv ... y lse -> dqkv, of which y is input number `y`; the workspace begins with D
+template <class T> tensors<T> tensors_backward(const chl_call *call, int y) {
+    tensors<T> t = {};
+    t.dy = chl::in<T>(call, 0);
+    t.qkv = chl::in<T>(call, 1);
+    t.y = chl::in<T>(call, y);
+    t.lse = chl::in<float>(call, y + 1);
+    t.out = chl::out<T>(call, 0);
+    t.add = chl::adds(call, 0);
+    t.delta = static_cast<float *>(call->workspace);
+    return t;
+}
+
 // --- plain: a warp owns PLAIN_ROWS rows and loops over all others --------------------------------
 // FORWARD and QUERIES own queries and loop over keys, KEYS the other way round:
 //     s = own0 . other0, dp = own1 . other1;  out0 = sum ds other0, out1 = sum p other1.

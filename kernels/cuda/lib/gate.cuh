@@ -25,6 +25,15 @@ template <class T> const T *weight_of(const chl_call *linear, int packed) {
     return static_cast<const T *>(linear->in[sizeof(T) == 2 ? packed : 1]);
 }
 
+// the sum of x[i] w[i * step] over every `stride`-th i < count, from `first` on
+template <class T>
+__device__ inline float dot(const float *x, const T *w, int64_t step, int first, int count,
+                            int stride) {
+    float sum = 0;
+    for (int i = first; i < count; i += stride) sum += x[i] * chl::get(w + i * step);
+    return sum;
+}
+
 template <class T> struct excitation {
     weights<T> w;
     T *before, *inner, *outer, *y; // [hidden] around ReLU, [channels] around sigmoid
@@ -47,10 +56,8 @@ __device__ inline void excite(const excitation<T> &f, int64_t n, const float *x)
     const int hidden = f.w.hidden;
     const int64_t c0 = n * channels, h0 = n * hidden;
     for (int h = thread / 32; h < hidden; h += THREADS / 32) {
-        float sum = 0;
-        for (int c = lane; c < channels; c += 32)
-            sum += x[c] * chl::get(f.w.first + int64_t(h) * channels + c);
-        sum = simt::warp_sum(sum);
+        const T *w = f.w.first + int64_t(h) * channels;
+        const float sum = simt::warp_sum(dot(x, w, 1, lane, channels, 32));
         if (lane == 0) {
             const float before = keep(f.before + h0 + h, f.w.first_gain * sum);
             inner[h] = keep(f.inner + h0 + h, value<CHL_LEAKY_RELU>(before, f.w.slope));
@@ -58,9 +65,7 @@ __device__ inline void excite(const excitation<T> &f, int64_t n, const float *x)
     }
     __syncthreads();
     for (int c = thread; c < channels; c += THREADS) {
-        float sum = 0;
-        for (int h = 0; h < hidden; h++)
-            sum += inner[h] * chl::get(f.w.second + int64_t(c) * hidden + h);
+        const float sum = dot(inner, f.w.second + int64_t(c) * hidden, 1, 0, hidden, 1);
         const float outer = keep(f.outer + c0 + c, f.w.second_gain * sum);
         chl::set(f.y + c0 + c, value<CHL_SIGMOID>(outer, 0));
     }
@@ -97,10 +102,7 @@ __device__ inline void excite_back(const excitation_gradient<T> &f, int64_t n, f
     }
     __syncthreads();
     for (int h = thread / 32; h < hidden; h += THREADS / 32) {
-        float sum = 0;
-        for (int c = lane; c < channels; c += 32)
-            sum += dy[c] * chl::get(f.w.second + int64_t(c) * hidden + h);
-        sum = simt::warp_sum(sum);
+        const float sum = simt::warp_sum(dot(dy, f.w.second + h, hidden, lane, channels, 32));
         if (lane == 0) {
             const float inner = keep(f.d_inner + h0 + h, f.w.second_gain * sum);
             const float steep = derivative<CHL_LEAKY_RELU>(chl::get(f.before + h0 + h), f.w.slope);
@@ -109,9 +111,7 @@ __device__ inline void excite_back(const excitation_gradient<T> &f, int64_t n, f
     }
     __syncthreads();
     for (int c = thread; c < channels; c += THREADS) {
-        float sum = 0;
-        for (int h = 0; h < hidden; h++)
-            sum += before[h] * chl::get(f.w.first + int64_t(h) * channels + c);
+        const float sum = dot(before, f.w.first + c, channels, 0, hidden, 1);
         chl::set(f.dx + c0 + c, f.w.first_gain * sum);
     }
 }

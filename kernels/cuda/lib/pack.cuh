@@ -1,4 +1,4 @@
-// Copies of float weights in the activations' type, for the tensor cores; the gradient of a bias.
+// Copies of float weights in the activations' type, for the tensor cores.
 #pragma once
 #include "cuda/lib/reduce.cuh"
 
@@ -19,23 +19,4 @@ template <class T>
 chl_kernel_status copy_as(const chl_call *call, int64_t count, const float *x, float factor, T *y) {
     return each<T>(call, count, copied<T>{x, y, factor});
 }
-
-// db[column] = factor * the sum of dy [rows, width] over the rows
-template <class T> struct column_sums {
-    static constexpr int KEEP = 0, SUMS = 1;
-    const T *dy;
-    float *db;
-    float factor;
-    bool add;
-    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    template <int N>
-    __device__ void at(const place &p, const float (&)[1][N], float (&sum)[1][N]) const {
-        float v[N];
-        load(dy + p.at, v);
-        for (int e = 0; e < N; e++) sum[0][e] += v[e];
-    }
-    __device__ void finish(int64_t, int64_t column, const float (&total)[1]) const {
-        put(db + column, factor * total[0], add);
-    }
-};
 } // namespace chl

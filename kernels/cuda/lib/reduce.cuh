@@ -198,6 +198,39 @@ chl_kernel_status columns(const chl_call *call, const view &v, const F &f,
     }
 }
 
+// y at every place is what from.load(place, v) says
+template <class T, class From> struct moved {
+    static constexpr int KEEP = 0, SUMS = 0;
+    From from;
+    T *y;
+    bool add;
+    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
+    template <int N>
+    __device__ void at(const place &p, const float (&)[1][N], float (&)[1][N]) const {
+        float v[N];
+        from.load(p, v);
+        store(y + p.at, v, add);
+    }
+};
+// y[column] = factor * the sum of x over the rows, of one group
+template <class T, class Y = float> struct column_sums {
+    static constexpr int KEEP = 0, SUMS = 1;
+    const T *x;
+    Y *y;
+    float factor;
+    bool add;
+    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
+    template <int N>
+    __device__ void at(const place &p, const float (&)[1][N], float (&sum)[1][N]) const {
+        float v[N];
+        load(x + p.at, v);
+        for (int e = 0; e < N; e++) sum[0][e] += v[e];
+    }
+    __device__ void finish(int64_t, int64_t column, const float (&total)[1]) const {
+        put(y + column, factor * total[0], add);
+    }
+};
+
 // --- the sum over everything: f.at(i) of all i < count, then f.finish(total) ---------------------
 constexpr int TOTAL_THREADS = 256;
 constexpr int64_t TOTAL_BLOCKS = 132 * 2;

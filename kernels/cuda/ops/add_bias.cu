@@ -21,23 +21,6 @@ template <class T> struct biased {
     }
 };
 
-template <class T> struct summed {
-    static constexpr int KEEP = 0, SUMS = 1;
-    const T *dy;
-    float *db;
-    bool add;
-    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    template <int N>
-    __device__ void at(const chl::place &p, const float (&)[1][N], float (&sum)[1][N]) const {
-        float v[N];
-        chl::load(dy + p.at, v);
-        for (int e = 0; e < N; e++) sum[0][e] += v[e];
-    }
-    __device__ void finish(int64_t, int64_t column, const float (&total)[1]) const {
-        chl::put(db + column, total[0], add);
-    }
-};
-
 chl::view view_of(const chl_desc &x, const chl_desc &b) {
     const int64_t width = chl_count(&b);
     return {1, width ? chl_count(&x) / width : 0, width};
@@ -57,10 +40,10 @@ chl_kernel_status backward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
-        return chl::columns<T>(
-            call, view_of(call->in_desc[0], call->out_desc[0]),
-            summed<T>{chl::in<T>(call, 0), chl::out<float>(call, 0), chl::adds(call, 0)},
-            static_cast<float *>(call->workspace));
+        return chl::columns<T>(call, view_of(call->in_desc[0], call->out_desc[0]),
+                               chl::column_sums<T>{chl::in<T>(call, 0), chl::out<float>(call, 0), 1,
+                                                   chl::adds(call, 0)},
+                               static_cast<float *>(call->workspace));
     });
 }
 

@@ -19,12 +19,7 @@ chl_kernel_status forward(const chl_call *call) {
     if (chl_count(&call->in_desc[0]) == 0 || (!call->out[0] && !call->out[1])) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
-        attention::tensors<T> t = {};
-        t.qkv = chl::in<T>(call, 0);
-        t.out = chl::out<T>(call, 0);
-        t.add = chl::adds(call, 0);
-        t.lse_out = chl::out<float>(call, 1);
-        t.add_lse = chl::adds(call, 1);
+        const auto t = attention::tensors_forward<T>(call);
         if constexpr (sizeof(T) == 2) {
             if (attention_tile::fits(g)) return attention_tile::run_forward(call, g, t);
             if (flash::fits(g)) return flash::run_forward(call, g, t);
@@ -38,14 +33,7 @@ chl_kernel_status backward(const chl_call *call) {
     if (chl_count(&call->in_desc[1]) == 0 || !call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[1].dtype, [&](auto zero) {
         using T = decltype(zero);
-        attention::tensors<T> t = {};
-        t.dy = chl::in<T>(call, 0);
-        t.qkv = chl::in<T>(call, 1);
-        t.y = chl::in<T>(call, 2);
-        t.lse = chl::in<float>(call, 3);
-        t.out = chl::out<T>(call, 0);
-        t.add = chl::adds(call, 0);
-        t.delta = static_cast<float *>(call->workspace);
+        const auto t = attention::tensors_backward<T>(call, 2);
         if constexpr (sizeof(T) == 2) {
             if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
             if (flash::fits(g)) return flash::run_backward(call, g, t);

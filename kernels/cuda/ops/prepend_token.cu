@@ -4,36 +4,22 @@
 
 namespace {
 template <class T> struct prepended {
-    static constexpr int KEEP = 0, SUMS = 0;
     const T *x;
     const float *token;
-    T *y;
     int64_t width;
-    bool add;
-    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    template <int N>
-    __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
-        float v[N]; // each sequence before this one is one token shorter in x
-        if (p.row > 0)
+    template <int N> __device__ void load(const chl::place &p, float (&v)[N]) const {
+        if (p.row > 0) // each sequence before this one is one token shorter in x
             chl::load(x + p.at - (p.group + 1) * width, v);
         else
             chl::load_floats(token + p.column, v);
-        chl::store(y + p.at, v, add);
     }
 };
 
 template <class T> struct cropped {
-    static constexpr int KEEP = 0, SUMS = 0;
     const T *dy;
-    T *dx;
     int64_t width;
-    bool add;
-    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    template <int N>
-    __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
-        float v[N];
+    template <int N> __device__ void load(const chl::place &p, float (&v)[N]) const {
         chl::load(dy + p.at + (p.group + 1) * width, v);
-        chl::store(dx + p.at, v, add);
     }
 };
 
@@ -61,9 +47,11 @@ chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
-        return chl::columns<T>(call, v,
-                               prepended<T>{chl::in<T>(call, 0), chl::in<float>(call, 1),
-                                            chl::out<T>(call, 0), v.width, chl::adds(call, 0)});
+        return chl::columns<T>(
+            call, v,
+            chl::moved<T, prepended<T>>{{chl::in<T>(call, 0), chl::in<float>(call, 1), v.width},
+                                        chl::out<T>(call, 0),
+                                        chl::adds(call, 0)});
     });
 }
 
@@ -73,9 +61,9 @@ chl_kernel_status backward(const chl_call *call) {
         using T = decltype(zero);
         const T *dy = chl::in<T>(call, 0);
         if (call->out[0]) {
-            const chl_kernel_status status =
-                chl::columns<T>(call, {v.groups, v.rows - 1, v.width},
-                                cropped<T>{dy, chl::out<T>(call, 0), v.width, chl::adds(call, 0)});
+            const chl_kernel_status status = chl::columns<T>(
+                call, {v.groups, v.rows - 1, v.width},
+                chl::moved<T, cropped<T>>{{dy, v.width}, chl::out<T>(call, 0), chl::adds(call, 0)});
             if (status != CHL_KERNEL_OK) return status;
         }
         if (!call->out[1]) return CHL_KERNEL_OK;

@@ -16,20 +16,13 @@ struct choice {
 
 // row: the sequence
 template <class T> struct selected {
-    static constexpr int KEEP = 0, SUMS = 0;
     choice which;
     const T *x;
-    T *y;
     int64_t width;
-    bool add;
-    template <int N> __device__ void start(int64_t, int64_t, float (&)[1][N]) const {}
-    template <int N>
-    __device__ void at(const chl::place &p, const float (&)[1][N], float (&)[1][N]) const {
+    template <int N> __device__ void load(const chl::place &p, float (&v)[N]) const {
         const int64_t t = which.of(p.row);
-        float v[N];
         for (int e = 0; e < N; e++) v[e] = NAN;
         if (t >= 0) chl::load(x + (p.row * which.tokens + t) * width + p.column, v);
-        chl::store(y + p.at, v, add);
     }
 };
 
@@ -61,9 +54,11 @@ chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(x.dtype, [&](auto zero) {
         using T = decltype(zero);
-        return chl::columns<T>(call, {1, x.dim[0], x.dim[2]},
-                               selected<T>{choice_of(call, x), chl::in<T>(call, 0),
-                                           chl::out<T>(call, 0), x.dim[2], chl::adds(call, 0)});
+        return chl::columns<T>(
+            call, {1, x.dim[0], x.dim[2]},
+            chl::moved<T, selected<T>>{{choice_of(call, x), chl::in<T>(call, 0), x.dim[2]},
+                                       chl::out<T>(call, 0),
+                                       chl::adds(call, 0)});
     });
 }
 

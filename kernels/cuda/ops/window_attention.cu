@@ -44,12 +44,7 @@ chl_kernel_status forward(const chl_call *call) {
     if (chl_count(&call->in_desc[0]) == 0 || (!call->out[0] && !call->out[1])) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
-        attention::tensors<T> t = {};
-        t.qkv = chl::in<T>(call, 0);
-        t.out = chl::out<T>(call, 0);
-        t.add = chl::adds(call, 0);
-        t.lse_out = chl::out<float>(call, 1);
-        t.add_lse = chl::adds(call, 1);
+        const auto t = attention::tensors_forward<T>(call);
         if constexpr (sizeof(T) == 2)
             if (attention_tile::fits(g)) return attention_tile::run_forward(call, g, t);
         return attention::run_plain<T, attention::FORWARD>(call, g, t, g.units);
@@ -63,14 +58,7 @@ chl_kernel_status backward(const chl_call *call) {
     if (chl_count(&call->in_desc[1]) == 0 || (!call->out[0] && !dbias)) return CHL_KERNEL_OK;
     const chl_kernel_status status = chl::by_type(call->in_desc[1].dtype, [&](auto zero) {
         using T = decltype(zero);
-        attention::tensors<T> t = {};
-        t.dy = chl::in<T>(call, 0);
-        t.qkv = chl::in<T>(call, 1);
-        t.y = chl::in<T>(call, 3);
-        t.lse = chl::in<float>(call, 4);
-        t.out = chl::out<T>(call, 0);
-        t.add = chl::adds(call, 0);
-        t.delta = workspace;
+        auto t = attention::tensors_backward<T>(call, 3);
         t.dstart = dbias ? workspace + chl_count(&call->in_desc[4]) : nullptr;
         if constexpr (sizeof(T) == 2)
             if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
