@@ -1,6 +1,7 @@
 /* chladni-bench WORKLOAD: times one of the engine's workloads, alone or as a server of timed runs
  * for bench/compare.py. Weights and inputs come from names, so that nothing has to be downloaded.
  */
+#include "arguments.h"
 #include "base/clock.h"
 #include "bench.h"
 #include "exchanges.h"
@@ -62,17 +63,6 @@ static void usage(FILE *to) {
                 "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
-static int positive(const char *text, const char *flag) {
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (*end || value < 1 || value > 1 << 20) {
-        fprintf(stderr, "chladni-bench: --%s takes a whole number from 1, not \"%s\"\n", flag,
-                text);
-        exit(2);
-    }
-    return (int)value;
-}
-
 static void parse(int argc, char **argv, program *p) {
     enum {
         BATCH = 256,
@@ -113,10 +103,10 @@ static void parse(int argc, char **argv, program *p) {
                    .options = {.batch = 1, .size = 256, .threads = omp_get_num_procs()}};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
         case BATCH:
-            p->options.batch = positive(optarg, flags[index].name);
+            p->options.batch = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case SIZE:
-            p->options.size = positive(optarg, flags[index].name);
+            p->options.size = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case DEVICE:
             p->device_name = optarg;
@@ -125,10 +115,10 @@ static void parse(int argc, char **argv, program *p) {
             p->half = true;
             break;
         case THREADS:
-            p->options.threads = positive(optarg, flags[index].name);
+            p->options.threads = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case RUNS:
-            p->runs = positive(optarg, flags[index].name);
+            p->runs = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case FACE:
             p->options.face = true;
@@ -158,15 +148,11 @@ static void parse(int argc, char **argv, program *p) {
             usage(stdout);
             exit(0);
         default:
-            usage(stderr);
-            exit(2);
+            bench_misused(usage);
         }
     for (int i = 0; optind + 1 == argc && i < WORKLOADS; i++)
         if (!strcmp(argv[optind], workloads[i]->name)) p->workload = workloads[i];
-    if (!p->workload) {
-        usage(stderr);
-        exit(2);
-    }
+    if (!p->workload) bench_misused(usage);
 }
 
 static void log_line(void *user, chl_log_level level, const char *line) {

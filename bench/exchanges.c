@@ -9,6 +9,7 @@
  *
  * Every result is compared with exact sums before anything is timed. */
 #include "exchanges.h"
+#include "arguments.h"
 #include "base/clock.h"
 #include "processes.h"
 #include "runtime/comm.h"
@@ -200,17 +201,6 @@ static void usage(FILE *to) {
             "  --json         a line of JSON for each on stdout instead of text\n");
 }
 
-static long number(const char *text, const char *flag, long min, long max) {
-    char *end;
-    const long value = strtol(text, &end, 10);
-    if (!*text || *end || value < min || value > max) {
-        fprintf(stderr, "chladni-bench: --%s must be a whole number from %ld to %ld, got \"%s\"\n",
-                flag, min, max, text);
-        exit(2);
-    }
-    return value;
-}
-
 static void parse(int argc, char **argv, bench *b) {
     enum { RANKS = 256, MIN, MAX, DEVICE, RUNS, JSON, HELP };
     static const struct option flags[] = {{"ranks", 1, NULL, RANKS}, {"min", 1, NULL, MIN},
@@ -221,19 +211,19 @@ static void parse(int argc, char **argv, bench *b) {
     *b = (bench){.ranks = 2, .runs = 20, .min = 1024, .max = 64 << 20, .device_name = "cpu"};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
         case RANKS:
-            b->ranks = (int)number(optarg, "ranks", 1, BENCH_MAX_RANKS);
+            b->ranks = (int)bench_number(optarg, "ranks", 1, BENCH_MAX_RANKS);
             break;
         case MIN:
-            b->min = (size_t)number(optarg, "min", 4 * BENCH_MAX_RANKS, gigabyte);
+            b->min = (size_t)bench_number(optarg, "min", 4 * BENCH_MAX_RANKS, gigabyte);
             break;
         case MAX:
-            b->max = (size_t)number(optarg, "max", 4 * BENCH_MAX_RANKS, gigabyte);
+            b->max = (size_t)bench_number(optarg, "max", 4 * BENCH_MAX_RANKS, gigabyte);
             break;
         case DEVICE:
             b->device_name = optarg;
             break;
         case RUNS:
-            b->runs = (int)number(optarg, "runs", 1, 1 << 20);
+            b->runs = (int)bench_number(optarg, "runs", 1, BENCH_MOST);
             break;
         case JSON:
             b->json = true;
@@ -242,12 +232,9 @@ static void parse(int argc, char **argv, bench *b) {
             usage(stdout);
             exit(0);
         default:
-            usage(stderr);
-            exit(2);
+            bench_misused(usage);
         }
-    if (optind == argc && b->min <= b->max) return;
-    usage(stderr);
-    exit(2);
+    if (optind != argc || b->min > b->max) bench_misused(usage);
 }
 
 int bench_collectives(int argc, char **argv) {

@@ -1,6 +1,7 @@
 /* chladni-bench train MODEL: seconds of a training's whole steps - batches, copies, forward and
  * backward pass, updates, log - on a folder of the demo's world, as `chladni train` runs them. */
 #include "train_steps.h"
+#include "arguments.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "processes.h"
@@ -52,18 +53,6 @@ static void usage(FILE *to) {
                 "  --json         one line of JSON on stdout instead of text\n");
 }
 
-/* A flag's whole number >= min, or an exit. */
-static int number(const char *text, const char *flag, int min) {
-    char *end;
-    const long value = strtol(text, &end, 10);
-    if (!*text || *end || value < min || value > 1 << 20) {
-        fprintf(stderr, "chladni-bench: --%s takes a whole number from %d, not \"%s\"\n", flag, min,
-                text);
-        exit(2);
-    }
-    return (int)value;
-}
-
 static void parse(int argc, char **argv, training *t) {
     enum { BATCH = 256, SIZES, DEVICE, HALF, AHEAD, THREADS, RANKS, WEAK, RUNS, JSON, HELP };
     static const struct option flags[] = {
@@ -74,7 +63,7 @@ static void parse(int argc, char **argv, training *t) {
     *t = (training){.runs = 20, .ranks = 1, .threads = omp_get_num_procs()};
     for (int c, index = 0; (c = getopt_long(argc, argv, "", flags, &index)) != -1;) switch (c) {
         case BATCH:
-            t->batch = number(optarg, flags[index].name, 1);
+            t->batch = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case SIZES:
             t->sizes = optarg;
@@ -86,19 +75,19 @@ static void parse(int argc, char **argv, training *t) {
             t->half = true;
             break;
         case AHEAD:
-            t->ahead = number(optarg, flags[index].name, 0);
+            t->ahead = (int)bench_number(optarg, flags[index].name, 0, BENCH_MOST);
             break;
         case THREADS:
-            t->threads = number(optarg, flags[index].name, 1);
+            t->threads = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case RANKS:
-            t->ranks = number(optarg, flags[index].name, 1);
+            t->ranks = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case WEAK:
             t->weak = true;
             break;
         case RUNS:
-            t->runs = number(optarg, flags[index].name, 1);
+            t->runs = (int)bench_number(optarg, flags[index].name, 1, BENCH_MOST);
             break;
         case JSON:
             t->json = true;
@@ -107,13 +96,9 @@ static void parse(int argc, char **argv, training *t) {
             usage(stdout);
             exit(0);
         default:
-            usage(stderr);
-            exit(2);
+            bench_misused(usage);
         }
-    if (optind + 1 != argc) {
-        usage(stderr);
-        exit(2);
-    }
+    if (optind + 1 != argc) bench_misused(usage);
     if (t->ranks > BENCH_MAX_RANKS) {
         fprintf(stderr, "chladni-bench: --ranks must be at most %d, got %d\n", BENCH_MAX_RANKS,
                 t->ranks);

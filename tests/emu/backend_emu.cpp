@@ -1,6 +1,7 @@
 #include "backend_emu.h"
 #include "cuda/lib/body.h"
 #include "emu_queue.h"
+#include "runtime/cuda/table.h"
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -182,7 +183,8 @@ chl_status event_synchronise(chl_device *device, chl_event *event) {
     if (e.queue) e.queue->land(e.position);
     return healthy(device);
 }
-chl_status copy_on(chl_device *device, chl_queue *queue, void *to, const void *from, size_t bytes) {
+chl_status upload_async(chl_device *device, chl_queue *queue, void *to, const void *from,
+                        size_t bytes) {
     queue_of(queue).add([=] {
         std::memcpy(to, from, bytes);
         return 0;
@@ -193,7 +195,7 @@ chl_status copy_on(chl_device *device, chl_queue *queue, void *to, const void *f
 chl_status download_async(chl_device *device, chl_queue *queue, void *pinned, const void *from,
                           size_t bytes) {
     if (!queue_of(queue).capture) std::memset(pinned, 0xff, bytes);
-    return copy_on(device, queue, pinned, from, bytes);
+    return upload_async(device, queue, pinned, from, bytes);
 }
 
 // --- capture -------------------------------------------------------------------------------------
@@ -232,37 +234,7 @@ const chl_backend *table() {
     static const chl_backend backend = [] {
         simt::emu::enqueue = enqueue;
         chl_backend b = {};
-        b.version = CHL_BACKEND_VERSION;
-        b.name = "emu";
-        b.alignment = ALIGNMENT;
-        b.bf16 = true;
-        b.body = chl_cuda_body;
-        b.packs_linear = chl_cuda_packs_linear;
-        b.fused = chl_cuda_fused;
-        b.bind = bind;
-        b.close = close_device;
-        b.last_error = last_error;
-        b.allocate = allocate;
-        b.release = release;
-        b.upload = upload;
-        b.download = download;
-        b.clear = clear;
-        b.queue_new = queue_new;
-        b.queue_free = queue_free;
-        b.queue_synchronise = queue_synchronise;
-        b.event_new = event_new;
-        b.event_free = event_free;
-        b.event_record = event_record;
-        b.queue_wait = queue_wait;
-        b.event_synchronise = event_synchronise;
-        b.pinned_allocate = pinned_allocate;
-        b.pinned_release = pinned_release;
-        b.upload_async = copy_on;
-        b.download_async = download_async;
-        b.begin_capture = begin_capture;
-        b.end_capture = end_capture;
-        b.replay = replay;
-        b.destroy_capture = destroy_capture;
+        CHL_CUDA_TABLE(b, "emu");
         return b;
     }();
     return &backend;
