@@ -65,6 +65,11 @@ void expect_found(const char *of, const result *r, const int *want) {
 chl_tensor given(chl_graph *g, const char *name, chl_desc desc, float phase) {
     return chl_constant(g, name, desc, numbers(chl_count(&desc), 1, phase));
 }
+chl_tensor given_moved(chl_graph *g, chl_desc desc, float phase, chl_tensor *moved) {
+    *moved = chl_param(g, "x", desc, NULL, CHL_TRAINABLE);
+    return chl_to_compute_type(g, chl_add(g, *moved, given(g, "x", desc, phase)));
+}
+
 chl_tensor weighted(chl_graph *g, chl_tensor x, float phase) {
     const chl_tensor left = chl_to_float32(g, x);
     return chl_mean(g, chl_mul(g, left, given(g, "weights", *chl_desc_of(g, left), phase)));

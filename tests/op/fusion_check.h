@@ -38,6 +38,8 @@ void expect_found(const char *of, const result *r, const int *want);
 
 /* a constant of the numbers above */
 chl_tensor given(chl_graph *g, const char *name, chl_desc desc, float phase);
+/* the same in the precision of activations, added to a trainable 0: *moved */
+chl_tensor given_moved(chl_graph *g, chl_desc desc, float phase, chl_tensor *moved);
 /* a loss that is linear in x */
 chl_tensor weighted(chl_graph *g, chl_tensor x, float phase);
 /* an empty graph that runs so */

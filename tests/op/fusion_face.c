@@ -21,9 +21,8 @@ static chl_status open_gate(const void *which, const way *how, result *r) {
     const gate_case *c = which;
     chl_graph *g;
     CHL_TRY(begin(how, &g));
-    const chl_tensor moved = chl_param(g, "x", chl_f32(2, 3, c->channels), NULL, CHL_TRAINABLE);
-    const chl_tensor x =
-        chl_to_compute_type(g, chl_add(g, moved, given(g, "x", chl_f32(2, 3, c->channels), 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, chl_f32(2, 3, c->channels), 0.3f, &moved);
     const chl_tensor b = c->biased ? given(g, "b", chl_f32(1, c->channels), 0.9f) : CHL_NONE;
     chl_tensor y = chl_linear_gain(g, x, given(g, "w1", chl_f32(2, c->hidden, c->channels), 0.1f),
                                    CHL_NONE, 0.1f, 1);
@@ -59,8 +58,8 @@ static chl_status end_unit(const void *which, const way *how, result *r) {
     chl_graph *g;
     CHL_TRY(begin(how, &g));
     const chl_desc pixels = chl_f32(4, 2, 3, 5, c->channels), vector = chl_f32(1, c->channels);
-    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, pixels, 0.3f, &moved);
     const chl_tensor residual = chl_to_compute_type(g, given(g, "residual", pixels, 1.3f));
     const chl_tensor s = chl_to_compute_type(g, given(g, "s", chl_f32(2, 2, c->channels), 0.7f));
     const chl_tensor scaled = chl_channel_scale(g, x, s);
@@ -100,15 +99,26 @@ static const squeeze_case squeezes[] = {
     {"squeeze with a norm that learns", 4, 24, false, true, false},
 };
 
+static chl_tensor gate_of(chl_graph *g, chl_tensor y, int channels, float gain) {
+    enum { HIDDEN = 5 };
+    chl_tensor s =
+        chl_linear_gain(g, chl_mean_pool(g, y), given(g, "w1", chl_f32(2, HIDDEN, channels), 0.1f),
+                        CHL_NONE, 1.1f, 1);
+    s = chl_activate(g, s, CHL_LEAKY_RELU, 0.1f);
+    s = chl_linear_gain(g, s, given(g, "w2", chl_f32(2, channels, HIDDEN), 0.6f), CHL_NONE, gain,
+                        1);
+    return chl_activate(g, s, CHL_SIGMOID, 0);
+}
+
 static chl_status squeeze(const void *which, const way *how, result *r) {
     const squeeze_case *c = which;
-    const int channels = c->channels, hidden = 5;
+    const int channels = c->channels;
     chl_graph *g;
     CHL_TRY(begin(how, &g));
     const chl_desc pixels = chl_f32(4, 2, c->side, c->side, channels);
     const chl_desc vector = chl_f32(1, channels);
-    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, pixels, 0.3f, &moved);
     const chl_tensor half = given(g, "half", vector, 0.5f), var = chl_mul(g, half, half);
     const chl_tensor mean = given(g, "mean", vector, 0.8f);
     chl_tensor gamma = given(g, "gamma", vector, 0.2f), learnt[2] = {moved, CHL_NONE};
@@ -118,12 +128,7 @@ static chl_status squeeze(const void *which, const way *how, result *r) {
     }
     const chl_tensor y =
         chl_batch_norm(g, x, gamma, given(g, "beta", vector, 1.6f), mean, var, 0.1f);
-    chl_tensor s =
-        chl_linear_gain(g, chl_mean_pool(g, y), given(g, "w1", chl_f32(2, hidden, channels), 0.1f),
-                        CHL_NONE, 1.1f, 1);
-    s = chl_activate(g, s, CHL_LEAKY_RELU, 0.1f);
-    s = chl_linear_gain(g, s, given(g, "w2", chl_f32(2, channels, hidden), 0.6f), CHL_NONE, 2, 1);
-    s = chl_activate(g, s, CHL_SIGMOID, 0);
+    const chl_tensor s = gate_of(g, y, channels, 2);
     const chl_tensor residual = chl_to_compute_type(g, given(g, "residual", pixels, 1.3f));
     const chl_tensor total = chl_add(g, residual, chl_channel_scale(g, y, s));
     const chl_tensor z = chl_batch_norm(g, total, given(g, "gamma2", vector, 0.4f),
@@ -170,25 +175,20 @@ static chl_tensor small_conv(chl_graph *g, chl_tensor x, int channels, int strid
 
 static chl_status convolve_unit(const void *which, const way *how, result *r) {
     const unit_of_convs *c = which;
-    const int channels = c->channels, hidden = 5;
+    const int channels = c->channels;
     chl_graph *g;
     CHL_TRY(begin(how, &g));
     const chl_desc pixels = chl_f32(4, 2, c->side, c->side, channels);
     const chl_desc vector = chl_f32(1, channels);
-    const chl_tensor moved = chl_param(g, "x", pixels, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", pixels, 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, pixels, 0.3f, &moved);
     const chl_tensor half = given(g, "half", vector, 0.5f), var = chl_mul(g, half, half);
     const chl_tensor mean = given(g, "mean", vector, 0.8f), beta = given(g, "beta", vector, 1.6f);
     const chl_tensor bent =
         chl_prelu(g, small_conv(g, x, channels, 1, 0.4f), given(g, "slope", vector, 2.1f));
     const chl_tensor y = chl_batch_norm(g, small_conv(g, bent, channels, c->stride, 1.4f),
                                         given(g, "gamma", vector, 0.2f), beta, mean, var, 0.4f);
-    chl_tensor s =
-        chl_linear_gain(g, chl_mean_pool(g, y), given(g, "w1", chl_f32(2, hidden, channels), 0.1f),
-                        CHL_NONE, 1.1f, 1);
-    s = chl_activate(g, s, CHL_LEAKY_RELU, 0.1f);
-    s = chl_linear_gain(g, s, given(g, "w2", chl_f32(2, channels, hidden), 0.6f), CHL_NONE, 1, 1);
-    s = chl_activate(g, s, CHL_SIGMOID, 0);
+    const chl_tensor s = gate_of(g, y, channels, 1);
     const int side = (c->side - 1) / c->stride + 1;
     const chl_tensor residual =
         chl_to_compute_type(g, given(g, "residual", chl_f32(4, 2, side, side, channels), 1.3f));

@@ -22,8 +22,8 @@ static chl_status normalise(const void *which, const way *how, result *r) {
     chl_graph *g;
     CHL_TRY(begin(how, &g));
     const chl_desc rows = chl_f32(3, 2, 5, c->width);
-    const chl_tensor moved = chl_param(g, "x", rows, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", rows, 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, rows, 0.3f, &moved);
     const chl_tensor terms[2] = {x, chl_to_compute_type(g, given(g, "other", rows, 1.9f))};
     const chl_tensor total = chl_sum(g, 0, 2, (float[]){1, c->second}, terms);
     const chl_tensor y = chl_layer_norm(g, total, given(g, "gamma", chl_f32(1, c->width), 0.2f),
@@ -65,8 +65,8 @@ static chl_status bend(const void *which, const way *how, result *r) {
     chl_graph *g;
     CHL_TRY(begin(how, &g));
     const chl_desc rows = chl_f32(3, 1, c->rows, c->in);
-    const chl_tensor moved = chl_param(g, "x", rows, NULL, CHL_TRAINABLE);
-    const chl_tensor x = chl_to_compute_type(g, chl_add(g, moved, given(g, "x", rows, 0.3f)));
+    chl_tensor moved;
+    const chl_tensor x = given_moved(g, rows, 0.3f, &moved);
     chl_tensor w1 = given(g, "w1", chl_f32(2, c->hidden, c->in), 0.1f), learnt[2] = {moved};
     chl_tensor w2 = given(g, "w2", chl_f32(2, c->in, c->hidden), 0.6f);
     if (c->learns) {
