@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What every communicator promises, over MPI (test_comm.c), and a training of twenty steps by 1, 2 and 4 ranks.
-#   mpi.sh TEST_COMM CHLADNI MODULE    77 without an mpirun that knows --oversubscribe (Open MPI's)
+# What every communicator promises, over MPI (comm_over_mpi.c), and a training of twenty steps by 1, 2 and 4 ranks.
+#   mpi.sh COMM_OVER_MPI CHLADNI MODULE    77 without an mpirun that knows --oversubscribe (Open MPI's)
 set -uo pipefail
 . "$(dirname "$0")/../harness/wait_for.sh"
-test_comm=$1 chladni=$2
+comm_over_mpi=$1 chladni=$2
 export CHLADNI_MPI_MODULE=$3
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMP_NUM_THREADS=1
 mpirun --oversubscribe -n 2 true >/dev/null 2>&1 || { echo "mpi: no mpirun of Open MPI"; exit 77; }
@@ -16,7 +16,7 @@ part() { # part NAME RANKS GOOD CULPRIT [SECONDS]: so many ranks other than CULP
   rm -rf "$tmp/good"
   mkdir "$tmp/good"
   # a rank that ends without finishing MPI, as one that has failed does, is to leave the others alone
-  OMPI_MCA_orte_abort_on_non_zero_status=0 timeout -k 5 "${5:-100}" mpirun --oversubscribe -n "$ranks" "$test_comm" "$name" "$tmp/good" "$good" "$culprit" >"$tmp/said" 2>&1 </dev/null
+  OMPI_MCA_orte_abort_on_non_zero_status=0 timeout -k 5 "${5:-100}" mpirun --oversubscribe -n "$ranks" "$comm_over_mpi" "$name" "$tmp/good" "$good" "$culprit" >"$tmp/said" 2>&1 </dev/null
   code=$?
   [ $code != 124 ] && [ $code != 137 ] || fault "$name with $ranks ranks has not ended in time: code $code"
   [ "$(find "$tmp/good" -type f ! -name "$culprit" | wc -l)" -ge "$good" ] || fault "$name with $ranks ranks: $(cat "$tmp/said")"
