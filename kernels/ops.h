@@ -77,6 +77,7 @@ typedef struct chl_call {
     void *out[CHL_MAX_OUT];
     uint32_t accumulate;  /* bit i: add to out[i] */
     int32_t together;     /* of a fused call's first: how many calls it is; of others 0 */
+    int32_t path;         /* a wish, chl_paths: 0 = none */
     void *workspace;      /* aligned as the backend says, as many bytes as the body asked for */
     const chl_step *step; /* in device memory: a recorded step reads it anew at every replay */
     void *stream;         /* the queue to work on (chl_device.queue); NULL on the CPU */
@@ -91,6 +92,15 @@ typedef struct chl_body {
     size_t (*workspace)(const chl_call *call);
     size_t (*opaque)(const chl_call *call);
 } chl_body;
+
+/* The ways in which a backend computes an op: algorithms, tiles, libraries. A body chooses by shape,
+ * type and the device's limits. call->path asks for one of them, for measurements: 1 + its number in
+ * `names`; where that one does not compute the call, the body chooses as without a wish. */
+typedef struct chl_paths {
+    const char *names; /* separated by spaces */
+    /* The number, from 0, of the path that the call takes. Sees what `workspace` sees. */
+    int32_t (*taken)(const chl_call *call);
+} chl_paths;
 
 /* --- fused calls (fusion_table.h) ------------------------------------------------------------- */
 #define CHL_MAX_FUSED 32

@@ -144,6 +144,7 @@ static void differentiate(chl_gradient *context, int32_t index) {
         reached = true;
     }
     if (!reached || !wanted) return;
+    graph->part = node->part;
     const chl_rule *rule = chl_rule_of(node->op);
     if (rule->gradient)
         rule->gradient(context);
@@ -180,7 +181,10 @@ static void pull_back(chl_graph *graph, int32_t from_node, int outputs, const ch
                       const chl_tensor *dy, int count, const chl_tensor *wrt,
                       chl_tensor *gradients) {
     gradient_table table;
+    const int32_t part = graph->part;
+    const bool within = graph->differentiating; /* a composed rule's */
     if (make_table(graph, from_node, &table)) {
+        graph->differentiating = true;
         chl_gradient context = {.graph = graph, .table = &table};
         mark_needed(graph, &table, count, wrt);
         for (int i = 0; i < count; i++) table.of[wrt[i]] = gradients[i];
@@ -193,6 +197,8 @@ static void pull_back(chl_graph *graph, int32_t from_node, int outputs, const ch
             gradients[i] = chl_reshape(graph, table.of[wrt[i]], graph->tensor[wrt[i]].desc);
     }
     free_table(&table);
+    graph->part = part;
+    graph->differentiating = within;
 }
 
 void chl_pull_back(chl_graph *graph, int32_t from_node, int outputs, const chl_tensor *y,

@@ -73,6 +73,14 @@ void chl_graph_precision(chl_graph *graph, chl_dtype activations) {
     graph->precision = activations;
 }
 
+void chl_graph_path(chl_graph *graph, const char *name) {
+    graph->path = name;
+}
+
+void chl_graph_part(chl_graph *graph, int32_t part) {
+    graph->part = part;
+}
+
 chl_dtype chl_precision_of(const chl_graph *graph) {
     return graph->precision;
 }
@@ -334,12 +342,40 @@ void chl_node_shapes(const chl_graph *graph, const chl_node *node, chl_shapes *s
         if (node->out[i] > CHL_NONE) shapes->out[i] = graph->tensor[node->out[i]].desc;
 }
 
+int32_t chl_word_number(const char *words, const char *word) {
+    const size_t length = strlen(word);
+    for (int32_t number = 0;; number++) {
+        const size_t own = strcspn(words, " ");
+        if (own == length && strncmp(words, word, length) == 0) return number;
+        if (!words[own]) return -1;
+        words += own + 1;
+    }
+}
+
+static const chl_paths *paths_of(const chl_graph *graph, chl_op op) {
+    const chl_backend *backend = graph->device->backend;
+    return backend->paths ? backend->paths(op) : NULL;
+}
+
+const char *chl_path_of(const chl_graph *graph, chl_op op, const chl_call *call, char *text,
+                        size_t size) {
+    const chl_paths *paths = paths_of(graph, op);
+    if (!paths) return NULL;
+    chl_device_bind(graph->device);
+    const char *name = paths->names;
+    for (int32_t number = paths->taken(call); number > 0; number--) name = strchr(name, ' ') + 1;
+    snprintf(text, size, "%.*s", (int)strcspn(name, " "), name);
+    return text;
+}
+
 void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *call) {
     *call = (chl_call){.attr = node->attr,
                        .inputs = node->inputs,
                        .outputs = node->outputs,
                        .accumulate = node->accumulate,
                        .together = node->fused ? node->fused_count : 0};
+    const chl_paths *paths = graph->path ? paths_of(graph, node->op) : NULL;
+    if (paths) call->path = 1 + chl_word_number(paths->names, graph->path);
     for (int i = 0; i < node->inputs; i++)
         if (node->in[i] != CHL_NONE) call->in_desc[i] = graph->tensor[node->in[i]].desc;
     for (int i = 0; i < node->outputs; i++)
@@ -463,6 +499,8 @@ void chl_append(chl_graph *graph, const chl_node *prototype, chl_tensor *out) {
     if (!ready(graph, prototype)) return;
     chl_node node = *prototype;
     node.segment = graph->segments - 1;
+    node.part = graph->part;
+    node.of_gradient = graph->differentiating;
     chl_shapes shapes;
     if (!chl_infer(graph, &node, &shapes)) return;
     bool is_constant = node.accumulate == 0 && !node.every_run && node.op != CHL_OP_drop_path;

@@ -102,6 +102,15 @@ void chl_grad_onward(chl_graph *graph, chl_tensor y, chl_tensor dy, int count,
 /* Every call on its own, also where the backend could run several as one: to compare with. */
 void chl_graph_no_fusion(chl_graph *graph);
 
+/* The path (chl_paths) that ops take from here on, where the backend has one of this name for them
+ * that computes their shapes: for measurements. Others choose by shape, as all do without it. `name`
+ * outlives the graph. */
+void chl_graph_path(chl_graph *graph, const char *name);
+
+/* A number that nodes carry which are built from here on, and the nodes of their gradients, for a
+ * profile: which network each belongs to. 0 at first. */
+void chl_graph_part(chl_graph *graph, int32_t part);
+
 /* Bytes of gradients that chl_all_reduce_beside sums over the ranks at a time; 25 MiB at first, as
  * in PyTorch's DistributedDataParallel [Li et al. 2020]. Before chl_compile. Changes no number. */
 #define CHL_DEFAULT_BUCKET ((int64_t)25 << 20)
@@ -142,7 +151,8 @@ chl_status chl_compute_once(chl_graph *graph, chl_tensor x, const void *from, ch
 chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned, chl_queue *queue);
 chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned);
 
-/* Seconds per op of the runs since profiling was switched on, largest first, through chl_log. */
+/* Seconds per op of the runs since profiling was switched on, largest first, through chl_log. On a
+ * device with a queue each node is waited for, so that its launch counts too. */
 void chl_profile(chl_graph *graph, bool on);
 void chl_profile_report(const chl_graph *graph);
 #endif

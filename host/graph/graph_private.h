@@ -37,6 +37,9 @@ typedef struct chl_tensor_info {
 struct chl_graph {
     chl_device *device;
     chl_dtype precision;
+    const char *path; /* wished for; NULL: none */
+    int32_t part;     /* of nodes from here on */
+    bool differentiating;
     int64_t first_sample;
     chl_status status;
     char *error;
@@ -110,6 +113,12 @@ int chl_input_slot(chl_op op, const char *name, size_t length);
 int chl_output_slot(chl_op op, const char *name, size_t length);
 /* A call without pointers: what a body's workspace and opaque hooks see. */
 void chl_describe_call(const chl_graph *graph, const chl_node *node, chl_call *call);
+
+/* The name of the path that the call takes, in `text`, which it returns; NULL: its op has one way. */
+const char *chl_path_of(const chl_graph *graph, chl_op op, const chl_call *call, char *text,
+                        size_t size);
+/* The number of a word among words separated by spaces; -1: it is not there. */
+int32_t chl_word_number(const char *words, const char *word);
 
 /* bytes, rounded up to the alignment that the backend gives tensors and workspaces */
 static inline int64_t chl_align(const chl_graph *graph, int64_t bytes) {

@@ -20,6 +20,8 @@ typedef struct chl_node {
     chl_tensor in[CHL_MAX_IN], out[CHL_MAX_OUT];
     uint32_t accumulate;
     int32_t segment;
+    int32_t part; /* chl_graph_part */
+    bool of_gradient;
     bool is_constant; /* depends on frozen tensors only: runs at compile time */
     bool every_run;   /* never is_constant: it adds to memory that changes, or is added to */
     chl_gradient_sum gradient_sum;

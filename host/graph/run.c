@@ -139,15 +139,29 @@ static chl_status status_of(chl_kernel_status status) {
     return CHL_ERR_INTERNAL;
 }
 
+/* While profiling: when all queued work is done. */
+static chl_status wait_for_node(const chl_graph *graph, const chl_call *call, double *now) {
+    chl_device *device = graph->device;
+    if (!graph->seconds) return CHL_OK;
+    if (call->stream)
+        CHL_TRY(report(graph, device->backend->queue_synchronise(device, call->stream), "waiting"));
+    *now = chl_seconds_now();
+    return CHL_OK;
+}
+
 static chl_status run_node(chl_graph *graph, int32_t n) {
     const chl_node *node = &graph->node[n];
-    double start = graph->seconds ? chl_seconds_now() : 0;
+    double start = 0, end = 0;
+    CHL_TRY(wait_for_node(graph, &graph->call[n], &start));
     const chl_kernel_status status =
         node->fused ? node->fused->run(&graph->call[n])
                     : graph->device->backend->body(node->op)->run(&graph->call[n]);
-    if (graph->seconds) graph->seconds[n] += chl_seconds_now() - start;
     chl_progress_add();
-    if (status == CHL_KERNEL_OK) return CHL_OK;
+    if (status == CHL_KERNEL_OK) {
+        CHL_TRY(wait_for_node(graph, &graph->call[n], &end));
+        if (graph->seconds) graph->seconds[n] += end - start;
+        return CHL_OK;
+    }
     return chl_fail(status_of(status), "%s (node %d) failed: %s",
                     node->fused ? chl_fusion_name(node->fusion) : chl_op_name(node->op), n,
                     status == CHL_KERNEL_BAD_INPUT ? "an input is out of its range"

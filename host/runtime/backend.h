@@ -27,7 +27,7 @@
 #include <chladni/status.h>
 #include <stdbool.h>
 
-#define CHL_BACKEND_VERSION 6
+#define CHL_BACKEND_VERSION 7
 
 typedef struct chl_backend chl_backend;
 /* Work that is done in the order in which it was queued; chl_call.stream is one. Two queues have no
@@ -59,13 +59,16 @@ struct chl_backend {
     size_t alignment;
     /* Device pointers are host pointers: frozen weights are used where they lie. */
     bool host_memory;
-    bool bf16; /* its bodies take bf16 activations */
+    bool bf16;     /* its bodies take bf16 activations */
+    bool emulated; /* it stands in for a device: how long its work takes says nothing */
     /* While all weights are frozen, the bits of a sample depend on it alone, not on the batch:
      * tests/edit/test_neighbours.c. */
     bool samples_apart;
 
     /* NULL when this backend lacks the op. */
     const chl_body *(*body)(chl_op op);
+    /* NULL, or NULL for an op, where this backend computes it in one way. */
+    const chl_paths *(*paths)(chl_op op);
     /* NULL, or NULL for a fusion, where this backend runs the calls one by one. */
     const chl_fused_body *(*fused)(chl_fusion fusion);
     /* Whether `linear` on a frozen weight takes a packed copy of it (linear_pack): faster, or

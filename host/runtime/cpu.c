@@ -113,6 +113,7 @@ chl_device *chl_device_cpu(void) {
         .host_memory = true,
         .samples_apart = true,
         .body = chl_cpu_body,
+        .paths = chl_cpu_paths,
         .packs_linear = chl_cpu_packs_linear,
         .close = close_device,
         .allocate = allocate,

@@ -8,6 +8,7 @@
 #include <cstring>
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
+extern "C" const chl_paths *chl_cuda_paths(chl_op op);
 extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
 extern "C" bool chl_cuda_packs_linear(const chl_call *linear);
 
@@ -235,6 +236,7 @@ const chl_backend *table() {
         simt::emu::enqueue = enqueue;
         chl_backend b = {};
         CHL_CUDA_TABLE(b, "emu");
+        b.emulated = true;
         return b;
     }();
     return &backend;

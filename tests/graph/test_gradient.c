@@ -214,6 +214,39 @@ static void a_stopped_tensor_may_be_asked_for_its_gradient(void **state) {
     chl_graph_free(g);
 }
 
+/* Parts may be built in any order, and a gradient that is differentiated has nodes of its own. */
+static void a_gradients_nodes_belong_to_the_part_that_they_differentiate(void **state) {
+    (void)state;
+    chl_tensor x, dx;
+    chl_graph *g = new_graph(&x);
+    chl_graph_part(g, 1);
+    const chl_tensor y = chl_activate(g, x, CHL_GELU, 0);
+    chl_graph_part(g, 2);
+    const chl_tensor loss = chl_mean(g, y);
+    chl_grad(g, loss, 1, &x, &dx);
+    const chl_tensor after = chl_keep(g, chl_scale(g, dx, 2));
+    chl_keep(g, dx);
+    assert_int_not_equal(after, CHL_NONE);
+    assert_int_equal(chl_compile(g), CHL_OK);
+    static const struct {
+        chl_op op;
+        int32_t part;
+        bool of_gradient;
+    } want[] = {{CHL_OP_activation, 1, false},
+                {CHL_OP_mean, 2, false},
+                {CHL_OP_mean_dx, 2, true},
+                {CHL_OP_activation_dx, 1, true},
+                {CHL_OP_sum, 2, false}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        int32_t n = 0;
+        while (n < g->nodes && g->node[n].op != want[i].op) n++;
+        assert_true(n < g->nodes);
+        assert_int_equal(g->node[n].part, want[i].part);
+        assert_int_equal(g->node[n].of_gradient, want[i].of_gradient);
+    }
+    chl_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(second_derivative_of_mean_square_is_2_over_n),
@@ -226,6 +259,7 @@ int main(void) {
         cmocka_unit_test(the_first_of_equal_maxima_has_the_second_derivative),
         cmocka_unit_test(a_gradient_through_an_update_is_an_error_that_names_it),
         cmocka_unit_test(a_stopped_tensor_may_be_asked_for_its_gradient),
+        cmocka_unit_test(a_gradients_nodes_belong_to_the_part_that_they_differentiate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

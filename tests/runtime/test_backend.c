@@ -406,7 +406,7 @@ static void another_version_is_refused(void **state) {
     chl_graph *g;
     assert_int_equal(chl_graph_new(&other, &g), CHL_ERR_UNSUPPORTED);
     assert_null(g);
-    assert_non_null(strstr(chl_error(), "speaks version 5, this program 6"));
+    assert_non_null(strstr(chl_error(), "speaks version 6, this program 7"));
     chl_device_close(device);
 }
 

@@ -10,6 +10,7 @@
 #include <cuda_runtime.h>
 
 extern "C" const chl_body *chl_cuda_body(chl_op op);
+extern "C" const chl_paths *chl_cuda_paths(chl_op op);
 extern "C" const chl_fused_body *chl_cuda_fused(chl_fusion fusion);
 extern "C" bool chl_cuda_packs_linear(const chl_call *linear);
 

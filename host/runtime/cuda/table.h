@@ -11,6 +11,7 @@
         b.alignment = ALIGNMENT;                                                                   \
         b.bf16 = true;                                                                             \
         b.body = chl_cuda_body;                                                                    \
+        b.paths = chl_cuda_paths;                                                                  \
         b.packs_linear = chl_cuda_packs_linear;                                                    \
         b.fused = chl_cuda_fused;                                                                  \
         b.bind = bind;                                                                             \

@@ -9,11 +9,10 @@ typedef enum chl_conv_path {
     CHL_PATH_DIRECT,  /* im2col and a product; data gradients with stride 1 too */
     CHL_PATH_SCATTER, /* data gradient with a stride: a product and col2im */
     CHL_PATH_WINOGRAD,
-    CHL_PATH_UP, /* up-sampling, forward */
-    CHL_PATH_UP_BACKWARD,
-    CHL_PATH_UP_TILES,
-    CHL_PATH_UP_TILES_BACKWARD
+    CHL_PATH_UP, /* up-sampling */
+    CHL_PATH_UP_TILES
 } chl_conv_path;
+#define CHL_CONV_PATHS "direct scatter winograd up up_tiles" /* the same, as chl_paths names them */
 
 /* The minimum of a sample's tiles with which reading the transformed weights (four times the plain
  * ones) is worth its time: one 8x8 map with 512 channels takes 0.53 of the direct time. A batch of
@@ -59,8 +58,8 @@ static inline chl_conv_path chl_up_path_of(const chl_conv_attributes *a) {
     int64_t tiles = (int64_t)((a->h + 3) / 4) * ((a->w + 3) / 4);
     if (tiles >= CHL_UP_TILES && pixels >= CHL_WINOGRAD_FILL * tiles &&
         a->i >= CHL_WINOGRAD_CHANNELS && a->o >= CHL_WINOGRAD_CHANNELS)
-        return a->backward ? CHL_PATH_UP_TILES_BACKWARD : CHL_PATH_UP_TILES;
-    return a->backward ? CHL_PATH_UP_BACKWARD : CHL_PATH_UP;
+        return CHL_PATH_UP_TILES;
+    return CHL_PATH_UP;
 }
 
 /* With the tiles of so many samples. */
@@ -76,8 +75,18 @@ static inline chl_conv_path chl_conv_path_with(const chl_conv_attributes *a, int
                                                                               : CHL_PATH_DIRECT;
 }
 
-static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
-    return chl_conv_path_with(a, 1);
+/* Whether the path computes the shape, be it slowly. */
+static inline bool chl_conv_takes(const chl_conv_attributes *a, chl_conv_path path) {
+    if (a->up) return path == CHL_PATH_UP || path == CHL_PATH_UP_TILES;
+    if (a->backward && a->stride > 1) return path == CHL_PATH_SCATTER;
+    return path == CHL_PATH_DIRECT ||
+           (path == CHL_PATH_WINOGRAD && a->kernel == 3 && a->stride == 1);
+}
+
+/* `wish`: chl_call.path */
+static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a, int32_t wish) {
+    const chl_conv_path wanted = (chl_conv_path)(wish - 1);
+    return wish > 0 && chl_conv_takes(a, wanted) ? wanted : chl_conv_path_with(a, 1);
 }
 
 /* Weight gradients: with 128 channels, 16 tiles take 0.9 to 1.5 of the direct time, as 36 sums
@@ -85,10 +94,12 @@ static inline chl_conv_path chl_conv_path_of(const chl_conv_attributes *a) {
 #define CHL_WINOGRAD_DW_TILES 32
 
 /* CHL_PATH_DIRECT, CHL_PATH_WINOGRAD or CHL_PATH_UP. */
-static inline chl_conv_path chl_conv_dw_path_of(const chl_conv_attributes *a) {
+static inline chl_conv_path chl_conv_dw_path_of(const chl_conv_attributes *a, int32_t wish) {
     if (a->up) return CHL_PATH_UP;
     chl_conv_attributes forward = *a;
     forward.backward = 0;
+    const chl_conv_path wanted = (chl_conv_path)(wish - 1);
+    if (wish > 0 && chl_conv_takes(&forward, wanted)) return wanted;
     chl_conv_job job = chl_conv_forward_job(a);
     int64_t tiles = job.n * ((job.out_h + 3) / 4) * ((job.out_w + 3) / 4);
     return tiles >= CHL_WINOGRAD_DW_TILES ? chl_conv_path_with(&forward, job.n) : CHL_PATH_DIRECT;

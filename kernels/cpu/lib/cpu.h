@@ -10,6 +10,10 @@
 #include "op_table.h"
 #undef CHL_OP
 const chl_body *chl_cpu_body(chl_op op);
+/* The paths of an op; NULL: it is computed in one way. They are beside its body. */
+const chl_paths *chl_cpu_paths(chl_op op);
+extern const chl_paths chl_cpu_conv_paths, chl_cpu_conv_dx_paths, chl_cpu_conv_dw_paths,
+    chl_cpu_linear_paths, chl_cpu_linear_dx_paths;
 /* Whether a `linear` call on a frozen weight takes the weight packed; chl_linear_packs is the rule
  * itself, beside the op's body. */
 bool chl_cpu_packs_linear(const chl_call *linear);

@@ -39,21 +39,20 @@ static void pack_matrix(const chl_conv_attributes *a, arrangement how, const flo
 }
 
 static arrangement arrangement_of(chl_conv_path path, bool backward) {
-    if (path == CHL_PATH_SCATTER || path == CHL_PATH_UP)
+    if (path == CHL_PATH_SCATTER || (path == CHL_PATH_UP && !backward))
         return (arrangement){.taps_in_rows = false};
     return (arrangement){.taps_in_rows = true, .rotated = backward && path == CHL_PATH_DIRECT};
 }
 
 static size_t opaque(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_path path = chl_conv_path_of(a);
+    chl_conv_path path = chl_conv_path_of(a, call->path);
     int64_t rows, columns, from = a->backward ? a->o : a->i, to = a->backward ? a->i : a->o, floats;
     switch (path) {
     case CHL_PATH_WINOGRAD:
         floats = chl_winograd_floats(from, to);
         break;
     case CHL_PATH_UP_TILES:
-    case CHL_PATH_UP_TILES_BACKWARD:
         floats = chl_up_tiles_floats(from, to, a->backward);
         break;
     default:
@@ -65,13 +64,12 @@ static size_t opaque(const chl_call *call) {
 
 static chl_kernel_status run(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_path path = chl_conv_path_of(a);
+    chl_conv_path path = chl_conv_path_of(a, call->path);
     switch (path) {
     case CHL_PATH_WINOGRAD:
         chl_winograd_pack(call->in[0], a->o, a->i, a->gain, a->backward, call->out[0]);
         break;
     case CHL_PATH_UP_TILES:
-    case CHL_PATH_UP_TILES_BACKWARD:
         chl_up_tiles_pack(call->in[0], a->o, a->i, a->gain, a->backward, call->out[0]);
         break;
     default:

@@ -160,8 +160,18 @@ static size_t packed_bytes(const chl_call *call) {
            sizeof(float);
 }
 
-static bool is_packed(const chl_call *call) {
-    return call->inputs > 3;
+/* --- linear: the choice ------------------------------------------------------------------------- */
+enum { FEW, PRODUCT, TRANSPOSED, PACKED };
+#define PATHS "few product transposed packed"
+
+static int32_t forward_path(const chl_call *call) {
+    const int64_t in = last(&call->in_desc[0]), rows = chl_count(&call->in_desc[0]) / in;
+    const int32_t wanted = call->path - 1;
+    if (call->inputs > 3) return PACKED;
+    if (wanted == PRODUCT || wanted == TRANSPOSED || (wanted == FEW && rows <= FEW_ROWS))
+        return wanted;
+    if (few_rows(rows, in)) return FEW;
+    return rows < TRANSPOSE_FROM ? PRODUCT : TRANSPOSED;
 }
 
 static chl_kernel_status forward(const chl_call *call) {
@@ -172,15 +182,16 @@ static chl_kernel_status forward(const chl_call *call) {
     float gain = call->attr.linear.gain, bias_gain = call->attr.linear.bias_gain;
     float beta = chl_accumulates(call, 0) ? 1.0f : 0.0f;
     if (!y) return CHL_KERNEL_OK;
-    if (is_packed(call)) {
+    const int32_t path = forward_path(call);
+    if (path == PACKED) {
         forward_packed(call, rows, in, out);
         return CHL_KERNEL_OK;
     }
-    if (few_rows(rows, in)) {
+    if (path == FEW) {
         forward_few(call, rows, in, out);
         return CHL_KERNEL_OK;
     }
-    if (rows < TRANSPOSE_FROM) {
+    if (path == PRODUCT) {
         if (!chl_gemm(false, true, rows, out, in, gain, x, in, w, in, beta, y, out))
             return CHL_KERNEL_FAILED;
 #pragma omp parallel for schedule(static) if (rows * out > CHL_PARALLEL_FROM)
@@ -211,16 +222,22 @@ static chl_kernel_status forward(const chl_call *call) {
 
 static size_t forward_workspace(const chl_call *call) {
     int64_t in = last(&call->in_desc[0]), rows = chl_count(&call->in_desc[0]) / in;
-    if (is_packed(call)) return 0;
-    if (few_rows(rows, in)) return (size_t)chl_panel_floats(in, rows) * sizeof(float);
-    return rows < TRANSPOSE_FROM ? 0 : (size_t)chl_bytes(&call->in_desc[1]);
+    const int32_t path = forward_path(call);
+    if (path == FEW) return (size_t)chl_panel_floats(in, rows) * sizeof(float);
+    return path == TRANSPOSED ? (size_t)chl_bytes(&call->in_desc[1]) : 0;
+}
+
+enum { DX_PRODUCT, PANELS };
+
+static int32_t dx_path(const chl_call *call) {
+    return call->inputs > 2 ? PANELS : DX_PRODUCT; /* more than two: the weight is frozen */
 }
 
 static chl_kernel_status backward_x(const chl_call *call) {
     int64_t out = last(&call->in_desc[0]), in = call->in_desc[1].dim[1];
     int64_t rows = chl_count(&call->in_desc[0]) / out;
     if (!call->out[0]) return CHL_KERNEL_OK;
-    if (call->inputs > 2) { /* the weight is frozen */
+    if (dx_path(call) == PANELS) {
         backward_frozen(call, rows, in, out);
         return CHL_KERNEL_OK;
     }
@@ -293,6 +310,9 @@ bool chl_linear_packs(const chl_call *linear) {
     (void)linear;
     return true;
 }
+
+const chl_paths chl_cpu_linear_paths = {PATHS, forward_path};
+const chl_paths chl_cpu_linear_dx_paths = {"product panels", dx_path};
 
 const chl_body chl_cpu_linear_pack = {pack, NULL, packed_bytes};
 const chl_body chl_cpu_linear = {forward, forward_workspace, NULL};

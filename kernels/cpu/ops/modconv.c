@@ -13,7 +13,8 @@
 
 static chl_kernel_status forward(const chl_call *call) {
     const chl_conv_attributes *a = &call->attr.conv;
-    chl_conv_job job = chl_conv_job_with(a, call);
+    const chl_conv_path path = chl_conv_forward_path(call);
+    chl_conv_job job = chl_conv_job_with(a, path, call);
     job.style = call->in[3];
     chl_epilogue epilogue = {
         .kind = CHL_EPILOGUE_ACTIVATE, .pixels = job.out_h * job.out_w, .channels = a->o};
@@ -29,7 +30,7 @@ static chl_kernel_status forward(const chl_call *call) {
     epilogue.slope = a->slope;
     epilogue.gain = a->act_gain;
     epilogue.clamp = a->clamp;
-    chl_conv_run(a, &job, &epilogue, call->workspace);
+    chl_conv_run(a, path, &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
@@ -37,7 +38,8 @@ static chl_kernel_status forward(const chl_call *call) {
 
 static chl_kernel_status dx(const chl_call *call) {
     const chl_conv_attributes a = chl_conv_backward_of(call);
-    chl_conv_job job = chl_conv_job_with(&a, call);
+    const chl_conv_path path = chl_conv_dx_path(call);
+    chl_conv_job job = chl_conv_job_with(&a, path, call);
     chl_epilogue epilogue = {
         .kind = CHL_EPILOGUE_GRADIENT, .pixels = (int64_t)a.h * a.w, .channels = a.i};
     epilogue.y = call->out[0];
@@ -46,7 +48,7 @@ static chl_kernel_status dx(const chl_call *call) {
     epilogue.x = call->in[4];
     epilogue.dscale = call->in[4] ? call->out[1] : NULL;
     epilogue.dscale_accumulate = chl_accumulates(call, 1);
-    chl_conv_run(&a, &job, &epilogue, call->workspace);
+    chl_conv_run(&a, path, &job, &epilogue, call->workspace);
     return CHL_KERNEL_OK;
 }
 
@@ -57,8 +59,8 @@ static chl_kernel_status dw(const chl_call *call) {
     chl_conv_job job = chl_conv_forward_job(a);
     job.x = call->in[1];
     job.style = call->in[2];
-    return chl_conv_dw(a, &job, call->in[0], call->out[0], chl_accumulates(call, 0),
-                       call->workspace)
+    return chl_conv_dw(a, chl_conv_dw_path(call), &job, call->in[0], call->out[0],
+                       chl_accumulates(call, 0), call->workspace)
                ? CHL_KERNEL_OK
                : CHL_KERNEL_FAILED;
 }

@@ -41,6 +41,10 @@ extern "C" {
 #define CHL_OP(name, inputs, outputs) extern const chl_body chl_cuda_##name __attribute__((weak));
 #include "op_table.h"
 #undef CHL_OP
+// of ops that are computed in several ways, beside their bodies
+extern const chl_paths chl_cuda_attention_paths, chl_cuda_attention_backward_paths,
+    chl_cuda_window_attention_paths, chl_cuda_window_attention_backward_paths, chl_cuda_conv_paths,
+    chl_cuda_conv_dx_paths, chl_cuda_modconv_paths, chl_cuda_modconv_dx_paths;
 }
 
 namespace chl {

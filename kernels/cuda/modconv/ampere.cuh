@@ -237,7 +237,47 @@ chl_kernel_status launch_tiles(const chl_call *call, const gather &g, const bf16
 // --- the choice of a tile, by the shape alone ----------------------------------------------------
 // SMALL is 64x64, TALL 128x64, WIDE 128x128, NARROW 128x32; the boxes of hopper.cuh are 128x256,
 // 128x128 and 128x64.
-enum tile_kind { PLAIN_TILES, SMALL, TALL, WIDE, NARROW, WIDEST_BOXES, WIDE_BOXES, TALL_BOXES };
+// FILTERED is no product's: the filter is on the tile, too (up_tile.cuh).
+enum tile_kind {
+    PLAIN_TILES,
+    SMALL,
+    TALL,
+    WIDE,
+    NARROW,
+    WIDEST_BOXES,
+    WIDE_BOXES,
+    TALL_BOXES,
+    FILTERED
+};
+constexpr char TILE_PATHS[] = "plain tiles_64x64 tiles_128x64 tiles_128x128 tiles_128x32 "
+                              "boxes_128x256 boxes_128x128 boxes_128x64 filtered";
+// Whether the call asks for these tiles.
+inline bool wishes(const gather &g, tile_kind kind) {
+    return g.path == 1 + kind;
+}
+// Divides the terms among blocks, where tiles of 64 x 64 are too few for the chip.
+inline void split_terms(gather &g) {
+    const int64_t blocks = int64_t(g.n) * g.tiles * g.column_tiles;
+    const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
+    const int64_t splits = 2 * chl::gpu.fill / blocks;
+    const int64_t max_splits = steps / 8 < 16 ? steps / 8 : 16;
+    g.splits = int(splits < max_splits ? splits : max_splits);
+    if (g.splits < 1) g.splits = 1;
+}
+// The tiles that the call asks for, where they are among these; else PLAIN_TILES.
+inline tile_kind lay_wished_tiles(gather &g) {
+    static constexpr struct {
+        tile_kind kind;
+        int pixels, channels;
+    } all[] = {{SMALL, 64, 64}, {TALL, 128, 64}, {WIDE, 128, 128}, {NARROW, 128, 32}};
+    for (const auto &tiles : all)
+        if (wishes(g, tiles.kind)) {
+            lay_tiles(g, tiles.pixels, tiles.channels);
+            if (tiles.kind == SMALL) split_terms(g);
+            return tiles.kind;
+        }
+    return PLAIN_TILES;
+}
 inline tile_kind lay_tensor_tiles(gather &g) {
     const int fill = chl::gpu.fill;
     const auto blocks = [&] { return int64_t(g.n) * g.tiles * g.column_tiles; };
@@ -250,10 +290,7 @@ inline tile_kind lay_tensor_tiles(gather &g) {
     lay_tiles(g, 128, 64);
     if (blocks() >= fill) return TALL;
     lay_tiles(g, 64, 64);
-    const int steps = g.phase[0].taps * ((g.in_c + DEPTH - 1) / DEPTH); // of the longest phase
-    const int64_t splits = 2 * fill / blocks(), max_splits = steps / 8 < 16 ? steps / 8 : 16;
-    g.splits = int(splits < max_splits ? splits : max_splits);
-    if (g.splits < 1) g.splits = 1;
+    split_terms(g);
     return SMALL;
 }
 template <class F>

@@ -6,18 +6,29 @@
 #include "cuda/modconv/up_tile.cuh"
 
 namespace modconv {
-inline gather gradient_gather(const chl_conv_attributes &a) {
-    return a.up ? up_dx_gather(a) : dx_gather(a);
+inline gather gradient_gather(const chl_call *call) {
+    const chl_conv_attributes &a = call->attr.conv;
+    gather g = a.up ? up_dx_gather(a) : dx_gather(a);
+    g.path = call->path;
+    return g;
 }
 template <class T> bool filters_on_tile(const chl_conv_attributes &a, gather &g) {
-    return a.up && sizeof(T) == 2 && lay_up_dx_tiles(g);
+    return a.up && sizeof(T) == 2 && !wishes_product<T>(g) && lay_up_dx_tiles(g);
+}
+template <class T> int32_t gradient_path_in(const chl_call *call) {
+    gather g = gradient_gather(call);
+    return filters_on_tile<T>(call->attr.conv, g) ? FILTERED : lay<T>(g);
+}
+inline int32_t gradient_path(const chl_call *call) {
+    return call->in_desc[0].dtype == CHL_BF16 ? gradient_path_in<chl::bf16>(call)
+                                              : gradient_path_in<float>(call);
 }
 template <int SUMS> struct gradient_space {
     template <class T> struct of {
         T *dz = nullptr;
         product_space<T> product;
         of(const chl_call *call, chl::workspace_cursor &cursor) {
-            gather g = gradient_gather(call->attr.conv);
+            gather g = gradient_gather(call);
             if (filters_on_tile<T>(call->attr.conv, g)) {
                 product.sums = cursor.take<float>(int64_t(g.n) * g.tiles * SUMS * g.out_c);
                 return;
@@ -40,7 +51,7 @@ template <class T, class F> chl_kernel_status data_gradient(const chl_call *call
     const chl_conv_attributes &a = call->attr.conv;
     chl::workspace_cursor cursor = {call->workspace};
     const typename gradient_space<F::SUMS>::template of<T> buffers(call, cursor);
-    gather to = gradient_gather(a);
+    gather to = gradient_gather(call);
     if constexpr (sizeof(T) == 2)
         if (filters_on_tile<T>(a, to)) {
             const chl_kernel_status status = run_up_dx_tiles(

@@ -32,6 +32,7 @@ struct gather {
     int box_h = 0, box_w = 0; // pixels of a tile, where tiles are boxes
     bool turned = false;      // data gradient: a tap's matrix is stored as [O,I], not [I,O]
     int stored = 9;           // taps of a filter in memory
+    int path = 0;             // chl_call.path, of the host's choice
     // numbers that 32-bit offsets reach (has_short_offsets): a sample, the weights
     std::array<int64_t, 2> spans() const {
         return {int64_t(in_h) * in_w * in_c, int64_t(stored) * in_c * out_c};

@@ -294,12 +294,24 @@ inline bool mostly_inside(const gather &g) {
         work += int64_t(g.phase[p].taps) * g.phase[p].rows * g.phase[p].across;
     return 5 * work >= 3 * box_work(g, g.box_w);
 }
+inline bool boxes_take(const gather &g) {
+    if (!chl::gpu.hopper_fill || g.in_c % BOX_DEPTH || g.out_c % 64) return false;
+    // Plain convolutions of every second pixel, and their gradients, have no test on boxes yet.
+    return !(g.step == 2 ? g.phase[0].tap[0].dy < 0 : g.turned && g.phases > 1);
+}
+// The boxes that the call asks for; PLAIN_TILES: none, or they do not take the shape.
+inline tile_kind lay_wished_boxes(gather &g) {
+    for (const tile_kind kind : {WIDEST_BOXES, WIDE_BOXES, TALL_BOXES})
+        if (wishes(g, kind) && boxes_take(g) && g.out_c % columns_of(kind) == 0) {
+            lay_boxes(g, columns_of(kind));
+            return kind;
+        }
+    return PLAIN_TILES;
+}
 // Returns PLAIN_TILES where this path does not take the shape.
 inline tile_kind lay_hopper_tiles(gather &to) {
     const int fill = chl::gpu.hopper_fill;
-    if (!fill || to.in_c % BOX_DEPTH || to.out_c % 64) return PLAIN_TILES;
-    // Plain convolutions of every second pixel, and their gradients, have no test on boxes yet.
-    if (to.step == 2 ? to.phase[0].tap[0].dy < 0 : to.turned && to.phases > 1) return PLAIN_TILES;
+    if (!boxes_take(to)) return PLAIN_TILES;
     gather g = to;
     tile_kind kind = PLAIN_TILES;
     const auto blocks = [&](tile_kind with) {

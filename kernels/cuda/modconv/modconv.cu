@@ -13,18 +13,29 @@ namespace {
 using namespace modconv;
 
 // --- modconv: x w packed s d? noise? strength? b? -> y -------------------------------------------
-gather forward_gather_of(const chl_conv_attributes &a) {
-    return a.up ? up_gather(a) : forward_gather(a);
+gather forward_gather_of(const chl_call *call) {
+    const chl_conv_attributes &a = call->attr.conv;
+    gather g = a.up ? up_gather(a) : forward_gather(a);
+    g.path = call->path;
+    return g;
 }
 template <class T> bool filter_on_tile(const chl_conv_attributes &a, gather &g) {
-    return a.up && sizeof(T) == 2 && lay_up_tiles(g);
+    return a.up && sizeof(T) == 2 && !wishes_product<T>(g) && lay_up_tiles(g);
+}
+template <class T> int32_t forward_path_in(const chl_call *call) {
+    gather g = forward_gather_of(call);
+    return filter_on_tile<T>(call->attr.conv, g) ? FILTERED : lay<T>(g);
+}
+int32_t forward_path(const chl_call *call) {
+    return call->in_desc[0].dtype == CHL_BF16 ? forward_path_in<chl::bf16>(call)
+                                              : forward_path_in<float>(call);
 }
 struct forward_space {
     template <class T> struct of {
         T *z = nullptr;
         product_space<T> product;
         of(const chl_call *call, chl::workspace_cursor &cursor) {
-            gather g = forward_gather_of(call->attr.conv);
+            gather g = forward_gather_of(call);
             if (filter_on_tile<T>(call->attr.conv, g)) return;
             z = cursor.take<T>(z_count(call->attr.conv));
             product = product_space<T>(g, 0, cursor);
@@ -42,7 +53,7 @@ template <class T> chl_kernel_status forward_in(const chl_call *call) {
     const forward_space::of<T> buffers(call, cursor);
     const operands from = {call->in[0], chl::in<float>(call, 3), chl::in<float>(call, 1),
                            call->in[2], a.gain};
-    gather g = forward_gather_of(a);
+    gather g = forward_gather_of(call);
     if constexpr (sizeof(T) == 2)
         if (filter_on_tile<T>(a, g))
             return run_up_tiles(call, g, chl::in<T>(call, 0), from.style, chl::in<T>(call, 2),
@@ -136,6 +147,9 @@ chl_kernel_status dw(const chl_call *call) {
                         [&](auto zero) { return dw_in<decltype(zero)>(call); });
 }
 } // namespace
+
+const chl_paths chl_cuda_modconv_paths = {TILE_PATHS, forward_path};
+const chl_paths chl_cuda_modconv_dx_paths = {TILE_PATHS, gradient_path};
 
 const chl_body chl_cuda_modconv = {forward, space_of<forward_space>, nullptr};
 const chl_body chl_cuda_modconv_dx = {dx, space_of<gradient_space<1>>, nullptr};

@@ -21,13 +21,23 @@ template <class Space> size_t space_of(const chl_call *call) {
 }
 
 // --- the kernel, and memory for parts and for sums over pixels -----------------------------------
+// Whether the tensor cores' tiles take the product.
+template <class T> bool by_tensor_cores(const gather &g) {
+    return sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0 && has_short_offsets(g);
+}
 template <class T> tile_kind lay(gather &g) {
-    if (sizeof(T) == 2 && g.in_c % 8 == 0 && g.out_c % 8 == 0 && has_short_offsets(g)) {
-        const tile_kind kind = lay_hopper_tiles(g);
+    if (by_tensor_cores<T>(g) && !wishes(g, PLAIN_TILES)) {
+        tile_kind kind = lay_wished_boxes(g);
+        if (kind == PLAIN_TILES) kind = lay_wished_tiles(g);
+        if (kind == PLAIN_TILES) kind = lay_hopper_tiles(g);
         return kind == PLAIN_TILES ? lay_tensor_tiles(g) : kind;
     }
     lay_tiles(g, PLAIN, PLAIN);
     return PLAIN_TILES;
+}
+// Whether the call asks for tiles without the filter, and they take the product.
+template <class T> bool wishes_product(gather g) {
+    return g.path > 0 && !wishes(g, FILTERED) && wishes(g, lay<T>(g));
 }
 inline chl::view results_of(const gather &g) {
     return {g.n, int64_t(g.out_h) * g.out_w, g.out_c};

@@ -148,8 +148,8 @@ inline size_t up_tile_bytes(int in_c) {
 inline bool lay_up_tiles(gather &g) {
     if (g.in_c % 16 || g.in_c > UP_IN || g.out_c % 8 || g.out_c > UP_OUT) return false;
     const int down = (2 * g.in_h + UP_H - 1) / UP_H, across = (2 * g.in_w + UP_W - 1) / UP_W;
-    if (int64_t(g.n) * down * across < chl::gpu.fill || up_tile_bytes(g.in_c) > chl::gpu.shared)
-        return false;
+    if (up_tile_bytes(g.in_c) > chl::gpu.shared) return false;
+    if (int64_t(g.n) * down * across < chl::gpu.fill && !wishes(g, FILTERED)) return false;
     g.tiles = down * across;
     return true;
 }
@@ -249,7 +249,8 @@ inline bool lay_up_dx_tiles(gather &g) {
     to.box_w = DX_W;
     to.tiles = boxes_of(g.phase[0], DX_H, DX_W);
     to.column_tiles = (g.out_c + DX_OUT - 1) / DX_OUT;
-    if (int64_t(g.n) * to.tiles * to.column_tiles < chl::gpu.fill) return false;
+    const bool fills = int64_t(g.n) * to.tiles * to.column_tiles >= chl::gpu.fill;
+    if (!fills && !wishes(g, FILTERED)) return false;
     g = to;
     return true;
 }

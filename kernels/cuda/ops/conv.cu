@@ -43,8 +43,16 @@ template <class T> struct filter_space {
     }
 };
 
-template <class T> bool vendor_takes(conv_pass pass, const chl_conv_attributes &a) {
-    return sizeof(T) == sizeof(bf16) && chl::convolution_taken(pass, a);
+enum { COLUMNS, CUDNN };
+constexpr char PATHS[] = "columns cudnn";
+
+template <class T> bool vendor_takes(conv_pass pass, const chl_call *call) {
+    return sizeof(T) == sizeof(bf16) && call->path - 1 != COLUMNS &&
+           chl::convolution_taken(pass, call->attr.conv);
+}
+template <conv_pass PASS> int32_t path_of(const chl_call *call) {
+    const bool vendor = call->in_desc[0].dtype == CHL_BF16 && vendor_takes<bf16>(PASS, call);
+    return vendor ? CUDNN : COLUMNS;
 }
 
 template <class T> struct biased {
@@ -100,8 +108,7 @@ template <class T> chl_kernel_status forward_by_columns(const chl_call *call) {
     return status;
 }
 template <class T> chl_kernel_status forward_in(const chl_call *call) {
-    const chl_conv_attributes &a = call->attr.conv;
-    if (!vendor_takes<T>(conv_pass::forward, a)) return forward_by_columns<T>(call);
+    if (!vendor_takes<T>(conv_pass::forward, call)) return forward_by_columns<T>(call);
     const chl_kernel_status status =
         chl::convolution(call, conv_pass::forward, call->in[0], call->in[2],
                          chl::adds(call, 0) ? 1.0f : 0.0f, call->out[0], call->workspace);
@@ -155,7 +162,7 @@ chl_kernel_status dx(const chl_call *call) {
     if (!call->out[0] || chl_count(&call->in_desc[0]) == 0) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
-        if (!vendor_takes<T>(conv_pass::data, call->attr.conv)) return dx_by_columns<T>(call);
+        if (!vendor_takes<T>(conv_pass::data, call)) return dx_by_columns<T>(call);
         return chl::convolution(call, conv_pass::data, call->in[0], call->in[2],
                                 chl::adds(call, 0) ? 1.0f : 0.0f, call->out[0], call->workspace);
     });
@@ -163,8 +170,7 @@ chl_kernel_status dx(const chl_call *call) {
 
 template <class T, template <class> class Space>
 size_t space_bytes(const chl_call *call, conv_pass pass) {
-    if (vendor_takes<T>(pass, call->attr.conv))
-        return chl::convolution_workspace(pass, call->attr.conv);
+    if (vendor_takes<T>(pass, call)) return chl::convolution_workspace(pass, call->attr.conv);
     chl::workspace_cursor cursor = {nullptr};
     Space<T>(call, cursor);
     return cursor.used;
@@ -251,6 +257,9 @@ size_t dw_workspace(const chl_call *call) {
     return cursor.used;
 }
 } // namespace
+
+const chl_paths chl_cuda_conv_paths = {PATHS, path_of<conv_pass::forward>};
+const chl_paths chl_cuda_conv_dx_paths = {PATHS, path_of<conv_pass::data>};
 
 const chl_body chl_cuda_conv = {forward, forward_workspace, nullptr};
 const chl_body chl_cuda_conv_dx = {dx, dx_workspace, nullptr};

@@ -39,20 +39,39 @@ SIMT_KERNEL((FOLD_THREADS), fold, windows g, const float *dstart, int64_t shares
     if (threadIdx.x == 0) chl::put(dbias + blockIdx.x, sum, add);
 }
 
+// --- the choice ----------------------------------------------------------------------------------
+enum { PLAIN, TILE };
+constexpr char PATHS[] = "plain tile";
+
+// `tile`: whether attention_tile takes the shape
+int32_t path_of(const chl_call *call, chl_dtype type, bool tile) {
+    return type == CHL_BF16 && tile && call->path - 1 != PLAIN ? TILE : PLAIN;
+}
+int32_t forward_path(const chl_call *call) {
+    const windows g = measure(call, call->in_desc[0], nullptr);
+    return path_of(call, call->in_desc[0].dtype, attention_tile::fits(g));
+}
+int32_t backward_path(const chl_call *call) {
+    const windows g = measure(call, call->in_desc[1], nullptr);
+    return path_of(call, call->in_desc[1].dtype, attention_tile::backward_fits(g));
+}
+
 chl_kernel_status forward(const chl_call *call) {
     const windows g = measure(call, call->in_desc[0], call->in[1]);
+    const int32_t path = forward_path(call);
     if (chl_count(&call->in_desc[0]) == 0 || (!call->out[0] && !call->out[1])) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
         using T = decltype(zero);
         const auto t = attention::tensors_forward<T>(call);
         if constexpr (sizeof(T) == 2)
-            if (attention_tile::fits(g)) return attention_tile::run_forward(call, g, t);
+            if (path == TILE) return attention_tile::run_forward(call, g, t);
         return attention::run_plain<T, attention::FORWARD>(call, g, t, g.units);
     });
 }
 
 chl_kernel_status backward(const chl_call *call) {
     const windows g = measure(call, call->in_desc[1], call->in[2]);
+    const int32_t path = backward_path(call);
     const int64_t shares = attention_tile::backward_shares(g);
     float *workspace = static_cast<float *>(call->workspace), *dbias = chl::out<float>(call, 1);
     if (chl_count(&call->in_desc[1]) == 0 || (!call->out[0] && !dbias)) return CHL_KERNEL_OK;
@@ -61,7 +80,7 @@ chl_kernel_status backward(const chl_call *call) {
         auto t = attention::tensors_backward<T>(call, 3);
         t.dstart = dbias ? workspace + chl_count(&call->in_desc[4]) : nullptr;
         if constexpr (sizeof(T) == 2)
-            if (attention_tile::backward_fits(g)) return attention_tile::run_backward(call, g, t);
+            if (path == TILE) return attention_tile::run_backward(call, g, t);
         return attention::plain_backward(call, g, t, shares);
     });
     if (status != CHL_KERNEL_OK || !dbias) return status;
@@ -79,6 +98,9 @@ size_t backward_workspace(const chl_call *call) {
                   attention_tile::backward_shares(g) * g.heads * g.tokens * g.tokens);
 }
 } // namespace
+
+const chl_paths chl_cuda_window_attention_paths = {PATHS, forward_path};
+const chl_paths chl_cuda_window_attention_backward_paths = {PATHS, backward_path};
 
 const chl_body chl_cuda_window_attention = {forward, nullptr, nullptr};
 const chl_body chl_cuda_window_attention_backward = {backward, backward_workspace, nullptr};
