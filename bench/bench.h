@@ -9,7 +9,7 @@
  *     }
  *     const bench_workload bench_workload_doubling = {"doubling", "y = 2 x", build};
  *
- * and a line in the table of chladni_bench.c. docs/performance.md describes the protocol. */
+ * and a line in the table of steps.c. docs/performance.md describes the protocol. */
 #ifndef CHL_BENCH_H
 #define CHL_BENCH_H
 #include "base/params.h"
@@ -17,6 +17,7 @@
 
 #define BENCH_MAX_NETS 4
 #define BENCH_MAX_ARRAYS 16
+#define BENCH_MAX_PARTS 8
 #define BENCH_NAME 96
 #define BENCH_UNIT 1.7320508075688772 /* amplitude of a uniform variable of variance 1 */
 
@@ -40,6 +41,8 @@ typedef struct bench_job {
     int nets;
     bench_array input[BENCH_MAX_ARRAYS], output[BENCH_MAX_ARRAYS];
     int inputs, outputs;
+    const char *part[BENCH_MAX_PARTS]; /* names of chl_graph_part's numbers, from 1; 0: NULL */
+    int parts;
     float rate; /* learning rate of every step; 0 where nothing is optimised */
 } bench_job;
 
@@ -56,6 +59,9 @@ chl_tensor bench_start(bench_job *job, const char *name, chl_desc desc, const ch
                        double amplitude, const char *delta, double delta_amplitude);
 /* Keeps the tensor and offers it under this name. */
 void bench_output(bench_job *job, const char *name, chl_tensor tensor);
+/* What is built from here on belongs to this network of the step, its gradient too: a literal. A
+ * step that names none is one part. */
+void bench_part(bench_job *job, const char *name);
 /* Gives the job `params`, whose numbers are replaced by those of the names. */
 chl_status bench_import(bench_job *job, chl_params *params);
 

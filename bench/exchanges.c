@@ -150,6 +150,10 @@ static bool open_rank(bench *b, const char **why) {
     snprintf(name, sizeof name, strcmp(b->device_name, "cuda") ? "%s" : "%s:%d", b->device_name,
              b->rank);
     if (!(b->device = chl_device_open(name, why))) return false;
+    if (b->device->backend->emulated) {
+        *why = "the device is emulated: its times say nothing";
+        return false;
+    }
     chl_device_bind(b->device);
     const chl_comm_place place = {.rank = b->rank,
                                   .ranks = b->ranks,

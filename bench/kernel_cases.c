@@ -1,4 +1,5 @@
 #include "kernel_cases.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -67,7 +68,17 @@ static chl_tensor contrast(chl_graph *g, int n, const kernel_case *c) {
 }
 /* As in an edit: weights, noise and bias are frozen, and what depends on them only is not timed. */
 static chl_tensor frozen(chl_graph *g, const char *name, chl_desc desc) {
-    return chl_param(g, name, desc, NULL, CHL_FROZEN);
+    const int64_t count = chl_count(&desc);
+    float *data = malloc((size_t)count * sizeof *data);
+    if (!data) return chl_graph_fail(g, CHL_ERR_MEMORY, "out of memory for the frozen %s", name);
+    uint32_t state = 1;
+    for (int64_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u; /* [Knuth, volume 2, 3.3.4, table 1] */
+        data[i] = (float)(state >> 8) * 0x1p-23f - 1;
+    }
+    const chl_tensor made = chl_constant(g, name, desc, data);
+    free(data);
+    return made;
 }
 static chl_tensor modulated(chl_graph *g, int n, const kernel_case *c) {
     const int side = c->dim[0], in = c->dim[1], out = c->dim[2], up = c->dim[3];
@@ -80,6 +91,17 @@ static chl_tensor modulated(chl_graph *g, int n, const kernel_case *c) {
         frozen(g, "strength", chl_f32(1, 1)), frozen(g, "b", chl_f32(1, out)), &settings);
 }
 
+static chl_tensor convolution(chl_graph *g, int n, const kernel_case *c) {
+    const int side = c->dim[0], in = c->dim[1], out = c->dim[2], kernel = c->dim[3];
+    return chl_conv(g, activation(g, chl_f32(4, n, side, side, in)),
+                    weight(g, chl_f32(4, out, in, kernel, kernel)), weight(g, chl_f32(1, out)),
+                    c->dim[4], kernel / 2);
+}
+
+static const char *even_kernel(const int *dim, int dims) {
+    (void)dims;
+    return dim[3] % 2 ? NULL : "the kernel's side must be odd";
+}
 static const char *uneven_heads(const int *dim, int dims) {
     (void)dims;
     return dim[1] % dim[2] ? "the width must be a multiple of the heads" : NULL;
@@ -112,6 +134,7 @@ enum {
     PRELU,
     PIXELS,
     CONTRAST,
+    CONV,
     MODCONV
 };
 static const kernel_family families[] = {
@@ -132,6 +155,8 @@ static const kernel_family families[] = {
     [PIXELS] = {"pixel_loss", "pixel_loss pixel_loss_da", "side", 1, 1, false, NULL, pixels},
     [CONTRAST] = {"cross_entropy", "cross_entropy cross_entropy_dx", "none: the batch is both", 0,
                   0, false, NULL, contrast},
+    [CONV] = {"conv", "conv conv_pack conv_dx conv_dw", "side x in x out x kernel x stride", 5, 5,
+              false, even_kernel, convolution},
     [MODCONV] = {"modconv",
                  "modconv modconv_dx modconv_epilogue_backward demodulate demodulate_backward",
                  "side x in x out x up", 4, 4, true, unclear_up, modulated},
@@ -219,6 +244,20 @@ static kernel_case clip_b32(int i) {
     return cases[i];
 }
 
+/* Convolutions of ArcFace's IR-SE50, from pictures of 112 x 112. */
+static kernel_case arcface(int i) {
+    static const kernel_case cases[] = {
+        {"first unit", &families[CONV], 1, 5, {112, 64, 64, 3, 1}},
+        {"first unit, halved", &families[CONV], 1, 5, {112, 64, 64, 3, 2}},
+        {"second stage", &families[CONV], 1, 5, {28, 128, 128, 3, 1}},
+        {"third stage", &families[CONV], 1, 5, {14, 256, 256, 3, 1}},
+        {"fourth stage", &families[CONV], 1, 5, {7, 512, 512, 3, 1}},
+        {"shortcut", &families[CONV], 1, 5, {28, 128, 256, 1, 2}},
+    };
+    _Static_assert(sizeof cases / sizeof *cases == 6, "the set's count");
+    return cases[i];
+}
+
 static const kernel_set sets[] = {
     {"paper-batch", "ops of an edit of 8 pictures and of a training step of 128 clips", 12,
      paper_batch},
@@ -226,6 +265,7 @@ static const kernel_set sets[] = {
     {"stylegan2-1024", "modulated convolutions of StyleGAN2 at 1024", 17, stylegan2},
     {"swin-tiny", "Swin-T's ops at 224 x 224, stage by stage", 27, swin_tiny}, /* no last merging */
     {"clip-b32", "ops of CLIP ViT-B/32's image tower", 7, clip_b32},
+    {"arcface", "convolutions of ArcFace's IR-SE50", 6, arcface},
 };
 
 int kernel_families(void) {

@@ -1,5 +1,7 @@
 #include "kernel_change.h"
+#include "kernel_paths.h"
 #include "kernels.h"
+#include "runtime/open.h"
 #include <fnmatch.h>
 #include <getopt.h>
 #include <omp.h>
@@ -15,7 +17,7 @@ static void usage(FILE *to) {
         "       chladni bench kernels --compare OLD.json NEW.json [--bound 5%%]\n\n"
         "Times each kernel that PATTERN (a part of its name, or a glob) selects, against what\n"
         "this machine can do, measured in the same run.\n\n"
-        "  --list            names of kernels, shapes and sets\n"
+        "  --list            names of kernels, shapes, sets, and paths on --device\n"
         "  --set A,B         sets of shapes (stylegan2-256,swin-tiny,clip-b32)\n"
         "  --shape AxBxC     PATTERN's op at a shape of one's own: --list says of what\n"
         "  --batch N         in place of each case's own (also --sweep batch=1,2,4,8)\n"
@@ -25,10 +27,15 @@ static void usage(FILE *to) {
         "  --runs N          timed runs of each kernel (21)\n"
         "  --warm            caches stay warm: nothing is cleared before a run\n"
         "  --flush MB        cleared before each run (128)\n"
+        "  --path NAME       only what this way of computing takes, and in this way: --list has\n"
+        "                    them; without it kernels choose by shape\n"
+        "  --check           first compares every result with the CPU's on the path by shape\n"
         "  --no-vendor       without the vendor's kernels\n"
         "  --small           little matrices for the roofs of an emulated device\n"
         "  --json, --csv     for programs\n"
-        "  --html FILE       also as a page: the roofline, and a table that sorts\n"
+        "  --html FILE       also as a page: the roofline, a table that sorts, and the steps\n"
+        "  --steps A,B       also a step of stylegan2, clip, swin, wplus or mel: its time by\n"
+        "                    network and by op; --step-runs N (10), --size N (256), --face\n"
         "  --png FILE        the roofline as a picture\n"
         "  --starts N        also N starts of this program, whose figures --json holds for "
         "--compare\n"
@@ -101,7 +108,19 @@ static int unknown(const char *what, const char *text, name_list *all) {
     return 2;
 }
 
-static int list(void) {
+static int list_paths(const char *name) {
+    const char *why;
+    chl_device *device = chl_device_open(name, &why);
+    if (!device) {
+        fprintf(stderr, "chladni-bench: %s\n", why);
+        return 1;
+    }
+    kernel_paths_print(device, stdout);
+    chl_device_close(device);
+    return 0;
+}
+
+static int list(const char *device) {
     printf("ops that --shape takes, and the kernels that each has:\n");
     for (int i = 0; i < kernel_families(); i++) {
         const kernel_family *f = kernel_family_at(i);
@@ -110,7 +129,7 @@ static int list(void) {
     printf("\nsets of shapes:\n");
     for (int i = 0; i < kernel_sets(); i++)
         printf("  %-18s %s\n", kernel_set_at(i)->name, kernel_set_at(i)->about);
-    return 0;
+    return list_paths(device);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -152,6 +171,23 @@ static int take_sets(const char *text, kernel_command *c) {
         if (!set) return unknown("set", name, &all);
         if (c->sets == KERNEL_SETS) return refuse("set", "at most 8 names", text);
         c->set[c->sets++] = set;
+        text += length;
+        if (!*text) return 0;
+    }
+}
+
+static int take_steps(const char *text, kernel_command *c) {
+    char name[40];
+    for (c->steps = 0;; text++) {
+        const size_t length = strcspn(text, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, text);
+        const bench_workload *workload = bench_workload_named(name);
+        name_list all = {.count = bench_workloads()};
+        for (int i = 0; i < all.count; i++)
+            snprintf(all.name[i], sizeof all.name[i], "%s", bench_workload_at(i)->name);
+        if (!workload) return unknown("step", name, &all);
+        if (c->steps == KERNEL_STEPS) return refuse("steps", "at most 8 names", text);
+        c->step[c->steps++] = workload;
         text += length;
         if (!*text) return 0;
     }
@@ -218,6 +254,12 @@ enum {
     BOUND,
     COMPARE,
     SERVE,
+    PATH,
+    CHECK,
+    STEPS,
+    STEP_RUNS,
+    SIZE,
+    FACE,
     HELP
 };
 static const struct option flags[] = {
@@ -233,6 +275,9 @@ static const struct option flags[] = {
     {"starts", 1, NULL, STARTS},   {"runs-per-start", 1, NULL, PER_START},
     {"clock", 1, NULL, CLOCK},     {"bound", 1, NULL, BOUND},
     {"compare", 1, NULL, COMPARE}, {"serve", 0, NULL, SERVE},
+    {"path", 1, NULL, PATH},       {"check", 0, NULL, CHECK},
+    {"steps", 1, NULL, STEPS},     {"step-runs", 1, NULL, STEP_RUNS},
+    {"size", 1, NULL, SIZE},       {"face", 0, NULL, FACE},
     {"help", 0, NULL, HELP},       {0}};
 
 static int take_number(int flag, const char *text, kernel_command *c) {
@@ -279,6 +324,19 @@ static int take(int flag, kernel_command *c) {
     case PER_START:
     case CLOCK:
         return take_start_option(flag, c);
+    case STEPS:
+        return take_steps(optarg, c);
+    case STEP_RUNS:
+        return whole(optarg, 1, 100000, &c->step_runs)
+                   ? 0
+                   : refuse("step-runs", "a whole number >= 1", optarg);
+    case SIZE:
+        return whole(optarg, 1, 1024, &c->size)
+                   ? 0
+                   : refuse("size", "a whole number from 1 to 1024", optarg);
+    case PATH:
+        c->path = optarg;
+        return 0;
     case SHAPE:
         c->shape = optarg;
         return 0;
@@ -311,6 +369,8 @@ static void switch_on(int flag, kernel_command *c) {
     c->json |= flag == JSON;
     c->csv |= flag == CSV;
     c->serve |= flag == SERVE;
+    c->check |= flag == CHECK;
+    c->face |= flag == FACE;
 }
 
 static int check_pattern(const kernel_command *c) {
@@ -321,9 +381,25 @@ static int check_pattern(const kernel_command *c) {
     return unknown("kernel", c->pattern, &all);
 }
 
+/* NULL, or what is wrong with the flags together. */
+static const char *goes_not_together(const kernel_command *c) {
+    bool edits = false;
+    for (int i = 0; i < c->steps; i++) edits |= strcmp(c->step[i]->name, "wplus") == 0;
+    if (c->face && !edits) return "--face is of --steps wplus";
+    if (c->steps && c->csv) return "--csv has no place for --steps: take --json or --html";
+    if (c->starts && !c->against && !c->json && !c->serve)
+        return "--starts needs --json or --against PROGRAM";
+    return NULL;
+}
+
 int kernel_parse(int argc, char **argv, kernel_command *c) {
-    *c = (kernel_command){
-        .device = "auto", .runs = 21, .runs_per_start = 25, .flush_mb = 128, .bound = 0.05};
+    *c = (kernel_command){.device = "auto",
+                          .runs = 21,
+                          .runs_per_start = 25,
+                          .flush_mb = 128,
+                          .bound = 0.05,
+                          .step_runs = 10,
+                          .size = 256};
     c->threads = omp_get_num_procs();
     (void)take_sets("stylegan2-256,swin-tiny,clip-b32", c);
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
@@ -346,10 +422,11 @@ int kernel_parse(int argc, char **argv, kernel_command *c) {
         c->compare[1] = argv[optind];
     else if (words)
         c->pattern = argv[optind];
-    if (c->list) return 1 + list();
+    if (c->list) return 1 + list(c->device);
     if (c->against && !c->starts) c->starts = 20;
-    if (c->starts && !c->against && !c->json && !c->serve) {
-        fprintf(stderr, "chladni-bench: --starts needs --json or --against PROGRAM\n");
+    const char *wrong = goes_not_together(c);
+    if (wrong) {
+        fprintf(stderr, "chladni-bench: %s\n", wrong);
         return 1 + 2;
     }
     const int code = c->compare[0] ? 0 : c->shape ? take_shape(c) : check_pattern(c);

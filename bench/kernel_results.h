@@ -9,7 +9,7 @@
 #define KERNEL_KEY 320
 
 typedef struct kernel_result {
-    char set[24], name[40], what[48], shape[96], precision[8];
+    char set[24], name[40], what[48], shape[96], precision[8], path[24];
     int batch, runs;
     int64_t bytes;
     double flops;
@@ -18,6 +18,7 @@ typedef struct kernel_result {
     const char *vendor; /* NULL: none */
     kernel_spread vendor_spread;
     double vendor_difference;
+    double difference; /* from the CPU's; < 0: not compared */
 } kernel_result;
 
 #define KERNEL_START_KEY (KERNEL_KEY + 32) /* "SET: key" */
@@ -32,11 +33,13 @@ typedef struct kernel_starts { /* one figure per kernel and process start (kerne
 typedef struct kernel_report {
     const char *device, *precision;
     int threads;
-    size_t flush; /* bytes; 0: warm caches */
+    bool emulated; /* nothing is timed: no roofs, no seconds */
+    size_t flush;  /* bytes; 0: warm caches */
     bench_roofs roofs;
     kernel_result *result;
     int count, capacity;
     const kernel_starts *starts; /* of the same kernels in the same order; NULL: none */
+    json_t *steps;               /* of bench_step_json, an array; NULL: none */
 } kernel_report;
 
 /* What a kernel takes at least, by the roofs; `by_arithmetic` says which of them is higher up. */

@@ -103,8 +103,9 @@ static void append_gradients(chl_graph *g, chl_tensor y) {
     for (int i = 0; i < wanted && chl_graph_status(g) == CHL_OK; i++) chl_keep(g, gradient[i]);
 }
 
-/* Uniform in [-1, 1), by a linear congruence [Knuth, MMIX]. */
+/* Uniform in [-1, 1), by a linear congruence [Knuth, MMIX]; the same on every backend. */
 static chl_status write_numbers(chl_graph *g) {
+    uint64_t written = 0;
     for (chl_tensor t = 0; t < g->tensors; t++) {
         const chl_tensor_info *info = chl_info(g, t);
         if (info->root != t || !info->data ||
@@ -114,7 +115,7 @@ static chl_status write_numbers(chl_graph *g) {
         const int64_t count = chl_count(desc);
         float *data = malloc((size_t)chl_bytes(desc));
         if (!data) return chl_fail(CHL_ERR_MEMORY, "out of memory for a kernel's input");
-        uint64_t state = (uint64_t)t + 1;
+        uint64_t state = ++written;
         for (int64_t i = 0; i < count; i++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
             data[i] = (float)(state >> 40) * 0x1p-23f - 1;
@@ -140,23 +141,49 @@ static chl_status visit_node(const kernel_settings *s, const kernel_case *c, int
                         .name = chl_op_name(g->node[n].op),
                         .precision = shapes.in[0].dtype == CHL_BF16 ? "bf16" : "float",
                         .bytes = bytes_of(&shapes),
-                        .flops = rule->flops ? rule->flops(&shapes) : 0};
+                        .flops = rule->flops ? rule->flops(&shapes) : 0,
+                        .difference = -1};
     chl_shape_text(&shapes.in[0], node.shape, sizeof node.shape);
+    chl_path_of(g, node.node->op, node.call, node.path, sizeof node.path);
     return visit(user, &node);
+}
+
+/* Results that would share memory with later ones. */
+static void keep_results(chl_graph *g) {
+    for (chl_tensor t = 1; t < g->tensors; t++)
+        if (chl_info(g, t)->kind == KIND_NODE && !chl_info(g, t)->is_constant) chl_keep(g, t);
+}
+
+chl_status kernel_graph(const kernel_settings *s, const kernel_case *c, int batch, bool keep,
+                        chl_graph **out) {
+    CHL_TRY(chl_graph_new(s->device, out));
+    chl_graph *g = *out;
+    chl_graph_precision(g, s->half && s->device->backend->bf16 ? CHL_BF16 : CHL_F32);
+    chl_graph_no_fusion(g); /* nodes are called one by one */
+    if (s->path) chl_graph_path(g, s->path);
+    append_gradients(g, c->family->build(g, batch, c));
+    if (keep && chl_graph_status(g) == CHL_OK) keep_results(g);
+    chl_status status = chl_compile(g);
+    if (status == CHL_OK && s->numbers) status = write_numbers(g);
+    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
+    if (status == CHL_OK) return CHL_OK;
+    chl_graph_free(g);
+    *out = NULL;
+    return status;
+}
+
+int32_t kernel_next(const chl_graph *g, int32_t n) {
+    while (n < g->nodes && (g->node[n].is_constant || is_frame(g->node[n].op))) n++;
+    return n;
 }
 
 chl_status kernel_nodes(const kernel_settings *s, const kernel_case *c, int batch,
                         kernel_visit *visit, void *user) {
     chl_graph *g;
-    CHL_TRY(chl_graph_new(s->device, &g));
-    chl_graph_precision(g, s->half && s->device->backend->bf16 ? CHL_BF16 : CHL_F32);
-    append_gradients(g, c->family->build(g, batch, c));
-    chl_status status = chl_compile(g);
-    if (status == CHL_OK && s->numbers) status = write_numbers(g);
-    if (status == CHL_OK) status = chl_run(g, CHL_FIRST_SEGMENT);
-    for (int32_t n = 0; n < g->nodes && status == CHL_OK; n++)
-        if (!g->node[n].is_constant && !is_frame(g->node[n].op))
-            status = visit_node(s, c, batch, g, n, visit, user);
+    CHL_TRY(kernel_graph(s, c, batch, false, &g));
+    chl_status status = CHL_OK;
+    for (int32_t n = kernel_next(g, 0); n < g->nodes && status == CHL_OK; n = kernel_next(g, n + 1))
+        status = visit_node(s, c, batch, g, n, visit, user);
     chl_graph_free(g);
     return status;
 }

@@ -10,12 +10,13 @@
 
 typedef struct kernel_settings {
     chl_device *device;
-    bool half;      /* activations in bf16, where the device has them */
-    bool numbers;   /* pseudo-random inputs in place of zeros: results can be compared */
-    bool processor; /* on the CPU: seconds of this thread on a processor, not of the clock */
-    int runs;       /* timed ones, after KERNEL_WARM others */
-    size_t flush;   /* bytes cleared before each run; 0: caches stay warm */
-    void *spare;    /* device memory, [flush + KERNEL_SPARE] bytes */
+    bool half;        /* activations in bf16, where the device has them */
+    bool numbers;     /* pseudo-random inputs in place of zeros: results can be compared */
+    const char *path; /* the way in which ops are computed that have it; NULL: they choose */
+    bool processor;   /* on the CPU: seconds of this thread on a processor, not of the clock */
+    int runs;         /* timed ones, after KERNEL_WARM others */
+    size_t flush;     /* bytes cleared before each run; 0: caches stay warm */
+    void *spare;      /* device memory, [flush + KERNEL_SPARE] bytes */
 } kernel_settings;
 
 #define KERNEL_WARM 3
@@ -30,11 +31,18 @@ typedef struct kernel_node { /* one kernel that may be timed */
     int batch;
     const char *name; /* of the op */
     char shape[96];   /* of its first input */
+    char path[24];    /* how it is computed (chl_paths); empty: there is one way */
     const char *precision;
-    int64_t bytes; /* every input and output once */
-    double flops;  /* 0 where its cost is bytes */
+    int64_t bytes;     /* every input and output once */
+    double flops;      /* 0 where its cost is bytes */
+    double difference; /* from the CPU's (kernel_check.h); < 0: not compared */
 } kernel_node;
 
+/* The case's graph with its gradients, compiled and run once. `keep`: every result stays readable. */
+chl_status kernel_graph(const kernel_settings *settings, const kernel_case *c, int batch, bool keep,
+                        chl_graph **out);
+/* The next node from `n` on that is a kernel of the case; graph->nodes: there is none. */
+int32_t kernel_next(const chl_graph *graph, int32_t n);
 typedef chl_status kernel_visit(void *user, const kernel_node *node);
 /* Builds and runs the case's graph, then calls visit for each of its kernels. */
 chl_status kernel_nodes(const kernel_settings *settings, const kernel_case *c, int batch,

@@ -1,6 +1,8 @@
 #include "kernels.h"
 #include "io/new_file.h"
+#include "kernel_check.h"
 #include "kernel_compare.h"
+#include "kernel_paths.h"
 #include "kernel_starts.h"
 #include "runtime/open.h"
 #include "vendor.h"
@@ -19,16 +21,24 @@ typedef struct selection {
     kernel_selected *visit;
     void *user;
     const char *set;
-    int found;
+    int named, found; /* kernels of a wanted name, and those on the wanted path too */
+    bool check;
+    kernel_differences differences;
+    int next; /* of them */
 } selection;
 
 static chl_status visit_matching(void *user, const kernel_node *node) {
     selection *s = user;
     const kernel_command *c = s->command;
+    kernel_node checked = *node;
+    if (s->check && s->next < s->differences.count)
+        checked.difference = s->differences.of[s->next++];
     /* an op at a shape of one's own is meant with all its kernels */
     if (!c->own.family && !kernel_matches(c->pattern, node->name)) return CHL_OK;
+    s->named++;
+    if (c->path && strcmp(node->path, c->path) != 0) return CHL_OK;
     s->found++;
-    return s->visit(s->user, s->set, node);
+    return s->visit(s->user, s->set, &checked);
 }
 
 static bool has_kernel(const kernel_command *c, const kernel_family *f) {
@@ -45,16 +55,37 @@ static bool has_kernel(const kernel_command *c, const kernel_family *f) {
 static chl_status select_case(selection *s, const kernel_settings *settings,
                               const kernel_case *of) {
     const kernel_command *c = s->command;
-    if (!c->batches) return kernel_nodes(settings, of, of->batch, visit_matching, s);
-    for (int b = 0; b < c->batches; b++)
-        CHL_TRY(kernel_nodes(settings, of, c->batch[b], visit_matching, s));
+    for (int b = 0; b < (c->batches ? c->batches : 1); b++) {
+        const int batch = c->batches ? c->batch[b] : of->batch;
+        s->next = 0;
+        if (s->check) CHL_TRY(kernel_check(settings, of, batch, &s->differences));
+        CHL_TRY(kernel_nodes(settings, of, batch, visit_matching, s));
+    }
     return CHL_OK;
+}
+
+/* An error where nothing was selected. */
+static chl_status check_found(const selection *s) {
+    const kernel_command *c = s->command;
+    if (s->found) return CHL_OK;
+    if (s->named)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "no chosen shape can take the path \"%s\": choose another set, or give a "
+                        "shape",
+                        c->path);
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "no chosen set has a kernel \"%s\": choose another set, or give a shape",
+                    c->pattern);
 }
 
 chl_status kernel_select(const kernel_command *c, const kernel_settings *settings,
                          kernel_selected *visit, void *user) {
     selection s = {.command = c, .visit = visit, .user = user, .set = "own"};
-    if (c->own.family) return select_case(&s, settings, &c->own);
+    s.check = !c->serve && (c->check || settings->device->backend->emulated);
+    if (c->own.family) {
+        CHL_TRY(select_case(&s, settings, &c->own));
+        return check_found(&s);
+    }
     for (int i = 0; i < c->sets; i++) {
         s.set = c->set[i]->name;
         for (int k = 0; k < c->set[i]->count; k++) {
@@ -62,11 +93,7 @@ chl_status kernel_select(const kernel_command *c, const kernel_settings *setting
             if (has_kernel(c, of.family)) CHL_TRY(select_case(&s, settings, &of));
         }
     }
-    if (!s.found)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "no chosen set has a kernel \"%s\": choose another set, or give a shape",
-                        c->pattern);
-    return CHL_OK;
+    return check_found(&s);
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
@@ -154,11 +181,44 @@ static chl_status measure(void *user, const char *set, const kernel_node *node) 
     snprintf(r->what, sizeof r->what, "%s", node->of->what);
     snprintf(r->shape, sizeof r->shape, "%s", node->shape);
     snprintf(r->precision, sizeof r->precision, "%s", node->precision);
+    snprintf(r->path, sizeof r->path, "%s", node->path);
+    r->difference = node->difference;
     r->batch = node->batch;
     r->bytes = node->bytes;
     r->flops = node->flops;
     if (m->progress) fprintf(stderr, "%s of %s\n", r->name, r->shape);
-    return time_kernel(node, m->no_vendor, r);
+    return m->report.emulated ? CHL_OK : time_kernel(node, m->no_vendor, r);
+}
+
+/* --- whole steps ------------------------------------------------------------------------------ */
+static chl_status profile_step(const kernel_command *c, const bench_workload *workload,
+                               json_t *to) {
+    bench_step step = {.workload = workload,
+                       .device_name = c->device,
+                       .half = c->half,
+                       .path = c->path,
+                       .profile = true,
+                       .options = {.batch = 1, .size = c->size, .threads = c->threads}};
+    step.options.face = c->face && strcmp(workload->name, "wplus") == 0;
+    if (c->batches) step.options.batch = c->batch[0];
+    fprintf(stderr, "a step of %s\n", workload->name);
+    double *seconds = calloc((size_t)c->step_runs, sizeof *seconds);
+    if (!seconds) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", c->step_runs);
+    chl_status status = bench_step_open(&step);
+    if (status == CHL_OK) status = bench_step_time(&step, c->step_runs, seconds);
+    if (status == CHL_OK) chl_json_append(to, bench_step_json(&step, c->step_runs, seconds));
+    bench_step_close(&step);
+    free(seconds);
+    return status;
+}
+
+static chl_status profile_steps(const kernel_command *c, kernel_report *report) {
+    if (!c->steps) return CHL_OK;
+    const uint64_t refused = chl_json_refused();
+    report->steps = json_array();
+    for (int i = 0; i < c->steps; i++) CHL_TRY(profile_step(c, c->step[i], report->steps));
+    if (chl_json_refused() == refused) return CHL_OK;
+    return chl_fail(CHL_ERR_MEMORY, "out of memory for the steps");
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -185,10 +245,13 @@ static chl_status run(const kernel_command *c, const kernel_settings *settings,
                    .report = {.device = settings->device->name,
                               .precision = settings->half ? "bf16" : "float",
                               .threads = c->threads,
+                              .emulated = settings->device->backend->emulated,
                               .starts = starts,
                               .flush = settings->flush}};
-    chl_status status = bench_roofs_measure(settings, c->small, &m.report.roofs);
+    chl_status status = CHL_OK;
+    if (!m.report.emulated) status = bench_roofs_measure(settings, c->small, &m.report.roofs);
     if (status == CHL_OK) status = kernel_select(c, settings, measure, &m);
+    if (status == CHL_OK) status = profile_steps(c, &m.report);
     if (status == CHL_OK) status = print(c, &m.report);
     if (status == CHL_OK && c->html) status = kernel_write_page(&m.report, c->html);
     if (status == CHL_OK && c->png) status = kernel_write_png(&m.report, c->png);
@@ -204,6 +267,23 @@ static chl_status choose_clock(const kernel_command *c, kernel_settings *s) {
     return chl_fail(CHL_ERR_ARGUMENT, "clock must be wall but for one thread of the CPU");
 }
 
+/* What needs times has nothing to show on an emulated device. */
+static chl_status check_device(const kernel_command *c, chl_device *device) {
+    if (c->half && !device->backend->bf16)
+        return chl_fail(CHL_ERR_UNSUPPORTED, "%s computes in float32 only", device->name);
+    const char *what = c->html    ? "a page"
+                       : c->png   ? "a picture"
+                       : c->steps ? "the profile of a step"
+                       : c->serve ? "figures per start"
+                                  : NULL;
+    if (device->backend->emulated && what)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "%s is emulated: its times say nothing, and %s is of "
+                        "times",
+                        device->name, what);
+    return c->path ? kernel_paths_check(device, c->pattern, c->path) : CHL_OK;
+}
+
 static chl_status with_device(const kernel_command *c, const kernel_starts *starts) {
     const char *why;
     chl_device *device = chl_device_open(c->device, &why);
@@ -211,12 +291,12 @@ static chl_status with_device(const kernel_command *c, const kernel_starts *star
     kernel_settings settings = {.device = device,
                                 .half = c->half,
                                 .numbers = true,
+                                .path = c->path,
                                 .runs = c->runs,
                                 .flush = c->warm ? 0 : (size_t)c->flush_mb << 20};
     chl_status status =
         device->backend->allocate(device, settings.flush + KERNEL_SPARE, &settings.spare);
-    if (c->half && !device->backend->bf16)
-        status = chl_fail(CHL_ERR_UNSUPPORTED, "%s computes in float32 only", device->name);
+    if (status == CHL_OK) status = check_device(c, device);
     if (status == CHL_OK) status = choose_clock(c, &settings);
     if (status == CHL_OK)
         status = c->serve ? kernel_serve(c, &settings) : run(c, &settings, starts);

@@ -2,15 +2,18 @@
 #ifndef CHL_BENCH_KERNELS_H
 #define CHL_BENCH_KERNELS_H
 #include "kernel_results.h"
+#include "steps.h"
 
 #define KERNEL_BATCHES 16
 #define KERNEL_SETS 8
+#define KERNEL_STEPS 8
 
 typedef struct kernel_command {
     const char *device, *pattern, *against;
     const char *html;  /* a page to write; NULL: none */
     const char *png;   /* a picture to write; NULL: none */
     const char *clock; /* "wall", "processor", or NULL: what suits */
+    const char *path;  /* NULL: kernels choose by shape */
     const kernel_set *set[KERNEL_SETS];
     int sets;
     kernel_case own; /* of --shape; own.family NULL: none */
@@ -18,7 +21,11 @@ typedef struct kernel_command {
     int batch[KERNEL_BATCHES], batches;                  /* 0: each case's own */
     int runs, runs_per_start, starts, threads, flush_mb; /* starts 0: none */
     double bound;
-    bool half, warm, small, json, csv, list, no_vendor, serve;
+    bool half, warm, small, json, csv, list, no_vendor, serve, check;
+    const bench_workload *step[KERNEL_STEPS]; /* also profiled */
+    int steps, step_runs;
+    bool face; /* of wplus */
+    int size;  /* of a step's pictures */
     const char *compare[2];
 } kernel_command;
 

@@ -91,6 +91,20 @@ void bench_output(bench_job *job, const char *name, chl_tensor tensor) {
     snprintf(output->name, sizeof output->name, "%s", name);
 }
 
+void bench_part(bench_job *job, const char *name) {
+    for (int i = 0; i < job->parts; i++)
+        if (strcmp(job->part[i + 1], name) == 0) {
+            chl_graph_part(job->graph, i + 1);
+            return;
+        }
+    if (job->parts + 1 == BENCH_MAX_PARTS) {
+        chl_graph_fail(job->graph, CHL_ERR_INTERNAL, "BENCH_MAX_PARTS is too low");
+        return;
+    }
+    job->part[++job->parts] = name;
+    chl_graph_part(job->graph, job->parts);
+}
+
 static chl_net frozen(const bench_job *job, chl_params *params) {
     return (chl_net){.graph = job->graph, .params = params, .kind = CHL_FROZEN};
 }

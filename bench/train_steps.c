@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "processes.h"
+#include "runtime/open.h"
 #include <chladni/demo.h>
 #include <chladni/train.h>
 #include <dirent.h>
@@ -285,10 +286,25 @@ static int to_exit_code(chl_status status) {
     return status != CHL_OK;
 }
 
+/* Where only times are asked for, an emulated device has no answer. */
+static chl_status refuse_emulated(const char *name) {
+    const char *why;
+    chl_device *device = chl_device_open(name, &why);
+    if (!device) return chl_fail(CHL_ERR_UNSUPPORTED, "%s", why);
+    const bool emulated = device->backend->emulated;
+    chl_status status = CHL_OK;
+    if (emulated)
+        status =
+            chl_fail(CHL_ERR_UNSUPPORTED, "%s is emulated: its times say nothing", device->name);
+    chl_device_close(device);
+    return status;
+}
+
 static chl_status begin_rank(training *t, chl_train_options *options) {
     const int threads = t->threads / t->ranks;
     omp_set_num_threads(threads > 0 ? threads : 1);
     *options = (chl_train_options){.size = sizeof *options};
+    CHL_TRY(refuse_emulated(t->device));
     CHL_TRY(chl_demo_register());
     CHL_TRY(chl_train_defaults(t->model, options));
     if (t->batch) options->batch = t->batch;
@@ -377,6 +393,7 @@ static int measure_ranks(training *t) {
 static chl_status measure(training *t) {
     chl_train_options options = {.size = sizeof options};
     omp_set_num_threads(t->threads);
+    CHL_TRY(refuse_emulated(t->device));
     CHL_TRY(chl_demo_register());
     CHL_TRY(chl_train_defaults(t->model, &options));
     if (t->batch) options.batch = t->batch;

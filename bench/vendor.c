@@ -16,6 +16,7 @@ struct kernel_vendor {
     dnnl_exec_arg_t argument[MAX_ARGUMENTS];
     int arguments;
     float *result; /* [count] */
+    void *weights; /* of a convolution, as oneDNN wants them */
     int64_t count;
 };
 
@@ -39,6 +40,10 @@ static bool add_argument(kernel_vendor *v, int role, const dnnl_memory_desc_t *d
         return false;
     v->arguments++;
     return true;
+}
+
+static size_t whole_lines(size_t bytes) {
+    return (bytes + 63) & ~(size_t)63;
 }
 
 static bool make(kernel_vendor *v, const_dnnl_op_desc_t desc) {
@@ -97,6 +102,82 @@ static bool layer_norm(kernel_vendor *v, const chl_call *call, int64_t width) {
            add_argument(v, DNNL_ARG_DST, &rows, v->result);
 }
 
+/* --- convolutions: x and y as they lie, weights in a layout of the library's choice, as ours ---- */
+static dnnl_memory_desc_t map(int64_t n, int64_t c, int64_t h, int64_t w, dnnl_format_tag_t tag) {
+    dnnl_memory_desc_t desc;
+    const dnnl_dims_t dims = {n, c, h, w};
+    if (dnnl_memory_desc_init_by_tag(&desc, 4, dims, dnnl_f32, tag) != dnnl_success) desc.ndims = 0;
+    return desc;
+}
+
+static bool reorder(kernel_vendor *v, const dnnl_memory_desc_t *from, const void *data,
+                    const dnnl_memory_desc_t *to, void *packed) {
+    dnnl_primitive_desc_t made = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_exec_arg_t argument[2] = {{.arg = DNNL_ARG_FROM}, {.arg = DNNL_ARG_TO}};
+    const bool good =
+        dnnl_memory_create(&argument[0].memory, from, v->engine, (void *)(uintptr_t)data) ==
+            dnnl_success &&
+        dnnl_memory_create(&argument[1].memory, to, v->engine, packed) == dnnl_success &&
+        dnnl_reorder_primitive_desc_create(&made, from, v->engine, to, v->engine, NULL) ==
+            dnnl_success &&
+        dnnl_primitive_create(&primitive, made) == dnnl_success &&
+        dnnl_primitive_execute(primitive, v->stream, 2, argument) == dnnl_success &&
+        dnnl_stream_wait(v->stream) == dnnl_success;
+    if (primitive) dnnl_primitive_destroy(primitive);
+    if (made) dnnl_primitive_desc_destroy(made);
+    for (int i = 0; i < 2; i++)
+        if (argument[i].memory) dnnl_memory_destroy(argument[i].memory);
+    return good;
+}
+
+static bool make_with_weights(kernel_vendor *v, const_dnnl_op_desc_t desc,
+                              const dnnl_memory_desc_t *stored, const void *w) {
+    dnnl_primitive_desc_t made;
+    if (dnnl_primitive_desc_create(&made, desc, NULL, v->engine, NULL) != dnnl_success)
+        return false;
+    const dnnl_memory_desc_t *wanted = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
+    v->weights = aligned_alloc(64, whole_lines(dnnl_memory_desc_get_size(wanted)));
+    const bool good = v->weights && reorder(v, stored, w, wanted, v->weights) &&
+                      add_argument(v, DNNL_ARG_WEIGHTS, wanted, v->weights) &&
+                      dnnl_primitive_create(&v->primitive, made) == dnnl_success;
+    dnnl_primitive_desc_destroy(made);
+    return good;
+}
+
+static bool convolution(kernel_vendor *v, const chl_call *call, bool backward) {
+    const chl_conv_attributes *a = &call->attr.conv;
+    const chl_desc *out = backward ? &call->in_desc[0] : &call->out_desc[0];
+    const dnnl_dims_t strides = {a->stride, a->stride}, pad = {a->pad, a->pad};
+    const dnnl_memory_desc_t x = map(a->n, a->i, a->h, a->w, dnnl_nhwc);
+    const dnnl_memory_desc_t y = map(a->n, a->o, out->dim[1], out->dim[2], dnnl_nhwc);
+    const dnnl_memory_desc_t stored = map(a->o, a->i, a->kernel, a->kernel, dnnl_oihw);
+    const dnnl_memory_desc_t any = map(a->o, a->i, a->kernel, a->kernel, dnnl_format_tag_any);
+    const void *b = !backward && call->inputs > 3 ? call->in[3] : NULL;
+    dnnl_memory_desc_t bias;
+    const dnnl_dims_t channels = {a->o};
+    dnnl_convolution_desc_t desc;
+    if (dnnl_memory_desc_init_by_tag(&bias, 1, channels, dnnl_f32, dnnl_a) != dnnl_success)
+        return false;
+    if (backward)
+        return dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &x, &any,
+                                                        &y, strides, pad, pad) == dnnl_success &&
+               make_with_weights(v, &desc, &stored, call->in[1]) &&
+               add_argument(v, DNNL_ARG_DIFF_DST, &y, call->in[0]) &&
+               add_argument(v, DNNL_ARG_DIFF_SRC, &x, v->result);
+    return dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference,
+                                              dnnl_convolution_direct, &x, &any, b ? &bias : NULL,
+                                              &y, strides, pad, pad) == dnnl_success &&
+           make_with_weights(v, &desc, &stored, call->in[1]) &&
+           add_argument(v, DNNL_ARG_SRC, &x, call->in[0]) &&
+           (!b || add_argument(v, DNNL_ARG_BIAS, &bias, b)) &&
+           add_argument(v, DNNL_ARG_DST, &y, v->result);
+}
+
+static bool is_convolution(chl_op op) {
+    return op == CHL_OP_conv || op == CHL_OP_conv_dx;
+}
+
 static int64_t last(const chl_desc *desc) {
     return desc->dim[desc->rank - 1];
 }
@@ -110,7 +191,7 @@ static bool is_known(const kernel_node *node) {
     for (int i = 0; i < call->inputs; i++)
         if (call->in[i] == call->out[0]) return false;
     return (op == CHL_OP_linear && !(call->inputs > 3 && call->in[3])) || op == CHL_OP_linear_dx ||
-           op == CHL_OP_linear_dw || op == CHL_OP_layer_norm ||
+           op == CHL_OP_linear_dw || op == CHL_OP_layer_norm || is_convolution(op) ||
            (op == CHL_OP_sum && call->inputs == 2) ||
            (op == CHL_OP_activation && call->attr.activation.kind == CHL_GELU);
 }
@@ -127,6 +208,9 @@ static bool describe(kernel_vendor *v, const kernel_node *node) {
                        NULL);
     case CHL_OP_linear_dw:
         return product(v, width, last(&c->in_desc[1]), rows, c->in[0], true, c->in[1], false, NULL);
+    case CHL_OP_conv:
+    case CHL_OP_conv_dx:
+        return convolution(v, c, node->node->op == CHL_OP_conv_dx);
     case CHL_OP_layer_norm:
         return layer_norm(v, c, width);
     case CHL_OP_sum:
@@ -136,13 +220,26 @@ static bool describe(kernel_vendor *v, const kernel_node *node) {
     }
 }
 
-/* Other kernels of the graph may have used the memory of these tensors since. */
-static void fill_inputs(const chl_call *call) {
-    for (int i = 0; i < call->inputs; i++) {
-        float *to = (float *)(uintptr_t)call->in[i];
-        const int64_t count = to ? chl_count(&call->in_desc[i]) : 0;
-        for (int64_t j = 0; j < count; j++) to[j] = (float)((j * 7919 + i) % 1009) / 504.0f - 1;
+static void fill_input(const chl_call *call, int i) {
+    float *to = (float *)(uintptr_t)call->in[i];
+    const int64_t count = to ? chl_count(&call->in_desc[i]) : 0;
+    for (int64_t j = 0; j < count; j++) to[j] = (float)((j * 7919 + i) % 1009) / 504.0f - 1;
+}
+
+/* Other kernels of the graph may have used the memory of these tensors since. A convolution's packed
+ * weights are made anew of its weights, which stay. */
+static chl_status fill_inputs(const kernel_node *node) {
+    const chl_call *call = node->call;
+    if (!is_convolution(node->node->op)) {
+        for (int i = 0; i < call->inputs; i++) fill_input(call, i);
+        return CHL_OK;
     }
+    const chl_graph *g = node->graph;
+    const int32_t packing = chl_info(g, node->node->in[2])->producer;
+    fill_input(call, 0);
+    if (g->device->backend->body(g->node[packing].op)->run(&g->call[packing]) == CHL_KERNEL_OK)
+        return CHL_OK;
+    return chl_fail(CHL_ERR_INTERNAL, "the weights of %s cannot be packed", node->name);
 }
 
 chl_status kernel_vendor_new(const kernel_node *node, kernel_vendor **out) {
@@ -151,16 +248,19 @@ chl_status kernel_vendor_new(const kernel_node *node, kernel_vendor **out) {
     kernel_vendor *v = calloc(1, sizeof *v);
     if (!v) return chl_fail(CHL_ERR_MEMORY, "out of memory for oneDNN's kernel");
     v->count = chl_count(&node->call->out_desc[0]);
-    v->result = aligned_alloc(64, (size_t)(4 * v->count + 63) & ~(size_t)63);
+    v->result = aligned_alloc(64, whole_lines((size_t)v->count * sizeof(float)));
     if (!v->result || dnnl_engine_create(&v->engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&v->stream, v->engine, dnnl_stream_default_flags) != dnnl_success ||
         !describe(v, node)) {
         kernel_vendor_free(v);
         return chl_fail(CHL_ERR_INTERNAL, "oneDNN refuses %s of %s", node->name, node->shape);
     }
-    fill_inputs(node->call);
-    *out = v;
-    return CHL_OK;
+    const chl_status status = fill_inputs(node);
+    if (status == CHL_OK)
+        *out = v;
+    else
+        kernel_vendor_free(v);
+    return status;
 }
 
 const char *kernel_vendor_name(const kernel_vendor *v) {
@@ -199,6 +299,7 @@ void kernel_vendor_free(kernel_vendor *v) {
     if (v->stream) dnnl_stream_destroy(v->stream);
     if (v->engine) dnnl_engine_destroy(v->engine);
     free(v->result);
+    free(v->weights);
     free(v);
 }
 #else

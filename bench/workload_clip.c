@@ -8,6 +8,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     const int side = config.resolution;
     chl_tensor x =
         bench_input(job, "clip_picture", chl_f32(4, options->batch, side, side, 3), BENCH_UNIT);
+    bench_part(job, "CLIP");
     bench_output(job, "embedding", chl_clip_image(&net, &config, x));
     chl_net_done(&net);
     return chl_graph_status(job->graph);

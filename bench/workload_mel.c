@@ -9,6 +9,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     chl_mel_settings settings = chl_mel_settings_of(CHL_MEL_COMPATIBLE);
     chl_tensor wave =
         bench_input(job, "wave", chl_f32(2, options->batch, SECONDS * CHL_MEL_RATE), 0.5);
+    bench_part(job, "log-mel");
     bench_output(job, "mel", chl_log_mel(job->graph, wave, &settings));
     return CHL_OK;
 }

@@ -9,6 +9,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     const int n = options->batch, size = options->size;
     chl_desc latent = chl_f32(3, n, config.rows, config.w_dim);
     chl_tensor w = bench_input(job, "w", latent, BENCH_UNIT);
+    bench_part(job, "synthesis");
     chl_tensor picture = chl_stylegan2_synthesize(&net, &config, w);
     bench_output(job, "picture", picture);
     if (!options->forward_only) {
@@ -16,6 +17,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
         chl_tensor cotangent =
                        bench_input(job, "cotangent", chl_f32(4, n, size, size, 3), BENCH_UNIT),
                    dw;
+        bench_part(job, "loss");
         chl_tensor loss =
             chl_row_dot(g, chl_reshape(g, picture, row), chl_reshape(g, cotangent, row));
         chl_grad(g, loss, 1, &w, &dw);

@@ -50,8 +50,10 @@ static chl_status build(const bench_options *options, bench_job *job) {
     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     const int n = options->batch, side = config.resolution;
     chl_tensor x = bench_input(job, "mel", chl_f32(4, n, side, side, 1), BENCH_UNIT), embedding;
+    bench_part(job, "Swin-T");
     chl_swin(&net, &config, x, NULL, &embedding);
     chl_tensor target = bench_input(job, "target", chl_f32(2, n, config.classes), BENCH_UNIT);
+    bench_part(job, "loss");
     chl_tensor loss = chl_mean(g, chl_row_dot(g, embedding, target));
     bench_output(job, "loss", loss);
     chl_status status = differentiate(job, &net, loss);

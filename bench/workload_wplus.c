@@ -34,12 +34,16 @@ static chl_tensor picture_loss(const bench_options *options, bench_job *job, ste
     chl_graph *g = job->graph;
     const chl_clip_config *clip = &nets->clip_config;
     chl_clip_resize how = options->compatible ? CHL_CLIP_COMPATIBLE : CHL_CLIP_AREA;
+    bench_part(job, "CLIP");
     chl_tensor view = chl_clip_image(&nets->clip, clip, chl_clip_preprocess(g, clip, picture, how));
+    bench_part(job, "loss");
     chl_tensor loss =
         chl_cosine_loss(g, view, unit_rows(job, "audio", options->batch, clip->embed));
     if (!options->face) return loss;
+    bench_part(job, "face");
     chl_tensor face =
         chl_arcface(&nets->face, &nets->face_config, chl_arcface_preprocess(g, picture));
+    bench_part(job, "loss");
     chl_tensor terms[2] = {
         loss, chl_cosine_loss(g, face,
                               unit_rows(job, "identity", options->batch, nets->face_config.embed))};
@@ -57,6 +61,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     chl_tensor w = bench_start(job, "w", latent, "source", BENCH_UNIT, "delta", DELTA);
     chl_tensor mask = bench_start(job, "mask", chl_f32(2, n, rows), "mask", 0.1, NULL, 0);
 
+    bench_part(job, "synthesis");
     chl_tensor picture = chl_stylegan2_synthesize(&nets.generator, &nets.generator_config, w);
     chl_tensor terms[2] = {picture_loss(options, job, &nets, picture),
                            chl_latent_distance(g, w, source, mask)};
@@ -69,6 +74,7 @@ static chl_status build(const bench_options *options, bench_job *job) {
     bench_output(job, "dw", gradient[0]);
     bench_output(job, "dmask", gradient[1]);
     const chl_adam_settings adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .rate_scale = 1};
+    bench_part(job, "Adam");
     for (int i = 0; i < 2; i++) chl_adam(g, trained[i], gradient[i], &adam);
     job->rate = RATE;
     chl_net_done(&nets.generator);

@@ -151,8 +151,7 @@ chl_status chl_compute_once(chl_graph *graph, chl_tensor x, const void *from, ch
 chl_status chl_write_pinned(chl_graph *graph, chl_tensor x, const void *pinned, chl_queue *queue);
 chl_status chl_read_pinned(chl_graph *graph, chl_tensor x, void *pinned);
 
-/* Seconds per op of the runs since profiling was switched on, largest first, through chl_log. On a
- * device with a queue each node is waited for, so that its launch counts too. */
+/* On: each node's seconds are added up from here on, from nothing (graph_private.h, `seconds` and
+ * `runs`). On a device with a queue each node is waited for, so that its launch counts too. */
 void chl_profile(chl_graph *graph, bool on);
-void chl_profile_report(const chl_graph *graph);
 #endif

@@ -333,37 +333,3 @@ void chl_profile(chl_graph *graph, bool on) {
     graph->seconds = on ? calloc((size_t)graph->nodes + 1, sizeof(double)) : NULL;
     graph->runs = 0;
 }
-
-typedef struct op_cost {
-    double seconds, flops;
-    chl_op op;
-    int nodes;
-} op_cost;
-
-static int by_seconds(const void *a, const void *b) {
-    double x = ((const op_cost *)a)->seconds, y = ((const op_cost *)b)->seconds;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-void chl_profile_report(const chl_graph *graph) {
-    if (!graph->seconds || graph->runs == 0) return;
-    op_cost cost[CHL_OP_COUNT] = {{0}};
-    double total = 0;
-    for (int op = 0; op < CHL_OP_COUNT; op++) cost[op].op = (chl_op)op;
-    for (int32_t n = 0; n < graph->nodes; n++) {
-        const chl_node *node = &graph->node[n];
-        if (node->is_constant) continue;
-        chl_shapes shapes;
-        chl_node_shapes(graph, node, &shapes);
-        const chl_rule *rule = chl_rule_of(node->op);
-        cost[node->op].seconds += graph->seconds[n];
-        cost[node->op].nodes++;
-        if (rule->flops) cost[node->op].flops += rule->flops(&shapes) * (double)graph->runs;
-        total += graph->seconds[n];
-    }
-    qsort(cost, CHL_OP_COUNT, sizeof cost[0], by_seconds);
-    for (int i = 0; i < CHL_OP_COUNT && cost[i].seconds > 0; i++)
-        chl_log(CHL_LOG_INFO, "%-28s %5d nodes %9.3f ms %5.1f %% %8.1f GFLOP/s",
-                chl_op_name(cost[i].op), cost[i].nodes, 1e3 * cost[i].seconds / (double)graph->runs,
-                100 * cost[i].seconds / total, 1e-9 * cost[i].flops / cost[i].seconds);
-}

@@ -39,6 +39,21 @@ says 1 'cpu computes in float32 only' kernels linear "${small[@]}" --bf16
 says 1 'device must be cpu, cuda' kernels linear "${small[@]}" --device gpu
 says 2 'usage: chladni-bench' steps
 
+# paths
+says 0 'conv_dx                    direct scatter winograd up up_tiles' --list --device cpu
+says 1 'no path is called "winogard" on cpu; there are conv_pack: direct scatter winograd up up_tiles' kernels conv --shape 8x8x8x3x1 --path winogard --flush 1
+says 1 'cpu computes "layer_norm" in one way: there is no path direct' kernels layer_norm --path direct --flush 1
+says 1 'no chosen shape can take the path "winograd"' kernels conv --shape 8x8x8x5x1 --path winograd --flush 1
+says 0 ' winograd ' kernels conv --shape 8x8x8x3x1 --path winograd --runs 1 --flush 1 --threads 1 --check
+says 0 "differs from the CPU's by 0.0e+00" kernels layer_norm --shape 7x8 --runs 1 --flush 1 --threads 1 --check
+says 1 'no path is called "sideways" on cpu' steps mel --path sideways
+says 2 'no step is called "wpluss"; nearest: wplus' kernels --steps mel,wpluss
+says 2 '--face is of --steps wplus' kernels --face --steps mel
+says 2 '--csv has no place for --steps' kernels --csv --steps mel
+says 2 '--step-runs must be a whole number >= 1, got "0"' kernels --steps mel --step-runs 0
+says 2 '--html shows a timed step: it does not go with --serve' steps mel --serve --html "$work/r.html"
+says 1 '/nonexistent/r.html' steps mel --html /nonexistent/r.html
+
 # tables
 says 0 'of roof' kernels linear "${small[@]}" --png "$work/roofline.png"
 [ "$(head -c 24 "$work/roofline.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d49484452000004b0000002bc ] ||
