@@ -80,6 +80,11 @@ static chl_tensor frozen(chl_graph *g, const char *name, chl_desc desc) {
     free(data);
     return made;
 }
+static chl_tensor linear_frozen(chl_graph *g, int n, const kernel_case *c) {
+    const int in = c->dim[c->dims - 2], out = c->dim[c->dims - 1];
+    return chl_linear(g, activation(g, shape(n, c->dim, c->dims - 1)),
+                      frozen(g, "w", chl_f32(2, out, in)), frozen(g, "b", chl_f32(1, out)));
+}
 static chl_tensor modulated(chl_graph *g, int n, const kernel_case *c) {
     const int side = c->dim[0], in = c->dim[1], out = c->dim[2], up = c->dim[3];
     const int from = up ? side / 2 : side;
@@ -128,6 +133,7 @@ enum {
     ATTENTION,
     WINDOW,
     LINEAR,
+    LINEAR_FROZEN,
     MERGE,
     ADD,
     RESIZE,
@@ -147,6 +153,8 @@ static const kernel_family families[] = {
                 "side x width x heads", 3, 3, false, uneven_windows, window_attention},
     [LINEAR] = {"linear", "linear linear_dx linear_dw", "[dims x] in x out", 2, 5, false, NULL,
                 linear},
+    [LINEAR_FROZEN] = {"linear_frozen", "linear linear_dx", "[dims x] in x out", 2, 5, false, NULL,
+                       linear_frozen},
     [MERGE] = {"patch_merge", "patch_merge patch_merge_dx", "side x width", 2, 2, false, odd_side,
                merge},
     [ADD] = {"sum", "sum", "[dims x] width", 1, 4, false, NULL, add},

@@ -12,7 +12,7 @@
 typedef struct kernel_case kernel_case;
 
 typedef struct kernel_family {
-    const char *name;    /* of the forward op: what a pattern and --shape name */
+    const char *name;    /* what --shape names: of the forward op, or with what is special */
     const char *kernels; /* the ops of the table that its graph runs, separated by spaces */
     const char *shape;   /* what the numbers of a shape are, e.g. "tokens x width" */
     int min_dims, max_dims;

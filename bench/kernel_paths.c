@@ -10,32 +10,38 @@ static const char *paths_of(const chl_device *device, int op) {
     return paths ? paths->names : NULL;
 }
 
-/* Whether an earlier op that the pattern selects has the same list. */
-static bool is_listed(const chl_device *device, const char *pattern, int before,
-                      const char *names) {
+static bool is_chosen(op_choice ops, int op) {
+    const char *name = chl_op_name((chl_op)op);
+    return ops.names ? chl_word_number(ops.names, name) >= 0 : kernel_matches(ops.pattern, name);
+}
+
+/* Whether an earlier one of the ops has the same list. */
+static bool is_listed(const chl_device *device, op_choice ops, int before, const char *names) {
     for (int op = 0; op < before; op++) {
         const char *others = paths_of(device, op);
-        if (others && kernel_matches(pattern, chl_op_name((chl_op)op)) &&
-            strcmp(others, names) == 0)
-            return true;
+        if (others && is_chosen(ops, op) && strcmp(others, names) == 0) return true;
     }
     return false;
 }
 
-chl_status kernel_paths_check(chl_device *device, const char *pattern, const char *name) {
+chl_status kernel_paths_check(chl_device *device, op_choice ops, const char *name) {
     char known[512] = "";
     size_t used = 0;
     for (int op = 0; op < CHL_OP_COUNT; op++) {
         const char *names = paths_of(device, op);
-        if (!names || !kernel_matches(pattern, chl_op_name((chl_op)op))) continue;
+        if (!names || !is_chosen(ops, op)) continue;
         if (chl_word_number(names, name) >= 0) return CHL_OK;
-        if (used < sizeof known && !is_listed(device, pattern, op, names))
+        if (used < sizeof known && !is_listed(device, ops, op, names))
             used += (size_t)snprintf(known + used, sizeof known - used, "%s%s: %s",
                                      used ? "; " : "", chl_op_name((chl_op)op), names);
     }
     if (!used)
         return chl_fail(CHL_ERR_ARGUMENT, "%s computes \"%s\" in one way: there is no path %s",
-                        device->name, pattern ? pattern : "*", name);
+                        device->name,
+                        ops.names     ? ops.names
+                        : ops.pattern ? ops.pattern
+                                      : "",
+                        name);
     return chl_fail(CHL_ERR_ARGUMENT, "no path is called \"%s\" on %s; there are %s", name,
                     device->name, known);
 }

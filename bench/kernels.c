@@ -281,7 +281,9 @@ static chl_status check_device(const kernel_command *c, chl_device *device) {
                         "%s is emulated: its times say nothing, and %s is of "
                         "times",
                         device->name, what);
-    return c->path ? kernel_paths_check(device, c->pattern, c->path) : CHL_OK;
+    if (!c->path) return CHL_OK;
+    const char *own = c->own.family ? c->own.family->kernels : NULL;
+    return kernel_paths_check(device, (op_choice){.pattern = c->pattern, .names = own}, c->path);
 }
 
 static chl_status with_device(const kernel_command *c, const kernel_starts *starts) {

@@ -31,7 +31,7 @@ static chl_status open_device(bench_step *s) {
     if (s->profile && s->device->backend->emulated)
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s is emulated: its times say nothing",
                         s->device->name);
-    if (s->path) CHL_TRY(kernel_paths_check(s->device, NULL, s->path));
+    if (s->path) CHL_TRY(kernel_paths_check(s->device, (op_choice){0}, s->path));
     if (s->device->backend->allocate(s->device, sizeof(float), &s->last) != CHL_OK)
         return chl_fail(CHL_ERR_MEMORY, "no memory on %s", s->device->name);
     return CHL_OK;

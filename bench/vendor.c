@@ -222,7 +222,8 @@ static bool describe(kernel_vendor *v, const kernel_node *node) {
 
 static void fill_input(const chl_call *call, int i) {
     float *to = (float *)(uintptr_t)call->in[i];
-    const int64_t count = to ? chl_count(&call->in_desc[i]) : 0;
+    if (!to || call->in_desc[i].dtype != CHL_F32) return; /* what is packed stays */
+    const int64_t count = chl_count(&call->in_desc[i]);
     for (int64_t j = 0; j < count; j++) to[j] = (float)((j * 7919 + i) % 1009) / 504.0f - 1;
 }
 

@@ -54,6 +54,8 @@ says 2 '--step-runs must be a whole number >= 1, got "0"' kernels --steps mel --
 says 2 '--html shows a timed step: it does not go with --serve' steps mel --serve --html "$work/r.html"
 says 1 '/nonexistent/r.html' steps mel --html /nonexistent/r.html
 
+says 0 ' packed ' kernels linear_frozen --shape 5x8x16 --path packed --runs 1 --flush 1 --threads 1
+says 0 ' panels ' kernels linear_frozen --shape 5x8x16 --runs 1 --flush 1 --threads 1 --check
 # tables
 says 0 'of roof' kernels linear "${small[@]}" --png "$work/roofline.png"
 [ "$(head -c 24 "$work/roofline.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d49484452000004b0000002bc ] ||
