@@ -20,6 +20,7 @@ typedef struct edit_graph {
     chl_tensor pace;  /* input: L_reg's share of its weight, or its weights; may be CHL_NONE */
     chl_tensor scale; /* input: [n], of each edit's whole loss; may be CHL_NONE */
     chl_tensor outside, pressure; /* inputs: weights of pixels, [n] of L_out; may be CHL_NONE */
+    chl_tensor moving, held;      /* inputs: 1 for numbers that may move, codes; may be CHL_NONE */
     chl_tensor trained, mask;     /* w, u or d; mask may be CHL_NONE */
     chl_tensor root, origin;      /* of whitened space: C^(1/2), zeros like u */
     chl_tensor result;            /* w after a step */
@@ -71,13 +72,14 @@ static chl_tensor unwhiten(const edit_graph *e) {
     return chl_add(e->graph, e->source, chl_linear(e->graph, e->trained, e->root, CHL_NONE));
 }
 
-/* w = w_s + d on every row: a column of one pixel made taller */
+/* w = w_s + d on every row that may move: a column of one pixel made taller */
 static chl_tensor spread(const edit_graph *e) {
     const chl_desc codes = *chl_desc_of(e->graph, e->source); /* a new tensor may move the old */
     const int rows = (int)codes.dim[1], width = (int)codes.dim[2];
     chl_tensor d = chl_reshape(e->graph, e->trained, chl_f32(4, e->n, 1, 1, width));
-    d = chl_resize(e->graph, d, CHL_FILTER_NEAREST, rows, 1);
-    return chl_add(e->graph, e->source, chl_reshape(e->graph, d, codes));
+    d = chl_reshape(e->graph, chl_resize(e->graph, d, CHL_FILTER_NEAREST, rows, 1), codes);
+    if (e->moving == CHL_NONE) return chl_add(e->graph, e->source, d);
+    return chl_add(e->graph, e->held, chl_mul(e->graph, d, e->moving));
 }
 
 static chl_tensor decode(const chl_edit_options *options, const edit_graph *e) {
@@ -123,6 +125,9 @@ static void add_updates(const chl_edit_options *options, const edit_graph *e, ch
     chl_grad(g, loss, count, trained, gradient);
     chl_adam_settings adam = {
         .beta1 = 0.9f, .beta2 = 0.999f, .eps = options->adam_eps, .rate_scale = 1};
+    if (e->moving != CHL_NONE && options->space != CHL_SPACE_SHARED)
+        gradient[0] =
+            chl_mul(g, gradient[0], e->moving); /* Adam leaves what has none where it is */
     for (int i = 0; i < count; i++) {
         if (i) adam.rate_scale = options->mask_rate;
         chl_adam(g, trained[i], gradient[i], &adam);
@@ -193,6 +198,8 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options,
         e->outside = chl_input(g, "outside", chl_f32(4, n, side, side, 3));
         e->pressure = chl_input(g, "pressure", chl_f32(1, n));
     }
+    e->moving = options->rows ? chl_input(g, "moving", latent) : CHL_NONE;
+    e->held = options->rows ? chl_input(g, "held", latent) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
     build_trained(options, e, latent);
     /* zeros: softmax starts equal */
@@ -253,6 +260,18 @@ static chl_status check_numbers(const chl_edit_options *o) {
     return CHL_OK;
 }
 
+static chl_status check_rows(const int *rows, int count) {
+    int moving = 0;
+    for (int i = 0; i < count; i++) {
+        if (rows[i] != 0 && rows[i] != 1)
+            return chl_fail(CHL_ERR_ARGUMENT, "rows must be 0 or 1, got %d at number %d", rows[i],
+                            i);
+        moving += rows[i];
+    }
+    if (moving) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "rows must let one of the %d rows move, got none", count);
+}
+
 chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
                                  chl_edit_options *mine) {
     CHL_TRY(chl_need(engine->generator, "generator", "an edit"));
@@ -267,7 +286,7 @@ chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_option
         CHL_TRY(chl_need(mine->neutral, "neutral", "the directional loss"));
     if (mine->identity_weight > 0) CHL_TRY(chl_need(engine->face, "face", "the identity loss"));
     if (mine->region) CHL_TRY(chl_region_check(mine->region, engine->generator->sizes.picture));
-    return CHL_OK;
+    return mine->rows ? check_rows(mine->rows, engine->generator->sizes.rows) : CHL_OK;
 }
 
 static void describe(chl_edit_progress *progress, const float *values) {
@@ -319,6 +338,28 @@ static chl_status write_region(edit_graph *e, const chl_edit_options *options,
     return status;
 }
 
+/* Rows that may not move have no share of the layer mask, whose softmax would else leave all of L_reg
+ * to them, who do not move: -100 is e^-100, nothing. */
+static chl_status write_rows(edit_graph *e, const chl_edit_options *options, const float *source,
+                             const float *held) {
+    const chl_desc *codes = chl_desc_of(e->graph, e->source);
+    const int64_t rows = codes->dim[1], latent = codes->dim[2], each = rows * latent;
+    float *moving = malloc(sizeof *moving * (size_t)(3 * e->n * each));
+    if (!moving) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d codes", e->n);
+    float *base = moving + e->n * each, *share = base + e->n * each;
+    for (int64_t i = 0; i < e->n * each; i++) {
+        const bool moves = options->rows[i % each / latent];
+        moving[i] = moves ? 1 : 0;
+        base[i] = moves ? source[i] : held[i];
+    }
+    for (int64_t i = 0; i < e->n * rows; i++) share[i] = options->rows[i % rows] ? 0 : -100;
+    chl_status status = chl_write(e->graph, e->moving, moving);
+    if (status == CHL_OK) status = chl_write(e->graph, e->held, base);
+    if (status == CHL_OK && e->mask != CHL_NONE) status = chl_write(e->graph, e->mask, share);
+    free(moving);
+    return status;
+}
+
 static chl_status start(edit_graph *e, const chl_edit_options *options,
                         const chl_edit_many_more *more, int embed, const float *source,
                         const float *target) {
@@ -331,6 +372,8 @@ static chl_status start(edit_graph *e, const chl_edit_options *options,
             write_scale(e, more->of_region ? (float)options->region_weight : options->latent_weight,
                         more->weight));
     if (options->region) CHL_TRY(write_region(e, options, more));
+    if (options->rows)
+        CHL_TRY(write_rows(e, options, source, more && more->held ? more->held : source));
     CHL_TRY(chl_write(e->graph, e->target, target));
     if (options->neutral) CHL_TRY(write_neutral(e, options->neutral, embed));
     return chl_run(e->graph, CHL_FIRST_SEGMENT);

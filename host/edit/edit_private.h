@@ -11,6 +11,8 @@ typedef struct chl_edit_many_more {
     bool of_region;      /* it is of L_out, in place of region_weight */
     const float *from;   /* NULL, or [n] of what is trained: where the edits begin */
     float *to;           /* NULL, or the same at their ends */
+    const float
+        *held; /* NULL, or [n] codes: what rows that may not move are, instead of the source's */
 } chl_edit_many_more;
 
 /* chl_edit_many with options that are checked; more may be NULL. */

@@ -12,14 +12,18 @@
 #define DIES_AWAY 0.25 /* seconds in which motion falls to 1/e */
 
 /* --- beginning elsewhere ---------------------------------------------------------------------- */
-/* The offset that all rows share. */
-static void take_shared(int rows, int latent, const float *source, const float *from,
-                        float *offset) {
+/* The offset that all rows share which may move: moves [rows], or NULL for all. */
+static void take_shared(int rows, int latent, const int *moves, const float *source,
+                        const float *from, float *offset) {
     for (int i = 0; i < latent; i++) {
         double sum = 0;
-        for (int row = 0; row < rows; row++)
+        int count = 0;
+        for (int row = 0; row < rows; row++) {
+            if (moves && !moves[row]) continue;
             sum += (double)from[row * latent + i] - (double)source[row * latent + i];
-        offset[i] = (float)(sum / rows);
+            count++;
+        }
+        offset[i] = (float)(sum / count);
     }
 }
 
@@ -40,8 +44,9 @@ chl_status chl_edit_from(chl_engine *engine, const chl_edit_options *theirs, con
         CHL_TRY(chl_check_finite(__func__, "neutral", mine.neutral, engine->clip->config.embed));
     float *offset = malloc(sizeof *offset * (size_t)sizes->latent);
     if (!offset) return chl_fail(CHL_ERR_MEMORY, "out of memory for a code");
-    take_shared(sizes->rows, sizes->latent, source, from, offset);
-    const chl_edit_many_more more = {.from = mine.space == CHL_SPACE_SHARED ? offset : from};
+    take_shared(sizes->rows, sizes->latent, mine.rows, source, from, offset);
+    const chl_edit_many_more more = {.from = mine.space == CHL_SPACE_SHARED ? offset : from,
+                                     .held = from};
     const chl_log_sink before = chl_log_divert(engine->log);
     const chl_status status = chl_log_restore(
         before, chl_edit_run(engine, &mine, &more, 1, source, target, edited, NULL));

@@ -67,6 +67,9 @@ typedef struct chl_edit_options {
      * should not. region_weight L_out joins the loss: chl_change_outside of the edited picture. */
     const float *region;
     double region_weight; /* 1 */
+    /* NULL: every row of the code may move. [rows] of 0 and 1, not all 0: rows of 0 keep the bits with
+     * which they begin, and have no share of the layer mask. Of a shared space the others share d. */
+    const int *rows;
 } chl_edit_options;
 CHL_API void chl_edit_options_init(const chl_engine *engine, size_t size,
                                    chl_edit_options *options);
@@ -176,7 +179,8 @@ CHL_CHECKED chl_status chl_apply_direction(const chl_engine *engine, const float
 
 /* --- edits over time -------------------------------------------------------------------------- */
 /* As chl_edit, but the optimisation begins at `from`, an edit of the same source by a similar target,
- * so that few steps are enough. from [rows][latent]; of a shared space its offset counts.
+ * so that few steps are enough. from [rows][latent]; of a shared space its offset counts, the mean
+ * over the rows that may move. Rows that may not keep those of `from`.
  * CHL_ERR_UNSUPPORTED in whitened space. */
 CHL_CHECKED chl_status chl_edit_from(chl_engine *engine, const chl_edit_options *options,
                                      const float *source, const float *target, const float *from,

@@ -42,7 +42,7 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
 
 int current_padded_struct(void) {
     const int fine[] = {ENDS_WITH(chl_engine_options, generator_class),
-                        ENDS_WITH(chl_edit_options, region_weight),
+                        ENDS_WITH(chl_edit_options, rows),
                         ENDS_WITH(chl_goal_options, round_steps),
                         ENDS_WITH(chl_invert_options, user),
                         ENDS_WITH(chl_zero_shot_options, threshold),

@@ -1,61 +1,31 @@
 /* Edits as strong as a bound allows, and edits of a region. On small random models: what they show means
  * nothing, but bounds, bits and curves do. */
-#include "harness/parity.h"
-#include "models/engine.h"
-#include "nets/clip.h"
+#include "harness/random_engine.h"
+#include "harness/small_models.h"
 #include "nets/stylegan2.h"
-#include <chladni.h>
-#include <string.h>
-#include <unistd.h>
 
 #define MANY 3
 #define STEPS 5
 
-static char folder[] = "/tmp/chladni-goal-XXXXXX";
-static chl_engine *engine;
-static chl_engine_sizes size;
-static int64_t numbers; /* in a code */
-static float *source, *target, *edited, *region;
+static float *edited, *region;
 static chl_goal_result result[MANY];
 
 #define EMBED 32
 
 static void make_models(void) {
     const chl_stylegan2_shape generator = {32, 1024, 64, 64, 64, 3};
-    const chl_clip_config clip = {.image = {1, 64, 2, 128},
-                                  .text = {1, 64, 2, 128},
-                                  .embed = EMBED,
-                                  .resolution = 32,
-                                  .patch = 16,
-                                  .context = 16,
-                                  .vocabulary = 714};
     chl_params *params;
     MUST(chl_stylegan2_random(&generator, 1, &params));
-    MUST(chl_weights_write_safetensors(params, "g.safetensors"));
-    chl_params_free(params);
-    MUST(chl_clip_random(&clip, 2, &params));
-    MUST(chl_weights_write_safetensors(params, "c.safetensors"));
-    chl_params_free(params);
-    MUST(chl_weights_random("face", 4, "f.safetensors"));
+    save_model(params, "generator.safetensors");
+    save_small_clip(1, EMBED, 2, "clip.safetensors");
 }
 
 static int open_models(void **state) {
     (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
+    random_engine_folder();
     make_models();
-    const chl_engine_options options = {.size = sizeof options,
-                                        .generator = "g.safetensors",
-                                        .clip = "c.safetensors",
-                                        .face = "f.safetensors",
-                                        .device = "cpu"};
-    MUST(chl_engine_open(&options, &engine));
-    size = chl_engine_get_sizes(engine);
-    numbers = (int64_t)size.rows * size.latent;
-    source = malloc(sizeof(float) * MANY * (size_t)numbers);
+    random_engine_open("generator clip face", MANY);
     edited = malloc(sizeof(float) * MANY * (size_t)numbers);
-    for (int i = 0; i < MANY; i++)
-        MUST(chl_seed_latent(engine, 20 + (uint64_t)i, 0.7f, source + i * numbers));
-    target = parity_target(MANY, size.embedding);
     region = calloc((size_t)size.picture * (size_t)size.picture, sizeof *region);
     for (int i = 0; i < size.picture * size.picture / 2; i++)
         region[i] = i % size.picture ? 1 : 0.25f; /* the upper half, and little of its left end */
@@ -64,15 +34,9 @@ static int open_models(void **state) {
 
 static int close_models(void **state) {
     (void)state;
-    chl_engine_close(engine);
-    free(source);
     free(edited);
-    free(target);
     free(region);
-    static const char *const files[] = {"g.safetensors", "c.safetensors", "f.safetensors",
-                                        "curve.png"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
-    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+    return random_engine_close();
 }
 
 static chl_edit_options quick(void) {

@@ -1,71 +1,34 @@
 /* On the CPU an edit, a picture and an embedding have the same bits whoever shares their batch and
  * however many threads compute. On small random models. */
-#include "harness/parity.h"
-#include "models/engine.h"
+#include "harness/random_engine.h"
 #include "nets/stylegan2.h"
-#include <chladni/edit.h>
 #include <omp.h>
 #include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
 
 #define MANY 5 /* enough for a 4 x 4 map to make as many tiles as a larger one */
-
-static char folder[64];
-static chl_engine *engine;
-static chl_engine_sizes size;
-static int64_t numbers; /* in a code */
-static float *source, *target;
 
 static bool
     narrow; /* a generator with fewer channels than a vector has lanes: other convolutions run */
 
-static void make_generator(const char *path) {
+static void make_generator(void) {
     const chl_stylegan2_shape shape = {32, 256, 16, 16, 16, 2};
-    if (!narrow) {
-        MUST(chl_weights_random("generator", 1, path));
-        return;
-    }
     chl_params *params;
     MUST(chl_stylegan2_random(&shape, 1, &params));
-    MUST(chl_weights_write_safetensors(params, path));
+    MUST(chl_weights_write_safetensors(params, "generator.safetensors"));
     chl_params_free(params);
 }
 
 static int open_models(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/chladni-neighbours-XXXXXX");
-    if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
-    make_generator("g.safetensors");
-    MUST(chl_weights_random("clip", 2, "c.safetensors"));
-    MUST(chl_weights_random("audio", 3, "a.safetensors"));
-    MUST(chl_weights_random("face", 4, "f.safetensors"));
-    const chl_engine_options options = {.size = sizeof options,
-                                        .generator = "g.safetensors",
-                                        .clip = "c.safetensors",
-                                        .audio = "a.safetensors",
-                                        .face = "f.safetensors",
-                                        .mel = CHL_MEL_ABSOLUTE,
-                                        .device = "cpu"};
-    MUST(chl_engine_open(&options, &engine));
-    size = chl_engine_get_sizes(engine);
-    numbers = (int64_t)size.rows * size.latent;
-    source = malloc(sizeof(float) * MANY * (size_t)numbers);
-    for (int i = 0; i < MANY; i++)
-        MUST(chl_seed_latent(engine, 20 + (uint64_t)i, 0.7f, source + i * numbers));
-    target = parity_target(MANY, size.embedding);
+    random_engine_folder();
+    if (narrow) make_generator();
+    random_engine_open("generator clip audio face", MANY);
     return 0;
 }
 
 static int close_models(void **state) {
     (void)state;
-    chl_engine_close(engine);
-    free(source);
-    free(target);
-    static const char *const files[] = {"g.safetensors", "c.safetensors", "a.safetensors",
-                                        "f.safetensors"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
-    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+    return random_engine_close();
 }
 
 /* how the five are computed again: so many at once, on so many threads */

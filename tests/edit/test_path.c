@@ -1,9 +1,5 @@
 /* Edits over time: beginning at another code, the path through codes, motion by loudness. */
-#include "harness/parity.h"
-#include "models/engine.h"
-#include <chladni.h>
-#include <string.h>
-#include <unistd.h>
+#include "harness/random_engine.h"
 
 #define KEYS 5
 #define NUMBERS 3
@@ -11,9 +7,7 @@
 static const float key[KEYS][NUMBERS] = {
     {0, 1, -2}, {1, 1, 3}, {3, 0.5f, 2}, {2, 0.5f, 2.5f}, {2, 4, -1}};
 
-static chl_engine *engine;
 static float *keys, *code; /* [KEYS] codes, whose numbers repeat those above; one code */
-static int64_t numbers;
 
 static float at(double place, int number) {
     const int from = place < KEYS - 1 ? (int)place : KEYS - 1;
@@ -78,19 +72,10 @@ static void motion_follows_a_beat_and_rests_in_a_steady_sound(void **state) {
 }
 
 /* --- beginning at another code ---------------------------------------------------------------- */
-static char folder[] = "/tmp/chladni-path-XXXXXX";
 static int open_models(void **state) {
     (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
-    MUST(chl_weights_random("generator", 1, "g.safetensors"));
-    MUST(chl_weights_random("clip", 2, "c.safetensors"));
-    const chl_engine_options options = {.size = sizeof options,
-                                        .generator = "g.safetensors",
-                                        .clip = "c.safetensors",
-                                        .device = "cpu"};
-    MUST(chl_engine_open(&options, &engine));
-    const chl_engine_sizes size = chl_engine_get_sizes(engine);
-    numbers = (int64_t)size.rows * size.latent;
+    random_engine_folder();
+    random_engine_open("generator clip", 1);
     keys = malloc(sizeof *keys * KEYS * (size_t)numbers);
     code = malloc(sizeof *code * (size_t)numbers);
     for (int64_t i = 0; i < KEYS * numbers; i++) keys[i] = key[i / numbers][i % numbers % NUMBERS];
@@ -99,12 +84,9 @@ static int open_models(void **state) {
 
 static int close_models(void **state) {
     (void)state;
-    chl_engine_close(engine);
     free(keys);
     free(code);
-    unlink("g.safetensors");
-    unlink("c.safetensors");
-    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+    return random_engine_close();
 }
 
 static double distance(int64_t count, const float *a, const float *b) {
@@ -115,11 +97,8 @@ static double distance(int64_t count, const float *a, const float *b) {
 
 static void an_edit_begins_at_the_code_that_it_is_given(void **state) {
     (void)state;
-    const chl_engine_sizes size = chl_engine_get_sizes(engine);
     const size_t bytes = sizeof(float) * (size_t)numbers;
-    float *source = malloc(bytes), *from = malloc(bytes), *plain = malloc(bytes),
-          *edited = malloc(bytes), *target = parity_target(1, size.embedding);
-    MUST(chl_seed_latent(engine, 3, 0.7f, source));
+    float *from = malloc(bytes), *plain = malloc(bytes), *edited = malloc(bytes);
     chl_edit_options options = chl_edit_defaults(engine);
     options.steps = 1;
     options.rate = 1e-6f;
@@ -138,11 +117,9 @@ static void an_edit_begins_at_the_code_that_it_is_given(void **state) {
         MUST(chl_edit(engine, &options, source, target, plain, NULL));
         assert_memory_equal(edited, plain, bytes);
     }
-    free(source);
     free(from);
     free(plain);
     free(edited);
-    free(target);
 }
 
 int main(void) {

@@ -1,19 +1,12 @@
 /* Explained edits: what the tables sum to, said by other means. On random models. */
-#include "harness/parity.h"
-#include <chladni.h>
+#include "harness/random_engine.h"
 #include <jansson.h>
-#include <math.h>
-#include <string.h>
-#include <unistd.h>
 
 #define PARTS 16
 #define PATCHES 64
 #define RAIN CHLADNI_FIXTURES "/sound/rain.wav"
 
-static char folder[] = "/tmp/chladni-explain-XXXXXX";
-static chl_engine *engine;
-static chl_engine_sizes size;
-static float *source, *edited, *before, *after;
+static float *edited, *before, *after;
 static size_t pixels;
 static json_t *report;
 
@@ -33,21 +26,10 @@ static void explain_it(void) {
 
 static int open_models(void **state) {
     (void)state;
-    if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
-    MUST(chl_weights_random("generator", 1, "g.safetensors"));
-    MUST(chl_weights_random("clip", 2, "c.safetensors"));
-    MUST(chl_weights_random("audio", 3, "a.safetensors"));
-    const chl_engine_options options = {.size = sizeof options,
-                                        .generator = "g.safetensors",
-                                        .clip = "c.safetensors",
-                                        .audio = "a.safetensors",
-                                        .mel = CHL_MEL_ABSOLUTE,
-                                        .device = "cpu"};
-    MUST(chl_engine_open(&options, &engine));
-    size = chl_engine_get_sizes(engine);
-    const size_t code = (size_t)size.rows * (size_t)size.latent;
+    random_engine_folder();
+    random_engine_open("generator clip audio", 1);
+    const size_t code = (size_t)numbers;
     pixels = 3 * (size_t)size.picture * (size_t)size.picture;
-    source = malloc(sizeof *source * code);
     edited = malloc(sizeof *edited * code);
     before = malloc(sizeof *before * pixels);
     after = malloc(sizeof *after * pixels);
@@ -62,15 +44,11 @@ static int open_models(void **state) {
 
 static int close_models(void **state) {
     (void)state;
-    static const char *const files[] = {"g.safetensors", "c.safetensors", "a.safetensors", "e.png"};
     json_decref(report);
-    chl_engine_close(engine);
-    free(source);
     free(edited);
     free(before);
     free(after);
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
-    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+    return random_engine_close();
 }
 
 static bool is_in(size_t pixel, int part) {
