@@ -67,11 +67,13 @@ static int check_files(replay *r) {
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
-static void print_command(FILE *to, const replay *r, const char *name) {
+/* false without memory */
+static bool print_command(FILE *to, const replay *r, const char *name) {
     json_t *options = json_object_get(r->recipe, "options"), *value;
     const int at_once =
         (int)json_integer_value(json_array_get(json_object_get(r->recipe, "at_once"), 0));
     const char *flag;
+    bool whole = true;
     fprintf(to, "#!/bin/sh\n# by chladni %s\n", chl_version());
     if (at_once > 1)
         fprintf(to,
@@ -84,11 +86,12 @@ static void print_command(FILE *to, const replay *r, const char *name) {
         fprintf(to, " \\\n    --%s", flag);
         if (o->kind == OPTION_FLAG) continue;
         fputc(' ', to);
-        print_quoted(to, json_string_value(value));
+        whole = print_quoted(to, json_string_value(value)) && whole;
     }
     fputs(" \\\n    --out ", to);
-    print_quoted(to, name);
+    whole = print_quoted(to, name) && whole;
     fputs(" \"$@\"\n", to);
+    return whole;
 }
 
 static int write_script(const replay *r) {
@@ -96,10 +99,10 @@ static int write_script(const replay *r) {
     size_t size;
     FILE *to = open_memstream(&text, &size);
     const char *slash = strrchr(r->picture, '/');
-    if (to) print_command(to, r, r->out ? r->out : slash ? slash + 1 : r->picture);
-    chl_status status = to && close_text(to)
-                            ? chl_file_write(r->as, text, size)
-                            : command_fail(CHL_ERR_MEMORY, "out of memory for the command");
+    bool whole = to && print_command(to, r, r->out ? r->out : slash ? slash + 1 : r->picture);
+    whole = to && close_text(to) && whole;
+    chl_status status = whole ? chl_file_write(r->as, text, size)
+                              : command_fail(CHL_ERR_MEMORY, "out of memory for the command");
     free(text);
     struct stat about;
     if (status == CHL_OK && stat(r->as, &about) == 0 && S_ISREG(about.st_mode) &&

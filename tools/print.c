@@ -19,13 +19,10 @@ bool close_text(FILE *stream) {
     return fclose(stream) == 0 && whole;
 }
 
-void print_quoted(FILE *to, const char *text) {
-    fputc('\'', to);
-    for (; *text; text++) {
-        if (*text == '\'')
-            fputs("'\\''", to);
-        else
-            fputc(*text, to);
-    }
-    fputc('\'', to);
+bool print_quoted(FILE *to, const char *text) {
+    char *word = chl_text_quote(text);
+    if (!word) return false;
+    fputs(word, to);
+    free(word);
+    return true;
 }

@@ -13,8 +13,8 @@ const char *shown(const char *text);
 /* The same for JSON, whose strings must be UTF-8; NULL without memory, which json_is_whole then
  * knows. json.c */
 json_t *json_text(const char *text);
-/* A text as one word of a shell's command. */
-void print_quoted(FILE *to, const char *text);
+/* A text as one word of a shell's command; false without memory. */
+bool print_quoted(FILE *to, const char *text);
 /* Closes a stream of open_memstream; false where its text has found no memory. */
 bool close_text(FILE *stream);
 #endif

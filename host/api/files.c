@@ -5,9 +5,12 @@
 #include "io/picture.h"
 #include "io/png_text.h"
 #include "io/sound.h"
+#include "io/video_file.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
+#include <chladni/engine.h>
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +148,40 @@ chl_status chl_sound_decode_file(const char *path, int64_t *samples, float **wav
     const chl_status status = chl_sound_load_opened(sound, wave, samples);
     chl_sound_close(sound);
     return status;
+}
+
+static chl_status take_video(const chl_video_options *theirs, const char *path,
+                             chl_video_job *job) {
+    chl_video_options mine = {0};
+    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_video_options"));
+    CHL_TRY(chl_check_pointer(mine.folder, "folder"));
+    CHL_TRY(chl_check_pointer(mine.sound, "sound"));
+    CHL_TRY(chl_check_int(mine.frames >= 1, "frames", ">= 1", mine.frames));
+    CHL_TRY(chl_check_float(isfinite(mine.fps) && mine.fps > 0, "fps", "> 0", (double)mine.fps));
+    *job = (chl_video_job){.folder = mine.folder,
+                           .frames = mine.frames,
+                           .fps = mine.fps,
+                           .sound = mine.sound,
+                           .path = path,
+                           .stop = mine.stop,
+                           .user = mine.user};
+    return CHL_OK;
+}
+
+chl_status chl_video_write(const chl_video_options *options, const char *path) {
+    CHL_NEEDS(options, path);
+    chl_video_job job;
+    CHL_TRY(take_video(options, path, &job));
+    return chl_video_file_write(&job);
+}
+
+chl_status chl_video_command(const chl_video_options *options, const char *path, char **command) {
+    CHL_NEEDS(options, path, command);
+    *command = NULL;
+    chl_video_job job;
+    CHL_TRY(take_video(options, path, &job));
+    *command = chl_video_file_command(&job);
+    return *command ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for a command", path);
 }
 
 chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands, int64_t *frames,

@@ -54,3 +54,22 @@ char *chl_text_escape(const char *text, int controls) {
     *to = 0;
     return copy;
 }
+
+/* A shell takes all between two ' as it is, but for ' itself. */
+char *chl_text_quote(const char *text) {
+    static const char quote[] = "'\\''";
+    size_t quotes = 0;
+    for (const char *c = text; *c; c++) quotes += *c == '\'';
+    char *word = malloc(strlen(text) + quotes * (sizeof quote - 2) + 3), *to = word;
+    if (!word) return NULL;
+    *to++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'')
+            to = stpcpy(to, quote);
+        else
+            *to++ = *text;
+    }
+    *to++ = '\'';
+    *to = 0;
+    return word;
+}

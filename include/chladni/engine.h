@@ -176,6 +176,24 @@ CHL_CHECKED chl_status chl_sound_decode(const void *data, size_t size, int64_t *
                                         float **wave);
 /* The same of a file that chl_embed_sound can read. */
 CHL_CHECKED chl_status chl_sound_decode_file(const char *path, int64_t *samples, float **wave);
+/* Numbered pictures and a sound as a video. Never nested by value, as all structs with a size. */
+typedef struct chl_video_options {
+    uint32_t size;
+    const char *folder; /* of the frames: 000000.png, 000001.png, ..., as many as `frames` */
+    int frames;
+    float fps;
+    const char *sound;       /* as long as the frames or longer */
+    int (*stop)(void *user); /* NULL, or asked twenty times a second: other than 0 stops */
+    void *user;
+} chl_video_options;
+/* Writes the video `path`, H.264 and AAC in MP4, by the program ffmpeg: a child process without a
+ * shell, which has ended when this returns and gets no signal of the terminal. The file appears when
+ * it is whole. CHL_ERR_UNSUPPORTED where ffmpeg is not in PATH; CHL_ERR_IO, with its last line, when
+ * it fails; CHL_ERR_CANCELLED after `stop`. */
+CHL_CHECKED chl_status chl_video_write(const chl_video_options *options, const char *path);
+/* The command of a shell that does the same, to be released with chl_release. */
+CHL_CHECKED chl_status chl_video_command(const chl_video_options *options, const char *path,
+                                         char **command);
 /* Log-mel spectrogram of a whole sound file: *data [bands][frames] in [0, 1], low bands first, to
  * be freed with chl_release. AUTO and REPEATED are ABSOLUTE here. */
 CHL_CHECKED chl_status chl_mel_of_sound(const char *path, chl_mel_mode mode, int *bands,

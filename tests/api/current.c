@@ -50,6 +50,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_listen_options, user),
                         ENDS_WITH(chl_direction_options, perplexity),
                         ENDS_WITH(chl_explain_options, picture),
+                        ENDS_WITH(chl_video_options, user),
                         ENDS_WITH(chl_trial_options, judged_by),
                         ENDS_WITH(chl_ablation_options, published),
                         ENDS_WITH(chl_train_options, cache),

@@ -1,28 +1,17 @@
 /* Sounds that are decoded by the program ffmpeg: shell scripts of that name play every way in which
  * it may behave; the real one is tried where it is installed. */
 #include "bytes.h"
-#include "harness/parity.h"
 #include "io/ffmpeg.h"
 #include "io/sound.h"
-#include <errno.h>
+#include "played_ffmpeg.h"
 #include <pthread.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-static char folder[] = "/tmp/chladni-ffmpeg-XXXXXX";
-static char real_path[4096], warning[1024];
+static char warning[1024];
 
 static void keep_warning(void *user, chl_log_level level, const char *line) {
     (void)user;
     if (level == CHL_LOG_WARN) snprintf(warning, sizeof warning, "%s", line);
-}
-
-static const char *in_folder(const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
 }
 
 /* A WAV of 2000 samples at 44 100 Hz with the sizes that ffmpeg writes to a pipe; an m4a's first
@@ -30,7 +19,7 @@ static const char *in_folder(const char *name) {
 static int make_files(void **unused) {
     (void)unused;
     static bytes b;
-    if (!mkdtemp(folder)) return -1;
+    if (begin_playing() != 0) return -1;
     put_text(&b, "RIFF");
     put_le(&b, 0xffffffff, 4);
     put_text(&b, "WAVE");
@@ -46,44 +35,7 @@ static int make_files(void **unused) {
            "ftypM4A and more",
            1, 20, file);
     fclose(file);
-    snprintf(real_path, sizeof real_path, "%s", getenv("PATH"));
     return 0;
-}
-
-static int remove_files(void **unused) {
-    (void)unused;
-    setenv("PATH", real_path, 1);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-/* From here on `ffmpeg` is a script with these lines, in the folder. NULL: there is none. */
-static void play(const char *lines) {
-    char path[4400];
-    unlink(in_folder("ffmpeg"));
-    if (lines) {
-        FILE *script = fopen(in_folder("ffmpeg"), "w");
-        fprintf(script, "#!/bin/sh\ncd '%s'\n%s\n", folder, lines);
-        fclose(script);
-        chmod(in_folder("ffmpeg"), 0755);
-    }
-    snprintf(path, sizeof path, lines ? "%s:/usr/bin:/bin" : "%s", folder);
-    setenv("PATH", path, 1);
-}
-
-static char *text_of(const char *name) {
-    static char text[4096];
-    FILE *file = fopen(in_folder(name), "r");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    return text;
-}
-
-static void no_child_is_left(void) {
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-    assert_int_equal(errno, ECHILD);
 }
 
 static void expect_failure(const char *lines, chl_status expected, const char *text) {
@@ -328,5 +280,5 @@ int main(void) {
         cmocka_unit_test(threads_may_decode_at_once),
         cmocka_unit_test(the_real_ffmpeg_decodes_an_m4a),
     };
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, end_playing);
 }
