@@ -30,10 +30,7 @@ typedef struct one_edit {
          "linear:A|rows:K",                                                                         \
          "mix the edits by text and sound",                                                         \
          NULL},                                                                                     \
-        DIRECTION_OPTIONS((e).ask), GENERATOR_OPTIONS((e).ask.models, (e).ask.generator),           \
-        CLIP_OPTIONS((e).ask.models), AUDIO_OPTION((e).ask.models), MEL_OPTION((e).ask.models),     \
-        FACE_OPTION((e).ask.models, "for the identity loss"), DEVICE_OPTIONS((e).ask.models),       \
-        EDIT_OPTIONS((e).ask)
+        DIRECTION_OPTIONS((e).ask), SETTINGS_OPTIONS((e).ask)
 
 /* A table of ONE_EDIT_OPTIONS alone, bound to `*one_edit_bound()`. */
 const command_line *one_edit_table(void);
@@ -56,7 +53,7 @@ json_t *one_edit_options(const one_edit *e);
 typedef struct file_digests {
     json_t *known;
 } file_digests;
-/* NULL (with the reason in print_error's place) for a file that cannot be read. */
+/* NULL (with the reason in say_error's place) for a file that cannot be read. */
 const char *file_digest(file_digests *files, const char *path);
 void file_digests_free(file_digests *files);
 

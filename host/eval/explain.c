@@ -18,6 +18,7 @@ typedef struct explaining {
     const chl_explain_options *o;
     chl_explained x;
     int64_t code, pixels, embed, mels; /* numbers in each */
+    float *softer;                     /* [mels]: the mel picture 3 dB softer */
     float *seen;                       /* [CHL_PARTS][embed]: what CLIP sees of a part's change */
     float *room; /* of one run: CHL_PARTS codes and pictures, or as many mel pictures */
 } explaining;
@@ -36,6 +37,32 @@ static void change_of(const explaining *e, int part, float *out) {
         const bool inside = chl_part_of(x->side, pixel / x->side, pixel % x->side) == part;
         out[i] = inside ? x->after[i] - x->before[i] : 0;
     }
+}
+
+/* --- along a way ------------------------------------------------------------------------------ */
+/* From one input to another in a straight line; each part of the picture has its own gradient. */
+typedef struct way {
+    chl_graph *graph;
+    chl_tensor input, gradient; /* [CHL_PARTS] of `numbers` each */
+    int64_t numbers;
+    const float *from, *to;
+    void (*add)(explaining *e, const float *gradient); /* of one point of the way */
+} way;
+
+static chl_status integrate(explaining *e, const way *way) {
+    float *at = e->room;
+    for (int point = 0; point < e->o->points; point++) {
+        const float share = ((float)point + 0.5f) / (float)e->o->points;
+        for (int64_t i = 0; i < CHL_PARTS * way->numbers; i++) {
+            const int64_t k = i % way->numbers;
+            at[i] = way->from[k] + share * (way->to[k] - way->from[k]);
+        }
+        CHL_TRY(chl_write(way->graph, way->input, at));
+        CHL_TRY(chl_run(way->graph, CHL_FIRST_SEGMENT));
+        CHL_TRY(chl_read(way->graph, way->gradient, at));
+        way->add(e, at);
+    }
+    return CHL_OK;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -72,22 +99,12 @@ static void add_rows(explaining *e, const float *gradient) {
         }
 }
 
-static chl_status integrate_rows(explaining *e, rows_graph *r) {
-    float *codes = e->room, *changes = codes + CHL_PARTS * e->code;
+static chl_status integrate_rows(explaining *e, const rows_graph *r) {
+    const way way = {r->graph, r->w, r->gradient, e->code, e->o->source, e->o->edited, add_rows};
+    float *changes = e->room;
     for (int part = 0; part < CHL_PARTS; part++) change_of(e, part, changes + part * e->pixels);
     CHL_TRY(chl_write(r->graph, r->change, changes));
-    for (int point = 0; point < e->o->points; point++) {
-        const float share = ((float)point + 0.5f) / (float)e->o->points;
-        for (int64_t i = 0; i < CHL_PARTS * e->code; i++) {
-            const int64_t k = i % e->code;
-            codes[i] = e->o->source[k] + share * (e->o->edited[k] - e->o->source[k]);
-        }
-        CHL_TRY(chl_write(r->graph, r->w, codes));
-        CHL_TRY(chl_run(r->graph, CHL_FIRST_SEGMENT));
-        CHL_TRY(chl_read(r->graph, r->gradient, codes));
-        add_rows(e, codes);
-    }
-    return CHL_OK;
+    return integrate(e, &way);
 }
 
 static chl_status explain_rows(explaining *e) {
@@ -159,26 +176,15 @@ static void add_patches(explaining *e, const float *gradient) {
             const int patch = chl_patch_of(e->x.bands, e->x.columns, (int)(i / e->x.columns),
                                            (int)(i % e->x.columns));
             e->x.by_patch[patch * CHL_PARTS + part] += (double)gradient[part * e->mels + i] *
-                                                       (double)fminf(e->x.mel[i], SOFTER) /
+                                                       (double)(e->x.mel[i] - e->softer[i]) /
                                                        e->o->points;
         }
 }
 
-static chl_status integrate_sound(explaining *e, sound_graph *s) {
-    float *mel = e->room;
+static chl_status integrate_sound(explaining *e, const sound_graph *s) {
+    const way way = {s->graph, s->mel, s->gradient, e->mels, e->softer, e->x.mel, add_patches};
     CHL_TRY(chl_write(s->graph, s->seen, e->seen));
-    for (int point = 0; point < e->o->points; point++) {
-        const float share = ((float)point + 0.5f) / (float)e->o->points;
-        for (int64_t i = 0; i < CHL_PARTS * e->mels; i++) {
-            const float level = e->x.mel[i % e->mels];
-            mel[i] = level - (1 - share) * fminf(level, SOFTER);
-        }
-        CHL_TRY(chl_write(s->graph, s->mel, mel));
-        CHL_TRY(chl_run(s->graph, CHL_FIRST_SEGMENT));
-        CHL_TRY(chl_read(s->graph, s->gradient, mel));
-        add_patches(e, mel);
-    }
-    return CHL_OK;
+    return integrate(e, &way);
 }
 
 static chl_status explain_sound(explaining *e) {
@@ -292,19 +298,21 @@ static chl_status allocate(explaining *e) {
     x->softer_patch = calloc(patches, sizeof(double));
     x->silent_patch = calloc(patches, sizeof(double));
     x->row_share = calloc((size_t)x->rows, sizeof(double));
+    e->softer = malloc(sizeof(float) * (size_t)e->mels);
     e->seen = malloc(sizeof(float) * CHL_PARTS * (size_t)e->embed);
     e->room = malloc(sizeof(float) * (size_t)(pictures > mels ? pictures : mels));
     return x->before && x->after && x->mel && x->by_row && x->without_row && x->by_patch &&
-                   x->softer_patch && x->silent_patch && x->row_share && e->seen && e->room
+                   x->softer_patch && x->silent_patch && x->row_share && e->softer && e->seen &&
+                   e->room
                ? CHL_OK
                : chl_fail(CHL_ERR_MEMORY, "out of memory for an explanation");
 }
 
 static void release(explaining *e) {
     chl_explained *x = &e->x;
-    void *all[] = {x->before,       x->after,    x->mel,      x->by_row,
-                   x->without_row,  x->by_patch, e->seen,     x->softer_patch,
-                   x->silent_patch, e->room,     x->row_share};
+    void *all[] = {x->before,       x->after,    x->mel,       x->by_row,
+                   x->without_row,  x->by_patch, e->seen,      x->softer_patch,
+                   x->silent_patch, e->room,     x->row_share, e->softer};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
@@ -315,6 +323,8 @@ static chl_status hear(explaining *e) {
     const chl_status status =
         chl_audio_encoder_picture(e->engine->audio, sound, e->o->gain_db, e->x.mel, &e->x.columns);
     chl_sound_close(sound);
+    for (int64_t i = 0; status == CHL_OK && i < e->mels; i++)
+        e->softer[i] = fmaxf(e->x.mel[i] - SOFTER, 0);
     return status;
 }
 

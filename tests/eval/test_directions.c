@@ -8,6 +8,17 @@
 
 #define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
 
+/* Directions by their names and sounds, as all that a comparison needs. */
+static chl_direction_options options_of(int count, int numbers, const float *direction,
+                                        const char *const *name, const char *const *group) {
+    return (chl_direction_options){.size = sizeof(chl_direction_options),
+                                   .count = count,
+                                   .numbers = numbers,
+                                   .direction = direction,
+                                   .name = name,
+                                   .group = group};
+}
+
 static json_t *compare(const chl_direction_options *options) {
     char *text;
     MUST(chl_compare_directions(options, &text));
@@ -33,12 +44,7 @@ static const char *const groups[] = {"long", "long", "short", "short"};
 
 static void components_are_those_of_a_cross(void **state) {
     (void)state;
-    const chl_direction_options options = {.size = sizeof options,
-                                           .count = 4,
-                                           .numbers = 3,
-                                           .direction = cross,
-                                           .name = names,
-                                           .group = groups};
+    const chl_direction_options options = options_of(4, 3, cross, names, groups);
     json_t *report = compare(&options);
     const double want[4][2] = {{3, 0}, {-3, 0}, {0, 1}, {0, -1}};
     for (size_t i = 0; i < 4; i++) {
@@ -55,12 +61,7 @@ static void components_are_those_of_a_cross(void **state) {
 
 static void cosines_are_of_directions_and_their_groups(void **state) {
     (void)state;
-    const chl_direction_options options = {.size = sizeof options,
-                                           .count = 4,
-                                           .numbers = 3,
-                                           .direction = cross,
-                                           .name = names,
-                                           .group = groups};
+    const chl_direction_options options = options_of(4, 3, cross, names, groups);
     json_t *report = compare(&options);
     const json_t *cosines = json_object_get(report, "cosines"),
                  *between = json_object_get(report, "between");
@@ -107,17 +108,12 @@ static void table_2_is_of_the_codes(void **state) {
             code[i][k] = s + d;
         }
     }
-    const chl_direction_options options = {.size = sizeof options,
-                                           .count = 5,
-                                           .numbers = 3,
-                                           .direction = moved,
-                                           .name = name,
-                                           .group = guide,
-                                           .by_text = by_text,
-                                           .source = sources,
-                                           .guide = guide,
-                                           .source_square = square,
-                                           .source_dot = dot};
+    chl_direction_options options = options_of(5, 3, moved, name, guide);
+    options.by_text = by_text;
+    options.source = sources;
+    options.guide = guide;
+    options.source_square = square;
+    options.source_dot = dot;
     json_t *report = compare(&options);
     near(inside(report, "table2", "source_sound", "mean"),
          (cosine(source[0], code[0]) + cosine(source[1], code[2])) / 2, 1e-6);
@@ -190,14 +186,9 @@ static void tsne_ends_in_a_minimum_of_the_papers_divergence(void **state) {
     double y[POINTS][2];
     make_bundles(bundle);
     for (int i = 0; i < POINTS; i++) name[i] = i / 8 == 0 ? "a" : i / 8 == 1 ? "b" : "c";
-    const chl_direction_options options = {.size = sizeof options,
-                                           .count = POINTS,
-                                           .numbers = 3,
-                                           .direction = bundle,
-                                           .name = name,
-                                           .group = name,
-                                           .plot = CHL_DIRECTIONS_TSNE,
-                                           .perplexity = PERPLEXITY};
+    chl_direction_options options = options_of(POINTS, 3, bundle, name, name);
+    options.plot = CHL_DIRECTIONS_TSNE;
+    options.perplexity = PERPLEXITY;
     json_t *report = compare(&options);
     const json_t *tsne = json_object_get(report, "tsne");
     const double divergence = json_number_value(json_object_get(tsne, "divergence"));
@@ -236,13 +227,8 @@ static void tsne_of_directions_that_are_one_does_not_fail(void **state) {
     (void)state;
     static const float one[] = {1, 2, 1, 2, 1, 2, 1, 2, 1, 2};
     static const char *const name[] = {"1", "2", "3", "4", "5"};
-    chl_direction_options options = {.size = sizeof options,
-                                     .count = 5,
-                                     .numbers = 2,
-                                     .direction = one,
-                                     .name = name,
-                                     .group = name,
-                                     .plot = CHL_DIRECTIONS_TSNE};
+    chl_direction_options options = options_of(5, 2, one, name, name);
+    options.plot = CHL_DIRECTIONS_TSNE;
     json_t *report = compare(&options);
     assert_true(json_is_number(json_object_get(json_object_get(report, "tsne"), "divergence")));
     json_decref(report);
@@ -258,12 +244,7 @@ static void tsne_of_directions_that_are_one_does_not_fail(void **state) {
 static void one_direction_and_none_that_moves_are_compared_too(void **state) {
     (void)state;
     static const float still[] = {0, 0, 0, 1, 0, 0};
-    chl_direction_options options = {.size = sizeof options,
-                                     .count = 2,
-                                     .numbers = 3,
-                                     .direction = still,
-                                     .name = names,
-                                     .group = names};
+    chl_direction_options options = options_of(2, 3, still, names, names);
     json_t *report = compare(&options);
     assert_true(
         json_is_null(json_array_get(json_array_get(json_object_get(report, "cosines"), 0), 1)));
@@ -276,12 +257,7 @@ static void what_is_no_direction_is_refused(void **state) {
     (void)state;
     float broken[] = {0, 1, NAN};
     char *text;
-    chl_direction_options options = {.size = sizeof options,
-                                     .count = 1,
-                                     .numbers = 3,
-                                     .direction = broken,
-                                     .name = names,
-                                     .group = names};
+    chl_direction_options options = options_of(1, 3, broken, names, names);
     assert_int_equal(chl_compare_directions(&options, &text), CHL_ERR_NUMERIC);
     assert_non_null(strstr(chl_error(), "`direction` must be finite"));
     options.count = CHL_MAX_DIRECTIONS + 1;
