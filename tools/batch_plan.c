@@ -120,7 +120,7 @@ static int digest_inputs(batch *b, batch_job *job) {
     if (one_edit_digests(&b->files, &job->e, EDIT_MODELS, &models) != CHL_OK) {
         char before[64];
         snprintf(before, sizeof before, "line %d: ", job->line);
-        print_error(before);
+        say_error(before);
         return EXIT_RUN;
     }
     if (one_edit_digests(&b->files, &job->e, EDIT_INPUTS, &inputs) == CHL_OK) {

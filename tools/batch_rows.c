@@ -100,11 +100,11 @@ static int json_rows(const char *path, char *text, json_t *rows) {
 
 static int check_count(const char *path, json_t *rows, int code) {
     if (code == EXIT_OK && json_array_size(rows) == 0) {
-        fprintf(stderr, "chladni: %s: there are no edits in it\n", shown(path));
+        fprintf(stderr, "chladni: %s: there are no rows in it\n", shown(path));
         code = EXIT_USAGE;
     }
     if (code == EXIT_OK && json_array_size(rows) > MAX_JOBS) {
-        fprintf(stderr, "chladni: %s: has %zu edits, expected at most %d\n", shown(path),
+        fprintf(stderr, "chladni: %s: has %zu rows, expected at most %d\n", shown(path),
                 json_array_size(rows), MAX_JOBS);
         code = EXIT_USAGE;
     }

@@ -40,7 +40,7 @@ static int check_file(replay *r, const char *flag, const char *expected) {
         char before[160];
         snprintf(before, sizeof before, "the recipe's %.32s (say where it is by --%.32s): ", flag,
                  flag);
-        print_error(before);
+        say_error(before);
         return EXIT_RUN;
     }
     if (strcmp(digest, expected) == 0) return EXIT_OK;

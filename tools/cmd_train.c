@@ -74,7 +74,7 @@ static int end_of_other_rank(const train_job *job, chl_status status) {
     if (status == CHL_ERR_CANCELLED) return stop_code();
     if (status == CHL_ERR_RANK) return EXIT_RUN;
     snprintf(before, sizeof before, "rank %d: ", job->place.rank);
-    print_error(before);
+    say_error(before);
     return EXIT_RUN;
 }
 

@@ -11,13 +11,21 @@
 #define MAX_FRAMES 999999 /* in six digits */
 #define MAX_KEYS 9999
 
+static int is_interrupted(void *unused) {
+    (void)unused;
+    return interrupted();
+}
+
 /* --- report ----------------------------------------------------------------------------------- */
 static json_t *keys_of(const video_job *job) {
     json_t *keys = json_array();
-    for (int k = 0; k < job->keys; k++)
-        json_add(keys,
-                 json_pack("{s:f, s:f}", "time", fmin((double)k * (double)job->every, job->length),
-                           "cosine", (double)job->cosine[k]));
+    for (int k = 0; k < job->keys; k++) {
+        json_t *key = json_pack("{s:f, s:f}", "time", video_key_time(job, k), "cosine",
+                                (double)job->cosine[k]);
+        if (!isnan(job->text_cosine[k]))
+            json_put(key, "text_cosine", json_real((double)job->text_cosine[k]));
+        json_add(keys, key);
+    }
     return keys;
 }
 
@@ -25,8 +33,20 @@ static double flicker(const video_job *job) {
     return job->fade > 0 ? job->change / job->fade : NAN;
 }
 
+static chl_video_options joining(const video_job *job) {
+    return (chl_video_options){.size = sizeof(chl_video_options),
+                               .folder = job->folder,
+                               .frames = job->frames,
+                               .fps = job->fps,
+                               .sound = job->e.sound,
+                               .stop = is_interrupted};
+}
+
 static int report(const video_job *job) {
-    char *command = job->joined ? NULL : video_join_command(job);
+    const chl_video_options options = joining(job);
+    char *command = NULL;
+    if (!job->joined && chl_video_command(&options, job->out, &command) != CHL_OK)
+        return run_error();
     const double ratio = flicker(job);
     if (job->json) {
         json_t *whole =
@@ -38,7 +58,9 @@ static int report(const video_job *job) {
                       job->fade, "ratio", isnan(ratio) ? json_null() : json_real(ratio), "keys",
                       keys_of(job), "folder", job->joined ? json_null() : json_text(job->folder),
                       "command", command ? json_text(command) : json_null());
-        free(command);
+        chl_release(command);
+        if (job->score_path) json_put(whole, "score", score_report(&job->score));
+        if (job->latent_out) json_put(whole, "latent_out", json_text(job->latent_out));
         return print_json(whole, REPORT_DIGITS);
     }
     fprintf(stderr,
@@ -53,7 +75,7 @@ static int report(const video_job *job) {
                 "ffmpeg is not installed. This joins the frames, and so does the same "
                 "command once it is:\n%s\n",
                 shown(command));
-    free(command);
+    chl_release(command);
     return EXIT_OK;
 }
 
@@ -68,10 +90,16 @@ static chl_status name_folder(video_job *job) {
     status = recipe_id(&job->e, digests, id);
     json_decref(digests);
     if (status != CHL_OK) return status;
-    if (asprintf(&text, "%s %s %.9g %.9g %.9g %.9g %.9g %d", chl_version(), id, (double)job->fps,
+    json_t *parts = score_report(&job->score);
+    char *score = json_dumped(parts, JSON_COMPACT);
+    json_decref(parts);
+    if (!score) return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+    if (asprintf(&text, "%s %s %.9g %.9g %.9g %.9g %.9g %d %s", chl_version(), id, (double)job->fps,
                  (double)job->seconds, (double)job->every, (double)job->window, (double)job->react,
-                 job->warm_steps) < 0)
-        return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+                 job->warm_steps, score) < 0)
+        text = NULL;
+    free(score);
+    if (!text) return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
     digest_of_text(text, digest);
     free(text);
     if (asprintf(&job->folder, "%s.frames-%.16s", job->out, digest) < 0) {
@@ -85,10 +113,10 @@ static chl_status name_folder(video_job *job) {
 static chl_status take_sound(video_job *job) {
     const chl_status status = chl_sound_decode_file(job->e.sound, &job->samples, &job->wave);
     if (status != CHL_OK) return status;
-    job->length = (double)job->samples / 44100;
+    job->length = job->sound_length = (double)job->samples / 44100;
     if (job->seconds > 0) job->length = fmin(job->length, (double)job->seconds);
     const double frames = ceil(job->length * (double)job->fps),
-                 keys = ceil(job->length / (double)job->every) + 1;
+                 keys = ceil(job->length / video_every(job)) + 1;
     if (frames < 1 || frames > MAX_FRAMES || keys > MAX_KEYS)
         return command_fail(CHL_ERR_ARGUMENT,
                             "%s: expected a sound of 1 to %d frames and at most %d keys, got %.0f "
@@ -102,11 +130,18 @@ static chl_status take_sound(video_job *job) {
 static bool allocate(video_job *job) {
     const size_t code = (size_t)job->size.rows * (size_t)job->size.latent,
                  pixels = 3 * (size_t)job->size.picture * (size_t)job->size.picture;
+    const size_t keys = (size_t)job->keys, texts = (size_t)job->score.texts + 1,
+                 embedding = sizeof(float) * (size_t)job->size.embedding;
     job->source = calloc(code, sizeof(float));
-    job->key = calloc((size_t)job->keys, sizeof(float) * code);
-    job->picture = calloc((size_t)job->keys, sizeof(float) * pixels);
-    job->cosine = calloc((size_t)job->keys, sizeof(float));
-    return job->source && job->key && job->picture && job->cosine;
+    job->key = calloc(keys, sizeof(float) * code);
+    job->said = calloc(texts, sizeof(float) * code);
+    job->target = calloc(keys, embedding);
+    job->text_target = calloc(texts, embedding);
+    job->picture = calloc(keys, sizeof(float) * pixels);
+    job->cosine = calloc(keys, sizeof(float));
+    job->text_cosine = calloc(keys, sizeof(float));
+    return job->source && job->key && job->said && job->target && job->text_target &&
+           job->picture && job->cosine && job->text_cosine;
 }
 
 static chl_status make_frames(video_job *job) {
@@ -114,6 +149,8 @@ static chl_status make_frames(video_job *job) {
     if (status == CHL_OK) status = chl_engine_open(&job->e.ask.models, &job->engine);
     if (status != CHL_OK) return status;
     job->size = chl_engine_get_sizes(job->engine);
+    status = score_check(&job->score, job->size.rows, job->sound_length);
+    if (status != CHL_OK) return status;
     if (!allocate(job)) return command_fail(CHL_ERR_MEMORY, "out of memory for %d keys", job->keys);
     status = name_folder(job);
     if (status == CHL_OK) status = video_find_source(job);
@@ -125,16 +162,22 @@ static chl_status make_frames(video_job *job) {
     return status;
 }
 
+static chl_status write_keys(const video_job *job) {
+    const int64_t dim[] = {job->keys, job->size.rows, job->size.latent};
+    return chl_array_write(job->latent_out, 3, dim, job->key);
+}
+
 static int run(video_job *job) {
-    bool missing = false;
     chl_status status = make_frames(job);
     if (status == CHL_OK) status = video_measure(job);
     if (status == CHL_OK && job->strip) status = video_write_strip(job);
+    if (status == CHL_OK && job->latent_out) status = write_keys(job);
     if (status == CHL_OK) {
-        status = video_join(job, &missing);
+        const chl_video_options options = joining(job);
+        status = chl_video_write(&options, job->out);
         job->joined = status == CHL_OK;
+        if (status == CHL_ERR_UNSUPPORTED) status = CHL_OK; /* the frames are the result */
     }
-    if (missing) status = CHL_OK; /* the frames are the result */
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
     if (status != CHL_OK) return run_error();
     if (job->joined) remove_own_folder(job->folder);
@@ -142,9 +185,11 @@ static int run(video_job *job) {
 }
 
 static void release(video_job *job) {
-    void *all[] = {job->folder, job->source, job->key, job->picture, job->cosine};
+    void *all[] = {job->folder,      job->source,  job->key,    job->said,       job->target,
+                   job->text_target, job->picture, job->cosine, job->text_cosine};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
     chl_release(job->wave);
+    score_free(&job->score);
     file_digests_free(&job->files);
     chl_engine_close(job->engine);
 }
@@ -169,10 +214,15 @@ static int check(const command_line *line, video_job *job, const char *positiona
                            (double)job->every, (double)job->window);
     if (job->warm_steps < 1)
         return usage_error(line, "--warm-steps must be >= 1, got %d", job->warm_steps);
+    const int code = score_read(job->score_path, &job->score);
+    if (code != EXIT_OK) return code;
+    if (job->score.texts && !job->e.ask.models.vocab)
+        return usage_error(line, "the texts of --score need --vocab");
     output_table table = {0};
     output_reads(&table, job->e.sound);
     output_add(&table, "out", OUTPUT_VIDEO, job->out);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);
+    output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
     return output_check(line, &table);
 }
 
@@ -203,13 +253,14 @@ int command_video(int argc, char **argv) {
          "the edit's strength follows loudness and onsets: 1 + X at 12 dB above what is around "
          "(default 0: not)",
          NULL},
-        GENERATOR_OPTIONS(job.e.ask.models, job.e.ask.generator),
-        CLIP_OPTIONS(job.e.ask.models),
-        AUDIO_OPTION(job.e.ask.models),
-        MEL_OPTION(job.e.ask.models),
-        FACE_OPTION(job.e.ask.models, "for the identity loss"),
-        DEVICE_OPTIONS(job.e.ask.models),
-        EDIT_OPTIONS(job.e.ask),
+        {"score", NULL, OPTION_INPUT, &job.score_path, "S.csv",
+         "what joins the sound when: columns seconds, text, weight (of the text, default 0.5), "
+         "rows "
+         "(of the code that may move: coarse, middle, fine, none or numbers). A line begins a part",
+         NULL},
+        {"latent-out", NULL, OPTION_OUTPUT, &job.latent_out, "W.npy", "file for the keys' W+ codes",
+         NULL},
+        SETTINGS_OPTIONS(job.e.ask),
         {"json", NULL, OPTION_FLAG, &job.json, NULL, "print the report as JSON on stdout", NULL},
     };
     command_line line = {

@@ -31,7 +31,7 @@ int command_bench(int argc, char **argv);
  * fields; returns EXIT_RUN. */
 int run_error(void);
 /* The same with `before` in front of the text, e.g. "edits 1-4: ". */
-void print_error(const char *before);
+void say_error(const char *before);
 /* That text instead of printing it, to be freed; NULL without memory. */
 char *take_error(void);
 /* A text of the library, with flags in place of the fields that it names. */

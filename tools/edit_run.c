@@ -152,7 +152,7 @@ static chl_status mix_edits(edit_job *job, int count) {
 static void report_broken(const edit_job *job) {
     char which[64];
     snprintf(which, sizeof which, "edits %d-%d: ", job->at + 1, job->at + batch_at(job));
-    print_error(which);
+    say_error(which);
 }
 
 /* An earlier run of this command finished the batch. */

@@ -151,7 +151,7 @@ chl_status(command_fail)(chl_status code, const char *format, ...) {
     return code;
 }
 
-void print_error(const char *before) {
+void say_error(const char *before) {
     fprintf(stderr, "chladni: %s", before);
     if (own_error[0])
         fputs(shown(own_error), stderr);
@@ -177,6 +177,6 @@ char *take_error(void) {
 }
 
 int run_error(void) {
-    print_error("");
+    say_error("");
     return EXIT_RUN;
 }

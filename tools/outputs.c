@@ -87,7 +87,7 @@ static int check_file(output *o) {
         return EXIT_OK;
     }
     snprintf(before, sizeof before, "--%s: ", o->flag);
-    print_error(before);
+    say_error(before);
     return EXIT_RUN;
 }
 

@@ -19,17 +19,26 @@ typedef struct rendering {
     int count;
 } rendering;
 
-/* The code of a frame: on the path, further from the source or nearer to it by the sound's motion. */
+/* Further from the source or nearer to it by the sound's motion. */
+static void move(const rendering *r, int frame, float *w) {
+    const video_job *job = r->job;
+    const int latent = job->size.latent;
+    for (int row = 0; row < job->size.rows; row++) {
+        const float share = (float)score_motion(&job->score, frame / (double)job->fps, row);
+        const float strength = 1 + job->react * share * r->motion[frame];
+        for (int i = row * latent; share > 0 && i < (row + 1) * latent; i++)
+            w[i] = job->source[i] + strength * (w[i] - job->source[i]);
+    }
+}
+
+/* The code of a frame. */
 static chl_status code_of(const rendering *r, int frame, float *w) {
     const video_job *job = r->job;
-    const int64_t numbers = (int64_t)job->size.rows * job->size.latent;
-    const double at = fmin(frame / (double)job->fps / (double)job->every, job->keys - 1);
+    const double at = fmin(frame / (double)job->fps / video_every(job), job->keys - 1);
     const int from = (int)at;
     const chl_status status =
         chl_path_at(job->engine, job->keys, job->key, from, (float)(at - from), w);
-    const float strength = 1 + job->react * r->motion[frame];
-    for (int64_t i = 0; job->react != 0 && i < numbers; i++)
-        w[i] = job->source[i] + strength * (w[i] - job->source[i]);
+    if (job->react != 0) move(r, frame, w);
     return status;
 }
 
@@ -117,8 +126,8 @@ static double difference(const video_job *job, const float *a, const float *b) {
 
 /* Between two frames a cross-fade of two keys changes by that share of their difference. */
 static double fade_at(const video_job *job, int frame, const double *between) {
-    const int k = (int)(frame / (double)job->fps / (double)job->every);
-    return k < job->keys - 1 ? between[k] / ((double)job->fps * (double)job->every) : 0;
+    const int k = (int)(frame / (double)job->fps / video_every(job));
+    return k < job->keys - 1 ? between[k] / ((double)job->fps * video_every(job)) : 0;
 }
 
 chl_status video_measure(video_job *job) {

@@ -27,7 +27,7 @@ bad_table "a column twice" 'seed,seed\n1,2\n' 'column "seed" comes twice'
 bad_table "no source" 'sound\na.wav\n' 'line 2: give one of --image, --seed, --latent'
 bad_table "a text without its merges" 'seed,text\n1,rain\n' 'line 2: a text needs --vocab'
 bad_table "seeds where one belongs" 'seed,sound\n1-3,a.wav\n' 'line 2: --seed must be one seed'
-bad_table "no rows" 'seed,sound\n' 'there are no edits in it'
+bad_table "no rows" 'seed,sound\n' 'there are no rows in it'
 bad_table "JSON that is none" '{"seed": 1, }\n' 'line 1: expected a JSON object'
 bad_table "a list in JSON" '{"seed": [1]}\n' '"seed" must be a text, a number, true or false, got a list'
 bad "neither table nor grid" 2 "give JOBS, or a grid" $run --out never

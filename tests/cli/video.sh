@@ -54,4 +54,96 @@ bad "whitened space" 2 "space must be w or shared" $video --space whitened --out
 bad "no rate" 2 "fps must be in" $video --fps 0 --out x.mp4
 bad "no distance between keys" 2 "must be > 0" $video --every 0 --out x.mp4
 bad "no sound file" 1 "nothing.wav" video nothing.wav --seed 2 $models --out x.mp4
+
+# --- a score: texts and rows by the part of the sound -------------------------------------------------
+# as ok, where there is no ffmpeg
+ok_without() { PATH=$work/none ok "$@"; }
+# codes KEYS.npy KEYS: a line per key, with a digest of each of its eight rows
+codes() {
+  python3 - "$1" "$2" <<'P'
+import hashlib, sys
+data = open(sys.argv[1], "rb").read()
+keys, rows, start = int(sys.argv[2]), 8, 10 + int.from_bytes(data[8:10], "little")
+each = (len(data) - start) // (keys * rows)
+for k in range(keys):
+    print(*(hashlib.sha256(data[start + (k * rows + r) * each:][:each]).hexdigest()[:8] for r in range(rows)))
+P
+}
+# row NUMBER OF KEYS: the digests of that row at these keys (from 1), each once
+row() { sed -n "$2" "$3" | cut -d' ' -f$(($1 + 1)) | sort -u | wc -l; }
+score="$video --vocab $demo/merges.txt"
+ok_without "without a score" $score --out plain.mp4 --latent-out plain.npy
+printf 'seconds,text,weight\n0.5,snow,1\n0.75,,\n' > one.csv
+ok_without "with a text from 0.5 to 0.75 s" $score --score one.csv --out one.mp4 --latent-out one.npy --json
+is "says the score" has '"score":[{"seconds":0.5,"text":"snow","weight":1.0,"rows":null}' out
+is "and how near its key is to the text" test "$(grep -o '"text_cosine":' out | wc -l)" = 1
+codes plain.npy 5 > plain; codes one.npy 5 > one
+is "has five keys that differ" test "$(sort -u plain | wc -l)" = 5
+is "changes the key that it covers" test "$(sed -n 3p one)" != "$(sed -n 3p plain)"
+is "and no other" test "$(sed 3d one)" = "$(sed 3d plain)"
+settings="--seed 2 $models --vocab $demo/merges.txt --space shared --lr 0.3 --adam-eps 0.01 --steps 4"
+ok "an edit by the text" edit $settings --text snow --latent-out text.npy --out text.png
+is "is that key where the sound has no weight" test "$(codes text.npy 1)" = "$(sed -n 3p one)"
+printf 'seconds,text,weight,rows\n0.5,snow,0.25,\n0.75,,,\n' > part.csv
+ok_without "a quarter of a text" $score --score part.csv --out part.mp4 --latent-out part.npy
+is "is a quarter of its edit and three of the sound's" python3 - <<'P'
+import array
+def numbers(path):
+    data = open(path, "rb").read()
+    return array.array("f", data[10 + int.from_bytes(data[8:10], "little"):])
+part, plain, text = numbers("part.npy"), numbers("plain.npy"), numbers("text.npy")
+start = 2 * len(text)
+assert all(abs(part[start + i] - 0.25 * text[i] - 0.75 * plain[start + i]) < 1e-5 for i in range(len(text)))
+assert any(abs(text[i] - plain[start + i]) > 1e-2 for i in range(len(text)))
+P
+for space in w shared; do
+  printf 'seconds,rows\n0,coarse\n0.5,"4-6"\n' > rows.csv
+  ok_without "rows by the part, $space" $score --space $space --score rows.csv --out rows-$space.mp4 --latent-out rows.npy
+  codes rows.npy 5 > rows
+  for r in 0 1 2 3; do
+    is "row $r moves in the first part, $space" test "$(row $r 1,3p rows)" = 3
+    is "row $r rests in the second, $space" test "$(row $r 3,5p rows)" = 1
+  done
+  for r in 4 5 6; do
+    is "row $r rests in the first part, $space" test "$(row $r 1,3p rows)" = 1
+    is "row $r moves in the second, $space" test "$(row $r 3,5p rows)" = 3
+  done
+  is "row 7 rests always, $space" test "$(row 7 1,5p rows)" = 1
+done
+is "the sound's edits move no other rows either" test "$(codes rows-w.mp4.frames-*/source.npy 1 | cut -d' ' -f5-8)" = "$(codes rows-w.mp4.frames-*/key-0001.npy 1 | cut -d' ' -f5-8)"
+printf 'seconds,text,weight,rows\n0,,,coarse\n0.5,snow,0.6,coarse\n' > rest.csv
+ok_without "a text where rows rest" $score --score rest.csv --out rest.mp4 --latent-out rest.npy
+codes rest.npy 5 > rest
+is "moves those that may move" test "$(row 0 1,5p rest)" = 5
+is "and leaves the others" test "$(for r in 4 5 6 7; do row $r 1,5p rest; done | sort -u)" = 1
+printf 'seconds,text,weight,rows\n0,,,coarse\n0.25,snow,0.6,\n0.75,rain,,none\n' > all.csv
+scored="$score --score all.csv"
+ok_without "texts and rows" $scored --out whole.mp4
+is "have a folder of their own for each score" test "$(ls -d whole.mp4.frames-* | sed 's/.*-//')" != "$(ls -d one.mp4.frames-* | sed 's/.*-//')"
+PATH=$work/none "$program" $scored --out killed.mp4 >out 2>err &
+pid=$!
+wait_for $pid eval 'test -e killed.mp4.frames-*/key-0001.npy'
+kill -9 $pid; wait $pid 2>/dev/null
+rm -f killed.mp4.frames-*/0000*.png killed.mp4.frames-*/text-0001.npy
+ok_without "a killed one goes on" $scored --out killed.mp4 --json
+is "with its keys" grep -qE '"keys_before":[1-5]' out
+is "to the same bits" test "$(cat whole.mp4.frames-*/*.png | sha256sum)" = "$(cat killed.mp4.frames-*/*.png | sha256sum)"
+# bad_score NAME TEXT PATTERN
+bad_score() { printf "$2" > bad.csv; bad "a score with $1" 2 "bad.csv, line $3" $score --score bad.csv --out x.mp4; }
+bad_score "no number" 'seconds,text\nsoon,snow\n' '2: column seconds: expected a number >= 0, got soon'
+bad_score "no time" 'seconds,text\n0,\n,snow\n' '3: column seconds: expected a number >= 0, got nothing'
+bad_score "times that fall" 'seconds,text\n0.5,\n0.25,snow\n' '3: column seconds: expected more than 0.5, where the part before begins, got 0.25'
+bad_score "too much weight" 'seconds,text,weight\n0,snow,1.5\n' '2: column weight: expected a number in \[0, 1\], got 1.5'
+bad_score "a weight of nothing" 'seconds,text,weight\n0,,0.5\n' '2: column weight: expected nothing where there is no text, got 0.5'
+bad_score "no rows" 'seconds,rows\n0,"3-1"\n' '2: column rows: expected rows like coarse, "0-3,6" or none, got 3-1'
+bad_score "another column" 'seconds,words\n0,snow\n' '2: unknown column "words", expected seconds, text, weight, rows'
+bad_score "a line that is too long" 'seconds,text\n0,snow,1\n' '2: expected 2 cells as in line 1, got 3'
+echo seconds > bad.csv
+bad "an empty score" 2 "bad.csv: there are no rows in it" $score --score bad.csv --out x.mp4
+printf 'seconds,rows\n0,"2-8"\n' > bad.csv
+bad "rows that the generator does not have" 1 "bad.csv, line 2: column rows: expected rows from 0 to 7, as the generator has them, got 2-8" $score --score bad.csv --out x.mp4
+printf 'seconds,text\n90,snow\n' > bad.csv
+bad "a part after the sound's end" 1 "bad.csv, line 2: column seconds: expected less than the [0-9.]+ s of the sound, got 90" $score --score bad.csv --out x.mp4
+bad "texts without merges" 2 "the texts of --score need --vocab" $video --score one.csv --out x.mp4
+bad "no score" 1 "nothing.csv" $score --score nothing.csv --out x.mp4
 finish
