@@ -5,6 +5,7 @@
  * Measured on one Zen 4 core at Swin-T's sizes (GFLOP/s, peak 116): y = x w^T by the library, with
  * the bias stored in y before, 86-104; w transposed first, blocks of 192 rows, bias added after,
  * 96-110. */
+#include "cpu/lib/attention_head.h"
 #include "cpu/lib/cpu.h"
 #include "cpu/lib/gemm.h"
 #include "cpu/lib/panel.h"
@@ -83,6 +84,7 @@ static void forward_few(const chl_call *call, int64_t rows, int64_t in, int64_t 
  * after another over runs of CHL_PANEL_DEPTH products, gain and bias last. So what a sample gives
  * does not depend on who shares its batch (docs/architecture.md). */
 #define ROW_BLOCK 96 /* of A: with 3072 columns they fill an L2 cache of 1 MiB */
+#define PANEL_FLOATS ((int64_t)CHL_PANEL_DEPTH * CHL_PANEL)
 
 /* Adds a block of sums [rows, CHL_PANEL] to the columns from `column` on of y [rows, width]. */
 static void put_block(const float *sums, int64_t rows, int64_t column, int64_t width, float gain,
@@ -126,16 +128,17 @@ static void copy_panel(const float *w, int64_t depth, int64_t in, int64_t column
                                : (chl_vec){0});
 }
 
-/* dx = gain dy w. w is copied panel by panel, which costs as much as a few rows. */
+/* dx = gain dy w. w is copied panel by panel, which costs as much as a few rows; the copies are too
+ * large for a thread's stack, which a caller may have made small. */
 static void backward_frozen(const chl_call *call, int64_t rows, int64_t in, int64_t out) {
     const float *dy = call->in[0], *w = call->in[1];
     float *dx = call->out[0];
     const int acc = chl_accumulates(call, 0);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) num_threads(chl_head_team())
     for (int64_t first = 0; first < rows; first += ROW_BLOCK)
         for (int64_t column = 0; column < in; column += CHL_PANEL) {
             float sums[ROW_BLOCK * CHL_PANEL] __attribute__((aligned(64)));
-            float panel[CHL_PANEL_DEPTH * CHL_PANEL] __attribute__((aligned(64)));
+            float *panel = (float *)call->workspace + omp_get_thread_num() * PANEL_FLOATS;
             const int64_t some = chl_min(ROW_BLOCK, rows - first);
             const int64_t width = chl_panel_width(in, column / CHL_PANEL);
             for (int64_t o = 0; o < out; o += CHL_PANEL_DEPTH) {
@@ -147,6 +150,10 @@ static void backward_frozen(const chl_call *call, int64_t rows, int64_t in, int6
             put_block(sums, some, column, in, call->attr.linear.gain, NULL, 0, dx + first * in,
                       acc);
         }
+}
+
+static size_t backward_workspace(const chl_call *call) {
+    return call->inputs > 2 ? (size_t)chl_head_threads() * PANEL_FLOATS * sizeof(float) : 0;
 }
 
 static chl_kernel_status pack(const chl_call *call) {
@@ -316,5 +323,5 @@ const chl_paths chl_cpu_linear_dx_paths = {"product panels", dx_path};
 
 const chl_body chl_cpu_linear_pack = {pack, NULL, packed_bytes};
 const chl_body chl_cpu_linear = {forward, forward_workspace, NULL};
-const chl_body chl_cpu_linear_dx = {backward_x, NULL, NULL};
+const chl_body chl_cpu_linear_dx = {backward_x, backward_workspace, NULL};
 const chl_body chl_cpu_linear_dw = {backward_w, NULL, NULL};
