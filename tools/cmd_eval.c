@@ -112,6 +112,53 @@ static int probe(int argc, char **argv) {
     return code;
 }
 
+/* --- retrieval -------------------------------------------------------------------------------- */
+static int run_retrieval(eval_job *job) {
+    chl_engine *engine;
+    char *text = NULL;
+    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
+    const chl_status status = chl_evaluate_retrieval(engine, &job->retrieval, &text);
+    chl_engine_close(engine);
+    return eval_finish(job, status, text, print_retrieval);
+}
+
+static int retrieval(int argc, char **argv) {
+    eval_job job = eval_job_new();
+    const option options[] = {
+        {"data", NULL, OPTION_TEXT, &job.retrieval.data, "SRC",
+         "clips with pictures, captions or labels: any source of `train`", NULL},
+        {"split", NULL, OPTION_TEXT, &job.retrieval.split, "A,B",
+         "only these splits or folds, \"test\" or \"1,2\"", NULL},
+        {"limit", NULL, OPTION_INT, &job.limit, "N", "only the first N clips (default: all)", NULL},
+        {"by-label", NULL, OPTION_FLAG, &job.label_texts, NULL,
+         "texts are the labels, even where there are captions", NULL},
+        PROMPT_OPTION(job),
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval retrieval --data SRC --audio F --clip F [--vocab F]",
+        .about = "Searches pictures and texts by sounds, and sounds by pictures and texts.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = parse_options(&line, argc, argv, &done);
+    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    if (code == EXIT_OK && !done && (!job.retrieval.data || !job.models.audio || !job.models.clip))
+        code = usage_error(&line, "--data, --audio and --clip are needed");
+    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
+    if (code == EXIT_OK && !done) {
+        job.retrieval.limit = job.limit;
+        job.retrieval.user = &job;
+        code = run_retrieval(&job);
+    }
+    eval_job_free(&job);
+    return code;
+}
+
 /* --- edits ------------------------------------------------------------------------------------ */
 static int run_edits(eval_job *job) {
     chl_engine *engine;
@@ -179,20 +226,19 @@ int command_eval(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } actions[] = {{"zero-shot", zero_shot},
-                   {"probe", probe},
-                   {"edits", edits},
-                   {"ablation", eval_ablation},
-                   {"compare", eval_compare}};
+    } actions[] = {{"zero-shot", zero_shot},    {"probe", probe},
+                   {"retrieval", retrieval},    {"edits", edits},
+                   {"ablation", eval_ablation}, {"compare", eval_compare}};
     watch_interrupts();
     for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
-        .usage = "eval (zero-shot | probe | edits | ablation | compare) ...",
+        .usage = "eval (zero-shot | probe | retrieval | edits | ablation | compare) ...",
         .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
-    return usage_error(&line, "give an evaluation: zero-shot, probe, edits, ablation or compare");
+    return usage_error(
+        &line, "give an evaluation: zero-shot, probe, retrieval, edits, ablation or compare");
 }

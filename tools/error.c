@@ -48,6 +48,7 @@ static struct {
     {"latent_weight_rise", "--latent-weight-rise"},
     {"level_step", "--level-step"},
     {"levels", "--levels"},
+    {"limit", "--limit"},
     {"mask_bands", "--mask-bands"},
     {"mask_frames", "--mask-frames"},
     {"mask_rate", "--mask-rate"},

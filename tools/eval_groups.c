@@ -2,7 +2,6 @@
 #include "command.h"
 #include "eval_options.h"
 #include "eval_report.h"
-#include "page.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,17 +122,6 @@ static int match_clips(const command_line *line, const named_files *encoders,
     return EXIT_OK;
 }
 
-extern const char eval_page_html[]; /* eval_page.html */
-
-/* The report as a page that a browser opens from disk. */
-static int write_page(const char *text, const char *path) {
-    char *page = page_with_data(eval_page_html, text);
-    const chl_status status = page ? chl_file_write(path, page, strlen(page))
-                                   : command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
-    free(page);
-    return status == CHL_OK ? EXIT_OK : run_error();
-}
-
 static int run_compare(eval_job *job, const named_files *encoders, const char *const *clip) {
     chl_ablation_group *group = calloc((size_t)encoders->entry.count, sizeof *group);
     if (!group) {
@@ -152,13 +140,15 @@ static int run_compare(eval_job *job, const named_files *encoders, const char *c
                                           .probe = &job->probe,
                                           .clip = clip,
                                           .sheet = job->trial.sheet,
-                                          .published = 1};
+                                          .published = 1,
+                                          .retrieval = &job->retrieval,
+                                          .intensity = job->trial.intensity > 0};
     char *text = NULL;
     chl_status status = eval_find_neutral(job);
     if (status == CHL_OK) status = chl_evaluate_ablation(&options, &text);
     free(group);
     int code = EXIT_OK;
-    if (status == CHL_OK && job->html) code = write_page(text, job->html);
+    if (status == CHL_OK && job->html) code = eval_write_page(text, job->html);
     const int finished = eval_finish(job, status, text, print_comparison);
     return finished == EXIT_OK ? code : finished;
 }
@@ -169,8 +159,10 @@ static int check_compare(const command_line *line, const eval_job *job) {
     if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
     if (job->probe.test && !job->probe.data)
         return usage_error(line, "--probe-test needs --probe, the sounds to train on");
-    if (!job->zero.data && !job->probe.data && !job->trial.sources)
-        return usage_error(line, "give --data, --probe or --sources");
+    if (!job->zero.data && !job->probe.data && !job->retrieval.data && !job->trial.sources)
+        return usage_error(line, "give --data, --probe, --retrieval or --sources");
+    if (job->trial.intensity > 0 && !job->trial.sources)
+        return usage_error(line, "--intensity needs --sources, which are edited");
     if (job->trial.sheet && !job->trial.sources)
         return usage_error(line, "--sheet needs --sources, which are edited");
     return job->trial.sources ? eval_check_trial(line, job) : EXIT_OK;
@@ -190,6 +182,7 @@ static int compare_named(const command_line *line, eval_job *job) {
 
 int eval_compare(int argc, char **argv) {
     eval_job job = eval_job_new();
+    job.trial.intensity = 0;
     generator_flags generator = {0};
     const option options[] = {
         {"encoders", NULL, OPTION_TEXT, &job.encoders, "A=F,F|B=F",
@@ -198,22 +191,13 @@ int eval_compare(int argc, char **argv) {
          "CLIP of an encoder that embeds into another space than that of --clip", NULL},
         {"data", NULL, OPTION_TEXT, &job.zero.data, "DIR", "folder for zero-shot classification",
          NULL},
-        {"probe", NULL, OPTION_TEXT, &job.probe.data, "DIR",
-         "for the linear probe: ESC-50 or UrbanSound8K; with --probe-test the sounds to train on",
-         NULL},
-        {"probe-test", NULL, OPTION_TEXT, &job.probe.test, "DIR", "sounds to test the probe on",
-         NULL},
-        {"folds", NULL, OPTION_TEXT, &job.folds, "1-5|1,3",
-         "only these folds of ESC-50 or UrbanSound8K (default: all)", NULL},
-        {"esc10", NULL, OPTION_FLAG, &job.esc10, NULL,
-         "only ESC-10, the ten classes that ESC-50's table marks so", NULL},
+        FOLD_OPTIONS(job),
+        COMPARED_OPTIONS(job),
         {"sheet", NULL, OPTION_OUTPUT, &job.trial.sheet, "S.png",
          "picture of edits: a row per encoder, a column per kind of sound", NULL},
         {"html", NULL, OPTION_OUTPUT, &job.html, "R.html", "the comparison as a page", NULL},
         LABEL_OPTIONS(job),
         TRIAL_OPTIONS(job),
-        {"zero-shot-limit", NULL, OPTION_INT, &job.limit, "N",
-         "number of sounds for zero-shot classification (default: all)", NULL},
         GENERATOR_OPTIONS(job.models, generator),
         CLIP_OPTIONS(job.models),
         DEVICE_OPTIONS(job.models),
@@ -221,7 +205,7 @@ int eval_compare(int argc, char **argv) {
     };
     command_line line = {
         .usage = "eval compare --encoders A=F,F|B=F --clip F [--vocab F --data DIR] [--probe DIR] "
-                 "[--judge F --sources DIR --sounds DIR --generator F] ...",
+                 "[--retrieval SRC] [--judge F --sources DIR --sounds DIR --generator F] ...",
         .about = "Compares audio encoders on your own sounds, the published figures beside.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
@@ -233,7 +217,7 @@ int eval_compare(int argc, char **argv) {
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.zero.limit = job.limit;
-        job.zero.user = job.trial.user = job.probe.user = &job;
+        job.zero.user = job.trial.user = job.probe.user = job.retrieval.user = &job;
         code = compare_named(&line, &job);
     }
     eval_job_free(&job);

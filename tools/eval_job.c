@@ -1,5 +1,6 @@
 #include "eval_job.h"
 #include "outputs.h"
+#include "page.h"
 #include <chladni/demo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,11 +115,23 @@ int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(cons
     return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
 }
 
+/* --- page ----------------------------------------------------------------------------------- */
+extern const char eval_page_html[]; /* eval_page.html */
+
+int eval_write_page(const char *text, const char *path) {
+    char *page = page_with_data(eval_page_html, text);
+    const chl_status status = page ? chl_file_write(path, page, strlen(page))
+                                   : command_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    free(page);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
 /* --- settings --------------------------------------------------------------------------------- */
 eval_job eval_job_new(void) {
     eval_job job = {.models = {.size = sizeof(chl_engine_options)},
                     .zero = {.size = sizeof(chl_zero_shot_options)},
                     .probe = {.size = sizeof(chl_probe_options)},
+                    .retrieval = {.size = sizeof(chl_retrieval_options)},
                     .trial = chl_trial_defaults(),
                     .edit = chl_edit_defaults(NULL),
                     .terminal = isatty(STDERR_FILENO)};
@@ -179,6 +192,10 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     job->zero.prompt = job->prompt.item;
     job->zero.prompts = job->prompt.count;
     job->zero.progress = eval_on_progress;
+    job->retrieval.prompt = job->prompt.item;
+    job->retrieval.prompts = job->prompt.count;
+    job->retrieval.by_label = job->label_texts;
+    job->retrieval.progress = eval_on_progress;
     job->trial.edit = &job->edit;
     job->trial.progress = eval_on_progress;
     chl_edit_options *edit = &job->edit;

@@ -17,11 +17,15 @@ typedef struct eval_job {
     const char *labels, *prompts, *neutral, *with, *without, *out;
     int limit, space, similarity;
     float latent_weight_relative;
-    bool has_relative, fixed_mask, by_label, masks, json;
+    bool has_relative, fixed_mask, by_label, masks, json, label_texts;
     words label, prompt, with_list, without_list;
-    const char *encoders, *clips, *html; /* of `compare` */
-    const char **label_text;             /* of --labels A=TEXT: what stands behind the "=" */
+    const char *encoders, *clips; /* of `compare` */
+    const char *html;
+    const char *prompt_sets, *supervised; /* of `report` */
+    int identity;
+    const char **label_text; /* of --labels A=TEXT: what stands behind the "=" */
     chl_probe_options probe;
+    chl_retrieval_options retrieval;
     const char *folds, *confusion;
     int *fold; /* of --folds */
     bool esc10;
@@ -49,6 +53,8 @@ int eval_on_progress(void *user, const char *what, int64_t done, int64_t count);
 /* The words between separators; false: out of memory. To be freed with eval_words_free. */
 bool eval_split(const char *text, const char *separators, words *out);
 void eval_words_free(words *list);
+/* Writes the report as a page that a browser opens from disk. An exit code. */
+int eval_write_page(const char *text, const char *path);
 /* Writes the report `text`, which it releases, as the flags say, or prints the error. */
 int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *));
 #endif

@@ -9,6 +9,12 @@
     {                                                                                              \
         "out", NULL, OPTION_OUTPUT, &(job).out, "R.json", "also write the JSON to this file", NULL \
     }
+#define PROMPT_OPTION(job)                                                                         \
+    {                                                                                              \
+        "prompts", NULL, OPTION_TEXT, &(job).prompts, "A|B...",                                    \
+            "prompts; a label's embedding is their mean, {} stands for it (default \"{}|a {}\")",  \
+            NULL                                                                                   \
+    }
 #define LABEL_OPTIONS(job)                                                                         \
     {"labels",                                                                                     \
      NULL,                                                                                         \
@@ -18,21 +24,48 @@
      "labels to choose from, one per line of the file (default: those of --data); LABEL=TEXT "     \
      "says what prompts call it",                                                                  \
      NULL},                                                                                        \
-    {                                                                                              \
-        "prompts", NULL, OPTION_TEXT, &(job).prompts, "A|B...",                                    \
-            "prompts; a label's embedding is their mean, {} stands for it (default \"{}|a {}\")",  \
-            NULL                                                                                   \
-    }
-#define SET_OPTIONS(job)                                                                           \
+        PROMPT_OPTION(job)
+#define FOLD_OPTIONS(job)                                                                          \
     {"folds",      NULL,      OPTION_TEXT,                                                         \
      &(job).folds, "1-5|1,3", "only these folds of ESC-50 or UrbanSound8K (default: all)",         \
      NULL},                                                                                        \
-        {"esc10",      NULL, OPTION_FLAG,                                                          \
-         &(job).esc10, NULL, "only ESC-10, the ten classes that ESC-50's table marks so",          \
-         NULL},                                                                                    \
     {                                                                                              \
+        "esc10", NULL, OPTION_FLAG, &(job).esc10, NULL,                                            \
+            "only ESC-10, the ten classes that ESC-50's table marks so", NULL                      \
+    }
+#define SET_OPTIONS(job)                                                                           \
+    FOLD_OPTIONS(job), {                                                                           \
         "confusion", NULL, OPTION_OUTPUT, &(job).confusion, "C.png",                               \
             "picture of the confusion matrix", NULL                                                \
+    }
+#define COMPARED_OPTIONS(job)                                                                      \
+    {"probe",                                                                                      \
+     NULL,                                                                                         \
+     OPTION_TEXT,                                                                                  \
+     &(job).probe.data,                                                                            \
+     "DIR",                                                                                        \
+     "for the linear probe: ESC-50 or UrbanSound8K; with --probe-test the sounds to train on",     \
+     NULL},                                                                                        \
+        {"probe-test", NULL, OPTION_TEXT, &(job).probe.test, "DIR", "sounds to test the probe on", \
+         NULL},                                                                                    \
+        {"retrieval", NULL,                                                                        \
+         OPTION_TEXT, &(job).retrieval.data,                                                       \
+         "SRC",       "clips with pictures, captions or labels, for retrieval",                    \
+         NULL},                                                                                    \
+        {"zero-shot-limit",                                                                        \
+         NULL,                                                                                     \
+         OPTION_INT,                                                                               \
+         &(job).limit,                                                                             \
+         "N",                                                                                      \
+         "number of sounds for zero-shot classification (default: all)",                           \
+         NULL},                                                                                    \
+        {"intensity", NULL,                                                                        \
+         OPTION_INT,  &(job).trial.intensity,                                                      \
+         "N",         "sources per kind for edits by sounds of rising level (default 0: none)",    \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "louder", NULL, OPTION_TEXT, &(job).trial.louder, "A,B,...",                               \
+            "kinds for --intensity (default rain,fire,wind)", NULL                                 \
     }
 #define TRIAL_OPTIONS(job)                                                                           \
     {"judge",      NULL,                                                                             \

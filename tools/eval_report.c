@@ -105,6 +105,45 @@ void print_probe(const json_t *report) {
     print_classified(report);
 }
 
+/* --- retrieval -------------------------------------------------------------------------------- */
+static void print_found(const json_t *report, const char *path, const char *name) {
+    static const char *const depths[] = {"r1", "r5", "r10"};
+    const json_t *way = find(report, path);
+    if (!way || json_is_null(way)) return;
+    printf("| %s | %lld | %lld |", name, (long long)json_integer_value(find(way, "queries")),
+           (long long)json_integer_value(find(way, "candidates")));
+    for (int i = 0; i < 3; i++) {
+        const json_t *one = find(way, depths[i]), *interval = find(one, "interval");
+        printf(" %.1f %%", 100 * json_number_value(find(one, "share")));
+        if (json_is_number(json_array_get(interval, 0)))
+            printf(" (%.1f to %.1f)", 100 * json_number_value(json_array_get(interval, 0)),
+                   100 * json_number_value(json_array_get(interval, 1)));
+        fputs(" |", stdout);
+    }
+    printf(" %g | %.1f %% |\n", json_number_value(find(way, "median_rank")),
+           100 * json_number_value(find(way, "r10/chance")));
+}
+
+void print_retrieval(const json_t *report) {
+    const json_t *texts = find(report, "audio_text/texts");
+    printf("%lld clips: %lld sounds, %lld pictures, %lld texts%s%s%s; %lld clips and %lld pictures "
+           "are not there or not readable\n\n",
+           (long long)json_integer_value(find(report, "clips")),
+           (long long)json_integer_value(find(report, "sounds")),
+           (long long)json_integer_value(find(report, "pictures")),
+           (long long)json_integer_value(find(report, "texts")), texts ? " (" : "",
+           texts ? json_string_value(texts) : "", texts ? ")" : "",
+           (long long)json_integer_value(find(report, "missing")),
+           (long long)json_integer_value(find(report, "unreadable_pictures")));
+    puts("| from, to | queries | candidates | R@1 | R@5 | R@10 | median rank | R@10 by chance |\n"
+         "|---|---|---|---|---|---|---|---|");
+    print_found(report, "audio_image/audio_to_image", "sound, picture");
+    print_found(report, "audio_image/image_to_audio", "picture, sound");
+    print_found(report, "audio_text/audio_to_text", "sound, text");
+    print_found(report, "audio_text/text_to_audio", "text, sound");
+    puts("\nIn brackets: 95 % of bootstrap samples");
+}
+
 /* --- edits ------------------------------------------------------------------------------------ */
 static void print_edit_row(const char *name, const json_t *row, const char *wrong) {
     static const char *const shares[] = {"named_right",     "unchanged/time", "unchanged/season",
@@ -224,19 +263,25 @@ void print_ablation(const json_t *report) {
 }
 
 /* --- comparison ------------------------------------------------------------------------------- */
-void print_comparison(const json_t *report) {
-    static const char *const keys[] = {"esc50_zero_shot", "urbansound8k_zero_shot", "esc50_probe",
-                                       "urbansound8k_probe"};
+static void print_published(const json_t *encoders) {
+    static const char *const keys[] = {"esc50_zero_shot",  "urbansound8k_zero_shot",
+                                       "esc50_probe",      "urbansound8k_probe",
+                                       "esc50_supervised", "urbansound8k_supervised"};
     size_t i;
     json_t *row;
-    print_ablation(report);
     puts(
-        "\nPublished, not measured here:\n\n"
+        "Published, not measured here:\n\n"
         "| encoder | ESC-50 zero-shot | UrbanSound8K zero-shot | ESC-50 probe | UrbanSound8K probe "
-        "|\n|---|---|---|---|---|");
-    json_array_foreach(json_object_get(report, "published"), i, row) {
+        "| ESC-50 supervised | UrbanSound8K supervised |\n|---|---|---|---|---|---|---|");
+    json_array_foreach((json_t *)encoders, i, row) {
         printf("| %s |", json_string_value(find(row, "encoder")));
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) print_share(row, keys[k]);
         putchar('\n');
     }
+}
+
+void print_comparison(const json_t *report) {
+    print_ablation(report);
+    putchar('\n');
+    print_published(json_object_get(report, "published"));
 }

@@ -1,18 +1,21 @@
 /* A table of clips with a header: the names of columns say what is in them. */
+#include "data/captions.h"
 #include "data/csv.h"
 #include "data/layouts.h"
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SOUND, PICTURE, LABEL, CAPTION, KIND, FROM, SPLIT, STRENGTH, COLUMNS };
 #define NAMES 6
+#define MAX_CAPTIONS 9
 static const char *const names[COLUMNS][NAMES] = {
     {"sound", "audio", "file", "filename", "file_name", "path"},
     {"picture", "image", "frame"},
     {"label", "category", "class"},
-    {"caption", "text"},
+    {"caption", "text", "caption_1"},
     {"kind"},
     {"source"},
     {"split", "fold"},
@@ -24,6 +27,8 @@ typedef struct reading {
     chl_csv csv;
     char *folder;
     int column[COLUMNS]; /* -1: there is none */
+    int numbered
+        [MAX_CAPTIONS]; /* columns caption_1, caption_2, ..., as Clotho has them; the same */
 } reading;
 
 static chl_status find_columns(reading *r) {
@@ -31,6 +36,11 @@ static chl_status find_columns(reading *r) {
         r->column[c] = -1;
         for (int k = 0; k < NAMES && names[c][k] && r->column[c] < 0; k++)
             r->column[c] = chl_csv_find(&r->csv, names[c][k]);
+    }
+    for (int i = 0; i < MAX_CAPTIONS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "caption_%d", i + 1);
+        r->numbered[i] = chl_csv_find(&r->csv, name);
     }
     int unused;
     return r->column[SOUND] >= 0 ? CHL_OK : chl_csv_column(&r->csv, names[SOUND][0], &unused);
@@ -63,6 +73,18 @@ static chl_status read_strength(const reading *r, chl_entry *entry) {
                     r->csv.path, (long long)r->csv.line, text);
 }
 
+static chl_status read_captions(reading *r, chl_entry *entry) {
+    chl_text_buffer all = {0};
+    for (int i = 0; i < MAX_CAPTIONS; i++)
+        if (r->numbered[i] >= 0) chl_captions_add(&all, r->csv.field[r->numbered[i]]);
+    if (!all.size && !all.failed) return CHL_OK;
+    CHL_TRY(chl_text_done(&all, "captions"));
+    if (strchr(all.text, '\n')) entry->captions = chl_source_text(r->source, all.text);
+    const bool lost = strchr(all.text, '\n') && !entry->captions;
+    free(all.text);
+    return lost ? chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path) : CHL_OK;
+}
+
 static chl_status add_row(reading *r) {
     chl_entry entry = {.line = r->csv.line};
     const struct {
@@ -87,6 +109,7 @@ static chl_status add_row(reading *r) {
         *texts[i].to = (texts[i].shared ? chl_source_shared : chl_source_text)(r->source, text);
         if (!*texts[i].to) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path);
     }
+    CHL_TRY(read_captions(r, &entry));
     return chl_source_add_if_there(r->source, r->choice, &entry, field(r, SOUND));
 }
 

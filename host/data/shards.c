@@ -2,6 +2,7 @@
  * and keeps where its sound and picture lie, so that any order of clips costs one read each, and
  * shards give the same training as the folder that they were packed from. */
 #include "base/json.h"
+#include "data/captions.h"
 #include "data/layouts.h"
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,17 @@ static const char *first_text(const json_t *words, const char *key) {
     return text && *text ? text : NULL;
 }
 
+/* All captions of a list, of which `caption` is the first. */
+static chl_status take_captions(reading *r, const json_t *words) {
+    const json_t *list = json_object_get(words, "caption");
+    char *lines;
+    CHL_TRY(chl_captions_of_list(list ? list : json_object_get(words, "text"), &lines));
+    if (!lines) return CHL_OK;
+    r->entry.captions = chl_source_text(r->source, lines);
+    free(lines);
+    return r->entry.captions ? CHL_OK : no_memory(r->path);
+}
+
 static chl_status take_words(reading *r, const json_t *words) {
     static const char *const keys[][2] = {{"label", "tag"},
                                           {"caption", "text"},
@@ -59,7 +71,7 @@ static chl_status take_words(reading *r, const json_t *words) {
     const json_t *strength = json_object_get(words, "strength");
     r->entry.level_told = json_is_number(strength);
     if (r->entry.level_told) r->entry.strength = (float)json_number_value(strength);
-    return CHL_OK;
+    return take_captions(r, words);
 }
 
 static chl_status read_json(reading *r, const char *name, const char *text, size_t size) {

@@ -7,10 +7,12 @@
 typedef struct chl_entry {
     chl_media sound, picture;
     const char *label, *caption, *kind, *from; /* NULL: none; from: the recording it is a part of */
-    const char *split;                         /* "train", "test", a fold's number */
-    int64_t line;    /* of its table, from 1; of shards the clip's number */
-    int fold;        /* from 1; 0: none */
-    bool level_told; /* of kind and label: see chl_sample.strength */
+    const char
+        *captions;     /* all of them, as captions.h keeps them; NULL: there are fewer than two */
+    const char *split; /* "train", "test", a fold's number */
+    int64_t line;      /* of its table, from 1; of shards the clip's number */
+    int fold;          /* from 1; 0: none */
+    bool level_told;   /* of kind and label: see chl_sample.strength */
     float strength;
 } chl_entry;
 

@@ -2,6 +2,7 @@
  * from several seeds, as means with 95 % intervals (Student's t). */
 #include "base/options.h"
 #include "eval/embed.h"
+#include "eval/published.h"
 #include "eval/report.h"
 #include "eval/sample_statistics.h"
 #include "io/picture.h"
@@ -11,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FIGURES (9 + 2 * CHL_JUDGE_MAX_ATTRIBUTES)
+#define MAX_FIGURES (18 + 2 * CHL_JUDGE_MAX_ATTRIBUTES)
 
 /* Whose report a number is in. */
-typedef enum evaluation { ZERO_SHOT, PROBE, EDITS } evaluation;
+typedef enum evaluation { ZERO_SHOT, PROBE, RETRIEVAL, EDITS } evaluation;
 
 /* A number that encoders are compared by. */
 typedef struct figure {
@@ -44,11 +45,26 @@ static void add_of_attributes(figure_list *list, const chl_judge *judge, const c
     }
 }
 
+static void add_of_ways(figure_list *list, const char *depth) {
+    static const char *const ways[][2] = {{"audio_to_image", "audio_image"},
+                                          {"image_to_audio", "audio_image"},
+                                          {"audio_to_text", "audio_text"},
+                                          {"text_to_audio", "audio_text"}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        char name[64], path[64];
+        snprintf(name, sizeof name, "%s_%s", ways[i][0], depth);
+        snprintf(path, sizeof path, "%s/%s/%s/share", ways[i][1], ways[i][0], depth);
+        add(list, RETRIEVAL, name, path);
+    }
+}
+
 static figure_list list_figures(const chl_judge *judge) {
     figure_list list = {.count = 0};
     add(&list, ZERO_SHOT, "zero_shot", "accuracy");
     add(&list, ZERO_SHOT, "zero_shot_balanced", "balanced");
     add(&list, PROBE, "probe", "accuracy");
+    add_of_ways(&list, "r1");
+    add_of_ways(&list, "r10");
     add(&list, EDITS, "named_right", "named_right");
     add_of_attributes(&list, judge, "unchanged_%s", "unchanged/%s");
     add(&list, EDITS, "unchanged_all", "unchanged/all");
@@ -57,6 +73,7 @@ static figure_list list_figures(const chl_judge *judge) {
     add_of_attributes(&list, judge, "leak_%s", "leakage/%s/to_favourite");
     add(&list, EDITS, "leak_all", "leakage/all/to_favourite");
     add(&list, EDITS, "moved_elsewhere", "leakage/all/elsewhere");
+    add(&list, EDITS, "louder_spearman", "intensity_spearman");
     return list;
 }
 
@@ -92,6 +109,7 @@ typedef struct ablation {
     chl_zero_shot_options zero_shot;
     chl_trial_options trial;
     chl_probe_options probe;
+    chl_retrieval_options retrieval;
     chl_judge judge;
     chl_raster sheet; /* rows of groups, one below the other */
 } ablation;
@@ -109,6 +127,7 @@ static chl_status take_options(const chl_ablation_options *theirs, ablation *min
                        .zero_shot = {.size = sizeof mine->zero_shot},
                        .trial = chl_trial_defaults(),
                        .probe = {.size = sizeof mine->probe},
+                       .retrieval = {.size = sizeof mine->retrieval},
                        .judge = {.size = sizeof mine->judge}};
     chl_ablation_options *o = &mine->options;
     CHL_TRY(chl_options_take(o, sizeof *o, theirs, "chl_ablation_options"));
@@ -117,6 +136,8 @@ static chl_status take_options(const chl_ablation_options *theirs, ablation *min
                              "chl_zero_shot_options"));
     CHL_TRY(chl_options_take(&mine->trial, sizeof mine->trial, o->trial, "chl_trial_options"));
     CHL_TRY(chl_options_take(&mine->probe, sizeof mine->probe, o->probe, "chl_probe_options"));
+    CHL_TRY(chl_options_take(&mine->retrieval, sizeof mine->retrieval, o->retrieval,
+                             "chl_retrieval_options"));
     CHL_TRY(chl_options_take(&mine->judge, sizeof mine->judge, mine->trial.judged_by, "chl_judge"));
     CHL_TRY(chl_check_int(mine->judge.attributes >= 0 &&
                               mine->judge.attributes <= CHL_JUDGE_MAX_ATTRIBUTES,
@@ -140,7 +161,9 @@ static chl_status measure_edits(chl_engine *engine, const ablation *a, const fig
     if (e->fixed_mask) edit.adaptive_mask = 0;
     trial.edit = &edit;
     /* parts that do not depend on the audio encoder, or add no figure to this report */
-    trial.gate = trial.intensity = trial.directions = 0;
+    trial.gate = trial.directions = 0;
+    /* an encoder that hears every sound at its own maximum knows no levels */
+    if (!a->options.intensity || engine->audio->mel == CHL_MEL_COMPATIBLE) trial.intensity = 0;
     trial.sheet = e->row;
     trial.sheet_rows = 1;
     char *text = NULL;
@@ -159,6 +182,11 @@ static chl_status measure_engine(chl_engine *engine, const ablation *a, const fi
         text = NULL;
         const chl_status status = chl_evaluate_probe(engine, &a->probe, &text);
         CHL_TRY(take_report(list, PROBE, status, text, value));
+    }
+    if (a->retrieval.data) {
+        text = NULL;
+        const chl_status status = chl_evaluate_retrieval(engine, &a->retrieval, &text);
+        CHL_TRY(take_report(list, RETRIEVAL, status, text, value));
     }
     return a->trial.sources ? measure_edits(engine, a, list, e, value) : CHL_OK;
 }
@@ -278,35 +306,6 @@ static chl_status measure_groups(ablation *a, int all, json_t *groups) {
     return chl_raster_write_png(sheet, a->sheet.height, a->sheet.width, a->sheet.rgb);
 }
 
-/* --- published figures ------------------------------------------------------------------------ */
-/* Table 1 of "Robust Sound-Guided Image Manipulation", per cent; 0: not said. */
-static const struct {
-    const char *encoder;
-    double zero_shot_esc50, zero_shot_urban, probe_esc50, probe_urban;
-} published[] = {
-    {"Swin, the paper's", 74.4, 58.6, 89.5, 72.4},
-    {"Swin without L_kl", 63.6, 53.2, 0, 0},
-    {"ResNet-18, Lee et al. 2022", 57.8, 45.7, 0, 0},
-    {"AudioCLIP", 69.4, 68.8, 0, 0},
-    {"Wav2CLIP", 41.4, 40.4, 0, 0},
-};
-
-static json_t *share(double percent) {
-    return chl_report_number(percent > 0 ? percent / 100 : NAN);
-}
-
-static json_t *list_published(void) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
-        chl_json_append(list,
-                        json_pack("{s:s, s:o, s:o, s:o, s:o}", "encoder", published[i].encoder,
-                                  "esc50_zero_shot", share(published[i].zero_shot_esc50),
-                                  "urbansound8k_zero_shot", share(published[i].zero_shot_urban),
-                                  "esc50_probe", share(published[i].probe_esc50),
-                                  "urbansound8k_probe", share(published[i].probe_urban)));
-    return list;
-}
-
 /* --- all -------------------------------------------------------------------------------------- */
 static chl_status check_groups(const chl_ablation_options *options, int *encoders) {
     *encoders = 0;
@@ -329,10 +328,10 @@ chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **repo
     CHL_NEEDS(report);
     *report = NULL;
     CHL_TRY(take_options(theirs, &mine));
-    if (!mine.zero_shot.data && !mine.trial.sources && !mine.probe.data)
+    if (!mine.zero_shot.data && !mine.trial.sources && !mine.probe.data && !mine.retrieval.data)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "zero_shot.data, probe.data or trial.sources must name a folder, got NULL "
-                        "for all");
+                        "zero_shot.data, probe.data, retrieval.data or trial.sources must name a "
+                        "folder, got NULL for all");
     CHL_TRY(check_groups(&mine.options, &encoders));
     CHL_TRY(try_opening(&mine));
     const uint64_t refused = chl_json_refused();
@@ -344,6 +343,6 @@ chl_status chl_evaluate_ablation(const chl_ablation_options *theirs, char **repo
         return status;
     }
     json_t *root = json_pack("{s:o}", "groups", list);
-    if (mine.options.published) chl_json_set(root, "published", list_published());
+    if (mine.options.published) chl_json_set(root, "published", chl_published_encoders());
     return chl_report_finish(root, refused, report);
 }

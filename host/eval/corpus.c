@@ -20,9 +20,10 @@ static chl_status read_pairs(const char *folder, chl_corpus *c) {
         const char *label = s->kind ? s->kind : s->label;
         status =
             label
-                ? chl_corpus_add(c, folder, &(chl_corpus_sound){.path = s->sound, .label = label})
-                : chl_fail(CHL_ERR_KEY, "%s/pairs.jsonl line %lld: \"kind\" or \"label\" is needed",
-                           folder, (long long)s->line);
+                ? chl_corpus_add(c, folder,
+                                 &(chl_corpus_sound){.media = chl_sample_sound(s), .label = label})
+                : chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" or \"label\" is needed", data->list,
+                           (long long)s->line);
     }
     chl_dataset_free(data);
     return status;
@@ -39,18 +40,13 @@ static chl_status read_source(const char *path, const chl_corpus_choice *choice,
     c->missing = source->missing;
     for (int64_t i = 0; i < source->count && status == CHL_OK; i++) {
         const chl_entry *e = &source->entry[i];
-        const chl_corpus_sound sound = {.path = e->sound.path,
+        const chl_corpus_sound sound = {.media = e->sound,
                                         .label = e->kind ? e->kind : e->label,
                                         .fold = e->fold,
                                         .group = e->from};
-        if (e->sound.bytes)
-            status = chl_fail(CHL_ERR_UNSUPPORTED,
-                              "%s: sounds in shards are for trainings: unpack them", path);
-        else if (!sound.label)
-            status =
-                chl_fail(CHL_ERR_KEY, "%s line %lld: a label is needed", path, (long long)e->line);
-        else
-            status = chl_corpus_add(c, path, &sound);
+        status = sound.label ? chl_corpus_add(c, path, &sound)
+                             : chl_fail(CHL_ERR_KEY, "%s line %lld: a label is needed", path,
+                                        (long long)e->line);
     }
     chl_source_free(source);
     return status;
@@ -78,10 +74,10 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
     }
     for (int64_t i = 0; i < c->count; i++) {
         if (!kept[i]) {
-            free(c->path[i]);
+            chl_corpus_forget(c, i);
             continue;
         }
-        c->path[at] = c->path[i];
+        c->sound[at] = c->sound[i];
         c->truth[at] = c->truth[i];
         c->fold[at] = c->fold[i];
         c->group[at++] = c->group[i];
@@ -95,7 +91,9 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
 static chl_status read_any(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {
     char *pairs;
     if (asprintf(&pairs, "%s/pairs.jsonl", folder) < 0) return no_memory(folder);
-    const bool listed = access(pairs, F_OK) == 0;
+    const char *dot = strrchr(folder, '.');
+    const bool manifest = dot && strcmp(dot, ".jsonl") == 0 && !chl_is_folder(folder);
+    const bool listed = manifest || access(pairs, F_OK) == 0;
     free(pairs);
     if (!listed) return read_source(folder, choice, out);
     out->layout = "pairs.jsonl";

@@ -2,13 +2,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+void chl_corpus_forget(chl_corpus *corpus, int64_t sound) {
+    free((void *)corpus->sound[sound].path);
+    free((void *)corpus->sound[sound].name);
+}
+
 void chl_corpus_free(chl_corpus *corpus) {
-    for (int64_t i = 0; i < corpus->count; i++) free(corpus->path[i]);
+    for (int64_t i = 0; i < corpus->count; i++) chl_corpus_forget(corpus, i);
     for (int i = 0; i < corpus->labels; i++) free((void *)corpus->label[i]);
     for (int i = 0; i < corpus->groups.count; i++) free((void *)corpus->groups.name[i]);
     chl_names_free(&corpus->names);
     chl_names_free(&corpus->groups);
-    free(corpus->path);
+    free(corpus->sound);
     free(corpus->truth);
     free(corpus->fold);
     free(corpus->group);
@@ -30,10 +35,10 @@ static int number_of(chl_names *names, const char *name) {
 static bool make_room(chl_corpus *c) {
     if ((c->count & (c->count - 1)) != 0) return true;
     const size_t capacity = c->count ? 2 * (size_t)c->count : 1;
-    char **paths = realloc(c->path, sizeof *paths * capacity);
-    if (paths) c->path = paths;
+    chl_media *sounds = realloc(c->sound, sizeof *sounds * capacity);
+    if (sounds) c->sound = sounds;
     int **const numbers[] = {&c->truth, &c->fold, &c->group};
-    bool whole = paths != NULL;
+    bool whole = sounds != NULL;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         int *grown = realloc(*numbers[i], sizeof *grown * capacity);
         if (grown) *numbers[i] = grown;
@@ -49,11 +54,16 @@ chl_status chl_corpus_add(chl_corpus *c, const char *folder, const chl_corpus_so
     c->labels = c->names.count;
     if (truth < 0 || (sound->group && group < 0) || !make_room(c))
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
-    char *path = strdup(sound->path);
-    if (!path) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
+    chl_media *to = &c->sound[c->count];
+    *to = sound->media;
+    to->path = strdup(sound->media.path);
+    to->name = sound->media.name ? strdup(sound->media.name) : NULL;
+    if (!to->path || (sound->media.name && !to->name)) {
+        chl_corpus_forget(c, c->count);
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
+    }
     c->truth[c->count] = truth;
     c->fold[c->count] = sound->fold;
-    c->group[c->count] = group;
-    c->path[c->count++] = path;
+    c->group[c->count++] = group;
     return CHL_OK;
 }

@@ -2,12 +2,12 @@
 #ifndef CHL_EVAL_CORPUS_LIST_H
 #define CHL_EVAL_CORPUS_LIST_H
 #include "base/names.h"
-#include "base/status.h"
+#include "data/media.h"
 #include <stdbool.h>
 
 typedef struct chl_corpus {
     int64_t count;
-    char **path;
+    chl_media *sound;
     int *truth; /* index into label */
     int labels;
     const char **label; /* [labels], those of `names` */
@@ -28,9 +28,12 @@ typedef struct chl_corpus_choice {
 } chl_corpus_choice;
 
 void chl_corpus_free(chl_corpus *corpus);
+/* Releases the texts of one sound, whose place may then be taken. */
+void chl_corpus_forget(chl_corpus *corpus, int64_t sound);
 
 typedef struct chl_corpus_sound {
-    const char *path, *label;
+    chl_media media;
+    const char *label;
     int fold;          /* 0: none */
     const char *group; /* NULL: not known */
 } chl_corpus_sound;

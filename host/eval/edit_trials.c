@@ -92,8 +92,8 @@ static chl_status open_sounds(chl_trials *t) {
     CHL_TRY(chl_dataset_open(t->options->sounds, CHL_NEED_SOUND, &t->sounds));
     for (int64_t i = 0; i < t->sounds->count; i++)
         if (!t->sounds->sample[i].kind)
-            return chl_fail(CHL_ERR_KEY, "%s/pairs.jsonl line %lld: \"kind\" is missing",
-                            t->options->sounds, (long long)t->sounds->sample[i].line);
+            return chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" is missing", t->sounds->list,
+                            (long long)t->sounds->sample[i].line);
     return sort_sounds(t);
 }
 
@@ -115,16 +115,16 @@ static chl_status embed_labels(chl_trials *t, int n, const chl_trial *trial, flo
 }
 
 static chl_status embed_sounds(chl_trials *t, int n, const chl_trial *trial, float *target) {
-    const char **path = new_array(n, sizeof *path);
+    chl_media *sound = new_array(n, sizeof *sound);
     float *gain = new_array(n, sizeof *gain);
-    chl_status status = path && gain ? CHL_OK : no_memory();
+    chl_status status = sound && gain ? CHL_OK : no_memory();
     for (int i = 0; i < n && status == CHL_OK; i++) {
-        path[i] = t->sounds->sample[trial[i].sound].sound;
+        sound[i] = chl_sample_sound(&t->sounds->sample[trial[i].sound]);
         gain[i] = trial[i].gain_db;
     }
     if (status == CHL_OK)
-        status = chl_eval_embed_sounds(t->engine->audio, n, path, gain, &t->watch, target);
-    free(path);
+        status = chl_eval_embed_sounds(t->engine->audio, n, sound, gain, &t->watch, target);
+    free(sound);
     free(gain);
     return status;
 }

@@ -19,6 +19,8 @@ chl_status chl_report_progress(const chl_progress_watch *watch, const char *what
 typedef struct sounds_done {
     const chl_progress_watch *watch;
     int64_t count;
+    const chl_media *sound;
+    chl_media_sound opened;
 } sounds_done;
 
 static chl_status report(void *user, int64_t done) {
@@ -26,12 +28,28 @@ static chl_status report(void *user, int64_t done) {
     return chl_report_progress(sounds->watch, "listening", done, sounds->count);
 }
 
-chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const char *const *path,
+static chl_status open_sound(void *user, int64_t index, chl_sound **sound) {
+    sounds_done *sounds = user;
+    CHL_TRY(chl_media_sound_open(&sounds->sound[index], &sounds->opened));
+    *sound = sounds->opened.sound;
+    return CHL_OK;
+}
+
+static void close_sound(void *user, chl_sound *unused) {
+    (void)unused;
+    chl_media_sound_close(&((sounds_done *)user)->opened);
+}
+
+chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const chl_media *sound,
                                  const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding) {
-    sounds_done done = {watch, count};
-    const chl_sound_files files = {
-        .count = count, .path = path, .gain_db = gain_db, .after = report, .user = &done};
+    sounds_done done = {.watch = watch, .count = count, .sound = sound};
+    const chl_sound_files files = {.count = count,
+                                   .gain_db = gain_db,
+                                   .open = open_sound,
+                                   .close = close_sound,
+                                   .after = report,
+                                   .user = &done};
     return chl_audio_encoder_embed_files(encoder, BATCH, &files, embedding);
 }
 

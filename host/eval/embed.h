@@ -1,6 +1,7 @@
 /* Many sounds and labels to embeddings, and progress on the way. */
 #ifndef CHL_EVAL_EMBED_H
 #define CHL_EVAL_EMBED_H
+#include "data/media.h"
 #include "models/audio_encoder.h"
 #include "models/clip.h"
 #include <chladni/eval.h>
@@ -14,9 +15,9 @@ typedef struct chl_progress_watch {
 chl_status chl_report_progress(const chl_progress_watch *watch, const char *what, int64_t done,
                                int64_t count);
 
-/* path [count] -> embedding [count][embed]; gain_db [count], NULL = all 0. As chl_embed_sound_level
+/* sound [count] -> embedding [count][embed]; gain_db [count], NULL = all 0. As chl_embed_sound_level
  * does it, in batches. */
-chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const char *const *path,
+chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const chl_media *sound,
                                  const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding);
 

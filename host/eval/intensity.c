@@ -110,6 +110,17 @@ static chl_status embed_kinds(const chl_trials *t, float **text) {
     return chl_eval_embed_labels(t->engine->clip, t->kinds, t->sounds->kind_name, 0, NULL, *text);
 }
 
+static double mean_over_kinds(const json_t *found) {
+    const char *kind;
+    json_t *row;
+    double sum = 0;
+    json_object_foreach((json_t *)found, kind, row) {
+        const json_t *rho = json_object_get(row, "spearman");
+        sum += json_is_number(rho) ? json_number_value(rho) : NAN;
+    }
+    return sum / (double)json_object_size(found);
+}
+
 chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     const chl_trial_options *o = t->options;
     if (o->intensity <= 0 || o->levels < 2 || o->by_label) return CHL_OK;
@@ -129,6 +140,7 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     chl_status status = embed_kinds(t, &text);
     if (status == CHL_OK) status = measure(t, text, &x, found);
     chl_json_set(report, "intensity", found);
+    chl_report_set(report, "intensity_spearman", mean_over_kinds(found));
     free(text);
     free(memory);
     return status;

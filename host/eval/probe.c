@@ -35,7 +35,7 @@ static chl_status append_test(probe *p, const chl_corpus *test) {
         const int group = test->group[i];
         CHL_TRY(chl_corpus_add(
             c, p->options->test,
-            &(chl_corpus_sound){.path = test->path[i],
+            &(chl_corpus_sound){.media = test->sound[i],
                                 .label = label,
                                 .group = group < 0 ? NULL : test->groups.name[group]}));
     }
@@ -82,9 +82,9 @@ static chl_status check_groups(const probe *p) {
         const bool apart = p->options->test ? (i >= p->trained) != (other >= p->trained)
                                             : c->fold[i] != c->fold[other];
         if (apart)
-            status =
-                chl_fail(CHL_ERR_FORMAT, "the recording %s is on both sides of a split: %s and %s",
-                         c->groups.name[g], c->path[other], c->path[i]);
+            status = chl_fail(
+                CHL_ERR_FORMAT, "the recording %s is on both sides of a split: %s and %s",
+                c->groups.name[g], chl_media_name(&c->sound[other]), chl_media_name(&c->sound[i]));
     }
     free(first);
     return status;
@@ -221,8 +221,8 @@ static chl_status work(chl_engine *engine, probe *p, char **report) {
     if (!p->embedding || !p->x || !p->mean || !p->scale || !p->class_ || !p->named || !p->fits)
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its embeddings", p->options->data);
     const chl_progress_watch watch = {p->options->progress, p->options->user};
-    CHL_TRY(chl_eval_embed_sounds(engine->audio, p->corpus.count,
-                                  (const char *const *)p->corpus.path, NULL, &watch, p->embedding));
+    CHL_TRY(chl_eval_embed_sounds(engine->audio, p->corpus.count, p->corpus.sound, NULL, &watch,
+                                  p->embedding));
     CHL_TRY(run_folds(p));
     return describe(p, report);
 }

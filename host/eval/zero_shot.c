@@ -110,8 +110,7 @@ static chl_status name_sounds(chl_engine *engine, const chl_zero_shot_options *o
     j->best = malloc(sizeof *j->best * (size_t)c->count);
     if (!j->sound || !j->named || !j->best)
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its sounds", o->data);
-    CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, (const char *const *)c->path, NULL,
-                                  &watch, j->sound));
+    CHL_TRY(chl_eval_embed_sounds(engine->audio, c->count, c->sound, NULL, &watch, j->sound));
     for (int64_t i = 0; i < c->count; i++) {
         j->named[i] = chl_eval_nearest(labels, d, j->sound + i * d, j->label, j->score);
         j->best[i] = (double)j->score[j->named[i]];

@@ -168,10 +168,14 @@ typedef struct file_run {
 static chl_status picture_of_file(file_run *r, int64_t file, float *picture, int *columns) {
     const chl_sound_files *files = r->files;
     chl_sound *sound;
-    CHL_TRY(chl_sound_open(files->path[file], &sound));
+    CHL_TRY(files->open ? files->open(files->user, file, &sound)
+                        : chl_sound_open(files->path[file], &sound));
     const chl_status status = chl_audio_encoder_picture(
         r->encoder, sound, files->gain_db ? files->gain_db[file] : 0, picture, columns);
-    chl_sound_close(sound);
+    if (files->open)
+        files->close(files->user, sound);
+    else
+        chl_sound_close(sound);
     return status;
 }
 

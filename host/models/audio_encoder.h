@@ -98,8 +98,12 @@ chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *
  * called after each run with the number of sounds done; its failure ends the call. */
 typedef struct chl_sound_files {
     int64_t count;
-    const char *const *path;
+    const char *const *path; /* not with `open` */
     const float *gain_db;
+    /* NULL, or for sounds that are no files: opens number `index`; `close` closes it before the next
+     * one is opened. */
+    chl_status (*open)(void *user, int64_t index, chl_sound **sound);
+    void (*close)(void *user, chl_sound *sound);
     chl_status (*after)(void *user, int64_t done);
     void *user;
 } chl_sound_files;

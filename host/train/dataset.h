@@ -11,7 +11,7 @@
  * A line: {"sound": "sounds/00000.wav", "picture": "pictures/00000.png", "label": "heavy rain",
  * "caption": "heavy rain over hills at night", "kind": "rain", "strength": 0.8, "algorithm": 2,
  * "time": 0, "season": 2, "house": 1, "source": "world"}. All keys are optional; a training says
- * which it needs.
+ * which it needs. A caption may be a list of captions: trainings take the first.
  * Errors name the file, the line and the key. */
 #ifndef CHL_TRAIN_DATASET_H
 #define CHL_TRAIN_DATASET_H
@@ -24,6 +24,7 @@ typedef struct chl_sample {
     const char *sound,
         *picture; /* whole paths, of a part of a shard its name; NULL: there is none */
     const char *label, *caption, *kind, *source;
+    const char *captions; /* chl_entry.captions */
     int label_id;   /* equal for equal labels, counted from 0 in order of appearance; -1 without */
     int kind_id;    /* the same for kinds */
     int source_id;  /* and for sources: where it was recorded, or by whom */

@@ -1,13 +1,26 @@
 /* A data set as WebDataset shards. */
 #include "base/json.h"
 #include "base/options.h"
+#include "data/captions.h"
 #include "data/shard_writer.h"
 #include "train/dataset.h"
 #include "train/left_out.h"
 #include <chladni/data.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CLIPS 1000 /* in a shard: 0.9 GB of ten seconds as WAV */
+
+static json_t *captions_of(const chl_sample *s) {
+    json_t *list = json_array();
+    size_t length;
+    for (const char *at = s->captions, *one; (one = chl_captions_next(&at, &length));) {
+        char *text = strndup(one, length);
+        chl_json_append(list, chl_json_string(text));
+        free(text);
+    }
+    return list;
+}
 
 /* The words under the keys of pairs.jsonl, which shards.c reads. */
 static char *words_of(const chl_sample *s) {
@@ -19,6 +32,7 @@ static char *words_of(const chl_sample *s) {
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (words[i].text) chl_json_set(object, words[i].key, chl_json_string(words[i].text));
+    if (s->captions) chl_json_set(object, "caption", captions_of(s));
     if (s->strength_given) chl_json_set(object, "strength", json_real((double)s->strength));
     if (s->entry && s->entry->split)
         chl_json_set(object, "split", chl_json_string(s->entry->split));

@@ -1,6 +1,7 @@
 /* The lines of pairs.jsonl, read once and checked. */
 #include "base/file_bytes.h"
 #include "base/json.h"
+#include "data/captions.h"
 #include "train/class_columns.h"
 #include "train/dataset_private.h"
 #include <errno.h>
@@ -25,6 +26,23 @@ static chl_status read_text(const chl_sample_reader *r, const json_t *line, cons
                         r->line, key);
     *to = strdup(json_string_value(value));
     return *to ? CHL_OK : no_memory(r->path);
+}
+
+/* A text, or a list of texts of which the first is the caption. */
+static chl_status read_captions(const chl_sample_reader *r, const json_t *line, chl_sample *to) {
+    const json_t *value = json_object_get(line, "caption");
+    size_t i;
+    json_t *one;
+    if (!json_is_array(value)) return read_text(r, line, "caption", &to->caption);
+    json_array_foreach(value, i, one) if (!json_is_string(one)) return chl_fail(
+        CHL_ERR_FORMAT, "%s line %" PRId64 ": number %zu of \"caption\" is not a text", r->path,
+        r->line, i + 1);
+    char *lines;
+    CHL_TRY(chl_captions_of_list(value, &lines));
+    to->captions = lines;
+    if (json_array_size(value) == 0) return CHL_OK;
+    to->caption = strdup(json_string_value(json_array_get(value, 0)));
+    return to->caption ? CHL_OK : no_memory(r->path);
 }
 
 static chl_status read_strength(const chl_sample_reader *r, const json_t *line, chl_sample *to) {
@@ -109,7 +127,7 @@ static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
         return CHL_OK;
     }
     CHL_TRY(read_text(r, line, "label", &s->label));
-    CHL_TRY(read_text(r, line, "caption", &s->caption));
+    CHL_TRY(read_captions(r, line, s));
     CHL_TRY(read_text(r, line, "kind", &s->kind));
     CHL_TRY(read_text(r, line, "source", &s->source));
     CHL_TRY(read_strength(r, line, s));

@@ -44,6 +44,7 @@ void chl_sample_release(const chl_sample *s) {
     free((void *)s->picture);
     free((void *)s->label);
     free((void *)s->caption);
+    free((void *)s->captions);
     free((void *)s->kind);
     free((void *)s->source);
 }

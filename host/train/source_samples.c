@@ -35,6 +35,7 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
     s->picture = e->picture.path ? chl_media_name(&e->picture) : NULL;
     s->label = e->label;
     s->caption = e->caption;
+    s->captions = e->captions;
     s->kind = e->kind;
     s->source = e->from;
     s->strength = e->strength;

@@ -91,6 +91,30 @@ typedef struct chl_probe_options {
 CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
                                           char **report);
 
+/* Retrieval: sounds are searched by pictures and texts, and the other way round, by the cosine of their
+ * embeddings. The different sounds, pictures and texts of a source are the candidates; lines with the
+ * same sound are one sound, and a clip with several captions is asked for by each of them and found by
+ * any. Report: "clips", "missing" (not there or not readable), "sounds", "pictures", "texts",
+ * "unreadable_pictures"; where there are pictures "audio_image": {"audio_to_image", "image_to_audio"};
+ * where there are captions (or else labels) and the engine has a vocab "audio_text": {"texts":
+ * "captions" or "labels", "audio_to_text", "text_to_audio"}. Each direction is {"queries",
+ * "candidates", "r1", "r5", "r10": {"share", "interval": [low, high], "chance"}, "median_rank"}: the
+ * share of queries that find what belongs to them among the first 1, 5, 10, with 95 % of bootstrap
+ * samples. Candidates as near as the right one count as nearer. Needs audio and clip. */
+typedef struct chl_retrieval_options {
+    uint32_t size;
+    const char *data;  /* a source, as a training's (docs/training.md) */
+    const char *split; /* NULL, or these splits or folds only, "test" or "1,2" */
+    int64_t limit;     /* max. number of clips, the first; 0: all */
+    int by_label;      /* 1: texts are the labels, even where there are captions */
+    int prompts;
+    const char *const *prompt; /* of labels, as chl_zero_shot_options.prompt */
+    chl_eval_callback progress;
+    void *user;
+} chl_retrieval_options;
+CHL_CHECKED chl_status chl_evaluate_retrieval(chl_engine *engine,
+                                              const chl_retrieval_options *options, char **report);
+
 /* Edits of calm scenes by held-out sounds, judged by a network that had no part in them. */
 typedef struct chl_trial_options {
     uint32_t size;
@@ -211,12 +235,19 @@ typedef struct chl_ablation_options {
                                 single ones): that of models */
     const char *sheet;       /* NULL, or a PNG: a row per group, the first source, then its edit by
                                 a sound of each kind with the group's first encoder; needs trial */
-    int64_t published;       /* 1: the report also has what the paper says of its encoder and of
-                                others, "published": [{"encoder", "esc50_zero_shot",
-                                "urbansound8k_zero_shot", "esc50_probe", "urbansound8k_probe"}],
-                                shares, null where it says nothing */
+    int64_t published; /* 1: the report also has what the paper says of its encoder and of others,
+                          "published": [{"encoder", "esc50_zero_shot", "urbansound8k_zero_shot",
+                          "esc50_probe", "urbansound8k_probe", "esc50_supervised",
+                          "urbansound8k_supervised"}], shares, null where it says nothing */
+    const chl_retrieval_options *retrieval; /* NULL or data NULL: not measured */
+    int64_t intensity; /* 1: also trial's edits by sounds of rising level, with encoders that hear
+                          levels */
 } chl_ablation_options;
 CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
+
+/* What "Robust Sound-Guided Image Manipulation" says, not measured: {"source", "encoders": Table 1, as
+ * chl_ablation_options.published}. */
+CHL_CHECKED chl_status chl_published_figures(char **report);
 
 #ifdef __cplusplus
 }

@@ -110,7 +110,7 @@ static void older_structs_inside_older_structs_are_read(void **state) {
     says("no-such-clip"); /* all were taken: opening the models is what fails */
     zero_shot.data = NULL;
     assert_int_equal(chl_evaluate_ablation(&options, &report), OLD_ERR_ARGUMENT);
-    says("zero_shot.data, probe.data or trial.sources must name a folder");
+    says("zero_shot.data, probe.data, retrieval.data or trial.sources must name");
     zero_shot.size = 0;
     assert_int_equal(chl_evaluate_ablation(&options, &report), OLD_ERR_ARGUMENT);
     says("chl_zero_shot_options.size is 0");

@@ -201,6 +201,8 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "top1 and scores" grep -qE '"top1":"(rain|fire)","scores":\{"rain":' out
   ok "zero-shot on a folder" eval zero-shot --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
   is "a table" has "| all |" out
+  ok "retrieval on a folder" eval retrieval --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
+  is "a table of directions" has "| sound, picture | 5 | 5 |" out
   printf '0\n2\n\n' >list; ok "some samples' files" world --out some --count 4 --size 32 --seconds 1 --files-of list
   printf '0\n2\n' | "$program" world --out piped --count 4 --size 32 --seconds 1 --files-of - >out 2>err
   is "of a list on standard input" test "$(ls some/sounds piped/sounds | tr '\n' ' ')" = "piped/sounds: 00000.wav 00002.wav  some/sounds: 00000.wav 00002.wav "
@@ -251,6 +253,8 @@ bad "train on no folder" 1 "nowhere: No such file" train judge --data nowhere --
 bad "eval of what" 2 "give an evaluation" eval
 bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
 bad "probe of what" 2 "data and --audio are needed" eval probe
+bad "retrieval of what" 2 "data, --audio and --clip are needed" eval retrieval --data d --audio a
+bad "intensity of nothing" 2 "intensity needs --sources" eval compare --encoders a=a --clip c --retrieval d --intensity 2
 bad "folds that are none" 2 "folds must be like 1-5 or 1,3, from 1 to 10, got 0-4" eval probe --data d --audio a --folds 0-4
 bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels a --folds 1 --audio a --clip c --vocab v
 bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v

@@ -197,6 +197,8 @@ static void shards_are_read_in_place(void **state) {
     assert_string_equal(chl_media_name(&s->entry[0].sound), SHARDS "/clips-000.tar: train/0.flac");
     assert_string_equal(s->entry[0].label, "rain");
     assert_string_equal(s->entry[0].caption, "rain on a roof");
+    assert_string_equal(s->entry[0].captions, "rain on a roof\nrain");
+    assert_null(s->entry[1].captions);
     assert_string_equal(s->entry[1].label, "dog");
     assert_string_equal(s->entry[1].caption, "a dog");
     assert_string_equal(s->entry[2].kind, "weather");

@@ -24,8 +24,8 @@ static void the_predecessors_encoder_hears_as_the_originals(void **state) {
     assert_int_equal(chl_engine_get_sizes(engine).embedding, EMBEDDING);
     float alone[EMBEDDING], many[2 * EMBEDDING];
     MUST(chl_embed_sound(engine, SOUND, alone));
-    const char *const paths[] = {SOUND, SOUND};
-    MUST(chl_eval_embed_sounds(engine->audio, 2, paths, NULL, NULL, many));
+    const chl_media sounds[] = {{.path = SOUND}, {.path = SOUND}};
+    MUST(chl_eval_embed_sounds(engine->audio, 2, sounds, NULL, NULL, many));
     float *want = parity_array("resnet18/heard", EMBEDDING);
     assert_true(parity_error("resnet18/heard", alone, want, EMBEDDING) <= 1e-4);
     assert_true(parity_error("the second of two", many + EMBEDDING, want, EMBEDDING) <= 1e-4);

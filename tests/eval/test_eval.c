@@ -286,17 +286,17 @@ static void impossible_zero_shot_options_are_refused(void **unused) {
 /* A batch hears what one alone hears, at every level. */
 static void batched_sounds_embed_as_single_ones(void **unused) {
     (void)unused;
-    const char *path[SOUNDS];
+    chl_media sound[SOUNDS];
     char name[SOUNDS][32];
     float gain[SOUNDS], many[SOUNDS][EMBED], one[EMBED];
     for (int i = 0; i < SOUNDS; i++) {
         snprintf(name[i], sizeof name[i], "pairs/%d.wav", i);
-        path[i] = name[i];
+        sound[i] = (chl_media){.path = name[i]};
         gain[i] = -3 * (float)i;
     }
-    MUST(chl_eval_embed_sounds(engine->audio, SOUNDS, path, gain, NULL, many[0]));
+    MUST(chl_eval_embed_sounds(engine->audio, SOUNDS, sound, gain, NULL, many[0]));
     for (int i = 0; i < SOUNDS; i++) {
-        MUST(chl_embed_sound_level(engine, path[i], gain[i], one));
+        MUST(chl_embed_sound_level(engine, name[i], gain[i], one));
         for (int k = 0; k < EMBED; k++) near((double)many[i][k], (double)one[k], 2e-6);
     }
 }
@@ -539,6 +539,10 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
     chl_trial_options trial = trial_options();
     zero_shot.data = "pairs";
     trial.scenes = 1;
+    trial.intensity = 1;
+    trial.louder = "hum,beep";
+    trial.levels = 3;
+    const chl_retrieval_options retrieval = {.size = sizeof retrieval, .data = "pairs"};
     const char *const clip[] = {NULL, models.clip};
     const chl_ablation_options o = {.size = sizeof o,
                                     .models = &models,
@@ -548,7 +552,9 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
                                     .trial = &trial,
                                     .clip = clip,
                                     .sheet = "groups.png",
-                                    .published = 1};
+                                    .published = 1,
+                                    .retrieval = &retrieval,
+                                    .intensity = 1};
     edit_options.rate = 0.3f; /* some answers change, others do not */
     char *text;
     MUST(chl_evaluate_ablation(&o, &text));
@@ -562,6 +568,14 @@ static void ablations_are_means_and_intervals_of_single_reports(void **unused) {
          1e-6);
     near(number(same, "named_right", "mean", NULL), number(edits, "named_right", NULL, NULL), 1e-6);
     near(number(same, "unchanged_all", "interval", NULL), 0, 1e-12);
+    near(number(same, "louder_spearman", "mean", NULL),
+         number(edits, "intensity_spearman", NULL, NULL), 1e-6);
+    char *searched;
+    MUST(chl_evaluate_retrieval(engine, &retrieval, &searched));
+    json_t *found = parse(searched);
+    const json_t *way = json_object_get(json_object_get(found, "audio_text"), "text_to_audio");
+    near(number(same, "text_to_audio_r10", "mean", NULL), number(way, "r10", "share", NULL), 1e-6);
+    json_decref(found);
     const json_t *each = json_object_get(json_object_get(pair, "zero_shot"), "each");
     const double a = json_number_value(json_array_get(each, 0)),
                  b = json_number_value(json_array_get(each, 1));

@@ -182,7 +182,7 @@ static void official_tables_tell_label_fold_and_recording(void **unused) {
     assert_int_equal(c.count, 10);
     assert_int_equal(c.missing, 1);
     assert_int_equal(c.labels, 2);
-    assert_string_equal(c.path[3], "esc/audio/2-103-A-1.wav");
+    assert_string_equal(c.sound[3].path, "esc/audio/2-103-A-1.wav");
     assert_string_equal(c.label[c.truth[3]], "low_hum");
     assert_int_equal(c.fold[3], 2);
     assert_string_equal(c.groups.name[c.group[3]], "103");
@@ -198,7 +198,7 @@ static void official_tables_tell_label_fold_and_recording(void **unused) {
     chl_corpus_free(&c);
     MUST(chl_corpus_open("urban", NULL, &c));
     assert_string_equal(c.layout, "UrbanSound8K");
-    assert_string_equal(c.path[2], "urban/audio/fold10/9-1-0-0.wav");
+    assert_string_equal(c.sound[2].path, "urban/audio/fold10/9-1-0-0.wav");
     assert_int_equal(c.fold[2], 10);
     assert_true(c.group[0] == c.group[1] && c.group[1] != c.group[2]);
     chl_corpus_free(&c);
@@ -513,6 +513,32 @@ static void a_probe_takes_a_folder_to_test_on(void **unused) {
     refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "l2 must be > 0");
 }
 
+static void sounds_in_shards_are_named_as_the_files_that_they_are_copies_of(void **unused) {
+    (void)unused;
+    const chl_pack_options pack = {
+        .size = sizeof pack, .data = "esc", .out = "esc-%03d.tar", .clips = 4};
+    char *text;
+    const chl_status status = chl_data_pack(&pack, &text);
+    if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+    MUST(status);
+    chl_release(text);
+    chl_zero_shot_options o = {.size = sizeof o, .data = "esc"};
+    json_t *files = zero_shot(&o);
+    o.data = "esc-{000..002}.tar";
+    json_t *shards = zero_shot(&o);
+    assert_int_equal(json_integer_value(json_object_get(shards, "sounds")), 10);
+    assert_true(
+        json_equal(json_object_get(files, "confusion"), json_object_get(shards, "confusion")));
+    json_decref(files);
+    json_decref(shards);
+    chl_probe_options probe = {.size = sizeof probe, .data = "esc-000.tar", .test = "esc-001.tar"};
+    MUST(chl_evaluate_probe(engine, &probe, &text));
+    chl_release(text);
+    probe.test = "esc-000.tar";
+    refused(chl_evaluate_probe(engine, &probe, &text), CHL_ERR_FORMAT,
+            "both sides of a split: esc-000.tar: 000000000.wav and esc-000.tar: 000000000.wav");
+}
+
 static void a_recording_on_both_sides_of_a_split_is_refused(void **unused) {
     (void)unused;
     static const char *const inside[] = {"leak", "leak/meta", "leak/audio", NULL};
@@ -549,6 +575,7 @@ int main(void) {
         cmocka_unit_test(sounds_of_none_of_the_labels_are_counted_by_the_threshold),
         cmocka_unit_test(a_probe_learns_what_can_be_told_apart),
         cmocka_unit_test(a_probe_takes_a_folder_to_test_on),
+        cmocka_unit_test(sounds_in_shards_are_named_as_the_files_that_they_are_copies_of),
         cmocka_unit_test(a_recording_on_both_sides_of_a_split_is_refused)};
     return cmocka_run_group_tests(tests, enter, leave);
 }
