@@ -53,8 +53,7 @@ static int zero_shot(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done) code = check_zero_shot(&line, &job);
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
@@ -98,8 +97,7 @@ static int probe(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done && (!job.probe.data || !job.models.audio))
         code = usage_error(&line, "--data and --audio are needed");
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
@@ -145,8 +143,7 @@ static int retrieval(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done && (!job.retrieval.data || !job.models.audio || !job.models.clip))
         code = usage_error(&line, "--data, --audio and --clip are needed");
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
@@ -206,9 +203,7 @@ static int edits(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, &generator, &job, &done);
     if (code == EXIT_OK && !done) code = eval_check_trial(&line, &job);
     if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
         code = usage_error(&line, "--audio is missing");
@@ -228,17 +223,19 @@ int command_eval(int argc, char **argv) {
         int (*run)(int argc, char **argv);
     } actions[] = {{"zero-shot", zero_shot},    {"probe", probe},
                    {"retrieval", retrieval},    {"edits", edits},
-                   {"ablation", eval_ablation}, {"compare", eval_compare}};
+                   {"ablation", eval_ablation}, {"compare", eval_compare},
+                   {"report", eval_report}};
     watch_interrupts();
     for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
-        .usage = "eval (zero-shot | probe | retrieval | edits | ablation | compare) ...",
+        .usage = "eval (zero-shot | probe | retrieval | edits | ablation | compare | report) ...",
         .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
     return usage_error(
-        &line, "give an evaluation: zero-shot, probe, retrieval, edits, ablation or compare");
+        &line,
+        "give an evaluation: zero-shot, probe, retrieval, edits, ablation, compare or report");
 }

@@ -41,6 +41,7 @@ static struct {
     {"force", "--force"},
     {"generator", "--generator"},
     {"generator_class", "--class"},
+    {"identity_weight", "--identity-weight"},
     {"judge", "--judge"},
     {"l2", "--l2"},
     {"labels", "--labels"},

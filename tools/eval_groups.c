@@ -62,9 +62,7 @@ int eval_ablation(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, &generator, &job, &done);
     if (code == EXIT_OK && !done) code = check_ablation(&line, &job);
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
@@ -183,6 +181,7 @@ static int compare_named(const command_line *line, eval_job *job) {
 int eval_compare(int argc, char **argv) {
     eval_job job = eval_job_new();
     job.trial.intensity = 0;
+    use_flag("test", "--probe-test");
     generator_flags generator = {0};
     const option options[] = {
         {"encoders", NULL, OPTION_TEXT, &job.encoders, "A=F,F|B=F",
@@ -210,9 +209,7 @@ int eval_compare(int argc, char **argv) {
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;
-    int code = parse_options(&line, argc, argv, &done);
-    if (code == EXIT_OK && !done) code = take_generator_flags(&line, &generator, &job.models);
-    if (code == EXIT_OK && !done) code = eval_read_settings(&line, &job);
+    int code = eval_begin(&line, argc, argv, &generator, &job, &done);
     if (code == EXIT_OK && !done) code = check_compare(&line, &job);
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {

@@ -213,6 +213,14 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     return EXIT_OK;
 }
 
+int eval_begin(command_line *line, int argc, char **argv, const generator_flags *generator,
+               eval_job *job, bool *done) {
+    int code = parse_options(line, argc, argv, done);
+    if (code == EXIT_OK && !*done && generator)
+        code = take_generator_flags(line, generator, &job->models);
+    return code == EXIT_OK && !*done ? eval_read_settings(line, job) : code;
+}
+
 /* --- before an evaluation --------------------------------------------------------------------- */
 chl_status eval_find_neutral(eval_job *job) {
     if (job->edit.similarity != CHL_DIRECTIONAL) return CHL_OK;

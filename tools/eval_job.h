@@ -40,6 +40,10 @@ eval_job eval_job_new(void);
 void eval_job_free(eval_job *job);
 /* Fills the library's options from the flags. An exit code, with the error on stderr. */
 int eval_read_settings(const command_line *line, eval_job *job);
+/* Reads the flags and fills the library's options from them; generator NULL: the command has none.
+ * *done: there was --help. An exit code, with the error on stderr. */
+int eval_begin(command_line *line, int argc, char **argv, const generator_flags *generator,
+               eval_job *job, bool *done);
 /* Checks the files that are written before anything is computed. */
 int eval_check_outputs(const command_line *line, const eval_job *job);
 /* What edits need. */

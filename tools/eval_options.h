@@ -168,4 +168,6 @@
 /* Evaluations of groups of encoders: eval_groups.c */
 int eval_ablation(int argc, char **argv);
 int eval_compare(int argc, char **argv);
+/* eval_whole.c */
+int eval_report(int argc, char **argv);
 #endif

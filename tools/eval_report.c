@@ -285,3 +285,71 @@ void print_comparison(const json_t *report) {
     putchar('\n');
     print_published(json_object_get(report, "published"));
 }
+
+/* --- all of it -------------------------------------------------------------------------------- */
+static void print_sets(const json_t *zero_shot) {
+    size_t i, k;
+    json_t *set, *prompt;
+    puts("| prompts | named right | each label alike |\n|---|---|---|");
+    json_array_foreach(json_object_get(zero_shot, "prompt_sets"), i, set) {
+        fputs("|", stdout);
+        json_array_foreach(json_object_get(set, "prompts"), k, prompt)
+            printf("%s %s", k ? "," : "", shown(json_string_value(prompt)));
+        fputs(" |", stdout);
+        print_share(set, "accuracy");
+        print_share(set, "balanced");
+        putchar('\n');
+    }
+}
+
+static void print_named_edits(const json_t *semantic) {
+    static const char *const keys[] = {"guides", "by_sound", "by_text"};
+    static const char *const names[] = {"the sounds themselves", "edits by sound", "edits by text"};
+    puts("| a linear classifier of sounds names right | number | |\n|---|---|---|");
+    for (int i = 0; i < 3; i++) {
+        const json_t *row = find(semantic, keys[i]);
+        printf("| %s | %lld |", names[i], (long long)json_integer_value(find(row, "edits")));
+        print_share(row, "accuracy");
+        putchar('\n');
+    }
+}
+
+static void print_identity(const json_t *identity) {
+    static const char *const keys[] = {"with", "without", "difference"};
+    puts("| identity loss | cosine of the faces | cosine with the sound |\n|---|---|---|");
+    for (int i = 0; i < 3; i++) {
+        const json_t *row = find(identity, keys[i]);
+        printf("| %s |", keys[i]);
+        print_number(row, "identity/mean");
+        print_number(row, "similarity/mean");
+        putchar('\n');
+    }
+}
+
+void print_whole(const json_t *report) {
+    static const struct {
+        const char *part, *of, *title; /* printed where there is `part` */
+        void (*print)(const json_t *);
+    } parts[] = {{"zero_shot", "zero_shot", "Zero-shot", print_zero_shot},
+                 {"zero_shot/prompt_sets", "zero_shot", "Zero-shot by prompts", print_sets},
+                 {"probe", "probe", "Logistic regression", print_probe},
+                 {"linear_probe", "linear_probe", "Linear probe, its penalty chosen", print_probe},
+                 {"retrieval", "retrieval", "Retrieval", print_retrieval},
+                 {"edits/per_kind", "edits", "Judged edits", print_edits},
+                 {"edits/semantic", "edits/semantic", "Semantic accuracy", print_named_edits},
+                 {"edits/identity", "edits/identity", "Identity", print_identity}};
+    size_t i;
+    json_t *row;
+    for (i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!find(report, parts[i].part)) continue;
+        printf("\n## %s\n\n", parts[i].title);
+        parts[i].print(find(report, parts[i].of));
+    }
+    if (!find(report, "edits/per_kind")) print_directions(find(report, "edits/directions"));
+    puts("\n## Not measured\n");
+    json_array_foreach(json_object_get(report, "absent"), i, row)
+        printf("- %s: %s\n", json_string_value(find(row, "part")),
+               shown(json_string_value(find(row, "why"))));
+    putchar('\n');
+    print_published(find(report, "published/encoders"));
+}

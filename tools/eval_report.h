@@ -6,6 +6,7 @@
 void print_zero_shot(const json_t *report);
 void print_probe(const json_t *report);
 void print_retrieval(const json_t *report);
+void print_whole(const json_t *report);
 void print_edits(const json_t *report);
 void print_ablation(const json_t *report);
 /* The same table, then the published figures. */

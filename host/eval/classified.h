@@ -21,9 +21,14 @@ chl_status chl_classified_report(const chl_classified *done, json_t *report);
 /* The confusion matrix as PNG; `what` is in its title. */
 chl_status chl_classified_picture(const chl_classified *done, const char *what, const char *path);
 
-/* The 95 % interval of hit's mean: percentiles of 2000 draws of as many groups as there are, with
- * replacement [Efron 1979]. Sounds of one recording are drawn together. The same input gives the
- * same numbers. */
+/* The 95 % interval of x's mean: percentiles of 2000 draws of as many groups as there are, with
+ * replacement [Efron 1979]. Numbers of one group (sounds of one recording) are drawn together; group
+ * NULL or -1: each alone. The same input gives the same numbers. NAN for fewer than two. */
+chl_status chl_bootstrap_mean(int64_t count, const double *x, const int *group, double *low,
+                              double *high);
 chl_status chl_bootstrap_share(int64_t count, const int *hit, const int *group, double *low,
                                double *high);
+/* report[key] = [low, high] of chl_bootstrap_mean */
+chl_status chl_report_interval(json_t *report, const char *key, int64_t count, const double *x,
+                               const int *group);
 #endif

@@ -34,6 +34,7 @@ static chl_status check_judge(const chl_judge *judge) {
 static chl_status open_judge(chl_trials *t) {
     const chl_trial_options *o = t->options;
     chl_judge_sizes *sizes = &t->judge_sizes;
+    if (!o->judge) return CHL_OK;
     CHL_TRY(check_judge(o->judged_by));
     CHL_TRY(o->judged_by->open(t->engine, o->judge, &t->judge, sizes));
     if (sizes->kinds < 1 || sizes->kinds > CHL_JUDGE_MAX_KINDS)
@@ -45,6 +46,8 @@ static chl_status open_judge(chl_trials *t) {
 }
 
 static chl_status find_judge_class(const chl_trials *t, const char *kind, int *class) {
+    *class = 0;
+    if (!t->judge) return CHL_OK;
     for (*class = 0; *class < t->judge_sizes.kinds; ++*class)
         if (strcmp(t->judge_sizes.kind[*class], kind) == 0) return CHL_OK;
     return chl_fail(CHL_ERR_ARGUMENT, "%s: the judge does not know the kind \"%s\" of %s",
@@ -52,7 +55,8 @@ static chl_status find_judge_class(const chl_trials *t, const char *kind, int *c
 }
 
 chl_status chl_trials_judge(chl_trials *t, int n, const float *pixels, chl_judgement *judgement) {
-    return t->options->judged_by->classify(t->judge, n, pixels, judgement);
+    memset(judgement, 0, sizeof *judgement * (size_t)n);
+    return t->judge ? t->options->judged_by->classify(t->judge, n, pixels, judgement) : CHL_OK;
 }
 
 double chl_trials_log_odds(const chl_trials *t, const chl_judgement *judgement, int kind) {
@@ -172,9 +176,8 @@ static chl_status open_sources(chl_trials *t) {
 
 /* --- all together ----------------------------------------------------------------------------- */
 static chl_status check(chl_engine *engine, const chl_trial_options *o) {
-    if (!o->judge || !o->sources || !o->sounds)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "judge, sources and sounds must name a file and two folders, got NULL");
+    if (!o->sources || !o->sounds)
+        return chl_fail(CHL_ERR_ARGUMENT, "sources and sounds must name folders, got NULL");
     CHL_TRY(chl_check_int(o->scenes >= 1, "scenes", ">= 1", o->scenes));
     CHL_TRY(chl_check_int(o->batch >= 1, "batch", ">= 1", o->batch));
     CHL_TRY(chl_generator_need_mapping(engine->generator, "trials of edits"));
@@ -238,25 +241,33 @@ static double dot(int d, const float *a, const float *b) {
     return total;
 }
 
-static chl_status compare_with_text(chl_trials *t, const float *text, const float *pixels,
-                                    chl_trial *trial) {
-    float view[CHL_MAX_EMBEDDING];
-    CHL_TRY(
-        chl_clip_embed_picture(t->engine->clip, t->size.picture, t->size.picture, pixels, view));
+chl_status chl_trials_see(chl_trials *t, const float *pixels, float *view, float *face) {
+    const int side = t->size.picture;
+    CHL_TRY(chl_clip_embed_picture(t->engine->clip, side, side, pixels, view));
+    return face ? chl_face_embed(t->engine->face, side, side, pixels, face) : CHL_OK;
+}
+
+/* Edit number `at + i` of the run. */
+static chl_status see_edit(chl_trials *t, const chl_trial_run *run, int64_t number,
+                           const float *pixels, chl_trial *trial) {
+    float own[CHL_MAX_EMBEDDING];
     const int d = t->size.embedding;
-    trial->cosine = (float)dot(d, view, text + (int64_t)trial->kind * d);
+    float *view = run->view ? run->view + number * d : own;
+    if (!run->text && !run->view && !run->face) return CHL_OK;
+    CHL_TRY(chl_trials_see(t, pixels, view, run->face ? run->face + number * t->size.face : NULL));
+    if (run->text) trial->cosine = (float)dot(d, view, run->text + (int64_t)trial->kind * d);
     return CHL_OK;
 }
 
-static chl_status edit_batch(chl_trials *t, const chl_trial_run *run, int n, chl_trial *trial,
-                             batch_arrays *a) {
+static chl_status edit_batch(chl_trials *t, const chl_trial_run *run, int at, int n,
+                             chl_trial *trial, batch_arrays *a) {
     const int64_t code = chl_trials_code(t), embed = t->size.embedding;
     for (int i = 0; i < n; i++) {
         memcpy(a->source + i * code, t->source_code + trial[i].source * code,
                sizeof(float) * (size_t)code);
         memcpy(a->target + i * embed, trial[i].target, sizeof(float) * (size_t)embed);
     }
-    chl_edit_options options = *t->options->edit;
+    chl_edit_options options = run->edit ? *run->edit : *t->options->edit;
     options.progress = NULL;
     const chl_status status =
         chl_edit_many(t->engine, &options, n, a->source, a->target, a->edited, NULL);
@@ -269,9 +280,7 @@ static chl_status edit_batch(chl_trials *t, const chl_trial_run *run, int n, chl
     CHL_TRY(chl_trials_judge(t, n, a->pixels, a->judgement));
     for (int i = 0; i < n; i++) {
         trial[i].judgement = a->judgement[i];
-        if (run->text)
-            CHL_TRY(
-                compare_with_text(t, run->text, a->pixels + i * chl_trials_picture(t), &trial[i]));
+        CHL_TRY(see_edit(t, run, at + i, a->pixels + i * chl_trials_picture(t), &trial[i]));
     }
     return CHL_OK;
 }
@@ -284,7 +293,7 @@ chl_status chl_trials_edit(chl_trials *t, const chl_trial_run *run, int n, chl_t
     if (status == CHL_OK) status = chl_report_progress(&t->watch, run->what, 0, n);
     for (int at = 0; at < n && status == CHL_OK; at += batch) {
         const int count = n - at < batch ? n - at : batch;
-        status = edit_batch(t, run, count, trial + at, &a);
+        status = edit_batch(t, run, at, count, trial + at, &a);
         if (status != CHL_OK) break;
         if (run->code)
             memcpy(run->code + at * code, a.edited, sizeof(float) * (size_t)(count * code));

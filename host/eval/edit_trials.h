@@ -1,5 +1,6 @@
 /* Trials of edits: sources, sounds and a judge, opened once for all parts of `chladni eval edits`
- * (trials.h), and edits of many trials in batches. */
+ * (trials.h), and edits of many trials in batches. Without a judge (judge NULL) judgements are
+ * zeros, and parts that need one are left out. */
 #ifndef CHL_EVAL_EDIT_TRIALS_H
 #define CHL_EVAL_EDIT_TRIALS_H
 #include "eval/embed.h"
@@ -49,6 +50,9 @@ typedef struct chl_trial_run {
     const char *what;     /* for the progress callback */
     const float *text;    /* NULL, or [kinds][embedding] for chl_trial.cosine */
     float *code, *pixels; /* NULL, or [n][rows][latent] and [n][picture][picture][3] for results */
+    float *view;          /* NULL, or [n][embedding], by CLIP */
+    float *face;          /* NULL, or [n][face], by the face encoder */
+    const chl_edit_options *edit; /* NULL: the trials' */
 } chl_trial_run;
 /* Edits, and fills in judgement and cosine. */
 chl_status chl_trials_edit(chl_trials *trials, const chl_trial_run *run, int n, chl_trial *trial);
@@ -56,6 +60,8 @@ chl_status chl_trials_edit(chl_trials *trials, const chl_trial_run *run, int n, 
 /* The embeddings of the trials' sounds (by_label: of their labels) into target [n][embedding], to
  * which trial[i].target is set. */
 chl_status chl_trials_targets(chl_trials *trials, int n, chl_trial *trial, float *target);
+/* What CLIP and, unless NULL, the face encoder see in a picture. */
+chl_status chl_trials_see(chl_trials *trials, const float *pixels, float *view, float *face);
 /* z [n][z] (rows of a dataset's latents) -> code [n][rows][latent] and, unless NULL, pixels */
 chl_status chl_trials_generate(chl_trials *trials, int n, const float *z, float *code,
                                float *pixels);

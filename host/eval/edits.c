@@ -47,8 +47,23 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
     if (o->directions > 0 && o->by_label)
         return chl_fail(CHL_ERR_ARGUMENT, "directions must be 0 with by_label: they compare edits "
                                           "by sound with edits by text");
+    if (o->classifier && o->directions <= 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "directions must be >= 1 with classifier, got %d: it names their edits",
+                        o->directions);
+    if (o->identity > 0) {
+        CHL_TRY(chl_need(engine->face, "face", "an ablation of the identity loss"));
+        CHL_TRY(chl_check_float(o->edit->identity_weight > 0, "identity_weight",
+                                "> 0 for an ablation of the identity loss",
+                                (double)o->edit->identity_weight));
+    }
+    if (!o->judge && o->directions <= 0 && o->identity <= 0)
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "judge must name a file, got NULL: without one, directions or identity must "
+            "be >= 1");
     if (o->directions > 0) CHL_TRY(chl_clip_need_texts(engine->clip, "directions guided by text"));
-    if (o->intensity > 0 && engine->audio && engine->audio->mel == CHL_MEL_COMPATIBLE)
+    if (o->judge && o->intensity > 0 && engine->audio && engine->audio->mel == CHL_MEL_COMPATIBLE)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "intensity must be 0 for %s: it normalises every sound by its own maximum "
                         "(compatible mode), so that levels make no difference",
@@ -64,10 +79,14 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     const uint64_t refused = chl_json_refused();
     json_t *found = json_object();
     chl_json_set(found, "settings", describe_settings(&trials));
-    chl_status status = chl_trials_gate(&trials, found);
-    if (status == CHL_OK) status = chl_trials_table(&trials, found);
-    if (status == CHL_OK) status = chl_trials_intensity(&trials, found);
+    chl_status status = CHL_OK;
+    if (trials.judge) {
+        status = chl_trials_gate(&trials, found);
+        if (status == CHL_OK) status = chl_trials_table(&trials, found);
+        if (status == CHL_OK) status = chl_trials_intensity(&trials, found);
+    }
     if (status == CHL_OK) status = chl_trials_directions(&trials, found);
+    if (status == CHL_OK) status = chl_trials_identity(&trials, found);
     chl_report_set(found, "seconds", chl_seconds_now() - start);
     chl_trials_close(&trials);
     if (status == CHL_OK) return chl_report_finish(found, refused, report);

@@ -9,8 +9,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_L2 1.0
+#define NO_FOLD (-1)
 
 typedef struct probe {
     const chl_probe_options *options;
@@ -20,6 +22,7 @@ typedef struct probe {
     float *embedding;         /* [count][width] */
     double *x, *mean, *scale; /* of a fold: [count][width]; [width] */
     int *class_, *named;
+    int64_t trained_now, tested_now; /* sounds of the last fit */
     json_t *fits;
 } probe;
 
@@ -115,35 +118,100 @@ static void load(const probe *p, int64_t sound, double *x) {
     for (int k = 0; k < p->width; k++) x[k] = (double)p->embedding[sound * p->width + k];
 }
 
-static chl_status run_fold(probe *p, int fold) {
+/* What a sound is for in one fit. */
+typedef enum use { TRAIN, TEST, NEITHER } use;
+
+/* Of the fold's fit; with a second fold, of the fit that chooses its penalty. */
+static use use_of(const probe *p, int64_t i, int fold, int second) {
+    if (second == NO_FOLD) return is_tested(p, i, fold) ? TEST : TRAIN;
+    if (is_tested(p, i, fold)) return NEITHER;
+    const bool validates = p->options->test ? i % 5 == 4 : p->corpus.fold[i] == second;
+    return validates ? TEST : TRAIN;
+}
+
+/* Fits to what is to train on, and names what is to test on. */
+static chl_status fit_and_name(probe *p, int fold, int second, double l2, chl_logistic *fit) {
     const chl_corpus *c = &p->corpus;
-    int64_t trained = 0, tested = 0;
+    p->trained_now = p->tested_now = 0;
     for (int64_t i = 0; i < c->count; i++) {
-        tested += is_tested(p, i, fold);
-        if (is_tested(p, i, fold)) continue;
-        load(p, i, p->x + trained * p->width);
-        p->class_[trained++] = c->truth[i];
+        const use is = use_of(p, i, fold, second);
+        p->tested_now += is == TEST;
+        if (is != TRAIN) continue;
+        load(p, i, p->x + p->trained_now * p->width);
+        p->class_[p->trained_now++] = c->truth[i];
     }
-    if (tested == 0)
+    if (p->tested_now == 0)
         return chl_fail(CHL_ERR_ARGUMENT, "%s has no sound in fold %d", p->options->data, fold);
-    if (trained == 0)
+    if (p->trained_now == 0)
         return chl_fail(CHL_ERR_ARGUMENT, "%s has no sound outside fold %d to train on",
                         p->options->data, fold);
-    standardise(p, trained);
-    for (int64_t i = 0; i < trained; i++) scale(p, p->x + i * p->width);
-    const double l2 = p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2;
-    chl_logistic fit;
+    standardise(p, p->trained_now);
+    for (int64_t i = 0; i < p->trained_now; i++) scale(p, p->x + i * p->width);
     CHL_TRY(chl_logistic_fit(
-        &(chl_logistic_data){trained, c->labels, p->width, p->x, p->class_, l2}, &fit));
+        &(chl_logistic_data){p->trained_now, c->labels, p->width, p->x, p->class_, l2}, fit));
     for (int64_t i = 0; i < c->count; i++) {
-        if (!is_tested(p, i, fold)) continue;
+        if (use_of(p, i, fold, second) != TEST) continue;
         load(p, i, p->x);
         scale(p, p->x);
-        p->named[i] = chl_logistic_classify(&fit, p->x);
+        p->named[i] = chl_logistic_classify(fit, p->x);
     }
-    chl_json_append(p->fits,
-                    json_pack("{s:i, s:I, s:i, s:f}", "fold", fold, "trained", (json_int_t)trained,
-                              "iterations", fit.iterations, "gradient", fit.gradient));
+    return CHL_OK;
+}
+
+/* A fold to validate on: the next one that has sounds, beside the one that is tested. */
+static int second_fold(const probe *p, int fold) {
+    int next = NO_FOLD, first = NO_FOLD;
+    for (int64_t i = 0; i < p->corpus.count; i++) {
+        const int own = p->corpus.fold[i];
+        if (own == fold) continue;
+        if (first == NO_FOLD || own < first) first = own;
+        if (own > fold && (next == NO_FOLD || own < next)) next = own;
+    }
+    return next == NO_FOLD ? first : next;
+}
+
+/* Of equally good penalties the largest. */
+static chl_status choose_l2(probe *p, int fold, double *l2) {
+    int64_t most = -1;
+    const int second = p->options->test ? 0 : second_fold(p, fold);
+    bool third = p->options->test != NULL;
+    for (int64_t i = 0; i < p->corpus.count; i++)
+        third = third || (p->corpus.fold[i] != fold && p->corpus.fold[i] != second);
+    if (!third)
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "choose_l2 must be 0 for %s: it has not three folds, to train on, to choose "
+            "by and to test on",
+            p->options->data);
+    for (int power = 4; power >= -2; power--) {
+        const double tried = pow(10, power);
+        chl_logistic fit;
+        int64_t right = 0;
+        CHL_TRY(fit_and_name(p, fold, second, tried, &fit));
+        chl_logistic_free(&fit);
+        for (int64_t i = 0; i < p->corpus.count; i++)
+            right += use_of(p, i, fold, second) == TEST && p->named[i] == p->corpus.truth[i];
+        if (right <= most) continue;
+        most = right;
+        *l2 = tried;
+    }
+    return CHL_OK;
+}
+
+static chl_status run_fold(probe *p, int fold) {
+    double l2 = p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2;
+    chl_logistic fit;
+    int *named = malloc(sizeof *named * (size_t)p->corpus.count);
+    if (!named) return chl_fail(CHL_ERR_MEMORY, "out of memory for a fold");
+    memcpy(named, p->named, sizeof *named * (size_t)p->corpus.count);
+    chl_status status = p->options->choose_l2 ? choose_l2(p, fold, &l2) : CHL_OK;
+    memcpy(p->named, named, sizeof *named * (size_t)p->corpus.count);
+    free(named);
+    CHL_TRY(status);
+    CHL_TRY(fit_and_name(p, fold, NO_FOLD, l2, &fit));
+    chl_json_append(p->fits, json_pack("{s:i, s:I, s:i, s:f, s:f}", "fold", fold, "trained",
+                                       (json_int_t)p->trained_now, "iterations", fit.iterations,
+                                       "gradient", fit.gradient, "l2", l2));
     chl_logistic_free(&fit);
     return CHL_OK;
 }
@@ -195,10 +263,12 @@ static chl_status describe(probe *p, char **report) {
         snprintf(what, sizeof what, "probe, %s", c->layout);
         CHL_TRY(chl_classified_picture(&done, what, p->options->confusion));
     }
-    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:f}", "layout", c->layout, "split",
+    json_t *l2 = p->options->choose_l2
+                     ? json_string("chosen")
+                     : json_real(p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2);
+    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "split",
                              p->options->test ? "test folder" : "official folds", "all_sounds",
-                             (json_int_t)all, "missing", (json_int_t)c->missing, "l2",
-                             p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2);
+                             (json_int_t)all, "missing", (json_int_t)c->missing, "l2", l2);
     const chl_status status = chl_classified_report(&done, root);
     chl_json_set(root, "fits", json_incref(p->fits));
     if (status == CHL_OK) return chl_report_finish(root, refused, report);

@@ -46,6 +46,7 @@ static chl_status add_text(chl_retrieval_set *s, int sound, const char *text, si
     char *copy = strndup(text, length);
     const int number = copy ? chl_names_add(&s->text_name, copy) : -1;
     if (number < 0 || number < s->texts) free(copy);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the names keep it */
     if (number < 0) return no_memory(s);
     if (number == s->texts) s->texts++;
     return add_pair(s, &s->with_text, &s->told, &s->told_room, (chl_pair){sound, number});

@@ -1,4 +1,5 @@
 /* Every source edited by a sound of every kind: a table of what the judge sees. */
+#include "eval/classified.h"
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include "io/picture.h"
@@ -130,6 +131,30 @@ static json_t *describe_sources(const chl_trials *t) {
     return named;
 }
 
+/* Of all edits; those of one source are drawn together. */
+static chl_status describe_intervals(const chl_trials *t, int n, const chl_trial *trial,
+                                     json_t *report) {
+    double *x = malloc(sizeof *x * 3 * (size_t)n);
+    int *group = malloc(sizeof *group * (size_t)n);
+    chl_status status =
+        x && group ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for %d edits", n);
+    for (int i = 0; i < n && status == CHL_OK; i++) {
+        tally one = {0};
+        count(t, &trial[i], &one);
+        x[i] = (double)one.right;
+        x[n + i] = (double)one.all_same;
+        x[2 * n + i] = (double)one.both;
+        group[i] = trial[i].source;
+    }
+    static const char *const keys[] = {"named_right_interval", "unchanged_interval",
+                                       "both_interval"};
+    for (int k = 0; k < 3 && status == CHL_OK; k++)
+        status = chl_report_interval(report, keys[k], n, x + (ptrdiff_t)k * n, group);
+    free(x);
+    free(group);
+    return status;
+}
+
 static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, json_t *report) {
     tally all = {0};
     json_t *per_kind = json_object();
@@ -158,6 +183,7 @@ static chl_status describe(const chl_trials *t, int n, const chl_trial *trial, j
     chl_json_set(report, "sources_named", describe_sources(t));
     chl_json_set(report, "confusion", describe_confusion(t, n, trial));
     chl_json_set(report, "trials", describe_trials(t, n, trial));
+    CHL_TRY(describe_intervals(t, n, trial, report));
     if (!t->options->biased) return CHL_OK;
     int *favourite =
         calloc((size_t)(t->kinds * t->options->judged_by->attributes) + 1, sizeof *favourite);

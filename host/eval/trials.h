@@ -14,6 +14,23 @@ chl_status chl_trials_intensity(chl_trials *trials, json_t *report);
 /* Table 2: codes guided by sound and by text. directions.c */
 chl_status chl_trials_directions(chl_trials *trials, json_t *report);
 
+/* Semantic accuracy (Fig. 17a): a linear classifier of the sounds in options->classifier, by their
+ * embeddings, names edited pictures by CLIP's. semantic.c
+ *
+ *     chl_semantic *s;
+ *     CHL_TRY(chl_semantic_open(trials, &s));                 NULL where none is asked for
+ *     CHL_TRY(chl_semantic_report(s, n, trial, by_sound, by_text, report));
+ *     chl_semantic_free(s); */
+typedef struct chl_semantic chl_semantic;
+chl_status chl_semantic_open(chl_trials *trials, chl_semantic **out);
+/* by_sound, by_text [n][embedding]: what CLIP sees in the edits; target [n][embedding] of the sounds. */
+chl_status chl_semantic_report(const chl_semantic *s, int n, const chl_trial *trial,
+                               const float *target, const float *by_sound, const float *by_text,
+                               json_t *report);
+void chl_semantic_free(chl_semantic *s); /* NULL is fine */
+/* Edits with and without the identity loss: how far the face changes, how near they come. identity.c */
+chl_status chl_trials_identity(chl_trials *trials, json_t *report);
+
 /* Of each kind and attribute the class that most samples have in the folder that the audio encoder
  * learnt from: favourite [kinds][attributes], -1 without samples. leakage.c */
 chl_status chl_trials_favourites(const chl_trials *trials, int *favourite);

@@ -139,6 +139,47 @@ static chl_status describe(const chl_zero_shot_options *o, folder_job *j, int la
     return chl_classified_report(&done, root);
 }
 
+/* The sounds' labels by other prompts. */
+static chl_status name_again(chl_engine *engine, const chl_zero_shot_options *o, folder_job *j,
+                             int labels, const char *const *label, const chl_prompt_set *set) {
+    const int d = chl_models_sizes(engine).embedding;
+    CHL_TRY(chl_eval_embed_named(engine->clip, labels, label, o->labels ? o->label_text : NULL,
+                                 set->prompts, set->prompt, j->label));
+    for (int64_t i = 0; i < j->corpus.count; i++)
+        j->named[i] = chl_eval_nearest(labels, d, j->sound + i * d, j->label, j->score);
+    return CHL_OK;
+}
+
+static chl_status describe_set(const folder_job *j, int labels, const char *const *label,
+                               const chl_prompt_set *set, json_t *list) {
+    static const char *const kept[] = {"accuracy", "balanced", "interval"};
+    const chl_corpus *c = &j->corpus;
+    const chl_classified done = {c->count, c->truth, j->named, NULL, c->group, labels, label};
+    json_t *whole = json_object(), *prompts = json_array();
+    const chl_status status = chl_classified_report(&done, whole);
+    for (int i = 0; i < set->prompts; i++)
+        chl_json_append(prompts, chl_json_string(set->prompt[i]));
+    json_t *row = json_pack("{s:o}", "prompts", prompts);
+    for (int i = 0; i < 3; i++)
+        chl_json_set(row, kept[i], json_incref(json_object_get(whole, kept[i])));
+    chl_json_append(list, row);
+    json_decref(whole);
+    return status;
+}
+
+/* After describe(), which numbers truths by the labels. */
+static chl_status try_prompts(chl_engine *engine, const chl_zero_shot_options *o, int labels,
+                              const char *const *label, folder_job *j, json_t *root) {
+    if (!o->prompt_sets) return CHL_OK;
+    json_t *list = json_array();
+    chl_json_set(root, "prompt_sets", list);
+    for (int64_t i = 0; i < o->prompt_sets; i++) {
+        CHL_TRY(name_again(engine, o, j, labels, label, &o->prompt_set[i]));
+        CHL_TRY(describe_set(j, labels, label, &o->prompt_set[i], list));
+    }
+    return CHL_OK;
+}
+
 /* How a threshold divides sounds of the labels from others. */
 static chl_status try_others(chl_engine *engine, const chl_zero_shot_options *o, int labels,
                              folder_job *j, json_t *root) {
@@ -170,6 +211,7 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
     const uint64_t refused = chl_json_refused();
     json_t *root = json_object();
     chl_status status = describe(o, j, labels, label, root);
+    if (status == CHL_OK) status = try_prompts(engine, o, labels, label, j, root);
     if (status == CHL_OK) status = try_others(engine, o, labels, j, root);
     if (status == CHL_OK) return chl_report_finish(root, refused, report);
     json_decref(root);
@@ -195,6 +237,15 @@ static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, cha
 static chl_status check_folder(const chl_zero_shot_options *o) {
     CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
     if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
+    CHL_TRY(chl_check_int(o->prompt_sets >= 0, "prompt_sets", ">= 0", o->prompt_sets));
+    if (o->prompt_sets) CHL_TRY(chl_check_pointer(o->prompt_set, "prompt_set"));
+    for (int64_t i = 0; i < o->prompt_sets; i++) {
+        const chl_prompt_set *set = &o->prompt_set[i];
+        CHL_TRY(chl_check_int(set->prompts >= 1, "prompt_set.prompts", ">= 1", set->prompts));
+        CHL_TRY(chl_check_pointer(set->prompt, "prompt_set.prompt"));
+        CHL_TRY(chl_check_texts("chl_evaluate_zero_shot", "prompt_set.prompt", set->prompts,
+                                set->prompt));
+    }
     return chl_check_float(isfinite(o->threshold), "threshold", "finite", o->threshold);
 }
 

@@ -17,6 +17,10 @@ typedef int (*chl_eval_callback)(void *user, const char *what, int64_t done, int
 /* Zero-shot classification (Table 1): the label whose text embedding has the largest cosine with
  * the sound's. A label's embedding is the mean over prompts, in which "{}" stands for the label. */
 #define CHL_EVAL_PROMPTS "{}", "a {}"
+typedef struct chl_prompt_set { /* its layout never changes */
+    int prompts;
+    const char *const *prompt; /* [prompts] */
+} chl_prompt_set;
 typedef struct chl_zero_shot_options {
     uint32_t size;
     int labels;
@@ -41,6 +45,10 @@ typedef struct chl_zero_shot_options {
     const char *others;    /* NULL, or a folder of sounds of none of the labels: how many have a
                               cosine of `threshold` or more with one, and how many of `data` less */
     double threshold;
+    int64_t prompt_sets; /* with data: also measure these, `prompt_set`, on the same embeddings of
+                            sounds; report: "prompt_sets": [{"prompts", "accuracy", "balanced",
+                            "interval"}] */
+    const chl_prompt_set *prompt_set; /* [prompt_sets] */
 } chl_zero_shot_options;
 /* Exactly one of sound and data is given. Needs audio, clip and vocab. */
 CHL_CHECKED chl_status chl_evaluate_zero_shot(chl_engine *engine,
@@ -87,6 +95,10 @@ typedef struct chl_probe_options {
     const char *confusion; /* NULL, or a PNG of the confusion matrix */
     chl_eval_callback progress;
     void *user;
+    int64_t
+        choose_l2; /* 1: of 0.01, 0.1, ... 10 000 the penalty that names most sounds of a part of
+                          those to train on right (one of the other folds; with `test` every fifth
+                          sound); l2 is not used. Report: "l2" of each of "fits" */
 } chl_probe_options;
 CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
                                           char **report);
@@ -118,7 +130,8 @@ CHL_CHECKED chl_status chl_evaluate_retrieval(chl_engine *engine,
 /* Edits of calm scenes by held-out sounds, judged by a network that had no part in them. */
 typedef struct chl_trial_options {
     uint32_t size;
-    const char *judge;   /* the judge's weights */
+    const char *judge;   /* the judge's weights; NULL: none, and of the parts below only directions
+                            and identity */
     const char *sources; /* folder with latents.npy: what is edited */
     const char *sounds;  /* folder with sounds and kinds; its latents, where there are any, are
                             the scenes of the gate */
@@ -144,6 +157,10 @@ typedef struct chl_trial_options {
     void *user;
     const chl_judge *judged_by; /* what reads `judge` and classifies: chl_demo_judge() for the
                                    demo's, or your own */
+    const char *classifier; /* NULL, or labelled sounds in any layout of chl_zero_shot_options.data:
+                               a linear classifier of their embeddings names the edits of
+                               `directions` (Fig. 17a) */
+    int64_t identity;       /* 0: sources that are edited with and without the identity loss */
 } chl_trial_options;
 CHL_API void chl_trial_options_init(size_t size, chl_trial_options *options);
 static inline chl_trial_options chl_trial_defaults(void) {

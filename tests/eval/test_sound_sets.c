@@ -322,6 +322,11 @@ static void intervals_are_those_of_draws_of_recordings(void **unused) {
     MUST(chl_bootstrap_share(N, hit, NULL, &low, &high));
     near(low, 1, 0);
     near(high, 1, 0);
+    double x[N];
+    for (int i = 0; i < N; i++) x[i] = 3 + (i % 2 ? 0.5 : -0.5);
+    MUST(chl_bootstrap_mean(N, x, NULL, &low, &high));
+    near((low + high) / 2, 3, 0.01); /* 3 +- 1.96 0.5 / sqrt(400) */
+    near((high - low) / 2, 0.049, 0.006);
     MUST(chl_bootstrap_share(1, hit, NULL, &low, &high));
     assert_true(isnan(low) && isnan(high));
 }
@@ -443,6 +448,33 @@ static void prompts_say_spaces_for_underscores_or_what_they_are_told(void **unus
     json_decref(b);
 }
 
+static void prompt_sets_name_as_their_prompts_alone(void **unused) {
+    (void)unused;
+    static const char *const prompts[] = {"a {}", "{} far off"};
+    const chl_prompt_set set[] = {{1, prompts}, {2, prompts}};
+    chl_zero_shot_options o = {
+        .size = sizeof o, .data = "esc", .prompt_sets = 2, .prompt_set = set};
+    json_t *report = zero_shot(&o);
+    const json_t *sets = json_object_get(report, "prompt_sets");
+    assert_int_equal(json_array_size(sets), 2);
+    o.prompt_sets = 0;
+    o.prompt = prompts;
+    for (int i = 0; i < 2; i++) {
+        o.prompts = i + 1;
+        json_t *alone = zero_shot(&o);
+        static const char *const keys[] = {"accuracy", "balanced", "interval"};
+        for (int k = 0; k < 3; k++)
+            assert_true(json_equal(json_object_get(json_array_get(sets, (size_t)i), keys[k]),
+                                   json_object_get(alone, keys[k])));
+        json_decref(alone);
+    }
+    json_decref(report);
+    char *text;
+    o.prompt_sets = 1;
+    o.prompt_set = &(chl_prompt_set){0, prompts};
+    refused(chl_evaluate_zero_shot(engine, &o, &text), CHL_ERR_ARGUMENT, "prompt_set.prompts");
+}
+
 static void sounds_of_none_of_the_labels_are_counted_by_the_threshold(void **unused) {
     (void)unused;
     chl_zero_shot_options o = {.size = sizeof o, .data = "esc", .others = "urban", .threshold = -2};
@@ -482,6 +514,27 @@ static void a_probe_learns_what_can_be_told_apart(void **unused) {
     near(number(report, "sounds"), 2, 0);
     near(number(json_array_get(json_object_get(report, "fits"), 0), "trained"), 8, 0);
     json_decref(report);
+}
+
+/* Of equally good penalties the largest; a fold's other sounds decide, not those that are tested. */
+static void a_probe_chooses_its_penalty(void **unused) {
+    (void)unused;
+    char *text;
+    size_t i;
+    json_t *fit;
+    chl_probe_options o = {.size = sizeof o, .data = "esc", .choose_l2 = 1};
+    MUST(chl_evaluate_probe(engine, &o, &text));
+    json_t *report = parse(text);
+    near(number(report, "accuracy"), 1, 0);
+    near(number(report, "sounds"), 10, 0);
+    assert_string_equal(json_string_value(json_object_get(report, "l2")), "chosen");
+    json_array_foreach(json_object_get(report, "fits"), i, fit) {
+        near(number(fit, "l2"), 1e4, 1e-3);
+        near(number(fit, "trained"), 8, 0);
+    }
+    json_decref(report);
+    o.data = "urban";
+    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "not three folds");
 }
 
 static void a_probe_takes_a_folder_to_test_on(void **unused) {
@@ -574,6 +627,8 @@ int main(void) {
         cmocka_unit_test(prompts_say_spaces_for_underscores_or_what_they_are_told),
         cmocka_unit_test(sounds_of_none_of_the_labels_are_counted_by_the_threshold),
         cmocka_unit_test(a_probe_learns_what_can_be_told_apart),
+        cmocka_unit_test(prompt_sets_name_as_their_prompts_alone),
+        cmocka_unit_test(a_probe_chooses_its_penalty),
         cmocka_unit_test(a_probe_takes_a_folder_to_test_on),
         cmocka_unit_test(sounds_in_shards_are_named_as_the_files_that_they_are_copies_of),
         cmocka_unit_test(a_recording_on_both_sides_of_a_split_is_refused)};

@@ -1,0 +1,147 @@
+/* Parts of `eval edits` that look at pictures with CLIP and a face encoder, and trials without a judge. */
+#include "eval/small_world.h"
+
+static chl_engine *with_face;
+
+static int enter_with_face(void **state) {
+    if (enter(state) != 0) return -1;
+    MUST(chl_weights_random("face", 4, "f.safetensors"));
+    chl_engine_options all = models;
+    all.face = "f.safetensors";
+    MUST(chl_engine_open(&all, &with_face));
+    return 0;
+}
+
+static int leave_with_face(void **state) {
+    chl_engine_close(with_face);
+    return leave(state);
+}
+
+static void interval_holds(const json_t *row, const char *key, const char *interval) {
+    const json_t *both = json_object_get(row, interval);
+    const double x = json_number_value(json_object_get(row, key));
+    assert_true(json_number_value(json_array_get(both, 0)) <= x + 1e-6);
+    assert_true(json_number_value(json_array_get(both, 1)) >= x - 1e-6);
+}
+
+/* Edits that change nothing are named as the sources are, whatever is heard. */
+static void a_linear_classifier_of_sounds_names_pictures(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.directions = 3;
+    o.classifier = "folders";
+    edit_options.rate = 1e-30f;
+    json_t *report = try_edits(&o);
+    const json_t *semantic = json_object_get(report, "semantic");
+    near(number(semantic, "classifier", "sounds", NULL), SOUNDS, 0);
+    double sum = 0, guides = 0;
+    for (int k = 0; k < KINDS; k++) {
+        const json_t *named =
+            json_object_get(json_object_get(semantic, "sources_named"), kind_name[k]);
+        const double share = named ? json_number_value(named) / 3 : 0;
+        near(number(semantic, "by_sound", "per_kind", kind_name[k]), share, 1e-6);
+        near(number(semantic, "by_text", "per_kind", kind_name[k]), share, 1e-6);
+        guides += number(semantic, "guides", "per_kind", kind_name[k]) / KINDS;
+        sum += share;
+    }
+    near(sum, 1, 1e-6);
+    near(number(semantic, "by_sound", "accuracy", NULL), 1.0 / KINDS, 1e-6);
+    near(number(semantic, "guides", "accuracy", NULL), guides, 1e-6);
+    assert_true(guides > 0.5); /* it was trained on these sounds */
+    interval_holds(json_object_get(semantic, "guides"), "accuracy", "interval");
+    json_decref(report);
+    char *text;
+    o.directions = 0;
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "directions must be >= 1 with classifier, got 0"));
+    o.directions = 1;
+    o.classifier = "few";
+    assert_int_equal(mkdir("few", 0777), 0);
+    assert_int_equal(mkdir("few/hum", 0777), 0);
+    make_sound(0, "few/hum/0.wav");
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "the kind \"hiss\" of pairs has no sound there"));
+}
+
+static void directions_have_places_and_intervals(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.directions = 2;
+    json_t *report = try_edits(&o);
+    const json_t *found = json_object_get(report, "directions"),
+                 *points = json_object_get(found, "points");
+    assert_int_equal(json_array_size(points), 2 * 2 * KINDS);
+    const json_t *first = json_array_get(points, 0), *last = json_array_get(points, 4 * KINDS - 1);
+    assert_string_equal(json_string_value(json_object_get(first, "by")), "sound");
+    assert_string_equal(json_string_value(json_object_get(last, "by")), "text");
+    assert_string_equal(json_string_value(json_object_get(last, "group")), kind_name[KINDS - 1]);
+    near(json_number_value(json_object_get(last, "source")), 1, 0);
+    assert_int_equal(json_array_size(json_object_get(last, "tsne")), 2);
+    interval_holds(json_object_get(found, "sound_text"), "mean", "interval");
+    interval_holds(report, "named_right", "named_right_interval");
+    interval_holds(report, "both", "both_interval");
+    json_decref(report);
+}
+
+/* The loss that the ablation leaves out is the only difference between the two sides. */
+static void the_identity_loss_keeps_faces(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.judge = NULL;
+    o.identity = 2;
+    edit_options.identity_weight = 30;
+    edit_options.rate = 0.1f;
+    char *text;
+    MUST(chl_evaluate_edits(with_face, &o, &text));
+    json_t *report = parse(text);
+    const json_t *found = json_object_get(report, "identity");
+    near(number(found, "edits", NULL, NULL), 2 * KINDS, 0);
+    const double with = number(found, "with", "identity", "mean"),
+                 without = number(found, "without", "identity", "mean");
+    if (!(with > without && with < 1)) fail_msg("faces: %g with, %g without", with, without);
+    near(number(found, "difference", "identity", "mean"), with - without, 2e-6);
+    interval_holds(json_object_get(json_object_get(found, "with"), "identity"), "mean", "interval");
+    json_decref(report);
+    edit_options.rate = 1e-30f;
+    MUST(chl_evaluate_edits(with_face, &o, &text));
+    report = parse(text);
+    found = json_object_get(report, "identity");
+    near(number(found, "without", "identity", "mean"), 1, 1e-6);
+    near(number(found, "difference", "similarity", "mean"), 0, 0);
+    json_decref(report);
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "face"));
+    edit_options.identity_weight = 0;
+    assert_int_equal(chl_evaluate_edits(with_face, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "identity_weight must be > 0"));
+}
+
+static void without_a_judge_directions_are_measured_all_the_same(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.directions = 1;
+    json_t *judged = try_edits(&o);
+    o.judge = NULL;
+    json_t *report = try_edits(&o);
+    assert_null(json_object_get(report, "named_right"));
+    assert_null(json_object_get(report, "gate"));
+    assert_true(
+        json_equal(json_object_get(report, "directions"), json_object_get(judged, "directions")));
+    json_decref(report);
+    json_decref(judged);
+    char *text;
+    o.directions = 0;
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "judge must name a file, got NULL"));
+}
+
+int main(void) {
+    const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
+    if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_linear_classifier_of_sounds_names_pictures),
+        cmocka_unit_test(directions_have_places_and_intervals),
+        cmocka_unit_test(the_identity_loss_keeps_faces),
+        cmocka_unit_test(without_a_judge_directions_are_measured_all_the_same)};
+    return cmocka_run_group_tests(tests, enter_with_face, leave_with_face);
+}

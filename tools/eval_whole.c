@@ -1,0 +1,314 @@
+/* `eval report`: every evaluation whose inputs are there, as one JSON and one page. */
+#include "eval_options.h"
+#include "eval_report.h"
+#include "page.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct whole {
+    eval_job *job;
+    chl_engine *engine;
+    json_t *root, *absent;
+    const chl_prompt_set *set;
+    int sets;
+} whole;
+
+static void leave_out(const whole *w, const char *part, const char *why) {
+    json_t *row = json_object();
+    json_put(row, "part", json_text(part));
+    json_put(row, "why", json_text(why));
+    json_add(w->absent, row);
+}
+
+/* Puts the part's report into the whole one. A part that nobody asked for by a flag of its own is left out
+ * where it cannot be measured, and says why. */
+static int take_part(const whole *w, const char *part, bool asked, chl_status status, char *text) {
+    if (status == CHL_OK) {
+        json_t *report = json_parsed(text);
+        chl_release(text);
+        if (!report) return run_error();
+        json_put(w->root, part, report);
+        return EXIT_OK;
+    }
+    if (status == CHL_ERR_CANCELLED) {
+        run_error();
+        return interrupt_code();
+    }
+    if (asked || status == CHL_ERR_MEMORY) return run_error();
+    char *why = take_error();
+    leave_out(w, part, why ? why : "out of memory");
+    free(why);
+    return EXIT_OK;
+}
+
+/* --- parts ------------------------------------------------------------------------------------ */
+static int zero_shot(const whole *w) {
+    chl_zero_shot_options o = w->job->zero;
+    char *text = NULL;
+    if (!o.data) {
+        leave_out(w, "zero_shot", "it needs --data");
+        return EXIT_OK;
+    }
+    if (!w->job->models.vocab) {
+        leave_out(w, "zero_shot", "it needs --vocab");
+        return EXIT_OK;
+    }
+    o.prompt_sets = w->sets;
+    o.prompt_set = w->set;
+    const chl_status status = chl_evaluate_zero_shot(w->engine, &o, &text);
+    return take_part(w, "zero_shot", true, status, text);
+}
+
+static int probe(const whole *w, const char *part, int choose) {
+    chl_probe_options o = w->job->probe;
+    const bool asked = o.data != NULL;
+    char *text = NULL;
+    if (!o.data) o.data = w->job->zero.data;
+    o.choose_l2 = choose;
+    if (!o.data) {
+        leave_out(w, part, "it needs --probe or --data");
+        return EXIT_OK;
+    }
+    const chl_status status = chl_evaluate_probe(w->engine, &o, &text);
+    return take_part(w, part, asked, status, text);
+}
+
+static int retrieval(const whole *w) {
+    chl_retrieval_options o = w->job->retrieval;
+    const bool asked = o.data != NULL;
+    char *text = NULL;
+    if (!o.data) o.data = w->job->zero.data;
+    if (!o.data) {
+        leave_out(w, "retrieval", "it needs --retrieval or --data");
+        return EXIT_OK;
+    }
+    const chl_status status = chl_evaluate_retrieval(w->engine, &o, &text);
+    return take_part(w, "retrieval", asked, status, text);
+}
+
+static int edits(const whole *w) {
+    const chl_trial_options *o = &w->job->trial;
+    char *text = NULL;
+    if (!o->sources) {
+        leave_out(w, "edits",
+                  "they need --sources, --sounds, --generator, and --judge or --directions");
+        return EXIT_OK;
+    }
+    if (!o->judge) leave_out(w, "judged edits", "they need --judge");
+    if (!o->directions) leave_out(w, "directions", "they need --directions N and --vocab");
+    if (!o->classifier)
+        leave_out(w, "semantic accuracy", "it needs --classifier DIR and --directions N");
+    if (!o->identity)
+        leave_out(w, "identity ablation",
+                  "it needs --identity N and --face, for a generator of faces");
+    const chl_status status = chl_evaluate_edits(w->engine, o, &text);
+    return take_part(w, "edits", true, status, text);
+}
+
+/* "ResNet-50=66.8|...", per cent. */
+static int supervised(const whole *w, const char *list) {
+    words entry;
+    json_t *rows = json_array();
+    json_put(w->root, "supervised", rows);
+    if (!list) {
+        leave_out(w, "supervised baseline",
+                  "it is trained elsewhere: --supervised NAME=PERCENT puts its figure here");
+        return EXIT_OK;
+    }
+    if (!eval_split(list, "|", &entry)) return run_error();
+    for (int i = 0; i < entry.count; i++) {
+        char *equals = strrchr(entry.item[i], '=');
+        *equals = 0;
+        json_t *row = json_object();
+        json_put(row, "name", json_text(entry.item[i]));
+        json_put(row, "share", json_real(strtod(equals + 1, NULL) / 100));
+        json_add(rows, row);
+    }
+    eval_words_free(&entry);
+    return EXIT_OK;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+static void describe_models(const whole *w) {
+    const chl_engine_options *m = &w->job->models;
+    const char *const files[][2] = {{"audio", m->audio},
+                                    {"clip", m->clip},
+                                    {"vocab", m->vocab},
+                                    {"generator", m->generator},
+                                    {"face", m->face},
+                                    {"judge", w->job->trial.judge},
+                                    {"data", w->job->zero.data},
+                                    {"sounds", w->job->trial.sounds},
+                                    {"sources", w->job->trial.sources}};
+    json_t *models = json_object();
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i][1]) json_put(models, files[i][0], json_text(files[i][1]));
+    json_put(w->root, "inputs", models);
+}
+
+static int measure(const whole *w) {
+    char *published = NULL;
+    describe_models(w);
+    int code = zero_shot(w);
+    if (code == EXIT_OK) code = probe(w, "probe", 0);
+    if (code == EXIT_OK) code = probe(w, "linear_probe", 1);
+    if (code == EXIT_OK) code = supervised(w, w->job->supervised);
+    if (code == EXIT_OK) code = retrieval(w);
+    if (code == EXIT_OK) code = edits(w);
+    if (code != EXIT_OK) return code;
+    const chl_status status = chl_published_figures(&published);
+    return take_part(w, "published", true, status, published);
+}
+
+/* Prints, and writes the page and the JSON: the same text in both. */
+static int finish(const whole *w) {
+    const eval_job *job = w->job;
+    char *text = json_dumped(w->root, JSON_REAL_PRECISION(6) | JSON_INDENT(1));
+    if (!text) {
+        (void)command_fail(CHL_ERR_MEMORY, "out of memory for the report");
+        return run_error();
+    }
+    int code = job->html ? eval_write_page(text, job->html) : EXIT_OK;
+    if (code == EXIT_OK && job->out && chl_file_write(job->out, text, strlen(text)) != CHL_OK)
+        code = run_error();
+    if (code == EXIT_OK && job->json)
+        puts(text);
+    else if (code == EXIT_OK)
+        print_whole(w->root);
+    free(text);
+    return code;
+}
+
+static int run(whole *w) {
+    if (eval_find_neutral(w->job) != CHL_OK ||
+        chl_engine_open(&w->job->models, &w->engine) != CHL_OK)
+        return run_error();
+    w->root = json_object();
+    w->absent = json_array();
+    json_put(w->root, "kind", json_text("report"));
+    json_put(w->root, "absent", w->absent);
+    int code = measure(w);
+    if (w->job->terminal && w->job->what) fputc('\n', stderr);
+    if (code == EXIT_OK) code = finish(w);
+    json_decref(w->root);
+    chl_engine_close(w->engine);
+    return code;
+}
+
+/* --- flags ------------------------------------------------------------------------------------ */
+#define MAX_SETS 16
+
+/* "A|B;C": sets with ; between them, prompts with |. */
+static int run_sets(const command_line *line, eval_job *job) {
+    words set, prompt[MAX_SETS];
+    chl_prompt_set sets[MAX_SETS];
+    whole w = {.job = job, .set = sets};
+    if (!eval_split(job->prompt_sets, ";", &set) || set.count == 0 || set.count > MAX_SETS) {
+        eval_words_free(&set);
+        return usage_error(line,
+                           "--prompt-sets must be 1 to %d sets with ; between them, got \"%s\"",
+                           MAX_SETS, job->prompt_sets);
+    }
+    int code = EXIT_OK;
+    for (int i = 0; i < set.count && code == EXIT_OK; i++, w.sets++) {
+        if (!eval_split(set.item[i], "|", &prompt[i]) || prompt[i].count == 0)
+            code = usage_error(line, "--prompt-sets must have a prompt in each set");
+        sets[i] = (chl_prompt_set){prompt[i].count, prompt[i].item};
+    }
+    if (code == EXIT_OK) code = run(&w);
+    for (int i = 0; i < w.sets; i++) eval_words_free(&prompt[i]);
+    eval_words_free(&set);
+    return code;
+}
+
+static int check_supervised(const command_line *line, const char *list) {
+    words entry = {.count = 0};
+    bool fine = !list || (eval_split(list, "|", &entry) && entry.count > 0);
+    for (int i = 0; fine && i < entry.count; i++) {
+        const char *equals = strrchr(entry.item[i], '=');
+        char *end = NULL;
+        const double percent = equals ? strtod(equals + 1, &end) : -1;
+        fine = equals > entry.item[i] && end && !*end && end > equals + 1 && percent >= 0 &&
+               percent <= 100;
+    }
+    eval_words_free(&entry);
+    return fine ? EXIT_OK
+                : usage_error(line, "--supervised must be NAME=PERCENT with | between, got \"%s\"",
+                              list);
+}
+
+static int check(const command_line *line, const eval_job *job) {
+    if (!job->models.audio || !job->models.clip)
+        return usage_error(line, "--audio and --clip are needed");
+    if (!job->zero.data && !job->probe.data && !job->retrieval.data && !job->trial.sources)
+        return usage_error(line, "give --data, --probe, --retrieval or --sources");
+    if (job->probe.test && !job->probe.data)
+        return usage_error(line, "--probe-test needs --probe, the sounds to train on");
+    if (job->trial.sources && (!job->trial.sounds || !job->models.generator))
+        return usage_error(line, "--sources needs --sounds and --generator");
+    return check_supervised(line, job->supervised);
+}
+
+int eval_report(int argc, char **argv) {
+    eval_job job = eval_job_new();
+    generator_flags generator = {0};
+    float identity_weight = 0.005f;
+    job.trial.intensity = 0;
+    use_flag("test", "--probe-test");
+    job.prompt_sets = "{};{}|a {};the sound of {};a photo of {}";
+    const option options[] = {
+        {"data", NULL, OPTION_TEXT, &job.zero.data, "SRC",
+         "labelled sounds for zero-shot classification, and for a probe and retrieval without data "
+         "of their own",
+         NULL},
+        LABEL_OPTIONS(job),
+        {"prompt-sets", NULL, OPTION_TEXT, &job.prompt_sets, "A|B;C;...",
+         "sets of prompts that are also measured (default four)", NULL},
+        FOLD_OPTIONS(job),
+        COMPARED_OPTIONS(job),
+        {"l2", NULL, OPTION_FLOAT, &job.l2, "X",
+         "weight of the logistic regression's penalty (default 1)", NULL},
+        {"supervised", NULL, OPTION_TEXT, &job.supervised, "NAME=PERCENT|...",
+         "figures of networks that you trained on the labels, to stand beside", NULL},
+        TRIAL_OPTIONS(job),
+        {"directions", NULL, OPTION_INT, &job.trial.directions, "N",
+         "sources that are also edited by text: Table 2, Fig. 8 (default 0)", NULL},
+        {"classifier", NULL, OPTION_TEXT, &job.trial.classifier, "DIR",
+         "labelled sounds: a linear classifier of them names the edits of --directions (Fig. 17a)",
+         NULL},
+        {"identity", NULL, OPTION_INT, &job.identity, "N",
+         "sources that are edited with and without the identity loss; needs --face (default 0)",
+         NULL},
+        {"face", NULL, OPTION_INPUT, &job.models.face, "FILE",
+         "ArcFace weights (model_ir_se50.pth), for generators of faces", NULL},
+        {"identity-weight", "lambda-identity", OPTION_FLOAT, &identity_weight, "X",
+         "weight of the identity loss in every edit (default 0.005 with --face, else 0)", NULL},
+        {"html", NULL, OPTION_OUTPUT, &job.html, "R.html", "the report as a page", NULL},
+        GENERATOR_OPTIONS(job.models, generator),
+        CLIP_OPTIONS(job.models),
+        AUDIO_OPTION(job.models),
+        MEL_OPTION(job.models),
+        DEVICE_OPTIONS(job.models),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage =
+            "eval report --audio F --clip F [--vocab F --data SRC] [--sources DIR --sounds DIR "
+            "--generator F --judge F] --html R.html --out R.json",
+        .about = "Measures everything whose inputs are there, the published figures beside.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = eval_begin(&line, argc, argv, &generator, &job, &done);
+    if (code == EXIT_OK && !done) code = check(&line, &job);
+    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
+    if (code == EXIT_OK && !done) {
+        job.zero.limit = job.limit;
+        job.trial.identity = job.identity;
+        if (job.models.face) job.edit.identity_weight = identity_weight;
+        job.zero.user = job.trial.user = job.probe.user = job.retrieval.user = &job;
+        code = run_sets(&line, &job);
+    }
+    eval_job_free(&job);
+    return code;
+}
