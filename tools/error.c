@@ -42,6 +42,7 @@ static struct {
     {"generator", "--generator"},
     {"generator_class", "--class"},
     {"identity_weight", "--identity-weight"},
+    {"index", "--index"},
     {"judge", "--judge"},
     {"l2", "--l2"},
     {"labels", "--labels"},

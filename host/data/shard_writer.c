@@ -1,4 +1,5 @@
 #include "data/shard_writer.h"
+#include "data/source.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,17 @@ static chl_status begin(chl_shard_writer *w) {
     return CHL_OK;
 }
 
+static chl_status write_index(const chl_shard_writer *w) {
+    char *path;
+    chl_source *shard = NULL;
+    CHL_TRY(shard_path(w, &path));
+    const chl_status status =
+        chl_source_open(path, &(chl_source_choice){.write_index = true}, &shard);
+    chl_source_free(shard);
+    free(path);
+    return status;
+}
+
 static chl_status finish(chl_shard_writer *w) {
     if (!w->tar) return CHL_OK;
     chl_status status = archive_write_close(w->tar) == ARCHIVE_OK ? CHL_OK : tar_failed(w);
@@ -84,6 +96,7 @@ static chl_status finish(chl_shard_writer *w) {
         status = chl_new_file_commit(&w->file);
     else
         chl_new_file_abandon(&w->file);
+    if (status == CHL_OK) status = write_index(w);
     if (status == CHL_OK) w->shards++;
     return status;
 }

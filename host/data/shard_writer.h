@@ -1,4 +1,5 @@
-/* Writes WebDataset shards: clips as adjacent files of a tar, so many in each.
+/* Writes WebDataset shards: clips as adjacent files of a tar, so many in each, and an index beside each
+ * (shard_index.h).
  *
  *     chl_shard_writer *writer;
  *     CHL_TRY(chl_shard_writer_new("clips-%06d.tar", 1000, &writer));

@@ -1,9 +1,11 @@
 /* WebDataset shards: plain tar files, read in place. Opening reads the headers and the words of every clip
  * and keeps where its sound and picture lie, so that any order of clips costs one read each, and
- * shards give the same training as the folder that they were packed from. */
+ * shards give the same training as the folder that they were packed from. An index beside a shard
+ * (shard_index.h) spares its headers. */
 #include "base/json.h"
 #include "data/captions.h"
 #include "data/layouts.h"
+#include "data/shard_index.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,8 +27,9 @@ typedef struct reading {
     struct archive *tar;
     char *key; /* of the clip that is being read; NULL: none */
     chl_entry entry;
-    const char *class; /* .cls */
-    int64_t clips;     /* of this shard so far */
+    const char *class;      /* .cls */
+    int64_t clips;          /* of this shard so far */
+    chl_shard_index *index; /* to be written; NULL: none */
 } reading;
 
 static chl_status no_memory(const char *path) {
@@ -115,14 +118,19 @@ static chl_status read_words(reading *r, const char *name, const char *ending, i
 }
 
 /* --- clips ------------------------------------------------------------------------------------ */
+/* Of a shard or its index. */
+static chl_status settle(void *user, const char *key, const chl_entry *entry) {
+    const reading *r = user;
+    if (!chl_source_wants(r->choice, entry->split, 0)) return CHL_OK;
+    return entry->sound.path ? chl_source_add_if_there(r->source, r->choice, entry, key)
+                             : chl_source_miss(r->source, key);
+}
+
 static chl_status end_clip(reading *r) {
     if (!r->key) return CHL_OK;
     if (!r->entry.label) r->entry.label = r->class;
-    chl_status status = CHL_OK;
-    if (chl_source_wants(r->choice, r->entry.split, 0))
-        status = r->entry.sound.path
-                     ? chl_source_add_if_there(r->source, r->choice, &r->entry, r->key)
-                     : chl_source_miss(r->source, r->key);
+    if (r->index) chl_shard_index_add(r->index, r->path, r->key, &r->entry);
+    const chl_status status = settle(r, r->key, &r->entry);
     free(r->key);
     r->key = NULL;
     return status;
@@ -181,18 +189,33 @@ static chl_status read_members(reading *r, int descriptor) {
                     r->path, archive_error_string(r->tar));
 }
 
-static chl_status read_shard(chl_source *s, const char *path, const chl_source_choice *choice) {
-    reading r = {.source = s, .choice = choice, .path = path, .tar = archive_read_new()};
-    if (!r.tar) return no_memory(path);
-    archive_read_support_format_tar(r.tar);
+static chl_status read_headers(reading *r) {
+    r->tar = archive_read_new();
+    if (!r->tar) return no_memory(r->path);
+    archive_read_support_format_tar(r->tar);
     chl_open_file there;
-    chl_status status = chl_file_open(path, false, &there);
+    chl_status status = chl_file_open(r->path, false, &there);
     if (status == CHL_OK) {
-        status = read_members(&r, there.descriptor);
+        status = read_members(r, there.descriptor);
         close(there.descriptor);
     }
-    free(r.key);
-    archive_read_free(r.tar);
+    free(r->key);
+    archive_read_free(r->tar);
+    return status;
+}
+
+static chl_status read_shard(chl_source *s, const char *path, const chl_source_choice *choice) {
+    reading r = {.source = s, .choice = choice, .path = path};
+    chl_shard_index index;
+    bool indexed = false;
+    if (!choice->write_index) CHL_TRY(chl_shard_index_read(s, path, settle, &r, &indexed));
+    if (indexed) return CHL_OK;
+    if (!choice->write_index) return read_headers(&r);
+    chl_shard_index_begin(&index);
+    r.index = &index;
+    const chl_status status = read_headers(&r);
+    if (status == CHL_OK) return chl_shard_index_write(&index, path);
+    chl_shard_index_free(&index);
     return status;
 }
 

@@ -38,6 +38,8 @@ typedef struct chl_source_choice {
     int folds;         /* only these: fold [folds] */
     const int *fold;
     bool try_sounds; /* a sound that does not begin as one is missing too: each is opened */
+    bool
+        write_index; /* of shards: write "x.tar.index" beside each, and believe none that is there */
 } chl_source_choice;
 
 void chl_source_free(chl_source *source); /* NULL is fine */

@@ -290,7 +290,9 @@ chl_status chl_data_inspect(const chl_inspect_options *theirs, char **report) {
     const uint64_t refused = chl_json_refused();
     inspection in = {.options = &o};
     CHL_TRY(chl_dataset_open_chosen(
-        o.data, CHL_NEED_SOUND, &(chl_dataset_choice){.split = o.split, .tolerate = 1}, &in.data));
+        o.data, CHL_NEED_SOUND,
+        &(chl_dataset_choice){.split = o.split, .tolerate = 1, .write_index = o.index != 0},
+        &in.data));
     in.root = json_object();
     in.unreadable = json_array();
     in.twice = json_array();

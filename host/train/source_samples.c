@@ -46,7 +46,8 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
 
 chl_status chl_source_samples(chl_sample_reader *r) {
     chl_dataset *data = r->data;
-    const chl_source_choice choice = {.split = r->choice->split};
+    const chl_source_choice choice = {.split = r->choice->split,
+                                      .write_index = r->choice->write_index};
     CHL_TRY(chl_source_open(data->folder, &choice, &data->from));
     for (int64_t i = 0; i < data->from->missing; i++)
         CHL_TRY(

@@ -37,6 +37,8 @@ typedef struct chl_inspect_options {
     const char *data;    /* the source */
     const char *split;   /* only these splits or folds, "train" or "1,2"; NULL: all */
     const char *picture; /* NULL, or a PNG of the label counts */
+    int64_t index; /* 1: of shards also write "x.tar.index" beside each, from which later starts
+                            read where the clips lie */
 } chl_inspect_options;
 /* Opens every clip and decodes a few. Report: source, layout, clips, missing, unreadable, duplicates
  * (each with up to 20 names), bytes, seconds {total, min, mean, max}, rates {Hz: clips}, channels, pictures,
@@ -55,7 +57,8 @@ typedef struct chl_pack_options {
 } chl_pack_options;
 /* Writes WebDataset shards: the files as they are, and a json with the keys of pairs.jsonl. Training on
  * them is training on the source, in the same order. A clip that cannot be read is left out, with a
- * warning in the log. Report: clips, shards, left_out. */
+ * warning in the log. Each shard gets its index (chl_inspect_options.index). Report: clips, shards,
+ * left_out. */
 CHL_CHECKED chl_status chl_data_pack(const chl_pack_options *options, char **report);
 
 typedef struct chl_embed_ahead_options {

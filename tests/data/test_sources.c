@@ -1,9 +1,13 @@
 /* Data sets as they lie on a disk: each layout from a small copy with its quirks. */
 #include "data/source.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 /* cmocka wants the three above first */
 #include <cmocka.h>
 /* which needs cmocka's assertions */
@@ -215,6 +219,83 @@ static void shards_are_read_in_place(void **state) {
     refused(SHARDS "/clips-{000..002}.tar", NULL, CHL_ERR_IO, "clips-002.tar");
 }
 
+static void same_text(const char *a, const char *b) {
+    assert_true(a == b || (a && b && strcmp(a, b) == 0));
+}
+
+static void same_media(const chl_media *a, const chl_media *b) {
+    same_text(a->path, b->path);
+    same_text(a->name, b->name);
+    assert_int_equal(a->offset, b->offset);
+    assert_int_equal(a->bytes, b->bytes);
+}
+
+static void same_clips(const chl_source *a, const chl_source *b) {
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->missing, b->missing);
+    for (int64_t i = 0; i < a->missing; i++) same_text(a->missing_name[i], b->missing_name[i]);
+    for (int64_t i = 0; i < a->count; i++) {
+        const chl_entry *x = &a->entry[i], *y = &b->entry[i];
+        same_media(&x->sound, &y->sound);
+        same_media(&x->picture, &y->picture);
+        const char *const texts[][2] = {{x->label, y->label},       {x->caption, y->caption},
+                                        {x->captions, y->captions}, {x->kind, y->kind},
+                                        {x->from, y->from},         {x->split, y->split}};
+        for (int k = 0; k < 6; k++) same_text(texts[k][0], texts[k][1]);
+        assert_int_equal(x->line, y->line);
+        assert_true(x->level_told == y->level_told && x->strength == y->strength);
+    }
+}
+
+static void replace(const char *path, const char *from, const char *to) {
+    size_t size;
+    char *text = get_file(".", path, &size), *at;
+    assert_non_null(text);
+    text = realloc(text, size + 1);
+    text[size] = 0;
+    at = strstr(text, from);
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    put_file(".", path, text, size);
+    free(text);
+}
+
+/* The index gives what the headers give, for any choice of splits; it is used while the shard is the one that it
+ * was made of, and no longer. */
+static void an_index_spares_the_headers_of_its_shard(void **state) {
+    (void)state;
+    const char *const names[] = {"clips-000.tar", "clips-001.tar"};
+    chl_source *plain, *s;
+    for (int i = 0; i < 2; i++) {
+        size_t size;
+        char *shard = get_file(SHARDS, names[i], &size);
+        assert_non_null(shard);
+        put_file(".", names[i], shard, size);
+        free(shard);
+    }
+    const chl_status status = chl_source_open("clips-{000..001}.tar", NULL, &plain);
+    if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+    MUST(status);
+    const chl_source_choice index = {.split = "none of them", .write_index = true};
+    assert_int_equal(chl_source_open("clips-{000..001}.tar", &index, &s), CHL_ERR_FORMAT);
+    assert_int_equal(access("clips-000.tar.index", R_OK), 0);
+    MUST(chl_source_open("clips-{000..001}.tar", NULL, &s));
+    same_clips(plain, s);
+    chl_source_free(s);
+    replace("clips-000.tar.index", "\"label\":\"rain\"", "\"label\":\"hail\"");
+    MUST(chl_source_open("clips-000.tar", NULL, &s));
+    assert_string_equal(s->entry[0].label, "hail"); /* it is what is read */
+    chl_source_free(s);
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, "clips-000.tar", times, 0), 0);
+    MUST(chl_source_open("clips-000.tar", NULL, &s));
+    assert_string_equal(s->entry[0].label, "rain"); /* the shard is another one */
+    chl_source_free(s);
+    put("clips-001.tar.index", "no JSON\n");
+    refused("clips-001.tar", NULL, CHL_ERR_FORMAT, "clips-001.tar.index line 1: a JSON object");
+    chl_source_free(plain);
+}
+
 static void what_is_no_tar_is_refused(void **state) {
     (void)state;
     size_t size;
@@ -244,6 +325,7 @@ int main(void) {
         TEST(a_manifest_names_what_is_beside_it),
         TEST(folders_are_labels),
         TEST(shards_are_read_in_place),
+        TEST(an_index_spares_the_headers_of_its_shard),
         TEST(what_is_no_tar_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,9 @@ static void shards_train_as_what_they_are_packed_from(void **state) {
     assert_string_equal(text, "{\"clips\":24,\"shards\":12,\"left_out\":0}");
     free(text);
     const char *const sources[] = {list, shards};
-    char *run[2];
+    char *run[2], *index = in_folder(root, "clips-011.tar.index");
+    assert_int_equal(access(index, R_OK), 0); /* of which the training reads where clips lie */
+    free(index);
     for (int i = 0; i < 2; i++) {
         run[i] = in_folder(root, i ? "of-shards" : "of-list");
         chl_train_options options = audio_options(run[i]);
