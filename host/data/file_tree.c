@@ -9,7 +9,7 @@
 #define DEEPEST 8 /* folders in folders */
 
 typedef struct files {
-    const char *sound, *picture;
+    const char *sound, *picture, *video;
 } files;
 
 struct chl_file_tree {
@@ -40,18 +40,19 @@ static files *files_of(chl_file_tree *t, const char *name) {
         t->files = grown;
         t->capacity = capacity;
     }
-    t->files[number] = (files){NULL, NULL};
+    t->files[number] = (files){NULL, NULL, NULL};
     return &t->files[number];
 }
 
 static chl_status add_file(chl_file_tree *t, const char *folder, const char *name) {
-    const bool picture = chl_names_picture(name);
+    const bool picture = chl_names_picture(name), video = chl_names_video(name);
     if (!picture && !chl_names_sound(name)) return CHL_OK;
     files *f = files_of(t, name);
     char *path = f ? chl_path_join(folder, name) : NULL;
     const char *copy = path ? chl_source_text(&t->texts, path) : NULL;
     free(path);
     if (!copy) return no_memory(folder);
+    if (video && (!f->video || strcmp(copy, f->video) > 0)) f->video = copy;
     const char **to = picture ? &f->picture : &f->sound;
     /* the same in any order of the disk: of wav and mp4 of one name the first by the alphabet's end */
     if (!*to || strcmp(copy, *to) > 0) *to = copy;
@@ -107,4 +108,5 @@ void chl_file_tree_find(const chl_file_tree *t, const char *stem, const char **s
     const int number = chl_names_find(&t->stem, stem);
     *sound = number < 0 ? NULL : t->files[number].sound;
     *picture = number < 0 ? NULL : t->files[number].picture;
+    if (number >= 0 && !*picture) *picture = t->files[number].video;
 }

@@ -15,7 +15,7 @@ typedef struct chl_file_tree chl_file_tree;
 /* Hidden files and folders are left out; links to folders are followed at the first level only. */
 chl_status chl_file_tree_new(const char *folder, chl_file_tree **out);
 void chl_file_tree_free(chl_file_tree *tree);
-/* Paths of the sound and of the picture with this name before the last dot; NULL: there is none. */
+/* Paths of the sound and of the picture with this name before the last dot; NULL: there is none. A video is the picture where no other is. */
 void chl_file_tree_find(const chl_file_tree *tree, const char *stem, const char **sound,
                         const char **picture);
 #endif

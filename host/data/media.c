@@ -1,8 +1,10 @@
 #include "data/media.h"
+#include "io/video_frame.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define MAX_PART ((int64_t)1 << 30) /* three hours of CD sound in a shard */
@@ -55,12 +57,21 @@ void chl_media_sound_close(chl_media_sound *sound) {
     chl_file_bytes_free(&sound->bytes);
 }
 
+bool chl_names_video(const char *name) {
+    static const char *const endings[] = {"mp4", "m4v", "mov", "mkv", "webm"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot + 1, endings[i]) == 0) return true;
+    return false;
+}
+
 chl_status chl_media_raster(const chl_media *m, chl_raster *out) {
     chl_file_bytes bytes;
-    if (!m->bytes) return chl_raster_read(m->path, out);
+    const bool video = chl_names_video(chl_media_name(m));
+    if (!m->bytes) return (video ? chl_video_frame_read : chl_raster_read)(m->path, out);
     CHL_TRY(chl_media_bytes(m, MAX_PART, &bytes));
-    const chl_status status =
-        chl_raster_read_memory(bytes.data, bytes.size, chl_media_name(m), out);
+    const chl_status status = (video ? chl_video_frame_read_memory : chl_raster_read_memory)(
+        bytes.data, bytes.size, chl_media_name(m), out);
     chl_file_bytes_free(&bytes);
     return status;
 }

@@ -29,6 +29,8 @@ typedef struct chl_media_sound {
 /* Errors of chl_sound_open. */
 chl_status chl_media_sound_open(const chl_media *media, chl_media_sound *out);
 void chl_media_sound_close(chl_media_sound *sound);
-/* Errors of chl_raster_read. */
+/* By the ending, letters of any size: a file with a picture in its middle, and perhaps a sound. */
+bool chl_names_video(const char *name);
+/* Errors of chl_raster_read; of a video the picture in its middle (io/video_frame.h). */
 chl_status chl_media_raster(const chl_media *media, chl_raster *out);
 #endif

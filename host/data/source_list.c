@@ -57,6 +57,8 @@ chl_status chl_source_add(chl_source *s, const chl_entry *entry) {
     s->entry = more;
     more[s->count] = *entry;
     if (!entry->level_told) more[s->count].strength = 1;
+    if (!entry->picture.path && chl_names_video(chl_media_name(&entry->sound)))
+        more[s->count].picture = entry->sound;
     s->count++;
     return CHL_OK;
 }
@@ -125,8 +127,9 @@ static bool ends_in_one_of(const char *name, const char *const *ending) {
 }
 
 bool chl_names_sound(const char *name) {
-    static const char *const endings[] = {"wav", "flac", "ogg", "mp3",  "opus", "aiff", "aif",
-                                          "m4a", "aac",  "wma", "webm", "mp4",  "mkv",  NULL};
+    static const char *const endings[] = {"wav", "flac", "ogg", "mp3", "opus", "aiff",
+                                          "aif", "m4a",  "aac", "wma", "webm", "mp4",
+                                          "mkv", "mov",  "m4v", NULL};
     return ends_in_one_of(name, endings);
 }
 

@@ -46,7 +46,7 @@ void chl_source_free(chl_source *source); /* NULL is fine */
 /* A copy that lives as long as the source; NULL without memory. `shared`: equal texts are one. */
 const char *chl_source_text(chl_source *source, const char *text);
 const char *chl_source_shared(chl_source *source, const char *text);
-/* Takes the entry's pointers as they are. A text of it that is NULL because there was no memory is
+/* Takes the entry's pointers as they are; the picture of a video without another one is in its middle. A text of it that is NULL because there was no memory is
  * the caller's to notice. */
 chl_status chl_source_add(chl_source *source, const chl_entry *entry);
 chl_status chl_source_miss(chl_source *source, const char *name);

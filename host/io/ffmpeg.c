@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define INPUT "file:/dev/fd/3" /* a name that means nothing to a user */
+#define MOST_ARGUMENTS 40
 #define FIRST_BYTES ((size_t)1 << 20)
 
 typedef struct process {
@@ -51,13 +52,31 @@ static chl_status open_descriptors(process *p, const chl_sound_bytes *input) {
     return CHL_OK;
 }
 
+/* arguments [MOST_ARGUMENTS + 1], a NULL at the end; false: there are more. */
+static bool gather_arguments(const chl_ffmpeg_job *job, char **arguments) {
+    static const char *const nothing[] = {NULL};
+    static const char *const sound[] = {"-map", "0:a:0", "-c:a",   "pcm_f32le",
+                                        "-f",   "wav",   "pipe:1", NULL};
+    static const char *const first[] = {"ffmpeg",    "-nostdin", "-hide_banner",
+                                        "-loglevel", "error",    "-protocol_whitelist",
+                                        "file,pipe", NULL};
+    const char *const input[] = {"-f", job->kind, "-i", INPUT, NULL};
+    const char *const *const parts[] = {first, job->before ? job->before : nothing, input,
+                                        job->behind ? job->behind : sound};
+    int count = 0;
+    for (int i = 0; i < 4; i++)
+        for (const char *const *one = parts[i]; *one; one++) {
+            if (count == MOST_ARGUMENTS) return false;
+            arguments[count++] = (char *)*one;
+        }
+    arguments[count] = NULL;
+    return true;
+}
+
 static chl_status start(process *p, bool *missing) {
-    char *const arguments[] = {
-        "ffmpeg",    "-nostdin", "-hide_banner",       "-loglevel", "error", "-protocol_whitelist",
-        "file,pipe", "-f",       (char *)p->job->kind, "-i",        INPUT,   "-map",
-        "0:a:0",     "-c:a",     "pcm_f32le",          "-f",        "wav",   "pipe:1",
-        NULL};
-    const int problem = chl_child_start(&p->child, arguments);
+    char *arguments[MOST_ARGUMENTS + 1];
+    const int problem =
+        gather_arguments(p->job, arguments) ? chl_child_start(&p->child, arguments) : E2BIG;
     chl_descriptor_close(&p->sound[1]);
     if (!problem) return CHL_OK;
     *missing = problem == ENOENT || problem == EACCES;
@@ -82,9 +101,9 @@ static chl_status take_sound(process *p, bool *open, chl_file_bytes *out) {
     if (got > 0) out->size += (size_t)got;
     if ((int64_t)out->size <= p->job->max_bytes) return CHL_OK;
     return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: ffmpeg decodes it to more than %" PRId64
-                    " bytes, expected at most that: convert it to a FLAC file first",
-                    p->job->name, p->job->max_bytes);
+                    "%s: ffmpeg decodes it to more than %" PRId64 " bytes, expected at most that%s",
+                    p->job->name, p->job->max_bytes,
+                    p->job->behind ? "" : ": convert it to a FLAC file first");
 }
 
 static chl_status listen_to(process *p, chl_file_bytes *out) {
@@ -135,7 +154,8 @@ chl_status chl_ffmpeg_decode(const chl_ffmpeg_job *job, const chl_sound_bytes *i
     if (status == CHL_OK) status = start(&p, missing);
     if (status == CHL_OK) status = finish(&p, listen_to(&p, out));
     if (status == CHL_OK && out->size == 0)
-        status = chl_fail(CHL_ERR_FORMAT, "%s: ffmpeg finds no sound in it", job->name);
+        status = chl_fail(CHL_ERR_FORMAT, "%s: ffmpeg finds no %s in it", job->name,
+                          job->behind ? "picture" : "sound");
     chl_descriptor_close(&p.child.input);
     chl_child_close(&p.child);
     for (int i = 0; i < 2; i++) chl_descriptor_close(&p.sound[i]);

@@ -44,7 +44,10 @@ static char *words_of(const chl_sample *s) {
 static chl_status pack_sample(chl_dataset *data, int64_t i, chl_shard_writer *writer,
                               int64_t *left_out) {
     const chl_sample *s = &data->sample[i];
-    const chl_media sound = chl_sample_sound(s), picture = chl_sample_picture(s);
+    const chl_media sound = chl_sample_sound(s);
+    chl_media picture = chl_sample_picture(s);
+    if (picture.path && strcmp(chl_media_name(&picture), chl_media_name(&sound)) == 0)
+        picture = (chl_media){0}; /* a video, which holds both */
     char *words = words_of(s), *why = NULL;
     if (!words) return chl_fail(CHL_ERR_MEMORY, "out of memory for a clip's words");
     const chl_status status = chl_shard_writer_add(writer, words, &sound, &picture, &why);

@@ -120,6 +120,10 @@ static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
     CHL_TRY(chl_sample_add(r, &s));
     CHL_TRY(read_file_name(r, line, "sound", &s->sound));
     CHL_TRY(read_file_name(r, line, "picture", &s->picture));
+    if (s->sound && !s->picture && chl_names_video(s->sound)) {
+        s->picture = strdup(s->sound);
+        if (!s->picture) return no_memory(r->path);
+    }
     CHL_TRY(check_files(r, s, &dropped));
     if (dropped) {
         chl_sample_release(s);

@@ -172,6 +172,41 @@ static void folders_are_labels(void **state) {
     refused("nowhere", NULL, CHL_ERR_IO, "nowhere: No such file");
 }
 
+/* --- videos ----------------------------------------------------------------------------------- */
+static void expect_clip(const chl_entry *e, const char *sound, const char *picture) {
+    assert_string_equal(e->sound.path, sound);
+    if (picture)
+        assert_string_equal(e->picture.path, picture);
+    else
+        assert_null(e->picture.path);
+}
+
+/* A picture file comes first, then the video of the clip; a sound of its own is what is heard. */
+static void a_video_is_sound_and_picture(void **state) {
+    (void)state;
+    chl_source *s;
+    assert_int_equal(mkdir("v", 0777), 0);
+    put("v/vggsound.csv", "a,1,rain,train\nb,1,rain,train\nc,1,rain,train\nd,1,rain,train\n");
+    const char *const files[] = {"a.mp4", "b.mp4", "b.wav", "c.MKV", "c.jpg", "d.wav"};
+    for (int i = 0; i < 6; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "v/%s", files[i]);
+        put(path, "x");
+    }
+    MUST(chl_source_open("v", NULL, &s));
+    assert_int_equal(s->count, 4);
+    expect_clip(&s->entry[0], "v/a.mp4", "v/a.mp4");
+    expect_clip(&s->entry[1], "v/b.wav", "v/b.mp4");
+    expect_clip(&s->entry[2], "v/c.MKV", "v/c.jpg");
+    expect_clip(&s->entry[3], "v/d.wav", NULL);
+    chl_source_free(s);
+    put("m.csv", "sound,picture\nv/a.mp4,\nv/d.wav,v/a.mp4\n");
+    MUST(chl_source_open("m.csv", NULL, &s));
+    expect_clip(&s->entry[0], "./v/a.mp4", "./v/a.mp4");
+    expect_clip(&s->entry[1], "./v/d.wav", "./v/a.mp4");
+    chl_source_free(s);
+}
+
 /* --- shards ----------------------------------------------------------------------------------- */
 static void expect_content(const chl_media *media, const char *want) {
     chl_file_bytes bytes;
@@ -324,6 +359,7 @@ int main(void) {
         TEST(folds_are_splits),
         TEST(a_manifest_names_what_is_beside_it),
         TEST(folders_are_labels),
+        TEST(a_video_is_sound_and_picture),
         TEST(shards_are_read_in_place),
         TEST(an_index_spares_the_headers_of_its_shard),
         TEST(what_is_no_tar_is_refused),
