@@ -199,6 +199,14 @@ typedef struct chl_adam_settings {
 /* Adam [Kingma & Ba 2015] with bias correction at t = step.index + 1, rate = step.rate *
  * rate_scale. Updates the trainable `param` in place; its moments are new persistent tensors. */
 void chl_adam(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_adam_settings *settings);
+/* The same in two calls, for a parameter that several nodes update, each in a segment of its own
+ * that is run with the index of that update. */
+typedef struct chl_moments {
+    chl_tensor m, v; /* "<name>.adam_m", "<name>.adam_v": trainable, 0 at first */
+} chl_moments;
+chl_moments chl_adam_moments(chl_graph *g, chl_tensor param);
+void chl_adam_with(chl_graph *g, chl_tensor param, chl_moments moments, chl_tensor grad,
+                   const chl_adam_settings *settings);
 typedef struct chl_sgd_settings {
     float momentum, decay; /* the decay is part of the gradient: g + decay * param */
     float rate_scale;      /* times step.rate */
@@ -214,6 +222,8 @@ void chl_ema(chl_graph *g, chl_tensor average, chl_tensor x, float decay, bool w
 /* The running average of a trainable parameter, with warm-up: a new trainable tensor
  * "<name>.average" that starts at the parameter's own initial value. */
 chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay);
+/* The same with a decay that changes from run to run: 1 - exp(log_fresh[0]), log_fresh <= 0. */
+chl_tensor chl_average_by(chl_graph *g, chl_tensor param, chl_tensor log_fresh);
 
 /* --- sound: graph/ops/log_mel.c ----------------------------------------------------------------
  */

@@ -258,13 +258,24 @@ static bool check_arguments(chl_graph *graph, chl_tensor loss, int count, const 
     return true;
 }
 
-void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
-                      chl_tensor *gradients) {
+static void grad_from(chl_graph *graph, int32_t from_node, chl_tensor loss, int count,
+                      const chl_tensor *wrt, chl_tensor *gradients) {
     for (int i = 0; i < count; i++) gradients[i] = CHL_NONE;
     if (graph->status != CHL_OK || !check_arguments(graph, loss, count, wrt)) return;
     const float one = 1;
     const chl_tensor seed = chl_constant(graph, "dloss", *chl_desc_of(graph, loss), &one);
-    chl_pull_back(graph, 0, 1, &loss, &seed, count, wrt, gradients);
+    chl_pull_back(graph, from_node, 1, &loss, &seed, count, wrt, gradients);
+}
+
+void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                      chl_tensor *gradients) {
+    grad_from(graph, 0, loss, count, wrt, gradients);
+}
+
+void chl_grad_in_segment(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                         chl_tensor *gradients) {
+    const int32_t before = graph->segments - 1; /* segments that are finished */
+    grad_from(graph, before > 0 ? graph->segment_end[before - 1] : 0, loss, count, wrt, gradients);
 }
 
 void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,

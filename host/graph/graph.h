@@ -94,6 +94,12 @@ void chl_grad(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wr
 void chl_grad_reached(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
                       chl_tensor *gradients);
 
+/* The same within the segment that is being built: what earlier segments have computed or updated is
+ * constant, a wrt that they have updated too. A network may so be used in the segments behind one that
+ * updates its weights. */
+void chl_grad_in_segment(chl_graph *graph, chl_tensor loss, int count, const chl_tensor *wrt,
+                         chl_tensor *gradients);
+
 /* Adds to each gradients[i], the gradient so far or CHL_NONE, that of sum <y, dy> with respect to
  * wrt[i]: where dy is the gradient of y, which a stopped copy of y (chl_stop_gradient) had. */
 void chl_grad_onward(chl_graph *graph, chl_tensor y, chl_tensor dy, int count,

@@ -247,6 +247,67 @@ static void a_gradients_nodes_belong_to_the_part_that_they_differentiate(void **
     chl_graph_free(g);
 }
 
+/* Two updates of x: x -> x - rate sign, for Adam's first step is that, and its second with the same moments
+ * and another gradient. What the second segment differentiates is its own nodes. */
+static void a_segment_is_differentiated_behind_an_update_of_its_weights(void **state) {
+    (void)state;
+    const chl_adam_settings plain = {.beta1 = 0, .beta2 = 0.5f, .eps = 1e-12f, .rate_scale = 1};
+    chl_tensor x, dx;
+    chl_graph *g = new_graph(&x);
+    const chl_moments moments = chl_adam_moments(g, x);
+    chl_grad_in_segment(g, total(g, chl_mul(g, x, x)), 1, &x, &dx);
+    chl_adam_with(g, x, moments, dx, &plain);
+    const chl_segment second = chl_begin_segment(g);
+    chl_grad_in_segment(g, total(g, chl_mul(g, x, chl_mul(g, x, x))), 1, &x, &dx);
+    chl_keep(g, dx);
+    chl_adam_with(g, x, moments, dx, &plain);
+    assert_int_equal(chl_compile(g), CHL_OK);
+    assert_int_equal(chl_set_step(g, (chl_step){.index = 0, .rate = 0.25f}), CHL_OK);
+    assert_int_equal(chl_run(g, CHL_FIRST_SEGMENT), CHL_OK);
+    assert_int_equal(chl_set_step(g, (chl_step){.index = 1, .rate = 0.25f}), CHL_OK);
+    assert_int_equal(chl_run(g, second), CHL_OK);
+    float gradient[COUNT], now[COUNT];
+    assert_int_equal(chl_read(g, dx, gradient), CHL_OK);
+    assert_int_equal(chl_read(g, x, now), CHL_OK);
+    for (int i = 0; i < COUNT; i++) {
+        const double first = 2 * (double)data[i],
+                     moved = (double)data[i] - 0.25 * copysign(1, first);
+        const double d = 3 * moved * moved;
+        const double v = (0.25 * first * first + 0.5 * d * d) / (1 - 0.25);
+        assert_true(fabs((double)gradient[i] - d) < 1e-5 * d);
+        assert_true(fabs((double)now[i] - (moved - 0.25 * d / sqrt(v))) < 1e-5);
+    }
+    chl_graph_free(g);
+}
+
+/* average += exp(log_fresh) (x - average), with another share at each run */
+static void an_average_follows_with_the_share_that_it_is_given(void **state) {
+    (void)state;
+    static const float shares[3] = {1, 0.25f, 0.5f};
+    chl_tensor x;
+    chl_graph *g = new_graph(&x);
+    const chl_tensor log_fresh = chl_input(g, "log fresh", chl_f32(1, 1));
+    const chl_tensor average = chl_average_by(g, x, log_fresh);
+    float now[COUNT], moved[COUNT];
+    double want[COUNT];
+    assert_int_equal(chl_compile(g), CHL_OK);
+    assert_string_equal(chl_name_of(g, average), "x.average");
+    for (int i = 0; i < COUNT; i++) want[i] = data[i];
+    for (int run = 0; run < 3; run++) {
+        const float share = logf(shares[run]);
+        for (int i = 0; i < COUNT; i++) moved[i] = data[i] + (float)(run + 1);
+        assert_int_equal(chl_write(g, x, moved), CHL_OK);
+        assert_int_equal(chl_write(g, log_fresh, &share), CHL_OK);
+        assert_int_equal(chl_run(g, CHL_FIRST_SEGMENT), CHL_OK);
+        assert_int_equal(chl_read(g, average, now), CHL_OK);
+        for (int i = 0; i < COUNT; i++) {
+            want[i] += (double)shares[run] * ((double)moved[i] - want[i]);
+            assert_true(fabs((double)now[i] - want[i]) < 1e-6);
+        }
+    }
+    chl_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(second_derivative_of_mean_square_is_2_over_n),
@@ -260,6 +321,8 @@ int main(void) {
         cmocka_unit_test(a_gradient_through_an_update_is_an_error_that_names_it),
         cmocka_unit_test(a_stopped_tensor_may_be_asked_for_its_gradient),
         cmocka_unit_test(a_gradients_nodes_belong_to_the_part_that_they_differentiate),
+        cmocka_unit_test(a_segment_is_differentiated_behind_an_update_of_its_weights),
+        cmocka_unit_test(an_average_follows_with_the_share_that_it_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

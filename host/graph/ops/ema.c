@@ -28,7 +28,8 @@ void chl_ema(chl_graph *g, chl_tensor average, chl_tensor x, float decay, bool w
     chl_emit_update(g, CHL_OP_ema, &attr, 1, &x, 1, &average);
 }
 
-chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay) {
+/* "<name>.average", which starts at the parameter's own initial value */
+static chl_tensor companion(chl_graph *g, chl_tensor param) {
     if (param == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
     const char *name = chl_name_of(g, param);
     if (!name || !chl_is_trainable(g, param))
@@ -37,8 +38,21 @@ chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay) {
     char own[512];
     if (snprintf(own, sizeof own, "%s.average", name) >= (int)sizeof own)
         return chl_graph_fail(g, CHL_ERR_ARGUMENT, "average: the name %s is too long", name);
-    chl_tensor average =
-        chl_param(g, own, *chl_desc_of(g, param), chl_info(g, param)->init, CHL_TRAINABLE);
+    return chl_param(g, own, *chl_desc_of(g, param), chl_info(g, param)->init, CHL_TRAINABLE);
+}
+
+chl_tensor chl_average(chl_graph *g, chl_tensor param, float decay) {
+    const chl_tensor average = companion(g, param);
     chl_ema(g, average, param, decay, true);
+    return average;
+}
+
+chl_tensor chl_average_by(chl_graph *g, chl_tensor param, chl_tensor log_fresh) {
+    const chl_tensor average = companion(g, param);
+    const chl_tensor ends[] = {param, average};
+    if (average == CHL_NONE) return CHL_NONE;
+    const chl_tensor apart = chl_sum(g, 0, 2, (const float[]){1, -1}, ends);
+    const chl_tensor moved = chl_add(g, average, chl_scale_by(g, apart, log_fresh, 0));
+    chl_ema(g, average, moved, 0, false);
     return average;
 }

@@ -29,10 +29,11 @@ static chl_tensor moment(chl_graph *g, const char *param, const char *suffix, ch
     return chl_param(g, name, desc, NULL, CHL_TRAINABLE);
 }
 
-/* Appends the node, with `moments` new companions called by `suffix`. */
-static void update(chl_graph *g, chl_op op, const chl_attributes *attr, chl_tensor param,
-                   chl_tensor grad, int moments, const char *const *suffix) {
-    if (param == CHL_NONE || grad == CHL_NONE || chl_graph_status(g) != CHL_OK) return;
+/* `count` new companions of the parameter, called by `suffix`; CHL_NONE: it has none. */
+static void add_moments(chl_graph *g, chl_tensor param, int count, const char *const *suffix,
+                        chl_tensor *moments) {
+    for (int i = 0; i < count; i++) moments[i] = CHL_NONE;
+    if (param == CHL_NONE || chl_graph_status(g) != CHL_OK) return;
     const char *name = chl_name_of(g, param);
     if (!name || !chl_is_trainable(g, param)) {
         chl_graph_fail(g, CHL_ERR_ARGUMENT, "optimiser: %s is not a trainable parameter",
@@ -40,21 +41,32 @@ static void update(chl_graph *g, chl_op op, const chl_attributes *attr, chl_tens
         return;
     }
     const chl_desc desc = *chl_desc_of(g, param); /* which moves when tensors are added */
-    chl_tensor out[CHL_MAX_OUT] = {param};
-    for (int i = 0; i < moments; i++) out[1 + i] = moment(g, name, suffix[i], desc);
-    if (chl_graph_status(g) != CHL_OK) return;
-    chl_emit_update(g, op, attr, 1, &grad, 1 + moments, out);
+    for (int i = 0; i < count; i++) moments[i] = moment(g, name, suffix[i], desc);
 }
 
-void chl_adam(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_adam_settings *settings) {
+chl_moments chl_adam_moments(chl_graph *g, chl_tensor param) {
     static const char *const suffix[] = {"adam_m", "adam_v"};
+    chl_tensor moments[2];
+    add_moments(g, param, 2, suffix, moments);
+    return (chl_moments){moments[0], moments[1]};
+}
+
+void chl_adam_with(chl_graph *g, chl_tensor param, chl_moments moments, chl_tensor grad,
+                   const chl_adam_settings *settings) {
+    if (param == CHL_NONE || grad == CHL_NONE || chl_graph_status(g) != CHL_OK) return;
     const chl_attributes attr = {.adam = {.beta1 = settings->beta1,
                                           .beta2 = settings->beta2,
                                           .eps = settings->eps,
                                           .decay = settings->decay,
                                           .rate_scale = settings->rate_scale,
                                           .decoupled = settings->decoupled}};
-    update(g, CHL_OP_adam, &attr, param, grad, 2, suffix);
+    chl_emit_update(g, CHL_OP_adam, &attr, 1, &grad, 3,
+                    (chl_tensor[]){param, moments.m, moments.v});
+}
+
+void chl_adam(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_adam_settings *settings) {
+    if (param == CHL_NONE || grad == CHL_NONE) return;
+    chl_adam_with(g, param, chl_adam_moments(g, param), grad, settings);
 }
 
 void chl_sgd(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_sgd_settings *settings) {
@@ -62,5 +74,9 @@ void chl_sgd(chl_graph *g, chl_tensor param, chl_tensor grad, const chl_sgd_sett
     const chl_attributes attr = {.sgd = {.momentum = settings->momentum,
                                          .decay = settings->decay,
                                          .rate_scale = settings->rate_scale}};
-    update(g, CHL_OP_sgd, &attr, param, grad, 1, suffix);
+    chl_tensor moments;
+    if (param == CHL_NONE || grad == CHL_NONE) return;
+    add_moments(g, param, 1, suffix, &moments);
+    if (chl_graph_status(g) != CHL_OK) return;
+    chl_emit_update(g, CHL_OP_sgd, &attr, 1, &grad, 2, (chl_tensor[]){param, moments});
 }
