@@ -19,6 +19,14 @@ void chl_net_done(chl_net *net) {
     net->bound_count = net->bound_capacity = 0;
 }
 
+int64_t chl_net_count(const chl_net *net) {
+    return net->bound_count;
+}
+
+chl_tensor chl_net_at(const chl_net *net, int64_t i) {
+    return net->bound[i].tensor;
+}
+
 /* --- arrays as tensors of the graph ----------------------------------------------------------- */
 
 static chl_tensor find_bound(const chl_net *net, const void *data) {
@@ -86,19 +94,30 @@ static chl_tensor bind_shaped(chl_net *net, const chl_desc *want, chl_param_kind
     return bind(net, array, &array->desc, kind);
 }
 
+/* Behind the net's prefix. */
+#define FORMAT_WEIGHT(net, name, format)                                                           \
+    char name[NAME_LENGTH];                                                                        \
+    do {                                                                                           \
+        va_list arguments;                                                                         \
+        const int before = snprintf(name, sizeof(name), "%s", (net)->prefix ? (net)->prefix : ""); \
+        va_start(arguments, format);                                                               \
+        vsnprintf((name) + before, sizeof(name) - (size_t)before, format, arguments);              \
+        va_end(arguments);                                                                         \
+    } while (0)
+
 chl_tensor chl_weight(chl_net *net, const char *format, ...) {
-    CHL_FORMAT(name, NAME_LENGTH, format);
+    FORMAT_WEIGHT(net, name, format);
     chl_array *array = look_up(net, name);
     return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
 chl_tensor chl_weight_shaped(chl_net *net, chl_desc shape, const char *format, ...) {
-    CHL_FORMAT(name, NAME_LENGTH, format);
+    FORMAT_WEIGHT(net, name, format);
     return bind_shaped(net, &shape, net->kind, name);
 }
 
 chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) {
-    CHL_FORMAT(name, NAME_LENGTH, format);
+    FORMAT_WEIGHT(net, name, format);
     chl_array *array = look_up(net, name);
     if (!array) return CHL_NONE;
     if (array->desc.dtype != shape.dtype || chl_count(&array->desc) != chl_count(&shape)) {
@@ -112,13 +131,13 @@ chl_tensor chl_weight_as(chl_net *net, chl_desc shape, const char *format, ...) 
 }
 
 chl_tensor chl_weight_optional(chl_net *net, const char *format, ...) {
-    CHL_FORMAT(name, NAME_LENGTH, format);
+    FORMAT_WEIGHT(net, name, format);
     chl_array *array = chl_params_find(net->params, name);
     return array ? bind(net, array, &array->desc, net->kind) : CHL_NONE;
 }
 
 chl_tensor chl_weight_frozen(chl_net *net, chl_desc shape, const char *format, ...) {
-    CHL_FORMAT(name, NAME_LENGTH, format);
+    FORMAT_WEIGHT(net, name, format);
     return bind_shaped(net, &shape, CHL_FROZEN, name);
 }
 

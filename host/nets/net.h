@@ -28,6 +28,7 @@ typedef struct chl_net {
     chl_params *params;
     chl_param_kind kind;                  /* of the weights */
     const chl_net_statistics *statistics; /* NULL: batch norms use the stored statistics */
+    const char *prefix; /* in front of every name that the builder asks for; NULL: none */
     /* private: the arrays that are tensors already */
     struct chl_net_bound *bound;
     int64_t bound_count, bound_capacity;
@@ -35,6 +36,10 @@ typedef struct chl_net {
 
 /* Frees the private part. The tensors belong to the graph, the arrays to the params. */
 void chl_net_done(chl_net *net);
+
+/* How many different tensors the builders have asked for so far; number i of them, in that order. */
+int64_t chl_net_count(const chl_net *net);
+chl_tensor chl_net_at(const chl_net *net, int64_t i);
 
 /* The array of that name as a parameter, marked used; an error when it is missing. */
 chl_tensor chl_weight(chl_net *net, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -14,11 +14,21 @@ chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, c
     return chl_stylegan_map(net, config->mapping_layers, config->mapping_rate, z);
 }
 
+/* A column of one pixel, repeated. */
+chl_tensor chl_stylegan2_rows(chl_graph *g, const chl_stylegan2_config *config, chl_tensor w) {
+    if (w == CHL_NONE) return CHL_NONE;
+    const int n = (int)chl_desc_of(g, w)->dim[0], w_dim = config->w_dim;
+    w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
+    w = chl_resize(g, w, CHL_FILTER_NEAREST, config->rows, 1);
+    return chl_reshape(g, w, chl_f32(3, n, config->rows, w_dim));
+}
+
 /* --- synthesis -------------------------------------------------------------------------------- */
 
 typedef struct synthesis {
     chl_net *net;
     const chl_stylegan2_config *config;
+    const chl_tensor *noise;                  /* of each convolution; NULL: the stored maps */
     chl_tensor row[2 * CHL_STYLEGAN2_BLOCKS]; /* of W+, [N,W] each */
 } synthesis;
 
@@ -36,7 +46,9 @@ static chl_tensor convolve(const synthesis *s, chl_tensor x, const char *layer, 
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%s.bias", layer);
     chl_tensor noise = CHL_NONE, strength = CHL_NONE;
     if (s->config->noise && chl_params_has(net->params, "%s.noise_strength", layer)) {
-        noise = chl_weight_frozen(net, chl_f32(2, resolution, resolution), "%s.noise_const", layer);
+        noise = s->noise ? s->noise[row]
+                         : chl_weight_frozen(net, chl_f32(2, resolution, resolution),
+                                             "%s.noise_const", layer);
         strength = chl_weight_shaped(net, chl_f32(1, 1), "%s.noise_strength", layer);
     }
     chl_modconv settings = {
@@ -73,11 +85,16 @@ static chl_tensor constant_input(const synthesis *s, int n) {
 
 chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *config,
                                     chl_tensor w_plus) {
+    return chl_stylegan2_synthesize_noisy(net, config, w_plus, NULL);
+}
+
+chl_tensor chl_stylegan2_synthesize_noisy(chl_net *net, const chl_stylegan2_config *config,
+                                          chl_tensor w_plus, const chl_tensor *noise) {
     chl_graph *g = net->graph;
     if (!chl_stylegan_takes(net, "W+", config->resolution, config->rows, config->w_dim, w_plus))
         return CHL_NONE;
     const int n = (int)chl_desc_of(g, w_plus)->dim[0];
-    synthesis s = {.net = net, .config = config};
+    synthesis s = {.net = net, .config = config, .noise = noise};
     for (int i = 0; i < config->rows; i++) s.row[i] = chl_select(g, w_plus, i);
 
     /* styles, colours and the sum of colours are float32 */

@@ -47,9 +47,16 @@ chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *co
 
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z);
+/* w [N,W] -> w_plus [N, rows, W], all rows of which are w */
+chl_tensor chl_stylegan2_rows(chl_graph *g, const chl_stylegan2_config *config, chl_tensor w);
 /* w_plus [N, rows, W] -> picture [N,R,R,3], roughly in [-1,1], not clamped */
 chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *config,
                                     chl_tensor w_plus);
+
+/* The same with other noise maps than the stored ones: noise[row] [N,r,r] of the convolution that takes
+ * this row of W+, rows 0 to config->rows - 2. NULL: the stored ones. */
+chl_tensor chl_stylegan2_synthesize_noisy(chl_net *net, const chl_stylegan2_config *config,
+                                          chl_tensor w_plus, const chl_tensor *noise);
 
 /* The checkpoint's average w, the centre of truncation: [average_rows, W], average_rows 1 or
  * config->rows. NULL when it has none. */
@@ -69,4 +76,8 @@ typedef struct chl_stylegan2_shape {
 /* An untrained network under our names, whose pictures have the contrast of photographs. The same
  * seed gives the same numbers on every machine: tests/fixtures/make_stylegan2.py draws them too. */
 chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed, chl_params **out);
+/* The same as upstream begins to train it: biases 0, of styles 1, noise without strength, the average of
+ * w 0, all weights of deviation 1 times their run-time scale. */
+chl_status chl_stylegan2_untrained(const chl_stylegan2_shape *shape, uint64_t seed,
+                                   chl_params **out);
 #endif

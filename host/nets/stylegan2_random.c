@@ -11,6 +11,7 @@
 typedef struct random_net {
     chl_params *params;
     uint64_t seed;
+    bool untrained;
     chl_status status; /* the first failure */
 } random_net;
 
@@ -28,18 +29,23 @@ static void fill(random_net *net, chl_desc shape, double mean, double deviation,
                                         shape, "%s", name);
 }
 
+/* A number that is 0 before training. */
+static float learned(const random_net *net, double value) {
+    return net->untrained ? 0 : (float)value;
+}
+
 static void fill_affine(random_net *net, const char *layer, int in, int w_dim) {
     fill(net, chl_f32(2, in, w_dim), 0, 1, "%s.affine.weight", layer);
-    fill(net, chl_f32(1, in), 1, 0.1, "%s.affine.bias", layer);
+    fill(net, chl_f32(1, in), 1, learned(net, 0.1), "%s.affine.bias", layer);
 }
 
 static void fill_conv(random_net *net, const char *layer, int in, int out, int resolution,
                       int w_dim) {
     fill_affine(net, layer, in, w_dim);
     fill(net, chl_f32(4, out, in, 3, 3), 0, 1, "%s.weight", layer);
-    fill(net, chl_f32(1, out), 0, 0.1, "%s.bias", layer);
+    fill(net, chl_f32(1, out), 0, learned(net, 0.1), "%s.bias", layer);
     fill(net, chl_f32(2, resolution, resolution), 0, 1, "%s.noise_const", layer);
-    fill(net, chl_f32(1, 1), 0.05, 0.02, "%s.noise_strength", layer);
+    fill(net, chl_f32(1, 1), learned(net, 0.05), learned(net, 0.02), "%s.noise_strength", layer);
 }
 
 /* Small blocks have larger colour weights, as in trained networks: pictures show shapes, not noise.
@@ -47,18 +53,20 @@ static void fill_conv(random_net *net, const char *layer, int in, int out, int r
 static void fill_rgb(random_net *net, const char *layer, int in, int block, int w_dim) {
     double deviation = 0.45;
     for (int b = 0; b < block; b++) deviation *= 0.8;
+    if (net->untrained) deviation = 1;
     fill_affine(net, layer, in, w_dim);
     fill(net, chl_f32(4, 3, in, 1, 1), 0, deviation, "%s.weight", layer);
-    fill(net, chl_f32(1, 3), 0, 0.05, "%s.bias", layer);
+    fill(net, chl_f32(1, 3), 0, learned(net, 0.05), "%s.bias", layer);
 }
 
 static void fill_mapping(random_net *net, const chl_stylegan2_shape *shape) {
     for (int i = 0; i < shape->mapping_layers; i++) {
         fill(net, chl_f32(2, shape->w_dim, i ? shape->w_dim : shape->z_dim), 0, 1 / MAPPING_RATE,
              "mapping.fc%d.weight", i);
-        fill(net, chl_f32(1, shape->w_dim), 0, 0.1 / MAPPING_RATE, "mapping.fc%d.bias", i);
+        fill(net, chl_f32(1, shape->w_dim), 0, learned(net, 0.1 / MAPPING_RATE),
+             "mapping.fc%d.bias", i);
     }
-    fill(net, chl_f32(1, shape->w_dim), 0, 0.1, "mapping.w_avg");
+    fill(net, chl_f32(1, shape->w_dim), 0, learned(net, 0.1), "mapping.w_avg");
 }
 
 static int channels_at(const chl_stylegan2_shape *shape, int resolution) {
@@ -80,9 +88,10 @@ static chl_status check(const chl_stylegan2_shape *shape) {
     return CHL_OK;
 }
 
-chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed, chl_params **out) {
+static chl_status draw(const chl_stylegan2_shape *shape, uint64_t seed, bool untrained,
+                       chl_params **out) {
     CHL_TRY(check(shape));
-    random_net net = {.seed = seed};
+    random_net net = {.seed = seed, .untrained = untrained};
     CHL_TRY(chl_params_new("random StyleGAN2", &net.params));
     int w_dim = shape->w_dim, in = channels_at(shape, 4);
     fill_mapping(&net, shape);
@@ -99,4 +108,13 @@ chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed,
         in = channels;
     }
     return chl_params_give(net.params, net.status, out);
+}
+
+chl_status chl_stylegan2_random(const chl_stylegan2_shape *shape, uint64_t seed, chl_params **out) {
+    return draw(shape, seed, false, out);
+}
+
+chl_status chl_stylegan2_untrained(const chl_stylegan2_shape *shape, uint64_t seed,
+                                   chl_params **out) {
+    return draw(shape, seed, true, out);
 }

@@ -125,15 +125,8 @@ static chl_status plant_textures(const chl_dataset *data, const chl_stylegan2_co
 /* --- the step --------------------------------------------------------------------------------- */
 
 static chl_tensor paint(chl_net *net, const chl_stylegan2_config *config, chl_tensor z) {
-    chl_graph *g = net->graph;
-    const int n = (int)chl_desc_of(g, z)->dim[0], w_dim = config->w_dim;
-    chl_tensor w = chl_stylegan2_map(net, config, z);
-    if (w == CHL_NONE) return CHL_NONE;
-    /* All rows of W+ are w: a column of one pixel, repeated. */
-    w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
-    w = chl_resize(g, w, CHL_FILTER_NEAREST, config->rows, 1);
-    w = chl_reshape(g, w, chl_f32(3, n, config->rows, w_dim));
-    return chl_stylegan2_synthesize(net, config, w);
+    const chl_tensor w = chl_stylegan2_map(net, config, z);
+    return chl_stylegan2_synthesize(net, config, chl_stylegan2_rows(net->graph, config, w));
 }
 
 static chl_tensor mean_of(chl_graph *g, chl_tensor x, chl_pixel kind) {
