@@ -7,11 +7,11 @@
 
 typedef struct train_job {
     chl_train_options options;
-    int steps, stop_after, save_every, micro_batch; /* as flags know them */
-    int ranks;                                      /* --ranks; 0: not given */
+    int steps, stop_after, save_every, micro_batch, pictures_every; /* as flags know them */
+    int ranks;                                                      /* --ranks; 0: not given */
     rank_place place;
     char device[32]; /* of a rank on a GPU */
-    bool resume, json, measured_w;
+    bool resume, json, measured_w, mirror;
     float memory; /* GB */
     bool steps_given, epochs_given;
     chl_train_progress last;
@@ -133,6 +133,8 @@ static int check(const command_line *line, train_job *job) {
     o->micro_batch = job->micro_batch;
     o->resume = job->resume;
     o->measured_w = job->measured_w;
+    o->mirror = job->mirror;
+    o->pictures_every = job->pictures_every;
     if (!(job->memory >= 0 && job->memory < 1e6f))
         return usage_error(line, "--memory must be >= 0 GB, got %g", (double)job->memory);
     o->memory = (int64_t)(1e9 * (double)job->memory);
@@ -140,7 +142,7 @@ static int check(const command_line *line, train_job *job) {
 }
 
 static const char usage[] =
-    "train (audio | clip | generator | judge) --data DIR --out DIR [--resume] ...";
+    "train (audio | clip | generator | gan | judge) --data DIR --out DIR [--resume] ...";
 static const char about[] =
     "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
     "SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves "
@@ -187,7 +189,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "how the learning rate falls in a cycle: by half a cosine (default), or in a straight "
          "line",
          NULL},
-        {"cycles", NULL, OPTION_INT, &o->cycles, "N", "cycles of the schedule", NULL},
+        {"cycles", NULL, OPTION_INT, &o->cycles, "N",
+         "cycles of the schedule (0: the rate stays at its peak)", NULL},
         {"warm-up", NULL, OPTION_FLOAT, &o->warm_up, "X",
          "share of a cycle with rising learning rate", NULL},
         {"beta1", NULL, OPTION_FLOAT, &o->beta1, "X", "Adam's decay of the first moment", NULL},
@@ -246,6 +249,29 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "max. memory for decoded sounds and pictures; the others are decoded at each use (default "
          "4.3)",
          NULL},
+        {"resolution", NULL, OPTION_INT, &o->resolution, "N",
+         "gan: pixels on a side, a power of two (default 256)", NULL},
+        {"r1", "gamma", OPTION_FLOAT, &o->r1, "X",
+         "gan: gamma of the R1 penalty (default 0: 0.0002 resolution^2 / batch; below 0: none)",
+         NULL},
+        {"path-length", NULL, OPTION_FLOAT, &o->path_length, "X",
+         "gan: weight of the path length penalty (0: none)", NULL},
+        {"mixing", NULL, OPTION_FLOAT, &o->mixing, "X",
+         "gan: probability that a batch's codes are mixed of two", NULL},
+        {"rate-critic", NULL, OPTION_FLOAT, &o->rate_critic, "X",
+         "gan: the discriminator's learning rate (default 0: --rate)", NULL},
+        {"average-kimg", NULL, OPTION_FLOAT, &o->average_kimg, "X",
+         "gan: half-life of the generator's average in thousands of pictures (default 0: batch * "
+         "10 / 32)",
+         NULL},
+        {"average-ramp", NULL, OPTION_FLOAT, &o->average_ramp, "X",
+         "gan: the half-life is at most this share of the pictures so far (0: no bound)", NULL},
+        {"mirror", NULL, OPTION_FLAG, &job->mirror, NULL,
+         "gan: half of the pictures, drawn anew, are mirrored left to right", NULL},
+        {"group", NULL, OPTION_INT, &o->group, "N",
+         "gan: samples of a minibatch deviation (default 4)", NULL},
+        {"pictures-every", NULL, OPTION_INT, &job->pictures_every, "N",
+         "gan: steps between sheets of the generator's pictures, OUT/fakes-STEP.png", NULL},
         {"device", NULL, OPTION_TEXT, &o->device, "cpu|cuda|cuda:N|auto",
          "device that computes (default auto: a GPU if there is one)", NULL},
         {"precision", NULL, OPTION_CHOICE, &o->precision, "auto|float32|bf16",
@@ -323,21 +349,25 @@ static void list_recipes(const char *model) {
     if (!any) printf("%s has no recipes\n", model);
 }
 
-/* The value of --recipe, wherever it stands: other flags change what it sets. */
-static const char *find_recipe(int argc, char **argv) {
+/* The value of a flag, wherever it stands: other flags change what the recipe sets. */
+static const char *find_flag(const char *name, int argc, char **argv) {
+    const size_t length = strlen(name);
     const char *found = NULL;
     for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--recipe=", 9) == 0) found = argv[i] + 9;
-        if (strcmp(argv[i], "--recipe") == 0 && i + 1 < argc) found = argv[++i];
+        if (strncmp(argv[i], name, length) == 0 && argv[i][length] == '=')
+            found = argv[i] + length + 1;
+        if (strcmp(argv[i], name) == 0 && i + 1 < argc) found = argv[++i];
     }
     return found;
 }
 
 static int use_recipe(train_job *job, int argc, char **argv, bool *done) {
-    const char *name = find_recipe(argc, argv);
+    const char *name = find_flag("--recipe", argc, argv);
+    const char *resolution = find_flag("--resolution", argc, argv);
     *done = name && strcmp(name, "list") == 0;
     if (*done) list_recipes(job->options.model);
     if (!name || *done) return *done ? finish_output(EXIT_OK) : EXIT_OK;
+    if (resolution) job->options.resolution = atoi(resolution); /* parse() says where it is none */
     if (chl_train_options_recipe(name, sizeof job->options, &job->options) == CHL_OK)
         return EXIT_OK;
     return usage_error(&(command_line){.usage = usage}, "%s", chl_error());
@@ -359,10 +389,12 @@ int command_train(int argc, char **argv) {
     }
     job.steps = (int)job.options.steps;
     job.save_every = (int)job.options.save_every;
+    job.pictures_every = (int)job.options.pictures_every;
+    job.mirror = job.options.mirror != 0; /* of the recipe */
     const bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (!named && !help)
         return usage_error(&(command_line){.usage = usage},
-                           "give a model to train: audio, clip, generator or judge");
+                           "give a model to train: audio, clip, generator, gan or judge");
     const int code = parse(&job, text, argc - named, argv + named, &done);
     return code != EXIT_OK || done ? code : run_as_rank(&job, argc, argv);
 }

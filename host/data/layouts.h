@@ -10,5 +10,5 @@ typedef struct chl_layout {
                        bool *mine);
 } chl_layout;
 extern const chl_layout chl_layout_shards, chl_layout_manifest, chl_layout_official,
-    chl_layout_vggsound, chl_layout_audioset, chl_layout_folders;
+    chl_layout_vggsound, chl_layout_audioset, chl_layout_pictures, chl_layout_folders;
 #endif

@@ -8,9 +8,9 @@
 
 #define NAMED_MISSING 3 /* in the log; all are kept */
 
-static const chl_layout *const layouts[] = {&chl_layout_shards,   &chl_layout_manifest,
-                                            &chl_layout_official, &chl_layout_vggsound,
-                                            &chl_layout_audioset, &chl_layout_folders};
+static const chl_layout *const layouts[] = {
+    &chl_layout_shards,   &chl_layout_manifest, &chl_layout_official, &chl_layout_vggsound,
+    &chl_layout_audioset, &chl_layout_pictures, &chl_layout_folders};
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
 /* A set of which nothing is there is none; of one that lacks some the rest is used. */

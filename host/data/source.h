@@ -19,6 +19,7 @@
  *     ... vggsound.csv                   VGGSound [Chen 2020]; its files anywhere in the folder
  *     ... *_segments.csv and             AudioSet [Gemmeke 2017]; the same
  *         class_labels_indices.csv
+ *     a folder of pictures               for a reader who wants no sounds; in it also a folder per label
  *     a folder of folders                a folder per label
  *
  * A clip of a table whose sound is not there is missing: it is no entry, and its name is kept. */

@@ -37,6 +37,7 @@ typedef struct chl_source_choice {
     bool esc10;        /* only ESC-50's ten classes of ESC-10 */
     int folds;         /* only these: fold [folds] */
     const int *fold;
+    bool pictures;   /* pictures without a sound are clips too: a folder of them is a set */
     bool try_sounds; /* a sound that does not begin as one is missing too: each is opened */
     bool
         write_index; /* of shards: write "x.tar.index" beside each, and believe none that is there */

@@ -75,6 +75,46 @@ static void demo(chl_train_options *o) {
     o->weight_sound = 0.5f;
 }
 
+/* The configurations of stylegan2-ada-pytorch, by its names; lengths are theirs in steps. */
+static void published_gan(chl_train_options *o, int batch, int group, const char *sizes, float rate,
+                          float r1, float half_life) {
+    o->steps = 25000000 / batch;
+    o->batch = batch;
+    o->group = group;
+    o->sizes = sizes;
+    o->rate = rate;
+    o->r1 = r1;
+    o->average_kimg = half_life;
+    o->average_ramp = 0;
+}
+static void stylegan2_gan(chl_train_options *o) {
+    published_gan(o, 32, 4, "base=32768,mapping=8", 2e-3f, 10, 10);
+}
+static void paper256(chl_train_options *o) {
+    o->resolution = 256;
+    published_gan(o, 64, 8, "base=16384,mapping=8", 2.5e-3f, 1, 20);
+}
+static void paper512(chl_train_options *o) {
+    o->resolution = 512;
+    published_gan(o, 64, 8, "base=32768,mapping=8", 2.5e-3f, 0.5f, 20);
+}
+static void paper1024(chl_train_options *o) {
+    o->resolution = 1024;
+    published_gan(o, 32, 4, "base=32768,mapping=8", 2e-3f, 2, 10);
+}
+/* By resolution and batch, where a number is 0; a batch of 64 at 64 pixels, of 4 at 1024. */
+static void auto_gan(chl_train_options *o) {
+    const int side = o->resolution > 0 ? o->resolution : 256;
+    o->batch = 4096 / side < 32 ? 4096 / side : 32;
+    o->group = o->batch < 4 ? o->batch : 4;
+    o->sizes = side >= 512 ? "base=32768,mapping=2" : "base=16384,mapping=2";
+    o->rate = side >= 1024 ? 2e-3f : 2.5e-3f;
+    o->steps = 25000000 / o->batch;
+    o->r1 = 0;
+    o->average_kimg = 0;
+    o->average_ramp = 0.05f;
+}
+
 static const struct {
     chl_train_recipe shown;
     void (*apply)(chl_train_options *options);
@@ -85,6 +125,11 @@ static const struct {
      lee2022},
     {{"wav2clip", "audio", "Wav2CLIP: ResNet-18, 50 epochs of batches of 128, pictures only"},
      wav2clip},
+    {{"auto", "gan", "StyleGAN2-ADA's auto: sizes, batch and R1 by the resolution"}, auto_gan},
+    {{"stylegan2", "gan", "StyleGAN2's config F: batches of 32, gamma 10"}, stylegan2_gan},
+    {{"paper256", "gan", "StyleGAN2-ADA's paper at 256 x 256: batches of 64, gamma 1"}, paper256},
+    {{"paper512", "gan", "the same at 512 x 512: gamma 0.5"}, paper512},
+    {{"paper1024", "gan", "the same at 1024 x 1024: batches of 32, gamma 2"}, paper1024},
     {{"demo", "audio", "the demo's encoder: a small Swin, 1600 steps of 64"}, demo},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };

@@ -75,6 +75,16 @@ static const field fields[] = {
     FIELD(momentum, FLOAT, false),
     FIELD(schedule, TEXT, false),
     FIELD(lowest_rate, FLOAT, false),
+    FIELD(resolution, INT, false),
+    FIELD(r1, FLOAT, false),
+    FIELD(path_length, FLOAT, false),
+    FIELD(mixing, FLOAT, false),
+    FIELD(rate_critic, FLOAT, false),
+    FIELD(average_kimg, FLOAT, false),
+    FIELD(average_ramp, FLOAT, false),
+    FIELD(mirror, INT, false),
+    FIELD(group, INT, false),
+    FIELD(pictures_every, LONG, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -209,6 +219,19 @@ static chl_status newer_number(const char *name, bool usual, float value, json_t
     return usual ? CHL_OK : chl_json_put(into, name, float_json((double)value));
 }
 
+/* Of the one training that knows them. */
+static chl_status gan_options(const chl_train_options *options, json_t *into) {
+    static const char *const names[] = {"resolution",   "r1",          "path_length",
+                                        "mixing",       "rate_critic", "average_kimg",
+                                        "average_ramp", "mirror",      "group"};
+    if (strcmp(options->model, "gan") != 0) return CHL_OK;
+    for (int i = 0; i < FIELDS; i++)
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+            if (strcmp(fields[i].name, names[k]) == 0)
+                CHL_TRY(chl_json_put(into, names[k], field_json(options, &fields[i])));
+    return CHL_OK;
+}
+
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
                                json_t **out) {
     *out = json_object();
@@ -224,6 +247,7 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
                          *out));
     CHL_TRY(newer_option("schedule", options->schedule, "cosine", *out));
     CHL_TRY(newer_number("lowest_rate", options->lowest_rate == 0, options->lowest_rate, *out));
+    CHL_TRY(gan_options(options, *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -291,7 +315,7 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
          (double)o->micro_batch},
         {o->bucket >= 0, "bucket", ">= 0", (double)o->bucket},
         {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
-        {o->cycles >= 1 && o->cycles <= o->steps, "cycles", "in [1, steps]", o->cycles},
+        {o->cycles >= 0 && o->cycles <= o->steps, "cycles", "in [0, steps]", o->cycles},
         {share(o->warm_up), "warm_up", below_one, (double)o->warm_up},
         {share(o->beta1), "beta1", below_one, (double)o->beta1},
         {share(o->beta2), "beta2", below_one, (double)o->beta2},
@@ -309,6 +333,19 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {share(o->momentum), "momentum", below_one, (double)o->momentum},
         {o->lowest_rate >= 0 && o->lowest_rate <= o->rate, "lowest_rate", "in [0, rate]",
          (double)o->lowest_rate},
+        {o->resolution >= 0, "resolution", ">= 0", o->resolution},
+        {isfinite(o->r1), "r1", "finite", (double)o->r1},
+        {o->path_length >= 0 && isfinite(o->path_length), "path_length", ">= 0",
+         (double)o->path_length},
+        {o->mixing >= 0 && o->mixing <= 1, "mixing", "in [0, 1]", (double)o->mixing},
+        {o->rate_critic >= 0 && isfinite(o->rate_critic), "rate_critic", ">= 0",
+         (double)o->rate_critic},
+        {o->average_kimg >= 0 && isfinite(o->average_kimg), "average_kimg", ">= 0",
+         (double)o->average_kimg},
+        {o->average_ramp >= 0 && isfinite(o->average_ramp), "average_ramp", ">= 0",
+         (double)o->average_ramp},
+        {o->group >= 0, "group", ">= 0", o->group},
+        {o->pictures_every >= 0, "pictures_every", ">= 0", (double)o->pictures_every},
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);

@@ -42,17 +42,18 @@ static json_t *measured(const chl_trainer *t, const chl_step_stats *s) {
                      (json_int_t)(1e3 * wall_clock()));
 }
 
-static chl_status list_terms(const chl_trainer *t, const float *value, json_t *terms) {
+static chl_status list_terms(const chl_trainer *t, const chl_step_stats *s, json_t *terms) {
     const struct chl_trainer_private *p = t->inside;
     for (int i = 0; i < p->terms; i++)
-        CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)value[i])));
+        if (chl_term_is_due(t, i, s->step - 1))
+            CHL_TRY(chl_json_put(terms, p->term[i].name, json_real((double)s->term[i])));
     return CHL_OK;
 }
 
 static chl_status make_line(const chl_trainer *t, const chl_step_stats *s, json_t **line) {
     const uint64_t refused = chl_json_refused();
     json_t *terms = json_object();
-    const chl_status status = list_terms(t, s->term, terms);
+    const chl_status status = list_terms(t, s, terms);
     if (status != CHL_OK) {
         json_decref(terms);
         return status;

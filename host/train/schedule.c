@@ -6,8 +6,16 @@ static int64_t begin_of(const chl_schedule *s, int64_t cycle) {
     return s->steps / s->cycles * cycle + s->steps % s->cycles * cycle / s->cycles;
 }
 
+/* The whole run is one rise. */
+static float constant_rate(const chl_schedule *s, int64_t index) {
+    const int64_t rise = (int64_t)floor((double)s->warm_up * (double)s->steps);
+    if (index >= rise) return s->peak;
+    return (float)((double)s->peak * (double)(index + 1) / (double)(rise + 1));
+}
+
 float chl_schedule_rate(const chl_schedule *schedule, int64_t index) {
-    if (index < 0 || index >= schedule->steps || schedule->cycles < 1) return 0;
+    if (index < 0 || index >= schedule->steps || schedule->cycles < 0) return 0;
+    if (schedule->cycles == 0) return constant_rate(schedule, index);
     int64_t cycle = 0;
     while (cycle + 1 < schedule->cycles && index >= begin_of(schedule, cycle + 1)) cycle++;
     const int64_t begin = begin_of(schedule, cycle);

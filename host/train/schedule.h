@@ -6,7 +6,7 @@
 
 typedef struct chl_schedule {
     int64_t steps; /* of the whole run */
-    int cycles;    /* the run is cut into so many equal cycles */
+    int cycles;    /* the run is cut into so many equal cycles; 0: the rate stays at the peak */
     float warm_up; /* share of a cycle that rises linearly, [0, 1) */
     float peak, lowest;
     bool triangle;

@@ -9,11 +9,9 @@ static chl_status check_need(const chl_sample_reader *r, const chl_sample *s) {
         unsigned need;
         bool there;
         const char *key;
-    } wanted[] = {{CHL_NEED_PICTURE, s->picture, "picture"},
-                  {CHL_NEED_LABEL, s->label, "label"},
-                  {CHL_NEED_CAPTION, s->caption, "caption"},
-                  {CHL_NEED_KIND, s->kind, "kind"},
-                  {CHL_NEED_LATENT, false, "latent"}};
+    } wanted[] = {{CHL_NEED_SOUND, s->sound, "sound"}, {CHL_NEED_PICTURE, s->picture, "picture"},
+                  {CHL_NEED_LABEL, s->label, "label"}, {CHL_NEED_CAPTION, s->caption, "caption"},
+                  {CHL_NEED_KIND, s->kind, "kind"},    {CHL_NEED_LATENT, false, "latent"}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if ((r->need & wanted[i].need) && !wanted[i].there)
             return chl_fail(CHL_ERR_KEY,
@@ -31,7 +29,7 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
         e->picture = (chl_media){0};
     }
     s->entry = e;
-    s->sound = chl_media_name(&e->sound);
+    s->sound = e->sound.path ? chl_media_name(&e->sound) : NULL;
     s->picture = e->picture.path ? chl_media_name(&e->picture) : NULL;
     s->label = e->label;
     s->caption = e->caption;
@@ -47,7 +45,8 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
 chl_status chl_source_samples(chl_sample_reader *r) {
     chl_dataset *data = r->data;
     const chl_source_choice choice = {.split = r->choice->split,
-                                      .write_index = r->choice->write_index};
+                                      .write_index = r->choice->write_index,
+                                      .pictures = !(r->need & CHL_NEED_SOUND)};
     CHL_TRY(chl_source_open(data->folder, &choice, &data->from));
     for (int64_t i = 0; i < data->from->missing; i++)
         CHL_TRY(

@@ -79,13 +79,13 @@ static chl_status queue_step(steps *s, int64_t step) {
     q->begin = chl_seconds_now();
     q->rate = rate_of(t, step - 1);
     const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
-    CHL_TRY(chl_set_step(t->graph, state));
     CHL_TRY(take_inputs(s, step - 1, &q->waited));
     CHL_TRY(chl_ranks_begin_step(t));
     if (t->ranks > 1) CHL_TRY(chl_write(t->graph, p->wish, &s->wish));
-    CHL_TRY(chl_run(t->graph, CHL_FIRST_SEGMENT));
+    CHL_TRY(chl_phases_run(t, state));
     for (int i = 0; i < p->terms; i++)
-        CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
+        if (chl_term_is_due(t, i, state.index))
+            CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
     CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
     CHL_TRY(chl_read_pinned(t->graph, p->gradient_square, q->value + p->terms + 1));
     if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 2));
@@ -97,7 +97,7 @@ static chl_status queue_step(steps *s, int64_t step) {
 static chl_status check_losses(const chl_trainer *t, int64_t step, const float *value) {
     const struct chl_trainer_private *p = t->inside;
     for (int i = 0; i < p->terms; i++)
-        if (!isfinite(value[i]))
+        if (chl_term_is_due(t, i, step - 1) && !isfinite(value[i]))
             return chl_fail(CHL_ERR_NUMERIC,
                             "training %s: the loss \"%s\" is %g at step %" PRId64
                             "; the checkpoint before it is kept: go on from there with other "
@@ -193,14 +193,30 @@ static chl_status save(const steps *s, int64_t step) {
     return chl_run_folder_check_log(folder);
 }
 
+/* Pictures of the model as it is, for people. */
+static chl_status look(const steps *s, int64_t step) {
+    chl_trainer *t = s->t;
+    chl_params *model;
+    if (t->rank > 0) return CHL_OK;
+    CHL_TRY(chl_params_new("the model", &model));
+    chl_status status = t->training->save(t, model);
+    if (status == CHL_OK) status = t->training->look(t, step, model);
+    chl_params_free(model);
+    return status;
+}
+
 /* --- all of them ------------------------------------------------------------------------------ */
 static chl_status run_all(steps *s) {
     const int64_t every = s->t->options->save_every;
+    const int64_t show_every = s->t->options->pictures_every;
     const int behind = s->t->device->queue != NULL;
     for (int64_t step = s->first + 1; step <= s->last; step++) {
         CHL_TRY(queue_or_finish(s, step));
         const bool saves = step == s->last || (every > 0 && step % every == 0);
-        CHL_TRY(finish_up_to(s, saves ? step : step - behind));
+        const bool looks =
+            s->t->training->look && (step == s->last || (show_every > 0 && step % show_every == 0));
+        CHL_TRY(finish_up_to(s, saves || looks ? step : step - behind));
+        if (looks) CHL_TRY(look(s, step));
         if (s->stop) CHL_TRY(finish_up_to(s, step));
         if (saves || s->stop) CHL_TRY(save(s, step));
         if (s->stop && step < s->last)

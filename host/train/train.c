@@ -11,8 +11,8 @@
 
 /* What this library trains; others are appended (chl_train_register). */
 static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl_training_clip,
-                                                       &chl_training_generator};
-static int training_count = 3;
+                                                       &chl_training_generator, &chl_training_gan};
+static int training_count = 4;
 
 /* --- a run ------------------------------------------------------------------------------------ */
 static chl_status open_folder(chl_trainer *t, bool *resume) {
@@ -140,7 +140,7 @@ static chl_train_options defaults_of(const chl_training *training) {
 
 static chl_status run_on(const chl_training *training, const chl_train_options *own,
                          const chl_model_place *place, chl_comm **comm) {
-    struct chl_trainer_private inside = {.options = *own};
+    struct chl_trainer_private inside = {.options = *own, .last_segment = CHL_FIRST_SEGMENT};
     chl_device device;
     CHL_TRY(chl_ranks_place(place, comm, &device));
     chl_trainer t = {.training = training,

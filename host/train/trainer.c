@@ -65,9 +65,9 @@ chl_net *chl_trainer_net(chl_trainer *t) {
     return &t->inside->net;
 }
 
-void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {
+static void add_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {
     struct chl_trainer_private *p = t->inside;
-    if (weight == 0 || term == CHL_NONE || chl_graph_status(t->graph) != CHL_OK) return;
+    if (term == CHL_NONE || chl_graph_status(t->graph) != CHL_OK) return;
     if (p->terms == CHL_TRAINER_TERMS || chl_count(chl_desc_of(t->graph, term)) != 1) {
         chl_graph_fail(t->graph, CHL_ERR_SHAPE,
                        "loss \"%s\" must be one number, and losses at most %d", name,
@@ -78,6 +78,14 @@ void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor
     const chl_tensor value = chl_keep(t->graph, chl_all_reduce(t->graph, part));
     p->term[p->terms] = (chl_loss_term){strdup(name), weight, value, part};
     if (!p->term[p->terms++].name) out_of_memory(t);
+}
+
+void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term) {
+    if (weight != 0) add_term(t, name, weight, term);
+}
+
+void chl_trainer_watch(chl_trainer *t, const char *name, chl_tensor value) {
+    add_term(t, name, 0, value);
 }
 
 void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale) {
@@ -257,9 +265,8 @@ static void count_wishes(chl_trainer *t) {
     t->inside->wishes = chl_keep(t->graph, chl_all_reduce(t->graph, t->inside->wish));
 }
 
-chl_status chl_trainer_compile(chl_trainer *t) {
-    CHL_TRY(chl_graph_status(t->graph));
-    count_wishes(t);
+/* A step that is one update. */
+static chl_status finish_step(chl_trainer *t) {
     CHL_TRY(sum_terms(t));
     const size_t tensors = (size_t)chl_tensor_count(t->graph) + CHL_TRAINER_ROWS;
     chl_tensor *x = malloc(tensors * sizeof *x), *gradient = malloc(tensors * sizeof *gradient);
@@ -269,6 +276,13 @@ chl_status chl_trainer_compile(chl_trainer *t) {
         out_of_memory(t);
     free(x);
     free(gradient);
+    return CHL_OK;
+}
+
+chl_status chl_trainer_compile(chl_trainer *t) {
+    CHL_TRY(chl_graph_status(t->graph));
+    count_wishes(t);
+    CHL_TRY(t->inside->phases > 0 ? chl_phases_finish(t) : finish_step(t));
     if (t->device->queue) chl_graph_double_inputs(t->graph); /* steps.c */
     chl_plan plan;
     CHL_TRY(chl_dry_run(t->graph, &plan));
@@ -279,6 +293,15 @@ chl_status chl_trainer_compile(chl_trainer *t) {
                         1e-6 * (double)plan.constant, 1e-6 * (double)plan.transient);
     CHL_TRY(chl_compile(t->graph));
     return list_states(t);
+}
+
+void chl_trainer_note(const chl_trainer *t, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    chl_run_folder_note(&t->inside->folder, CHL_LOG_INFO, "%s: %s", t->training->name, text);
 }
 
 chl_status chl_trainer_read(chl_trainer *t, const char *name, bool averaged, float *out) {
@@ -326,6 +349,7 @@ void chl_trainer_release(chl_trainer *t) {
     for (int i = 0; i < p->terms; i++) free(p->term[i].name);
     for (int i = 0; i < p->rates; i++) free(p->rate[i].prefix);
     free(p->rate);
+    chl_phases_release(p);
     free(p->tracked);
     free(p->state);
     json_decref(p->fingerprint);

@@ -24,7 +24,8 @@
 #include "train/dataset.h"
 #include <chladni/train.h>
 
-#define CHL_TRAINER_TERMS 8
+#define CHL_TRAINER_TERMS 12
+#define CHL_TRAINER_PHASES 4
 #define CHL_MAX_AHEAD 16
 #define CHL_TRAINER_ROWS 4
 #define CHL_DATA_MEMORY ((int64_t)4 << 30) /* 13 hours of sound, or 26 of mel pictures */
@@ -55,12 +56,16 @@ typedef struct chl_training {
     bool shared;
     /* micro_batch may be set: `build` makes rows with chl_trainer_rows. */
     bool chunked;
+    /* Called after every pictures_every-th step and the last one, on rank 0; `model` is what `save` makes.
+     * May be NULL. */
+    chl_status (*look)(chl_trainer *t, int64_t step, chl_params *model);
 } chl_training;
 /* Bytes of decoded data that are kept. */
 static inline int64_t chl_trainer_data_memory(const chl_train_options *options) {
     return options->memory ? options->memory : CHL_DATA_MEMORY;
 }
-extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator;
+extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator,
+    chl_training_gan;
 /* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
  * long as the process. The same one again changes nothing; CHL_ERR_ARGUMENT where another has the
  * name. Not thread safe: call it before the process trains. */
@@ -123,6 +128,26 @@ void chl_trainer_inputs(chl_trainer *t, const char *name, chl_desc desc, chl_ten
 /* chl_trainer_write for all of them; data is of all t->batch samples. */
 chl_status chl_trainer_write_inputs(chl_trainer *t, const chl_tensor *input, const void *data);
 
+/* --- phases: phases.c --------------------------------------------------------------------------
+ * A step may be several updates, one after another, of two networks that play against each other. The
+ * build appends a phase's forward pass and terms and then calls chl_trainer_phase, which appends the
+ * gradients and the update; and so for each phase. What it appends behind the last one runs at the end
+ * of every step. Two networks have a net each: chl_trainer_net's, and one of the training's own.
+ *
+ * A phase that is not part of every step is lazy: it is one of steps 0, interval, 2 interval, ... Its
+ * terms are logged for these steps only and are not part of the sum of the losses. Adam's moments belong
+ * to the weights, and count the updates of all phases. */
+typedef struct chl_phase {
+    const chl_net *net; /* all of its weights so far are trained */
+    int interval;       /* >= 1 */
+    float rate_scale, beta1, beta2;
+} chl_phase;
+void chl_trainer_phase(chl_trainer *t, const chl_phase *phase);
+/* The weights that phases train of this net, x[count]; returns the count. */
+int chl_phase_weights(const chl_trainer *t, const chl_net *net, const chl_tensor **x);
+/* A number that is logged with the terms and is no part of the loss. */
+void chl_trainer_watch(chl_trainer *t, const char *name, chl_tensor value);
+
 /* loss += weight * term, term [1]; logged by this name. With weight 0 the term is neither part of
  * the loss nor logged, and weights that only it depends on are not trained. */
 void chl_trainer_term(chl_trainer *t, const char *name, float weight, chl_tensor term);
@@ -145,6 +170,9 @@ chl_status chl_trainer_save(chl_trainer *t, chl_params *out);
 typedef chl_status (*chl_make_text)(const chl_trainer *t, char **text, size_t *size);
 chl_status chl_trainer_text(chl_trainer *t, const char *file, chl_make_text make, char **text,
                             size_t *size);
+/* A line for the run's log. */
+void chl_trainer_note(const chl_trainer *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The averaged or current value of one trained array, by name. */
 chl_status chl_trainer_read(chl_trainer *t, const char *name, bool averaged, float *out);
 #endif

@@ -1,6 +1,6 @@
 /* Shared by the trainer's files only: train.c, trainer.c, checkpoint.c, checkpoint_files.c,
  * run_folder.c, run_files.c, run_fingerprint.c, run_stats.c, steps.c, feeder.c, ranks.c,
- * chunks.c. */
+ * chunks.c, phases.c. */
 #ifndef CHL_TRAIN_TRAINER_PRIVATE_H
 #define CHL_TRAIN_TRAINER_PRIVATE_H
 #include "base/json.h"
@@ -51,11 +51,31 @@ typedef struct chl_chunked_rows {
     chl_tensor rows; /* of all chunks, where the gradient of the losses ends */
 } chl_chunked_rows;
 
+/* The weights of a network that some phases train (phases.c). */
+typedef struct chl_phase_group {
+    const chl_net *net;
+    int count;
+    chl_tensor *x,
+        *gradient; /* [count]; the gradients are those of the phase that is being built */
+    chl_moments *moments;
+} chl_phase_group;
+
+typedef struct chl_trained_phase {
+    chl_phase settings;
+    chl_segment segment;
+    int group, terms_end; /* its terms are those from the last phase's end to this one */
+    chl_tensor square;    /* of its gradients */
+} chl_trained_phase;
+
 struct chl_trainer_private {
     chl_train_options options; /* t->options: complete, epochs counted in steps */
     chl_net net;
     chl_chunked_rows chunked[CHL_TRAINER_ROWS];
     int chunked_count; /* 0 with one chunk */
+    chl_trained_phase phase[CHL_TRAINER_PHASES];
+    chl_phase_group group[CHL_TRAINER_PHASES];
+    int phases, groups;       /* 0: a step is one update */
+    chl_segment last_segment; /* what runs at the end of a step; without phases all of it */
     chl_loss_term term[CHL_TRAINER_TERMS];
     int terms;
     chl_rate_scale *rate;
@@ -197,6 +217,15 @@ int chl_chunks_wanted(const chl_trainer *t, int count, chl_tensor *wrt);
 /* From the gradients of those rows, which stand behind the `count` others, to the weights: computes
  * each chunk once more, for its backward pass, and adds to gradient[0 ... count - 1]. */
 void chl_chunks_backward(chl_trainer *t, int count, const chl_tensor *wrt, chl_tensor *gradient);
+
+/* --- phases.c --------------------------------------------------------------------------------- */
+/* Appends the sum of the losses and of the gradients' squares. */
+chl_status chl_phases_finish(chl_trainer *t);
+/* Runs the phases that are due, then the end of the step. */
+chl_status chl_phases_run(const chl_trainer *t, chl_step step);
+/* Is this term computed at step `index`? */
+bool chl_term_is_due(const chl_trainer *t, int term, int64_t index);
+void chl_phases_release(struct chl_trainer_private *p);
 
 /* --- steps.c ---------------------------------------------------------------------------------- */
 /* Runs steps first + 1 to last, logs and saves. CHL_ERR_CANCELLED where the progress callback stops

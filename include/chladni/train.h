@@ -21,7 +21,7 @@ typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress
 
 typedef struct chl_train_options {
     uint32_t size;
-    const char *model;  /* "audio", "clip", "generator"; with chladni/demo.h: "judge" */
+    const char *model;  /* "audio", "clip", "generator", "gan"; with chladni/demo.h: "judge" */
     const char *data;   /* the folder, or another source: docs/training.md */
     const char *out;    /* run folder; created if it does not exist */
     int resume;         /* 1: continue from out's checkpoint, or start if there is none */
@@ -31,15 +31,17 @@ typedef struct chl_train_options {
     int64_t save_every; /* steps between checkpoints; 0: at the end only */
     int batch;          /* samples per step */
     float rate;         /* the peak learning rate, > 0 */
-    int cycles;         /* of the schedule; 1: one fall */
+    int cycles;         /* of the schedule; 1: one fall; 0: the rate stays at its peak */
     float warm_up;      /* share of a cycle with linearly rising rate, [0, 1) */
     float beta1, beta2, decay; /* of Adam; weight decay, not on biases and norms */
     float average;             /* decay of the moving average of the weights; 0: none */
     uint64_t seed;
     const char *start; /* initial weights, for arrays of the same name and shape; NULL: random */
-    const char *clip, *vocab; /* audio: the frozen CLIP pair and its merges; clip: merges */
-    const char *generator;    /* clip: also learn from its pictures; may be NULL */
-    const char *wordnet;      /* audio: folder of WordNet's data files, for synonyms; may be NULL */
+    /* audio: the frozen CLIP pair and its merges; clip: merges; gan: whose picture embeddings FID and KID
+     * compare, or none */
+    const char *clip, *vocab;
+    const char *generator; /* clip: also learn from its pictures; may be NULL */
+    const char *wordnet;   /* audio: folder of WordNet's data files, for synonyms; may be NULL */
     float weight_text, weight_image, weight_sound,
         weight_weak_pair; /* of Eq. 13's L_at, L_av, L_aa, L_kl */
     float tau_weak_pair;  /* temperature of Eq. 9-12 */
@@ -118,6 +120,24 @@ typedef struct chl_train_options {
     const char *schedule;
     float momentum;    /* of sgd, [0, 1) */
     float lowest_rate; /* from which the rate rises and to which it falls, [0, rate] */
+    /* --- gan: adversarial training (docs/training.md) */
+    int resolution; /* pixels on a side, a power of two; 0: 256 */
+    /* Gamma of the R1 penalty, taken at every 16th step. 0: 0.0002 resolution^2 / batch; below 0: no
+     * penalty */
+    float r1;
+    float path_length; /* weight of the path length penalty, taken at every 4th step; 0: none */
+    float mixing;      /* probability that a batch's codes are those of two z, in [0, 1] */
+    /* Of the discriminator; 0: rate. Both are divided by 1 + 1/interval for a lazy penalty */
+    float rate_critic;
+    /* Half-life of the generator's average in thousands of pictures, which is what is saved for use; 0:
+     * batch * 10 / 32. `average` is not looked at */
+    float average_kimg;
+    float
+        average_ramp; /* the half-life is at most this share of the pictures so far; 0: no bound */
+    int mirror;       /* 1: half of the pictures, drawn anew, are mirrored left to right */
+    int group;        /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
+    /* Steps between sheets of the generator's pictures, fakes-STEP.png; 0: at the end only */
+    int64_t pictures_every;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

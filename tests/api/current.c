@@ -54,7 +54,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_trial_options, identity),
                         ENDS_WITH(chl_retrieval_options, user),
                         ENDS_WITH(chl_ablation_options, intensity),
-                        ENDS_WITH(chl_train_options, cache),
+                        ENDS_WITH(chl_train_options, pictures_every),
                         ENDS_WITH(chl_inspect_options, index),
                         ENDS_WITH(chl_pack_options, user),
                         ENDS_WITH(chl_embed_ahead_options, user),

@@ -26,6 +26,16 @@ ok "AdamW in its place" train audio --recipe lee2022 --optimizer adamw --schedul
 bad "an optimiser that there is not" 1 '--optimizer must be adamw or sgd, got "lion"' train audio --data data --out lion --optimizer lion
 bad "both" 2 'give --steps or --epochs, not both' train audio --data data --out both --steps 2 --epochs 2
 bad "unknown" 2 'one of its recipes \(paper, lee2022, wav2clip, demo\), got "soup"' train audio --recipe soup --data data --out soup
+for recipe in auto stylegan2 paper256 paper512 paper1024; do # of a gan; a folder of pictures is data
+  ok "$recipe" train gan --recipe $recipe --resolution 8 --sizes base=32,max=4,z=4,w=4,mapping=2 --batch 8 --data data/pictures \
+    --out $recipe --steps 2 --mirror --device cpu
+  is "$recipe: a sheet" test -s $recipe/fakes-000002.png
+done
+is "paper256 has groups of 8" has_option paper256 group 8
+is "its resolution is changed" has_option paper256 resolution 8
+ok "what it has made is a generator" generate --generator auto/model.safetensors --seeds 3 --out seed.png
+bad "groups" 1 "--group must be a divisor of a rank's samples, got 3 for 8" train gan --resolution 8 --batch 8 --group 3 \
+  --sizes base=32,max=4,z=4,w=4 --data data/pictures --out groups --device cpu
 ok "list" train audio --recipe list
 is "a line each" test "$(grep -cE '^(paper|lee2022|wav2clip|demo) ' out)" = 4
 ok "none" train judge --recipe list

@@ -216,6 +216,33 @@ static void expect_content(const chl_media *media, const char *want) {
     chl_file_bytes_free(&bytes);
 }
 
+/* For who wants no sounds; for others it is no set. */
+static void a_folder_of_pictures_is_a_set_without_sounds(void **state) {
+    (void)state;
+    mkdir("p", 0777);
+    mkdir("p/cats", 0777);
+    mkdir("p/cats/small", 0777);
+    put("p/b.png", "x");
+    put("p/a.JPEG", "x");
+    put("p/notes.txt", "x");
+    put("p/cats/c.webp", "x");
+    put("p/cats/small/d.png", "x"); /* two levels, no more */
+    refused("p", NULL, CHL_ERR_FORMAT, "a folder of them");
+    chl_source *s;
+    MUST(chl_source_open("p", &(chl_source_choice){.pictures = true}, &s));
+    assert_string_equal(s->layout, "pictures");
+    assert_int_equal(s->count, 3);
+    assert_string_equal(s->entry[0].picture.path, "p/a.JPEG");
+    assert_string_equal(s->entry[1].picture.path, "p/b.png");
+    assert_null(s->entry[1].label);
+    assert_string_equal(s->entry[2].picture.path, "p/cats/c.webp");
+    assert_string_equal(s->entry[2].label, "cats");
+    assert_null(s->entry[2].sound.path);
+    chl_source_free(s);
+    const chl_source_choice split = {.pictures = true, .split = "train"};
+    assert_int_equal(chl_source_open("p", &split, &s), CHL_ERR_ARGUMENT);
+}
+
 /* Written by Python's tarfile; a sound's content is its name. */
 static void shards_are_read_in_place(void **state) {
     (void)state;
@@ -360,6 +387,7 @@ int main(void) {
         TEST(a_manifest_names_what_is_beside_it),
         TEST(folders_are_labels),
         TEST(a_video_is_sound_and_picture),
+        TEST(a_folder_of_pictures_is_a_set_without_sounds),
         TEST(shards_are_read_in_place),
         TEST(an_index_spares_the_headers_of_its_shard),
         TEST(what_is_no_tar_is_refused),

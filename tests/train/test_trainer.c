@@ -131,7 +131,7 @@ static void nonsense_is_refused(void **state) {
     NONSENSE(rate, NAN, "rate");
     NONSENSE(beta2, 1, "beta2");
     NONSENSE(average, 1, "average");
-    NONSENSE(cycles, 0, "cycles");
+    NONSENSE(cycles, -1, "cycles");
     NONSENSE(warm_up, 1, "warm_up");
     NONSENSE(momentum, 1, "momentum must be in [0, 1), got 1");
     NONSENSE(lowest_rate, 0.06f, "lowest_rate must be in [0, rate], got 0.06");

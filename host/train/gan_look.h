@@ -1,0 +1,21 @@
+/* What people are shown of an adversarial training while it runs: a sheet of pictures, and with a CLIP two
+ * distances of its pictures from the data set's. */
+#ifndef CHL_TRAIN_GAN_LOOK_H
+#define CHL_TRAIN_GAN_LOOK_H
+#include "models/clip.h"
+#include "nets/stylegan2.h"
+#include "train/trainer.h"
+
+/* Made at the first use; zeros before. */
+typedef struct chl_gan_measure {
+    chl_clip *clip;
+    int64_t count; /* pictures of each set */
+    float *real;   /* their embeddings [count][embed] */
+} chl_gan_measure;
+void chl_gan_measure_free(chl_gan_measure *measure);
+
+/* Writes fakes-STEP.png, seeds 0 to 35 as `chladni generate --truncation 1` has them; with options->clip a
+ * line of the log has FID and KID of up to 2000 pictures, for which `measure` keeps what does not change. */
+chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config,
+                        chl_gan_measure *measure, int64_t step, chl_params *model);
+#endif

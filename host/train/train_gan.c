@@ -1,0 +1,315 @@
+/* Adversarial training of a StyleGAN2 generator [Goodfellow et al. 2014; Karras et al. 2020], as
+ * stylegan2-ada-pytorch's. A step is
+ *
+ *     generator      softplus(-D(G(z)))                                  every step
+ *     path length    a half of the batch                                 every 4th
+ *     discriminator  softplus(D(G(z))) + softplus(-D(x))                 every step
+ *     R1             gamma / 2 |dD(x)/dx|^2                              every 16th
+ *     average        of the generator's weights                          every step
+ *
+ * A lazy penalty weighs as many times more as it is taken less often, and each network's Adam has its
+ * rate and, as exponents of its betas, k / (k + 1) for a penalty at every k-th step. All sums of samples
+ * are means over the whole batch; a minibatch deviation's group is on one rank, and the same samples are
+ * a group on any number of ranks. */
+#include "base/random.h"
+#include "losses/adversarial.h"
+#include "nets/discriminator.h"
+#include "train/gan_draws.h"
+#include "train/gan_look.h"
+#include "train/sizes.h"
+#include <math.h>
+
+#define CRITIC "D." /* in front of the discriminator's names */
+#define PATH_INTERVAL 4
+#define R1_INTERVAL 16
+#define PATH_SHRINK 2 /* the path length's batch is a part of the step's */
+#define PATH_DECAY 0.99f
+#define PATH_AVERAGE "path_length"
+#define GROUP 4
+#define SIDE 256
+#define PURPOSE_MIRROR 0x67666c70u
+
+enum { PHASE_GENERATOR, PHASE_PATH, PHASE_CRITIC };
+
+typedef struct gan {
+    chl_stylegan2_config config;
+    chl_discriminator_config critic;
+    chl_net critic_net;
+    float r1; /* gamma; 0: no penalty */
+    chl_gan_draws draws[3];
+    chl_tensor real, log_fresh;
+    chl_gan_measure measure;
+    int64_t *chosen; /* [options->batch]: of all ranks */
+    float *pixels;   /* [batch][side][side][3] */
+} gan;
+
+/* upstream's "auto" */
+static void defaults(chl_train_options *o) {
+    o->steps = 20000;
+    o->save_every = 500;
+    o->batch = 16;
+    o->rate = 2.5e-3f;
+    o->cycles = 0;
+    o->warm_up = 0;
+    o->beta1 = 0;
+    o->beta2 = 0.99f;
+    o->decay = 0;
+    o->average = 0;
+    o->path_length = 2;
+    o->mixing = 0.9f;
+    o->average_ramp = 0.05f;
+    o->pictures_every = 500;
+}
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+typedef struct shapes {
+    chl_stylegan2_shape generator;
+    chl_discriminator_shape critic;
+} shapes;
+
+static chl_status read_shapes(const chl_train_options *o, shapes *out) {
+    chl_stylegan2_shape *s = &out->generator;
+    *s = (chl_stylegan2_shape){.resolution = o->resolution ? o->resolution : SIDE,
+                               .channel_base = 16384,
+                               .channel_max = 512,
+                               .z_dim = 512,
+                               .w_dim = 512,
+                               .mapping_layers = 2};
+    const chl_size_key keys[] = {
+        {"base", &s->channel_base, .min = 1, .max = 65536},
+        {"max", &s->channel_max, .min = 1, .max = 1024},
+        {"z", &s->z_dim, .min = 1, .max = 4096},
+        {"w", &s->w_dim, .min = 1, .max = 4096},
+        {"mapping", &s->mapping_layers, .min = 1, .max = 16},
+    };
+    CHL_TRY(chl_sizes_read(o->sizes, keys, sizeof keys / sizeof keys[0]));
+    out->critic = (chl_discriminator_shape){.resolution = s->resolution,
+                                            .channel_base = s->channel_base,
+                                            .channel_max = s->channel_max};
+    return CHL_OK;
+}
+
+static chl_status check_batch(const chl_trainer *t, int group) {
+    if (t->batch % group)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training gan: group must be a divisor of a rank's samples, got %d for %d "
+                        "samples",
+                        group, t->batch);
+    if (t->options->path_length > 0 && t->batch % PATH_SHRINK)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training gan: with path_length a rank must have an even number of "
+                        "samples, got %d",
+                        t->batch);
+    return CHL_OK;
+}
+
+/* --- the step --------------------------------------------------------------------------------- */
+static chl_phase lazy(const chl_net *net, const chl_train_options *o, float rate, int interval,
+                      bool penalty) {
+    const double share = penalty ? (double)interval / (interval + 1) : 1;
+    return (chl_phase){.net = net,
+                       .interval = 1,
+                       .rate_scale = (float)(share * (double)rate / (double)o->rate),
+                       .beta1 = (float)pow((double)o->beta1, share),
+                       .beta2 = (float)pow((double)o->beta2, share)};
+}
+
+static void build_generator(chl_trainer *t, chl_net *net) {
+    gan *own = t->own;
+    const chl_train_options *o = t->options;
+    chl_graph *g = t->graph;
+    chl_tensor codes, mean;
+    chl_phase phase = lazy(net, o, o->rate, PATH_INTERVAL, o->path_length > 0);
+    chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_GENERATOR], &codes);
+    const chl_tensor logits = chl_discriminator(&own->critic_net, &own->critic, fakes, CHL_NONE);
+    chl_trainer_term(t, "generator", 1, chl_softplus_loss(g, logits, -1));
+    chl_trainer_phase(t, &phase);
+    if (!(o->path_length > 0)) return;
+    fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_PATH], &codes);
+    const chl_tensor lengths = chl_path_lengths(g, fakes, codes, own->draws[PHASE_PATH].pattern);
+    const chl_tensor average = chl_param(g, PATH_AVERAGE, chl_f32(1, 1), NULL, CHL_TRAINABLE);
+    const chl_tensor penalty = chl_path_penalty(g, lengths, average, PATH_DECAY, &mean);
+    chl_trainer_term(t, "path_length", PATH_INTERVAL * o->path_length, penalty);
+    if (mean != CHL_NONE) chl_trainer_track(t, average, mean, PATH_DECAY);
+    phase.interval = PATH_INTERVAL;
+    chl_trainer_phase(t, &phase);
+}
+
+static void build_critic(chl_trainer *t, chl_net *net) {
+    gan *own = t->own;
+    const chl_train_options *o = t->options;
+    chl_graph *g = t->graph;
+    chl_net *critic = &own->critic_net;
+    chl_tensor codes;
+    chl_phase phase =
+        lazy(critic, o, o->rate_critic > 0 ? o->rate_critic : o->rate, R1_INTERVAL, own->r1 > 0);
+    const chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_CRITIC], &codes);
+    const chl_tensor of_fakes = chl_discriminator(critic, &own->critic, fakes, CHL_NONE);
+    chl_tensor of_real = chl_discriminator(critic, &own->critic, own->real, CHL_NONE);
+    if (chl_graph_status(g) != CHL_OK) return;
+    chl_trainer_term(t, "fake", 1, chl_softplus_loss(g, of_fakes, 1));
+    chl_trainer_term(t, "real", 1, chl_softplus_loss(g, of_real, -1));
+    chl_trainer_watch(t, "score_fake", chl_mean(g, of_fakes));
+    chl_trainer_watch(t, "score_real", chl_mean(g, of_real));
+    chl_trainer_phase(t, &phase);
+    if (!(own->r1 > 0)) return;
+    of_real = chl_discriminator(critic, &own->critic, own->real, CHL_NONE);
+    chl_trainer_term(t, "r1", R1_INTERVAL * own->r1 / 2,
+                     chl_gradient_penalty(g, of_real, own->real));
+    phase.interval = R1_INTERVAL;
+    chl_trainer_phase(t, &phase);
+}
+
+static void build_average(chl_trainer *t, const chl_net *net) {
+    gan *own = t->own;
+    const chl_tensor *x;
+    const int count = chl_phase_weights(t, net, &x);
+    own->log_fresh = chl_input(t->graph, "log of the average's fresh share", chl_f32(1, 1));
+    for (int i = 0; i < count; i++) chl_average_by(t->graph, x[i], own->log_fresh);
+}
+
+static void make_draws(chl_trainer *t) {
+    gan *own = t->own;
+    const int n = t->batch;
+    chl_gan_draws_build(t, &own->config, PHASE_GENERATOR, n, false, &own->draws[PHASE_GENERATOR]);
+    if (t->options->path_length > 0)
+        chl_gan_draws_build(t, &own->config, PHASE_PATH, n / PATH_SHRINK, true,
+                            &own->draws[PHASE_PATH]);
+    chl_gan_draws_build(t, &own->config, PHASE_CRITIC, n, false, &own->draws[PHASE_CRITIC]);
+}
+
+static float gamma_of(const chl_train_options *o, int side) {
+    if (o->r1 != 0) return o->r1 > 0 ? o->r1 : 0;
+    return 0.0002f * (float)side * (float)side / (float)o->batch;
+}
+
+static chl_status make_networks(chl_trainer *t) {
+    gan *own = t->own;
+    shapes shape;
+    const int group = t->options->group > 0 ? t->options->group : GROUP;
+    CHL_TRY(read_shapes(t->options, &shape));
+    CHL_TRY(chl_stylegan2_untrained(&shape.generator, t->options->seed, &t->params));
+    CHL_TRY(chl_discriminator_add_random(&shape.critic, CRITIC, t->options->seed, t->params));
+    CHL_TRY(chl_stylegan2_import(t->params, &own->config));
+    CHL_TRY(chl_discriminator_import(t->params, CRITIC, &own->critic));
+    own->config.conv_clamp = own->critic.conv_clamp = 0; /* upstream's in float32 */
+    own->critic.group = group < t->options->batch ? group : t->options->batch;
+    own->r1 = gamma_of(t->options, own->config.resolution);
+    return check_batch(t, own->critic.group);
+}
+
+static chl_status build(chl_trainer *t) {
+    if (t->precision != CHL_F32)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "training gan: precision must be float32: its penalties are second "
+                        "derivatives, which are not tested in bf16");
+    gan *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
+    CHL_TRY(chl_trainer_memory_status(t));
+    CHL_TRY(make_networks(t));
+    const int n = t->batch, side = own->config.resolution;
+    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
+    own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
+    make_draws(t);
+    CHL_TRY(chl_trainer_memory_status(t));
+    own->real = chl_input(t->graph, "picture", chl_f32(4, n, side, side, 3));
+    chl_net *net = chl_trainer_net(t);
+    own->critic_net =
+        (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE, .prefix = CRITIC};
+    build_generator(t, net);
+    build_critic(t, net);
+    build_average(t, net);
+    return chl_graph_status(t->graph);
+}
+
+static void release(chl_trainer *t) {
+    gan *own = t->own;
+    if (!own) return;
+    chl_net_done(&own->critic_net);
+    chl_gan_measure_free(&own->measure);
+}
+
+/* --- its inputs ------------------------------------------------------------------------------- */
+/* A rank has whole groups of the batch: of n / G groups sample i belongs to group i modulo that. */
+static int64_t place_of(const chl_trainer *t, int i) {
+    const gan *own = t->own;
+    const int here = t->batch / own->critic.group, all = t->options->batch / own->critic.group;
+    return (int64_t)(i / here) * all + t->rank * here + i % here;
+}
+
+static int64_t place_in_part(const chl_trainer *t, int i) {
+    return t->first / PATH_SHRINK + i;
+}
+
+static bool is_mirrored(const chl_trainer *t, int64_t index, int64_t place) {
+    const chl_philox r =
+        chl_random(t->options->seed, PURPOSE_MIRROR, (uint64_t)index, (uint64_t)place);
+    return t->options->mirror && r.word[0] >> 31;
+}
+
+static void take_pixels(const uint8_t *bytes, int side, bool mirrored, float *out) {
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++) {
+            const uint8_t *from = bytes + 3 * (y * side + (mirrored ? side - 1 - x : x));
+            for (int c = 0; c < 3; c++) out[3 * (y * side + x) + c] = (float)from[c] / 127.5f - 1;
+        }
+}
+
+static chl_status feed_pictures(chl_trainer *t, int64_t index) {
+    gan *own = t->own;
+    const int side = own->config.resolution;
+    chl_dataset_next_batch(t->data);
+    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
+    for (int i = 0; i < t->batch; i++) {
+        const int64_t place = place_of(t, i);
+        const uint8_t *bytes;
+        CHL_TRY(chl_dataset_picture(t->data, own->chosen[place], side, &bytes));
+        take_pixels(bytes, side, is_mirrored(t, index, place),
+                    own->pixels + 3 * (int64_t)i * side * side);
+    }
+    return chl_trainer_write(t, own->real, own->pixels);
+}
+
+/* 1 - 0.5^(batch / half-life), of which the first step's is 1 where a ramp bounds the half-life */
+static float log_fresh(const chl_train_options *o, int64_t index) {
+    const double batch = o->batch, seen = batch * (double)index;
+    double half_life =
+        o->average_kimg > 0 ? 1000 * (double)o->average_kimg : 1000 * batch * 10 / 32;
+    if (o->average_ramp > 0) half_life = fmin(half_life, seen * (double)o->average_ramp);
+    return (float)log1p(-pow(0.5, batch / fmax(half_life, 1e-8)));
+}
+
+static chl_status feed(chl_trainer *t, int64_t index) {
+    gan *own = t->own;
+    const float fresh = log_fresh(t->options, index);
+    CHL_TRY(feed_pictures(t, index));
+    CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_GENERATOR], index, place_of));
+    if (t->options->path_length > 0 && index % PATH_INTERVAL == 0)
+        CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_PATH], index, place_in_part));
+    CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_CRITIC], index, place_of));
+    return chl_trainer_write(t, own->log_fresh, &fresh);
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+/* The generator alone, under upstream's names: its averages, the stored noise and the mean of w. */
+static chl_status save(chl_trainer *t, chl_params *out) {
+    CHL_TRY(chl_trainer_export(t, t->params, out));
+    chl_params_drop_all(out, CRITIC, false);
+    return CHL_OK;
+}
+
+static chl_status look(chl_trainer *t, int64_t step, chl_params *model) {
+    gan *own = t->own;
+    return chl_gan_look(t, &own->config, &own->measure, step, model);
+}
+
+const chl_training chl_training_gan = {
+    .name = "gan",
+    .need = CHL_NEED_PICTURE,
+    .defaults = defaults,
+    .build = build,
+    .feed = feed,
+    .save = save,
+    .release = release,
+    .look = look,
+    .shared = true,
+};

@@ -1,0 +1,245 @@
+/* Adversarial training: 20 steps of it are those of an implementation in PyTorch (tests/fixtures/
+ * make_gan.py) of equal weights, data and noise; a resumed run is the same bit by bit; ranks compute what
+ * one process does; the model is an ordinary generator. */
+#include "harness/formula.h"
+#include "io/picture.h"
+#include "io/weights.h"
+#include "nets/stylegan2.h"
+#include "shared_runs.h"
+#include <chladni/engine.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SIDE = 16, PICTURES = 20, GAN_BATCH = 8, GAN_STEPS = 20 };
+enum { VALUES = SIDE * SIDE * 3 };
+
+static int write_pictures(void **state) {
+    char name[32], *lines = calloc(PICTURES, 64);
+    if (write_all(state) != 0) return -1;
+    char *folder = in_folder(root, "pictures");
+    assert_int_equal(mkdir(folder, 0777), 0);
+    for (int i = 0; i < PICTURES; i++) {
+        snprintf(name, sizeof name, "picture %d", i);
+        float values[VALUES];
+        formula_fill(name, 0, 1, VALUES, values);
+        for (int k = 0; k < VALUES; k++)
+            values[k] = (float)(floor(((double)values[k] + 1) * 127.5) / 127.5 - 1);
+        snprintf(name, sizeof name, "%d.png", i);
+        char *path = in_folder(folder, name);
+        MUST(chl_picture_write(path, SIDE, SIDE, values));
+        free(path);
+        snprintf(lines + strlen(lines), 64, "{\"picture\": \"%d.png\"}\n", i);
+    }
+    put_file(folder, "pairs.jsonl", lines, strlen(lines));
+    free(lines);
+    free(data);
+    data = folder;
+    return 0;
+}
+
+static chl_train_options gan_options(const char *out) {
+    chl_train_options o;
+    MUST(chl_train_defaults("gan", &o));
+    o.data = data;
+    o.out = out;
+    o.resolution = SIDE;
+    o.sizes = "base=64,max=8,z=8,w=8,mapping=2";
+    o.batch = GAN_BATCH;
+    o.steps = GAN_STEPS;
+    o.save_every = 0;
+    o.pictures_every = 0;
+    o.seed = 5;
+    o.r1 = 0.5f;
+    o.rate_critic = 2e-3f;
+    o.mirror = 1;
+    o.device = "cpu";
+    return o;
+}
+
+static chl_params *model_of(const char *out) {
+    chl_params *params;
+    char *path = in_folder(out, "model.safetensors");
+    MUST(chl_weights_read(path, &params));
+    free(path);
+    return params;
+}
+
+/* |a - b| / |b|; of what is 0 there |a| */
+static double apart(const float *a, const float *b, int64_t count) {
+    double difference = 0, size = 0;
+    for (int64_t i = 0; i < count; i++) {
+        difference += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        size += (double)b[i] * (double)b[i];
+    }
+    return sqrt(difference / (size > 0 ? size : 1));
+}
+
+/* --- against PyTorch -------------------------------------------------------------------------- */
+static void compare_losses(const char *out, const chl_params *expected) {
+    static const char *const names[5] = {"generator", "path_length", "fake", "real", "r1"};
+    const float *want = chl_params_find(expected, "losses")->data;
+    double worst[5] = {0};
+    for (int step = 1; step <= GAN_STEPS; step++) {
+        json_t *line = stats_line(out, step), *terms = json_object_get(line, "terms");
+        for (int k = 0; k < 5; k++, want++) {
+            const json_t *term = json_object_get(terms, names[k]);
+            assert_int_equal(*want >= 0, term != NULL); /* lazy ones are there when they are due */
+            if (!term) continue;
+            const double error = fabs(json_number_value(term) / (double)*want - 1);
+            if (error > worst[k]) worst[k] = error;
+        }
+        json_decref(line);
+    }
+    for (int k = 0; k < 5; k++) {
+        print_message("%-12s largest relative error %.1e\n", names[k], worst[k]);
+        assert_true(worst[k] < 1e-4);
+    }
+}
+
+static void twenty_steps_are_pytorchs(void **state) {
+    (void)state;
+    char *out = in_folder(root, "parity");
+    chl_params *expected;
+    MUST(chl_weights_read(CHLADNI_FIXTURES "/gan/steps.safetensors", &expected));
+    const chl_train_options o = gan_options(out);
+    MUST(chl_train(&o));
+    compare_losses(out, expected);
+    chl_params *model = model_of(out);
+    double worst = 0;
+    for (int64_t i = 0; i < expected->count; i++) { /* the averaged generator */
+        const chl_array *want = &expected->array[i];
+        const chl_array *have = chl_params_find(model, want->name);
+        if (strcmp(want->name, "losses") == 0) continue;
+        assert_non_null(have);
+        const int64_t count = chl_count(&want->desc);
+        assert_int_equal(chl_count(&have->desc), count);
+        const double error = apart(have->data, want->data, count);
+        if (!(error < 1e-3)) fail_msg("%s: error %g", want->name, error);
+        if (error > worst) worst = error;
+    }
+    print_message("averaged weights: largest relative error %.1e\n", worst);
+    chl_params_free(model);
+    chl_params_free(expected);
+    free(out);
+}
+
+/* --- resuming --------------------------------------------------------------------------------- */
+static void a_stopped_run_goes_on_bit_by_bit(void **state) {
+    (void)state;
+    char *whole = in_folder(root, "whole"), *parts = in_folder(root, "parts");
+    chl_train_options o = gan_options(whole);
+    MUST(chl_train(&o));
+    o.out = parts;
+    o.resume = 1;
+    for (int stop = 3; stop < GAN_STEPS; stop += 7) { /* between lazy penalties */
+        o.stop_after = stop;
+        MUST(chl_train(&o));
+    }
+    o.stop_after = 0;
+    MUST(chl_train(&o));
+    assert_same_run(whole, parts);
+    o.r1 = 1;
+    assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "r1"));
+    free(whole);
+    free(parts);
+}
+
+/* --- ranks ------------------------------------------------------------------------------------ */
+/* Weights and what stats.jsonl says; a mean of scores may be near 0, so that differences count, not ratios. */
+static void compare_runs(const char *whole, const char *shared, int64_t steps) {
+    chl_params *a = model_of(whole), *b = model_of(shared);
+    double weights = 0, terms = 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        const chl_array *x = &a->array[i], *y = chl_params_find(b, x->name);
+        if (x->desc.dtype != CHL_F32) continue;
+        weights = fmax(weights, apart(x->data, y->data, chl_count(&x->desc)));
+    }
+    for (int step = 1; step <= steps; step++) {
+        json_t *x = stats_line(whole, step), *y = stats_line(shared, step), *value;
+        const char *name;
+        json_object_foreach(json_object_get(x, "terms"), name, value) {
+            const json_t *other = json_object_get(json_object_get(y, "terms"), name);
+            terms = fmax(terms, fabs(json_number_value(value) - json_number_value(other)));
+        }
+        json_decref(x);
+        json_decref(y);
+    }
+    print_message("weights differ by %.1e of their length, losses and scores by %.1e\n", weights,
+                  terms);
+    assert_true(weights < 1e-4 && terms < 1e-5);
+    chl_params_free(a);
+    chl_params_free(b);
+}
+
+static void ranks_have_the_groups_of_one_process(void **state) {
+    (void)state;
+    chl_train_options o = gan_options(NULL);
+    o.batch = 16;
+    o.steps = 6; /* later rounding has grown: two networks chase each other */
+    char *whole = train_on("one", &chl_training_gan, o, 1);
+    for (int ranks = 2; ranks <= 4; ranks *= 2) {
+        char name[16];
+        snprintf(name, sizeof name, "ranks-%d", ranks);
+        char *shared = train_on(name, &chl_training_gan, o, ranks);
+        compare_runs(whole, shared, o.steps);
+        free(shared);
+    }
+    o.out = data; /* refused before it is written to */
+    o.batch = 12;
+    refuse(&chl_training_gan, &o, 2, NULL,
+           "group must be a divisor of a rank's samples, got 4 for 6");
+    free(whole);
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+/* What the run folder holds is what a user opens: an ordinary generator, with pictures of its seeds. */
+static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state) {
+    (void)state;
+    enum { GAP = 2, PITCH = SIDE + GAP, SHEET = 6 * PITCH - GAP };
+    char *out = in_folder(root, "sheet"), *model = in_folder(out, "model.safetensors");
+    char *sheet = in_folder(out, "fakes-000004.png"), *early = in_folder(out, "fakes-000002.png");
+    chl_train_options o = gan_options(out);
+    o.steps = 4;
+    o.pictures_every = 2;
+    o.clip = clip_path;
+    MUST(chl_train(&o));
+    size_t size;
+    char *log = get_file(out, "log.txt", &size);
+    assert_non_null(strstr(log, "gan: step 2: FID "));
+    assert_non_null(strstr(log, "of 20 pictures' CLIP embeddings"));
+    free(log);
+    chl_engine *engine;
+    const chl_engine_options options = {.size = sizeof options, .generator = model};
+    MUST(chl_engine_open(&options, &engine));
+    float code[6 * 8], picture[VALUES];
+    chl_raster raster;
+    MUST(chl_raster_read(sheet, &raster));
+    assert_int_equal(raster.width, SHEET);
+    for (int seed = 0; seed < 36; seed += 7) {
+        MUST(chl_seed_latent(engine, (uint64_t)seed, 1, code));
+        MUST(chl_generate(engine, 1, code, picture));
+        for (int k = 0; k < VALUES; k++) {
+            const int y = seed / 6 * PITCH + k / 3 / SIDE, x = seed % 6 * PITCH + k / 3 % SIDE;
+            const double v = fmin(fmax((double)picture[k], -1), 1);
+            assert_true(fabs(raster.rgb[3 * (y * SHEET + x) + k % 3] - (v + 1) * 127.5) < 1.01);
+        }
+    }
+    chl_raster_free(&raster);
+    assert_int_equal(access(early, R_OK), 0);
+    chl_engine_close(engine);
+    free(out);
+    free(model);
+    free(sheet);
+    free(early);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(twenty_steps_are_pytorchs),
+        cmocka_unit_test(a_stopped_run_goes_on_bit_by_bit),
+        cmocka_unit_test(ranks_have_the_groups_of_one_process),
+        cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),
+    };
+    return cmocka_run_group_tests(tests, write_pictures, remove_all);
+}
