@@ -11,7 +11,7 @@ typedef struct train_job {
     int ranks;                                                      /* --ranks; 0: not given */
     rank_place place;
     char device[32]; /* of a rank on a GPU */
-    bool resume, json, measured_w, mirror;
+    bool resume, json, measured_w, mirror, conditional;
     float memory; /* GB */
     bool steps_given, epochs_given;
     chl_train_progress last;
@@ -134,6 +134,7 @@ static int check(const command_line *line, train_job *job) {
     o->resume = job->resume;
     o->measured_w = job->measured_w;
     o->mirror = job->mirror;
+    o->conditional = job->conditional;
     o->pictures_every = job->pictures_every;
     if (!(job->memory >= 0 && job->memory < 1e6f))
         return usage_error(line, "--memory must be >= 0 GB, got %g", (double)job->memory);
@@ -268,6 +269,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "gan: the half-life is at most this share of the pictures so far (0: no bound)", NULL},
         {"mirror", NULL, OPTION_FLAG, &job->mirror, NULL,
          "gan: half of the pictures, drawn anew, are mirrored left to right", NULL},
+        {"conditional", NULL, OPTION_FLAG, &job->conditional, NULL,
+         "gan: the pictures' labels are classes; OUT/classes.txt numbers them", NULL},
         {"group", NULL, OPTION_INT, &o->group, "N",
          "gan: samples of a minibatch deviation (default 4)", NULL},
         {"pictures-every", NULL, OPTION_INT, &job->pictures_every, "N",

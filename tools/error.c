@@ -30,6 +30,7 @@ static struct {
     {"clip_exact_gelu", "--clip-gelu"},
     {"clip_image_heads", "--clip-heads"},
     {"clip_text_heads", "--clip-text-heads"},
+    {"conditional", "--conditional"},
     {"count", "--count"},
     {"cycles", "--cycles"},
     {"data", "--data"},

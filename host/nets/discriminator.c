@@ -1,6 +1,7 @@
 #include "nets/discriminator.h"
 #include "graph/build.h"
 #include "graph/ops/compose.h"
+#include "nets/layers.h"
 #include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdio.h>
@@ -90,19 +91,6 @@ static chl_tensor means(chl_graph *g, chl_tensor x, int groups, int pixels, int 
     return chl_mean_pool(g, chl_reshape(g, x, chl_f32(3, groups, pixels, features)));
 }
 
-/* [to,from]: ones where row = column + shift. x times its transpose puts the channels of x there. */
-typedef struct placed {
-    int64_t from, shift;
-} placed;
-static float is_place(const void *context, int64_t i) {
-    const placed *p = context;
-    return i / p->from == i % p->from + p->shift;
-}
-static chl_tensor place(chl_graph *g, chl_tensor x, int from, int to, int shift) {
-    const placed at = {from, shift};
-    return chl_linear(g, x, chl_values(g, chl_f32(2, to, from), is_place, &at), CHL_NONE);
-}
-
 /* x [N,4,4,C] -> [N,4,4,C+F] */
 static chl_tensor join_deviation(const critic *d, chl_tensor x) {
     chl_graph *g = d->net->graph;
@@ -118,19 +106,14 @@ static chl_tensor join_deviation(const critic *d, chl_tensor x) {
     chl_tensor y = means(g, deviation(g, x, group), groups, LAST * LAST, features);
     y = chl_reshape(g, chl_repeat(g, y, group), chl_f32(4, n, 1, 1, features));
     y = chl_resize(g, y, CHL_FILTER_NEAREST, LAST, LAST);
-    return chl_add(g, place(g, x, c, c + features, 0), place(g, y, features, c + features, c));
+    return chl_net_join(g, x, y);
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
 /* [N,classes] -> [N,width] */
 static chl_tensor map_label(const critic *d, chl_tensor label) {
-    const int classes = d->config->classes, width = d->config->width;
-    const chl_tensor w =
-        chl_weight_shaped(d->net, chl_f32(2, width, classes), "mapping.embed.weight");
-    const chl_tensor b = chl_weight_shaped(d->net, chl_f32(1, width), "mapping.embed.bias");
-    const chl_tensor embedded =
-        chl_linear_gain(d->net->graph, label, w, b, 1 / sqrtf((float)classes), 1);
-    return chl_stylegan_map(d->net, d->config->mapping_layers, CHL_STYLEGAN_MAPPING_RATE, embedded);
+    return chl_stylegan_map(d->net, d->config->mapping_layers, CHL_STYLEGAN_MAPPING_RATE,
+                            chl_stylegan_embed(d->net, label));
 }
 
 static chl_tensor last_layers(const critic *d, chl_tensor x, chl_tensor label) {

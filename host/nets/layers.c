@@ -1,5 +1,6 @@
 #include "nets/layers.h"
 #include "graph/build.h"
+#include "graph/ops/compose.h"
 #include "nets/format.h"
 
 #define NORM_EPS 1e-5f
@@ -10,6 +11,26 @@ chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const cha
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, out, in), "%sweight", prefix);
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%sbias", prefix);
     return chl_linear(net->graph, x, w, b);
+}
+
+/* Ones where row = column + shift: x times the transpose of [to,from] has the channels of x there. */
+typedef struct placed {
+    int64_t from, shift;
+} placed;
+static float is_place(const void *context, int64_t i) {
+    const placed *p = context;
+    return i / p->from == i % p->from + p->shift;
+}
+static chl_tensor place(chl_graph *g, chl_tensor x, int64_t from, int64_t to, int64_t shift) {
+    const placed at = {from, shift};
+    return chl_linear(g, x, chl_values(g, chl_f32(2, to, from), is_place, &at), CHL_NONE);
+}
+
+chl_tensor chl_net_join(chl_graph *g, chl_tensor a, chl_tensor b) {
+    if (a == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+    const chl_desc x = *chl_desc_of(g, a), y = *chl_desc_of(g, b);
+    const int64_t left = x.dim[x.rank - 1], right = y.dim[y.rank - 1];
+    return chl_add(g, place(g, a, left, left + right, 0), place(g, b, right, left + right, left));
 }
 
 chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char *format, ...) {

@@ -13,6 +13,9 @@
 chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* a [...,A], b [...,B] -> [...,A+B] */
+chl_tensor chl_net_join(chl_graph *g, chl_tensor a, chl_tensor b);
+
 /* x [..., width], normalised over its last axis; "weight", "bias" [width] */
 chl_tensor chl_net_layer_norm(chl_net *net, chl_tensor x, int width, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -1,5 +1,7 @@
 #include "nets/stylegan_mapping.h"
 #include "graph/build.h"
+#include "nets/layers.h"
+#include "nets/random_weights.h"
 #include <math.h>
 #include <string.h>
 
@@ -43,13 +45,16 @@ chl_status chl_stylegan_import_mapping(chl_params *params, int w_dim, int rows, 
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
-chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z) {
+static chl_tensor normalise(chl_graph *g, chl_tensor x) {
+    return chl_row_norm(g, x, CHL_NORM_RMS, NORMALISATION_EPS);
+}
+
+static chl_tensor map_layers(chl_net *net, int layers, float rate, chl_tensor x) {
     chl_graph *g = net->graph;
     if (!layers)
         return chl_graph_fail(g, CHL_ERR_KEY,
                               "%s: has no mapping network (\"mapping.fc0.weight\" is missing)",
                               net->params->source);
-    chl_tensor x = chl_row_norm(g, z, CHL_NORM_RMS, NORMALISATION_EPS);
     for (int i = 0; i < layers; i++) {
         chl_tensor w = chl_weight(net, "mapping.fc%d.weight", i);
         chl_tensor b = chl_weight(net, "mapping.fc%d.bias", i);
@@ -61,6 +66,39 @@ chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z) 
         x = chl_activate(g, x, CHL_LEAKY_RELU, SLOPE);
     }
     return x;
+}
+
+chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z) {
+    return map_layers(net, layers, rate, normalise(net->graph, z));
+}
+
+chl_tensor chl_stylegan_embed(chl_net *net, chl_tensor label) {
+    const chl_tensor w = chl_weight(net, "mapping.embed.weight");
+    const chl_tensor b = chl_weight(net, "mapping.embed.bias");
+    if (w == CHL_NONE || b == CHL_NONE) return CHL_NONE;
+    const float classes = (float)chl_desc_of(net->graph, w)->dim[1];
+    return chl_linear_gain(net->graph, label, w, b, 1 / sqrtf(classes), 1);
+}
+
+chl_tensor chl_stylegan_map_class(chl_net *net, int layers, float rate, chl_tensor z,
+                                  chl_tensor label) {
+    chl_graph *g = net->graph;
+    const chl_tensor features = normalise(g, chl_stylegan_embed(net, label));
+    return map_layers(net, layers, rate, chl_net_join(g, normalise(g, z), features));
+}
+
+/* --- an untrained class ----------------------------------------------------------------------- */
+chl_status chl_stylegan_add_classes(chl_params *params, int z_dim, int w_dim, int classes,
+                                    uint64_t seed) {
+    chl_array *first;
+    CHL_TRY(chl_params_require(params, 2, &first, "mapping.fc0.weight"));
+    const chl_desc wide = chl_f32(2, first->desc.dim[0], (int64_t)z_dim + w_dim);
+    chl_params_drop(params, "mapping.fc0.weight");
+    CHL_TRY(chl_params_add_normal(params, seed, 0, 1 / CHL_STYLEGAN_MAPPING_RATE, wide,
+                                  "mapping.fc0.weight"));
+    CHL_TRY(chl_params_add_normal(params, seed, 0, 1, chl_f32(2, w_dim, classes),
+                                  "mapping.embed.weight"));
+    return chl_params_add_normal(params, seed, 0, 0, chl_f32(1, w_dim), "mapping.embed.bias");
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */

@@ -25,6 +25,15 @@ chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z);
 /* Whether `codes`, called `what` in the graph's error, are [N,rows,W] of a generator of this size. */
 bool chl_stylegan_takes(chl_net *net, const char *what, int resolution, int rows, int w_dim,
                         chl_tensor codes);
+/* label [N,classes], one-hot -> [N,features], with mapping.embed.weight [features,classes] */
+chl_tensor chl_stylegan_embed(chl_net *net, chl_tensor label);
+/* The same of a network with classes, whose first layer takes both. */
+chl_tensor chl_stylegan_map_class(chl_net *net, int layers, float rate, chl_tensor z,
+                                  chl_tensor label);
+/* An untrained mapping of z [N,Z] with one more input, a class: adds the embedding, of w_dim features, and
+ * makes the first layer wider. */
+chl_status chl_stylegan_add_classes(chl_params *params, int z_dim, int w_dim, int classes,
+                                    uint64_t seed);
 
 /* The checkpoint's average w, the centre of truncation: [*rows, W]. NULL when it has none. */
 const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows);

@@ -1,37 +1,47 @@
 #include "train/gan_draws.h"
 #include "base/random.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 
 #define PURPOSE 0x67616e00u /* Philox purposes of 64 draws of each of 4 phases */
 #define DRAWS 64
-enum { DRAW_Z, DRAW_OTHER, DRAW_MIX, DRAW_PATTERN, DRAW_NOISE };
+enum { DRAW_Z, DRAW_OTHER, DRAW_MIX, DRAW_PATTERN, DRAW_NOISE, DRAW_LABEL = DRAWS - 1 };
 /* Of the mean of w, the centre of truncation: upstream's w_avg_beta. */
 #define CENTRE_DECAY 0.995f
 
 /* --- building --------------------------------------------------------------------------------- */
-void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, uint32_t phase, int n,
-                         bool pattern, chl_gan_draws *out) {
+void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+                         uint32_t phase, int n, bool pattern, chl_gan_draws *out) {
     chl_graph *g = t->graph;
     const int side = config->resolution;
     int64_t largest = 3 * (int64_t)side * side;
     if (largest < config->z_dim) largest = config->z_dim;
+    if (largest < classes) largest = classes;
     *out = (chl_gan_draws){.purpose = PURPOSE + DRAWS * phase,
                            .n = n,
                            .rows = config->rows,
                            .side = side,
                            .z_dim = config->z_dim,
+                           .classes = classes,
                            .mixing = t->options->mixing};
     out->z = chl_input(g, "z", chl_f32(2, n, config->z_dim));
     if (out->mixing > 0) {
         out->other = chl_input(g, "other z", chl_f32(2, n, config->z_dim));
         out->mix = chl_input(g, "mix", chl_f32(2, n, config->rows));
     }
+    if (classes > 0) out->label = chl_input(g, "label", chl_f32(2, n, classes));
     for (int row = 0; row < config->rows - 1; row++) {
         const int r = 4 << (row + 1) / 2;
         out->noise[row] = chl_input(g, "noise", chl_f32(3, n, r, r));
     }
     if (pattern) out->pattern = chl_input(g, "pattern", chl_f32(4, n, side, side, 3));
     out->buffer = chl_trainer_memory(t, n * largest, sizeof *out->buffer);
+}
+
+chl_tensor chl_gan_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z,
+                       chl_tensor label) {
+    if (label == CHL_NONE) return chl_stylegan2_map(net, config, z);
+    return chl_stylegan_map_class(net, config->mapping_layers, config->mapping_rate, z, label);
 }
 
 /* The mean over the batch, and over the ranks, moves the stored one. */
@@ -58,11 +68,11 @@ static chl_tensor mixed(chl_graph *g, const chl_gan_draws *d, chl_tensor w, chl_
 chl_tensor chl_gan_paint(chl_trainer *t, chl_net *net, const chl_stylegan2_config *config,
                          const chl_gan_draws *d, chl_tensor *codes) {
     chl_graph *g = t->graph;
-    const chl_tensor w = chl_stylegan2_map(net, config, d->z);
+    const chl_tensor w = chl_gan_map(net, config, d->z, d->label);
     follow_centre(t, net, w);
     *codes = chl_stylegan2_rows(g, config, w);
     if (d->mixing > 0) {
-        const chl_tensor other = chl_stylegan2_map(net, config, d->other);
+        const chl_tensor other = chl_gan_map(net, config, d->other, d->label);
         *codes = mixed(g, d, *codes, chl_stylegan2_rows(g, config, other));
     } else if (*codes != CHL_NONE) {
         *codes = chl_scale(g, *codes, 1); /* a tensor of its own */
@@ -115,8 +125,22 @@ static chl_status feed_mix(chl_trainer *t, const chl_gan_draws *d, int64_t index
     return chl_trainer_write(t, d->mix, d->buffer);
 }
 
+/* As often as the data set has them. */
+static chl_status feed_labels(chl_trainer *t, const chl_gan_draws *d, int64_t index,
+                              chl_gan_place *place) {
+    for (int i = 0; i < d->n; i++) {
+        const chl_philox r = chl_random(t->options->seed, d->purpose + DRAW_LABEL, (uint64_t)index,
+                                        (uint64_t)place(t, i));
+        const int64_t sample = chl_random_below(r.word[0], t->data->count);
+        for (int k = 0; k < d->classes; k++)
+            d->buffer[i * d->classes + k] = k == t->data->sample[sample].label_id;
+    }
+    return chl_trainer_write(t, d->label, d->buffer);
+}
+
 chl_status chl_gan_draws_feed(chl_trainer *t, const chl_gan_draws *d, int64_t index,
                               chl_gan_place *place) {
+    if (d->classes > 0) CHL_TRY(feed_labels(t, d, index, place));
     CHL_TRY(feed_normals(t, d, DRAW_Z, index, d->z, place));
     if (d->mixing > 0) {
         CHL_TRY(feed_normals(t, d, DRAW_OTHER, index, d->other, place));

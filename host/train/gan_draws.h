@@ -13,11 +13,12 @@
 
 typedef struct chl_gan_draws {
     uint32_t purpose;
-    int n, rows, side; /* of this rank; of W+; of a picture */
-    int z_dim;
+    int n, rows, side;  /* of this rank; of W+; of a picture */
+    int z_dim, classes; /* 0: none */
     float mixing;
     chl_tensor z, other, mix; /* [n,Z] each; which rows are the other's [n,rows] */
     chl_tensor noise[2 * CHL_STYLEGAN2_BLOCKS]; /* [n,r,r] */
+    chl_tensor label;                           /* [n,classes], one-hot, of random samples */
     chl_tensor pattern;                         /* [n,side,side,3]; CHL_NONE: there is none */
     float *buffer;                              /* of the largest of them */
 } chl_gan_draws;
@@ -26,8 +27,11 @@ typedef struct chl_gan_draws {
 typedef int64_t chl_gan_place(const chl_trainer *t, int i);
 
 /* Makes the inputs; `phase` separates the draws of phases. */
-void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, uint32_t phase, int n,
-                         bool pattern, chl_gan_draws *out);
+void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+                         uint32_t phase, int n, bool pattern, chl_gan_draws *out);
+/* z [n,Z] and label [n,classes], or CHL_NONE -> w [n,W] */
+chl_tensor chl_gan_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z,
+                       chl_tensor label);
 /* pictures [n,side,side,3]; *codes [n,rows,W]. The mean of w follows with its own decay. */
 chl_tensor chl_gan_paint(chl_trainer *t, chl_net *net, const chl_stylegan2_config *config,
                          const chl_gan_draws *draws, chl_tensor *codes);

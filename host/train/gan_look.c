@@ -3,6 +3,7 @@
 #include "io/picture.h"
 #include "models/registry.h"
 #include "train/feature_distance.h"
+#include "train/gan_draws.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,23 +17,25 @@
 typedef struct painter {
     chl_graph *g;
     chl_net net;
-    chl_tensor z, picture;
-    int z_dim, side;
-    float *codes, *pixels; /* of one picture */
+    chl_tensor z, label, picture;
+    int z_dim, classes, side;
+    float *codes, *labels, *pixels; /* of one picture */
 } painter;
 
-static chl_status begin(chl_trainer *t, const chl_stylegan2_config *config, chl_params *model,
-                        painter *p) {
+static chl_status begin(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+                        chl_params *model, painter *p) {
     const int side = config->resolution;
-    *p = (painter){.z_dim = config->z_dim, .side = side};
+    *p = (painter){.z_dim = config->z_dim, .classes = classes, .side = side};
+    p->labels = calloc((size_t)classes + 1, sizeof *p->labels);
     p->codes = malloc((size_t)p->z_dim * sizeof *p->codes);
     p->pixels = malloc(3 * (size_t)side * (size_t)side * sizeof *p->pixels);
-    if (!p->codes || !p->pixels)
+    if (!p->codes || !p->labels || !p->pixels)
         return chl_fail(CHL_ERR_MEMORY, "training gan: out of memory for pictures");
     CHL_TRY(chl_graph_new(t->device, &p->g));
     p->net = (chl_net){.graph = p->g, .params = model, .kind = CHL_FROZEN};
     p->z = chl_input(p->g, "z", chl_f32(2, 1, p->z_dim));
-    const chl_tensor w = chl_stylegan2_map(&p->net, config, p->z);
+    if (classes > 0) p->label = chl_input(p->g, "label", chl_f32(2, 1, classes));
+    const chl_tensor w = chl_gan_map(&p->net, config, p->z, p->label);
     const chl_tensor codes = chl_stylegan2_rows(p->g, config, w);
     p->picture = chl_keep(p->g, chl_stylegan2_synthesize(&p->net, config, codes));
     return chl_compile(p->g);
@@ -42,12 +45,15 @@ static void end(painter *p) {
     chl_net_done(&p->net);
     chl_graph_free(p->g);
     free(p->codes);
+    free(p->labels);
     free(p->pixels);
 }
 
 static chl_status paint(const painter *p, uint32_t seed, float *pixels) {
     chl_numpy_normals(seed, p->z_dim, p->codes);
     CHL_TRY(chl_write(p->g, p->z, p->codes));
+    for (int k = 0; k < p->classes; k++) p->labels[k] = k == (int)(seed % (uint32_t)p->classes);
+    if (p->classes > 0) CHL_TRY(chl_write(p->g, p->label, p->labels));
     CHL_TRY(chl_run(p->g, CHL_FIRST_SEGMENT));
     return chl_read(p->g, p->picture, pixels);
 }
@@ -149,10 +155,10 @@ static chl_status measure(chl_trainer *t, painter *p, chl_gan_measure *m, int64_
     return status;
 }
 
-chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, chl_gan_measure *m,
-                        int64_t step, chl_params *model) {
+chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+                        chl_gan_measure *m, int64_t step, chl_params *model) {
     painter p;
-    chl_status status = begin(t, config, model, &p);
+    chl_status status = begin(t, config, classes, model, &p);
     if (status == CHL_OK) status = write_sheet(t, &p, step);
     if (status == CHL_OK && t->options->clip && t->data->count > 1)
         status = measure(t, &p, m, step);

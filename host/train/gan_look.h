@@ -15,7 +15,8 @@ typedef struct chl_gan_measure {
 void chl_gan_measure_free(chl_gan_measure *measure);
 
 /* Writes fakes-STEP.png, seeds 0 to 35 as `chladni generate --truncation 1` has them; with options->clip a
- * line of the log has FID and KID of up to 2000 pictures, for which `measure` keeps what does not change. */
-chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config,
+ * line of the log has FID and KID of up to 2000 pictures, for which `measure` keeps what does not change.
+ * With classes, seed i is painted of class i modulo `classes`. */
+chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
                         chl_gan_measure *measure, int64_t step, chl_params *model);
 #endif

@@ -83,6 +83,7 @@ static const field fields[] = {
     FIELD(average_kimg, FLOAT, false),
     FIELD(average_ramp, FLOAT, false),
     FIELD(mirror, INT, false),
+    FIELD(conditional, INT, false),
     FIELD(group, INT, false),
     FIELD(pictures_every, LONG, false),
 };
@@ -221,9 +222,9 @@ static chl_status newer_number(const char *name, bool usual, float value, json_t
 
 /* Of the one training that knows them. */
 static chl_status gan_options(const chl_train_options *options, json_t *into) {
-    static const char *const names[] = {"resolution",   "r1",          "path_length",
-                                        "mixing",       "rate_critic", "average_kimg",
-                                        "average_ramp", "mirror",      "group"};
+    static const char *const names[] = {"resolution",  "r1",           "path_length",  "mixing",
+                                        "rate_critic", "average_kimg", "average_ramp", "mirror",
+                                        "conditional", "group"};
     if (strcmp(options->model, "gan") != 0) return CHL_OK;
     for (int i = 0; i < FIELDS; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)

@@ -12,12 +12,16 @@
  * are means over the whole batch; a minibatch deviation's group is on one rank, and the same samples are
  * a group on any number of ranks. */
 #include "base/random.h"
+#include "base/text_buffer.h"
 #include "losses/adversarial.h"
 #include "nets/discriminator.h"
+#include "nets/stylegan_mapping.h"
 #include "train/gan_draws.h"
 #include "train/gan_look.h"
 #include "train/sizes.h"
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define CRITIC "D." /* in front of the discriminator's names */
 #define PATH_INTERVAL 4
@@ -27,6 +31,9 @@
 #define PATH_AVERAGE "path_length"
 #define GROUP 4
 #define SIDE 256
+#define LABEL_LAYERS                                                                               \
+    8 /* of the discriminator's mapping of classes, as every published configuration */
+#define CLASSES "classes.txt"
 #define PURPOSE_MIRROR 0x67666c70u
 
 enum { PHASE_GENERATOR, PHASE_PATH, PHASE_CRITIC };
@@ -37,7 +44,8 @@ typedef struct gan {
     chl_net critic_net;
     float r1; /* gamma; 0: no penalty */
     chl_gan_draws draws[3];
-    chl_tensor real, log_fresh;
+    chl_tensor real, label, log_fresh;
+    float *labels; /* [batch][classes] */
     chl_gan_measure measure;
     int64_t *chosen; /* [options->batch]: of all ranks */
     float *pixels;   /* [batch][side][side][3] */
@@ -121,7 +129,8 @@ static void build_generator(chl_trainer *t, chl_net *net) {
     chl_tensor codes, mean;
     chl_phase phase = lazy(net, o, o->rate, PATH_INTERVAL, o->path_length > 0);
     chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_GENERATOR], &codes);
-    const chl_tensor logits = chl_discriminator(&own->critic_net, &own->critic, fakes, CHL_NONE);
+    const chl_tensor logits =
+        chl_discriminator(&own->critic_net, &own->critic, fakes, own->draws[PHASE_GENERATOR].label);
     chl_trainer_term(t, "generator", 1, chl_softplus_loss(g, logits, -1));
     chl_trainer_phase(t, &phase);
     if (!(o->path_length > 0)) return;
@@ -144,8 +153,9 @@ static void build_critic(chl_trainer *t, chl_net *net) {
     chl_phase phase =
         lazy(critic, o, o->rate_critic > 0 ? o->rate_critic : o->rate, R1_INTERVAL, own->r1 > 0);
     const chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_CRITIC], &codes);
-    const chl_tensor of_fakes = chl_discriminator(critic, &own->critic, fakes, CHL_NONE);
-    chl_tensor of_real = chl_discriminator(critic, &own->critic, own->real, CHL_NONE);
+    const chl_tensor of_fakes =
+        chl_discriminator(critic, &own->critic, fakes, own->draws[PHASE_CRITIC].label);
+    chl_tensor of_real = chl_discriminator(critic, &own->critic, own->real, own->label);
     if (chl_graph_status(g) != CHL_OK) return;
     chl_trainer_term(t, "fake", 1, chl_softplus_loss(g, of_fakes, 1));
     chl_trainer_term(t, "real", 1, chl_softplus_loss(g, of_real, -1));
@@ -153,7 +163,7 @@ static void build_critic(chl_trainer *t, chl_net *net) {
     chl_trainer_watch(t, "score_real", chl_mean(g, of_real));
     chl_trainer_phase(t, &phase);
     if (!(own->r1 > 0)) return;
-    of_real = chl_discriminator(critic, &own->critic, own->real, CHL_NONE);
+    of_real = chl_discriminator(critic, &own->critic, own->real, own->label);
     chl_trainer_term(t, "r1", R1_INTERVAL * own->r1 / 2,
                      chl_gradient_penalty(g, of_real, own->real));
     phase.interval = R1_INTERVAL;
@@ -171,11 +181,13 @@ static void build_average(chl_trainer *t, const chl_net *net) {
 static void make_draws(chl_trainer *t) {
     gan *own = t->own;
     const int n = t->batch;
-    chl_gan_draws_build(t, &own->config, PHASE_GENERATOR, n, false, &own->draws[PHASE_GENERATOR]);
+    chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_GENERATOR, n, false,
+                        &own->draws[PHASE_GENERATOR]);
     if (t->options->path_length > 0)
-        chl_gan_draws_build(t, &own->config, PHASE_PATH, n / PATH_SHRINK, true,
+        chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_PATH, n / PATH_SHRINK, true,
                             &own->draws[PHASE_PATH]);
-    chl_gan_draws_build(t, &own->config, PHASE_CRITIC, n, false, &own->draws[PHASE_CRITIC]);
+    chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_CRITIC, n, false,
+                        &own->draws[PHASE_CRITIC]);
 }
 
 static float gamma_of(const chl_train_options *o, int side) {
@@ -183,16 +195,55 @@ static float gamma_of(const chl_train_options *o, int side) {
     return 0.0002f * (float)side * (float)side / (float)o->batch;
 }
 
+/* --- classes ---------------------------------------------------------------------------------- */
+static const char *name_of_class(const chl_dataset *data, int class) {
+    for (int64_t i = 0; i < data->count; i++)
+        if (data->sample[i].label_id == class) return data->sample[i].label;
+    return "";
+}
+
+/* A line for each: what `generate --class` numbers. */
+static chl_status make_classes(const chl_trainer *t, char **text, size_t *size) {
+    chl_text_buffer lines = {0};
+    for (int k = 0; k < t->data->labels; k++)
+        chl_text_add(&lines, "%d\t%s\n", k, name_of_class(t->data, k));
+    CHL_TRY(chl_text_done(&lines, CLASSES));
+    *text = lines.text;
+    *size = strlen(lines.text);
+    return CHL_OK;
+}
+
+static chl_status write_classes(chl_trainer *t) {
+    char *text;
+    size_t size;
+    for (int64_t i = 0; i < t->data->count; i++)
+        if (t->data->sample[i].label_id < 0)
+            return chl_fail(CHL_ERR_KEY,
+                            "training gan: conditional must be 0 where a picture has no label, got "
+                            "1, and none of %s",
+                            t->data->sample[i].picture);
+    CHL_TRY(chl_trainer_text(t, CLASSES, make_classes, &text, &size));
+    free(text);
+    return CHL_OK;
+}
+
 static chl_status make_networks(chl_trainer *t) {
     gan *own = t->own;
     shapes shape;
     const int group = t->options->group > 0 ? t->options->group : GROUP;
+    const int classes = t->options->conditional ? t->data->labels : 0;
+    if (t->options->conditional) CHL_TRY(write_classes(t));
     CHL_TRY(read_shapes(t->options, &shape));
+    shape.critic.classes = classes;
+    shape.critic.mapping_layers = LABEL_LAYERS;
     CHL_TRY(chl_stylegan2_untrained(&shape.generator, t->options->seed, &t->params));
     CHL_TRY(chl_discriminator_add_random(&shape.critic, CRITIC, t->options->seed, t->params));
     CHL_TRY(chl_stylegan2_import(t->params, &own->config));
     CHL_TRY(chl_discriminator_import(t->params, CRITIC, &own->critic));
     own->config.conv_clamp = own->critic.conv_clamp = 0; /* upstream's in float32 */
+    if (classes > 0)
+        CHL_TRY(chl_stylegan_add_classes(t->params, own->config.z_dim, own->config.w_dim, classes,
+                                         t->options->seed));
     own->critic.group = group < t->options->batch ? group : t->options->batch;
     own->r1 = gamma_of(t->options, own->config.resolution);
     return check_batch(t, own->critic.group);
@@ -209,9 +260,12 @@ static chl_status build(chl_trainer *t) {
     const int n = t->batch, side = own->config.resolution;
     own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
     own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
+    own->labels = chl_trainer_memory(t, (int64_t)n * own->critic.classes, sizeof *own->labels);
     make_draws(t);
     CHL_TRY(chl_trainer_memory_status(t));
     own->real = chl_input(t->graph, "picture", chl_f32(4, n, side, side, 3));
+    if (own->critic.classes > 0)
+        own->label = chl_input(t->graph, "label", chl_f32(2, n, own->critic.classes));
     chl_net *net = chl_trainer_net(t);
     own->critic_net =
         (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE, .prefix = CRITIC};
@@ -265,7 +319,11 @@ static chl_status feed_pictures(chl_trainer *t, int64_t index) {
         CHL_TRY(chl_dataset_picture(t->data, own->chosen[place], side, &bytes));
         take_pixels(bytes, side, is_mirrored(t, index, place),
                     own->pixels + 3 * (int64_t)i * side * side);
+        for (int k = 0; k < own->critic.classes; k++)
+            own->labels[i * own->critic.classes + k] =
+                k == t->data->sample[own->chosen[place]].label_id;
     }
+    if (own->label != CHL_NONE) CHL_TRY(chl_trainer_write(t, own->label, own->labels));
     return chl_trainer_write(t, own->real, own->pixels);
 }
 
@@ -299,7 +357,7 @@ static chl_status save(chl_trainer *t, chl_params *out) {
 
 static chl_status look(chl_trainer *t, int64_t step, chl_params *model) {
     gan *own = t->own;
-    return chl_gan_look(t, &own->config, &own->measure, step, model);
+    return chl_gan_look(t, &own->config, own->critic.classes, &own->measure, step, model);
 }
 
 const chl_training chl_training_gan = {

@@ -135,6 +135,7 @@ typedef struct chl_train_options {
     float
         average_ramp; /* the half-life is at most this share of the pictures so far; 0: no bound */
     int mirror;       /* 1: half of the pictures, drawn anew, are mirrored left to right */
+    int conditional;  /* 1: the labels of the pictures are classes, of both networks */
     int group;        /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
     /* Steps between sheets of the generator's pictures, fakes-STEP.png; 0: at the end only */
     int64_t pictures_every;

@@ -34,6 +34,13 @@ done
 is "paper256 has groups of 8" has_option paper256 group 8
 is "its resolution is changed" has_option paper256 resolution 8
 ok "what it has made is a generator" generate --generator auto/model.safetensors --seeds 3 --out seed.png
+ok "classes" train gan --conditional --data data --out classes --resolution 8 --batch 8 --steps 2 --device cpu \
+  --sizes base=32,max=4,z=4,w=4
+is "their names" grep -qP '^0\t\S' classes/classes.txt
+ok "a picture of a class" generate --generator classes/model.safetensors --class 1 --seeds 3 --out class.png
+bad "no class" 1 'set --class' generate --generator classes/model.safetensors --seeds 3 --out none.png
+bad "no labels" 1 '--conditional must be 0 where a picture has no label' train gan --conditional --data data/pictures --out unlabelled \
+  --resolution 8 --batch 8 --sizes base=32,max=4,z=4,w=4 --device cpu
 bad "groups" 1 "--group must be a divisor of a rank's samples, got 3 for 8" train gan --resolution 8 --batch 8 --group 3 \
   --sizes base=32,max=4,z=4,w=4 --data data/pictures --out groups --device cpu
 ok "list" train audio --recipe list

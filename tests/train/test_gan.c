@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDE = 16, PICTURES = 20, GAN_BATCH = 8, GAN_STEPS = 20 };
+enum { SIDE = 16, PICTURES = 20, CLASSES = 3, GAN_BATCH = 8, GAN_STEPS = 20 };
 enum { VALUES = SIDE * SIDE * 3 };
 
 static int write_pictures(void **state) {
@@ -28,7 +28,8 @@ static int write_pictures(void **state) {
         char *path = in_folder(folder, name);
         MUST(chl_picture_write(path, SIDE, SIDE, values));
         free(path);
-        snprintf(lines + strlen(lines), 64, "{\"picture\": \"%d.png\"}\n", i);
+        snprintf(lines + strlen(lines), 64, "{\"picture\": \"%d.png\", \"label\": \"class %d\"}\n",
+                 i, i % CLASSES);
     }
     put_file(folder, "pairs.jsonl", lines, strlen(lines));
     free(lines);
@@ -96,12 +97,12 @@ static void compare_losses(const char *out, const chl_params *expected) {
     }
 }
 
-static void twenty_steps_are_pytorchs(void **state) {
-    (void)state;
-    char *out = in_folder(root, "parity");
+static void compare_with_pytorch(const char *name, int conditional, const char *file) {
+    char *out = in_folder(root, name);
     chl_params *expected;
-    MUST(chl_weights_read(CHLADNI_FIXTURES "/gan/steps.safetensors", &expected));
-    const chl_train_options o = gan_options(out);
+    MUST(chl_weights_read(file, &expected));
+    chl_train_options o = gan_options(out);
+    o.conditional = conditional;
     MUST(chl_train(&o));
     compare_losses(out, expected);
     chl_params *model = model_of(out);
@@ -121,6 +122,15 @@ static void twenty_steps_are_pytorchs(void **state) {
     chl_params_free(model);
     chl_params_free(expected);
     free(out);
+}
+
+static void twenty_steps_are_pytorchs(void **state) {
+    (void)state;
+    compare_with_pytorch("parity", 0, CHLADNI_FIXTURES "/gan/steps.safetensors");
+}
+static void twenty_steps_with_classes_are_pytorchs(void **state) {
+    (void)state;
+    compare_with_pytorch("classes", 1, CHLADNI_FIXTURES "/gan/steps_classes.safetensors");
 }
 
 /* --- resuming --------------------------------------------------------------------------------- */
@@ -237,6 +247,7 @@ static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twenty_steps_are_pytorchs),
+        cmocka_unit_test(twenty_steps_with_classes_are_pytorchs),
         cmocka_unit_test(a_stopped_run_goes_on_bit_by_bit),
         cmocka_unit_test(ranks_have_the_groups_of_one_process),
         cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),
