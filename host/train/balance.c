@@ -99,12 +99,15 @@ static int64_t pick(const chl_groups *groups, int64_t group, uint32_t word) {
     return chl_groups_of(groups, (int)group)[chl_random_below(word, size)];
 }
 
+int64_t chl_balance_pick(const chl_balance *balance, const chl_philox *random) {
+    const int64_t group = chl_random_below(random->word[0], balance->groups.count);
+    return pick(&balance->cells, pick(&balance->groups, group, random->word[1]), random->word[2]);
+}
+
 void chl_balance_draw(const chl_balance *balance, uint64_t seed, int64_t step, int batch,
                       int64_t *sample) {
     for (int place = 0; place < batch; place++) {
         const chl_philox random = chl_random(seed, PURPOSE, (uint64_t)step, (uint64_t)place);
-        const int64_t group = chl_random_below(random.word[0], balance->groups.count);
-        sample[place] =
-            pick(&balance->cells, pick(&balance->groups, group, random.word[1]), random.word[2]);
+        sample[place] = chl_balance_pick(balance, &random);
     }
 }

@@ -10,6 +10,7 @@
  * replacement: there are no epochs. Samples without a source count as of one source. */
 #ifndef CHL_TRAIN_BALANCE_H
 #define CHL_TRAIN_BALANCE_H
+#include "base/random.h"
 #include "train/dataset.h"
 
 typedef struct chl_balance chl_balance;
@@ -21,4 +22,6 @@ void chl_balance_free(chl_balance *balance);
 /* sample [batch], a pure function of (seed, step, place in the batch) */
 void chl_balance_draw(const chl_balance *balance, uint64_t seed, int64_t step, int batch,
                       int64_t *sample);
+/* One sample, by three words of `random`. */
+int64_t chl_balance_pick(const chl_balance *balance, const chl_philox *random);
 #endif

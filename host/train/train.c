@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_TRAININGS 16
 
@@ -15,8 +16,18 @@ static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl
 static int training_count = 4;
 
 /* --- a run ------------------------------------------------------------------------------------ */
+/* Files of a run among those of its data would be taken for each other's, by people too. */
+static chl_status check_folder(const chl_train_options *o) {
+    struct stat data, out;
+    if (!o->data || stat(o->data, &data) != 0 || stat(o->out, &out) != 0) return CHL_OK;
+    if (data.st_dev != out.st_dev || data.st_ino != out.st_ino) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "out must be a folder of its own, got %s, which is the data",
+                    o->out);
+}
+
 static chl_status open_folder(chl_trainer *t, bool *resume) {
     chl_run_folder *folder = &t->inside->folder;
+    CHL_TRY(check_folder(t->options));
     CHL_TRY(chl_run_folder_open(t->options->out, t->rank, folder));
     bool model;
     CHL_TRY(chl_checkpoint_there(folder, resume));

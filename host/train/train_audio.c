@@ -194,8 +194,8 @@ static chl_status draw_samples(chl_trainer *t, int64_t step) {
 static chl_status replace_unreadable(chl_trainer *t, int64_t step) {
     audio *own = t->own;
     for (int64_t i = 0; i < t->batch; i++)
-        CHL_TRY(chl_stand_in(t->data, own->targets->pairs, t->options->seed, step, t->first + i,
-                             &own->sample[t->first + i]));
+        CHL_TRY(chl_stand_in(t->data, own->targets->pairs, own->balance, t->options->seed, step,
+                             t->first + i, &own->sample[t->first + i]));
     return CHL_OK;
 }
 

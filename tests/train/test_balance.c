@@ -2,6 +2,8 @@
 #include "harness/parity.h"
 #include "train/balance.h"
 #include "train/groups.h"
+#include "train/left_out.h"
+#include "train/stand_in.h"
 #include <string.h>
 
 static void groups_hold_their_samples_in_order(void **state) {
@@ -69,6 +71,31 @@ static void sources_of_a_kind_are_drawn_equally_often(void **state) {
     }
 }
 
+/* Samples 0 and 8 cannot be read: 9 stands in for half of their places, as group 1 is drawn. */
+static void who_stands_in_is_balanced_too(void **state) {
+    (void)state;
+    chl_sample sample[SAMPLES];
+    chl_dataset data = made_up(sample);
+    chl_balance *balance;
+    MUST(chl_left_out_new(0.9, NULL, &data.left_out));
+    MUST(chl_left_out_begin(data.left_out, "made up", SAMPLES));
+    MUST(chl_left_out_add(data.left_out, 0, "0", "it is torn"));
+    MUST(chl_left_out_add(data.left_out, 8, "8", "it is torn"));
+    MUST(chl_balance_new(&data, "label", &balance));
+    double share[2] = {0, 0}; /* of sample 9, without and with a balance */
+    for (int i = 0; i < STEPS * BATCH; i++)
+        for (int with = 0; with < 2; with++) {
+            int64_t own = i % 2 ? 0 : 8;
+            MUST(chl_stand_in(&data, NULL, with ? balance : NULL, 3, i / BATCH, i % BATCH, &own));
+            assert_true(own != 0 && own != 8);
+            share[with] += own == 9 ? 1.0 / BATCH / STEPS : 0;
+        }
+    assert_true(fabs(share[0] - 1.0 / 8) < 0.02);
+    assert_true(fabs(share[1] - 0.25 / (0.25 + 0.5 * 7 / 8)) < 0.02);
+    chl_balance_free(balance);
+    chl_left_out_free(data.left_out);
+}
+
 static void impossible_balances_are_refused(void **state) {
     (void)state;
     chl_sample sample[SAMPLES];
@@ -90,6 +117,7 @@ int main(void) {
         cmocka_unit_test(groups_hold_their_samples_in_order),
         cmocka_unit_test(kinds_are_drawn_equally_often),
         cmocka_unit_test(sources_of_a_kind_are_drawn_equally_often),
+        cmocka_unit_test(who_stands_in_is_balanced_too),
         cmocka_unit_test(impossible_balances_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,15 +33,17 @@ static void clip_pairs_train_on_ranks(void **state) {
 static void clip_pairs_train_with_a_generator_on_ranks(void **state) {
     (void)state;
     char *generator = in_folder(root, "generator/model.safetensors");
+    char *nowhere = in_folder(root, "refused");
     chl_train_options options = options_of(&chl_training_clip, SMALL_CLIP);
     options.generator = generator;
     compare_ranks("pool", &chl_training_clip, options);
     options.adversary = 0.1f;
     compare_ranks("adversary", &chl_training_clip, options);
     options.batch = 6;
-    options.out = data; /* refused before it is written to */
+    options.out = nowhere;
     refuse(&chl_training_clip, &options, 2, NULL,
            "batch must be a multiple of twice the ranks with an adversary, got a batch of 6 for 2");
+    free(nowhere);
     free(generator);
 }
 

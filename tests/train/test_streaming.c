@@ -171,6 +171,17 @@ static void another_picture_takes_the_place_of_one_that_cannot_be_read(void **st
     free(lines);
 }
 
+static void a_run_in_its_own_data_is_refused(void **state) {
+    (void)state;
+    chl_train_options options = audio_options(torn);
+    options.data = torn;
+    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "out must be a folder of its own, got "));
+    char *log = in_folder(torn, "log.txt");
+    assert_int_not_equal(access(log, F_OK), 0); /* nothing was written there */
+    free(log);
+}
+
 static void a_run_ends_where_too_many_cannot_be_read(void **state) {
     (void)state;
     char *out = in_folder(root, "too-many");
@@ -274,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_training_is_the_same_with_any_memory),
         cmocka_unit_test(another_clip_takes_the_place_of_one_that_cannot_be_read),
         cmocka_unit_test(another_picture_takes_the_place_of_one_that_cannot_be_read),
+        cmocka_unit_test(a_run_in_its_own_data_is_refused),
         cmocka_unit_test(a_run_ends_where_too_many_cannot_be_read),
         cmocka_unit_test(embeddings_are_kept_for_other_runs),
         cmocka_unit_test(a_manifest_trains_as_the_folder_does),
