@@ -66,7 +66,7 @@ void bench_part(bench_job *job, const char *name);
 chl_status bench_import(bench_job *job, chl_params *params);
 
 extern const bench_workload bench_workload_stylegan2, bench_workload_clip, bench_workload_swin,
-    bench_workload_wplus, bench_workload_mel;
+    bench_workload_swin_train, bench_workload_wplus, bench_workload_mel;
 
 /* --- shared by workloads (bench/networks.c) --------------------------------------------------- */
 #include "nets/arcface.h"

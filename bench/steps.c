@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const bench_workload *const workloads[] = {
-    &bench_workload_stylegan2, &bench_workload_clip, &bench_workload_swin,
-    &bench_workload_wplus,     &bench_workload_mel,
+    &bench_workload_stylegan2,  &bench_workload_clip,  &bench_workload_swin,
+    &bench_workload_swin_train, &bench_workload_wplus, &bench_workload_mel,
 };
 
 int bench_workloads(void) {

@@ -12,7 +12,9 @@
 static const char usage[] =
     "usage: chladni bench [kernels] [PATTERN] ...   single kernels, against what the machine can "
     "do\n"
-    "       chladni bench steps WORKLOAD ...        a step of stylegan2, clip, swin, wplus or mel\n"
+    "       chladni bench steps WORKLOAD ...        a step of stylegan2, clip, swin, swin-train, "
+    "wplus "
+    "or mel\n"
     "       chladni bench train MODEL ...           whole steps of a training\n"
     "       chladni bench collectives ...           exchanges between ranks\n"
     "       chladni bench io ...                    readers and writers of files\n\n"

@@ -17,6 +17,8 @@ says 0 '"device": "cpu", "precision": "float"' --device cpu --json
 says 0 '"device": "cpu"' --json                      # auto, and no GPU
 says 0 'mel on cpu in float, batch 2' --device auto --batch 2
 says 0 'log_mel' --device cpu --profile
+said=$("$bench" swin-train --runs 1 --device cpu --profile 2>&1)
+[[ $said == *'Swin-T, backward '*'Adam  '*'by op:'*'  adam '* ]] || { echo "swin-train: $said"; failed=1; }
 says 1 'no CUDA backend' --device cuda --json
 says 1 'or set device to cpu' --device cuda:1
 says 1 'device must be cpu, cuda, cuda:N or auto, got gpu' --device gpu
