@@ -57,6 +57,7 @@ char *chl_text_escape(const char *text, int controls) {
 
 /* A shell takes all between two ' as it is, but for ' itself. */
 char *chl_text_quote(const char *text) {
+    if (!text) return NULL;
     static const char quote[] = "'\\''";
     size_t quotes = 0;
     for (const char *c = text; *c; c++) quotes += *c == '\'';

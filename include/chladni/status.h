@@ -60,7 +60,7 @@ CHL_API void chl_log_to(chl_log_callback callback, void *user);
  * files are any bytes: this makes them fit for JSON (controls 0, JSON escapes those itself) and for
  * a terminal (1). Freed with free; NULL without memory, and for NULL. */
 CHL_API char *chl_text_escape(const char *text, int controls);
-/* A text as one word of a shell's command, to be freed with free; NULL without memory. */
+/* A text as one word of a shell's command, to be freed with free; NULL without memory, and for NULL. */
 CHL_API char *chl_text_quote(const char *text);
 
 /* --- option structs --------------------------------------------------------------------------- */
