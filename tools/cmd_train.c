@@ -227,10 +227,19 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "SpecAugment: max. share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
          "SpecAugment: max. share of the frames in a mask", NULL},
-        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel",
+        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel|blit|geom|color|bg|bgc",
+         "gan: what happens to all that the discriminator sees, a pipe of StyleGAN2-ADA's; "
          "audio: what recordings do to sounds (cuts, loops, backgrounds, rooms, codecs, gain, "
          "...), "
          "drawn anew for every sample and step",
+         NULL},
+        {"augment-p", NULL, OPTION_FLOAT, &o->augment_p, "X",
+         "gan: probability of each of the transformations of --augment (default 0: adaptive)",
+         NULL},
+        {"augment-target", NULL, OPTION_FLOAT, &o->augment_target, "X",
+         "gan: adaptive, the mean sign of the scores of the data's pictures (default 0.6)", NULL},
+        {"augment-kimg", NULL, OPTION_FLOAT, &o->augment_kimg, "X",
+         "gan: adaptive, thousands of pictures in which the probability moves by 1 (default 500)",
          NULL},
         {"short-sounds", NULL, OPTION_TEXT, &o->short_sounds, "pad|repeat",
          "audio: after a sound shorter than ten seconds comes silence (default) or the sound again",

@@ -116,12 +116,15 @@ void chl_trainer_phase(chl_trainer *t, const chl_phase *phase) {
     chl_trained_phase *own = &p->phase[p->phases];
     const int first_term = p->phases > 0 ? p->phase[p->phases - 1].terms_end : 0;
     *own = (chl_trained_phase){.settings = *phase, .square = CHL_NONE};
-    const chl_status status = find_group(t, phase->net, &own->group);
-    if (status != CHL_OK) {
-        chl_graph_fail(t->graph, status, "%s", chl_error());
-        return;
+    own->group = -1;
+    if (phase->net) {
+        const chl_status status = find_group(t, phase->net, &own->group);
+        if (status != CHL_OK) {
+            chl_graph_fail(t->graph, status, "%s", chl_error());
+            return;
+        }
+        update(t, own, first_term);
     }
-    update(t, own, first_term);
     own->terms_end = p->terms;
     p->phases++;
     own->segment = p->last_segment;
@@ -137,7 +140,7 @@ chl_status chl_phases_finish(chl_trainer *t) {
     int terms = 0, squares = 0;
     CHL_TRY(chl_graph_status(t->graph));
     for (int i = 0; i < p->phases; i++) {
-        if (p->phase[i].settings.interval > 1) continue;
+        if (p->phase[i].settings.interval > 1 || p->phase[i].group < 0) continue;
         for (int k = i > 0 ? p->phase[i - 1].terms_end : 0; k < p->phase[i].terms_end; k++) {
             if (p->term[k].weight == 0) continue;
             weight[terms] = p->term[k].weight;

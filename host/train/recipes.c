@@ -85,6 +85,7 @@ static void published_gan(chl_train_options *o, int batch, int group, const char
     o->rate = rate;
     o->r1 = r1;
     o->average_kimg = half_life;
+    o->augment = "bgc"; /* upstream's, unless told otherwise */
     o->average_ramp = 0;
 }
 static void stylegan2_gan(chl_train_options *o) {
@@ -111,6 +112,7 @@ static void auto_gan(chl_train_options *o) {
     o->rate = side >= 1024 ? 2e-3f : 2.5e-3f;
     o->steps = 25000000 / o->batch;
     o->r1 = 0;
+    o->augment = "bgc";
     o->average_kimg = 0;
     o->average_ramp = 0.05f;
 }

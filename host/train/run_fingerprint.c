@@ -83,6 +83,9 @@ static const field fields[] = {
     FIELD(average_kimg, FLOAT, false),
     FIELD(average_ramp, FLOAT, false),
     FIELD(mirror, INT, false),
+    FIELD(augment_p, FLOAT, false),
+    FIELD(augment_target, FLOAT, false),
+    FIELD(augment_kimg, FLOAT, false),
     FIELD(conditional, INT, false),
     FIELD(group, INT, false),
     FIELD(pictures_every, LONG, false),
@@ -222,9 +225,10 @@ static chl_status newer_number(const char *name, bool usual, float value, json_t
 
 /* Of the one training that knows them. */
 static chl_status gan_options(const chl_train_options *options, json_t *into) {
-    static const char *const names[] = {"resolution",  "r1",           "path_length",  "mixing",
-                                        "rate_critic", "average_kimg", "average_ramp", "mirror",
-                                        "conditional", "group"};
+    static const char *const names[] = {
+        "resolution",     "r1",           "path_length", "mixing",      "rate_critic",
+        "average_kimg",   "average_ramp", "mirror",      "conditional", "augment_p",
+        "augment_target", "augment_kimg", "group"};
     if (strcmp(options->model, "gan") != 0) return CHL_OK;
     for (int i = 0; i < FIELDS; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
@@ -345,6 +349,11 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
          (double)o->average_kimg},
         {o->average_ramp >= 0 && isfinite(o->average_ramp), "average_ramp", ">= 0",
          (double)o->average_ramp},
+        {o->augment_p >= 0 && o->augment_p <= 1, "augment_p", "in [0, 1]", (double)o->augment_p},
+        {o->augment_target >= -1 && o->augment_target <= 1, "augment_target", "in [-1, 1]",
+         (double)o->augment_target},
+        {o->augment_kimg >= 0 && isfinite(o->augment_kimg), "augment_kimg", ">= 0",
+         (double)o->augment_kimg},
         {o->group >= 0, "group", ">= 0", o->group},
         {o->pictures_every >= 0, "pictures_every", ">= 0", (double)o->pictures_every},
     };

@@ -154,8 +154,9 @@ static chl_status finish_step(steps *s, int64_t step) {
     const queued *q = &s->queued[step % 2];
     CHL_TRY(check(s, device->backend->event_synchronise(device, q->done), "a step"));
     CHL_TRY(chl_ranks_check(s->t));
-    chl_feeder_give_back(s->feeder, step - 1);
     CHL_TRY(check_losses(s->t, step, q->value));
+    if (s->t->training->finished) s->t->training->finished(s->t, step - 1, q->value);
+    chl_feeder_give_back(s->feeder, step - 1);
     const double now = chl_seconds_now();
     if (s->t->rank == 0) CHL_TRY(add_stats(s, step, now - fmax(q->begin, s->end)));
     s->end = now;
@@ -250,6 +251,7 @@ static chl_status begin(steps *s) {
         CHL_TRY(check(s, backend->event_new(t->device, &s->queued[i].done), "making an event"));
     }
     CHL_TRY(begin_copies(s));
+    if (t->training->start) CHL_TRY(t->training->start(t, s->first));
     return chl_feeder_new(t, s->first, s->last, &s->feeder);
 }
 

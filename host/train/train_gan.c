@@ -16,7 +16,8 @@
 #include "losses/adversarial.h"
 #include "nets/discriminator.h"
 #include "nets/stylegan_mapping.h"
-#include "train/gan_draws.h"
+#include "train/gan_ada.h"
+#include "train/gan_augment.h"
 #include "train/gan_look.h"
 #include "train/sizes.h"
 #include <math.h>
@@ -36,7 +37,11 @@
 #define CLASSES "classes.txt"
 #define PURPOSE_MIRROR 0x67666c70u
 
+#define PURPOSE_AUGMENT 0x67617567u
+
 enum { PHASE_GENERATOR, PHASE_PATH, PHASE_CRITIC };
+/* What the discriminator sees in a step, each augmented by draws of its own. */
+enum { SEEN_GENERATOR, SEEN_FAKE, SEEN_REAL, SEEN_R1, SEEN };
 
 typedef struct gan {
     chl_stylegan2_config config;
@@ -47,6 +52,8 @@ typedef struct gan {
     chl_tensor real, label, log_fresh;
     float *labels; /* [batch][classes] */
     chl_gan_measure measure;
+    chl_gan_augment augment[SEEN];
+    chl_gan_ada ada;
     int64_t *chosen; /* [options->batch]: of all ranks */
     float *pixels;   /* [batch][side][side][3] */
 } gan;
@@ -66,6 +73,8 @@ static void defaults(chl_train_options *o) {
     o->path_length = 2;
     o->mixing = 0.9f;
     o->average_ramp = 0.05f;
+    o->augment_target = 0.6f;
+    o->augment_kimg = 500;
     o->pictures_every = 500;
 }
 
@@ -111,6 +120,10 @@ static chl_status check_batch(const chl_trainer *t, int group) {
     return CHL_OK;
 }
 
+static bool augments(const chl_train_options *o) {
+    return o->augment && strcmp(o->augment, "none") != 0;
+}
+
 /* --- the step --------------------------------------------------------------------------------- */
 static chl_phase lazy(const chl_net *net, const chl_train_options *o, float rate, int interval,
                       bool penalty) {
@@ -122,6 +135,12 @@ static chl_phase lazy(const chl_net *net, const chl_train_options *o, float rate
                        .beta2 = (float)pow((double)o->beta2, share)};
 }
 
+static chl_tensor judge(const chl_trainer *t, int seen, chl_tensor pictures, chl_tensor label) {
+    gan *own = t->own;
+    return chl_discriminator(&own->critic_net, &own->critic,
+                             chl_gan_augment_nodes(t->graph, &own->augment[seen], pictures), label);
+}
+
 static void build_generator(chl_trainer *t, chl_net *net) {
     gan *own = t->own;
     const chl_train_options *o = t->options;
@@ -129,8 +148,7 @@ static void build_generator(chl_trainer *t, chl_net *net) {
     chl_tensor codes, mean;
     chl_phase phase = lazy(net, o, o->rate, PATH_INTERVAL, o->path_length > 0);
     chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_GENERATOR], &codes);
-    const chl_tensor logits =
-        chl_discriminator(&own->critic_net, &own->critic, fakes, own->draws[PHASE_GENERATOR].label);
+    const chl_tensor logits = judge(t, SEEN_GENERATOR, fakes, own->draws[PHASE_GENERATOR].label);
     chl_trainer_term(t, "generator", 1, chl_softplus_loss(g, logits, -1));
     chl_trainer_phase(t, &phase);
     if (!(o->path_length > 0)) return;
@@ -148,22 +166,21 @@ static void build_critic(chl_trainer *t, chl_net *net) {
     gan *own = t->own;
     const chl_train_options *o = t->options;
     chl_graph *g = t->graph;
-    chl_net *critic = &own->critic_net;
     chl_tensor codes;
-    chl_phase phase =
-        lazy(critic, o, o->rate_critic > 0 ? o->rate_critic : o->rate, R1_INTERVAL, own->r1 > 0);
+    chl_phase phase = lazy(&own->critic_net, o, o->rate_critic > 0 ? o->rate_critic : o->rate,
+                           R1_INTERVAL, own->r1 > 0);
     const chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_CRITIC], &codes);
-    const chl_tensor of_fakes =
-        chl_discriminator(critic, &own->critic, fakes, own->draws[PHASE_CRITIC].label);
-    chl_tensor of_real = chl_discriminator(critic, &own->critic, own->real, own->label);
+    const chl_tensor of_fakes = judge(t, SEEN_FAKE, fakes, own->draws[PHASE_CRITIC].label);
+    chl_tensor of_real = judge(t, SEEN_REAL, own->real, own->label);
     if (chl_graph_status(g) != CHL_OK) return;
     chl_trainer_term(t, "fake", 1, chl_softplus_loss(g, of_fakes, 1));
     chl_trainer_term(t, "real", 1, chl_softplus_loss(g, of_real, -1));
     chl_trainer_watch(t, "score_fake", chl_mean(g, of_fakes));
     chl_trainer_watch(t, "score_real", chl_mean(g, of_real));
+    if (augments(o)) chl_gan_ada_watch(t, &own->ada, of_real);
     chl_trainer_phase(t, &phase);
     if (!(own->r1 > 0)) return;
-    of_real = chl_discriminator(critic, &own->critic, own->real, own->label);
+    of_real = judge(t, SEEN_R1, own->real, own->label);
     chl_trainer_term(t, "r1", R1_INTERVAL * own->r1 / 2,
                      chl_gradient_penalty(g, of_real, own->real));
     phase.interval = R1_INTERVAL;
@@ -188,6 +205,25 @@ static void make_draws(chl_trainer *t) {
                             &own->draws[PHASE_PATH]);
     chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_CRITIC, n, false,
                         &own->draws[PHASE_CRITIC]);
+}
+
+static chl_status make_augmentations(chl_trainer *t) {
+    gan *own = t->own;
+    chl_gan_pipe pipe;
+    CHL_TRY(chl_gan_pipe_find(t->options->augment, &pipe));
+    own->ada.fixed = t->options->augment_p;
+    if (!augments(t->options)) return CHL_OK;
+    if (own->ada.fixed == 0 && t->options->ahead > 1)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training gan: ahead must be 0 or 1 with an adaptive augment, got %d",
+                        t->options->ahead);
+    if (!(t->options->augment_kimg > 0))
+        return chl_fail(CHL_ERR_ARGUMENT, "training gan: augment_kimg must be > 0, got %g",
+                        (double)t->options->augment_kimg);
+    for (int i = 0; i < SEEN; i++)
+        if (i != SEEN_R1 || own->r1 > 0)
+            chl_gan_augment_build(t, &pipe, own->config.resolution, t->batch, &own->augment[i]);
+    return CHL_OK;
 }
 
 static float gamma_of(const chl_train_options *o, int side) {
@@ -262,6 +298,7 @@ static chl_status build(chl_trainer *t) {
     own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
     own->labels = chl_trainer_memory(t, (int64_t)n * own->critic.classes, sizeof *own->labels);
     make_draws(t);
+    CHL_TRY(make_augmentations(t));
     CHL_TRY(chl_trainer_memory_status(t));
     own->real = chl_input(t->graph, "picture", chl_f32(4, n, side, side, 3));
     if (own->critic.classes > 0)
@@ -271,6 +308,7 @@ static chl_status build(chl_trainer *t) {
         (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE, .prefix = CRITIC};
     build_generator(t, net);
     build_critic(t, net);
+    if (augments(t->options)) chl_gan_ada_phase(t, &own->ada);
     build_average(t, net);
     return chl_graph_status(t->graph);
 }
@@ -336,15 +374,38 @@ static float log_fresh(const chl_train_options *o, int64_t index) {
     return (float)log1p(-pow(0.5, batch / fmax(half_life, 1e-8)));
 }
 
+static chl_status feed_augmentations(chl_trainer *t, int64_t index) {
+    gan *own = t->own;
+    const float p = chl_gan_ada_p(&own->ada, index);
+    if (!augments(t->options)) return CHL_OK;
+    for (int i = 0; i < SEEN; i++)
+        if (i != SEEN_R1 || (own->r1 > 0 && index % R1_INTERVAL == 0))
+            CHL_TRY(chl_gan_augment_feed(t, &own->augment[i], p, PURPOSE_AUGMENT + (uint32_t)i,
+                                         index, place_of));
+    return CHL_OK;
+}
+
 static chl_status feed(chl_trainer *t, int64_t index) {
     gan *own = t->own;
     const float fresh = log_fresh(t->options, index);
     CHL_TRY(feed_pictures(t, index));
+    CHL_TRY(feed_augmentations(t, index));
     CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_GENERATOR], index, place_of));
     if (t->options->path_length > 0 && index % PATH_INTERVAL == 0)
         CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_PATH], index, place_in_part));
     CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_CRITIC], index, place_of));
     return chl_trainer_write(t, own->log_fresh, &fresh);
+}
+
+static chl_status start(chl_trainer *t, int64_t index) {
+    gan *own = t->own;
+    return augments(t->options) ? chl_gan_ada_start(t, &own->ada, index) : CHL_OK;
+}
+
+static void finished(chl_trainer *t, int64_t index, const float *value) {
+    gan *own = t->own;
+    if (augments(t->options) && own->ada.fixed == 0)
+        chl_gan_ada_finished(&own->ada, index, chl_trainer_value(t, CHL_ADA_TERM, value));
 }
 
 /* --- the model -------------------------------------------------------------------------------- */
@@ -368,6 +429,8 @@ const chl_training chl_training_gan = {
     .feed = feed,
     .save = save,
     .release = release,
+    .start = start,
+    .finished = finished,
     .look = look,
     .shared = true,
 };

@@ -88,6 +88,12 @@ void chl_trainer_watch(chl_trainer *t, const char *name, chl_tensor value) {
     add_term(t, name, 0, value);
 }
 
+float chl_trainer_value(const chl_trainer *t, const char *name, const float *value) {
+    int i = 0;
+    while (i + 1 < t->inside->terms && strcmp(t->inside->term[i].name, name) != 0) i++;
+    return value[i];
+}
+
 void chl_trainer_rate(chl_trainer *t, const char *prefix, float scale) {
     struct chl_trainer_private *p = t->inside;
     chl_rate_scale *grown = realloc(p->rate, ((size_t)p->rates + 1) * sizeof *grown);

@@ -25,7 +25,7 @@
 #include <chladni/train.h>
 
 #define CHL_TRAINER_TERMS 12
-#define CHL_TRAINER_PHASES 4
+#define CHL_TRAINER_PHASES 6
 #define CHL_MAX_AHEAD 16
 #define CHL_TRAINER_ROWS 4
 #define CHL_DATA_MEMORY ((int64_t)4 << 30) /* 13 hours of sound, or 26 of mel pictures */
@@ -56,6 +56,11 @@ typedef struct chl_training {
     bool shared;
     /* micro_batch may be set: `build` makes rows with chl_trainer_rows. */
     bool chunked;
+    /* Before the first step, `index` (from 0), of this process: the graph has its states. May be NULL. */
+    chl_status (*start)(chl_trainer *t, int64_t index);
+    /* After every step, in order, before inputs of the third step behind it are made; value[terms], of
+     * chl_trainer_value. May be NULL. */
+    void (*finished)(chl_trainer *t, int64_t index, const float *value);
     /* Called after every pictures_every-th step and the last one, on rank 0; `model` is what `save` makes.
      * May be NULL. */
     chl_status (*look)(chl_trainer *t, int64_t step, chl_params *model);
@@ -138,7 +143,7 @@ chl_status chl_trainer_write_inputs(chl_trainer *t, const chl_tensor *input, con
  * terms are logged for these steps only and are not part of the sum of the losses. Adam's moments belong
  * to the weights, and count the updates of all phases. */
 typedef struct chl_phase {
-    const chl_net *net; /* all of its weights so far are trained */
+    const chl_net *net; /* all of its weights so far are trained; NULL: the phase computes only */
     int interval;       /* >= 1 */
     float rate_scale, beta1, beta2;
 } chl_phase;
@@ -147,6 +152,9 @@ void chl_trainer_phase(chl_trainer *t, const chl_phase *phase);
 int chl_phase_weights(const chl_trainer *t, const chl_net *net, const chl_tensor **x);
 /* A number that is logged with the terms and is no part of the loss. */
 void chl_trainer_watch(chl_trainer *t, const char *name, chl_tensor value);
+
+/* That of the term, which there is, among all of a step's. */
+float chl_trainer_value(const chl_trainer *t, const char *name, const float *value);
 
 /* loss += weight * term, term [1]; logged by this name. With weight 0 the term is neither part of
  * the loss nor logged, and weights that only it depends on are not trained. */

@@ -91,7 +91,8 @@ typedef struct chl_train_options {
     /* With ranks > 1: bytes of gradients that are summed over the ranks at a time; on a GPU a sum
      * runs beside the backward pass of the layers below. 0: 25 MiB. Changes no number */
     int64_t bucket;
-    /* audio: "sound" draws what recordings do to sounds anew for every sample and step (cuts, loops,
+    /* gan: what the discriminator sees is augmented: "blit", "geom", "color", "bg", "bgc"; NULL, "none".
+     * audio: "sound" draws what recordings do to sounds anew for every sample and step (cuts, loops,
      * backgrounds, equaliser, rooms, band limits, codecs, gain: docs/training.md); NULL, "none" */
     const char *augment;
     /* audio: which samples make a batch. NULL, "none": each once an epoch. "label": a kind (of lines
@@ -135,8 +136,11 @@ typedef struct chl_train_options {
     float
         average_ramp; /* the half-life is at most this share of the pictures so far; 0: no bound */
     int mirror;       /* 1: half of the pictures, drawn anew, are mirrored left to right */
-    int conditional;  /* 1: the labels of the pictures are classes, of both networks */
-    int group;        /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
+    float augment_p;  /* probability of each transformation of augment, at most 1; 0: adaptive */
+    float augment_target; /* adaptive: of the mean sign of the scores of the data set's pictures */
+    float augment_kimg;   /* adaptive: thousands of pictures in which the probability moves by 1 */
+    int conditional;      /* 1: the labels of the pictures are classes, of both networks */
+    int group;            /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
     /* Steps between sheets of the generator's pictures, fakes-STEP.png; 0: at the end only */
     int64_t pictures_every;
 } chl_train_options;

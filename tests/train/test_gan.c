@@ -97,20 +97,43 @@ static void compare_losses(const char *out, const chl_params *expected) {
     }
 }
 
-static void compare_with_pytorch(const char *name, int conditional, const char *file) {
+/* Where the fixture has none there is none. */
+static void compare_probabilities(const char *out, const chl_params *expected) {
+    const chl_array *want = chl_params_find(expected, "augment_p");
+    int differ = 0;
+    for (int step = 1; step <= GAN_STEPS; step++) {
+        json_t *line = stats_line(out, step);
+        const json_t *p = json_object_get(json_object_get(line, "terms"), "augment_p");
+        assert_int_equal(want != NULL, p != NULL);
+        if (want) {
+            const float *all = want->data, now = all[(step - 1) / 4];
+            assert_true(fabs(json_number_value(p) - (double)now) < 1e-6);
+            differ += now != all[0];
+        }
+        json_decref(line);
+    }
+    assert_true(!want || differ > 4);
+}
+
+static void compare_with_pytorch(const char *name, const char *augment, int conditional,
+                                 const char *file) {
     char *out = in_folder(root, name);
     chl_params *expected;
     MUST(chl_weights_read(file, &expected));
     chl_train_options o = gan_options(out);
     o.conditional = conditional;
+    o.augment = augment;
+    o.augment_kimg = 0.2f;
+    o.augment_target = -0.7f;
     MUST(chl_train(&o));
     compare_losses(out, expected);
+    compare_probabilities(out, expected);
     chl_params *model = model_of(out);
     double worst = 0;
     for (int64_t i = 0; i < expected->count; i++) { /* the averaged generator */
         const chl_array *want = &expected->array[i];
         const chl_array *have = chl_params_find(model, want->name);
-        if (strcmp(want->name, "losses") == 0) continue;
+        if (strcmp(want->name, "losses") == 0 || strcmp(want->name, "augment_p") == 0) continue;
         assert_non_null(have);
         const int64_t count = chl_count(&want->desc);
         assert_int_equal(chl_count(&have->desc), count);
@@ -126,11 +149,17 @@ static void compare_with_pytorch(const char *name, int conditional, const char *
 
 static void twenty_steps_are_pytorchs(void **state) {
     (void)state;
-    compare_with_pytorch("parity", 0, CHLADNI_FIXTURES "/gan/steps.safetensors");
+    compare_with_pytorch("parity", NULL, 0, CHLADNI_FIXTURES "/gan/steps.safetensors");
 }
 static void twenty_steps_with_classes_are_pytorchs(void **state) {
     (void)state;
-    compare_with_pytorch("classes", 1, CHLADNI_FIXTURES "/gan/steps_classes.safetensors");
+    compare_with_pytorch("classes", NULL, 1, CHLADNI_FIXTURES "/gan/steps_classes.safetensors");
+}
+
+static void twenty_steps_with_adaptive_augmentations_are_pytorchs(void **state) {
+    (void)state;
+    compare_with_pytorch("augmented", "bgc", 0,
+                         CHLADNI_FIXTURES "/gan/steps_augmented.safetensors");
 }
 
 /* --- resuming --------------------------------------------------------------------------------- */
@@ -138,10 +167,14 @@ static void a_stopped_run_goes_on_bit_by_bit(void **state) {
     (void)state;
     char *whole = in_folder(root, "whole"), *parts = in_folder(root, "parts");
     chl_train_options o = gan_options(whole);
+    o.augment = "bgc";
+    o.augment_kimg = 0.2f;
+    o.augment_target = -0.7f; /* p rises and falls */
+    o.conditional = 1;
     MUST(chl_train(&o));
     o.out = parts;
     o.resume = 1;
-    for (int stop = 3; stop < GAN_STEPS; stop += 7) { /* between lazy penalties */
+    for (int stop = 3; stop < GAN_STEPS; stop += 3) { /* all distances from lazy penalties */
         o.stop_after = stop;
         MUST(chl_train(&o));
     }
@@ -186,6 +219,9 @@ static void ranks_have_the_groups_of_one_process(void **state) {
     (void)state;
     chl_train_options o = gan_options(NULL);
     o.batch = 16;
+    o.augment = "bg";
+    o.augment_kimg = 0.2f;
+    o.augment_target = -0.9f;
     o.steps = 6; /* later rounding has grown: two networks chase each other */
     char *whole = train_on("one", &chl_training_gan, o, 1);
     for (int ranks = 2; ranks <= 4; ranks *= 2) {
@@ -250,6 +286,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twenty_steps_are_pytorchs),
         cmocka_unit_test(twenty_steps_with_classes_are_pytorchs),
+        cmocka_unit_test(twenty_steps_with_adaptive_augmentations_are_pytorchs),
         cmocka_unit_test(a_stopped_run_goes_on_bit_by_bit),
         cmocka_unit_test(ranks_have_the_groups_of_one_process),
         cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),

@@ -1,0 +1,55 @@
+/* Augmentations of what a discriminator sees, real and painted alike [Karras et al. 2020a, Appendix B],
+ * as stylegan2-ada-pytorch's pipes of these names: each transformation is drawn for a sample with a
+ * probability of its own times p, so that a generator need not paint what they do.
+ *
+ *     chl_gan_pipe pipe;
+ *     CHL_TRY(chl_gan_pipe_find("bgc", &pipe));
+ *     chl_gan_augment own;
+ *     chl_gan_augment_build(t, &pipe, side, n, &own);              its inputs
+ *     logits = D(chl_gan_augment_nodes(t->graph, &own, pictures));   differentiable, twice too
+ *     CHL_TRY(chl_gan_augment_feed(t, &own, p, purpose, index, place));
+ *
+ * Flips, rotations, scales and translations are one affine map; the picture, continued by reflection up to
+ * its own size, is doubled, sampled and halved with the filters of the wavelet sym6. Colours are one affine
+ * map too. */
+#ifndef CHL_TRAIN_GAN_AUGMENT_H
+#define CHL_TRAIN_GAN_AUGMENT_H
+#include "train/gan_draws.h"
+
+/* Probabilities as multiples of p. */
+typedef struct chl_gan_pipe {
+    float xflip, rotate90, xint;                           /* pixel blitting */
+    float scale, rotate, aniso, xfrac;                     /* general geometry */
+    float brightness, contrast, lumaflip, hue, saturation; /* colours */
+} chl_gan_pipe;
+/* "none", "blit", "geom", "color", "bg", "bgc"; CHL_ERR_ARGUMENT with the list for another. */
+chl_status chl_gan_pipe_find(const char *name, chl_gan_pipe *out);
+
+/* geometry [3][3]: from pixels of the result, (x, y, 1) with the origin in the centre, to those of the
+ * picture; colour [3][4] of (r, g, b, 1). A function of the four numbers of chl_random. */
+typedef struct chl_gan_transform {
+    double geometry[9], colour[12];
+} chl_gan_transform;
+void chl_gan_transform_draw(const chl_gan_pipe *pipe, float p, int side, uint64_t seed,
+                            uint32_t purpose, uint64_t step, uint64_t place,
+                            chl_gan_transform *out);
+
+typedef struct chl_gan_augment {
+    chl_gan_pipe pipe;
+    bool geometry, colour; /* what the pipe has */
+    int n, side;
+    chl_tensor taps[4], share[4]; /* pixels that are sampled [n,T] int32, and their weights [n T] */
+    chl_tensor factor[3], shift;  /* of colours [n,3] */
+    int32_t *tap_numbers;         /* [4][n T] */
+    float *share_numbers, *colours; /* [4][n T], [4][n][3] */
+    chl_gan_transform *transform;   /* [n] */
+} chl_gan_augment;
+void chl_gan_augment_build(chl_trainer *t, const chl_gan_pipe *pipe, int side, int n,
+                           chl_gan_augment *out);
+/* pictures [n,side,side,3] -> the same shape */
+chl_tensor chl_gan_augment_nodes(chl_graph *g, const chl_gan_augment *augment, chl_tensor pictures);
+/* From transforms [n], for the graph's inputs: fills the numbers above. */
+void chl_gan_augment_numbers(const chl_gan_augment *augment, const chl_gan_transform *transform);
+chl_status chl_gan_augment_feed(chl_trainer *t, const chl_gan_augment *augment, float p,
+                                uint32_t purpose, int64_t index, chl_gan_place *place);
+#endif
