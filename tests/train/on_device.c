@@ -1,4 +1,4 @@
-/* All four trainings on a GPU against the CPU: three steps of small networks, with the frozen
+/* All five trainings on a GPU against the CPU: three steps of small networks, with the frozen
  * models that each needs, in float32 (losses and weights to 1e-4) and in bf16 (to a few per cent);
  * and a run on the GPU that is stopped and resumed writes the bits of one that was not.
  *
@@ -231,6 +231,22 @@ static char *compare(const chl_training *training, chl_train_options o) {
     return cpu;
 }
 
+/* In float32 only: its penalties are second derivatives. Augmented, on pictures without words. */
+static void gan_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    chl_train_options o = options_of(&chl_training_gan, "base=64,max=8,z=8,w=8,mapping=2");
+    o.cycles = 0;
+    o.resolution = 8;
+    o.augment = "bgc";
+    o.augment_p = 0.5f;
+    char *cpu = run_on(&chl_training_gan, o, "cpu"), *on_gpu = run_on(&chl_training_gan, o, "gpu");
+    assert_near(on_gpu, cpu, 1e-4, 1e-4);
+    assert_resumes(&chl_training_gan, o, on_gpu);
+    assert_ahead_changes_nothing(&chl_training_gan, o, cpu);
+    free(cpu);
+    free(on_gpu);
+}
+
 static char *generator_model, *clip_model, *merges; /* what later trainings take */
 
 static void judge_trains_on_the_gpu_as_on_the_cpu(void **state) {
@@ -369,6 +385,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judge_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(generator_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(gan_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(clip_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(audio_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(a_run_on_the_gpu_that_is_told_to_stop_resumes),
