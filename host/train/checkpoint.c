@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN "chladni.run"
 #define HEADER ",\"header\":\"" /* the last key of the run: a digest, see header_digest */
 #define HEADER_TAIL (sizeof HEADER - 1 + 16 + 2)
 #define KEEP 2 /* checkpoints that are kept as a rule */
@@ -25,7 +24,7 @@ static chl_status sort_arrays(const chl_params *params, const chl_array ***out, 
     *count = 0;
     if (!sorted) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", params->source);
     for (int64_t i = 0; i < params->count; i++)
-        if (strcmp(params->array[i].name, RUN) != 0) sorted[(*count)++] = &params->array[i];
+        if (strcmp(params->array[i].name, CHL_RUN) != 0) sorted[(*count)++] = &params->array[i];
     qsort(sorted, (size_t)*count, sizeof *sorted, by_name);
     return CHL_OK;
 }
@@ -102,7 +101,7 @@ static chl_status add_run(chl_trainer *t, int64_t step, uint64_t digest, chl_par
     CHL_TRY(seal(into, text, &text));
     const int64_t length = (int64_t)strlen(text);
     void *data;
-    chl_status status = chl_params_add(into, RUN, chl_make_desc(CHL_U8, 1, &length), &data);
+    chl_status status = chl_params_add(into, CHL_RUN, chl_make_desc(CHL_U8, 1, &length), &data);
     if (status == CHL_OK) memcpy(data, text, (size_t)length);
     free(text);
     return status;
@@ -165,7 +164,7 @@ static chl_status check_header(const chl_params *params, const char *text, size_
 
 /* The JSON text of the run; the reader of weights has turned its bytes into whole numbers. */
 static chl_status read_run(const chl_params *params, json_t **run) {
-    const chl_array *array = chl_params_find(params, RUN);
+    const chl_array *array = chl_params_find(params, CHL_RUN);
     *run = NULL;
     if (array && array->desc.dtype == CHL_I32) {
         const int64_t length = chl_count(&array->desc);
@@ -180,7 +179,7 @@ static chl_status read_run(const chl_params *params, json_t **run) {
     }
     if (json_integer_value(json_object_get(*run, "step")) > 0) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT,
-                    "%s: \"" RUN "\" must name a run and a step: it is no checkpoint of a "
+                    "%s: \"" CHL_RUN "\" must name a run and a step: it is no checkpoint of a "
                     "training, or a damaged one",
                     params->source);
 }

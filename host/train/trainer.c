@@ -15,17 +15,21 @@ static void out_of_memory(chl_trainer *t) {
     chl_graph_fail(t->graph, CHL_ERR_MEMORY, "training %s: out of memory", t->training->name);
 }
 
-static bool same_array(const chl_array *a, const chl_array *b) {
-    return a && a->desc.dtype == CHL_F32 && chl_same_shape(&a->desc, &b->desc);
+/* A checkpoint has weights in the shapes in which networks use them, which may be flatter. */
+static bool same_array(const chl_array *a, const chl_array *b, bool checkpoint) {
+    if (!a || a->desc.dtype != CHL_F32 || b->desc.dtype != CHL_F32) return false;
+    return checkpoint ? chl_count(&a->desc) == chl_count(&b->desc)
+                      : chl_same_shape(&a->desc, &b->desc);
 }
 
 static chl_status begin_with(const chl_trainer *t, chl_params *params) {
     chl_params *start;
     int64_t taken = 0;
     CHL_TRY(chl_weights_read(t->options->start, &start));
+    const bool checkpoint = chl_params_find(start, CHL_RUN) != NULL;
     for (int64_t i = 0; i < params->count; i++) {
         const chl_array *to = &params->array[i], *from = chl_params_find(start, to->name);
-        if (!same_array(from, to)) continue;
+        if (!same_array(from, to, checkpoint)) continue;
         memcpy(to->data, from->data, (size_t)chl_bytes(&to->desc));
         taken++;
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define CHL_CHECKPOINT "checkpoint.safetensors"
+#define CHL_RUN "chladni.run" /* its text: checkpoint.c */
 #define CHL_MODEL "model.safetensors"
 #define CHL_OPTIONS "options.json"
 #define CHL_STATS "stats.jsonl"

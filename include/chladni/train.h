@@ -36,7 +36,9 @@ typedef struct chl_train_options {
     float beta1, beta2, decay; /* of Adam; weight decay, not on biases and norms */
     float average;             /* decay of the moving average of the weights; 0: none */
     uint64_t seed;
-    const char *start; /* initial weights, for arrays of the same name and shape; NULL: random */
+    /* Initial weights, for arrays of the same name and shape, of a checkpoint of the same name and count;
+     * NULL: random */
+    const char *start;
     /* audio: the frozen CLIP pair and its merges; clip: merges; gan: whose picture embeddings FID and KID
      * compare, or none */
     const char *clip, *vocab;

@@ -240,6 +240,46 @@ static void ranks_have_the_groups_of_one_process(void **state) {
     free(whole);
 }
 
+/* --- another run's networks --------------------------------------------------------------------- */
+/* A checkpoint has both networks: from it a run begins with the scores that the other ended with. */
+static void a_run_starts_with_both_networks_of_another(void **state) {
+    (void)state;
+    char *first = in_folder(root, "first"), *second = in_folder(root, "second");
+    char *checkpoint = in_folder(first, "checkpoint.safetensors");
+    chl_train_options o = gan_options(first);
+    MUST(chl_train(&o));
+    chl_params *saved, *after;
+    MUST(chl_weights_read(checkpoint, &saved));
+    o.out = second;
+    o.start = checkpoint;
+    o.steps = 1;
+    o.rate = o.rate_critic = 1e-9f;
+    MUST(chl_train(&o));
+    after = model_of(second);
+    for (int64_t i = 0; i < after->count;
+         i++) { /* of the weights themselves, not of their averages */
+        const chl_array *x = &after->array[i], *y = chl_params_find(saved, x->name);
+        if (x->desc.dtype != CHL_F32 || strstr(x->name, "w_avg") || strstr(x->name, "noise_const"))
+            continue;
+        assert_non_null(y);
+        const double error = apart(x->data, y->data, chl_count(&x->desc));
+        if (!(error < 1e-5)) fail_msg("%s: error %g", x->name, error);
+    }
+    json_t *line = stats_line(second, 1), *terms = json_object_get(line, "terms");
+    json_t *fresh = stats_line(first, 1);
+    const double score = json_number_value(json_object_get(terms, "score_real"));
+    const double untrained =
+        json_number_value(json_object_get(json_object_get(fresh, "terms"), "score_real"));
+    assert_true(fabs(score - untrained) > 1e-3); /* of the same pictures */
+    json_decref(line);
+    json_decref(fresh);
+    chl_params_free(saved);
+    chl_params_free(after);
+    free(first);
+    free(second);
+    free(checkpoint);
+}
+
 /* --- the model -------------------------------------------------------------------------------- */
 /* What the run folder holds is what a user opens: an ordinary generator, with pictures of its seeds. */
 static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state) {
@@ -289,6 +329,7 @@ int main(void) {
         cmocka_unit_test(twenty_steps_with_adaptive_augmentations_are_pytorchs),
         cmocka_unit_test(a_stopped_run_goes_on_bit_by_bit),
         cmocka_unit_test(ranks_have_the_groups_of_one_process),
+        cmocka_unit_test(a_run_starts_with_both_networks_of_another),
         cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),
     };
     return cmocka_run_group_tests(tests, write_pictures, remove_all);
