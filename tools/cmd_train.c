@@ -339,14 +339,17 @@ static int run_as_rank(train_job *job, int argc, char **argv) {
 /* --help of a model lists its own defaults, or those of the recipe. */
 static void describe(const chl_train_options *o, char *text, size_t size) {
     const long long length = o->epochs > 0 ? o->epochs : o->steps;
+    char cycles[32] = "constant";
+    if (o->cycles > 0)
+        snprintf(cycles, sizeof cycles, "in %d cycle%s", o->cycles, o->cycles == 1 ? "" : "s");
     snprintf(text, size,
-             "%s\n\n%s%s of %s: %lld %s of %d samples, %s, rate %g in %d cycle%s, warm-up %g,\n"
+             "%s\n\n%s%s of %s: %lld %s of %d samples, %s, rate %g %s, warm-up %g,\n"
              "beta1 %g, beta2 %g, weight decay %g, average %g, saved every %lld steps.",
              about, o->recipe ? "Recipe " : "Defaults", o->recipe ? o->recipe : "", o->model,
              length, o->epochs > 0 ? "epochs in batches" : "steps", o->batch,
-             o->optimizer ? o->optimizer : "adamw", (double)o->rate, o->cycles,
-             o->cycles == 1 ? "" : "s", (double)o->warm_up, (double)o->beta1, (double)o->beta2,
-             (double)o->decay, (double)o->average, (long long)o->save_every);
+             o->optimizer ? o->optimizer : "adamw", (double)o->rate, cycles, (double)o->warm_up,
+             (double)o->beta1, (double)o->beta2, (double)o->decay, (double)o->average,
+             (long long)o->save_every);
 }
 
 /* --- recipes ---------------------------------------------------------------------------------- */
