@@ -130,6 +130,9 @@ static int list(const char *device) {
     printf("\nsets of shapes:\n");
     for (int i = 0; i < kernel_sets(); i++)
         printf("  %-18s %s\n", kernel_set_at(i)->name, kernel_set_at(i)->about);
+    printf("\nsteps, for --steps and chladni bench steps:\n");
+    for (int i = 0; i < bench_workloads(); i++)
+        printf("  %-18s %s\n", bench_workload_at(i)->name, bench_workload_at(i)->what);
     return list_paths(device);
 }
 

@@ -24,6 +24,7 @@ small=(--shape 4x8x16 --batch 2 --runs 9 --flush 1 --threads 1)
 # names
 says 0 'usage: chladni bench' --help
 says 0 'stylegan2-1024' --list
+says 0 'swin-train         ' --list
 says 2 'no kernel is called "layer_nrom"; nearest: layer_norm' kernels layer_nrom
 says 2 'no kernel is called "layer_nrom"' layer_nrom
 says 2 'no set is called "swin-tyni"; nearest: swin-tiny' kernels --set clip-b32,swin-tyni
