@@ -9,6 +9,7 @@
 #include "io/npy.h"
 #include "kernel_page.h"
 #include "kernels.h"
+#include "loader.h"
 #include "steps.h"
 #include "train_steps.h"
 #include <getopt.h>
@@ -34,6 +35,7 @@ static void usage(FILE *to) {
     fprintf(to, "  %-10s whole steps of a training: chladni-bench train --help\n", "train");
     fprintf(to, "  %-10s exchanges between ranks: chladni-bench collectives --help\n",
             "collectives");
+    fprintf(to, "  %-10s sound files to mel pictures: chladni-bench loader --help\n", "loader");
     fprintf(to,
             "\n  --batch N       samples per run (1)\n"
             "  --size N        picture of the generator, pixels a side (256)\n"
@@ -292,6 +294,7 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "collectives") == 0)
         return bench_collectives(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "io") == 0) return bench_io(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "loader") == 0) return bench_loader(argc - 1, argv + 1);
     program p;
     parse(argc, argv, &p);
     omp_set_num_threads(p.step.options.threads);

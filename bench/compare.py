@@ -2,6 +2,7 @@
 
     python bench/compare.py wplus --ours build/chladni-bench --out bench/results/cpu-wplus.json
     python bench/compare.py wplus --peer "tcmalloc: LD_PRELOAD=libtcmalloc_minimal.so.4 --form scaled"
+    python bench/compare.py loader --list files.txt --threads 2 --ours build/bench/chladni-bench
     python bench/compare.py wplus-face --device cuda --bf16 --size 1024 --batch 8 --ours build/bench/chladni-bench
 
 Each contestant is a process that answers timed runs over a pipe (docs/performance.md, "Protocol"). Only one is awake at
@@ -28,6 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # What differs from the median of the machine's own float32 noise: leaky ReLU and clamp switch sides where their
 # argument is within rounding of zero, which moves gradients by about sqrt(rounding error); see docs/performance.md.
 TOLERANCE_VALUE, TOLERANCE_GRADIENT = 1e-3, 2e-2
+# The larger one also holds for "sounds", mel pictures of files: torchaudio resamples otherwise than soxr.
 
 # glibc gives every large map back to the system and faults it in again at the next step; that cost the peers a quarter
 MALLOC = "MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_MMAP_THRESHOLD_=4294967296"
@@ -53,6 +55,7 @@ P1 = "P1: --form scaled --dtype bfloat16 --compile max-autotune-no-cudagraphs --
 # workload -> variants: (name, chladni-bench arguments, peers)
 WORKLOADS = {
     "mel": [("log-mel, 8 clips", "mel --batch 8", [f"torch.stft: {MALLOC} --batch 8"])],
+    "loader": [("sound files to mel pictures", "loader", ["librosa: --by librosa", "torchaudio: --by torchaudio"])],
     "swin": [("Swin-T training, batch 8", "swin --batch 8", tuned("--batch 8"))],
     "stylegan2": [
         (
@@ -141,7 +144,9 @@ def peer(text, workload, arguments, options):
         else:
             environment[key] = value
     script = [str(HERE / "peers" / "mel_torch.py")]
-    if workload != "mel":
+    if workload == "loader":
+        script = [str(HERE / "peers" / "loader.py")]
+    elif workload != "mel":
         script = [str(HERE / "peers" / "serve.py"), workload.removesuffix("-face")]
     where = ["--threads", str(options.threads), "--device", options.device]
     return Contestant(name, [python, *script, *where, *flags, *arguments], environment)
@@ -277,6 +282,7 @@ def compare(options, variant):
     name, arguments, peers = variant
     extra = ["--batch", str(options.batch)] if options.batch else []
     extra += ["--size", str(options.size)] if options.size and options.workload != "mel" else []
+    extra += ["--list", options.list] if options.workload == "loader" else []
     results, ours, reference = [], None, None
     if options.bf16 and options.workload != "mel" and not options.skip_check:
         reference = Reference(options.workload, variant, extra, options)
@@ -323,6 +329,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", type=int)
     parser.add_argument("--size", type=int)
+    parser.add_argument("--list", help="loader: a file with a sound file a line")
     parser.add_argument("--skip-check", action="store_true", help="for tuning peers whose state has moved on")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()

@@ -28,6 +28,13 @@ said=$("$bench" io --runs 1 --json 2>&1)
 for kind in sound picture array weights; do
   grep -q "\"kind\": \"$kind\", \"direction\": \"read\".*\"mb_per_s\": [0-9]" <<<"$said" || { echo "io: no $kind: $said"; failed=1; }
 done
+list=$(mktemp)
+echo "$(cd "$(dirname "$0")/../fixtures/sound" && pwd)/tone.flac" >"$list"
+said=$("$bench" loader --list "$list" --threads 1 --runs 1 2>&1)
+[[ $said == "1 files, 1 threads: "*"files a second and thread"* ]] || { echo "loader: $said"; failed=1; }
+said=$("$bench" loader --list /nonexistent 2>&1)
+[[ $said == *"--list must name a file"* ]] || { echo "loader without a list: $said"; failed=1; }
+rm -f "$list"
 said=$("$bench" io --folder /nonexistent 2>&1)
 [[ $said == *'can be made in /nonexistent'* ]] || { echo "io: a folder that is not there: $said"; failed=1; }
 trains() { # trains STATUS TEXT ARGUMENT...
