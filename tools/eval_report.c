@@ -229,15 +229,19 @@ void print_edits(const json_t *report) {
 }
 
 /* --- ablation --------------------------------------------------------------------------------- */
-static void print_cell(const json_t *figure) {
+/* A share in per cent, a correlation as it is. */
+static void print_cell(const char *name, const json_t *figure) {
     const json_t *mean = find(figure, "mean"), *interval = find(figure, "interval");
-    if (!json_is_number(mean))
+    const bool share = strstr(name, "spearman") == NULL;
+    const double scale = share ? 100 : 1;
+    if (!json_is_number(mean)) {
         fputs(" - |", stdout);
-    else if (!json_is_number(interval))
-        printf(" %.1f %% |", 100 * json_number_value(mean));
-    else
-        printf(" %.1f ± %.1f %% |", 100 * json_number_value(mean),
-               100 * json_number_value(interval));
+        return;
+    }
+    printf(share ? " %.1f" : " %.2f", scale * json_number_value(mean));
+    if (json_is_number(interval))
+        printf(share ? " ± %.1f" : " ± %.2f", scale * json_number_value(interval));
+    fputs(share ? " % |" : " |", stdout);
 }
 
 void print_ablation(const json_t *report) {
@@ -257,7 +261,7 @@ void print_ablation(const json_t *report) {
     json_object_foreach((json_t *)find(first, "figures"), name, unused) {
         printf("| %s |", shown(name));
         json_array_foreach(groups, i, group)
-            print_cell(json_object_get(json_object_get(group, "figures"), name));
+            print_cell(name, json_object_get(json_object_get(group, "figures"), name));
         putchar('\n');
     }
 }

@@ -54,6 +54,7 @@ bad "a classifier of other kinds" 1 "has no sound there" eval report $pair $edit
 # --- a comparison
 ok "a comparison" eval compare --encoders "one=$demo/audio.safetensors|two=$demo/audio.safetensors,$demo/audio.safetensors" \
   --clip $demo/clip.safetensors --vocab $demo/merges.txt --data held --retrieval held --html pair.html --out pair.json
+is "shares are per cent" grep -q '^| zero_shot | [0-9.]* % | [0-9.]* ± 0.0 % |$' out
 look pair.html
 figures "figures of a comparison" pair.json groups/0/figures/zero_shot/mean groups/1/figures/zero_shot/interval \
   groups/1/figures/text_to_audio_r10/mean published/4/urbansound8k_zero_shot
