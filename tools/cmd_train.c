@@ -227,8 +227,9 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "SpecAugment: max. share of the bands in a mask", NULL},
         {"mask-frames", NULL, OPTION_FLOAT, &o->mask_frames, "X",
          "SpecAugment: max. share of the frames in a mask", NULL},
-        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel|blit|geom|color|bg|bgc",
-         "gan: what happens to all that the discriminator sees, a pipe of StyleGAN2-ADA's; "
+        {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel|bgc|...",
+         "gan: what happens to all that the discriminator sees, a pipe of StyleGAN2-ADA's (blit, "
+         "geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc); "
          "audio: what recordings do to sounds (cuts, loops, backgrounds, rooms, codecs, gain, "
          "...), "
          "drawn anew for every sample and step",

@@ -7,6 +7,8 @@ enum { TAPS = 12, PAD = TAPS / 4 };
 static const float sym6[TAPS] = {0.0108923502f,  0.0024683062f, -0.0834316077f, -0.0341615608f,
                                  0.3472289865f,  0.5569463920f, 0.2389521857f,  -0.0513624849f,
                                  -0.0148918756f, 0.0316252813f, 0.0012499610f,  -0.0055159338f};
+#define PURPOSE_GRAIN 0x100 /* beside the purpose of the transformations */
+
 /* The picture with its reflections is 3 side - 2 pixels wide: none of the edges twice. */
 static int padded(int side) {
     return 3 * side - 2;
@@ -24,6 +26,17 @@ void chl_gan_augment_build(chl_trainer *t, const chl_gan_pipe *pipe, int side, i
     *out = (chl_gan_augment){.pipe = *pipe, .n = n, .side = side};
     out->geometry = pipe->xflip > 0 || pipe->scale > 0;
     out->colour = pipe->brightness > 0;
+    out->filter = pipe->filter > 0;
+    out->noise = pipe->noise > 0;
+    out->cutout = pipe->cutout > 0;
+    const chl_desc pixels = chl_f32(4, n, side, side, 3);
+    for (int i = 0; i < CHL_GAN_WEIGHTS && out->filter; i++)
+        out->band[i] = chl_input(t->graph, "weights of octaves", chl_f32(1, n));
+    if (out->noise) out->grain = chl_input(t->graph, "grain", pixels);
+    if (out->cutout) out->mask = chl_input(t->graph, "mask", pixels);
+    out->bands = chl_trainer_memory(t, (int64_t)CHL_GAN_WEIGHTS * n, sizeof *out->bands);
+    out->grains = chl_trainer_memory(t, out->noise ? chl_count(&pixels) : 1, sizeof *out->grains);
+    out->masks = chl_trainer_memory(t, out->cutout ? chl_count(&pixels) : 1, sizeof *out->masks);
     for (int i = 0; i < 4 && out->geometry; i++) {
         out->taps[i] = chl_input(t->graph, "sampled pixels", ids);
         out->share[i] = chl_input(t->graph, "their shares", shares);
@@ -37,22 +50,6 @@ void chl_gan_augment_build(chl_trainer *t, const chl_gan_pipe *pipe, int side, i
     }
     out->colours = chl_trainer_memory(t, (int64_t)12 * n, sizeof *out->colours);
     out->transform = chl_trainer_memory(t, n, sizeof *out->transform);
-}
-
-static int reflect(int at, int side) {
-    at = at < 0 ? -at : at;
-    return at < side ? at : 2 * (side - 1) - at;
-}
-
-typedef struct frame {
-    int side;
-} frame;
-/* Of each pixel of the padded pictures the one that it shows. */
-static int64_t pixel_shown(const void *context, int64_t i) {
-    const int side = ((const frame *)context)->side, wide = padded(side);
-    const int64_t picture = i / ((int64_t)wide * wide);
-    const int y = (int)(i / wide % wide), x = (int)(i % wide);
-    return (picture * side + reflect(y - (side - 1), side)) * side + reflect(x - (side - 1), side);
 }
 
 static chl_tensor resample(chl_graph *g, chl_tensor x, bool up) {
@@ -72,10 +69,8 @@ static chl_tensor resample(chl_graph *g, chl_tensor x, bool up) {
 
 static chl_tensor move(chl_graph *g, const chl_gan_augment *a, chl_tensor x) {
     const int wide = padded(a->side), side = sampled(a->side);
-    const frame of = {a->side};
     chl_tensor part[4];
-    x = chl_rows_at(g, x, 3, (int64_t)a->n * wide * wide, pixel_shown, &of);
-    x = resample(g, chl_reshape(g, x, chl_f32(4, a->n, wide, wide, 3)), true);
+    x = resample(g, chl_gan_reflect(g, x, a->side - 1), true);
     const chl_tensor table = chl_reshape(g, x, chl_f32(2, 4 * a->n * wide * wide, 3));
     for (int i = 0; i < 4; i++)
         part[i] = chl_scale_rows(g, chl_embedding(g, a->taps[i], table), a->share[i]);
@@ -100,7 +95,10 @@ static chl_tensor paint_over(chl_graph *g, const chl_gan_augment *a, chl_tensor 
 chl_tensor chl_gan_augment_nodes(chl_graph *g, const chl_gan_augment *a, chl_tensor pictures) {
     if (pictures == CHL_NONE || chl_graph_status(g) != CHL_OK) return CHL_NONE;
     if (a->geometry) pictures = move(g, a, pictures);
-    return a->colour && pictures != CHL_NONE ? paint_over(g, a, pictures) : pictures;
+    if (a->colour && pictures != CHL_NONE) pictures = paint_over(g, a, pictures);
+    if (a->filter && pictures != CHL_NONE) pictures = chl_gan_filter(g, pictures, a->band);
+    if (a->noise) pictures = chl_add(g, pictures, a->grain);
+    return a->cutout ? chl_mul(g, pictures, a->mask) : pictures;
 }
 
 /* --- feeding ---------------------------------------------------------------------------------- */
@@ -123,6 +121,25 @@ static void sample_place(const chl_gan_augment *a, const double *m, int i, int x
     }
 }
 
+/* 0 in the square, 1 around it */
+static void cut(const chl_gan_augment *a, const double *c, float *mask) {
+    for (int k = 0; k < 3 * a->side * a->side; k++) {
+        const int column = k / 3 % a->side, row = k / 3 / a->side;
+        const double x = (column + 0.5) / a->side, y = (row + 0.5) / a->side;
+        mask[k] = fabs(x - c[1]) >= c[0] / 2 || fabs(y - c[2]) >= c[0] / 2;
+    }
+}
+
+static void corrupt(const chl_gan_augment *a, const chl_gan_transform *t, int i) {
+    const int64_t count = 3 * (int64_t)a->side * a->side;
+    double weight[CHL_GAN_WEIGHTS];
+    chl_gan_band_weights(t->band, weight);
+    for (int k = 0; k < CHL_GAN_WEIGHTS; k++) a->bands[k * a->n + i] = (float)weight[k];
+    for (int64_t k = 0; k < count && a->noise; k++)
+        a->grains[i * count + k] = (float)(t->noise * (double)a->grains[i * count + k]);
+    if (a->cutout) cut(a, t->cut, a->masks + i * count);
+}
+
 void chl_gan_augment_numbers(const chl_gan_augment *a, const chl_gan_transform *transform) {
     const int side = sampled(a->side);
 #pragma omp parallel for schedule(static)
@@ -135,23 +152,34 @@ void chl_gan_augment_numbers(const chl_gan_augment *a, const chl_gan_transform *
                 a->colours[(k * a->n + i) * 3 + c] = (float)t->colour[4 * c + (c + k) % 3];
             a->colours[(3 * a->n + i) * 3 + c] = (float)t->colour[4 * c + 3];
         }
+        corrupt(a, t, i);
     }
+}
+
+chl_status chl_gan_augment_write(chl_trainer *t, const chl_gan_augment *a, chl_gan_write *write) {
+    const int64_t places = (int64_t)a->n * sampled(a->side) * sampled(a->side);
+    for (int k = 0; k < 4 && a->geometry; k++) {
+        CHL_TRY(write(t, a->taps[k], a->tap_numbers + k * places));
+        CHL_TRY(write(t, a->share[k], a->share_numbers + k * places));
+    }
+    for (int k = 0; k < 3 && a->colour; k++)
+        CHL_TRY(write(t, a->factor[k], a->colours + (int64_t)3 * a->n * k));
+    if (a->colour) CHL_TRY(write(t, a->shift, a->colours + (int64_t)9 * a->n));
+    for (int k = 0; k < CHL_GAN_WEIGHTS && a->filter; k++)
+        CHL_TRY(write(t, a->band[k], a->bands + (int64_t)k * a->n));
+    if (a->noise) CHL_TRY(write(t, a->grain, a->grains));
+    return a->cutout ? write(t, a->mask, a->masks) : CHL_OK;
 }
 
 chl_status chl_gan_augment_feed(chl_trainer *t, const chl_gan_augment *a, float p, uint32_t purpose,
                                 int64_t index, chl_gan_place *place) {
-    chl_gan_transform *transform = a->transform;
-    const int64_t places = (int64_t)a->n * sampled(a->side) * sampled(a->side);
+    const uint64_t seed = t->options->seed;
     for (int i = 0; i < a->n; i++)
-        chl_gan_transform_draw(&a->pipe, p, a->side, t->options->seed, purpose, (uint64_t)index,
-                               (uint64_t)place(t, i), &transform[i]);
-    chl_gan_augment_numbers(a, transform);
-    for (int k = 0; k < 4 && a->geometry; k++) {
-        CHL_TRY(chl_trainer_write(t, a->taps[k], a->tap_numbers + k * places));
-        CHL_TRY(chl_trainer_write(t, a->share[k], a->share_numbers + k * places));
-    }
-    if (!a->colour) return CHL_OK;
-    for (int k = 0; k < 3; k++)
-        CHL_TRY(chl_trainer_write(t, a->factor[k], a->colours + (int64_t)3 * a->n * k));
-    return chl_trainer_write(t, a->shift, a->colours + (int64_t)9 * a->n);
+        chl_gan_transform_draw(&a->pipe, p, a->side, seed, purpose, (uint64_t)index,
+                               (uint64_t)place(t, i), &a->transform[i]);
+    if (a->noise)
+        chl_gan_normals(t, a->n, purpose + PURPOSE_GRAIN, index, 3 * (int64_t)a->side * a->side,
+                        place, a->grains);
+    chl_gan_augment_numbers(a, a->transform);
+    return chl_gan_augment_write(t, a, chl_trainer_write);
 }

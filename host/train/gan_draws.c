@@ -92,19 +92,18 @@ static void two_normals(uint32_t a, uint32_t b, float *out, int64_t count) {
     if (count > 1) out[1] = (float)(radius * sin(angle));
 }
 
-/* `count` normals for each sample, in the buffer */
-static void draw_normals(const chl_trainer *t, const chl_gan_draws *d, uint32_t draw, int64_t index,
-                         int64_t count, chl_gan_place *place) {
+void chl_gan_normals(const chl_trainer *t, int n, uint32_t purpose, int64_t index, int64_t count,
+                     chl_gan_place *place, float *out) {
     const uint64_t seed = t->options->seed;
 #pragma omp parallel for schedule(static)
-    for (int i = 0; i < d->n; i++) {
+    for (int i = 0; i < n; i++) {
         const uint64_t of_sample = (uint64_t)place(t, i) << 32;
-        float *out = d->buffer + i * count;
+        float *own = out + i * count;
         for (int64_t k = 0; k < count; k += 4) {
             const chl_philox r =
-                chl_random(seed, d->purpose + draw, (uint64_t)index, of_sample | (uint64_t)(k / 4));
-            two_normals(r.word[0], r.word[1], out + k, count - k);
-            two_normals(r.word[2], r.word[3], out + k + 2, count - k - 2);
+                chl_random(seed, purpose, (uint64_t)index, of_sample | (uint64_t)(k / 4));
+            two_normals(r.word[0], r.word[1], own + k, count - k);
+            two_normals(r.word[2], r.word[3], own + k + 2, count - k - 2);
         }
     }
 }
@@ -112,7 +111,7 @@ static void draw_normals(const chl_trainer *t, const chl_gan_draws *d, uint32_t 
 static chl_status feed_normals(chl_trainer *t, const chl_gan_draws *d, uint32_t draw, int64_t index,
                                chl_tensor input, chl_gan_place *place) {
     const int64_t count = chl_count(chl_desc_of(t->graph, input)) / d->n;
-    draw_normals(t, d, draw, index, count, place);
+    chl_gan_normals(t, d->n, d->purpose + draw, index, count, place, d->buffer);
     return chl_trainer_write(t, input, d->buffer);
 }
 

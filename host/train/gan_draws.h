@@ -26,6 +26,10 @@ typedef struct chl_gan_draws {
 /* The place in the whole batch of this rank's sample `i`, for t->own. */
 typedef int64_t chl_gan_place(const chl_trainer *t, int i);
 
+/* out[n][count]: normals of this rank's samples, each a function of seed, purpose, index and place. */
+void chl_gan_normals(const chl_trainer *t, int n, uint32_t purpose, int64_t index, int64_t count,
+                     chl_gan_place *place, float *out);
+
 /* Makes the inputs; `phase` separates the draws of phases. */
 void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, int classes,
                          uint32_t phase, int n, bool pattern, chl_gan_draws *out);

@@ -12,6 +12,11 @@
 #define BRIGHTNESS_STD 0.2
 #define CONTRAST_STD 0.5
 #define SATURATION_STD 1.0
+#define FILTER_STD 1.0
+#define NOISE_STD 0.1
+#define CUTOUT_SIDE 0.5
+/* Of a usual picture's bands; most is in the lowest. */
+static const double expected_power[CHL_GAN_BANDS] = {10.0 / 13, 1.0 / 13, 1.0 / 13, 1.0 / 13};
 
 /* --- pipes ------------------------------------------------------------------------------------ */
 static const struct {
@@ -22,8 +27,14 @@ static const struct {
     {"blit", {.xflip = 1, .rotate90 = 1, .xint = 1}},
     {"geom", {.scale = 1, .rotate = 1, .aniso = 1, .xfrac = 1}},
     {"color", {.brightness = 1, .contrast = 1, .lumaflip = 1, .hue = 1, .saturation = 1}},
-    {"bg", {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0}},
-    {"bgc", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+    {"filter", {.filter = 1}},
+    {"noise", {.noise = 1}},
+    {"cutout", {.cutout = 1}},
+    {"bg", {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}},
+    {"bgc", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0}},
+    {"bgcf", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0}},
+    {"bgcfn", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0}},
+    {"bgcfnc", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
 };
 
 chl_status chl_gan_pipe_find(const char *name, chl_gan_pipe *out) {
@@ -32,8 +43,11 @@ chl_status chl_gan_pipe_find(const char *name, chl_gan_pipe *out) {
             *out = pipes[i].pipe;
             return CHL_OK;
         }
-    return chl_fail(CHL_ERR_ARGUMENT,
-                    "augment must be none, blit, geom, color, bg or bgc, got \"%s\"", name);
+    return chl_fail(
+        CHL_ERR_ARGUMENT,
+        "augment must be none, blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, "
+        "bgcfn or bgcfnc, got \"%s\"",
+        name);
 }
 
 /* --- draws ------------------------------------------------------------------------------------ */
@@ -127,6 +141,26 @@ static void draw_colour(const chl_gan_pipe *pipe, dice *d, double *c) {
     }
 }
 
+/* --- filters and corruptions ------------------------------------------------------------------- */
+static void draw_bands(const chl_gan_pipe *pipe, dice *d, double *gain) {
+    for (int i = 0; i < CHL_GAN_BANDS; i++) gain[i] = 1;
+    for (int i = 0; i < CHL_GAN_BANDS; i++) {
+        const bool happens = throw_dice(d, (double)pipe->filter * d->p);
+        const double own = happens ? exp2(FILTER_STD * d->normal[0]) : 1;
+        double power = 0;
+        for (int k = 0; k < CHL_GAN_BANDS; k++)
+            power += expected_power[k] * (k == i ? own * own : 1);
+        for (int k = 0; k < CHL_GAN_BANDS; k++) gain[k] *= (k == i ? own : 1) / sqrt(power);
+    }
+}
+
+static void draw_corruptions(const chl_gan_pipe *pipe, dice *d, chl_gan_transform *out) {
+    out->noise = throw_dice(d, (double)pipe->noise * d->p) ? NOISE_STD * fabs(d->normal[0]) : 0;
+    out->cut[0] = throw_dice(d, (double)pipe->cutout * d->p) ? CUTOUT_SIDE : 0;
+    out->cut[1] = d->uniform[0];
+    out->cut[2] = d->uniform[1];
+}
+
 void chl_gan_transform_draw(const chl_gan_pipe *pipe, float p, int side, uint64_t seed,
                             uint32_t purpose, uint64_t step, uint64_t place,
                             chl_gan_transform *out) {
@@ -136,6 +170,8 @@ void chl_gan_transform_draw(const chl_gan_pipe *pipe, float p, int side, uint64_
     for (int i = 0; i < 4; i++) c[5 * i] = 1;
     draw_geometry(pipe, &d, side, g);
     draw_colour(pipe, &d, c);
+    draw_bands(pipe, &d, out->band);
+    draw_corruptions(pipe, &d, out);
     memcpy(out->geometry, g, sizeof out->geometry);
     memcpy(out->colour, c, sizeof out->colour);
 }

@@ -93,7 +93,8 @@ typedef struct chl_train_options {
     /* With ranks > 1: bytes of gradients that are summed over the ranks at a time; on a GPU a sum
      * runs beside the backward pass of the layers below. 0: 25 MiB. Changes no number */
     int64_t bucket;
-    /* gan: what the discriminator sees is augmented: "blit", "geom", "color", "bg", "bgc"; NULL, "none".
+    /* gan: what the discriminator sees is augmented: "blit", "geom", "color", "filter", "noise",
+     * "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"; NULL, "none".
      * audio: "sound" draws what recordings do to sounds anew for every sample and step (cuts, loops,
      * backgrounds, equaliser, rooms, band limits, codecs, gain: docs/training.md); NULL, "none" */
     const char *augment;

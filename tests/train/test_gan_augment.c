@@ -5,7 +5,8 @@
 #include "train/trainer_private.h"
 #include <string.h>
 
-enum { SIDE = 8, N = 6, SEED = 9, PURPOSE = 77, STEP = 3, VALUES = N * SIDE * SIDE * 3 };
+enum { SIDE = 8, N = 6, WIDE = 24, SEED = 9, PURPOSE = 77, STEP = 3, VALUES = N * SIDE * SIDE * 3 };
+enum { MOST = 3 * WIDE * WIDE };
 
 typedef struct bench {
     struct chl_trainer_private inside;
@@ -15,10 +16,11 @@ typedef struct bench {
     chl_gan_augment augment;
     chl_params *expected;
     float *pixels;
+    int n, side, values;
     chl_tensor pictures, out;
 } bench;
 
-static bench *begin(const char *pipe) {
+static bench *begin(const char *pipe, int side, int n) {
     bench *b = calloc(1, sizeof *b);
     chl_gan_pipe own;
     assert_non_null(b);
@@ -26,11 +28,15 @@ static bench *begin(const char *pipe) {
     b->t = (chl_trainer){.inside = &b->inside, .training = &b->training, .options = &b->options};
     MUST(chl_graph_new(chl_device_cpu(), &b->t.graph));
     MUST(chl_gan_pipe_find(pipe, &own));
-    chl_gan_augment_build(&b->t, &own, SIDE, N, &b->augment);
+    b->n = n;
+    b->side = side;
+    b->values = 3 * n * side * side;
+    b->options.seed = SEED;
+    chl_gan_augment_build(&b->t, &own, side, n, &b->augment);
     b->expected = parity_weights("gan/augment.safetensors");
-    b->pixels = parity_formula("augmented", 0, 1, VALUES);
+    b->pixels = parity_formula("augmented", 0, 1, b->values);
     b->pictures =
-        chl_param(b->t.graph, "picture", chl_f32(4, N, SIDE, SIDE, 3), b->pixels, CHL_TRAINABLE);
+        chl_param(b->t.graph, "picture", chl_f32(4, n, side, side, 3), b->pixels, CHL_TRAINABLE);
     b->out = chl_keep(b->t.graph, chl_gan_augment_nodes(b->t.graph, &b->augment, b->pictures));
     return b;
 }
@@ -44,17 +50,21 @@ static void end(bench *b) {
     free(b);
 }
 
-static void write_inputs(const bench *b, const chl_gan_transform *transform) {
+static chl_status write_now(chl_trainer *t, chl_tensor input, const void *numbers) {
+    return chl_write(t->graph, input, numbers);
+}
+static int64_t same_place(const chl_trainer *t, int i) {
+    (void)t;
+    return i;
+}
+
+static void write_inputs(bench *b, const chl_gan_transform *transform) {
     const chl_gan_augment *a = &b->augment;
+    if (a->noise)
+        chl_gan_normals(&b->t, b->n, PURPOSE + 0x100, STEP, b->values / b->n, same_place,
+                        a->grains);
     chl_gan_augment_numbers(a, transform);
-    for (int k = 0; k < 4 && a->geometry; k++) {
-        const int64_t places = chl_count(chl_desc_of(b->t.graph, a->share[k]));
-        MUST(chl_write(b->t.graph, a->taps[k], a->tap_numbers + k * places));
-        MUST(chl_write(b->t.graph, a->share[k], a->share_numbers + k * places));
-    }
-    if (!a->colour) return;
-    for (int k = 0; k < 3; k++) MUST(chl_write(b->t.graph, a->factor[k], a->colours + 3 * N * k));
-    MUST(chl_write(b->t.graph, a->shift, a->colours + 9 * N));
+    MUST(chl_gan_augment_write(&b->t, a, write_now));
 }
 
 static void expect(const bench *b, const float *have, int64_t count, const char *label,
@@ -68,22 +78,22 @@ static void expect(const bench *b, const float *have, int64_t count, const char 
     if (!(error <= tolerance)) fail_msg("%s: error %g", name, error);
 }
 
-static void compare(const char *pipe, float p, const char *label) {
-    bench *b = begin(pipe);
+static void compare(const char *pipe, float p, const char *label, int side, int n) {
+    bench *b = begin(pipe, side, n);
     chl_graph *g = b->t.graph;
     chl_gan_transform transform[N];
-    float geometry[9 * N], colour[12 * N], pixels[VALUES];
-    for (int i = 0; i < N; i++) {
-        chl_gan_transform_draw(&b->augment.pipe, p, SIDE, SEED, PURPOSE, STEP, (uint64_t)i,
+    float geometry[9 * N], colour[12 * N], pixels[MOST];
+    for (int i = 0; i < n; i++) {
+        chl_gan_transform_draw(&b->augment.pipe, p, side, SEED, PURPOSE, STEP, (uint64_t)i,
                                &transform[i]);
         for (int k = 0; k < 9; k++) geometry[9 * i + k] = (float)transform[i].geometry[k];
         for (int k = 0; k < 12; k++) colour[12 * i + k] = (float)transform[i].colour[k];
     }
-    expect(b, geometry, 9 * N, label, "geometry", 1e-6);
-    expect(b, colour, 12 * N, label, "colour", 1e-6);
-    float *pattern = parity_formula("pattern", 0, 1, VALUES);
-    const chl_tensor times = chl_constant(g, "pattern", chl_f32(4, N, SIDE, SIDE, 3), pattern);
-    const chl_tensor loss = chl_scale(g, chl_mean(g, chl_mul(g, b->out, times)), VALUES);
+    expect(b, geometry, 9 * n, label, "geometry", 1e-6);
+    expect(b, colour, 12 * n, label, "colour", 1e-6);
+    float *pattern = parity_formula("pattern", 0, 1, b->values);
+    const chl_tensor times = chl_constant(g, "pattern", chl_f32(4, n, side, side, 3), pattern);
+    const chl_tensor loss = chl_scale(g, chl_mean(g, chl_mul(g, b->out, times)), (float)b->values);
     chl_tensor gradient;
     chl_grad(g, loss, 1, &b->pictures, &gradient);
     chl_keep(g, gradient);
@@ -91,52 +101,70 @@ static void compare(const char *pipe, float p, const char *label) {
     write_inputs(b, transform);
     MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, b->out, pixels));
-    expect(b, pixels, VALUES, label, "picture", 2e-6);
+    expect(b, pixels, b->values, label, "picture", 2e-6);
     MUST(chl_read(g, gradient, pixels));
-    expect(b, pixels, VALUES, label, "gradient", 2e-6);
+    expect(b, pixels, b->values, label, "gradient", 2e-6);
     free(pattern);
     end(b);
 }
 
 static void flips_turns_and_whole_steps_are_pytorchs(void **state) {
     (void)state;
-    compare("blit", 1, "blit.1");
+    compare("blit", 1, "blit.1", SIDE, N);
 }
 static void scales_rotations_and_steps_are_pytorchs(void **state) {
     (void)state;
-    compare("geom", 1, "geom.1");
+    compare("geom", 1, "geom.1", SIDE, N);
 }
 static void colours_are_pytorchs(void **state) {
     (void)state;
-    compare("color", 1, "color.1");
+    compare("color", 1, "color.1", SIDE, N);
+}
+static void octaves_are_pytorchs(void **state) {
+    (void)state;
+    compare("filter", 1, "filter.1", WIDE, 1);
 }
 static void all_of_them_are_pytorchs(void **state) {
     (void)state;
-    compare("bgc", 1, "bgc.1");
-    compare("bgc", 0.5f, "bgc.0.5");
+    compare("bgc", 1, "bgc.1", SIDE, N);
+    compare("bgc", 0.5f, "bgc.0.5", SIDE, N);
+    compare("bgcfnc", 1, "bgcfnc.1", WIDE, 1);
 }
 
 /* With p 0 a picture goes through both filters and is what it was: they are a wavelet's. */
-static void nothing_drawn_changes_nothing(void **state) {
-    (void)state;
-    bench *b = begin("bgc");
+static void expect_nothing(const char *pipe, int side, int n) {
+    bench *b = begin(pipe, side, n);
     chl_gan_transform transform[N];
-    float pixels[VALUES];
-    for (int i = 0; i < N; i++)
-        chl_gan_transform_draw(&b->augment.pipe, 0, SIDE, SEED, PURPOSE, STEP, (uint64_t)i,
+    float pixels[MOST];
+    for (int i = 0; i < n; i++)
+        chl_gan_transform_draw(&b->augment.pipe, 0, side, SEED, PURPOSE, STEP, (uint64_t)i,
                                &transform[i]);
     MUST(chl_compile(b->t.graph));
     write_inputs(b, transform);
     MUST(chl_run(b->t.graph, CHL_FIRST_SEGMENT));
     MUST(chl_read(b->t.graph, b->out, pixels));
-    assert_true(parity_error("p 0", pixels, b->pixels, VALUES) < 1e-6);
+    assert_true(parity_error(pipe, pixels, b->pixels, b->values) < 1e-6);
+    end(b);
+}
+static void nothing_drawn_changes_nothing(void **state) {
+    (void)state;
+    expect_nothing("bgc", SIDE, N);
+    expect_nothing("bgcfnc", WIDE, 1);
+}
+
+/* Octaves reach 21 pixels beyond the edge. */
+static void pictures_too_small_for_octaves_are_refused(void **state) {
+    (void)state;
+    bench *b = begin("filter", 16, 1);
+    assert_int_equal(chl_compile(b->t.graph), CHL_ERR_SHAPE);
+    assert_non_null(strstr(chl_error(), "at least 22 are needed"));
     end(b);
 }
 
 /* <d/dx |dy/dx^T v|^2>: the penalty of a gradient reaches through an augmentation. */
 static void it_is_differentiated_twice(void **state) {
     (void)state;
-    bench *b = begin("bgc");
+    bench *b = begin("bgc", SIDE, N);
     chl_graph *g = b->t.graph;
     chl_gan_transform transform[N];
     chl_tensor dx, second;
@@ -178,8 +206,8 @@ static void unknown_pipes_are_refused_with_the_list(void **state) {
     chl_gan_pipe pipe;
     MUST(chl_gan_pipe_find(NULL, &pipe));
     assert_true(pipe.xflip == 0 && pipe.hue == 0);
-    assert_int_equal(chl_gan_pipe_find("filter", &pipe), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "none, blit, geom, color, bg or bgc, got \"filter\""));
+    assert_int_equal(chl_gan_pipe_find("all", &pipe), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "bgcfn or bgcfnc, got \"all\""));
 }
 
 int main(void) {
@@ -187,8 +215,10 @@ int main(void) {
         cmocka_unit_test(flips_turns_and_whole_steps_are_pytorchs),
         cmocka_unit_test(scales_rotations_and_steps_are_pytorchs),
         cmocka_unit_test(colours_are_pytorchs),
+        cmocka_unit_test(octaves_are_pytorchs),
         cmocka_unit_test(all_of_them_are_pytorchs),
         cmocka_unit_test(nothing_drawn_changes_nothing),
+        cmocka_unit_test(pictures_too_small_for_octaves_are_refused),
         cmocka_unit_test(it_is_differentiated_twice),
         cmocka_unit_test(unknown_pipes_are_refused_with_the_list),
     };
