@@ -11,7 +11,7 @@ typedef struct train_job {
     int ranks;                                                      /* --ranks; 0: not given */
     rank_place place;
     char device[32]; /* of a rank on a GPU */
-    bool resume, json, measured_w, mirror, conditional;
+    bool resume, json, measured_w, mirror, conditional, cache_mels;
     float memory; /* GB */
     bool steps_given, epochs_given;
     chl_train_progress last;
@@ -134,6 +134,7 @@ static int check(const command_line *line, train_job *job) {
     o->resume = job->resume;
     o->measured_w = job->measured_w;
     o->mirror = job->mirror;
+    o->cache_mels = job->cache_mels;
     o->conditional = job->conditional;
     o->pictures_every = job->pictures_every;
     if (!(job->memory >= 0 && job->memory < 1e6f))
@@ -256,6 +257,11 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          NULL},
         {"cache", NULL, OPTION_TEXT, &o->cache, "DIR",
          "audio: folder that keeps embeddings of texts and pictures for all runs", NULL},
+        {"cache-mels", NULL, OPTION_FLAG, &job->cache_mels, NULL,
+         "audio: it also keeps the mel pictures of sounds, a byte a number, so that they are not "
+         "decoded "
+         "again",
+         NULL},
         {"memory", NULL, OPTION_FLOAT, &job->memory, "GB",
          "max. memory for decoded sounds and pictures; the others are decoded at each use (default "
          "4.3)",

@@ -29,6 +29,7 @@ static struct {
     {"bias", "--bias"},
     {"bound", "the bound of --keep"},
     {"cache", "--cache"},
+    {"cache_mels", "--cache-mels"},
     {"clip", "--clip"},
     {"clip_exact_gelu", "--clip-gelu"},
     {"clip_image_heads", "--clip-heads"},

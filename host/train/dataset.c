@@ -140,10 +140,12 @@ chl_status chl_dataset_open_chosen(const char *path, unsigned need,
     chl_dataset *data = calloc(1, sizeof *data);
     if (!data) return no_memory(path);
     chl_status status;
+    chl_mel_store *store = NULL;
     chl_sample_reader r = {.data = data, .path = path, .need = need, .choice = choice};
     CHL_TRY_GOTO(chl_left_out_new(choice->tolerate, choice->left_out, &data->left_out));
     CHL_TRY_GOTO(read_samples(&r));
-    CHL_TRY_GOTO(chl_sample_cache_new(data->count, choice->memory, &data->cache));
+    if (choice->mels) CHL_TRY_GOTO(chl_mel_store_open(choice->mels, &store));
+    CHL_TRY_GOTO(chl_sample_cache_new(data->count, choice->memory, store, &data->cache));
     *out = data;
     data = NULL;
 done:

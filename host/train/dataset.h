@@ -81,6 +81,7 @@ typedef struct chl_dataset_choice {
     const char *left_out; /* a file that gets a line for each of them; NULL: none */
     int64_t memory;       /* bytes of decoded sounds and pictures that are kept; 0: all */
     bool write_index;     /* chl_source_choice.write_index */
+    const char *mels;     /* a folder for mel pictures as bytes (mel_store.h); NULL: none */
 } chl_dataset_choice;
 chl_status chl_dataset_open(const char *path, unsigned need, chl_dataset **out);
 chl_status chl_dataset_open_chosen(const char *path, unsigned need,

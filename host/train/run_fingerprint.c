@@ -75,6 +75,7 @@ static const field fields[] = {
     FIELD(momentum, FLOAT, false),
     FIELD(schedule, TEXT, false),
     FIELD(lowest_rate, FLOAT, false),
+    FIELD(cache_mels, INT, false),
     FIELD(resolution, INT, false),
     FIELD(r1, FLOAT, false),
     FIELD(path_length, FLOAT, false),
@@ -251,6 +252,7 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_number("momentum", !chl_is_option(options->optimizer, "sgd"), options->momentum,
                          *out));
     CHL_TRY(newer_option("schedule", options->schedule, "cosine", *out));
+    CHL_TRY(newer_number("cache_mels", options->cache_mels == 0, (float)options->cache_mels, *out));
     CHL_TRY(newer_number("lowest_rate", options->lowest_rate == 0, options->lowest_rate, *out));
     CHL_TRY(gan_options(options, *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
@@ -367,6 +369,11 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
             chl_check_float(rules[i].holds, rules[i].field, rules[i].range, rules[i].value);
         if (status != CHL_OK) return chl_fail_in(status, "training %s", training->name);
     }
+    if (o->cache_mels && (!o->cache || chl_is_option(o->augment, "sound")))
+        return chl_fail(CHL_ERR_ARGUMENT, "training %s: cache_mels needs %s", training->name,
+                        o->cache ? "mel pictures, which augment sound changes at each use: leave "
+                                   "one of them out, or set augment to mel"
+                                 : "cache, a folder");
     CHL_TRY(check_text("optimizer", o->optimizer, "adamw", "sgd"));
     return check_text("schedule", o->schedule, "cosine", "triangle");
 }

@@ -24,19 +24,23 @@ struct chl_sample_cache {
     int64_t count, left; /* bytes that may still be kept */
     cached_picture **picture;
     cached_mel *mel;
-    int64_t *passing; /* [passing_room]: samples that have something that passes */
+    chl_mel_store *store; /* NULL: none */
+    int64_t *passing;     /* [passing_room]: samples that have something that passes */
     int64_t passing_count, passing_room;
 };
 
-chl_status chl_sample_cache_new(int64_t count, int64_t bytes, chl_sample_cache **out) {
+chl_status chl_sample_cache_new(int64_t count, int64_t bytes, chl_mel_store *store,
+                                chl_sample_cache **out) {
     chl_sample_cache *cache = calloc(1, sizeof *cache);
     *out = cache;
     if (cache) {
         cache->count = count;
+        cache->store = store;
         cache->left = bytes ? bytes : INT64_MAX;
         cache->picture = calloc((size_t)count + 1, sizeof(cached_picture *));
         cache->mel = calloc((size_t)count + 1, sizeof *cache->mel);
     }
+    if (!cache) chl_mel_store_close(store);
     if (cache && cache->picture && cache->mel) return CHL_OK;
     chl_sample_cache_free(cache);
     *out = NULL;
@@ -52,6 +56,7 @@ void chl_sample_cache_free(chl_sample_cache *cache) {
         }
         if (cache->mel) free(cache->mel[i].mel);
     }
+    chl_mel_store_close(cache->store);
     free(cache->picture);
     free(cache->mel);
     free(cache->passing);
@@ -157,7 +162,8 @@ typedef struct loading {
     const chl_media *media;
     float *mel;
     int64_t frames;
-    char *why; /* it cannot be read; NULL: it could */
+    bool stored; /* it was in the store */
+    char *why;   /* it cannot be read; NULL: it could */
 } loading;
 
 static chl_status load_mel(loading *l) {
@@ -191,6 +197,7 @@ typedef struct batch {
 static chl_status load_one(void *user, int i) {
     const batch *b = user;
     loading *l = &b->missing[i];
+    if (l->stored) return CHL_OK;
     const chl_status status = load_mel(l);
     if (status == CHL_OK || !b->may_fail || !chl_left_out_blames(status)) return status;
     l->mel = NULL;
@@ -202,6 +209,7 @@ static chl_status load_one(void *user, int i) {
 static chl_status take(chl_sample_cache *cache, chl_left_out *left, loading *l) {
     if (l->why) return chl_left_out_add(left, l->index, chl_media_name(l->media), l->why);
     cached_mel *to = &cache->mel[l->index];
+    if (cache->store && !l->stored) chl_mel_store_add(cache->store, l->media, l->mel, l->frames);
     *to = (cached_mel){.mel = l->mel, .frames = (int32_t)l->frames};
     l->mel = NULL;
     return keep(cache, l->index, (int64_t)sizeof(float) * CHL_MEL_BANDS * l->frames, &to->passing);
@@ -210,6 +218,9 @@ static chl_status take(chl_sample_cache *cache, chl_left_out *left, loading *l) 
 static chl_status load_all(chl_sample_cache *cache, chl_left_out *left, loading *missing,
                            int found) {
     batch b = {missing, chl_left_out_allows(left)};
+    for (int i = 0; cache->store && i < found; i++)
+        missing[i].stored =
+            chl_mel_store_find(cache->store, missing[i].media, &missing[i].mel, &missing[i].frames);
     chl_status status = chl_in_parallel(found, load_one, &b);
     for (int i = 0; i < found; i++) {
         if (status == CHL_OK) status = take(cache, left, &missing[i]);

@@ -6,11 +6,15 @@
 #define CHL_TRAIN_SAMPLE_CACHE_H
 #include "data/media.h"
 #include "train/left_out.h"
+#include "train/mel_store.h"
 
 typedef struct chl_sample_cache chl_sample_cache;
 
-/* Of `count` samples; an `index` below is 0 ... count - 1. bytes: that are kept; 0: no limit. */
-chl_status chl_sample_cache_new(int64_t count, int64_t bytes, chl_sample_cache **out);
+/* Of `count` samples; an `index` below is 0 ... count - 1. bytes: that are kept; 0: no limit. store: where
+ * mel pictures are looked for before a sound is decoded, and kept; it is taken over, also when this
+ * fails. NULL: none. */
+chl_status chl_sample_cache_new(int64_t count, int64_t bytes, chl_mel_store *store,
+                                chl_sample_cache **out);
 void chl_sample_cache_free(chl_sample_cache *cache);
 /* Frees what did not fit since the last call. */
 void chl_sample_cache_pass(chl_sample_cache *cache);

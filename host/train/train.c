@@ -63,7 +63,8 @@ static chl_status open_data(chl_trainer *t) {
     const chl_dataset_choice choice = {.split = o->split,
                                        .tolerate = (double)o->tolerate,
                                        .left_out = path,
-                                       .memory = chl_trainer_data_memory(o)};
+                                       .memory = chl_trainer_data_memory(o),
+                                       .mels = o->cache_mels ? o->cache : NULL};
     const chl_status status =
         chl_dataset_open_chosen(o->data, t->training->need, &choice, &t->data);
     free(path);

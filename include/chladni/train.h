@@ -124,6 +124,9 @@ typedef struct chl_train_options {
     const char *schedule;
     float momentum;    /* of sgd, [0, 1) */
     float lowest_rate; /* from which the rate rises and to which it falls, [0, rate] */
+    /* audio: 1: `cache` also keeps the mel pictures of sounds, a byte a number, so that later epochs and
+     * runs do not decode them. Numbers are rounded to 1/255 in every epoch. Not with augment sound */
+    int cache_mels;
     /* --- gan: adversarial training (docs/training.md) */
     int resolution; /* pixels on a side, a power of two; 0: 256 */
     /* Gamma of the R1 penalty, taken at every 16th step. 0: 0.0002 resolution^2 / batch; below 0: no

@@ -3,6 +3,7 @@
 #include "shared_runs.h"
 #include "sound/mel.h"
 #include "train/left_out.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -248,6 +249,75 @@ static void embeddings_are_kept_for_other_runs(void **state) {
     free(plain);
 }
 
+/* A copy of the clip, whose numbers are then damaged behind the cache's back: same size, same times. */
+static void mel_pictures_are_kept_as_bytes_and_not_decoded_again(void **state) {
+    (void)state;
+    char *kept = in_folder(root, "kept-mels"), *folder = in_folder(root, "one"), *path;
+    const int64_t index = 0;
+    int64_t frames[4];
+    const float *mel[4];
+    chl_dataset *set[4];
+    struct stat about;
+    size_t size;
+    char *bytes = get_file(data, "3.wav", &size);
+    mkdir(folder, 0777);
+    put_file(folder, "a.wav", bytes, size);
+    put_file(folder, "pairs.jsonl", "{\"sound\":\"a.wav\"}\n", 18);
+    path = in_folder(folder, "a.wav");
+    assert_int_equal(stat(path, &about), 0);
+    for (int i = 0; i < 4; i++) {
+        const chl_dataset_choice choice = {.mels = i ? kept : NULL};
+        if (i == 2) { /* found as it was */
+            memset(bytes + size / 2, 0, size / 2);
+            put_file(folder, "a.wav", bytes, size);
+            assert_int_equal(
+                utimensat(AT_FDCWD, path, (struct timespec[]){about.st_atim, about.st_mtim}, 0), 0);
+        }
+        if (i == 3) assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0); /* has changed */
+        MUST(chl_dataset_open_chosen(folder, CHL_NEED_SOUND, &choice, &set[i]));
+        MUST(chl_dataset_mels(set[i], 1, &index, &mel[i], &frames[i]));
+        assert_int_equal(frames[i], frames[0]);
+    }
+    double most = 0, changed = 0;
+    for (int64_t i = 0; i < CHL_MEL_BANDS * frames[0]; i++) {
+        most = fmax(most, fabs((double)mel[1][i] - (double)mel[0][i]));
+        changed = fmax(changed, fabs((double)mel[3][i] - (double)mel[1][i]));
+    }
+    assert_true(most > 0 && most <= 1.0 / 510 + 1e-7);
+    assert_memory_equal(mel[1], mel[2], sizeof(float) * CHL_MEL_BANDS * (size_t)frames[0]);
+    assert_true(changed > 0.1);
+    for (int i = 0; i < 4; i++) chl_dataset_free(set[i]);
+    free(bytes);
+    free(path);
+    free(folder);
+    free(kept);
+}
+
+/* With what an earlier run has kept, with bounded memory and on ranks. */
+static void a_training_on_kept_mels_is_the_same(void **state) {
+    (void)state;
+    char *first = in_folder(root, "mels-1"), *second = in_folder(root, "mels-2");
+    char *cache = in_folder(root, "mels-cache");
+    chl_train_options options = audio_options(first);
+    options.steps = 4;
+    options.cache = cache;
+    options.cache_mels = 1;
+    MUST(chl_trainer_run(&chl_training_audio, &options));
+    options.out = second;
+    options.memory = 1;
+    MUST(chl_trainer_run(&chl_training_audio, &options));
+    assert_true(same_file(first, second, "model.safetensors"));
+    expect_same_losses(first, second, 4);
+    options.cache = NULL;
+    refuse(&chl_training_audio, &options, 1, NULL, "cache_mels needs cache");
+    options.cache = cache;
+    options.augment = "sound";
+    refuse(&chl_training_audio, &options, 1, NULL, "which augment sound changes at each use");
+    free(first);
+    free(second);
+    free(cache);
+}
+
 /* --- other sources ---------------------------------------------------------------------------- */
 static void a_manifest_trains_as_the_folder_does(void **state) {
     (void)state;
@@ -288,6 +358,8 @@ int main(void) {
         cmocka_unit_test(a_run_in_its_own_data_is_refused),
         cmocka_unit_test(a_run_ends_where_too_many_cannot_be_read),
         cmocka_unit_test(embeddings_are_kept_for_other_runs),
+        cmocka_unit_test(mel_pictures_are_kept_as_bytes_and_not_decoded_again),
+        cmocka_unit_test(a_training_on_kept_mels_is_the_same),
         cmocka_unit_test(a_manifest_trains_as_the_folder_does),
     };
     return cmocka_run_group_tests(tests, write_torn, remove_torn);
