@@ -126,6 +126,8 @@ static void print_found(const json_t *report, const char *path, const char *name
 
 void print_retrieval(const json_t *report) {
     const json_t *texts = find(report, "audio_text/texts");
+    size_t i;
+    json_t *row;
     printf("%lld clips: %lld sounds, %lld pictures, %lld texts%s%s%s; %lld clips and %lld pictures "
            "are not there or not readable\n\n",
            (long long)json_integer_value(find(report, "clips")),
@@ -142,6 +144,9 @@ void print_retrieval(const json_t *report) {
     print_found(report, "audio_text/audio_to_text", "sound, text");
     print_found(report, "audio_text/text_to_audio", "text, sound");
     puts("\nIn brackets: 95 % of bootstrap samples");
+    json_array_foreach(json_object_get(report, "absent"), i, row)
+        printf("\nNot measured: %s: %s\n", json_string_value(find(row, "part")),
+               json_string_value(find(row, "why")));
 }
 
 /* --- edits ------------------------------------------------------------------------------------ */

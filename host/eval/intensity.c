@@ -101,10 +101,10 @@ done:
     return status;
 }
 
-/* Embeddings of the kinds' names, or NULL without a tokenizer. */
+/* Embeddings of the kinds' names, or NULL where CLIP takes no texts. */
 static chl_status embed_kinds(const chl_trials *t, float **text) {
     *text = NULL;
-    if (!t->engine->clip->tokenizer) return CHL_OK;
+    if (!chl_clip_has_texts(t->engine->clip)) return CHL_OK;
     *text = malloc(sizeof(float) * (size_t)t->kinds * (size_t)t->size.embedding);
     if (!*text) return chl_fail(CHL_ERR_MEMORY, "out of memory for labels");
     return chl_eval_embed_labels(t->engine->clip, t->kinds, t->sounds->kind_name, 0, NULL, *text);

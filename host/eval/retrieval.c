@@ -164,10 +164,19 @@ static chl_status both_ways(const retrieval *r, const other_side *x, json_t *rep
     return status;
 }
 
+/* The models do not take what the clips have. */
+static void leave_out(json_t *root, const char *part, const char *why) {
+    chl_json_append(json_object_get(root, "absent"),
+                    json_pack("{s:s, s:s}", "part", part, "why", why));
+}
+
 static chl_status search_pictures(retrieval *r, json_t *root) {
     const chl_retrieval_set *s = &r->set;
     if (s->shown == 0) return CHL_OK;
-    CHL_TRY(chl_clip_need_pictures(r->engine->clip, "retrieval of pictures"));
+    if (!chl_clip_has_pictures(r->engine->clip)) {
+        leave_out(root, "audio_image", "it needs a CLIP with an image tower");
+        return CHL_OK;
+    }
     CHL_TRY(embed_pictures(r));
     json_t *found = json_object();
     chl_json_set(root, "audio_image", found);
@@ -183,8 +192,11 @@ static chl_status search_pictures(retrieval *r, json_t *root) {
 
 static chl_status search_texts(retrieval *r, json_t *root) {
     const chl_retrieval_set *s = &r->set;
-    if (s->told == 0 || !r->engine->clip || !r->engine->clip->tokenizer) return CHL_OK;
-    CHL_TRY(chl_clip_need_texts(r->engine->clip, "retrieval of texts"));
+    if (s->told == 0) return CHL_OK;
+    if (!chl_clip_has_texts(r->engine->clip)) {
+        leave_out(root, "audio_text", "it needs a CLIP with a text tower, and its vocab");
+        return CHL_OK;
+    }
     CHL_TRY(embed_texts(r));
     json_t *found = json_pack("{s:s}", "texts", s->labels ? "labels" : "captions");
     chl_json_set(root, "audio_text", found);
@@ -200,19 +212,25 @@ static chl_status search_texts(retrieval *r, json_t *root) {
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
+/* Before the sounds are embedded: is there anything that they can find? */
+static chl_status check_models(const retrieval *r) {
+    const chl_clip *clip = r->engine->clip;
+    if (r->set.shown > 0 && chl_clip_has_pictures(clip)) return CHL_OK;
+    if (r->set.told > 0) return chl_clip_need_texts(clip, "retrieval of texts");
+    return chl_clip_need_pictures(clip, "retrieval of pictures");
+}
+
 static chl_status search(retrieval *r, json_t *root) {
     const chl_retrieval_set *s = &r->set;
     if (s->shown == 0 && s->told == 0)
         return chl_fail(CHL_ERR_KEY, "%s: retrieval needs pictures, captions or labels, got none",
                         r->o->data);
+    CHL_TRY(check_models(r));
     CHL_TRY(new_rows(r, s->sounds, &r->sound));
     CHL_TRY(
         chl_eval_embed_sounds(r->engine->audio, s->sounds, s->sound, NULL, &r->watch, r->sound));
     CHL_TRY(search_pictures(r, root));
-    CHL_TRY(search_texts(r, root));
-    if (r->picture || r->text) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "%s has texts only, for which retrieval needs vocab",
-                    r->o->data);
+    return search_texts(r, root);
 }
 
 static chl_status evaluate(retrieval *r, char **report) {
@@ -221,9 +239,10 @@ static chl_status evaluate(retrieval *r, char **report) {
     r->width = chl_models_sizes(r->engine).embedding;
     const uint64_t refused = chl_json_refused();
     const chl_retrieval_set *s = &r->set;
-    json_t *root = json_pack("{s:o, s:I, s:I, s:i, s:i, s:i}", "data", chl_json_string(o->data),
-                             "clips", (json_int_t)s->clips, "missing", (json_int_t)s->missing,
-                             "sounds", s->sounds, "pictures", s->pictures, "texts", s->texts);
+    json_t *root =
+        json_pack("{s:o, s:I, s:I, s:i, s:i, s:i, s:[]}", "data", chl_json_string(o->data), "clips",
+                  (json_int_t)s->clips, "missing", (json_int_t)s->missing, "sounds", s->sounds,
+                  "pictures", s->pictures, "texts", s->texts, "absent");
     const chl_status status = search(r, root);
     chl_json_set(root, "unreadable_pictures", json_integer(r->unreadable_count));
     if (status == CHL_OK) return chl_report_finish(root, refused, report);

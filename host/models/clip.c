@@ -115,15 +115,22 @@ void chl_clip_close(chl_clip *clip) {
     free(clip);
 }
 
+bool chl_clip_has_pictures(const chl_clip *clip) {
+    return clip && clip->config.image.layers > 0;
+}
+
+bool chl_clip_has_texts(const chl_clip *clip) {
+    if (!clip || !clip->config.text.layers) return false;
+    return clip->clap ? clip->clap->tokenizer != NULL : clip->tokenizer != NULL;
+}
+
 chl_status chl_clip_need_pictures(const chl_clip *clip, const char *why) {
-    return chl_need(clip && clip->config.image.layers ? clip : NULL, "clip with an image tower",
-                    why);
+    return chl_need(chl_clip_has_pictures(clip) ? clip : NULL, "clip with an image tower", why);
 }
 
 chl_status chl_clip_need_texts(const chl_clip *clip, const char *why) {
     if (!clip || !clip->config.text.layers) return chl_need(NULL, "clip with a text tower", why);
-    if (clip->clap) return chl_need(clip->clap->tokenizer, "vocab", why);
-    return chl_need(clip->tokenizer, "vocab", why);
+    return chl_need(chl_clip_has_texts(clip) ? clip : NULL, "vocab", why);
 }
 
 /* --- nodes ------------------------------------------------------------------------------------ */

@@ -57,6 +57,9 @@ void chl_clip_close(chl_clip *clip); /* NULL is fine */
  * belong to it). `why` is who asks. */
 chl_status chl_clip_need_pictures(const chl_clip *clip, const char *why);
 chl_status chl_clip_need_texts(const chl_clip *clip, const char *why);
+/* The same as a question, for what can do without. */
+bool chl_clip_has_pictures(const chl_clip *clip);
+bool chl_clip_has_texts(const chl_clip *clip);
 
 /* picture [N,H,W,3] in [-1,1] -> [N,embed], preprocessing included */
 chl_tensor chl_clip_embed_nodes(const chl_clip *clip, chl_net *net, chl_tensor picture);

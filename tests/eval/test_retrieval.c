@@ -306,6 +306,60 @@ static void what_is_missing_is_said(void **unused) {
     refused(&o, CHL_ERR_ARGUMENT, "limit must be >= 0, got -1");
 }
 
+/* A CLAP has texts and no image tower: sounds and texts search each other, and pictures are named
+ * as absent. */
+static void a_clap_searches_texts_alone(void **unused) {
+    (void)unused;
+    chl_engine *clip = engine;
+    chl_engine_options models = {.size = sizeof models,
+                                 .audio = CHLADNI_FIXTURES "/clap/hf.safetensors",
+                                 .clip = CHLADNI_FIXTURES "/clap/hf.safetensors",
+                                 .vocab = CHLADNI_FIXTURES "/clap/tokenizer.json"};
+    chl_retrieval_options o = {.size = sizeof o, .data = "all.jsonl"};
+    MUST(chl_engine_open(&models, &engine));
+    json_t *report = retrieve(&o);
+    const json_t *told = json_object_get(report, "audio_text");
+    assert_int_equal(number(json_object_get(told, "audio_to_text"), "queries"), CLIPS);
+    assert_int_equal(number(json_object_get(told, "text_to_audio"), "candidates"), CLIPS);
+    assert_null(json_object_get(report, "audio_image"));
+    const json_t *absent = json_object_get(report, "absent");
+    assert_int_equal(json_array_size(absent), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(absent, 0), "part")),
+                        "audio_image");
+    json_decref(report);
+    put("pictures.jsonl", "{\"sound\": \"0.wav\", \"picture\": \"0.png\"}\n");
+    o.data = "pictures.jsonl";
+    refused(&o, CHL_ERR_ARGUMENT, "retrieval of pictures needs clip with an image tower");
+    chl_engine_close(engine);
+    models.vocab = NULL;
+    o.data = "all.jsonl";
+    MUST(chl_engine_open(&models, &engine));
+    refused(&o, CHL_ERR_ARGUMENT, "retrieval of texts needs vocab");
+    chl_engine_close(engine);
+    engine = clip;
+}
+
+/* A CLIP without its merges searches pictures alone, and says so. */
+static void without_merges_texts_are_absent(void **unused) {
+    (void)unused;
+    chl_engine *whole = engine;
+    const chl_engine_options models = {.size = sizeof models,
+                                       .audio = "a.safetensors",
+                                       .clip = "c.safetensors",
+                                       .mel = CHL_MEL_ABSOLUTE};
+    MUST(chl_engine_open(&models, &engine));
+    json_t *report = retrieve(
+        &(chl_retrieval_options){.size = sizeof(chl_retrieval_options), .data = "all.jsonl"});
+    const json_t *absent = json_object_get(report, "absent");
+    assert_non_null(json_object_get(report, "audio_image"));
+    assert_int_equal(json_array_size(absent), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(absent, 0), "part")),
+                        "audio_text");
+    json_decref(report);
+    chl_engine_close(engine);
+    engine = whole;
+}
+
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
     if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
@@ -316,6 +370,8 @@ int main(void) {
         cmocka_unit_test(captions_survive_packing),
         cmocka_unit_test(a_report_is_what_the_embeddings_say),
         cmocka_unit_test(what_cannot_be_read_is_counted_and_no_candidate),
-        cmocka_unit_test(what_is_missing_is_said)};
+        cmocka_unit_test(what_is_missing_is_said),
+        cmocka_unit_test(a_clap_searches_texts_alone),
+        cmocka_unit_test(without_merges_texts_are_absent)};
     return cmocka_run_group_tests(tests, enter, leave);
 }
