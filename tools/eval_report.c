@@ -103,6 +103,7 @@ void print_zero_shot(const json_t *report) {
 
 void print_probe(const json_t *report) {
     print_classified(report);
+    if (find(report, "l2_why")) printf("\n%s\n", shown(json_string_value(find(report, "l2_why"))));
 }
 
 /* --- retrieval -------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #define DEFAULT_L2 1.0
 #define NO_FOLD (-1)
+#define EVERY 5 /* with `test`, so manyth sound to train on chooses the penalty */
 
 typedef struct probe {
     const chl_probe_options *options;
@@ -23,6 +24,7 @@ typedef struct probe {
     double *x, *mean, *scale; /* of a fold: [count][width]; [width] */
     int *class_, *named;
     int64_t trained_now, tested_now; /* sounds of the last fit */
+    char few[160]; /* why no penalty can be chosen; "" where one is, or is not to be */
     json_t *fits;
 } probe;
 
@@ -93,6 +95,15 @@ static chl_status check_groups(const probe *p) {
     return status;
 }
 
+/* --- penalty ---------------------------------------------------------------------------------- */
+static double default_l2(const probe *p) {
+    return p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2;
+}
+
+static bool chooses(const probe *p) {
+    return p->options->choose_l2 && !p->few[0];
+}
+
 /* --- one fold --------------------------------------------------------------------------------- */
 /* Mean 0 and deviation 1 over the sounds to train on. */
 static void standardise(probe *p, int64_t trained) {
@@ -125,7 +136,7 @@ typedef enum use { TRAIN, TEST, NEITHER } use;
 static use use_of(const probe *p, int64_t i, int fold, int second) {
     if (second == NO_FOLD) return is_tested(p, i, fold) ? TEST : TRAIN;
     if (is_tested(p, i, fold)) return NEITHER;
-    const bool validates = p->options->test ? i % 5 == 4 : p->corpus.fold[i] == second;
+    const bool validates = p->options->test ? i % EVERY == EVERY - 1 : p->corpus.fold[i] == second;
     return validates ? TEST : TRAIN;
 }
 
@@ -170,19 +181,32 @@ static int second_fold(const probe *p, int fold) {
     return next == NO_FOLD ? first : next;
 }
 
+/* Whether sounds are left to choose a penalty by. */
+static void look_for_choice(probe *p) {
+    const chl_corpus *c = &p->corpus;
+    int folds = 0, seen[3];
+    if (!p->options->choose_l2) return;
+    for (int64_t i = 0; i < c->count && folds < 3; i++) {
+        int known = 0;
+        while (known < folds && seen[known] != c->fold[i]) known++;
+        if (known == folds) seen[folds++] = c->fold[i];
+    }
+    if (p->options->test && p->trained < EVERY)
+        snprintf(p->few, sizeof p->few,
+                 "its penalty is %g: to choose one needs %d sounds to train on, there are %lld",
+                 default_l2(p), EVERY, (long long)p->trained);
+    else if (!p->options->test && folds < 3)
+        snprintf(p->few, sizeof p->few,
+                 "its penalty is %g: to choose one needs three folds, to train on, to choose by "
+                 "and to test on, there are %d",
+                 default_l2(p), folds);
+    if (p->few[0]) chl_log(CHL_LOG_WARN, "%s: a probe: %s", p->options->data, p->few);
+}
+
 /* Of equally good penalties the largest. */
 static chl_status choose_l2(probe *p, int fold, double *l2) {
     int64_t most = -1;
     const int second = p->options->test ? 0 : second_fold(p, fold);
-    bool third = p->options->test != NULL;
-    for (int64_t i = 0; i < p->corpus.count; i++)
-        third = third || (p->corpus.fold[i] != fold && p->corpus.fold[i] != second);
-    if (!third)
-        return chl_fail(
-            CHL_ERR_ARGUMENT,
-            "choose_l2 must be 0 for %s: it has not three folds, to train on, to choose "
-            "by and to test on",
-            p->options->data);
     for (int power = 4; power >= -2; power--) {
         const double tried = pow(10, power);
         chl_logistic fit;
@@ -199,12 +223,12 @@ static chl_status choose_l2(probe *p, int fold, double *l2) {
 }
 
 static chl_status run_fold(probe *p, int fold) {
-    double l2 = p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2;
+    double l2 = default_l2(p);
     chl_logistic fit;
     int *named = malloc(sizeof *named * (size_t)p->corpus.count);
     if (!named) return chl_fail(CHL_ERR_MEMORY, "out of memory for a fold");
     memcpy(named, p->named, sizeof *named * (size_t)p->corpus.count);
-    chl_status status = p->options->choose_l2 ? choose_l2(p, fold, &l2) : CHL_OK;
+    chl_status status = chooses(p) ? choose_l2(p, fold, &l2) : CHL_OK;
     memcpy(p->named, named, sizeof *named * (size_t)p->corpus.count);
     free(named);
     CHL_TRY(status);
@@ -263,13 +287,12 @@ static chl_status describe(probe *p, char **report) {
         snprintf(what, sizeof what, "probe, %s", c->layout);
         CHL_TRY(chl_classified_picture(&done, what, p->options->confusion));
     }
-    json_t *l2 = p->options->choose_l2
-                     ? json_string("chosen")
-                     : json_real(p->options->l2 > 0 ? p->options->l2 : DEFAULT_L2);
+    json_t *l2 = chooses(p) ? json_string("chosen") : json_real(default_l2(p));
     json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "split",
                              p->options->test ? "test folder" : "official folds", "all_sounds",
                              (json_int_t)all, "missing", (json_int_t)c->missing, "l2", l2);
     const chl_status status = chl_classified_report(&done, root);
+    if (p->few[0]) chl_json_set(root, "l2_why", json_string(p->few));
     chl_json_set(root, "fits", json_incref(p->fits));
     if (status == CHL_OK) return chl_report_finish(root, refused, report);
     json_decref(root);
@@ -279,6 +302,7 @@ static chl_status describe(probe *p, char **report) {
 static chl_status work(chl_engine *engine, probe *p, char **report) {
     CHL_TRY(open_folders(p));
     CHL_TRY(check_groups(p));
+    look_for_choice(p);
     p->width = chl_models_sizes(engine).embedding;
     const size_t count = (size_t)p->corpus.count, width = (size_t)p->width;
     p->embedding = malloc(sizeof *p->embedding * count * width);

@@ -98,7 +98,8 @@ typedef struct chl_probe_options {
     int64_t
         choose_l2; /* 1: of 0.01, 0.1, ... 10 000 the penalty that names most sounds of a part of
                           those to train on right (one of the other folds; with `test` every fifth
-                          sound); l2 is not used. Report: "l2" of each of "fits" */
+                          sound); l2 is used only where that leaves none to choose by, which
+                          "l2_why" tells. Report: "l2" of each of "fits" */
 } chl_probe_options;
 CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
                                           char **report);

@@ -533,8 +533,47 @@ static void a_probe_chooses_its_penalty(void **unused) {
         near(number(fit, "trained"), 8, 0);
     }
     json_decref(report);
-    o.data = "urban";
-    refused(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT, "not three folds");
+}
+
+/* With nothing to choose a penalty by it is the usual one, and the report says why. */
+static void expect_no_choice(const chl_probe_options *o, const char *why) {
+    char *text;
+    MUST(chl_evaluate_probe(engine, o, &text));
+    json_t *report = parse(text);
+    near(number(report, "l2"), 1, 0);
+    near(number(json_array_get(json_object_get(report, "fits"), 0), "l2"), 1, 0);
+    const char *said = json_string_value(json_object_get(report, "l2_why"));
+    if (!said || !strstr(said, why)) fail_msg("%s does not say %s", said, why);
+    json_decref(report);
+}
+
+static void a_penalty_needs_sounds_to_be_chosen_by(void **unused) {
+    (void)unused;
+    static const char *const inside[] = {"two",           "two/low_hum", "two/beep", "apart",
+                                         "apart/low_hum", "apart/beep",  NULL};
+    chl_probe_options o = {
+        .size = sizeof o, .data = "urban", .choose_l2 = 1, .folds = 2, .fold = (int[]){1, 10}};
+    expect_no_choice(&o, "needs three folds");
+    o.folds = 0;
+    folders(inside);
+    make_sound("two/low_hum/a.wav", 1, 1);
+    make_sound("two/beep/a.wav", 0, 2);
+    make_sound("apart/low_hum/b.wav", 1, 3);
+    make_sound("apart/beep/b.wav", 0, 4);
+    o.data = "two";
+    o.test = "apart";
+    expect_no_choice(&o, "needs 5 sounds to train on, there are 2");
+    for (int i = 0; i < 3; i++) {
+        char path[32], *text;
+        snprintf(path, sizeof path, "two/beep/%d.wav", i);
+        make_sound(path, 0, 5 + i);
+        if (i < 2) continue;
+        MUST(chl_evaluate_probe(engine, &o, &text));
+        json_t *report = parse(text);
+        assert_string_equal(json_string_value(json_object_get(report, "l2")), "chosen");
+        assert_null(json_object_get(report, "l2_why"));
+        json_decref(report);
+    }
 }
 
 static void a_probe_takes_a_folder_to_test_on(void **unused) {
@@ -629,6 +668,7 @@ int main(void) {
         cmocka_unit_test(a_probe_learns_what_can_be_told_apart),
         cmocka_unit_test(prompt_sets_name_as_their_prompts_alone),
         cmocka_unit_test(a_probe_chooses_its_penalty),
+        cmocka_unit_test(a_penalty_needs_sounds_to_be_chosen_by),
         cmocka_unit_test(a_probe_takes_a_folder_to_test_on),
         cmocka_unit_test(sounds_in_shards_are_named_as_the_files_that_they_are_copies_of),
         cmocka_unit_test(a_recording_on_both_sides_of_a_split_is_refused)};
