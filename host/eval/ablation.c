@@ -211,7 +211,10 @@ static chl_status measure_encoder(const ablation *a, const figure_list *list, co
     CHL_TRY(open_models(a, e, &engine));
     const chl_status status = measure_engine(engine, a, list, e, value);
     chl_models_close(engine);
-    return status == CHL_OK ? CHL_OK : chl_fail_in(status, "%s", e->audio);
+    /* what is wrong comes first: most often the sounds, which all encoders share */
+    return status == CHL_OK
+               ? CHL_OK
+               : chl_fail(status, "%s (measuring the encoder %s)", chl_error(), e->audio);
 }
 
 /* value [encoders][figures]; column [encoders] is scratch */

@@ -264,6 +264,8 @@ bad "ablation of what" 2 "with and --without" eval ablation --clip clip.safetens
 bad "comparison of what" 2 "encoders is missing" eval compare --clip clip.safetensors
 bad "comparison of nameless encoders" 2 "must be NAME=FILE, got \"a.safetensors\"" eval compare \
   --encoders a.safetensors --clip clip.safetensors --probe .
+bad "comparison of sounds that are not there" 1 "^chladni: nofile: .*measuring the encoder audio.safetensors" eval compare \
+  --encoders a=audio.safetensors --clip clip.safetensors --retrieval nofile
 bad "comparison with a clip of nobody" 2 "for a name in --encoders, got c" eval compare \
   --encoders a=audio.safetensors --clips c=clip.safetensors --probe .
 bad "edits without a judge" 2 "judge is missing" eval edits $models
