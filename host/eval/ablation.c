@@ -142,6 +142,8 @@ static chl_status take_options(const chl_ablation_options *theirs, ablation *min
     CHL_TRY(chl_check_int(mine->judge.attributes >= 0 &&
                               mine->judge.attributes <= CHL_JUDGE_MAX_ATTRIBUTES,
                           "chl_judge.attributes", "0 to 8", mine->judge.attributes));
+    CHL_TRY(chl_check_int(mine->zero_shot.limit >= 0, "limit", ">= 0", mine->zero_shot.limit));
+    CHL_TRY(chl_check_int(mine->trial.intensity >= 0, "intensity", ">= 0", mine->trial.intensity));
     return o->groups > 0 ? chl_check_pointer(o->group, "group") : CHL_OK;
 }
 

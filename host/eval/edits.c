@@ -8,7 +8,7 @@ void chl_trial_options_init(size_t size, chl_trial_options *options) {
                                         .batch = 10,
                                         .gate = 200,
                                         .intensity = 5,
-                                        .louder = "rain,fire,wind",
+                                        .louder = CHL_TRIALS_LOUDER,
                                         .levels = 7,
                                         .level_step = 4,
                                         .sheet_rows = 20};
@@ -44,6 +44,11 @@ static json_t *describe_settings(const chl_trials *t) {
 
 /* Checks at the start what later parts need: the first ones can take hours. */
 static chl_status check_later_parts(const chl_engine *engine, const chl_trial_options *o) {
+    CHL_TRY(chl_check_int(o->gate >= 0, "gate", ">= 0", o->gate));
+    CHL_TRY(chl_check_int(o->intensity >= 0, "intensity", ">= 0", o->intensity));
+    if (o->intensity > 0) CHL_TRY(chl_check_int(o->levels >= 2, "levels", ">= 2", o->levels));
+    CHL_TRY(chl_check_int(o->directions >= 0, "directions", ">= 0", o->directions));
+    CHL_TRY(chl_check_int(o->identity >= 0, "identity", ">= 0", o->identity));
     if (o->directions > 0 && o->by_label)
         return chl_fail(CHL_ERR_ARGUMENT, "directions must be 0 with by_label: they compare edits "
                                           "by sound with edits by text");
@@ -79,8 +84,8 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     const uint64_t refused = chl_json_refused();
     json_t *found = json_object();
     chl_json_set(found, "settings", describe_settings(&trials));
-    chl_status status = CHL_OK;
-    if (trials.judge) {
+    chl_status status = chl_trials_check_louder(&trials);
+    if (status == CHL_OK && trials.judge) {
         status = chl_trials_gate(&trials, found);
         if (status == CHL_OK) status = chl_trials_table(&trials, found);
         if (status == CHL_OK) status = chl_trials_intensity(&trials, found);

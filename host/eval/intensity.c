@@ -3,6 +3,7 @@
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,52 @@ static bool listed(const char *list, const char *kind) {
     return false;
 }
 
+static int kinds_listed(const chl_trials *t) {
+    int count = 0;
+    for (int k = 0; k < t->kinds; k++) count += listed(t->options->louder, t->sounds->kind_name[k]);
+    return count;
+}
+
+/* A text has no level, and unjudged edits no event. */
+static bool is_measured(const chl_trials *t) {
+    const chl_trial_options *o = t->options;
+    return o->intensity > 0 && t->judge && !o->by_label;
+}
+
+static chl_status refuse_kind(const chl_trials *t, const char *name, int length) {
+    char kinds[512] = "";
+    for (int k = 0; k < t->kinds; k++) {
+        const size_t at = strlen(kinds);
+        snprintf(kinds + at, sizeof kinds - at, "%s%s", k ? ", " : "", t->sounds->kind_name[k]);
+    }
+    return chl_fail(
+        CHL_ERR_ARGUMENT,
+        "louder must be kinds of the sounds with commas between them (%s), got \"%.*s\"", kinds,
+        length, name);
+}
+
+/* The usual list is measured as far as it is there. */
+chl_status chl_trials_check_louder(const chl_trials *t) {
+    const char *list = t->options->louder;
+    if (!is_measured(t)) return CHL_OK;
+    if (!list || strcmp(list, CHL_TRIALS_LOUDER) == 0) {
+        if (kinds_listed(t) == 0)
+            chl_log(CHL_LOG_WARN, "%s: no kind is one of %s: louder must name others for intensity",
+                    t->options->sounds, CHL_TRIALS_LOUDER);
+        return CHL_OK;
+    }
+    for (const char *at = list; at;) {
+        const size_t length = strcspn(at, ",");
+        int k = 0;
+        while (k < t->kinds && (strlen(t->sounds->kind_name[k]) != length ||
+                                strncmp(t->sounds->kind_name[k], at, length) != 0))
+            k++;
+        if (k == t->kinds) return refuse_kind(t, at, (int)length);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return CHL_OK;
+}
+
 static chl_status measure(chl_trials *t, const float *text, intensity *x, json_t *report) {
     const int n = x->sources * x->levels;
     chl_trial *trial = calloc((size_t)n, sizeof *trial);
@@ -123,7 +170,7 @@ static double mean_over_kinds(const json_t *found) {
 
 chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     const chl_trial_options *o = t->options;
-    if (o->intensity <= 0 || o->levels < 2 || o->by_label) return CHL_OK;
+    if (!is_measured(t) || kinds_listed(t) == 0) return CHL_OK;
     intensity x = {.levels = o->levels,
                    .sources = o->intensity < t->sources ? o->intensity : t->sources};
     const size_t numbers = 4 * (size_t)x.levels + 2 * (size_t)x.sources;

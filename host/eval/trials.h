@@ -4,6 +4,8 @@
 #include "eval/edit_trials.h"
 #include "eval/report.h"
 
+#define CHL_TRIALS_LOUDER "rain,fire,wind"
+
 /* Every source edited by a sound of every kind: what the judge sees, kind by kind and attribute by
  * attribute; the contact sheet. table.c */
 chl_status chl_trials_table(chl_trials *trials, json_t *report);
@@ -11,6 +13,8 @@ chl_status chl_trials_table(chl_trials *trials, json_t *report);
 chl_status chl_trials_gate(chl_trials *trials, json_t *report);
 /* One sound at rising levels. intensity.c */
 chl_status chl_trials_intensity(chl_trials *trials, json_t *report);
+/* Before anything is edited: are the kinds of options->louder there? */
+chl_status chl_trials_check_louder(const chl_trials *trials);
 /* Table 2: codes guided by sound and by text. directions.c */
 chl_status chl_trials_directions(chl_trials *trials, json_t *report);
 

@@ -237,6 +237,7 @@ static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, cha
 static chl_status check_folder(const chl_zero_shot_options *o) {
     CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
     if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
+    CHL_TRY(chl_check_int(o->limit >= 0, "limit", ">= 0", o->limit));
     CHL_TRY(chl_check_int(o->prompt_sets >= 0, "prompt_sets", ">= 0", o->prompt_sets));
     if (o->prompt_sets) CHL_TRY(chl_check_pointer(o->prompt_set, "prompt_set"));
     for (int64_t i = 0; i < o->prompt_sets; i++) {

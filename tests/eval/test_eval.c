@@ -302,6 +302,36 @@ static void impossible_trial_options_are_refused(void **unused) {
     assert_null(text);
 }
 
+static void counts_and_kinds_are_checked_before_anything_is_edited(void **unused) {
+    (void)unused;
+    static const char *const wrong[] = {"bark", "", ",", "hiss,", "hiss,bark", "his"};
+    char *text;
+    chl_trial_options o = trial_options(), bad = o;
+    o.intensity = 1;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        o.louder = wrong[i];
+        assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
+        if (!strstr(chl_error(), "kinds of the sounds")) fail_msg("\"%s\"", chl_error());
+    }
+    o.louder = "rain,fire,wind"; /* the usual ones: none is here */
+    json_t *report = try_edits(&o);
+    assert_null(json_object_get(report, "intensity"));
+    json_decref(report);
+    int *const count[] = {&bad.intensity, &bad.directions, &bad.gate};
+    for (size_t i = 0; i < sizeof count / sizeof *count; i++) {
+        *count[i] = -1;
+        assert_int_equal(chl_evaluate_edits(engine, &bad, &text), CHL_ERR_ARGUMENT);
+        if (!strstr(chl_error(), "must be >= 0, got -1")) fail_msg("\"%s\"", chl_error());
+        *count[i] = 0;
+    }
+    bad.identity = -1;
+    assert_int_equal(chl_evaluate_edits(engine, &bad, &text), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "identity must be >= 0, got -1");
+    const chl_zero_shot_options zero = {.size = sizeof zero, .data = "sounds", .limit = -1};
+    assert_int_equal(chl_evaluate_zero_shot(engine, &zero, &text), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "limit must be >= 0, got -1");
+}
+
 /* --- ablation --------------------------------------------------------------------------------- */
 /* A row per group: the source and an edit per kind, as in the sheet of the group alone. */
 static void expect_rows(const char *sheet, int rows, chl_trial_options alone) {
@@ -406,6 +436,7 @@ int main(void) {
         cmocka_unit_test(an_edit_of_rate_0_changes_no_answer),
         cmocka_unit_test(a_judge_of_one_answer_fails_the_control),
         cmocka_unit_test(levels_and_directions_are_reported_as_asked),
+        cmocka_unit_test(counts_and_kinds_are_checked_before_anything_is_edited),
         cmocka_unit_test(edits_by_label_aim_at_the_texts_of_labels),
         cmocka_unit_test(impossible_trial_options_are_refused),
         cmocka_unit_test(an_encoder_of_another_space_is_refused_before_any_work),
