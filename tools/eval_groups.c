@@ -29,11 +29,13 @@ static int check_ablation(const command_line *line, const eval_job *job) {
     if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
     if (!job->zero.data && !job->trial.sources)
         return usage_error(line, "give --data, or --sources, or both");
-    return job->trial.sources ? eval_check_trial(line, job) : EXIT_OK;
+    const int code = eval_check_parts(line, job);
+    return code == EXIT_OK && job->trial.sources ? eval_check_trial(line, job) : code;
 }
 
 int eval_ablation(int argc, char **argv) {
     eval_job job = eval_job_new();
+    job.trial.intensity = 0;
     generator_flags generator = {0};
     const option options[] = {
         {"with", NULL, OPTION_TEXT, &job.with, "A,B,C", "audio encoders, one per training seed",
@@ -155,15 +157,10 @@ static int check_compare(const command_line *line, const eval_job *job) {
     if (!job->encoders) return usage_error(line, "--encoders is missing");
     if (!job->models.clip && !job->clips) return usage_error(line, "--clip is missing");
     if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
-    if (job->probe.test && !job->probe.data)
-        return usage_error(line, "--probe-test needs --probe, the sounds to train on");
     if (!job->zero.data && !job->probe.data && !job->retrieval.data && !job->trial.sources)
         return usage_error(line, "give --data, --probe, --retrieval or --sources");
-    if (job->trial.intensity > 0 && !job->trial.sources)
-        return usage_error(line, "--intensity needs --sources, which are edited");
-    if (job->trial.sheet && !job->trial.sources)
-        return usage_error(line, "--sheet needs --sources, which are edited");
-    return job->trial.sources ? eval_check_trial(line, job) : EXIT_OK;
+    const int code = eval_check_parts(line, job);
+    return code == EXIT_OK && job->trial.sources ? eval_check_trial(line, job) : code;
 }
 
 static int compare_named(const command_line *line, eval_job *job) {

@@ -249,6 +249,58 @@ int eval_check_outputs(const command_line *line, const eval_job *job) {
     return output_check(line, &table);
 }
 
+static int check_counts(const command_line *line, const eval_job *job) {
+    const struct {
+        const char *flag;
+        int count;
+    } counts[] = {{"--zero-shot-limit", job->limit},
+                  {"--intensity", job->trial.intensity},
+                  {"--directions", job->trial.directions},
+                  {"--identity", job->identity}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].count < 0)
+            return usage_error(line, "%s must be >= 0, got %d", counts[i].flag, counts[i].count);
+    return EXIT_OK;
+}
+
+int eval_check_parts(const command_line *line, const eval_job *job) {
+    const chl_trial_options *t = &job->trial;
+    const bool sources = t->sources != NULL, sounds = job->zero.data != NULL,
+               probed = sounds || job->probe.data;
+    static const char *const edited = "--sources, which are edited";
+    const struct {
+        const char *flag, *needs;
+        bool given, there;
+    } parts[] = {
+        {"--judge", edited, t->judge, sources},
+        {"--sounds", edited, t->sounds, sources},
+        {"--biased", edited, t->biased, sources},
+        {"--intensity", edited, t->intensity > 0, sources},
+        {"--directions", edited, t->directions > 0, sources},
+        {"--classifier", edited, t->classifier, sources},
+        {"--identity", edited, job->identity > 0, sources},
+        {"--sheet", edited, t->sheet, sources},
+        {"--by-label", edited, job->by_label, sources},
+        {"--intensity", "--judge, which sees the kinds", t->intensity > 0, t->judge},
+        {"--intensity", "sounds, which --by-label leaves out", t->intensity > 0, !job->by_label},
+        {"--louder", "--intensity", job->has_louder, t->intensity > 0},
+        {"--biased", "--judge", t->biased, t->judge},
+        {"--directions", "--vocab", t->directions > 0, job->models.vocab},
+        {"--classifier", "--directions, whose edits it names", t->classifier, t->directions > 0},
+        {"--identity", "--face", job->identity > 0, job->models.face},
+        {"--probe-test", "--probe, the sounds to train on", job->probe.test, job->probe.data},
+        {"--zero-shot-limit", "--data, the sounds to classify", job->limit > 0, sounds},
+        {"--labels", "--data, the sounds to classify", job->labels, sounds},
+        {"--folds", "--data or --probe", job->folds, probed},
+        {"--esc10", "--data or --probe", job->esc10, probed},
+    };
+    const int code = check_counts(line, job);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && code == EXIT_OK; i++)
+        if (parts[i].given && !parts[i].there)
+            return usage_error(line, "%s needs %s", parts[i].flag, parts[i].needs);
+    return code;
+}
+
 int eval_check_trial(const command_line *line, const eval_job *job) {
     if (!job->trial.judge) return usage_error(line, "--judge is missing");
     if (!job->trial.sources || !job->trial.sounds)

@@ -17,7 +17,7 @@ typedef struct eval_job {
     const char *labels, *prompts, *neutral, *with, *without, *out;
     int limit, space, similarity;
     float latent_weight_relative;
-    bool has_relative, fixed_mask, by_label, masks, json, label_texts;
+    bool has_relative, has_louder, fixed_mask, by_label, masks, json, label_texts;
     words label, prompt, with_list, without_list;
     const char *encoders, *clips; /* of `compare` */
     const char *html;
@@ -46,6 +46,9 @@ int eval_begin(command_line *line, int argc, char **argv, const generator_flags 
                eval_job *job, bool *done);
 /* Checks the files that are written before anything is computed. */
 int eval_check_outputs(const command_line *line, const eval_job *job);
+/* A flag of a part whose inputs are not there, or a count below 0, is an error: for commands that
+ * measure what there are inputs for, which would leave it out without a word. */
+int eval_check_parts(const command_line *line, const eval_job *job);
 /* What edits need. */
 int eval_check_trial(const command_line *line, const eval_job *job);
 /* Embeds the directional loss's neutral text with an engine of its own: the evaluation may open

@@ -65,7 +65,7 @@
          NULL},                                                                                    \
     {                                                                                              \
         "louder", NULL, OPTION_TEXT, &(job).trial.louder, "A,B,...",                               \
-            "kinds for --intensity (default rain,fire,wind)", NULL                                 \
+            "kinds for --intensity (default rain,fire,wind)", &(job).has_louder                    \
     }
 #define TRIAL_OPTIONS(job)                                                                           \
     {"judge",      NULL,                                                                             \

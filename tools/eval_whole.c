@@ -102,7 +102,11 @@ static int edits(const whole *w) {
         leave_out(w, "identity ablation",
                   "it needs --identity N and --face, for a generator of faces");
     const chl_status status = chl_evaluate_edits(w->engine, o, &text);
-    return take_part(w, "edits", true, status, text);
+    const int code = take_part(w, "edits", true, status, text);
+    if (code == EXIT_OK && o->intensity > 0 &&
+        !json_object_get(json_object_get(w->root, "edits"), "intensity"))
+        leave_out(w, "intensity", "no kind of the sounds is in the usual --louder");
+    return code;
 }
 
 /* "ResNet-50=66.8|...", per cent. */
@@ -242,8 +246,8 @@ static int check(const command_line *line, const eval_job *job) {
         return usage_error(line, "--audio and --clip are needed");
     if (!job->zero.data && !job->probe.data && !job->retrieval.data && !job->trial.sources)
         return usage_error(line, "give --data, --probe, --retrieval or --sources");
-    if (job->probe.test && !job->probe.data)
-        return usage_error(line, "--probe-test needs --probe, the sounds to train on");
+    const int code = eval_check_parts(line, job);
+    if (code != EXIT_OK) return code;
     if (job->trial.sources && (!job->trial.sounds || !job->models.generator))
         return usage_error(line, "--sources needs --sounds and --generator");
     return check_supervised(line, job->supervised);

@@ -255,6 +255,33 @@ bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
 bad "probe of what" 2 "data and --audio are needed" eval probe
 bad "retrieval of what" 2 "data, --audio and --clip are needed" eval retrieval --data d --audio a
 bad "intensity of nothing" 2 "intensity needs --sources" eval compare --encoders a=a --clip c --retrieval d --intensity 2
+while IFS='|' read -r flags said; do
+  bad "$flags" 2 "$said" eval report --audio a --clip c --data held $flags
+done <<'END'
+--judge nofile|judge needs --sources
+--sounds held|sounds needs --sources
+--intensity 1|intensity needs --sources
+--intensity -1|intensity must be >= 0, got -1
+--louder rain|louder needs --intensity
+--directions 2|directions needs --sources
+--directions -2|directions must be >= 0, got -2
+--directions 2 --sources calm --sounds held --generator g|directions needs --vocab
+--classifier nofile|classifier needs --sources
+--classifier nofile --sources calm --sounds held --generator g --judge j|classifier needs --directions
+--identity 3|identity needs --sources
+--identity -3|identity must be >= 0, got -3
+--identity 3 --sources calm --sounds held --generator g|identity needs --face
+--intensity 1 --sources calm --sounds held --generator g|intensity needs --judge
+--intensity 1 --by-label --sources calm --sounds held --generator g --judge j|intensity needs sounds, which --by-label
+--zero-shot-limit -1|zero-shot-limit must be >= 0, got -1
+--probe-test held|probe-test needs --probe
+END
+bad "a limit of no sounds" 2 "zero-shot-limit needs --data" eval report --audio a --clip c --retrieval held --zero-shot-limit 3
+bad "labels of no sounds" 2 "labels needs --data" eval report --audio a --clip c --retrieval held --labels a
+bad "folds of no sounds" 2 "folds needs --data or --probe" eval compare --encoders a=a --clip c --retrieval held --folds 1
+bad "a negative limit of a comparison" 2 "zero-shot-limit must be >= 0" eval compare --encoders a=a --clip c --retrieval held --zero-shot-limit -1
+bad "a judge of no edits" 2 "judge needs --sources" eval compare --encoders a=a --clip c --retrieval held --judge nofile
+bad "a judge of no edits in an ablation" 2 "judge needs --sources" eval ablation --with a --without b --clip c --data held --vocab v --judge nofile
 bad "folds that are none" 2 "folds must be like 1-5 or 1,3, from 1 to 10, got 0-4" eval probe --data d --audio a --folds 0-4
 bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels a --folds 1 --audio a --clip c --vocab v
 bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v

@@ -47,6 +47,10 @@ is "the rest is named" test "$(grep -o '<li>[a-z -]*:' page | tr -d '\n')" = \
   "<li>zero shot:<li>probe:<li>linear probe:<li>supervised baseline:<li>edits:"
 bad "a report of nothing" 2 "give --data, --probe, --retrieval or --sources" eval report --audio a --clip c
 bad "an asked part that fails" 1 "nowhere" eval report $pair --data held --probe nowhere
+bad "a negative limit" 1 "limit must be >= 0, got -1" eval zero-shot $pair --data held --limit -1
+for kinds in nokind "" ","; do
+  bad "louder: '$kinds'" 1 "louder must be kinds of the sounds.*(rain|fire).*got \"($kinds)?\"" eval report $pair $edited --intensity 1 --louder "$kinds"
+done
 bad "a baseline without a figure" 2 "must be NAME=PERCENT" eval report --audio a --clip c --data held --supervised ResNet
 mkdir -p other/dog; cp held/sounds/00000.wav other/dog
 bad "a classifier of other kinds" 1 "has no sound there" eval report $pair $edited --classifier other --directions 1
