@@ -1,5 +1,6 @@
 #include "eval_report.h"
 #include "print.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +16,24 @@ static const json_t *find(const json_t *report, const char *path) {
     return report;
 }
 
+/* printf rounds what lies half-way to the even digit, a browser away from 0: the text has the page's
+ * figures. Half-way numbers are multiples of 2^-(digits+1). */
+static double half_up(double x, int digits) {
+    const double parts = ldexp(x, digits + 1), halves = parts * pow(5, digits);
+    if (parts != floor(parts) || fmod(fabs(halves), 2) != 1) return x;
+    return nextafter(x, x < 0 ? -INFINITY : INFINITY);
+}
+
+/* for %.1f */
+static double percent(const json_t *share) {
+    return half_up(100 * json_number_value(share), 1);
+}
+
 /* "87.5 %", or "-" where nothing was measured */
 static void print_share(const json_t *report, const char *path) {
     const json_t *x = find(report, path);
     if (json_is_number(x))
-        printf(" %.1f %% |", 100 * json_number_value(x));
+        printf(" %.1f %% |", percent(x));
     else
         fputs(" - |", stdout);
 }
@@ -27,7 +41,7 @@ static void print_share(const json_t *report, const char *path) {
 static void print_number(const json_t *report, const char *path) {
     const json_t *x = find(report, path);
     if (json_is_number(x))
-        printf(" %.2f |", json_number_value(x));
+        printf(" %.2f |", half_up(json_number_value(x), 2));
     else
         fputs(" - |", stdout);
 }
@@ -44,8 +58,7 @@ static void print_totals(const json_t *report) {
     putchar('\n');
     if (json_is_number(json_array_get(interval, 0)))
         printf("\n95 %% of bootstrap samples: %.1f to %.1f %%\n",
-               100 * json_number_value(json_array_get(interval, 0)),
-               100 * json_number_value(json_array_get(interval, 1)));
+               percent(json_array_get(interval, 0)), percent(json_array_get(interval, 1)));
     if (!find(report, "folds")) return;
     fputs("\n| fold | sounds | named right |\n|---|---|---|\n", stdout);
     json_array_foreach(json_object_get(report, "folds"), i, fold) {
@@ -54,9 +67,9 @@ static void print_totals(const json_t *report) {
         print_share(fold, "accuracy");
         putchar('\n');
     }
-    printf("| mean | | %.1f", 100 * json_number_value(find(report, "fold_mean")));
+    printf("| mean | | %.1f", percent(find(report, "fold_mean")));
     if (json_is_number(find(report, "fold_interval")))
-        printf(" ± %.1f", 100 * json_number_value(find(report, "fold_interval")));
+        printf(" ± %.1f", percent(find(report, "fold_interval")));
     puts(" % |");
 }
 
@@ -115,14 +128,14 @@ static void print_found(const json_t *report, const char *path, const char *name
            (long long)json_integer_value(find(way, "candidates")));
     for (int i = 0; i < 3; i++) {
         const json_t *one = find(way, depths[i]), *interval = find(one, "interval");
-        printf(" %.1f %%", 100 * json_number_value(find(one, "share")));
+        printf(" %.1f %%", percent(find(one, "share")));
         if (json_is_number(json_array_get(interval, 0)))
-            printf(" (%.1f to %.1f)", 100 * json_number_value(json_array_get(interval, 0)),
-                   100 * json_number_value(json_array_get(interval, 1)));
+            printf(" (%.1f to %.1f)", percent(json_array_get(interval, 0)),
+                   percent(json_array_get(interval, 1)));
         fputs(" |", stdout);
     }
     printf(" %g | %.1f %% |\n", json_number_value(find(way, "median_rank")),
-           100 * json_number_value(find(way, "r10/chance")));
+           percent(find(way, "r10/chance")));
 }
 
 void print_retrieval(const json_t *report) {
@@ -239,14 +252,14 @@ void print_edits(const json_t *report) {
 static void print_cell(const char *name, const json_t *figure) {
     const json_t *mean = find(figure, "mean"), *interval = find(figure, "interval");
     const bool share = strstr(name, "spearman") == NULL;
-    const double scale = share ? 100 : 1;
     if (!json_is_number(mean)) {
         fputs(" - |", stdout);
         return;
     }
-    printf(share ? " %.1f" : " %.2f", scale * json_number_value(mean));
+    printf(share ? " %.1f" : " %.2f", share ? percent(mean) : half_up(json_number_value(mean), 2));
     if (json_is_number(interval))
-        printf(share ? " ± %.1f" : " ± %.2f", scale * json_number_value(interval));
+        printf(share ? " ± %.1f" : " ± %.2f",
+               share ? percent(interval) : half_up(json_number_value(interval), 2));
     fputs(share ? " % |" : " |", stdout);
 }
 
@@ -336,6 +349,17 @@ static void print_identity(const json_t *identity) {
     }
 }
 
+static void print_supervised(const json_t *rows) {
+    size_t i;
+    json_t *row;
+    puts("| trained on the labels elsewhere | named right |\n|---|---|");
+    json_array_foreach((json_t *)rows, i, row) {
+        printf("| %s |", shown(json_string_value(find(row, "name"))));
+        print_share(row, "share");
+        putchar('\n');
+    }
+}
+
 void print_whole(const json_t *report) {
     static const struct {
         const char *part, *of, *title; /* printed where there is `part` */
@@ -344,6 +368,7 @@ void print_whole(const json_t *report) {
                  {"zero_shot/prompt_sets", "zero_shot", "Zero-shot by prompts", print_sets},
                  {"probe", "probe", "Logistic regression", print_probe},
                  {"linear_probe", "linear_probe", "Linear probe, its penalty chosen", print_probe},
+                 {"supervised", "supervised", "Supervised baseline", print_supervised},
                  {"retrieval", "retrieval", "Retrieval", print_retrieval},
                  {"edits/per_kind", "edits", "Judged edits", print_edits},
                  {"edits/semantic", "edits/semantic", "Semantic accuracy", print_named_edits},
@@ -351,7 +376,8 @@ void print_whole(const json_t *report) {
     size_t i;
     json_t *row;
     for (i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (!find(report, parts[i].part)) continue;
+        const json_t *part = find(report, parts[i].part);
+        if (!part || (json_is_array(part) && json_array_size(part) == 0)) continue;
         printf("\n## %s\n\n", parts[i].title);
         parts[i].print(find(report, parts[i].of));
     }

@@ -142,6 +142,11 @@ static void describe_models(const whole *w) {
                                     {"face", m->face},
                                     {"judge", w->job->trial.judge},
                                     {"data", w->job->zero.data},
+                                    {"probe", w->job->probe.data},
+                                    {"probe_test", w->job->probe.test},
+                                    {"retrieval", w->job->retrieval.data},
+                                    {"classifier", w->job->trial.classifier},
+                                    {"biased", w->job->trial.biased},
                                     {"sounds", w->job->trial.sounds},
                                     {"sources", w->job->trial.sources}};
     json_t *models = json_object();
@@ -164,7 +169,16 @@ static int measure(const whole *w) {
     return take_part(w, "published", true, status, published);
 }
 
-/* Prints, and writes the page and the JSON: the same text in both. */
+/* The figures of the JSON, as rounded as there. */
+static int print_text(const char *text) {
+    json_t *report = json_parsed(text);
+    if (!report) return run_error();
+    print_whole(report);
+    json_decref(report);
+    return EXIT_OK;
+}
+
+/* Prints, and writes the page and the JSON: the same figures in all. */
 static int finish(const whole *w) {
     const eval_job *job = w->job;
     char *text = json_dumped(w->root, JSON_REAL_PRECISION(6) | JSON_INDENT(1));
@@ -178,7 +192,7 @@ static int finish(const whole *w) {
     if (code == EXIT_OK && job->json)
         puts(text);
     else if (code == EXIT_OK)
-        print_whole(w->root);
+        code = print_text(text);
     free(text);
     return code;
 }
