@@ -113,7 +113,8 @@ CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_op
  * "captions" or "labels", "audio_to_text", "text_to_audio"}. Each direction is {"queries",
  * "candidates", "r1", "r5", "r10": {"share", "interval": [low, high], "chance"}, "median_rank"}: the
  * share of queries that find what belongs to them among the first 1, 5, 10, with 95 % of bootstrap
- * samples. Candidates as near as the right one count as nearer. Needs audio and clip. */
+ * samples. Candidates as near as the right one count as nearer. Needs audio, and a clip that takes
+ * pictures or texts: "absent" names what there are clips for and the models do not take. */
 typedef struct chl_retrieval_options {
     uint32_t size;
     const char *data;  /* a source, as a training's (docs/training.md) */
@@ -148,7 +149,8 @@ typedef struct chl_trial_options {
     const chl_edit_options *edit; /* NULL: the defaults; its callback is not used */
     int gate;                     /* 200: pictures to check the judge on; 0: none */
     int intensity;      /* 5: sources per kind for edits by sounds of rising level; 0: none */
-    const char *louder; /* kinds for `intensity`: "rain,fire,wind" */
+    const char *louder; /* kinds for `intensity`: "rain,fire,wind", as far as they are there; any
+                           other list must name kinds of the sounds */
     int levels;         /* 7, from the quietest up to the sound as it is ... */
     float level_step;   /* ... this many dB apart: 4 */
     int directions;     /* sources that are also edited by text (Table 2): 0 */
