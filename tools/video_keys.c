@@ -226,9 +226,21 @@ static chl_status see(video_job *job, int k) {
     return CHL_OK;
 }
 
-chl_status video_find_keys(video_job *job) {
+/* Those that a key is joined with. */
+static chl_status find_all_said(video_job *job) {
+    double *time = malloc(sizeof *time * (size_t)job->keys);
     chl_status status = CHL_OK;
-    for (int t = 0; t < job->score.texts && status == CHL_OK; t++) status = find_said(job, t);
+    if (!time) return command_fail(CHL_ERR_MEMORY, "out of memory for %d keys", job->keys);
+    for (int k = 0; k < job->keys; k++) time[k] = video_key_time(job, k);
+    score_warn(&job->score, job->keys, time);
+    for (int t = 0; t < job->score.texts && status == CHL_OK; t++)
+        if (score_says(&job->score, t, job->keys, time)) status = find_said(job, t);
+    free(time);
+    return status;
+}
+
+chl_status video_find_keys(video_job *job) {
+    chl_status status = find_all_said(job);
     for (int k = 0; k < job->keys && status == CHL_OK; k++) status = find_heard(job, k);
     if (status == CHL_OK) status = join_all(job);
     for (int k = 0; k < job->keys && status == CHL_OK; k++) status = see(job, k);

@@ -1,11 +1,14 @@
 #include "video_score.h"
 #include "batch_rows.h"
+#include "print.h"
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EASE 0.5         /* seconds in which motion comes and goes */
+#define EASE 0.5 /* seconds in which motion comes and goes */
+#define MOST_WARNINGS 8
 #define USUAL_WEIGHT 0.5 /* of a text beside the sound, as that of `edit --mix linear` */
 #define ROWS_FORM "expected rows like coarse, \"0-3,6\" or none, got %s"
 
@@ -23,6 +26,10 @@ static uint64_t rows_between(int first, int last) {
     return rows;
 }
 
+static void need_row(score_part *part, int row) {
+    if (row > part->last_row) part->last_row = row;
+}
+
 /* "4" or "4-6"; false: neither. */
 static bool take_numbers(score_part *part, const char *word) {
     char *end;
@@ -32,7 +39,7 @@ static bool take_numbers(score_part *part, const char *word) {
     if (*end == '-' && isdigit((unsigned char)end[1])) last = strtol(end + 1, &end, 10);
     if (*end || last < first || last >= SCORE_MOST_ROWS) return false;
     part->rows |= rows_between((int)first, (int)last);
-    if (last > part->last_row) part->last_row = (int)last;
+    need_row(part, (int)last);
     return true;
 }
 
@@ -40,6 +47,7 @@ static bool take_word(score_part *part, const char *word) {
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
         if (strcmp(word, groups[i].name) == 0) {
             part->rows |= rows_between(groups[i].first, groups[i].last);
+            need_row(part, groups[i].first);
             return true;
         }
     return take_numbers(part, word);
@@ -173,8 +181,8 @@ chl_status score_check(const video_score *score, int rows, double length) {
         if (part->last_row >= rows)
             return command_fail(CHL_ERR_ARGUMENT,
                                 "%s, line %d: column rows: expected rows from 0 to %d, as the "
-                                "generator has them, got %s",
-                                score->path, part->line, rows - 1, part->rows_text);
+                                "generator has them, got %s (row %d)",
+                                score->path, part->line, rows - 1, part->rows_text, part->last_row);
     }
     return CHL_OK;
 }
@@ -186,6 +194,35 @@ const score_part *score_at(const video_score *score, double seconds) {
     for (int i = 0; i < score->parts && score->part[i].seconds <= seconds; i++)
         found = &score->part[i];
     return found;
+}
+
+bool score_says(const video_score *score, int text, int keys, const double *time) {
+    for (int k = 0; k < keys; k++)
+        if (score_at(score, time[k])->number == text) return true;
+    return false;
+}
+
+static bool holds_a_key(const video_score *score, const score_part *part, int keys,
+                        const double *time) {
+    for (int k = 0; k < keys; k++)
+        if (score_at(score, time[k]) == part) return true;
+    return false;
+}
+
+void score_warn(const video_score *score, int keys, const double *time) {
+    int silent = 0;
+    for (int i = 0; i < score->parts; i++) {
+        const score_part *part = &score->part[i];
+        if (!part->text || holds_a_key(score, part, keys, time)) continue;
+        if (silent++ < MOST_WARNINGS)
+            fprintf(stderr,
+                    "chladni: %s, line %d: the text \"%s\" does nothing, as no key lies in its "
+                    "part: set a smaller --every, or a longer part\n",
+                    shown(score->path), part->line, shown(part->text));
+    }
+    if (silent > MOST_WARNINGS)
+        fprintf(stderr, "chladni: %s: so it is with %d further lines\n", shown(score->path),
+                silent - MOST_WARNINGS);
 }
 
 uint64_t score_moves(const video_score *score, double from, double to) {

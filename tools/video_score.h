@@ -21,7 +21,7 @@ typedef struct score_part {
     int number;                   /* of the text, from 0, of those that differ; -1: none */
     double weight;                /* of the text, in [0, 1]; the sound has the rest */
     uint64_t rows;                /* bit r: row r may move */
-    int last_row;                 /* the largest that is named; -1: none is */
+    int last_row; /* the largest that the generator must have: a number's, a group's first; -1: none */
 } score_part;
 
 typedef struct video_score {
@@ -42,6 +42,10 @@ chl_status score_check(const video_score *score, int rows, double length);
 
 /* The part at a time >= 0. */
 const score_part *score_at(const video_score *score, double seconds);
+/* Whether a text is said at one of the keys' times; of any other it would be made for nothing. */
+bool score_says(const video_score *score, int text, int keys, const double *time);
+/* Says on stderr which texts are said at no key's time, and so do nothing. */
+void score_warn(const video_score *score, int keys, const double *time);
 /* The rows that all parts between two times let move; of equal times, those of the part there. */
 uint64_t score_moves(const video_score *score, double from, double to);
 /* How much of a motion by the sound a row takes part in: 0 in parts where it may not move, rising to

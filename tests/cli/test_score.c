@@ -71,7 +71,21 @@ static void rows_are_named_by_groups_and_numbers(void **state) {
     const uint64_t want[] = {0xf, 0xf2, ~UINT64_C(0xff), 0x39, 0, 0x8f};
     for (int i = 0; i < 6; i++) assert_true(score_at(&score, i)->rows == want[i]);
     assert_int_equal(score_at(&score, 3)->last_row, 5);
-    assert_int_equal(score_at(&score, 2)->last_row, -1); /* a group names none */
+    assert_int_equal(score_at(&score, 2)->last_row, 8); /* a group needs its first */
+    assert_int_equal(score_at(&score, 4)->last_row, -1);
+    assert_int_equal(score_check(&score, 9, 10), CHL_OK);
+    assert_int_equal(score_check(&score, 8, 10),
+                     CHL_ERR_ARGUMENT); /* which has none that is fine */
+}
+
+static void a_text_is_said_where_its_part_holds_a_key(void **state) {
+    (void)state;
+    read_score("seconds,text\n0.5,a\n1,\n2,b\n2.5,a\n4,c\n");
+    const double time[] = {0, 2, 4};
+    assert_false(score_says(&score, 0, 3, time));
+    assert_true(score_says(&score, 1, 3, time));
+    assert_true(score_says(&score, 2, 3, time));
+    assert_false(score_says(&score, 2, 2, time));
 }
 
 /* A row moves between two times only where every part in between lets it: not where one begins in the
@@ -119,6 +133,7 @@ int main(void) {
         cmocka_unit_test_teardown(json_lines_are_read_too, release),
         cmocka_unit_test_teardown(equal_texts_are_one, release),
         cmocka_unit_test_teardown(rows_are_named_by_groups_and_numbers, release),
+        cmocka_unit_test_teardown(a_text_is_said_where_its_part_holds_a_key, release),
         cmocka_unit_test_teardown(rows_move_only_where_all_parts_let_them, release),
         cmocka_unit_test_teardown(motion_rests_with_a_row_and_does_not_jump, release),
         cmocka_unit_test_teardown(no_score_is_the_sound_alone, release),

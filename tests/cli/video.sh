@@ -142,6 +142,14 @@ echo seconds > bad.csv
 bad "an empty score" 2 "bad.csv: there are no rows in it" $score --score bad.csv --out x.mp4
 printf 'seconds,rows\n0,"2-8"\n' > bad.csv
 bad "rows that the generator does not have" 1 "bad.csv, line 2: column rows: expected rows from 0 to 7, as the generator has them, got 2-8" $score --score bad.csv --out x.mp4
+printf 'seconds,rows\n0,"coarse fine"\n' > bad.csv
+bad "a group of which the generator has no row" 1 "bad.csv, line 2: column rows: expected rows from 0 to 7, as the generator has them, got coarse fine \(row 8\)" $score --score bad.csv --out x.mp4
+{ echo seconds,text; for i in $(seq 1 30); do echo "0.0$((10 + i)),text $i"; done; printf '0.1,\n'; } > between.csv
+ok_without "texts between two keys" $score --score between.csv --out between.mp4 --latent-out between.npy
+is "are said to do nothing" has 'between.csv, line 2: the text "text 1" does nothing, as no key lies in its part' err
+is "the first of them" test "$(grep -c "does nothing" err)" = 8 -a "$(grep -c "so it is with 22 further lines" err)" = 1
+is "do nothing" same between.npy plain.npy
+is "and cost nothing" test -z "$(ls between.mp4.frames-*/text-*.npy 2>/dev/null)"
 printf 'seconds,text\n90,snow\n' > bad.csv
 bad "a part after the sound's end" 1 "bad.csv, line 2: column seconds: expected less than the [0-9.]+ s of the sound, got 90" $score --score bad.csv --out x.mp4
 bad "texts without merges" 2 "the texts of --score need --vocab" $video --score one.csv --out x.mp4
