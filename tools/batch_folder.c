@@ -101,11 +101,16 @@ static int compare(const batch *b, const json_t *before, const json_t *now) {
 }
 
 /* --- making it -------------------------------------------------------------------------------- */
+static const char *const folders[] = {
+    "", "results", "page", "work", "work/journal", "work/claims", "work/cache"};
+#define FOLDERS ((int)(sizeof folders / sizeof folders[0]))
+
 /* Frees the path. */
-static int make_folder(char *path) {
+static int make_folder(char *path, bool *made) {
     struct stat about;
     if (!path) return no_memory();
-    int reason = mkdir(path, 0777) == 0 ? 0 : errno;
+    *made = mkdir(path, 0777) == 0;
+    int reason = *made ? 0 : errno;
     if (reason == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
         reason = faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
     if (reason)
@@ -195,18 +200,27 @@ static int open_cache(batch *b) {
     return status == CHL_OK ? EXIT_OK : run_error();
 }
 
+/* Those that are empty, of a batch that could not begin. */
+static void remove_made(const batch *b, const bool *made) {
+    for (int i = FOLDERS - 1; i >= 0; i--) {
+        char *path = made[i] ? batch_path(b, "", folders[i]) : NULL;
+        if (path) rmdir(path);
+        free(path);
+    }
+}
+
 int batch_folder_open(batch *b) {
-    static const char *const folders[] = {
-        "", "results", "page", "work", "work/journal", "work/claims", "work/cache"};
+    bool made[FOLDERS] = {false}, cache_made = false;
     char *path = batch_path(b, "", "batch.json");
     if (!path) return no_memory();
     int code = name_worker(b);
-    if (code == EXIT_OK) code = make_folder(strdup(b->out));
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && code == EXIT_OK; i++)
-        code = make_folder(batch_path(b, "", folders[i]));
-    if (code == EXIT_OK && b->cache) code = make_folder(strdup(b->cache));
+    for (int i = 0; i < FOLDERS && code == EXIT_OK; i++)
+        code = make_folder(i ? batch_path(b, "", folders[i]) : strdup(b->out), &made[i]);
+    if (code == EXIT_OK && b->cache) code = make_folder(strdup(b->cache), &cache_made);
     if (code == EXIT_OK) code = open_cache(b);
     if (code == EXIT_OK) code = settle(b, path);
+    if (code != EXIT_OK && access(path, F_OK) != 0) remove_made(b, made);
+    if (code != EXIT_OK && cache_made) rmdir(b->cache);
     free(path);
     return code;
 }

@@ -79,6 +79,7 @@ void batch_let_others_begin(const batch *b) {
 typedef struct devices {
     const batch *b;
     int file;
+    int ended;
     int last; /* code of the last that did all there was to do; -1: none did */
 } devices;
 
@@ -96,12 +97,25 @@ static bool first_is_ready(void *user) {
 
 static void ended(void *user, int index, int code) {
     devices *d = user;
+    d->ended++;
     if (code == EXIT_OK || code == EXIT_SOME_FAILED) d->last = code;
     if (code != EXIT_RUN) return;
+    const bool others = first_is_ready(user) && d->ended < d->b->workers;
     char *device = device_at(d->b->devices, index);
-    fprintf(stderr, "chladni: the worker on %s has failed; the others do what it leaves\n",
-            device ? device : "a device");
+    fprintf(stderr, "chladni: the worker on %s has failed%s\n", device ? device : "a device",
+            others ? "; the others do what it leaves" : "");
     free(device);
+}
+
+/* A worker that ends well has seen every edit done and has written the tables. The report as JSON is
+ * the first one's alone: where that is missing, so is what was asked for. */
+static int code_of(const devices *d, const process_ends *ends) {
+    const bool unreported = d->b->json && ends->code[0] == EXIT_RUN;
+    if (d->last >= 0 && !unreported) return d->last;
+    if (d->last >= 0)
+        fprintf(stderr, "chladni: the edits are done, but the report of the first worker is "
+                        "missing: the same command prints it\n");
+    return unreported ? EXIT_RUN : ends->code[ends->first_failed >= 0 ? ends->first_failed : 0];
 }
 
 int batch_run_workers(const batch *b, int argc, char **argv) {
@@ -120,7 +134,5 @@ int batch_run_workers(const batch *b, int argc, char **argv) {
     }
     const bool started = run_processes(&set, argc, argv, &ends);
     close(d.file);
-    if (!started) return EXIT_RUN;
-    if (d.last >= 0) return d.last;
-    return ends.code[ends.first_failed >= 0 ? ends.first_failed : 0];
+    return started ? code_of(&d, &ends) : EXIT_RUN;
 }

@@ -141,7 +141,7 @@ static bool start_all(processes *p) {
     if (p->set->first_is_ready) {
         if (!start(p, 1)) return false;
         while (p->left > 0 && !p->set->first_is_ready(p->set->user)) look(p, &moment);
-        if (p->left == 0) return true;
+        if (!p->set->first_is_ready(p->set->user)) return true; /* it has ended before */
     }
     return start(p, p->set->count);
 }

@@ -54,6 +54,17 @@ ok "one that cannot begin leaves its part to the other" $run $grid --out lame --
 is "and says so" has "the worker on cuda:63 has failed; the others do what it leaves" err
 is "and nothing is missing" test "$(pictures device)" = "$(pictures lame)"
 
+"$program" $run $grid --out mute --devices cpu,cpu --json >/dev/full 2>err
+is "a report that cannot be written is an error" test $? = 1 -a "$(ls mute/results/*.png | wc -l)" = 10
+is "and is said" has "cannot write to standard output" err
+bad "no device that there is" 1 "the worker on cuda:63 has failed" $run $grid --out nobody --devices cuda:63,cuda:62
+is "leaves nobody who would do it" test "$(grep -c "the others do what it leaves" err)" -lt 2
+for devices in "--device cpu" "--devices cpu,cpu"; do
+  bad "no steps, $devices" 1 "steps must be >= 1, got -1" batch $models $grid --steps -1 --cache kept-none --out none $devices
+  is "leave no others" test "$(grep -c "the others" err)" = 0
+  is "nor a folder, $devices" test ! -e none -a ! -e kept-none
+done
+
 # a worker that cannot be asked, with and without signs of life
 mkdir -p far/work/claims
 : > far/work/claims/000001.1
