@@ -58,6 +58,14 @@ static void usage(FILE *to) {
             "  --serve         requests on stdin: run, dump FOLDER, about, quit\n");
 }
 
+static _Noreturn void unknown_workload(const char *name) {
+    fprintf(stderr, "chladni-bench: no workload is called \"%s\", expected one of", name);
+    for (int i = 0; i < bench_workloads(); i++)
+        fprintf(stderr, "%s %s", i ? "," : "", bench_workload_at(i)->name);
+    fputs(": chladni-bench --help\n", stderr);
+    exit(2);
+}
+
 static void parse(int argc, char **argv, program *p) {
     enum {
         BATCH = 256,
@@ -152,13 +160,14 @@ static void parse(int argc, char **argv, program *p) {
             step->path = optarg;
             break;
         case HELP:
-            usage(stdout);
-            exit(0);
+            bench_helped(usage);
         default:
             bench_misused(usage);
         }
-    if (optind + 1 == argc) step->workload = bench_workload_named(argv[optind]);
-    if (!step->workload) bench_misused(usage);
+    if (optind + 1 != argc) bench_misused(usage);
+    step->workload = bench_workload_named(argv[optind]);
+    if (!step->workload) unknown_workload(argv[optind]);
+    if (p->html) bench_check_ending("html", p->html, ".html");
     if (p->html && (p->serve || p->floors)) {
         fprintf(stderr, "chladni-bench: --html shows a timed step: it does not go with --%s\n",
                 p->serve ? "serve" : "floors");
@@ -288,7 +297,7 @@ static chl_status run(program *p) {
     return p->serve ? serve(&p->step) : time_alone(p);
 }
 
-int main(int argc, char **argv) {
+static int command(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "kernels") == 0) return bench_kernels(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "train") == 0) return bench_train(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "collectives") == 0)
@@ -303,4 +312,8 @@ int main(int argc, char **argv) {
     if (status != CHL_OK) fprintf(stderr, "chladni-bench: %s\n", chl_error());
     bench_step_close(&p.step);
     return status != CHL_OK;
+}
+
+int main(int argc, char **argv) {
+    return bench_finish(command(argc, argv));
 }

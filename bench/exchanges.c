@@ -233,8 +233,7 @@ static void parse(int argc, char **argv, bench *b) {
             b->json = true;
             break;
         case HELP:
-            usage(stdout);
-            exit(0);
+            bench_helped(usage);
         default:
             bench_misused(usage);
         }

@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "kernel_change.h"
 #include "kernel_paths.h"
 #include "kernels.h"
@@ -428,6 +429,8 @@ int kernel_parse(int argc, char **argv, kernel_command *c) {
         c->pattern = argv[optind];
     if (c->list) return 1 + list(c->device);
     if (c->against && !c->starts) c->starts = 20;
+    if (c->html) bench_check_ending("html", c->html, ".html");
+    if (c->png) bench_check_ending("png", c->png, ".png");
     const char *wrong = goes_not_together(c);
     if (wrong) {
         fprintf(stderr, "chladni-bench: %s\n", wrong);

@@ -1,4 +1,5 @@
 #include "processes.h"
+#include "arguments.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,8 +23,7 @@ int bench_run_ranks(int ranks, int (*run)(void *user, int rank), void *user) {
         if (child[r] == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             const int code = run(user, r);
-            fflush(NULL);
-            _exit(code);
+            _exit(bench_finish(code));
         }
         failed = child[r] < 0;
         left += !failed;

@@ -94,8 +94,7 @@ static void parse(int argc, char **argv, training *t) {
             t->json = true;
             break;
         case HELP:
-            usage(stdout);
-            exit(0);
+            bench_helped(usage);
         default:
             bench_misused(usage);
         }

@@ -28,6 +28,23 @@ said=$("$bench" io --runs 1 --json 2>&1)
 for kind in sound picture array weights; do
   grep -q "\"kind\": \"$kind\", \"direction\": \"read\".*\"mb_per_s\": [0-9]" <<<"$said" || { echo "io: no $kind: $said"; failed=1; }
 done
+# cannot ARGUMENT...: what cannot be written is an error, of every command
+cannot() {
+  local said got=0
+  said=$("$bench" "$@" 2>&1 >/dev/full </dev/null) || got=$?
+  [ $got = 1 ] && [[ $said == *"cannot write to standard output"* ]] && return
+  echo "chladni-bench $* > /dev/full: status $got, should be 1; it said: $said"
+  failed=1
+}
+cannot kernels --list
+cannot kernels linear --shape 8x16 --device cpu --runs 1 --warm --json
+cannot mel --runs 1 --device cpu
+cannot mel --runs 1 --device cpu --json
+cannot collectives --ranks 2 --max 1024 --runs 1
+cannot train --help
+cannot --help
+said=$("$bench" foo 2>&1)
+[[ $? = 2 && $said == *'no workload is called "foo", expected one of '*mel* ]] || { echo "an unknown workload: $said"; failed=1; }
 list=$(mktemp)
 echo "$(cd "$(dirname "$0")/../fixtures/sound" && pwd)/tone.flac" >"$list"
 said=$("$bench" loader --list "$list" --threads 1 --runs 1 2>&1)

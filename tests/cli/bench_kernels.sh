@@ -53,6 +53,9 @@ says 2 '--face is of --steps wplus' kernels --face --steps mel
 says 2 '--csv has no place for --steps' kernels --csv --steps mel
 says 2 '--step-runs must be a whole number >= 1, got "0"' kernels --steps mel --step-runs 0
 says 2 '--html shows a timed step: it does not go with --serve' steps mel --serve --html "$work/r.html"
+says 2 '--html must end in .html, got r.txt' steps mel --html r.txt
+says 2 '--html must end in .html, got .html' kernels linear --shape 8 --html .html
+says 2 '--png must end in .png, got r.html' kernels linear --shape 8 --png r.html
 says 1 '/nonexistent/r.html' steps mel --html /nonexistent/r.html
 
 says 0 ' packed ' kernels linear_frozen --shape 5x8x16 --path packed --runs 1 --flush 1 --threads 1
