@@ -2,11 +2,15 @@
 #include "outputs.h"
 #include "recipe.h"
 #include "video.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_FRAMES 999999 /* in six digits */
 #define MAX_KEYS 9999
@@ -80,6 +84,32 @@ static int report(const video_job *job) {
 }
 
 /* --- run -------------------------------------------------------------------------------------- */
+/* Whether the folder that was opened still has its name: another run may have ended and removed it. */
+static bool is_named(const video_job *job) {
+    struct stat named, opened;
+    return stat(job->folder, &named) == 0 && fstat(job->claim, &opened) == 0 &&
+           named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+}
+
+/* Until this process ends, however it does. Where a file system has no locks nothing is claimed, and
+ * other errors show at the folder's first file. */
+static chl_status claim_folder(video_job *job) {
+    for (int again = 0; again < 10; again++) {
+        mkdir(job->folder, 0777);
+        job->claim = open(job->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (job->claim < 0) return CHL_OK;
+        if (flock(job->claim, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+            return command_fail(CHL_ERR_IO,
+                                "%s: another run of this command is making the video: wait for it, "
+                                "or stop it",
+                                job->folder);
+        if (is_named(job)) return CHL_OK;
+        close(job->claim);
+        job->claim = -1;
+    }
+    return CHL_OK;
+}
+
 /* A digest of all that the frames depend on. */
 static chl_status name_folder(video_job *job) {
     char id[DIGEST_ROOM], digest[DIGEST_ROOM];
@@ -106,8 +136,7 @@ static chl_status name_folder(video_job *job) {
         job->folder = NULL;
         return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
     }
-    mkdir(job->folder, 0777); /* an error shows at its first file */
-    return CHL_OK;
+    return claim_folder(job);
 }
 
 static chl_status take_sound(video_job *job) {
@@ -188,6 +217,7 @@ static void release(video_job *job) {
     void *all[] = {job->folder,      job->source,  job->key,    job->said,       job->target,
                    job->text_target, job->picture, job->cosine, job->text_cosine};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    if (job->claim >= 0) close(job->claim);
     chl_release(job->wave);
     score_free(&job->score);
     file_digests_free(&job->files);
@@ -227,8 +257,12 @@ static int check(const command_line *line, video_job *job, const char *positiona
 }
 
 int command_video(int argc, char **argv) {
-    video_job job = {
-        .e = one_edit_defaults(), .fps = 24, .every = 2, .window = 4, .warm_steps = 60};
+    video_job job = {.e = one_edit_defaults(),
+                     .claim = -1,
+                     .fps = 24,
+                     .every = 2,
+                     .window = 4,
+                     .warm_steps = 60};
     const char *positional[1] = {NULL};
     const option options[] = {
         {"image", NULL, OPTION_INPUT, &job.e.ask.image, "P",

@@ -20,6 +20,7 @@ typedef struct video_job {
     chl_engine_sizes size;
     file_digests files;
     char *folder;
+    int claim; /* the folder, locked; -1: not */
     int64_t samples;
     float *wave;                 /* [samples], mono, 44 100 a second */
     double sound_length, length; /* in seconds: of the sound, of the video */

@@ -10,6 +10,22 @@
 #define STRIP_FRAMES 10
 #define GAP 4
 
+static chl_status read_frame(const video_job *job, int frame, float **pixels) {
+    char *path = video_file(job, "%06d.png", frame);
+    *pixels = NULL;
+    if (!path) return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+    int height, width;
+    chl_status status = chl_picture_read(path, &height, &width, pixels);
+    if (status == CHL_OK && (height != job->size.picture || width != height)) {
+        chl_release(*pixels);
+        *pixels = NULL;
+        status = command_fail(CHL_ERR_FORMAT, "%s: expected a frame of %d x %d, got %d x %d", path,
+                              job->size.picture, job->size.picture, height, width);
+    }
+    free(path);
+    return status;
+}
+
 /* --- rendering -------------------------------------------------------------------------------- */
 typedef struct rendering {
     video_job *job;
@@ -58,11 +74,19 @@ static chl_status render_some(rendering *r) {
     return status;
 }
 
+/* A frame that an earlier run has made; one that is damaged is made again. */
+static bool is_there(const video_job *job, int frame, const char *path) {
+    float *pixels = NULL;
+    const bool whole = access(path, R_OK) == 0 && read_frame(job, frame, &pixels) == CHL_OK;
+    chl_release(pixels);
+    return whole;
+}
+
 static chl_status add_frame(rendering *r, int frame) {
     const size_t numbers = (size_t)r->job->size.rows * (size_t)r->job->size.latent;
     char *path = video_file(r->job, "%06d.png", frame);
     if (!path) return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
-    if (access(path, R_OK) == 0) {
+    if (is_there(r->job, frame, path)) {
         r->job->frames_before++;
         free(path);
         return CHL_OK;
@@ -100,22 +124,6 @@ chl_status video_render(video_job *job) {
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
-static chl_status read_frame(const video_job *job, int frame, float **pixels) {
-    char *path = video_file(job, "%06d.png", frame);
-    *pixels = NULL;
-    if (!path) return command_fail(CHL_ERR_MEMORY, "out of memory for a name");
-    int height, width;
-    chl_status status = chl_picture_read(path, &height, &width, pixels);
-    if (status == CHL_OK && (height != job->size.picture || width != height)) {
-        chl_release(*pixels);
-        *pixels = NULL;
-        status = command_fail(CHL_ERR_FORMAT, "%s: expected a frame of %d x %d, got %d x %d", path,
-                              job->size.picture, job->size.picture, height, width);
-    }
-    free(path);
-    return status;
-}
-
 /* as a share of the range from black to white */
 static double difference(const video_job *job, const float *a, const float *b) {
     const size_t count = 3 * (size_t)job->size.picture * (size_t)job->size.picture;

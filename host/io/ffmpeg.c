@@ -130,6 +130,11 @@ static const char *last_line(process *p) {
     return strncmp(line, INPUT ": ", named + 2) == 0 ? line + named + 2 : line;
 }
 
+/* "Stream map '0:a:0' matches no streams", with more lines behind it that depend on the version. */
+static bool finds_no_stream(const process *p) {
+    return strstr(p->child.said, "matches no streams") != NULL;
+}
+
 /* Where the exit code is taken away, only the text tells. */
 static chl_status finish(process *p, chl_status status) {
     const int code = chl_child_end(&p->child, status != CHL_OK);
@@ -138,6 +143,9 @@ static chl_status finish(process *p, chl_status status) {
     if (WIFSIGNALED(code))
         return chl_fail(CHL_ERR_IO, "%s: ffmpeg was ended by signal %d", p->job->name,
                         WTERMSIG(code));
+    if (WEXITSTATUS(code) != 0 && finds_no_stream(p))
+        return chl_fail(CHL_ERR_FORMAT, "%s: has no %s track, expected one", p->job->name,
+                        p->job->behind ? "picture" : "sound");
     if (WEXITSTATUS(code) != 0)
         return chl_fail(CHL_ERR_FORMAT, "%s: ffmpeg cannot decode it (exit code %d): %s",
                         p->job->name, WEXITSTATUS(code), line);

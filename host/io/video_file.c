@@ -1,5 +1,6 @@
 #include "io/video_file.h"
 #include "io/child.h"
+#include "io/new_file.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PART ".part"
 #define MOST_ARGUMENTS 40
 #define ASK_MS 50 /* between questions whether to stop */
 
@@ -20,20 +20,21 @@ typedef struct command {
     char *argument[MOST_ARGUMENTS];
 } command;
 
-static char *absolute(const char *path, const char *ending) {
+static char *absolute(const char *path) {
     char *folder = path[0] == '/' ? NULL : realpath(".", NULL), *whole;
     if (path[0] != '/' && !folder) return NULL;
     const int length =
-        asprintf(&whole, "file:%s%s%s%s", folder ? folder : "", folder ? "/" : "", path, ending);
+        asprintf(&whole, "file:%s%s%s", folder ? folder : "", folder ? "/" : "", path);
     free(folder);
     return length < 0 ? NULL : whole;
 }
 
-static bool begin(const chl_video_job *job, const char *ending, command *c) {
+/* path: that ffmpeg writes. */
+static bool begin(const chl_video_job *job, const char *path, command *c) {
     snprintf(c->fps, sizeof c->fps, "%g", (double)job->fps);
     snprintf(c->seconds, sizeof c->seconds, "%.6f", job->frames / (double)job->fps);
-    c->sound = absolute(job->sound, "");
-    c->made = absolute(job->path, ending);
+    c->sound = absolute(job->sound);
+    c->made = absolute(path);
     char *const all[] = {
         "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error",  "-y",        "-framerate",
         c->fps,   "-i",       "%06d.png",     "-i",        c->sound, "-map",      "0:v:0",
@@ -53,7 +54,7 @@ static void end(command *c) {
 char *chl_video_file_command(const chl_video_job *job) {
     command c = {0};
     char *text = NULL, *folder = chl_text_quote(job->folder);
-    bool whole = begin(job, "", &c) && folder;
+    bool whole = begin(job, job->path, &c) && folder;
     if (whole && asprintf(&text, "cd %s &&", folder) < 0) {
         text = NULL;
         whole = false;
@@ -100,27 +101,32 @@ static chl_status run(const chl_video_job *job, const command *c, chl_child *chi
                     chl_child_last_line(child));
 }
 
-static chl_status write_part(const chl_video_job *job, const command *c) {
-    const char *part = c->made + strlen("file:");
+static chl_status write_through(const chl_video_job *job, const char *path) {
+    command c = {0};
     chl_child child;
-    chl_status status = chl_child_open(&child)
+    chl_status status = begin(job, path, &c)
                             ? CHL_OK
-                            : chl_fail(CHL_ERR_IO, "%s: cannot start ffmpeg: no pipe: %s",
-                                       job->path, strerror(errno));
-    child.folder = job->folder;
-    if (status == CHL_OK) status = run(job, c, &child);
-    chl_child_close(&child);
-    if (status == CHL_OK && rename(part, job->path) != 0)
-        status = chl_fail(CHL_ERR_IO, "%s: cannot be replaced: %s", job->path, strerror(errno));
-    if (status != CHL_OK) unlink(part);
+                            : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for names", job->path);
+    if (status == CHL_OK && !chl_child_open(&child))
+        status = chl_fail(CHL_ERR_IO, "%s: cannot start ffmpeg: no pipe: %s", job->path,
+                          strerror(errno));
+    else if (status == CHL_OK) {
+        child.folder = job->folder;
+        status = run(job, &c, &child);
+        chl_child_close(&child);
+    }
+    end(&c);
     return status;
 }
 
+/* Under a name of its own, so that several may make one video at once. */
 chl_status chl_video_file_write(const chl_video_job *job) {
-    command c = {0};
-    const chl_status status =
-        begin(job, PART, &c) ? write_part(job, &c)
-                             : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for names", job->path);
-    end(&c);
+    chl_new_file file;
+    char open_file[64]; /* where there is no name, as for a pipe */
+    CHL_TRY(chl_new_file_begin(job->path, &file));
+    snprintf(open_file, sizeof open_file, "/proc/%ld/fd/%d", (long)getpid(), fileno(file.stream));
+    const chl_status status = write_through(job, file.temporary ? file.temporary : open_file);
+    if (status == CHL_OK) return chl_new_file_commit(&file);
+    chl_new_file_abandon(&file);
     return status;
 }

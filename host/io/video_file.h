@@ -12,7 +12,7 @@ typedef struct chl_video_job {
     void *user;
 } chl_video_job;
 
-/* Writes path.part, which takes its place when it is whole. CHL_ERR_UNSUPPORTED where there is no
+/* Writes a file beside it, which takes its place when it is whole: several may at once. CHL_ERR_UNSUPPORTED where there is no
  * ffmpeg, CHL_ERR_IO with its last line when it fails, CHL_ERR_CANCELLED. No child is left. */
 chl_status chl_video_file_write(const chl_video_job *job);
 /* What a shell would be told, to be freed; NULL without memory. */

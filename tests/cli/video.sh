@@ -39,6 +39,21 @@ is "with its keys" grep -qE '"keys_before":[1-5]' out
 is "and is joined" test -s v.mp4 -a -z "$(ls -d v.mp4.frames-* 2>/dev/null)"
 is "of the frames of one that was not" test "$(cat whole/0*.png | sha256sum)" = "$(sha256sum < v.mp4)"
 is "ffmpeg gets the rate and the sound" test "$(grep -c -x -e 8 -e "file:$work/rain.wav" arguments)" = 2
+PATH=$work/none
+ok "frames of another" $video --out damaged.mp4
+PATH=$path
+broken=$(echo damaged.mp4.frames-*/000003.png) whole_frame=$(sha256sum < damaged.mp4.frames-*/000003.png)
+head -c 100 "$broken" > cut && cp cut "$broken"
+PATH=$work/none
+ok "a damaged frame" $video --out damaged.mp4 --json
+PATH=$path
+is "is made again" test "$(sha256sum < "$broken")" = "$whole_frame"
+is "alone" has '"frames_before":7,' out
+exec 9< damaged.mp4.frames-*/
+flock 9
+PATH=$work/bin:$path bad "what another run is making" 1 "damaged.mp4.frames-.*: another run of this command is making the video" $video --out damaged.mp4
+exec 9<&-
+PATH=$work/bin:$path ok "is made when that has ended" $video --out damaged.mp4
 PATH=$work/bin:$path ok "one that reacts" $video --react 0.5 --out r.mp4
 is "is another" differ r.mp4 v.mp4
 PATH=$work/none

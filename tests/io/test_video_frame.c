@@ -84,8 +84,10 @@ static void refused(const char *lines, const char *path, chl_status expected, co
 static void what_gives_no_picture_says_why(void **state) {
     (void)state;
     refused(NULL, "a.mp4", CHL_ERR_UNSUPPORTED, "not in PATH: install it");
-    refused("echo Stream map matches no streams >&2; exit 1", "a.mp4", CHL_ERR_FORMAT,
-            "a.mp4: ffmpeg cannot decode it (exit code 1): Stream map");
+    refused("echo moov atom not found >&2; exit 1", "a.mp4", CHL_ERR_FORMAT,
+            "a.mp4: ffmpeg cannot decode it (exit code 1): moov atom");
+    refused("echo \"Stream map '0:v:0' matches no streams.\" >&2; echo to ignore this >&2; exit 1",
+            "a.mp4", CHL_ERR_FORMAT, "a.mp4: has no picture track, expected one");
     refused("case \"$*\" in *progress*) echo progress=end;; esac", "a.mp4", CHL_ERR_FORMAT,
             "a.mp4: ffmpeg finds no picture in it");
     refused("echo no picture", "a.mp4", CHL_ERR_FORMAT, "a.mp4");
