@@ -87,13 +87,22 @@ static chl_status check_ids(const chl_byte_tokenizer *t, const char *path) {
     return CHL_OK;
 }
 
+/* A WordPiece file has no merges as a rule, but nothing forbids them. Old files have no type. */
+static chl_status check_type(const json_t *model, const char *path) {
+    const json_t *type = json_object_get(model, "type");
+    const char *text = json_string_value(type);
+    if (!type || (text && strcmp(text, "BPE") == 0)) return CHL_OK;
+    return not_one(path, "\"model.type\" is not \"BPE\"");
+}
+
 static chl_status read_file(chl_byte_tokenizer *t, const char *path) {
     json_t *root;
     json_error_t problem;
     CHL_TRY(chl_json_read_file(path, MAX_FILE_BYTES, &root, &problem));
     if (!root) return not_one(path, "is no JSON");
     json_t *model = json_object_get(root, "model");
-    chl_status status = read_merges(t, json_object_get(model, "merges"), path);
+    chl_status status = check_type(model, path);
+    if (status == CHL_OK) status = read_merges(t, json_object_get(model, "merges"), path);
     if (status == CHL_OK) status = read_ids(t, json_object_get(model, "vocab"), path);
     if (status == CHL_OK) status = check_ids(t, path);
     json_decref(root);

@@ -118,6 +118,9 @@ static void a_damaged_vocabulary_is_refused_with_what_is_wrong(void **state) {
         const char *json, *says;
     } wrong[] = {
         {"{", "is no JSON"},
+        {"{\"model\": {\"type\": \"WordPiece\", \"merges\": []}}", "\"model.type\" is not \"BPE\""},
+        {"{\"model\": {\"type\": 7, \"merges\": []}}", "\"model.type\" is not \"BPE\""},
+        {"{\"model\": {\"type\": \"BPE\"}}", "has no list"},
         {"{\"model\": {}}", "has no list \"model.merges\""},
         {"{\"model\": {\"merges\": [7]}}", "a merge is no pair"},
         {"{\"model\": {\"merges\": [\"ab c\"]}}", "merges a symbol that no earlier line has made"},
