@@ -8,6 +8,7 @@
 
 #define MAX_POINTS 68
 #define MAX_TEXT 65536 /* bytes of a file of points */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define SEPARATORS " \t\r\n,;[]()"
 
 typedef struct align_job {
@@ -69,7 +70,8 @@ static chl_status read_text(align_job *job) {
         return command_fail(CHL_ERR_FORMAT, "%s: expected a text of points of at most %d bytes",
                             job->points, MAX_TEXT);
     text[size] = 0;
-    return take_text(job, text);
+    const bool marked = strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0;
+    return take_text(job, marked ? text + strlen(BYTE_ORDER_MARK) : text);
 }
 
 static chl_status read_array(align_job *job) {
@@ -78,6 +80,13 @@ static chl_status read_array(align_job *job) {
     float *value;
     const chl_status status = chl_array_read(job->points, &rank, dim, &value);
     if (status != CHL_OK) return status;
+    if (rank > 1 && dim[rank - 1] != 2) {
+        chl_release(value);
+        return command_fail(CHL_ERR_SHAPE,
+                            "%s: expected an array of points x 2, x and y of each, got one whose "
+                            "last axis has %lld numbers",
+                            job->points, (long long)dim[rank - 1]);
+    }
     for (int i = 0; i < rank; i++) numbers *= dim[i];
     const bool fits = numbers == 8 || numbers == 10 || numbers == 136;
     job->count = (int)numbers / 2;

@@ -1,8 +1,11 @@
 #include "command.h"
 #include "outputs.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FARTHEST 20 /* of a pixel from 0, in an array */
 
 typedef enum item_kind { ITEM_SOUND, ITEM_IMAGE, ITEM_TEXT } item_kind;
 
@@ -63,6 +66,15 @@ static chl_status embed_pixels(embed_job *job, int height, int width, const floa
                             : chl_embed_picture(job->engine, height, width, pixels, row);
 }
 
+/* Generators go a little beyond [-1, 1]; pixels from 0 to 255 would be embedded as something else. */
+static chl_status check_range(const char *path, const float *pixels, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (fabsf(pixels[i]) > FARTHEST)
+            return command_fail(CHL_ERR_ARGUMENT, "%s: expected pixels from -1 to 1, got %g", path,
+                                (double)pixels[i]);
+    return CHL_OK;
+}
+
 /* X.npy: N x 3 x H x W in [-1,1] */
 static chl_status embed_array(embed_job *job, const char *path) {
     int rank;
@@ -80,7 +92,8 @@ static chl_status embed_array(embed_job *job, const char *path) {
     for (size_t n = 0; n < (size_t)dim[0] && status == CHL_OK; n++) {
         for (size_t i = 0; i < area; i++)
             for (size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[(n * 3 + c) * area + i];
-        status = embed_pixels(job, (int)dim[2], (int)dim[3], pixels);
+        status = check_range(path, pixels, 3 * area);
+        if (status == CHL_OK) status = embed_pixels(job, (int)dim[2], (int)dim[3], pixels);
     }
     free(pixels);
     chl_release(planes);

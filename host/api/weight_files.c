@@ -8,6 +8,24 @@
 #include "nets/small_models.h"
 #include <chladni/engine.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* In place. Those that float32 does not hold would become others. */
+static chl_status to_floats(const char *path, const chl_desc *desc, void *values) {
+    const int64_t count = (int64_t)chl_bytes(desc) / (int64_t)sizeof(int32_t);
+    for (int64_t i = 0; i < count; i++) {
+        int32_t whole;
+        memcpy(&whole, (const char *)values + (size_t)i * sizeof whole, sizeof whole);
+        const float number = (float)whole;
+        if ((int64_t)number != whole)
+            return chl_fail(CHL_ERR_FORMAT,
+                            "%s: number %lld is %d, which float32 does not hold: save the array as "
+                            "float32",
+                            path, (long long)i, (int)whole);
+        memcpy((char *)values + (size_t)i * sizeof number, &number, sizeof number);
+    }
+    return CHL_OK;
+}
 
 chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data) {
     CHL_NEEDS(path, rank, dim, data);
@@ -15,9 +33,10 @@ chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **dat
     void *values;
     *data = NULL;
     CHL_TRY(chl_one_array_read(path, &desc, &values));
-    if (desc.dtype != CHL_F32) {
+    const chl_status status = desc.dtype == CHL_F32 ? CHL_OK : to_floats(path, &desc, values);
+    if (status != CHL_OK) {
         free(values);
-        return chl_fail(CHL_ERR_FORMAT, "%s: the array must be float32, got whole numbers", path);
+        return status;
     }
     *rank = desc.rank;
     for (int i = 0; i < desc.rank; i++) dim[i] = desc.dim[i];

@@ -61,7 +61,23 @@ static void move(quad *q, double dx, double dy) {
     }
 }
 
-static chl_status check(const chl_raster *photo, const quad *q, int size) {
+/* Eyes and mouth that run against each other, or both against what lies below the eyes: a mirrored
+ * face. Of one in profile the eyes nearly meet and may lie either way. */
+static bool is_swapped(const chl_face_place *p) {
+    double across[2], mouth[2], down[2];
+    for (int i = 0; i < 2; i++) {
+        across[i] = p->right_eye[i] - p->left_eye[i];
+        mouth[i] = p->right_mouth[i] - p->left_mouth[i];
+        down[i] = (p->left_mouth[i] + p->right_mouth[i] - p->left_eye[i] - p->right_eye[i]) / 2;
+    }
+    const double eyes = hypot(across[0], across[1]), height = hypot(down[0], down[1]);
+    const double turned = across[0] * down[1] - across[1] * down[0];
+    return across[0] * mouth[0] + across[1] * mouth[1] < 0 ||
+           (eyes > height / 4 && turned < -0.5 * eyes * height);
+}
+
+static chl_status check(const chl_raster *photo, const chl_face_place *place, const quad *q,
+                        int size) {
     double box[4];
     if (size < 16 || size > CHL_FACE_SIDE || CHL_FACE_SIDE % size != 0)
         return chl_fail(CHL_ERR_ARGUMENT,
@@ -70,6 +86,10 @@ static chl_status check(const chl_raster *photo, const quad *q, int size) {
         return chl_fail(CHL_ERR_ARGUMENT,
                         "the points of the face lie too close to each other: expected two eyes and "
                         "two corners of a mouth, in pixels");
+    if (is_swapped(place))
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "left and right of the eyes or of the mouth are swapped: expected first, "
+                        "of both, what is left when the face stands upright");
     box_of(q, box);
     if (box[0] > -q->side && box[1] > -q->side && box[2] < photo->width + q->side &&
         box[3] < photo->height + q->side && q->side < 4.0 * (photo->width + photo->height))
@@ -280,7 +300,7 @@ chl_status chl_face_align(const chl_raster *photo, const chl_face_place *place, 
                           chl_raster *out) {
     quad q = quad_of(place);
     chl_raster work;
-    CHL_TRY(check(photo, &q, size));
+    CHL_TRY(check(photo, place, &q, size));
     CHL_TRY(copy_of(photo, &work));
     chl_status status = shrink(&work, &q, size);
     if (status == CHL_OK) status = crop(&work, &q);

@@ -165,7 +165,8 @@ CHL_CHECKED chl_status chl_picture_grid(const char *path, int rows, int columns,
 /* Arrays, float32, row-major. Read: .npy in either byte order; .npz, .pt or safetensors with one
  * array, or one called w, latent, w_plus, ... as projectors write it, or a list of equal arrays,
  * joined along a new first axis. dim [6] receives the first *rank sizes; *data is to be freed with
- * chl_release; CHL_ERR_FORMAT for another type of number. Write: .npy. */
+ * chl_release. Whole numbers are converted, CHL_ERR_FORMAT where float32 does not hold one. Write:
+ * .npy. */
 CHL_CHECKED chl_status chl_array_read(const char *path, int *rank, int64_t *dim, float **data);
 CHL_CHECKED chl_status chl_array_write(const char *path, int rank, const int64_t *dim,
                                        const float *data);

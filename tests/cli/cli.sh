@@ -320,6 +320,30 @@ ok "without points" align "$photo" --out middle.png --size 64
 is "it says what it took" has "the square in the middle" err
 bad "half a face" 2 "--mouth is missing" align "$photo" --out x.png --eyes 6,4,14,5
 bad "three numbers" 2 "must each be two points" align "$photo" --out x.png --eyes 6,4,14 --mouth 7,9,13,10
+printf '\357\273\2776,4,14,5;7,9,13,10' > points.csv
+ok "points behind a byte order mark" align "$photo" --out mark.png --size 64 --landmarks points.csv
+is "are the same" same mark.png four.png
+# array TYPE SHAPE NUMBER...: an .npy, on stdout
+array() {
+  python3 - "$@" <<'P'
+import array, struct, sys
+kind, shape, numbers = sys.argv[1], sys.argv[2], [int(n) for n in sys.argv[3:]]
+head = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (kind, shape)
+head = head.ljust(117) + "\n"
+code = {"<i8": "q", "|u1": "B"}[kind]
+sys.stdout.buffer.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + array.array(code, numbers).tobytes())
+P
+}
+array '<i8' '5, 2' 6 4 14 5 10 6 7 9 13 10 > points.npy
+ok "points of whole numbers" align "$photo" --out whole.png --size 64 --landmarks points.npy
+is "are the same, too" same whole.png four.png
+array '<i8' '2, 5' 6 14 10 7 13 4 5 6 9 10 > points.npy
+bad "points the other way round" 1 "points.npy: expected an array of points x 2, x and y of each, got one whose last axis has 5" align "$photo" --out x.png --landmarks points.npy
+array '<i8' '4, 2' 6 4 14 5 7 9 13 16777217 > points.npy
+bad "a number that is not a float32" 1 "points.npy: number 7 is 16777217, which float32 does not hold" align "$photo" --out x.png --landmarks points.npy
+bad "swapped eyes" 1 "left and right of the eyes or of the mouth are swapped" align "$photo" --out x.png --eyes 14,5,6,4 --mouth 7,9,13,10
+array '|u1' '1, 3, 2, 2' 0 9 200 3 0 9 200 3 0 9 200 3 > bytes.npy
+bad "pixels up to 255" 1 "bytes.npy: expected pixels from -1 to 1, got 200" embed --clip clip.safetensors --image bytes.npy --out x.npy
 echo '6,4,left' > points.csv
 bad "words among points" 1 'points.csv: line 1: expected a number, got "left"' align "$photo" --out x.png --landmarks points.csv
 echo '6,4' > points.csv

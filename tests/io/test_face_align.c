@@ -71,6 +71,10 @@ static void points_that_are_no_face_are_refused(void **state) {
         {{{NAN, 9}, {40, 9}, {9, 40}, {40, 40}}, 64, "too close to each other"},
         {{{5000, 9}, {5040, 9}, {5000, 40}, {5040, 40}}, 64, "outside of the photo"},
         {{{-9e9, 9}, {9e9, 9}, {-9e9, 40}, {9e9, 40}}, 64, "outside of the photo"},
+        {{{250, 140}, {150, 130}, {160, 240}, {240, 250}}, 64, "are swapped"},
+        {{{150, 130}, {250, 140}, {240, 250}, {160, 240}}, 64, "are swapped"},
+        {{{250, 140}, {150, 130}, {240, 250}, {160, 240}}, 64, "are swapped"},
+        {{{150, 250}, {150, 150}, {250, 160}, {250, 240}}, 64, "are swapped"}, /* lying */
         {{{150, 130}, {250, 140}, {160, 240}, {240, 250}}, 100, "size must be"},
         {{{150, 130}, {250, 140}, {160, 240}, {240, 250}}, 0, "size must be"},
     };
@@ -83,9 +87,25 @@ static void points_that_are_no_face_are_refused(void **state) {
     chl_raster_free(&from);
 }
 
+static void faces_lie_any_way(void **state) {
+    (void)state;
+    static const chl_face_place right[] = {
+        {{250, 250}, {150, 240}, {240, 140}, {160, 130}}, /* upside down */
+        {{150, 250}, {150, 150}, {250, 240}, {250, 160}}, /* lying */
+        {{200, 130}, {198, 130}, {190, 240}, {190, 240}}, /* in profile */
+    };
+    chl_raster from = photo(), got;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        MUST(chl_face_align(&from, &right[i], 64, &got));
+        chl_raster_free(&got);
+    }
+    chl_raster_free(&from);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faces_are_cut_as_those_of_ffhq),
+        cmocka_unit_test(faces_lie_any_way),
         cmocka_unit_test(points_that_are_no_face_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
