@@ -37,9 +37,9 @@ static chl_status read_folders(chl_source *s, const char *path, const chl_source
         return chl_fail(CHL_ERR_ARGUMENT, "esc10 must be 0 for %s: it has no meta/esc50.csv", path);
     if (choice->folds || choice->split)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s must be %s for %s: it has no official folds (meta/esc50.csv, "
+                        "%s for %s: it has no official folds (meta/esc50.csv, "
                         "metadata/UrbanSound8K.csv)",
-                        choice->folds ? "folds" : "split", choice->folds ? "0" : "NULL", path);
+                        choice->folds ? "folds must be 0" : "split must be left out", path);
     s->layout = "folders";
     CHL_TRY(chl_folder_list(path, &names, &count));
     chl_status status = CHL_OK;

@@ -43,6 +43,10 @@ static chl_status find_columns(reading *r) {
         r->numbered[i] = chl_csv_find(&r->csv, name);
     }
     int unused;
+    if (r->choice->split && r->column[SPLIT] < 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "split must be left out for %s: it has no column \"split\" or \"fold\"",
+                        r->csv.path);
     return r->column[SOUND] >= 0 ? CHL_OK : chl_csv_column(&r->csv, names[SOUND][0], &unused);
 }
 

@@ -41,7 +41,7 @@ static chl_status read_pictures(chl_source *s, const char *path, const chl_sourc
     CHL_TRY(read_folder(s, path, NULL));
     *mine = s->count > 0;
     if (*mine && choice->split)
-        return chl_fail(CHL_ERR_ARGUMENT, "split must be NULL for %s: it has no official folds",
+        return chl_fail(CHL_ERR_ARGUMENT, "split must be left out for %s: it has no official folds",
                         path);
     return CHL_OK;
 }

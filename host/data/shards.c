@@ -45,6 +45,21 @@ static const char *first_text(const json_t *words, const char *key) {
     return text && *text ? text : NULL;
 }
 
+/* A fold may be a number: "fold": 1. */
+static chl_status take_split(reading *r, const json_t *words) {
+    const json_t *fold = json_object_get(words, "fold");
+    const char *text = first_text(words, "split");
+    char number[24];
+    if (!text) text = first_text(words, "fold");
+    if (!text && json_is_integer(fold)) {
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(fold));
+        text = number;
+    }
+    if (!text) return CHL_OK;
+    r->entry.split = chl_source_shared(r->source, text);
+    return r->entry.split ? CHL_OK : no_memory(r->path);
+}
+
 /* All captions of a list, of which `caption` is the first. */
 static chl_status take_captions(reading *r, const json_t *words) {
     const json_t *list = json_object_get(words, "caption");
@@ -57,14 +72,10 @@ static chl_status take_captions(reading *r, const json_t *words) {
 }
 
 static chl_status take_words(reading *r, const json_t *words) {
-    static const char *const keys[][2] = {{"label", "tag"},
-                                          {"caption", "text"},
-                                          {"kind", "kind"},
-                                          {"source", "source"},
-                                          {"split", "split"}};
-    const char **to[] = {&r->entry.label, &r->entry.caption, &r->entry.kind, &r->entry.from,
-                         &r->entry.split};
-    for (int i = 0; i < 5; i++) {
+    static const char *const keys[][2] = {
+        {"label", "tag"}, {"caption", "text"}, {"kind", "kind"}, {"source", "source"}};
+    const char **to[] = {&r->entry.label, &r->entry.caption, &r->entry.kind, &r->entry.from};
+    for (int i = 0; i < 4; i++) {
         const char *text = first_text(words, keys[i][0]);
         if (!text) text = first_text(words, keys[i][1]);
         if (!text) continue;
@@ -74,6 +85,7 @@ static chl_status take_words(reading *r, const json_t *words) {
     const json_t *strength = json_object_get(words, "strength");
     r->entry.level_told = json_is_number(strength);
     if (r->entry.level_told) r->entry.strength = (float)json_number_value(strength);
+    CHL_TRY(take_split(r, words));
     return take_captions(r, words);
 }
 

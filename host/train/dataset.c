@@ -56,26 +56,32 @@ static chl_status read_array(const chl_dataset *data, const char *file, int rank
     return CHL_OK;
 }
 
-/* One row for each sample: *width numbers of it. NULL without the file. */
-static chl_status read_rows(const chl_dataset *data, const char *name, int *width, float **out) {
+/* One row for each line, of which the samples' are kept: *width numbers of it. NULL without the
+ * file. */
+static chl_status read_rows(const chl_sample_reader *r, const char *name, int *width, float **out) {
+    const chl_dataset *data = r->data;
     chl_desc desc;
     CHL_TRY(read_array(data, name, 2, &desc, out));
     if (!*out) return CHL_OK;
     *width = (int)desc.dim[1];
-    if (desc.dim[0] == data->count) return CHL_OK;
-    return chl_fail(CHL_ERR_SHAPE,
-                    "%s/%s: %" PRId64 " rows for the %" PRId64 " samples of pairs.jsonl",
-                    data->folder, name, desc.dim[0], data->count);
+    if (desc.dim[0] != r->rows)
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s/%s: %" PRId64 " rows for the %" PRId64 " samples of pairs.jsonl",
+                        data->folder, name, desc.dim[0], r->rows);
+    for (int64_t i = 0; i < data->count; i++)
+        memmove(*out + i * desc.dim[1], *out + data->sample[i].row * desc.dim[1],
+                (size_t)desc.dim[1] * sizeof **out);
+    return CHL_OK;
 }
 
-static chl_status read_arrays(chl_dataset *data, unsigned need) {
+static chl_status read_arrays(const chl_sample_reader *r) {
+    chl_dataset *data = r->data;
     chl_desc desc;
-    CHL_TRY(read_rows(data, "latents.npy", &data->latent, &data->latents));
-    CHL_TRY(read_rows(data, "attributes.npy", &data->attribute, &data->attributes));
-    if (!data->latents && need & CHL_NEED_LATENT) {
-        return chl_fail(CHL_ERR_IO, "%s/latents.npy is missing, which this training needs",
+    CHL_TRY(read_rows(r, "latents.npy", &data->latent, &data->latents));
+    CHL_TRY(read_rows(r, "attributes.npy", &data->attribute, &data->attributes));
+    if (!data->latents && r->need & CHL_NEED_LATENT)
+        return chl_fail(CHL_ERR_IO, "%s/latents.npy is missing, which is needed here",
                         data->folder);
-    }
     CHL_TRY(read_array(data, "textures.npy", 3, &desc, &data->texture));
     if (!data->texture) return CHL_OK;
     if (desc.dim[1] != desc.dim[2])
@@ -129,9 +135,9 @@ static chl_status read_samples(chl_sample_reader *r) {
     r->kind.name = NULL;
     CHL_TRY(chl_class_columns_finish(data->classes, data->count));
     CHL_TRY(chl_left_out_begin(data->left_out, data->list, data->count));
-    /* rows belong to lines: arrays say nothing where lines are left out */
+    /* so that a run goes on as it began when files of its lines are missing */
     const bool whole = chl_left_out_count(data->left_out) == 0 || r->need & CHL_NEED_LATENT;
-    return pairs && whole ? read_arrays(data, r->need) : CHL_OK;
+    return pairs && whole ? read_arrays(r) : CHL_OK;
 }
 
 chl_status chl_dataset_open_chosen(const char *path, unsigned need,

@@ -25,6 +25,8 @@ typedef struct chl_sample {
         *picture; /* whole paths, of a part of a shard its name; NULL: there is none */
     const char *label, *caption, *kind, *source;
     const char *captions; /* chl_entry.captions */
+    const char *split;    /* or fold: "train", "1"; NULL: none */
+    int64_t row;          /* its number in latents.npy and attributes.npy */
     int label_id;   /* equal for equal labels, counted from 0 in order of appearance; -1 without */
     int kind_id;    /* the same for kinds */
     int source_id;  /* and for sources: where it was recorded, or by whom */

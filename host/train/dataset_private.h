@@ -9,6 +9,8 @@ typedef struct chl_sample_reader {
     chl_dataset *data;
     const char *path; /* of the list, for texts */
     int64_t line, capacity;
+    int64_t rows; /* of pairs.jsonl, the lines that are no samples too */
+    bool splits;  /* some line tells its split */
     unsigned need;
     const chl_dataset_choice *choice;
     chl_names label, kind, source, group; /* by label_id, kind_id, ... */

@@ -6,6 +6,7 @@
 #include "train/dataset.h"
 #include "train/left_out.h"
 #include <chladni/data.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,18 +25,24 @@ static json_t *captions_of(const chl_sample *s) {
 
 /* The words under the keys of pairs.jsonl, which shards.c reads. */
 static char *words_of(const chl_sample *s) {
+    char number[16], *fold = NULL; /* of an official table */
+    if (s->entry && s->entry->fold) {
+        snprintf(number, sizeof number, "%d", s->entry->fold);
+        fold = number;
+    }
     const struct {
         const char *key, *text;
-    } words[] = {
-        {"label", s->label}, {"caption", s->caption}, {"kind", s->kind}, {"source", s->source}};
+    } words[] = {{"label", s->label},
+                 {"caption", s->caption},
+                 {"kind", s->kind},
+                 {"source", s->source},
+                 {"split", s->split ? s->split : fold}};
     const uint64_t refused = chl_json_refused();
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (words[i].text) chl_json_set(object, words[i].key, chl_json_string(words[i].text));
     if (s->captions) chl_json_set(object, "caption", captions_of(s));
     if (s->strength_given) chl_json_set(object, "strength", json_real((double)s->strength));
-    if (s->entry && s->entry->split)
-        chl_json_set(object, "split", chl_json_string(s->entry->split));
     char *text = chl_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
     json_decref(object);
     return text;

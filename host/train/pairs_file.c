@@ -57,6 +57,32 @@ static chl_status read_strength(const chl_sample_reader *r, const json_t *line, 
     return CHL_OK;
 }
 
+/* "train", or a fold's number as a text or as itself. */
+static chl_status read_split(const chl_sample_reader *r, const json_t *line, const char **to) {
+    const char *key = json_object_get(line, "split") ? "split" : "fold";
+    const json_t *value = json_object_get(line, key);
+    char number[24];
+    if (!json_is_integer(value)) {
+        if (!value || json_is_null(value) || json_is_string(value))
+            return read_text(r, line, key, to);
+        return chl_fail(CHL_ERR_FORMAT,
+                        "%s line %" PRId64 ": \"%s\" is neither a text nor a whole number", r->path,
+                        r->line, key);
+    }
+    snprintf(number, sizeof number, "%" PRId64, (int64_t)json_integer_value(value));
+    *to = strdup(number);
+    return *to ? CHL_OK : no_memory(r->path);
+}
+
+/* Of the chosen splits? */
+static chl_status is_wanted(chl_sample_reader *r, const json_t *line, chl_sample *s, bool *wanted) {
+    const chl_source_choice choice = {.split = r->choice->split};
+    CHL_TRY(read_split(r, line, &s->split));
+    r->splits = r->splits || s->split;
+    *wanted = chl_source_wants(&choice, s->split, 0);
+    return CHL_OK;
+}
+
 /* The whole path of a file that the line names. */
 static chl_status read_file_name(const chl_sample_reader *r, const json_t *line, const char *key,
                                  const char **to) {
@@ -109,15 +135,24 @@ static chl_status check_needs(const chl_sample_reader *r, const chl_sample *s) {
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if ((r->need & wanted[i].need) && !wanted[i].there)
             return chl_fail(CHL_ERR_KEY,
-                            "%s line %" PRId64 ": \"%s\" is missing, which this training needs",
-                            r->path, r->line, wanted[i].key);
+                            "%s line %" PRId64 ": \"%s\" is missing, which is needed here", r->path,
+                            r->line, wanted[i].key);
+    return CHL_OK;
+}
+
+static chl_status drop(chl_sample_reader *r, const chl_sample *s) {
+    chl_sample_release(s);
+    r->data->count--;
     return CHL_OK;
 }
 
 static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
     chl_sample *s;
-    bool dropped;
+    bool wanted, dropped;
     CHL_TRY(chl_sample_add(r, &s));
+    s->row = r->rows++;
+    CHL_TRY(is_wanted(r, line, s, &wanted));
+    if (!wanted) return drop(r, s);
     CHL_TRY(read_file_name(r, line, "sound", &s->sound));
     CHL_TRY(read_file_name(r, line, "picture", &s->picture));
     if (s->sound && !s->picture && chl_names_video(s->sound)) {
@@ -125,11 +160,7 @@ static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
         if (!s->picture) return no_memory(r->path);
     }
     CHL_TRY(check_files(r, s, &dropped));
-    if (dropped) {
-        chl_sample_release(s);
-        r->data->count--;
-        return CHL_OK;
-    }
+    if (dropped) return drop(r, s);
     CHL_TRY(read_text(r, line, "label", &s->label));
     CHL_TRY(read_captions(r, line, s));
     CHL_TRY(read_text(r, line, "kind", &s->kind));
@@ -141,6 +172,16 @@ static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
+static chl_status check_count(const chl_sample_reader *r) {
+    if (r->choice->split && r->rows > 0 && !r->splits)
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "split must be left out for %s: none of its lines has \"split\" or \"fold\"", r->path);
+    if (r->data->count > 0 || chl_left_out_count(r->data->left_out) > 0) return CHL_OK;
+    return r->rows > 0 ? chl_fail(CHL_ERR_FORMAT, "%s names no sound of the chosen ones", r->path)
+                       : chl_fail(CHL_ERR_FORMAT, "%s: it holds no samples", r->path);
+}
+
 static bool blank(const char *text) {
     return text[strspn(text, " \t\r\n")] == 0;
 }
@@ -183,7 +224,5 @@ chl_status chl_pairs_read(chl_sample_reader *r) {
                           "%s: it cannot be read to its end: %s", r->path, strerror(errno));
     free(text);
     fclose(file);
-    if (status == CHL_OK && r->data->count == 0 && chl_left_out_count(r->data->left_out) == 0)
-        status = chl_fail(CHL_ERR_FORMAT, "%s: it holds no samples", r->path);
-    return status;
+    return status == CHL_OK ? check_count(r) : status;
 }

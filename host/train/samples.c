@@ -47,4 +47,5 @@ void chl_sample_release(const chl_sample *s) {
     free((void *)s->captions);
     free((void *)s->kind);
     free((void *)s->source);
+    free((void *)s->split);
 }

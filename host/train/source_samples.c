@@ -15,8 +15,8 @@ static chl_status check_need(const chl_sample_reader *r, const chl_sample *s) {
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if ((r->need & wanted[i].need) && !wanted[i].there)
             return chl_fail(CHL_ERR_KEY,
-                            "%s line %" PRId64 ": a %s is missing, which this training needs",
-                            r->path, s->line, wanted[i].key);
+                            "%s line %" PRId64 ": a %s is missing, which is needed here", r->path,
+                            s->line, wanted[i].key);
     return CHL_OK;
 }
 
@@ -36,6 +36,7 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
     s->captions = e->captions;
     s->kind = e->kind;
     s->source = e->from;
+    s->split = e->split;
     s->strength = e->strength;
     s->strength_given = e->level_told;
     CHL_TRY(chl_sample_number(r, s));

@@ -145,6 +145,8 @@ static void a_manifest_names_what_is_beside_it(void **state) {
     assert_string_equal(listed("m/list.csv", NULL),
                         "manifest -1: m/a.wav dog/a dog, barking/train m/a.png; m/b.wav //test;");
     assert_string_equal(listed("m/list.csv", "test"), "manifest -0: m/b.wav //test;");
+    put("m/list.csv", "sound\na.wav\n");
+    refused("m/list.csv", "test", CHL_ERR_ARGUMENT, "split must be left out for m/list.csv");
     put("m/list.csv", "caption,label\na,b\n");
     refused("m/list.csv", NULL, CHL_ERR_KEY, "a column \"sound\" was expected");
     put("m/list.csv", "sound,label\n,b\n");
@@ -166,7 +168,7 @@ static void folders_are_labels(void **state) {
     put("f/readme.txt", "x");
     assert_string_equal(listed("f", NULL),
                         "folders -0: f/a dog/w a dog//; f/rain/1.wav rain//; f/rain/2.wav rain//;");
-    refused("f", "train", CHL_ERR_ARGUMENT, "split must be NULL");
+    refused("f", "train", CHL_ERR_ARGUMENT, "split must be left out for f");
     mkdir("empty", 0777);
     refused("empty", NULL, CHL_ERR_FORMAT, "empty must be a folder with pairs.jsonl, or one of");
     refused("nowhere", NULL, CHL_ERR_IO, "nowhere: No such file");
@@ -241,6 +243,7 @@ static void a_folder_of_pictures_is_a_set_without_sounds(void **state) {
     chl_source_free(s);
     const chl_source_choice split = {.pictures = true, .split = "train"};
     assert_int_equal(chl_source_open("p", &split, &s), CHL_ERR_ARGUMENT);
+    assert_string_equal(chl_error(), "split must be left out for p: it has no official folds");
 }
 
 /* Written by Python's tarfile; a sound's content is its name. */

@@ -176,6 +176,57 @@ static void missing_and_impossible_classes_are_refused_by_line(void **state) {
     }
 }
 
+/* --- splits ----------------------------------------------------------------------------------- */
+static void expect_split(const char *path, const char *split, const char *labels) {
+    chl_dataset *data;
+    char got[16] = "";
+    if (chl_dataset_open_chosen(path, 0, &(chl_dataset_choice){.split = split}, &data) != CHL_OK)
+        fail_msg("%s", chl_error());
+    for (int64_t i = 0; i < data->count; i++) {
+        strcat(got, data->sample[i].label);
+        if (data->latents) assert_true(data->latents[2 * i] == (float)(got[i] - 'a'));
+        if (data->latents) assert_true(data->latents[2 * i + 1] == (float)(got[i] - 'a') / 2);
+    }
+    assert_string_equal(got, labels);
+    chl_dataset_free(data);
+}
+
+static void refuse_split(const char *path, const char *split, chl_status code, const char *text) {
+    chl_dataset *data;
+    const chl_dataset_choice choice = {.split = split};
+    assert_int_equal(chl_dataset_open_chosen(path, 0, &choice, &data), code);
+    if (!strstr(chl_error(), text)) fail_msg("\"%s\" is not in: %s", text, chl_error());
+}
+
+/* Of the folder and of a manifest; the arrays' rows stay with their lines. */
+static void lines_of_chosen_splits_are_the_samples(void **state) {
+    const char *folder = *state;
+    const float rows[] = {0, 0, 1, 0.5f, 2, 1, 3, 1.5f, 4, 2};
+    const char lines[] = "{\"label\": \"a\", \"split\": \"train\"}\n\n"
+                         "{\"label\": \"b\", \"fold\": 1}\n{\"label\": \"c\"}\n"
+                         "{\"label\": \"d\", \"split\": \"test\"}\n"
+                         "{\"label\": \"e\", \"fold\": \"2\"}\n";
+    char *manifest = in_folder(folder, "list.jsonl");
+    put_pairs(folder, lines);
+    put_file(folder, "list.jsonl", lines, strlen(lines));
+    for (int with = 0; with < 2; with++) {
+        expect_split(manifest, NULL, "abcde");
+        expect_split(folder, "test", "d");
+        expect_split(manifest, "train,test", "ad");
+        expect_split(folder, "1,2", "be");
+        put_array(folder, "latents.npy", chl_f32(2, 5, 2), rows);
+    }
+    refuse_split(folder, "valid", CHL_ERR_FORMAT, "names no sound of the chosen ones");
+    put_array(folder, "latents.npy", chl_f32(2, 1, 2), rows);
+    refuse_split(folder, "test", CHL_ERR_SHAPE, "1 rows for the 5 samples");
+    put_file(folder, "list.jsonl", "{}\n{}\n", 6);
+    refuse_split(manifest, "test", CHL_ERR_ARGUMENT, "split must be left out for ");
+    refuse_split(manifest, "test", CHL_ERR_ARGUMENT, "none of its lines has \"split\" or \"fold\"");
+    put_file(folder, "list.jsonl", "{\"fold\": 1.5}\n", 14);
+    refuse_split(manifest, NULL, CHL_ERR_FORMAT, "line 1: \"fold\" is neither a text nor a whole");
+    free(manifest);
+}
+
 /* --- arrays ----------------------------------------------------------------------------------- */
 static void arrays_belong_to_the_lines(void **state) {
     const char *folder = *state;
@@ -353,6 +404,7 @@ int main(void) {
         TEST(errors_name_file_line_and_key),
         TEST(classes_are_columns_by_key),
         TEST(missing_and_impossible_classes_are_refused_by_line),
+        TEST(lines_of_chosen_splits_are_the_samples),
         TEST(arrays_belong_to_the_lines),
         TEST(batches_are_permutations),
         TEST(pictures_are_cropped_resized_and_kept),

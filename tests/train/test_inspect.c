@@ -84,8 +84,9 @@ static void shards_train_as_what_they_are_packed_from(void **state) {
     for (int i = 0; i < CLIPS; i++)
         sprintf(lines + strlen(lines),
                 "{\"sound\":\"%s/%d.wav\",\"label\":\"%s\",\"kind\":\"%s\",\"picture\":\"%s/"
-                "%d.png\"%s}\n",
-                data, i, labels[i % 4], labels[i % 4], data, i, i % 5 ? "" : ",\"strength\":0.5");
+                "%d.png\",\"fold\":%d%s}\n",
+                data, i, labels[i % 4], labels[i % 4], data, i, i % 3,
+                i % 5 ? "" : ",\"strength\":0.5");
     put_file(root, "list.jsonl", lines, strlen(lines));
     free(lines);
     char *out = in_folder(root, "clips-%03d.tar"),
@@ -115,6 +116,13 @@ static void shards_train_as_what_they_are_packed_from(void **state) {
     assert_string_equal(json_string_value(json_object_get(r, "layout")), "WebDataset");
     assert_int_equal(number(r, "clips"), CLIPS);
     json_decref(r);
+    for (int i = 0; i < 2; i++) {
+        const chl_inspect_options of_a_fold = {
+            .size = sizeof of_a_fold, .data = sources[i], .split = "2"};
+        MUST(chl_data_inspect(&of_a_fold, &text));
+        assert_non_null(strstr(text, "\"clips\":8,"));
+        free(text);
+    }
     free(run[0]);
     free(run[1]);
     free(out);
