@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_TRAININGS 16
 
@@ -16,18 +17,69 @@ static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl
 static int training_count = 4;
 
 /* --- a run ------------------------------------------------------------------------------------ */
-/* Files of a run among those of its data would be taken for each other's, by people too. */
-static chl_status check_folder(const chl_train_options *o) {
+static bool same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The whole path of what is there of this one, which may be to be made; NULL: it cannot be told. */
+static char *nearest_folder(const char *path) {
+    char *part = strdup(path), *whole = part ? realpath(part, NULL) : NULL;
+    for (char *slash; part && !whole && (slash = strrchr(part, '/')) && slash > part;) {
+        *slash = 0;
+        whole = realpath(part, NULL);
+    }
+    if (part && !whole) whole = realpath(*part == '/' ? "/" : ".", NULL);
+    free(part);
+    return whole;
+}
+
+/* Is the path, whole and cut by this, the folder or anywhere below it? */
+static bool is_within(char *path, const struct stat *folder) {
+    struct stat here;
+    for (char *slash;; slash[slash == path] = 0) {
+        if (stat(path, &here) == 0 && same_file(&here, folder)) return true;
+        slash = strrchr(path, '/');
+        if (!slash || !slash[1]) return false; /* it was / */
+    }
+}
+
+/* Files of a run among those of its data would be taken for each other's: by people, and where a
+ * folder's files are the data, by the next training. A pairs.jsonl names its own. */
+static chl_status check_folder(const chl_train_options *o, const char *folder, bool scanned) {
     struct stat data, out;
-    if (!o->data || stat(o->data, &data) != 0 || stat(o->out, &out) != 0) return CHL_OK;
-    if (data.st_dev != out.st_dev || data.st_ino != out.st_ino) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT, "out must be a folder of its own, got %s, which is the data",
-                    o->out);
+    if (stat(folder, &data) != 0) return CHL_OK;
+    if (stat(o->out, &out) == 0 && same_file(&data, &out))
+        return chl_fail(CHL_ERR_ARGUMENT, "out must be a folder of its own, got %s, %s %s", o->out,
+                        strcmp(folder, o->data) == 0 ? "which is the data" : "which holds the data",
+                        o->data);
+    char *place = scanned ? nearest_folder(o->out) : NULL;
+    const bool inside = place && is_within(place, &data);
+    free(place);
+    if (!inside) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "out must be outside of %s, whose files are the data (it has no pairs.jsonl "
+                    "that names them), got %s",
+                    folder, o->out);
+}
+
+static chl_status check_place(const chl_train_options *o) {
+    if (!o->data) return CHL_OK;
+    const bool is_folder = chl_is_folder(o->data);
+    const char *slash = strrchr(o->data, '/');
+    char *folder = is_folder || !slash ? strdup(is_folder ? o->data : ".")
+                                       : strndup(o->data, (size_t)(slash - o->data) + 1);
+    char *list = is_folder && folder ? chl_path_join(folder, "pairs.jsonl") : NULL;
+    const chl_status status = folder && (list || !is_folder)
+                                  ? check_folder(o, folder, is_folder && access(list, F_OK) != 0)
+                                  : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", o->data);
+    free(folder);
+    free(list);
+    return status;
 }
 
 static chl_status open_folder(chl_trainer *t, bool *resume) {
     chl_run_folder *folder = &t->inside->folder;
-    CHL_TRY(check_folder(t->options));
+    CHL_TRY(check_place(t->options));
     CHL_TRY(chl_run_folder_open(t->options->out, t->rank, folder));
     bool model;
     CHL_TRY(chl_checkpoint_there(folder, resume));

@@ -172,14 +172,41 @@ static void another_picture_takes_the_place_of_one_that_cannot_be_read(void **st
     free(lines);
 }
 
+static void refuse_place(const char *from, const char *out, const char *text) {
+    chl_train_options options = audio_options(out);
+    options.data = from;
+    options.tolerate = 0; /* so that what is not refused for its place is for a sound */
+    assert_int_not_equal(chl_trainer_run(&chl_training_audio, &options), CHL_OK);
+    if (!strstr(chl_error(), text)) fail_msg("\"%s\" is not in: %s", text, chl_error());
+}
+
+/* A list of files, a folder of files, and a link into that; below a list's folder is a fine place. */
 static void a_run_in_its_own_data_is_refused(void **state) {
     (void)state;
-    chl_train_options options = audio_options(torn);
-    options.data = torn;
-    assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
-    assert_non_null(strstr(chl_error(), "out must be a folder of its own, got "));
-    char *log = in_folder(torn, "log.txt");
+    char *list = in_folder(torn, "pairs.jsonl"), *range = in_folder(torn, "x-{0..1}.tar");
+    char *plain = in_folder(root, "plain"), *rain = in_folder(plain, "rain"),
+         *link = in_folder(root, "link"), *log = in_folder(torn, "log.txt");
+    char *inside[] = {in_folder(rain, "new/run"), in_folder(link, "run"), in_folder(torn, "run")};
+    assert_int_equal(mkdir(plain, 0777), 0);
+    assert_int_equal(mkdir(rain, 0777), 0);
+    assert_int_equal(symlink("plain/rain", link), 0);
+    put_file(rain, "1.wav", "x", 1);
+    refuse_place(torn, torn, "out must be a folder of its own, got ");
+    refuse_place(list, torn, ", which holds the data ");
+    refuse_place(range, torn, ", which holds the data ");
+    refuse_place(plain, plain, ", which is the data ");
+    refuse_place(plain, inside[0], "out must be outside of ");
+    refuse_place(plain, inside[1], "whose files are the data");
     assert_int_not_equal(access(log, F_OK), 0); /* nothing was written there */
+    refuse_place(torn, inside[2], ".wav");
+    refuse_place(list, inside[2], ".wav");
+    refuse_place(plain, inside[2], "no sample has a \"picture\"");
+    for (int i = 0; i < 3; i++) free(inside[i]);
+    free(list);
+    free(range);
+    free(plain);
+    free(rain);
+    free(link);
     free(log);
 }
 
