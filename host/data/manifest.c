@@ -3,19 +3,17 @@
 #include "data/csv.h"
 #include "data/layouts.h"
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOUND, PICTURE, LABEL, CAPTION, KIND, FROM, SPLIT, STRENGTH, COLUMNS };
+enum { SOUND, PICTURE, LABEL, KIND, FROM, SPLIT, STRENGTH, COLUMNS };
 #define NAMES 6
-#define MAX_CAPTIONS 9
 static const char *const names[COLUMNS][NAMES] = {
     {"sound", "audio", "file", "filename", "file_name", "path"},
     {"picture", "image", "frame"},
     {"label", "category", "class"},
-    {"caption", "text", "caption_1"},
     {"kind"},
     {"source"},
     {"split", "fold"},
@@ -26,10 +24,32 @@ typedef struct reading {
     const chl_source_choice *choice;
     chl_csv csv;
     char *folder;
-    int column[COLUMNS]; /* -1: there is none */
-    int numbered
-        [MAX_CAPTIONS]; /* columns caption_1, caption_2, ..., as Clotho has them; the same */
+    int column[COLUMNS];                    /* -1: there is none */
+    int captions, caption[CHL_CSV_COLUMNS]; /* the columns of captions, in their order */
 } reading;
+
+/* "caption", "text", then "caption_1", "caption_2", ..., as Clotho has them; -1: it is none. */
+static long caption_order(const char *name) {
+    static const char begin[] = "caption_";
+    if (strcmp(name, "caption") == 0) return 0;
+    if (strcmp(name, "text") == 0) return 1;
+    if (strncmp(name, begin, strlen(begin)) != 0) return -1;
+    const char *digits = name + strlen(begin);
+    if (!*digits || digits[strspn(digits, "0123456789")]) return -1;
+    const long number = strtol(digits, NULL, 10);
+    return number < LONG_MAX - 2 ? number + 2 : LONG_MAX;
+}
+
+static void find_captions(reading *r) {
+    for (int c = 0; c < r->csv.columns; c++) {
+        const long order = caption_order(r->csv.column[c]);
+        if (order < 0) continue;
+        int at = r->captions++;
+        for (; at > 0 && caption_order(r->csv.column[r->caption[at - 1]]) > order; at--)
+            r->caption[at] = r->caption[at - 1];
+        r->caption[at] = c;
+    }
+}
 
 static chl_status find_columns(reading *r) {
     for (int c = 0; c < COLUMNS; c++) {
@@ -37,11 +57,7 @@ static chl_status find_columns(reading *r) {
         for (int k = 0; k < NAMES && names[c][k] && r->column[c] < 0; k++)
             r->column[c] = chl_csv_find(&r->csv, names[c][k]);
     }
-    for (int i = 0; i < MAX_CAPTIONS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "caption_%d", i + 1);
-        r->numbered[i] = chl_csv_find(&r->csv, name);
-    }
+    find_captions(r);
     int unused;
     if (r->choice->split && r->column[SPLIT] < 0)
         return chl_fail(CHL_ERR_ARGUMENT,
@@ -79,8 +95,13 @@ static chl_status read_strength(const reading *r, chl_entry *entry) {
 
 static chl_status read_captions(reading *r, chl_entry *entry) {
     chl_text_buffer all = {0};
-    for (int i = 0; i < MAX_CAPTIONS; i++)
-        if (r->numbered[i] >= 0) chl_captions_add(&all, r->csv.field[r->numbered[i]]);
+    const char *first = NULL;
+    for (int i = r->captions - 1; i >= 0; i--)
+        if (*r->csv.field[r->caption[i]]) first = r->csv.field[r->caption[i]];
+    if (!first) return CHL_OK;
+    entry->caption = chl_source_text(r->source, first);
+    if (!entry->caption) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path);
+    for (int i = 0; i < r->captions; i++) chl_captions_add(&all, r->csv.field[r->caption[i]]);
     if (!all.size && !all.failed) return CHL_OK;
     CHL_TRY(chl_text_done(&all, "captions"));
     if (strchr(all.text, '\n')) entry->captions = chl_source_text(r->source, all.text);
@@ -94,12 +115,8 @@ static chl_status add_row(reading *r) {
     const struct {
         const char **to;
         int column;
-        bool shared;
-    } texts[] = {{&entry.label, LABEL, true},
-                 {&entry.caption, CAPTION, false},
-                 {&entry.kind, KIND, true},
-                 {&entry.from, FROM, true},
-                 {&entry.split, SPLIT, true}};
+    } texts[] = {
+        {&entry.label, LABEL}, {&entry.kind, KIND}, {&entry.from, FROM}, {&entry.split, SPLIT}};
     if (!field(r, SOUND))
         return chl_fail(CHL_ERR_FORMAT, "%s line %lld: \"%s\" must not be empty", r->csv.path,
                         (long long)r->csv.line, r->csv.column[r->column[SOUND]]);
@@ -110,7 +127,7 @@ static chl_status add_row(reading *r) {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char *text = field(r, texts[i].column);
         if (!text) continue;
-        *texts[i].to = (texts[i].shared ? chl_source_shared : chl_source_text)(r->source, text);
+        *texts[i].to = chl_source_shared(r->source, text);
         if (!*texts[i].to) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path);
     }
     CHL_TRY(read_captions(r, &entry));

@@ -12,8 +12,8 @@
  *                                        .webp picture; .txt caption; .json {"text", "tag"} of
  *                                        LAION-CLAP, or the keys of pairs.jsonl
  *     x.csv                              a manifest, paths relative to its folder; columns sound,
- *                                        picture, label, caption (or caption_1, caption_2,
- *                                        ... of Clotho), kind, source, split
+ *                                        picture, label, caption (also text and caption_1,
+ *                                        caption_2, ... of Clotho, all of them), kind, source, split
  *     a folder with meta/esc50.csv       ESC-50 [Piczak 2015]
  *     ... metadata/UrbanSound8K.csv      UrbanSound8K [Salamon 2014]
  *     ... vggsound.csv                   VGGSound [Chen 2020]; its files anywhere in the folder

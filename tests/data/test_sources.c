@@ -155,6 +155,29 @@ static void a_manifest_names_what_is_beside_it(void **state) {
     refused("m/list.csv", NULL, CHL_ERR_IO, "none of the 1 sounds");
 }
 
+/* Any number of columns, in the order of their numbers whatever the table's; an empty field is none. */
+static void all_captions_of_a_row_are_kept(void **state) {
+    (void)state;
+    chl_source *s;
+    put("a.wav", "x");
+    put("c.csv", "caption_10,text,sound,caption_2,caption_x,caption_1,caption,caption_11\n"
+                 "ten,text,a.wav,two,no,one,\"the\nfirst\",eleven\n"
+                 ",,a.wav,two,no,,,\n"
+                 "ten,,a.wav,two,no,,,\n"
+                 ",,a.wav,,no,,,\n");
+    MUST(chl_source_open("c.csv", NULL, &s));
+    assert_int_equal(s->count, 4);
+    assert_string_equal(s->entry[0].caption, "the\nfirst");
+    assert_string_equal(s->entry[0].captions, "the first\ntext\none\ntwo\nten\neleven");
+    assert_string_equal(s->entry[1].caption, "two");
+    assert_null(s->entry[1].captions);
+    assert_string_equal(s->entry[2].caption, "two");
+    assert_string_equal(s->entry[2].captions, "two\nten");
+    assert_null(s->entry[3].caption);
+    assert_null(s->entry[3].captions);
+    chl_source_free(s);
+}
+
 static void folders_are_labels(void **state) {
     (void)state;
     mkdir("f", 0777);
@@ -388,6 +411,7 @@ int main(void) {
         TEST(audioset_is_read_with_its_quirks),
         TEST(folds_are_splits),
         TEST(a_manifest_names_what_is_beside_it),
+        TEST(all_captions_of_a_row_are_kept),
         TEST(folders_are_labels),
         TEST(a_video_is_sound_and_picture),
         TEST(a_folder_of_pictures_is_a_set_without_sounds),
