@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VERSION 1
+#define VERSION 2
 #define ENDING ".index"
 
 static chl_status no_memory(const char *shard) {
@@ -72,6 +72,7 @@ void chl_shard_index_add(chl_shard_index *index, const char *shard, const char *
     if (e->level_told) chl_json_set(clip, "strength", json_real((double)e->strength));
     chl_json_set(clip, "line", json_integer(e->line));
     char *text = chl_json_text(clip, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
+    index->clips++;
     if (text)
         chl_text_add(&index->lines, "%s\n", text);
     else
@@ -87,8 +88,8 @@ static chl_status write_lines(const chl_shard_index *index, const char *shard, c
     CHL_TRY(chl_new_file_begin(path, &file));
     fprintf(file.stream,
             "{\"chladni_shard_index\":%d,\"bytes\":%" PRId64 ",\"seconds\":%" PRId64
-            ",\"nanoseconds\":%" PRId64 "}\n",
-            VERSION, stamp[0], stamp[1], stamp[2]);
+            ",\"nanoseconds\":%" PRId64 ",\"clips\":%" PRId64 "}\n",
+            VERSION, stamp[0], stamp[1], stamp[2], index->clips);
     fwrite(index->lines.text, 1, index->lines.size, file.stream);
     return chl_new_file_commit(&file);
 }
@@ -113,6 +114,7 @@ typedef struct opened {
     char *line;
     size_t room;
     int64_t number;
+    int64_t bytes; /* of the shard */
 } opened;
 
 static chl_status damaged(const opened *o, const char *what) {
@@ -136,9 +138,19 @@ static chl_status next_line(opened *o, json_t **line) {
     return damaged(o, "a JSON object is expected");
 }
 
+/* Whole lines behind the first; the place in the file stays. */
+static chl_status count_lines(const opened *o, int64_t *lines) {
+    const off_t at = ftello(o->file);
+    *lines = 0;
+    for (int c; (c = getc_unlocked(o->file)) != EOF;) *lines += c == '\n';
+    if (ferror(o->file) || at < 0 || fseeko(o->file, at, SEEK_SET) != 0)
+        return chl_fail(CHL_ERR_IO, "%s: %s", o->path, strerror(errno));
+    return CHL_OK;
+}
+
 static chl_status is_fresh(opened *o, bool *fresh) {
     static const char *const keys[] = {"bytes", "seconds", "nanoseconds"};
-    int64_t stamp[3];
+    int64_t stamp[3] = {0};
     json_t *head;
     *fresh = false;
     CHL_TRY(next_line(o, &head));
@@ -147,14 +159,29 @@ static chl_status is_fresh(opened *o, bool *fresh) {
                 stamp_of(o->shard, stamp);
     for (int i = 0; i < 3; i++)
         same = same && json_integer_value(json_object_get(head, keys[i])) == stamp[i];
+    const int64_t clips = json_integer_value(json_object_get(head, "clips"));
     json_decref(head);
-    *fresh = same;
+    o->bytes = stamp[0];
+    if (!same) {
+        chl_log(CHL_LOG_WARN, "%s is of another %s, which is read instead", o->path, o->shard);
+        return CHL_OK;
+    }
+    int64_t lines;
+    CHL_TRY(count_lines(o, &lines));
+    *fresh = lines == clips;
+    if (!*fresh)
+        chl_log(CHL_LOG_WARN,
+                "%s must have a line for each of %" PRId64 " clips, got %" PRId64
+                ": %s is read instead",
+                o->path, clips, lines, o->shard);
     return CHL_OK;
 }
 
 static chl_status take_text(const opened *o, const json_t *clip, const char *key, bool shared,
                             const char **to) {
-    const char *text = json_string_value(json_object_get(clip, key));
+    const json_t *value = json_object_get(clip, key);
+    const char *text = json_string_value(value);
+    if (value && !text) return damaged(o, "a word of a clip must be a text");
     if (!text) return CHL_OK;
     *to = (shared ? chl_source_shared : chl_source_text)(o->source, text);
     return *to ? CHL_OK : no_memory(o->shard);
@@ -163,11 +190,15 @@ static chl_status take_text(const opened *o, const json_t *clip, const char *key
 static chl_status take_media(const opened *o, const json_t *clip, const char *key, chl_media *to) {
     const json_t *place = json_object_get(clip, key);
     const char *name = json_string_value(json_object_get(place, "name"));
+    const json_t *at = json_object_get(place, "at");
     char *whole;
     if (!place) return CHL_OK;
-    to->offset = json_integer_value(json_object_get(place, "at"));
+    to->offset = json_integer_value(at);
     to->bytes = json_integer_value(json_object_get(place, "bytes"));
-    if (!name || to->offset < 0 || to->bytes < 0) return damaged(o, "no place of a file");
+    if (!name || !json_is_integer(at) || to->offset < 0 || to->bytes < 1)
+        return damaged(o, "no place of a file");
+    if (to->bytes > o->bytes || to->offset > o->bytes - to->bytes)
+        return damaged(o, "a file's place must be within the shard");
     if (asprintf(&whole, "%s: %s", o->shard, name) < 0) return no_memory(o->shard);
     to->name = chl_source_text(o->source, whole);
     to->path = chl_source_shared(o->source, o->shard);
@@ -180,6 +211,7 @@ static chl_status take_clip(const opened *o, const json_t *clip, chl_clip_taker 
     const json_t *strength = json_object_get(clip, "strength");
     chl_entry e = {.line = json_integer_value(json_object_get(clip, "line")), .strength = 1};
     if (!key) return damaged(o, "a clip without a key");
+    if (strength && !json_is_number(strength)) return damaged(o, "strength must be a number");
     CHL_TRY(take_media(o, clip, "sound", &e.sound));
     CHL_TRY(take_media(o, clip, "picture", &e.picture));
     CHL_TRY(take_text(o, clip, "label", true, &e.label));
@@ -195,10 +227,7 @@ static chl_status take_clip(const opened *o, const json_t *clip, chl_clip_taker 
 
 static chl_status take_clips(opened *o, chl_clip_taker take, void *user, bool *found) {
     CHL_TRY(is_fresh(o, found));
-    if (!*found) {
-        chl_log(CHL_LOG_WARN, "%s is of another %s, which is read instead", o->path, o->shard);
-        return CHL_OK;
-    }
+    if (!*found) return CHL_OK;
     for (;;) {
         json_t *clip;
         CHL_TRY(next_line(o, &clip));

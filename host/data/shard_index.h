@@ -1,6 +1,7 @@
 /* The index of a shard, "x.tar.index" beside it: where each clip's sound and picture lie, and its words, so that
  * a start reads one text instead of all headers of the tar. Lines of JSON: first the size and time of the
- * shard that it belongs to, then a clip each. An index of another size or time is none.
+ * shard that it belongs to and the number of clips, then a clip each. An index of another size, time or number
+ * is none.
  *
  *     chl_shard_index index;
  *     chl_shard_index_begin(&index);                             while a shard is read
@@ -15,6 +16,7 @@
 
 typedef struct chl_shard_index {
     chl_text_buffer lines;
+    int64_t clips;
     bool impossible; /* a text is not UTF-8: the index could not give it back */
 } chl_shard_index;
 
@@ -27,8 +29,8 @@ void chl_shard_index_free(chl_shard_index *index);
 
 /* What is done with each clip: as while the shard itself is read. Texts of the entry are the source's. */
 typedef chl_status (*chl_clip_taker)(void *user, const char *key, const chl_entry *entry);
-/* *found false: there is none, or it belongs to another shard; nothing was taken. CHL_ERR_FORMAT for one
- * that is damaged. */
+/* *found false: there is none, it belongs to another shard, or lines are missing; nothing was taken.
+ * CHL_ERR_FORMAT for one that is damaged, or says of a clip what cannot be in the shard. */
 chl_status chl_shard_index_read(chl_source *source, const char *shard, chl_clip_taker take,
                                 void *user, bool *found);
 #endif

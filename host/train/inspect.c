@@ -265,6 +265,9 @@ static chl_status inspect(inspection *in) {
     in->fact = calloc((size_t)data->count + 1, sizeof *in->fact);
     if (!in->fact) return no_memory();
     const char *layout = data->from ? data->from->layout : "pairs.jsonl";
+    if (in->options->index && strcmp(layout, "WebDataset") != 0)
+        return chl_fail(CHL_ERR_ARGUMENT, "index must be 0 for %s: it has no shards, x.tar",
+                        in->options->data);
     chl_json_set(in->root, "source", chl_json_string(in->options->data));
     chl_json_set(in->root, "layout", chl_json_string(layout));
     chl_json_set(in->root, "clips", json_integer(data->count));

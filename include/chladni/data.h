@@ -37,7 +37,8 @@ typedef struct chl_inspect_options {
     const char *data;    /* the source */
     const char *split;   /* only these splits or folds, "train" or "1,2"; NULL: all */
     const char *picture; /* NULL, or a PNG of the label counts */
-    int64_t index; /* 1: of shards also write "x.tar.index" beside each, from which later starts
+    int64_t
+        index; /* 1: of shards, and nothing else, also write "x.tar.index" beside each, from which later starts
                             read where the clips lie */
 } chl_inspect_options;
 /* Opens every clip and decodes a few. Report: source, layout, clips, missing, unreadable, duplicates

@@ -384,6 +384,53 @@ static void an_index_spares_the_headers_of_its_shard(void **state) {
     chl_source_free(plain);
 }
 
+/* A line that is missing, and what cannot be in the shard. */
+static void an_index_that_does_not_fit_is_not_believed(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to, *text;
+    } cases[] = {
+        {"\"at\":3072", "\"at\":20473", "line 3: a file's place must be within the shard"},
+        {"\"bytes\":5}", "\"bytes\":20480}", "line 3: a file's place must be within the shard"},
+        {"\"bytes\":5}", "\"bytes\":0}", "line 3: no place of a file"},
+        {"\"at\":3072", "\"at\":1e3", "line 3: no place of a file"},
+        {"\"caption\":\"a dog\"", "\"caption\":[1]", "line 3: a word of a clip must be a text"},
+        {"\"strength\":0.5", "\"strength\":[1]", "line 4: strength must be a number"},
+    };
+    size_t size;
+    char *shard = get_file(SHARDS, "clips-000.tar", &size), *index;
+    assert_non_null(shard);
+    put_file(".", "s.tar", shard, size);
+    free(shard);
+    chl_source *plain, *s;
+    const chl_source_choice write = {.write_index = true};
+    const chl_status status = chl_source_open("s.tar", &write, &plain);
+    if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+    MUST(status);
+    index = get_file(".", "s.tar.index", &size);
+    assert_non_null(index);
+    index = realloc(index, size + 1);
+    assert_non_null(index);
+    index[size] = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *at = strstr(index, cases[i].from);
+        char *changed;
+        assert_non_null(at);
+        assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - index), index, cases[i].to,
+                             at + strlen(cases[i].from)) > 0);
+        put("s.tar.index", changed);
+        free(changed);
+        refused("s.tar", NULL, CHL_ERR_FORMAT, cases[i].text);
+    }
+    put_file(".", "s.tar.index", index,
+             (size_t)(strrchr(index, '{') - index)); /* the last clip's */
+    MUST(chl_source_open("s.tar", NULL, &s));
+    same_clips(plain, s);
+    chl_source_free(s);
+    chl_source_free(plain);
+    free(index);
+}
+
 static void what_is_no_tar_is_refused(void **state) {
     (void)state;
     size_t size;
@@ -417,6 +464,7 @@ int main(void) {
         TEST(a_folder_of_pictures_is_a_set_without_sounds),
         TEST(shards_are_read_in_place),
         TEST(an_index_spares_the_headers_of_its_shard),
+        TEST(an_index_that_does_not_fit_is_not_believed),
         TEST(what_is_no_tar_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,15 @@ static void an_inspection_counts_what_is_there(void **state) {
     free(folder);
 }
 
+static void only_shards_get_an_index(void **state) {
+    (void)state;
+    const chl_inspect_options o = {.size = sizeof o, .data = data, .index = 1};
+    char *text;
+    assert_int_equal(chl_data_inspect(&o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "index must be 0 for "));
+    assert_non_null(strstr(chl_error(), ": it has no shards"));
+}
+
 /* Packed with two clips in a shard: the same order, the same losses, bit for bit. */
 static void shards_train_as_what_they_are_packed_from(void **state) {
     (void)state;
@@ -178,6 +187,7 @@ static void impossible_shards_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_inspection_counts_what_is_there),
+        cmocka_unit_test(only_shards_get_an_index),
         cmocka_unit_test(shards_train_as_what_they_are_packed_from),
         cmocka_unit_test(a_training_finds_what_was_embedded_ahead),
         cmocka_unit_test(impossible_shards_are_refused),
