@@ -56,7 +56,7 @@ static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
     CHL_TRY(chl_sizes_read(t->options->sizes, keys, 2));
     if (t->data->kinds < 2 || t->data->kinds > CHL_JUDGE_CLASSES)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: the number of kinds must be 2 to %d, got %d",
-                        t->data->folder, CHL_JUDGE_CLASSES, t->data->kinds);
+                        t->data->list, CHL_JUDGE_CLASSES, t->data->kinds);
     for (int k = 0; k < t->data->kinds; k++) config->kind_name[k] = t->data->kind_name[k];
     return CHL_OK;
 }

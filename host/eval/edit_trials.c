@@ -93,11 +93,12 @@ static chl_status sort_sounds(chl_trials *t) {
 }
 
 static chl_status open_sounds(chl_trials *t) {
+    char place[CHL_PLACE];
     CHL_TRY(chl_dataset_open(t->options->sounds, CHL_NEED_SOUND, &t->sounds));
     for (int64_t i = 0; i < t->sounds->count; i++)
         if (!t->sounds->sample[i].kind)
-            return chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" is missing", t->sounds->list,
-                            (long long)t->sounds->sample[i].line);
+            return chl_fail(CHL_ERR_KEY, "%s: \"kind\" is missing",
+                            chl_sample_place(t->sounds, &t->sounds->sample[i], place));
     return sort_sounds(t);
 }
 

@@ -191,7 +191,7 @@ static chl_status pair_pictures(const chl_trainer *t, chl_audio_targets *targets
             CHL_ERR_FORMAT,
             "%s: no sample has a \"picture\": add some, or set the weights of the losses "
             "that use them to 0",
-            data->folder);
+            data->list);
     if (borrow + none > 0)
         chl_log(CHL_LOG_INFO,
                 "pictures: %" PRId64 " samples borrow one of their label or kind; %" PRId64
@@ -202,13 +202,13 @@ static chl_status pair_pictures(const chl_trainer *t, chl_audio_targets *targets
 
 /* --- all of it -------------------------------------------------------------------------------- */
 static chl_status check_labels(const chl_dataset *data) {
+    char place[CHL_PLACE];
     for (int64_t i = 0; i < data->count; i++)
         if (data->sample[i].label_id < 0)
             return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64
-                            " has no \"label\": add it, or set the weights of "
+                            "%s has no \"label\": add it, or set the weights of "
                             "the losses that use it to 0",
-                            data->folder, i + 1);
+                            chl_sample_place(data, &data->sample[i], place));
     return CHL_OK;
 }
 

@@ -60,12 +60,13 @@ done:
 }
 
 static chl_status check_groups(const chl_dataset *data, const char *name) {
+    char place[CHL_PLACE];
     for (int64_t i = 0; i < data->count; i++)
         if (data->sample[i].group_id < 0)
             return chl_fail(CHL_ERR_KEY,
-                            "%s line %" PRId64 ": balance \"%s\" needs \"kind\" or "
+                            "%s: balance \"%s\" needs \"kind\" or "
                             "\"label\" of every sample, and this one has neither",
-                            data->list, data->sample[i].line, name);
+                            chl_sample_place(data, &data->sample[i], place), name);
     return CHL_OK;
 }
 

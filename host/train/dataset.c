@@ -192,18 +192,15 @@ const int *chl_dataset_classes(const chl_dataset *dataset, const char *key) {
 
 static chl_status check_class(const chl_dataset *data, int64_t sample, const char *key, int classes,
                               int class) {
-    const char *folder = data->list;
-    const int64_t line = data->sample[sample].line;
+    char text[CHL_PLACE];
+    const char *place = chl_sample_place(data, &data->sample[sample], text);
     if (class == CHL_CLASS_ABSENT)
-        return chl_fail(CHL_ERR_KEY, "%s line %" PRId64 ": the whole number \"%s\" is missing",
-                        folder, line, key);
+        return chl_fail(CHL_ERR_KEY, "%s: the whole number \"%s\" is missing", place, key);
     if (class == CHL_CLASS_INVALID)
-        return chl_fail(CHL_ERR_FORMAT,
-                        "%s line %" PRId64 ": \"%s\" must be a whole number from 0 up", folder,
-                        line, key);
+        return chl_fail(CHL_ERR_FORMAT, "%s: \"%s\" must be a whole number from 0 up", place, key);
     if (classes > 0 && class >= classes)
-        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"%s\" must be 0 to %d, got %d",
-                        folder, line, key, classes - 1, class);
+        return chl_fail(CHL_ERR_FORMAT, "%s: \"%s\" must be 0 to %d, got %d", place, key,
+                        classes - 1, class);
     return CHL_OK;
 }
 
@@ -218,7 +215,7 @@ chl_status chl_dataset_require_classes(const chl_dataset *dataset, const char *k
 static chl_status check_index(const chl_dataset *dataset, int64_t index) {
     if (index >= 0 && index < dataset->count) return CHL_OK;
     return chl_fail(CHL_ERR_ARGUMENT, "%s: sample must be 0 to %" PRId64 ", got %" PRId64,
-                    dataset->folder, dataset->count - 1, index);
+                    dataset->list, dataset->count - 1, index);
 }
 
 chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
@@ -227,7 +224,7 @@ chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
     const chl_media media = chl_sample_picture(&dataset->sample[index]);
     if (!media.path)
         return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"picture\"",
-                        dataset->folder, index);
+                        dataset->list, index);
     if (side < 1) return chl_fail(CHL_ERR_ARGUMENT, "side must be >= 1, got %d", side);
     return chl_sample_cache_picture(dataset->cache, index, &media, side, pixels);
 }
@@ -239,7 +236,7 @@ static chl_status list_sounds(const chl_dataset *dataset, int count, const int64
         media[i] = chl_sample_sound(&dataset->sample[index[i]]);
         if (!media[i].path)
             return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
-                            dataset->folder, index[i]);
+                            dataset->list, index[i]);
     }
     return CHL_OK;
 }
@@ -288,7 +285,7 @@ chl_status chl_dataset_batch(chl_dataset *dataset, uint64_t seed, int64_t index,
         return chl_fail(CHL_ERR_ARGUMENT,
                         "%s: batch must be 1 to %" PRId64
                         ", the number of samples, got %d: use a smaller batch or more data",
-                        dataset->folder, dataset->count, batch);
+                        dataset->list, dataset->count, batch);
     const int64_t an_epoch = dataset->count / batch;
     CHL_TRY(order_epoch(dataset, seed, index / an_epoch));
     memcpy(indices, dataset->order->sample + index % an_epoch * batch,

@@ -44,6 +44,12 @@ static inline chl_media chl_sample_picture(const chl_sample *sample) {
     return sample->entry ? sample->entry->picture : (chl_media){.path = sample->picture};
 }
 
+struct chl_dataset;
+#define CHL_PLACE 512
+/* For texts: "data.csv line 3", or the file of a sample that no line names; its end where it is long. */
+const char *chl_sample_place(const struct chl_dataset *data, const chl_sample *sample,
+                             char text[CHL_PLACE]);
+
 typedef struct chl_dataset {
     char *folder; /* as it was given, or of a manifest the folder that it lies in */
     char *list;   /* what names the samples, for texts: "DIR/pairs.jsonl" */

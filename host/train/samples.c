@@ -1,5 +1,8 @@
 #include "train/dataset_private.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_SAMPLES (1 << 30)
 
@@ -36,6 +39,19 @@ chl_status chl_sample_number(chl_sample_reader *r, chl_sample *s) {
     CHL_TRY(number_of(r, s->kind, &r->kind, &s->kind_id));
     CHL_TRY(number_of(r, s->source, &r->source, &s->source_id));
     return number_of(r, s->kind ? s->kind : s->label, &r->group, &s->group_id);
+}
+
+const char *chl_sample_place(const chl_dataset *data, const chl_sample *s, char text[CHL_PLACE]) {
+    const bool listed = !s->entry || strcmp(data->from->layout, "manifest") == 0;
+    const char *name = s->sound ? s->sound : s->picture;
+    if (listed || !name) name = data->list; /* a picture that is not there names nothing */
+    const size_t length = strlen(name), most = CHL_PLACE - 32;
+    if (length > most) name += length - most;
+    if (listed)
+        snprintf(text, CHL_PLACE, "%s line %" PRId64, name, s->line);
+    else
+        snprintf(text, CHL_PLACE, "%s", name);
+    return text;
 }
 
 void chl_sample_release(const chl_sample *s) {

@@ -1,10 +1,10 @@
 /* The samples of a data set that has no pairs.jsonl (data/source.h). */
 #include "train/class_columns.h"
 #include "train/dataset_private.h"
-#include <inttypes.h>
 #include <unistd.h>
 
 static chl_status check_need(const chl_sample_reader *r, const chl_sample *s) {
+    char place[CHL_PLACE];
     const struct {
         unsigned need;
         bool there;
@@ -14,9 +14,8 @@ static chl_status check_need(const chl_sample_reader *r, const chl_sample *s) {
                   {CHL_NEED_KIND, s->kind, "kind"},    {CHL_NEED_LATENT, false, "latent"}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if ((r->need & wanted[i].need) && !wanted[i].there)
-            return chl_fail(CHL_ERR_KEY,
-                            "%s line %" PRId64 ": a %s is missing, which is needed here", r->path,
-                            s->line, wanted[i].key);
+            return chl_fail(CHL_ERR_KEY, "%s: a %s is missing, which is needed here",
+                            chl_sample_place(r->data, s, place), wanted[i].key);
     return CHL_OK;
 }
 
@@ -27,6 +26,10 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
     if (e->picture.path && !e->picture.bytes && access(e->picture.path, R_OK) != 0) {
         CHL_TRY(chl_left_out_missing(r->data->left_out, e->picture.path, "it is not there"));
         e->picture = (chl_media){0};
+        if (r->need & CHL_NEED_PICTURE) {
+            r->data->count--; /* it is counted as left out */
+            return CHL_OK;
+        }
     }
     s->entry = e;
     s->sound = e->sound.path ? chl_media_name(&e->sound) : NULL;

@@ -67,20 +67,19 @@ chl_status chl_weak_pairs_check(const chl_weak_pairs *pairs) {
     const chl_dataset *data = pairs->data;
     int64_t alone = 0;
     const chl_sample *first = NULL;
+    char place[CHL_PLACE];
     for (int64_t i = 0; i < data->count; i++) {
         const chl_sample *s = &data->sample[i];
         if (s->label_id < 0)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " has no \"label\", which the weak-pair loss "
-                            "needs",
-                            data->folder, i + 1);
+            return chl_fail(CHL_ERR_FORMAT, "%s has no \"label\", which the weak-pair loss needs",
+                            chl_sample_place(data, s, place));
         const others found = others_of(pairs, s);
         if (found.count < 1 && s->picture)
             return chl_fail(CHL_ERR_FORMAT,
-                            "%s: sample %" PRId64 " is the only one of the label \"%s\" and of its "
+                            "%s is the only one of the label \"%s\" and of its "
                             "kind, so it has no weak pair: add samples of that label, or set "
                             "weight_weak_pair to 0",
-                            data->folder, i + 1, s->label);
+                            chl_sample_place(data, s, place), s->label);
         if (found.count < 1 || found.groups == &pairs->label) continue;
         if (!alone++) first = s;
     }

@@ -37,9 +37,8 @@ typedef struct chl_inspect_options {
     const char *data;    /* the source */
     const char *split;   /* only these splits or folds, "train" or "1,2"; NULL: all */
     const char *picture; /* NULL, or a PNG of the label counts */
-    int64_t
-        index; /* 1: of shards, and nothing else, also write "x.tar.index" beside each, from which later starts
-                            read where the clips lie */
+    int64_t index;       /* 1: also write "x.tar.index" beside each shard, from which later starts
+                          * read where the clips lie; a source without shards is refused */
 } chl_inspect_options;
 /* Opens every clip and decodes a few. Report: source, layout, clips, missing, unreadable, duplicates
  * (each with up to 20 names), bytes, seconds {total, min, mean, max}, rates {Hz: clips}, channels, pictures,

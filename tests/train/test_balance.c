@@ -28,8 +28,12 @@ static const int source_of[SAMPLES] = {0, 0, 0, 1, 0, 0, 0, -1, 0, 0};
 static chl_dataset made_up(chl_sample *sample) {
     for (int i = 0; i < SAMPLES; i++)
         sample[i] = (chl_sample){.line = i + 1, .group_id = i >= 8, .source_id = source_of[i]};
-    return (chl_dataset){
-        .folder = "made up", .count = SAMPLES, .sample = sample, .groups = 2, .sources = 2};
+    return (chl_dataset){.folder = "made up",
+                         .list = "made up",
+                         .count = SAMPLES,
+                         .sample = sample,
+                         .groups = 2,
+                         .sources = 2};
 }
 
 static void draw_shares(const char *name, double share[SAMPLES]) {

@@ -11,6 +11,7 @@
 /* cmocka wants the three above first */
 #include <cmocka.h>
 #include <math.h>
+#include <unistd.h>
 /* which needs cmocka's assertions */
 #include "temporary.h"
 
@@ -306,6 +307,25 @@ static void batches_are_permutations(void **state) {
     chl_dataset_free(data);
 }
 
+/* --- what has no lines ------------------------------------------------------------------------ */
+static void a_folder_of_files_is_told_by_the_file(void **state) {
+    const char *folder = *state;
+    char *link = in_folder(folder, "a.png");
+    chl_dataset *data;
+    put_file(folder, "b.png", "x", 1);
+    assert_refused(folder, CHL_NEED_LABEL, CHL_ERR_KEY,
+                   "/b.png: a label is missing, which is needed here");
+    assert_int_equal(symlink("gone.png", link), 0);
+    assert_refused(folder, CHL_NEED_PICTURE, CHL_ERR_FORMAT, "1 of 2 clips are missing");
+    assert_non_null(strstr(chl_error(), link));
+    assert_refused(folder, CHL_NEED_LABEL, CHL_ERR_KEY, ": a label is missing");
+    const chl_dataset_choice half = {.tolerate = 0.5};
+    assert_int_equal(chl_dataset_open_chosen(folder, CHL_NEED_PICTURE, &half, &data), CHL_OK);
+    assert_int_equal(data->count, 1);
+    chl_dataset_free(data);
+    free(link);
+}
+
 /* --- pictures and sounds ---------------------------------------------------------------------- */
 /* 6 x 10: a red square of side 6 between blue borders of 2 */
 static void put_picture(const char *folder) {
@@ -407,6 +427,7 @@ int main(void) {
         TEST(lines_of_chosen_splits_are_the_samples),
         TEST(arrays_belong_to_the_lines),
         TEST(batches_are_permutations),
+        TEST(a_folder_of_files_is_told_by_the_file),
         TEST(pictures_are_cropped_resized_and_kept),
         TEST(sounds_become_mels_and_are_kept),
     };

@@ -14,8 +14,12 @@ static chl_dataset made_up(chl_sample *sample) {
                                  .label = "label",
                                  .label_id = label_of[i],
                                  .kind_id = kind_of[i]};
-    return (chl_dataset){
-        .folder = "made up", .count = PEOPLE, .sample = sample, .labels = 4, .kinds = 2};
+    return (chl_dataset){.folder = "made up",
+                         .list = "made up",
+                         .count = PEOPLE,
+                         .sample = sample,
+                         .labels = 4,
+                         .kinds = 2};
 }
 
 /* Never the sample itself, always its label (its kind where the label has nobody else), everybody
@@ -65,11 +69,13 @@ static void samples_without_a_partner_are_refused(void **state) {
     MUST(check_pairs(&data));
     sample[3].kind_id = -1;
     sample[3].label = "a lonely label";
+    sample[3].line = 4;
     assert_int_equal(check_pairs(&data), CHL_ERR_FORMAT);
-    assert_non_null(strstr(chl_error(), "a lonely label"));
+    assert_non_null(
+        strstr(chl_error(), "made up line 4 is the only one of the label \"a lonely label\""));
     sample[3].label_id = -1;
     assert_int_equal(check_pairs(&data), CHL_ERR_FORMAT);
-    assert_non_null(strstr(chl_error(), "sample 4"));
+    assert_non_null(strstr(chl_error(), "made up line 4 has no \"label\""));
 }
 
 /* Samples 0 and 6 have no picture: 0 borrows those of its label (2, 4), 6, alone with its label, those
