@@ -43,6 +43,8 @@ typedef struct chl_discriminator_shape {
     int resolution, channel_base, channel_max;
     int classes, mapping_layers; /* 0: none */
 } chl_discriminator_shape;
+/* CHL_ERR_ARGUMENT with the first size outside its range. */
+chl_status chl_discriminator_check(const chl_discriminator_shape *shape);
 /* Adds the arrays of a network as upstream begins to train it, all names behind `prefix`. */
 chl_status chl_discriminator_add_random(const chl_discriminator_shape *shape, const char *prefix,
                                         uint64_t seed, chl_params *params);

@@ -138,7 +138,7 @@ static int channels_at(const chl_discriminator_shape *shape, int resolution) {
     return channels < shape->channel_max ? channels : shape->channel_max;
 }
 
-static chl_status check(const chl_discriminator_shape *shape) {
+chl_status chl_discriminator_check(const chl_discriminator_shape *shape) {
     const int r = shape->resolution, largest = 4 << (CHL_STYLEGAN2_BLOCKS - 1);
     if (r < 8 || r > largest || (r & (r - 1)))
         return chl_fail(CHL_ERR_ARGUMENT, "resolution must be a power of two from 8 to %d, got %d",
@@ -152,7 +152,7 @@ static chl_status check(const chl_discriminator_shape *shape) {
 
 chl_status chl_discriminator_add_random(const chl_discriminator_shape *shape, const char *prefix,
                                         uint64_t seed, chl_params *params) {
-    CHL_TRY(check(shape));
+    CHL_TRY(chl_discriminator_check(shape));
     random_net net = {.params = params, .prefix = prefix, .seed = seed};
     const int last = channels_at(shape, 4), width = shape->classes > 0 ? last : 1;
     fill_conv(&net, 3, channels_at(shape, shape->resolution), 1, true, shape->resolution,

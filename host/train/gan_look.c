@@ -121,7 +121,7 @@ static chl_status next_real(void *user, int64_t index, int *height, int *width,
 }
 
 /* [count][embed]; the caller frees *out */
-static chl_status embed(chl_gan_measure *m,
+static chl_status embed(const chl_gan_measure *m,
                         chl_status (*get)(void *, int64_t, int *, int *, const float **),
                         void *user, float **out) {
     const chl_pictures pictures = {m->count, get, user};
@@ -130,20 +130,25 @@ static chl_status embed(chl_gan_measure *m,
     return chl_clip_embed_pictures(m->clip, AT_ONCE, &pictures, *out);
 }
 
-static chl_status embed_real(chl_trainer *t, const painter *p, chl_gan_measure *m) {
+chl_status chl_gan_measure_start(chl_trainer *t, int side, chl_gan_measure *m) {
     const chl_model_place place = {.device = t->device, .precision = CHL_F32};
     const chl_clip_settings settings = {0};
-    reader r = {t->data, p->side, p->pixels};
+    if (!t->options->clip || t->rank > 0) return CHL_OK;
     CHL_TRY(chl_clip_open(&place, t->options->clip, NULL, &settings, &m->clip));
-    CHL_TRY(chl_clip_need_pictures(m->clip, "FID"));
+    CHL_TRY(chl_clip_need_pictures(m->clip, "training gan: FID"));
     m->count = t->data->count < PICTURES ? t->data->count : PICTURES;
-    return embed(m, next_real, &r, &m->real);
+    if (m->count < 2) return CHL_OK;
+    reader r = {t->data, side, malloc(3 * (size_t)side * (size_t)side * sizeof *r.pixels)};
+    const chl_status status =
+        r.pixels ? embed(m, next_real, &r, &m->real)
+                 : chl_fail(CHL_ERR_MEMORY, "training gan: out of memory for pictures");
+    free(r.pixels);
+    return status;
 }
 
-static chl_status measure(chl_trainer *t, painter *p, chl_gan_measure *m, int64_t step) {
+static chl_status measure(chl_trainer *t, painter *p, const chl_gan_measure *m, int64_t step) {
     float *fake = NULL;
     double fid;
-    if (!m->real) CHL_TRY(embed_real(t, p, m));
     const int d = m->clip->config.embed;
     chl_status status = embed(m, next_fake, p, &fake);
     if (status == CHL_OK) status = chl_frechet_distance(m->count, fake, m->count, m->real, d, &fid);
@@ -156,12 +161,11 @@ static chl_status measure(chl_trainer *t, painter *p, chl_gan_measure *m, int64_
 }
 
 chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
-                        chl_gan_measure *m, int64_t step, chl_params *model) {
+                        const chl_gan_measure *m, int64_t step, chl_params *model) {
     painter p;
     chl_status status = begin(t, config, classes, model, &p);
     if (status == CHL_OK) status = write_sheet(t, &p, step);
-    if (status == CHL_OK && t->options->clip && t->data->count > 1)
-        status = measure(t, &p, m, step);
+    if (status == CHL_OK && m->count > 1) status = measure(t, &p, m, step);
     end(&p);
     return status;
 }

@@ -6,17 +6,20 @@
 #include "nets/stylegan2.h"
 #include "train/trainer.h"
 
-/* Made at the first use; zeros before. */
+/* Zeros before it starts. */
 typedef struct chl_gan_measure {
     chl_clip *clip;
-    int64_t count; /* pictures of each set */
+    int64_t count; /* pictures of each set; below 2: no distances */
     float *real;   /* their embeddings [count][embed] */
 } chl_gan_measure;
+/* With options->clip, on rank 0: embeds the data's pictures, of `side`, before the first step, for later
+ * another thread reads the data. CHL_ERR_ARGUMENT for a CLIP without an image tower. */
+chl_status chl_gan_measure_start(chl_trainer *t, int side, chl_gan_measure *measure);
 void chl_gan_measure_free(chl_gan_measure *measure);
 
 /* Writes fakes-STEP.png, seeds 0 to 35 as `chladni generate --truncation 1` has them; with options->clip a
- * line of the log has FID and KID of up to 2000 pictures, for which `measure` keeps what does not change.
+ * line of the log has FID and KID of up to 2000 pictures, with what `measure` has.
  * With classes, seed i is painted of class i modulo `classes`. */
 chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
-                        chl_gan_measure *measure, int64_t step, chl_params *model);
+                        const chl_gan_measure *measure, int64_t step, chl_params *model);
 #endif

@@ -94,18 +94,41 @@ static chl_status queue_step(steps *s, int64_t step) {
 }
 
 /* --- finishing it ----------------------------------------------------------------------------- */
-static chl_status check_losses(const chl_trainer *t, int64_t step, const float *value) {
+/* The step of the newest checkpoint when `step` is finished, on any rank; 0: there is none. */
+static int64_t saved_before(const steps *s, int64_t step) {
+    const int64_t every = s->t->options->save_every;
+    const int64_t saved = every > 0 ? (step - 1) / every * every : 0;
+    return saved > s->first ? saved : s->first;
+}
+
+static chl_status not_finite(const steps *s, int64_t step, const char *what, float value) {
+    const int64_t saved = saved_before(s, step);
+    const char *shown = isnan(value) ? "nan"
+                        : value < 0  ? "-inf"
+                                     : "inf"; /* a NaN has a sign too */
+    char then[128] = "nothing is saved so far: begin again";
+    if (saved > 0)
+        snprintf(then, sizeof then,
+                 "the checkpoint of step %" PRId64 " is kept: go on from there in a copy of the "
+                 "folder",
+                 saved);
+    return chl_fail(CHL_ERR_NUMERIC,
+                    "training %s: %s is %s at step %" PRId64 "; %s with other options, e.g. a "
+                    "smaller rate",
+                    s->t->training->name, what, shown, step, then);
+}
+
+static chl_status check_losses(const steps *s, int64_t step, const float *value) {
+    const chl_trainer *t = s->t;
     const struct chl_trainer_private *p = t->inside;
+    char what[128];
     for (int i = 0; i < p->terms; i++)
-        if (chl_term_is_due(t, i, step - 1) && !isfinite(value[i]))
-            return chl_fail(CHL_ERR_NUMERIC,
-                            "training %s: the loss \"%s\" is %g at step %" PRId64
-                            "; the checkpoint before it is kept: go on from there with other "
-                            "options in a copy of the folder, e.g. a smaller rate",
-                            t->training->name, p->term[i].name, (double)value[i], step);
+        if (chl_term_is_due(t, i, step - 1) && !isfinite(value[i])) {
+            snprintf(what, sizeof what, "the loss \"%s\"", p->term[i].name);
+            return not_finite(s, step, what, value[i]);
+        }
     if (isfinite(value[p->terms])) return CHL_OK;
-    return chl_fail(CHL_ERR_NUMERIC, "training %s: the sum of the losses is %g at step %" PRId64,
-                    t->training->name, (double)value[p->terms], step);
+    return not_finite(s, step, "the sum of the losses", value[p->terms]);
 }
 
 /* `seconds` of the step, and of these in exchanges since the step before was finished. */
@@ -154,7 +177,7 @@ static chl_status finish_step(steps *s, int64_t step) {
     const queued *q = &s->queued[step % 2];
     CHL_TRY(check(s, device->backend->event_synchronise(device, q->done), "a step"));
     CHL_TRY(chl_ranks_check(s->t));
-    CHL_TRY(check_losses(s->t, step, q->value));
+    CHL_TRY(check_losses(s, step, q->value));
     if (s->t->training->finished) s->t->training->finished(s->t, step - 1, q->value);
     chl_feeder_give_back(s->feeder, step - 1);
     const double now = chl_seconds_now();

@@ -103,7 +103,8 @@ static chl_status read_shapes(const chl_train_options *o, shapes *out) {
     out->critic = (chl_discriminator_shape){.resolution = s->resolution,
                                             .channel_base = s->channel_base,
                                             .channel_max = s->channel_max};
-    return CHL_OK;
+    const chl_status status = chl_discriminator_check(&out->critic); /* the narrower range */
+    return status == CHL_OK ? status : chl_fail_in(status, "training gan");
 }
 
 static chl_status check_batch(const chl_trainer *t, int group) {
@@ -255,8 +256,8 @@ static chl_status write_classes(chl_trainer *t) {
     for (int64_t i = 0; i < t->data->count; i++)
         if (t->data->sample[i].label_id < 0)
             return chl_fail(CHL_ERR_KEY,
-                            "training gan: conditional must be 0 where a picture has no label, got "
-                            "1, and none of %s",
+                            "training gan: set conditional only where every picture has a label: "
+                            "%s has none",
                             t->data->sample[i].picture);
     CHL_TRY(chl_trainer_text(t, CLASSES, make_classes, &text, &size));
     free(text);
@@ -268,8 +269,8 @@ static chl_status make_networks(chl_trainer *t) {
     shapes shape;
     const int group = t->options->group > 0 ? t->options->group : GROUP;
     const int classes = t->options->conditional ? t->data->labels : 0;
-    if (t->options->conditional) CHL_TRY(write_classes(t));
     CHL_TRY(read_shapes(t->options, &shape));
+    if (t->options->conditional) CHL_TRY(write_classes(t));
     shape.critic.classes = classes;
     shape.critic.mapping_layers = LABEL_LAYERS;
     CHL_TRY(chl_stylegan2_untrained(&shape.generator, t->options->seed, &t->params));
@@ -285,11 +286,21 @@ static chl_status make_networks(chl_trainer *t) {
     return check_batch(t, own->critic.group);
 }
 
-static chl_status build(chl_trainer *t) {
+/* auto is what the training can do, not all that the device can */
+static chl_status choose_precision(chl_trainer *t) {
+    if (t->options->precision == CHL_PRECISION_AUTO) {
+        t->precision = CHL_F32;
+        chl_graph_precision(t->graph, CHL_F32);
+    }
     if (t->precision != CHL_F32)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "training gan: precision must be float32: its penalties are second "
                         "derivatives, which are not tested in bf16");
+    return CHL_OK;
+}
+
+static chl_status build(chl_trainer *t) {
+    CHL_TRY(choose_precision(t));
     gan *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
     CHL_TRY(make_networks(t));
@@ -399,6 +410,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
 
 static chl_status start(chl_trainer *t, int64_t index) {
     gan *own = t->own;
+    CHL_TRY(chl_gan_measure_start(t, own->config.resolution, &own->measure));
     return augments(t->options) ? chl_gan_ada_start(t, &own->ada, index) : CHL_OK;
 }
 

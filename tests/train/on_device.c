@@ -243,6 +243,15 @@ static void gan_trains_on_the_gpu_as_on_the_cpu(void **state) {
     assert_near(on_gpu, cpu, 1e-4, 1e-4);
     assert_resumes(&chl_training_gan, o, on_gpu);
     assert_ahead_changes_nothing(&chl_training_gan, o, cpu);
+    o.precision = CHL_PRECISION_AUTO; /* of a device that has bf16 */
+    char *chosen = run_on(&chl_training_gan, o, "bf16");
+    assert_true(same_file(chosen, on_gpu, "model.safetensors"));
+    o.precision = CHL_PRECISION_BF16;
+    const chl_model_place place = place_of("bf16");
+    o.out = chosen;
+    o.resume = 1;
+    assert_int_equal(chl_trainer_run_at(&chl_training_gan, &o, &place), CHL_ERR_UNSUPPORTED);
+    free(chosen);
     free(cpu);
     free(on_gpu);
 }

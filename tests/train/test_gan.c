@@ -4,6 +4,7 @@
 #include "harness/formula.h"
 #include "io/picture.h"
 #include "io/weights.h"
+#include "nets/clip.h"
 #include "nets/stylegan2.h"
 #include "shared_runs.h"
 #include <chladni/engine.h>
@@ -322,6 +323,51 @@ static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state)
     free(early);
 }
 
+/* --- what it refuses -------------------------------------------------------------------------- */
+static void assert_refused(const chl_train_options *o, chl_status status, const char *text) {
+    assert_int_equal(chl_train(o), status);
+    if (!strstr(chl_error(), text)) fail_msg("\"%s\" is not in: %s", text, chl_error());
+}
+
+static void impossible_runs_end_before_the_first_step(void **state) {
+    (void)state;
+    static const char range[] = "training gan: resolution must be a power of two from 8 to 1024";
+    char *out = in_folder(root, "refused"), *blind = in_folder(root, "no-image-tower.safetensors");
+    char *plain = in_folder(root, "plain"), *from = in_folder(data, "0.png"), *to;
+    chl_train_options o = gan_options(out);
+    o.conditional = 1; /* what it writes comes later */
+    o.resolution = 2;
+    assert_refused(&o, CHL_ERR_ARGUMENT, range);
+    o.resolution = 4;
+    assert_refused(&o, CHL_ERR_ARGUMENT, range);
+    o = gan_options(out);
+    chl_params *params;
+    const chl_clip_config words = {.text = {.layers = 1, .width = 64, .heads = 1, .mlp = 64},
+                                   .embed = 16,
+                                   .context = 16,
+                                   .vocabulary = 714};
+    MUST(chl_clip_random(&words, 3, &params));
+    MUST(chl_weights_write_safetensors(params, blind));
+    chl_params_free(params);
+    o.clip = blind;
+    assert_refused(&o, CHL_ERR_ARGUMENT, "training gan: FID needs clip with an image tower");
+    assert_null(stats_line(out, 1));
+    mkdir(plain, 0777);
+    to = in_folder(plain, "0.png");
+    assert_int_equal(link(from, to), 0);
+    put_file(plain, "pairs.jsonl", "{\"picture\": \"0.png\"}\n", 21);
+    o = gan_options(out);
+    o.data = plain;
+    o.conditional = 1;
+    assert_refused(&o, CHL_ERR_KEY, "set conditional only where every picture has a label: ");
+    assert_non_null(strstr(chl_error(), "0.png has none"));
+    free(out);
+    free(blind);
+    free(plain);
+    free(from);
+    free(to);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twenty_steps_are_pytorchs),
@@ -331,6 +377,7 @@ int main(void) {
         cmocka_unit_test(ranks_have_the_groups_of_one_process),
         cmocka_unit_test(a_run_starts_with_both_networks_of_another),
         cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),
+        cmocka_unit_test(impossible_runs_end_before_the_first_step),
     };
     return cmocka_run_group_tests(tests, write_pictures, remove_all);
 }

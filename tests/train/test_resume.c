@@ -453,17 +453,24 @@ static void a_damaged_header_costs_its_steps_alone(void **state) {
 static void loss_that_is_no_number_ends_the_run(void **state) {
     const place *p = *state;
     char *whole = whole_run(p, "whole"), *out = in_folder(p->root, "nan");
+    char *early = in_folder(p->root, "early");
     chl_train_options options = toy_options(p, out);
     seen.nan_at = 13;
     assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_NUMERIC);
     assert_non_null(strstr(chl_error(), "\"fit\""));
-    assert_non_null(strstr(chl_error(), "step 13"));
+    assert_non_null(strstr(chl_error(), " is nan at step 13; the checkpoint of step 10 is kept"));
     assert_null(stats_line(out, 13));
+    seen.nan_at = 5;
+    options.out = early;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_ERR_NUMERIC);
+    assert_non_null(strstr(chl_error(), "at step 5; nothing is saved so far: begin again with"));
+    options.out = out;
     seen.nan_at = 0;
     options.resume = 1;
     assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
     assert_same_run(whole, out);
     free(whole);
+    free(early);
     free(out);
 }
 
