@@ -86,6 +86,34 @@ static void only_shards_get_an_index(void **state) {
     assert_non_null(strstr(chl_error(), ": it has no shards"));
 }
 
+/* ESC-50's numbers of folds are splits of its shards. */
+static void folds_of_a_table_are_packed(void **state) {
+    (void)state;
+    const char table[] = "filename,fold,target,category,esc10,src_file,take\n"
+                         "0.wav,1,0,dog,True,1,A\n1.wav,5,0,dog,True,2,A\n";
+    char *esc = in_folder(root, "esc"), *meta = in_folder(esc, "meta"), *text,
+         *audio = in_folder(esc, "audio"), *out = in_folder(root, "esc-%d.tar"),
+         *shard = in_folder(root, "esc-0.tar");
+    assert_int_equal(mkdir(esc, 0777), 0);
+    assert_int_equal(mkdir(meta, 0777), 0);
+    assert_int_equal(symlink(data, audio), 0);
+    put_file(meta, "esc50.csv", table, strlen(table));
+    const chl_pack_options pack = {.size = sizeof pack, .data = esc, .out = out};
+    const chl_status status = chl_data_pack(&pack, &text);
+    if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+    MUST(status);
+    free(text);
+    const chl_inspect_options fold = {.size = sizeof fold, .data = shard, .split = "5"};
+    MUST(chl_data_inspect(&fold, &text));
+    assert_non_null(strstr(text, "\"clips\":1,"));
+    free(text);
+    free(esc);
+    free(meta);
+    free(audio);
+    free(out);
+    free(shard);
+}
+
 /* Packed with two clips in a shard: the same order, the same losses, bit for bit. */
 static void shards_train_as_what_they_are_packed_from(void **state) {
     (void)state;
@@ -188,6 +216,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_inspection_counts_what_is_there),
         cmocka_unit_test(only_shards_get_an_index),
+        cmocka_unit_test(folds_of_a_table_are_packed),
         cmocka_unit_test(shards_train_as_what_they_are_packed_from),
         cmocka_unit_test(a_training_finds_what_was_embedded_ahead),
         cmocka_unit_test(impossible_shards_are_refused),
