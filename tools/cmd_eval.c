@@ -4,14 +4,27 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- zero-shot -------------------------------------------------------------------------------- */
-static int run_zero_shot(eval_job *job) {
-    chl_engine *engine;
+/* The end of a command whose flags are read (code, done): checks its outputs, opens the models, evaluates
+ * and reports. Releases the job. */
+static int measure(const command_line *line, eval_job *job, int code, bool done,
+                   chl_status (*evaluate)(chl_engine *, eval_job *, char **),
+                   void (*print)(const json_t *)) {
+    chl_engine *engine = NULL;
     char *text = NULL;
-    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
-    const chl_status status = chl_evaluate_zero_shot(engine, &job->zero, &text);
-    chl_engine_close(engine);
-    return eval_finish(job, status, text, print_zero_shot);
+    if (code == EXIT_OK && !done) code = eval_check_outputs(line, job);
+    if (code == EXIT_OK && !done) {
+        chl_status status = chl_engine_open(&job->models, &engine);
+        if (status == CHL_OK) status = evaluate(engine, job, &text);
+        chl_engine_close(engine);
+        code = eval_finish(job, status, text, print);
+    }
+    eval_job_free(job);
+    return code;
+}
+
+/* --- zero-shot -------------------------------------------------------------------------------- */
+static chl_status evaluate_zero_shot(chl_engine *engine, eval_job *job, char **text) {
+    return chl_evaluate_zero_shot(engine, &job->zero, text);
 }
 
 static int check_zero_shot(const command_line *line, const eval_job *job) {
@@ -55,25 +68,15 @@ static int zero_shot(int argc, char **argv) {
     bool done;
     int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done) code = check_zero_shot(&line, &job);
-    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
-    if (code == EXIT_OK && !done) {
-        job.zero.limit = job.limit;
-        job.zero.user = &job;
-        job.zero.confusion = job.confusion;
-        code = run_zero_shot(&job);
-    }
-    eval_job_free(&job);
-    return code;
+    job.zero.limit = job.limit;
+    job.zero.user = &job;
+    job.zero.confusion = job.confusion;
+    return measure(&line, &job, code, done, evaluate_zero_shot, print_zero_shot);
 }
 
 /* --- probe ------------------------------------------------------------------------------------ */
-static int run_probe(eval_job *job) {
-    chl_engine *engine;
-    char *text = NULL;
-    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
-    const chl_status status = chl_evaluate_probe(engine, &job->probe, &text);
-    chl_engine_close(engine);
-    return eval_finish(job, status, text, print_probe);
+static chl_status evaluate_probe(chl_engine *engine, eval_job *job, char **text) {
+    return chl_evaluate_probe(engine, &job->probe, text);
 }
 
 static int probe(int argc, char **argv) {
@@ -100,24 +103,14 @@ static int probe(int argc, char **argv) {
     int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done && (!job.probe.data || !job.models.audio))
         code = usage_error(&line, "--data and --audio are needed");
-    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
-    if (code == EXIT_OK && !done) {
-        job.probe.user = &job;
-        job.probe.confusion = job.confusion;
-        code = run_probe(&job);
-    }
-    eval_job_free(&job);
-    return code;
+    job.probe.user = &job;
+    job.probe.confusion = job.confusion;
+    return measure(&line, &job, code, done, evaluate_probe, print_probe);
 }
 
 /* --- retrieval -------------------------------------------------------------------------------- */
-static int run_retrieval(eval_job *job) {
-    chl_engine *engine;
-    char *text = NULL;
-    if (chl_engine_open(&job->models, &engine) != CHL_OK) return run_error();
-    const chl_status status = chl_evaluate_retrieval(engine, &job->retrieval, &text);
-    chl_engine_close(engine);
-    return eval_finish(job, status, text, print_retrieval);
+static chl_status evaluate_retrieval(chl_engine *engine, eval_job *job, char **text) {
+    return chl_evaluate_retrieval(engine, &job->retrieval, text);
 }
 
 static int retrieval(int argc, char **argv) {
@@ -146,25 +139,15 @@ static int retrieval(int argc, char **argv) {
     int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done && (!job.retrieval.data || !job.models.audio || !job.models.clip))
         code = usage_error(&line, "--data, --audio and --clip are needed");
-    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
-    if (code == EXIT_OK && !done) {
-        job.retrieval.limit = job.limit;
-        job.retrieval.user = &job;
-        code = run_retrieval(&job);
-    }
-    eval_job_free(&job);
-    return code;
+    job.retrieval.limit = job.limit;
+    job.retrieval.user = &job;
+    return measure(&line, &job, code, done, evaluate_retrieval, print_retrieval);
 }
 
 /* --- edits ------------------------------------------------------------------------------------ */
-static int run_edits(eval_job *job) {
-    chl_engine *engine;
-    char *text = NULL;
-    if (eval_find_neutral(job) != CHL_OK || chl_engine_open(&job->models, &engine) != CHL_OK)
-        return run_error();
-    const chl_status status = chl_evaluate_edits(engine, &job->trial, &text);
-    chl_engine_close(engine);
-    return eval_finish(job, status, text, print_edits);
+static chl_status evaluate_edits(chl_engine *engine, eval_job *job, char **text) {
+    const chl_status status = eval_find_neutral(job);
+    return status == CHL_OK ? chl_evaluate_edits(engine, &job->trial, text) : status;
 }
 
 static int edits(int argc, char **argv) {
@@ -207,13 +190,8 @@ static int edits(int argc, char **argv) {
     if (code == EXIT_OK && !done) code = eval_check_trial(&line, &job);
     if (code == EXIT_OK && !done && !job.models.audio && !job.by_label)
         code = usage_error(&line, "--audio is missing");
-    if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
-    if (code == EXIT_OK && !done) {
-        job.trial.user = &job;
-        code = run_edits(&job);
-    }
-    eval_job_free(&job);
-    return code;
+    job.trial.user = &job;
+    return measure(&line, &job, code, done, evaluate_edits, print_edits);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
