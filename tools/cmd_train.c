@@ -251,9 +251,9 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"split", NULL, OPTION_TEXT, &o->split, "NAME,...",
          "of a source with splits or folds only these, e.g. train or 1,2,3,4", NULL},
         {"tolerate", NULL, OPTION_FLOAT, &o->tolerate, "X",
-         "audio: share of the clips that may be missing or unreadable (default 0.25); they are "
-         "named "
-         "in OUT/left-out.txt",
+         "share of the clips or pictures that may be missing or unreadable (default 0.25); they "
+         "are "
+         "named in OUT/left-out.txt",
          NULL},
         {"cache", NULL, OPTION_TEXT, &o->cache, "DIR",
          "audio: folder that keeps embeddings of texts and pictures for all runs", NULL},

@@ -6,6 +6,7 @@
 #include "graph/build.h"
 #include "train/augment_picture.h"
 #include "train/sizes.h"
+#include "train/stand_in.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ static void defaults(chl_train_options *o) {
     o->beta2 = 0.99f;
     o->decay = 1e-3f;
     o->average = 0.98f;
+    o->tolerate = 0.25f;
 }
 
 static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
@@ -112,9 +114,10 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     judge *own = t->own;
     const int n = t->batch, side = own->config.side;
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
-    const int64_t *chosen = own->chosen + t->first;
+    int64_t *chosen = own->chosen + t->first;
     for (int i = 0; i < n; i++)
-        CHL_TRY(chl_dataset_picture(t->data, chosen[i], side, &own->bytes[i]));
+        CHL_TRY(chl_stand_in_picture(t->data, t->options->seed, index, t->first + i, side,
+                                     &chosen[i], &own->bytes[i]));
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < n; i++)
         chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, t->first + i, side,
@@ -132,6 +135,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
 const chl_training chl_training_judge = {
     .name = "judge",
     .need = CHL_NEED_PICTURE | CHL_NEED_KIND,
+    .reads = CHL_READS_OPTIMISER "sizes",
     .defaults = defaults,
     .build = build,
     .feed = feed,

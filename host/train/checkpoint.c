@@ -304,7 +304,8 @@ chl_status chl_checkpoint_read(chl_trainer *t) {
 
 chl_status chl_checkpoint_check(const chl_trainer *t) {
     const chl_checkpoint *from = &t->inside->from;
-    return chl_run_check_fingerprint(from->params->source, json_object_get(from->run, "identity"),
+    return chl_run_check_fingerprint(t->training, from->params->source,
+                                     json_object_get(from->run, "identity"),
                                      t->inside->fingerprint);
 }
 

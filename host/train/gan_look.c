@@ -4,6 +4,7 @@
 #include "models/registry.h"
 #include "train/feature_distance.h"
 #include "train/gan_draws.h"
+#include "train/stand_in.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static chl_status next_fake(void *user, int64_t index, int *height, int *width,
 
 typedef struct reader {
     chl_dataset *data;
+    uint64_t seed;
     int side;
     float *pixels;
 } reader;
@@ -113,7 +115,7 @@ static chl_status next_real(void *user, int64_t index, int *height, int *width,
     const reader *r = user;
     const uint8_t *bytes;
     chl_dataset_next_batch(r->data);
-    CHL_TRY(chl_dataset_picture(r->data, index, r->side, &bytes));
+    CHL_TRY(chl_stand_in_picture(r->data, r->seed, -1, index, r->side, &index, &bytes));
     chl_raster_to_float(3 * (int64_t)r->side * r->side, bytes, r->pixels);
     *height = *width = r->side;
     *pixels = r->pixels;
@@ -138,7 +140,8 @@ chl_status chl_gan_measure_start(chl_trainer *t, int side, chl_gan_measure *m) {
     CHL_TRY(chl_clip_need_pictures(m->clip, "training gan: FID"));
     m->count = t->data->count < PICTURES ? t->data->count : PICTURES;
     if (m->count < 2) return CHL_OK;
-    reader r = {t->data, side, malloc(3 * (size_t)side * (size_t)side * sizeof *r.pixels)};
+    reader r = {t->data, t->options->seed, side,
+                malloc(3 * (size_t)side * (size_t)side * sizeof *r.pixels)};
     const chl_status status =
         r.pixels ? embed(m, next_real, &r, &m->real)
                  : chl_fail(CHL_ERR_MEMORY, "training gan: out of memory for pictures");

@@ -158,6 +158,30 @@ chl_status chl_ranks_check(const chl_trainer *t) {
     return chl_ranks_begin_step(t); /* fails, with the reason */
 }
 
+chl_status chl_ranks_ready(const chl_trainer *t, chl_status own, bool *all) {
+    *all = own == CHL_OK;
+    if (t->ranks == 1) return CHL_OK;
+    chl_comm *comm = chl_comm_host(t->device->comm);
+    const int32_t wrong = own != CHL_OK;
+    int32_t *of = calloc((size_t)t->ranks, sizeof *of);
+    if (!of) return chl_fail(CHL_ERR_MEMORY, "out of memory for the ranks' agreement");
+    const bool met = comm->kind->all_gather(comm, &wrong, of, sizeof wrong, NULL) == CHL_KERNEL_OK;
+    for (int r = 0; met && r < t->ranks; r++) *all = *all && !of[r];
+    free(of);
+    return met ? CHL_OK : fail_with(t, "the ranks cannot go on");
+}
+
+/* The first barrier is behind what rank 0 has saved. To a second one who failed does not come, but says
+ * why to those who do. */
+chl_status chl_ranks_end(const chl_trainer *t, chl_status own) {
+    if (t->ranks == 1) return own;
+    chl_comm *comm = chl_comm_host(t->device->comm);
+    const bool saved = comm->kind->barrier(comm) == CHL_KERNEL_OK;
+    if (own != CHL_OK) return own;
+    if (saved && comm->kind->barrier(comm) == CHL_KERNEL_OK) return CHL_ERR_RANK;
+    return fail_with(t, "the ranks cannot go on");
+}
+
 /* --- agreeing --------------------------------------------------------------------------------- */
 typedef struct agreement {
     uint64_t fingerprint;

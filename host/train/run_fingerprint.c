@@ -263,6 +263,61 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     return chl_json_put(*out, "data", chl_digest_json(digest));
 }
 
+/* --- which options a training reads ---------------------------------------------------------- */
+static bool is_word(const char *words, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *at = words; at && (at = strstr(at, name)); at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
+    return false;
+}
+
+bool chl_train_reads(const chl_training *training, const char *field) {
+    static const char always[] =
+        "model data out steps stop_after save_every batch rate cycles warm_up beta1 beta2 seed "
+        "start device precision ahead ranks keep epochs recipe bucket split tolerate memory "
+        "schedule lowest_rate";
+    return is_word(always, field) || is_word(training->reads, field);
+}
+
+/* At its default, or at zero, which is none. */
+static bool is_unset(const chl_train_options *options, const chl_train_options *usual,
+                     const field *f) {
+    const void *x = at_field(options, f), *y = at_field(usual, f);
+    if (f->kind == FIELD_INT) return !*(const int *)x || *(const int *)x == *(const int *)y;
+    if (f->kind == FIELD_LONG)
+        return !*(const int64_t *)x || *(const int64_t *)x == *(const int64_t *)y;
+    if (f->kind == FIELD_FLOAT)
+        return *(const float *)x == 0 || *(const float *)x == *(const float *)y;
+    const char *own = *(const char *const *)x, *other = *(const char *const *)y;
+    return !own || (other && strcmp(own, other) == 0);
+}
+
+/* A micro_batch has a refusal of its own (chunks.c). */
+chl_status chl_train_check_read(const chl_training *training, const chl_train_options *usual,
+                                const chl_train_options *options) {
+    for (int i = 0; i < FIELDS; i++) {
+        const field *f = &fields[i];
+        if (chl_train_reads(training, f->name) || strcmp(f->name, "micro_batch") == 0) continue;
+        if (is_unset(options, usual, f)) continue;
+        const uint64_t refused = chl_json_refused();
+        json_t *now = field_json(options, f);
+        char *value = chl_json_text(now, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6), refused);
+        json_decref(now);
+        const chl_status status = chl_fail(
+            CHL_ERR_ARGUMENT, "training %s: %s must be left out: this training does not use it%s%s",
+            training->name, f->name, value ? ", got " : "", value ? value : "");
+        free(value);
+        return status;
+    }
+    if (options->momentum == 0 || options->momentum == usual->momentum ||
+        chl_is_option(options->optimizer, "sgd"))
+        return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "training %s: momentum must be left out: it is of optimizer sgd, got %g",
+                    training->name, (double)options->momentum);
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
 static chl_status differs(const char *path, const char *key, const json_t *before,
                           const json_t *now) {
     const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6);
@@ -280,15 +335,24 @@ static chl_status differs(const char *path, const char *key, const json_t *befor
     return status;
 }
 
-chl_status chl_run_check_fingerprint(const char *path, const json_t *before, const json_t *now) {
+/* Earlier versions took, and wrote down, what the training did not read. */
+static bool counts(const chl_training *training, const char *key) {
+    for (int i = 0; i < FIELDS; i++)
+        if (strcmp(fields[i].name, key) == 0) return chl_train_reads(training, key);
+    return true;
+}
+
+chl_status chl_run_check_fingerprint(const chl_training *training, const char *path,
+                                     const json_t *before, const json_t *now) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)now, key, value) {
         const json_t *old = json_object_get(before, key);
-        if (!json_equal(old, value)) return differs(path, key, old, value);
+        if (counts(training, key) && !json_equal(old, value)) return differs(path, key, old, value);
     }
     json_object_foreach((json_t *)before, key, value) /* what is left at its usual value is unset */
-        if (!json_object_get(now, key)) return differs(path, key, value, NULL);
+        if (counts(training, key) && !json_object_get(now, key)) return differs(path, key, value,
+                                                                                NULL);
     return CHL_OK;
 }
 
@@ -307,6 +371,7 @@ static chl_status check_text(const char *field, const char *value, const char *f
 
 chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
     static const char below_one[] = "in [0, 1)";
+    enum { files = CHL_NEED_SOUND | CHL_NEED_PICTURE };
     const struct {
         bool holds;
         const char *field, *range;
@@ -334,8 +399,8 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->rank >= 0 && o->rank < (o->ranks > 1 ? o->ranks : 1), "rank", "in [0, ranks - 1]",
          o->rank},
         {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
-        {o->tolerate == 0 || (share(o->tolerate) && training->need & CHL_NEED_SOUND), "tolerate",
-         training->need & CHL_NEED_SOUND ? below_one : "0", (double)o->tolerate},
+        {o->tolerate == 0 || (share(o->tolerate) && training->need & files), "tolerate",
+         training->need & files ? below_one : "0", (double)o->tolerate},
         {o->memory >= 0, "memory", ">= 0", (double)o->memory},
         {share(o->momentum), "momentum", below_one, (double)o->momentum},
         {o->lowest_rate >= 0 && o->lowest_rate <= o->rate, "lowest_rate", "in [0, rate]",

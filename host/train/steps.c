@@ -35,7 +35,7 @@ typedef struct steps {
     queued queued[2];  /* by step % 2 */
     chl_queue *copies; /* of inputs */
     chl_event *copied;
-    int64_t first, last, finished;
+    int64_t first, last, finished, saved;
     double start, end; /* when the run began, when a step was finished last */
     int64_t waits;     /* steps whose inputs were not ready */
     double waited;
@@ -50,7 +50,7 @@ static chl_status check(const steps *s, chl_status status, const char *what) {
     return chl_fail(status, "%s failed on %s: %s", what, device->name, chl_device_error(device));
 }
 
-/* --- queueing a step -------------------------------------------------------------------------- */
+/* --- its inputs ------------------------------------------------------------------------------- */
 static float rate_of(const chl_trainer *t, int64_t index) {
     const chl_train_options *o = t->options;
     const chl_schedule schedule = {.steps = o->steps,
@@ -70,27 +70,6 @@ static chl_status take_inputs(steps *s, int64_t index, double *waited) {
     CHL_TRY(chl_feeder_take(s->feeder, index, s->copies, waited));
     CHL_TRY(check(s, backend->event_record(device, s->copied, s->copies), "recording an event"));
     return check(s, backend->queue_wait(device, device->queue, s->copied), "waiting for inputs");
-}
-
-static chl_status queue_step(steps *s, int64_t step) {
-    chl_trainer *t = s->t;
-    const struct chl_trainer_private *p = t->inside;
-    queued *q = &s->queued[step % 2];
-    q->begin = chl_seconds_now();
-    q->rate = rate_of(t, step - 1);
-    const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
-    CHL_TRY(take_inputs(s, step - 1, &q->waited));
-    CHL_TRY(chl_ranks_begin_step(t));
-    if (t->ranks > 1) CHL_TRY(chl_write(t->graph, p->wish, &s->wish));
-    CHL_TRY(chl_phases_run(t, state));
-    for (int i = 0; i < p->terms; i++)
-        if (chl_term_is_due(t, i, state.index))
-            CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
-    CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
-    CHL_TRY(chl_read_pinned(t->graph, p->gradient_square, q->value + p->terms + 1));
-    if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 2));
-    return check(s, t->device->backend->event_record(t->device, q->done, t->device->queue),
-                 "recording an event");
 }
 
 /* --- finishing it ----------------------------------------------------------------------------- */
@@ -195,16 +174,7 @@ static chl_status finish_up_to(steps *s, int64_t step) {
     return CHL_OK;
 }
 
-/* Where a step cannot be queued, the one before it is finished all the same; what fails there comes
- * first. */
-static chl_status queue_or_finish(steps *s, int64_t step) {
-    const chl_status status = queue_step(s, step);
-    if (status == CHL_OK) return CHL_OK;
-    CHL_TRY(finish_up_to(s, step - 1));
-    return status;
-}
-
-static chl_status save(const steps *s, int64_t step) {
+static chl_status save(steps *s, int64_t step) {
     chl_trainer *t = s->t;
     const chl_run_folder *folder = &t->inside->folder;
     if (t->rank > 0) return CHL_OK;
@@ -214,7 +184,54 @@ static chl_status save(const steps *s, int64_t step) {
     CHL_TRY(chl_checkpoint_write(t, step));
     CHL_TRY(chl_run_folder_sync(folder));
     chl_run_folder_note(folder, CHL_LOG_INFO, "saved after step %" PRId64, step);
+    s->saved = step;
     return chl_run_folder_check_log(folder);
+}
+
+/* --- queueing a step -------------------------------------------------------------------------- */
+/* Every rank comes here when one of them has no inputs for the step: nothing of it has been computed. */
+static chl_status end_without_inputs(steps *s, int64_t step, chl_status taken) {
+    char *why = taken == CHL_OK ? NULL : strdup(chl_error());
+    chl_status status = finish_up_to(s, step - 1);
+    if (status == CHL_OK && s->saved < step - 1) status = save(s, step - 1);
+    if (status == CHL_OK && taken != CHL_OK)
+        taken = chl_fail(taken, step > 1 ? "%s; resume goes on after step %" PRId64 : "%s",
+                         why ? why : "out of memory", step - 1);
+    free(why);
+    return status == CHL_OK ? chl_ranks_end(s->t, taken) : status;
+}
+
+static chl_status queue_step(steps *s, int64_t step) {
+    bool all;
+    chl_trainer *t = s->t;
+    const struct chl_trainer_private *p = t->inside;
+    queued *q = &s->queued[step % 2];
+    q->begin = chl_seconds_now();
+    q->rate = rate_of(t, step - 1);
+    const chl_step state = {.seed = t->options->seed, .index = step - 1, .rate = q->rate};
+    const chl_status taken = take_inputs(s, step - 1, &q->waited);
+    CHL_TRY(chl_ranks_ready(t, taken, &all));
+    if (!all) return end_without_inputs(s, step, taken);
+    CHL_TRY(chl_ranks_begin_step(t));
+    if (t->ranks > 1) CHL_TRY(chl_write(t->graph, p->wish, &s->wish));
+    CHL_TRY(chl_phases_run(t, state));
+    for (int i = 0; i < p->terms; i++)
+        if (chl_term_is_due(t, i, state.index))
+            CHL_TRY(chl_read_pinned(t->graph, p->term[i].value, q->value + i));
+    CHL_TRY(chl_read_pinned(t->graph, p->loss, q->value + p->terms));
+    CHL_TRY(chl_read_pinned(t->graph, p->gradient_square, q->value + p->terms + 1));
+    if (t->ranks > 1) CHL_TRY(chl_read_pinned(t->graph, p->wishes, q->value + p->terms + 2));
+    return check(s, t->device->backend->event_record(t->device, q->done, t->device->queue),
+                 "recording an event");
+}
+
+/* Where a step cannot be queued, the one before it is finished all the same; what fails there comes
+ * first. */
+static chl_status queue_or_finish(steps *s, int64_t step) {
+    const chl_status status = queue_step(s, step);
+    if (status == CHL_OK) return CHL_OK;
+    CHL_TRY(finish_up_to(s, step - 1));
+    return status;
 }
 
 /* Pictures of the model as it is, for people. */
@@ -307,7 +324,13 @@ static chl_status draw_losses(const chl_trainer *t, chl_status status) {
 
 chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last) {
     const double now = chl_seconds_now();
-    steps s = {.t = t, .first = first, .last = last, .finished = first, .start = now, .end = now};
+    steps s = {.t = t,
+               .first = first,
+               .last = last,
+               .finished = first,
+               .saved = first,
+               .start = now,
+               .end = now};
     s.communicated = chl_comm_seconds(t->device->comm);
     chl_status status = begin(&s);
     if (status == CHL_OK) status = run_all(&s);

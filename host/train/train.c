@@ -225,12 +225,14 @@ static chl_status run_on(const chl_training *training, const chl_train_options *
  * that of the options. */
 static chl_status run_at(const chl_training *training, const chl_train_options *options,
                          const chl_model_place *place) {
-    chl_train_options own = defaults_of(training);
+    const chl_train_options usual = defaults_of(training);
+    chl_train_options own = usual;
     chl_model_place opened = {0};
     chl_comm *comm;
     CHL_TRY(chl_options_take(&own, sizeof own, options, "chl_train_options"));
     CHL_TRY(chl_ranks_join(&own, &comm));
     chl_status status = chl_train_check(training, &own);
+    if (status == CHL_OK) status = chl_train_check_read(training, &usual, &own);
     if (status == CHL_OK && !place)
         status = chl_model_place_open(own.device, own.precision, &opened);
     if (status == CHL_OK) status = run_on(training, &own, place ? place : &opened, &comm);

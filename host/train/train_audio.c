@@ -355,12 +355,17 @@ static void audio_defaults(chl_train_options *o) {
     o->tolerate = 0.25f; /* a tenth of VGGSound and a fifth of AudioSet are gone */
 }
 
-const chl_training chl_training_audio = {.name = "audio",
-                                         .need = CHL_NEED_SOUND,
-                                         .defaults = audio_defaults,
-                                         .build = audio_build,
-                                         .feed = audio_feed,
-                                         .save = audio_save,
-                                         .release = audio_release,
-                                         .shared = true,
-                                         .chunked = true};
+const chl_training chl_training_audio = {
+    .name = "audio",
+    .need = CHL_NEED_SOUND,
+    .reads = CHL_READS_OPTIMISER
+    "encoder sizes clip vocab wordnet weight_text weight_image weight_sound "
+    "weight_weak_pair tau_weak_pair mask_bands mask_frames augment balance short_sounds "
+    "cache cache_mels micro_batch",
+    .defaults = audio_defaults,
+    .build = audio_build,
+    .feed = audio_feed,
+    .save = audio_save,
+    .release = audio_release,
+    .shared = true,
+    .chunked = true};

@@ -14,6 +14,7 @@
 #include "train/augment_picture.h"
 #include "train/generator_pool.h"
 #include "train/sizes.h"
+#include "train/stand_in.h"
 #include "train/trainer.h"
 #include <chladni/engine.h>
 #include <math.h>
@@ -60,6 +61,7 @@ static void defaults(chl_train_options *options) {
     options->beta2 = 0.98f;
     options->decay = 0.05f;
     options->average = 0.998f;
+    options->tolerate = 0.25f;
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -288,6 +290,7 @@ static chl_status build(chl_trainer *t) {
     int pool = 8000;
     CHL_TRY(read_sizes(t->options, &own->config, &pool));
     CHL_TRY(check_adversary(t));
+    CHL_TRY(chl_stand_in_agree(t, own->config.resolution));
     CHL_TRY(allocate(t, own));
     CHL_TRY(encode_texts(t, own));
     if (t->options->generator) {
@@ -368,7 +371,25 @@ static int64_t place_of(const chl_trainer *t, int64_t i) {
     return t->rank * half + (i < half ? i : t->options->batch / 2 + i - half);
 }
 
-/* Pixels or code, and text, of this rank's sample i. */
+/* Those of this rank's samples of the data set. Ranks know from the start which samples others stand in
+ * for (chl_stand_in_agree): a picture that one of them finds later would have the texts of two. */
+static chl_status take_pictures(chl_trainer *t, clip_training *own, int64_t index) {
+    const uint64_t seed = t->options->seed;
+    const int all = renders(t, own), side = own->config.resolution;
+    for (int64_t place = 0; place < all; place++)
+        CHL_TRY(chl_stand_in(t->data, NULL, NULL, seed, index, place, &own->index[place]));
+    for (int i = 0; i < t->batch; i++) {
+        const int64_t place = place_of(t, i);
+        if (place >= all) continue;
+        int64_t *sample = &own->index[place];
+        CHL_TRY(t->ranks > 1 ? chl_dataset_picture(t->data, *sample, side, &own->pixels[i])
+                             : chl_stand_in_picture(t->data, seed, index, place, side, sample,
+                                                    &own->pixels[i]));
+    }
+    return CHL_OK;
+}
+
+/* Pixels or code of the generator's, and text, of this rank's sample i. */
 static chl_status take_sample(const chl_trainer *t, clip_training *own, int64_t index, int i) {
     const int64_t context = own->config.context, side = own->config.resolution;
     const int64_t place = place_of(t, i);
@@ -376,7 +397,7 @@ static chl_status take_sample(const chl_trainer *t, clip_training *own, int64_t 
     memcpy(own->text_data + i * context, own->all_texts + place * context,
            (size_t)context * sizeof *own->text_data);
     own->end_data[i] = own->all_ends[place];
-    if (d.which < 0) return chl_dataset_picture(t->data, d.sample, (int)side, &own->pixels[i]);
+    if (d.which < 0) return CHL_OK; /* take_pictures has */
     if (own->pool.pixels)
         own->pixels[i] = own->pool.pixels + 3 * side * side * d.which;
     else
@@ -417,6 +438,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     const bool attack = t->options->adversary > 0;
     const int pictures = attack ? t->batch / 2 : t->batch, side = own->config.resolution;
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, renders(t, own), own->index));
+    CHL_TRY(take_pictures(t, own, index));
     draw_texts(t, own, index);
     for (int i = 0; i < t->batch; i++) CHL_TRY(take_sample(t, own, index, i));
     const chl_picture_augment how = CHL_PICTURE_AUGMENT;
@@ -436,6 +458,8 @@ static void release(chl_trainer *t) {
 
 const chl_training chl_training_clip = {.name = "clip",
                                         .need = CHL_NEED_PICTURE | CHL_NEED_CAPTION,
+                                        .reads = CHL_READS_OPTIMISER
+                                        "sizes vocab generator adversary micro_batch",
                                         .defaults = defaults,
                                         .build = build,
                                         .feed = feed,

@@ -20,6 +20,7 @@
 #include "train/gan_augment.h"
 #include "train/gan_look.h"
 #include "train/sizes.h"
+#include "train/stand_in.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static void defaults(chl_train_options *o) {
     o->augment_target = 0.6f;
     o->augment_kimg = 500;
     o->pictures_every = 500;
+    o->tolerate = 0.25f;
 }
 
 /* --- sizes ------------------------------------------------------------------------------------ */
@@ -213,6 +215,10 @@ static chl_status make_augmentations(chl_trainer *t) {
     chl_gan_pipe pipe;
     CHL_TRY(chl_gan_pipe_find(t->options->augment, &pipe));
     own->ada.fixed = t->options->augment_p;
+    if (!augments(t->options) && own->ada.fixed > 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training gan: augment_p must be left out without augment, got %g",
+                        (double)own->ada.fixed);
     if (!augments(t->options)) return CHL_OK;
     if (own->ada.fixed == 0 && t->options->ahead > 1)
         return chl_fail(CHL_ERR_ARGUMENT,
@@ -365,7 +371,8 @@ static chl_status feed_pictures(chl_trainer *t, int64_t index) {
     for (int i = 0; i < t->batch; i++) {
         const int64_t place = place_of(t, i);
         const uint8_t *bytes;
-        CHL_TRY(chl_dataset_picture(t->data, own->chosen[place], side, &bytes));
+        CHL_TRY(chl_stand_in_picture(t->data, t->options->seed, index, place, side,
+                                     &own->chosen[place], &bytes));
         take_pixels(bytes, side, is_mirrored(t, index, place),
                     own->pixels + 3 * (int64_t)i * side * side);
         for (int k = 0; k < own->critic.classes; k++)
@@ -436,6 +443,9 @@ static chl_status look(chl_trainer *t, int64_t step, chl_params *model) {
 const chl_training chl_training_gan = {
     .name = "gan",
     .need = CHL_NEED_PICTURE,
+    .reads =
+        "sizes clip resolution r1 path_length mixing rate_critic average_kimg average_ramp "
+        "mirror augment augment_p augment_target augment_kimg conditional group pictures_every",
     .defaults = defaults,
     .build = build,
     .feed = feed,

@@ -15,6 +15,7 @@
 #include "nets/stylegan2.h"
 #include "train/mapping_start.h"
 #include "train/sizes.h"
+#include "train/stand_in.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ static void defaults(chl_train_options *o) {
     o->beta2 = 0.99f;
     o->decay = 0;
     o->average = 0.998f;
+    o->tolerate = 0.25f;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
@@ -236,9 +238,10 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     const int64_t values = (int64_t)side * side * 3;
     CHL_TRY(chl_dataset_batch(data, t->options->seed, index, t->options->batch, own->chosen));
     for (int i = 0; i < t->batch; i++) {
-        const int64_t sample = own->chosen[t->first + i];
+        int64_t sample = own->chosen[t->first + i];
         const uint8_t *bytes;
-        CHL_TRY(chl_dataset_picture(data, sample, side, &bytes));
+        CHL_TRY(chl_stand_in_picture(data, t->options->seed, index, t->first + i, side, &sample,
+                                     &bytes));
         for (int64_t k = 0; k < values; k++)
             own->pixels[i * values + k] = (float)bytes[k] * (2.0f / 255) - 1;
         memcpy(own->codes + (int64_t)i * data->latent, data->latents + sample * data->latent,
@@ -289,6 +292,7 @@ static chl_status save(chl_trainer *t, chl_params *out) {
 const chl_training chl_training_generator = {
     .name = "generator",
     .need = CHL_NEED_PICTURE | CHL_NEED_LATENT,
+    .reads = CHL_READS_OPTIMISER "sizes measured_w",
     .defaults = defaults,
     .build = build,
     .feed = feed,

@@ -30,12 +30,18 @@
 #define CHL_TRAINER_ROWS 4
 #define CHL_DATA_MEMORY ((int64_t)4 << 30) /* 13 hours of sound, or 26 of mel pictures */
 
+/* For chl_training.reads: what the optimiser of a training without phases reads. */
+#define CHL_READS_OPTIMISER "decay average optimizer momentum "
+
 typedef struct chl_trainer chl_trainer;
 
 /* One kind of training: audio, clip, generator, and what chl_train_register adds. */
 typedef struct chl_training {
     const char *name;
     unsigned need; /* CHL_NEED_*, of the dataset */
+    /* The fields of chl_train_options that it reads beside those of every training
+     * (run_fingerprint.c), divided by spaces. Another that is not at its default is refused. NULL: none */
+    const char *reads;
     /* Sets the defaults that differ from the general ones: batch, steps, rate, ... May be NULL. */
     void (*defaults)(chl_train_options *options);
     /* Makes t->params, appends forward pass and losses to t->graph, keeps what it needs in t->own.

@@ -140,14 +140,22 @@ chl_status chl_run_files_check(const chl_params *params, const json_t *run);
 /* --- run_fingerprint.c ------------------------------------------------------------------------ */
 /* CHL_ERR_ARGUMENT with the first option outside its range. */
 chl_status chl_train_check(const chl_training *training, const chl_train_options *options);
+/* Does this training read the field? */
+bool chl_train_reads(const chl_training *training, const char *field);
+/* CHL_ERR_ARGUMENT with the first field that is neither zero nor as in `usual`, the training's
+ * defaults, and that the training does not read. */
+chl_status chl_train_check_read(const chl_training *training, const chl_train_options *usual,
+                                const chl_train_options *options);
 /* All options, for options.json. */
 chl_status chl_train_options_json(const chl_train_options *options, json_t **out);
 /* What a run must have in common with a checkpoint to resume it: options, and files by their
  * content. */
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
                                json_t **out);
-/* CHL_ERR_ARGUMENT with the first option that differs; `path` is of the checkpoint. */
-chl_status chl_run_check_fingerprint(const char *path, const json_t *before, const json_t *now);
+/* CHL_ERR_ARGUMENT with the first option that differs, of those that the training reads; `path` is of
+ * the checkpoint. */
+chl_status chl_run_check_fingerprint(const chl_training *training, const char *path,
+                                     const json_t *before, const json_t *now);
 /* What may differ, but changes the last bits: version, threads, instruction set, processor; of
  * another device than the CPU its name and the precision of activations too. */
 json_t *chl_train_machine(const chl_trainer *t);
@@ -198,6 +206,11 @@ chl_status chl_ranks_share(chl_trainer *t);
 /* Waits for all ranks. CHL_ERR_ARGUMENT where they have not the same options and data, or begin
  * at another step. */
 chl_status chl_ranks_agree(chl_trainer *t, int64_t step);
+/* Whether all ranks have the inputs of a step; this one has where `own` is CHL_OK. */
+chl_status chl_ranks_ready(const chl_trainer *t, chl_status own, bool *all);
+/* Where they have not, and rank 0 has saved: ends with what failed, on the others with that rank's
+ * text. `own` is CHL_OK on a rank that has not failed. */
+chl_status chl_ranks_end(const chl_trainer *t, chl_status own);
 /* Called where a step is queued. Fails where the job has failed. */
 chl_status chl_ranks_begin_step(const chl_trainer *t);
 /* Called when a step is finished: fails where an exchange between GPUs was broken off, which leaves

@@ -107,7 +107,7 @@ typedef struct chl_train_options {
     const char *short_sounds;
     /* Of a source with splits or folds only these, "train" or "1,2,3,4"; NULL: all */
     const char *split;
-    /* audio: share of the clips that may be missing or unreadable; they are named in left-out.txt and
+    /* Share of the clips or pictures that may be missing or unreadable; they are named in left-out.txt and
      * others take their places. 0: none may */
     float tolerate;
     /* Bytes of decoded sounds and pictures that a process keeps; what does not fit is decoded at each
@@ -169,8 +169,9 @@ CHL_API const chl_train_recipe *chl_train_recipe_at(int index);
  * that of *options. */
 CHL_CHECKED chl_status chl_train_options_recipe(const char *recipe, size_t size,
                                                 chl_train_options *options);
-/* Needs model, data and out. CHL_ERR_NUMERIC when a loss is not finite; the checkpoint before that
- * step stays. CHL_ERR_RANK where another rank has failed first. */
+/* Needs model, data and out. CHL_ERR_ARGUMENT for a field that the model's training does not read and
+ * that is neither 0 nor its default. Where a batch cannot be made the step before is saved.
+ * CHL_ERR_NUMERIC when a loss is not finite; the checkpoint before that step stays. CHL_ERR_RANK where another rank has failed first. */
 CHL_CHECKED chl_status chl_train(const chl_train_options *options);
 
 #ifdef __cplusplus

@@ -124,7 +124,7 @@ void run_ranks(const chl_training *training, const chl_train_options *options, i
 chl_train_options options_of(const chl_training *training, const char *sizes) {
     chl_train_options o = {
         .size = sizeof o, .model = training->name, .cycles = 1, .save_every = 7, .seed = 7};
-    training->defaults(&o);
+    if (training->defaults) training->defaults(&o);
     o.data = data;
     o.sizes = sizes;
     o.batch = GLOBAL;

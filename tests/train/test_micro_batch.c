@@ -156,9 +156,9 @@ static void what_is_not_exact_is_refused_by_name(void **state) {
     options.encoder = "resnet18";
     options.sizes = NULL;
     refuse(&chl_training_audio, &options, 1, NULL, "micro_batch must be 0, got 2");
-    options = in_chunks(out, 2);
-    options.model = "generator";
-    options.tolerate = 0; /* of sounds, which it has none of */
+    options = options_of(&chl_training_generator, NULL);
+    options.out = out;
+    options.micro_batch = 2;
     refuse(&chl_training_generator, &options, 1, NULL, "micro_batch must be 0, got 2");
     free(out);
 }

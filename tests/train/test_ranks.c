@@ -149,8 +149,8 @@ static void what_cannot_be_shared_is_refused_by_name(void **state) {
     refuse(&chl_training_audio, &options, 2, other_seed_of_rank_1,
            "rank 1 has other options or data than rank 0");
     refuse(&chl_training_audio, &options, 3, no_clip_of_rank_2, "/nowhere/clip.safetensors");
-    options.model = "toy";
-    options.tolerate = 0; /* of sounds, which it has none of */
+    options = options_of(&toy_training, NULL);
+    options.out = out;
     refuse(&toy_training, &options, 2, NULL, "ranks must be 1, got 2");
     options = audio_options(out);
     options.rank = 1;

@@ -63,6 +63,62 @@ static void unknown_recipes_are_refused_with_the_list(void **state) {
     assert_non_null(strstr(chl_error(), "training clip: recipe must be one of its recipes (none)"));
 }
 
+/* Every word of the tables is a field, every field is read by a training, and no recipe sets one that its
+ * own does not read. */
+static void trainings_say_which_options_they_read(void **state) {
+    (void)state;
+    static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
+                                                    &chl_training_generator, &chl_training_gan};
+    chl_train_options usual, options;
+    const char *key;
+    json_t *all, *value;
+    MUST_RUN(chl_train_defaults("audio", &usual));
+    MUST_RUN(chl_train_options_json(&usual, &all));
+    json_object_foreach(all, key, value) {
+        bool read = false;
+        for (int i = 0; i < 4; i++) read = read || chl_train_reads(trainings[i], key);
+        if (!read) fail_msg("%s is read by no training", key);
+    }
+    for (int i = 0; i < 4; i++) {
+        char *words = strdup(trainings[i]->reads), *rest = words;
+        for (const char *word; (word = strsep(&rest, " "));)
+            if (!json_object_get(all, word)) fail_msg("\"%s\" is no field", word);
+        free(words);
+        MUST_RUN(chl_train_defaults(trainings[i]->name, &usual));
+        const chl_train_recipe *recipe;
+        for (int k = 0; (recipe = chl_train_recipe_at(k)); k++) {
+            if (strcmp(recipe->model, trainings[i]->name) != 0) continue;
+            options = usual;
+            MUST_RUN(chl_train_options_recipe(recipe->name, sizeof options, &options));
+            MUST_RUN(chl_train_check_read(trainings[i], &usual, &options));
+        }
+    }
+    json_decref(all);
+}
+
+#define REFUSED(training, field, value, text)                                                      \
+    do {                                                                                           \
+        chl_train_options o;                                                                       \
+        MUST_RUN(chl_train_defaults(training, &o));                                                \
+        o.data = "nowhere";                                                                        \
+        o.out = "nowhere";                                                                         \
+        o.field = value;                                                                           \
+        assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);                                         \
+        assert_string_equal(chl_error(),                                                           \
+                            "training " training ": " #field " must be left out: " text);          \
+    } while (0)
+
+static void an_option_of_another_training_is_refused(void **state) {
+    (void)state;
+    REFUSED("gan", weight_text, 2, "this training does not use it, got 2.0");
+    REFUSED("gan", average, 0.5f, "this training does not use it, got 0.5");
+    REFUSED("gan", optimizer, "sgd", "this training does not use it, got \"sgd\"");
+    REFUSED("clip", clip, "x.pt", "this training does not use it, got \"x.pt\"");
+    REFUSED("generator", resolution, 64, "this training does not use it, got 64");
+    REFUSED("audio", conditional, 1, "this training does not use it, got 1");
+    REFUSED("audio", momentum, 0.5f, "it is of optimizer sgd, got 0.5");
+}
+
 /* An epoch leaves out what fills no batch: 12 samples in batches of 5 are 2 steps. */
 static void epochs_are_counted_in_steps(void **state) {
     const place *p = *state;
@@ -93,6 +149,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_recipe_is_its_fixture),
         cmocka_unit_test(what_a_recipe_does_not_name_stays_and_later_fields_count),
+        cmocka_unit_test(trainings_say_which_options_they_read),
+        cmocka_unit_test(an_option_of_another_training_is_refused),
         cmocka_unit_test(unknown_recipes_are_refused_with_the_list),
         cmocka_unit_test_setup_teardown(epochs_are_counted_in_steps, set_up, tear_down),
     };

@@ -278,7 +278,7 @@ static void other_options_are_refused(void **state) {
     REFUSED(optimizer, "sgd", "optimizer unset, got \"sgd\"");
     REFUSED(schedule, "triangle", "schedule unset");
     REFUSED(lowest_rate, 0.01f, "lowest_rate unset, got 0.01");
-    REFUSED(vocab, CHLADNI_FIXTURES "/text/merges.txt", "vocab");
+    REFUSED(start, CHLADNI_FIXTURES "/text/merges.txt", "start");
     char *other = in_folder(p->root, "other");
     mkdir(other, 0777);
     write_data(other, 2);
@@ -289,6 +289,30 @@ static void other_options_are_refused(void **state) {
     right.save_every = 3;
     assert_int_equal(chl_trainer_run(&toy_training, &right), CHL_OK);
     free(other);
+    free(out);
+}
+
+/* Earlier versions took options that a training does not read, and wrote them down. */
+static void what_a_training_does_not_read_does_not_bind_it(void **state) {
+    const place *p = *state;
+    chl_training once = toy_training;
+    once.reads = CHL_READS_OPTIMISER "sizes tau_weak_pair weight_text vocab";
+    char *out = in_folder(p->root, "bound"), *free_of_it = whole_run(p, "free");
+    chl_train_options options = toy_options(p, out);
+    options.weight_text = 3;
+    options.vocab = CHLADNI_FIXTURES "/text/merges.txt";
+    options.stop_after = 5;
+    assert_int_equal(chl_trainer_run(&once, &options), CHL_OK);
+    options.stop_after = 0;
+    options.resume = 1;
+    assert_refused(p, out, options, CHL_ERR_ARGUMENT,
+                   "training toy: vocab must be left out: this training does not use it, got ");
+    options.vocab = NULL;
+    assert_refused(p, out, options, CHL_ERR_ARGUMENT, "weight_text must be left out");
+    options.weight_text = 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &options), CHL_OK);
+    assert_true(same_file(out, free_of_it, "model.safetensors"));
+    free(free_of_it);
     free(out);
 }
 
@@ -502,6 +526,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(killed_and_resumed_is_never_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled_run_keeps_its_last_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_options_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_training_does_not_read_does_not_bind_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(damaged_checkpoint_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_checkpoints_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_checkpoint_costs_its_steps_alone, set_up,

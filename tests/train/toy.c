@@ -133,8 +133,12 @@ static chl_status toy_save(chl_trainer *t, chl_params *out) {
     return chl_trainer_export(t, t->params, out);
 }
 
-const chl_training toy_training = {
-    .name = "toy", .need = CHL_NEED_LATENT, .build = toy_build, .feed = toy_feed, .save = toy_save};
+const chl_training toy_training = {.name = "toy",
+                                   .need = CHL_NEED_LATENT,
+                                   .reads = CHL_READS_OPTIMISER "sizes tau_weak_pair",
+                                   .build = toy_build,
+                                   .feed = toy_feed,
+                                   .save = toy_save};
 
 /* --- folders ---------------------------------------------------------------------------------- */
 
