@@ -1,7 +1,7 @@
 #include "kernel_check.h"
+#include "bf16.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* The tensor's numbers, to be freed; NULL where they are none to compare: packed, integers, elided. */
 static chl_status read_floats(chl_graph *g, chl_tensor t, float **out) {
@@ -13,12 +13,7 @@ static chl_status read_floats(chl_graph *g, chl_tensor t, float **out) {
     float *data = malloc((size_t)count * sizeof *data);
     if (!data) return chl_fail(CHL_ERR_MEMORY, "out of memory for a kernel's result");
     const chl_status status = chl_read(g, t, data);
-    for (int64_t i = count - 1; i >= 0 && status == CHL_OK && desc->dtype == CHL_BF16; i--) {
-        uint16_t half;
-        memcpy(&half, (const char *)data + 2 * i, sizeof half);
-        const uint32_t bits = (uint32_t)half << 16;
-        memcpy(&data[i], &bits, sizeof bits);
-    }
+    if (status == CHL_OK && desc->dtype == CHL_BF16) bench_widen_bf16(data, count);
     if (status == CHL_OK)
         *out = data;
     else

@@ -32,6 +32,7 @@ static void usage(FILE *to) {
         "                    them; without it kernels choose by shape\n"
         "  --check           first compares every result with the CPU's on the path by shape\n"
         "  --no-vendor       without the vendor's kernels\n"
+        "  --tf32            the vendor may round factors of float products to TF32, on a GPU\n"
         "  --small           little matrices for the roofs of an emulated device\n"
         "  --json, --csv     for programs\n"
         "  --html FILE       also as a page: the roofline, a table that sorts, and the steps\n"
@@ -247,6 +248,7 @@ enum {
     WARM,
     FLUSH,
     NO_VENDOR,
+    TF32,
     SMALL,
     JSON,
     CSV,
@@ -267,23 +269,39 @@ enum {
     FACE,
     HELP
 };
-static const struct option flags[] = {
-    {"list", 0, NULL, LIST},       {"set", 1, NULL, SET},
-    {"shape", 1, NULL, SHAPE},     {"batch", 1, NULL, BATCH},
-    {"sweep", 1, NULL, SWEEP},     {"device", 1, NULL, DEVICE},
-    {"bf16", 0, NULL, HALF},       {"threads", 1, NULL, THREADS},
-    {"runs", 1, NULL, RUNS},       {"warm", 0, NULL, WARM},
-    {"flush", 1, NULL, FLUSH},     {"no-vendor", 0, NULL, NO_VENDOR},
-    {"small", 0, NULL, SMALL},     {"json", 0, NULL, JSON},
-    {"csv", 0, NULL, CSV},         {"html", 1, NULL, HTML},
-    {"png", 1, NULL, PNG},         {"against", 1, NULL, AGAINST},
-    {"starts", 1, NULL, STARTS},   {"runs-per-start", 1, NULL, PER_START},
-    {"clock", 1, NULL, CLOCK},     {"bound", 1, NULL, BOUND},
-    {"compare", 1, NULL, COMPARE}, {"serve", 0, NULL, SERVE},
-    {"path", 1, NULL, PATH},       {"check", 0, NULL, CHECK},
-    {"steps", 1, NULL, STEPS},     {"step-runs", 1, NULL, STEP_RUNS},
-    {"size", 1, NULL, SIZE},       {"face", 0, NULL, FACE},
-    {"help", 0, NULL, HELP},       {0}};
+static const struct option flags[] = {{"list", 0, NULL, LIST},
+                                      {"set", 1, NULL, SET},
+                                      {"shape", 1, NULL, SHAPE},
+                                      {"batch", 1, NULL, BATCH},
+                                      {"sweep", 1, NULL, SWEEP},
+                                      {"device", 1, NULL, DEVICE},
+                                      {"bf16", 0, NULL, HALF},
+                                      {"threads", 1, NULL, THREADS},
+                                      {"runs", 1, NULL, RUNS},
+                                      {"warm", 0, NULL, WARM},
+                                      {"flush", 1, NULL, FLUSH},
+                                      {"no-vendor", 0, NULL, NO_VENDOR},
+                                      {"tf32", 0, NULL, TF32},
+                                      {"small", 0, NULL, SMALL},
+                                      {"json", 0, NULL, JSON},
+                                      {"csv", 0, NULL, CSV},
+                                      {"html", 1, NULL, HTML},
+                                      {"png", 1, NULL, PNG},
+                                      {"against", 1, NULL, AGAINST},
+                                      {"starts", 1, NULL, STARTS},
+                                      {"runs-per-start", 1, NULL, PER_START},
+                                      {"clock", 1, NULL, CLOCK},
+                                      {"bound", 1, NULL, BOUND},
+                                      {"compare", 1, NULL, COMPARE},
+                                      {"serve", 0, NULL, SERVE},
+                                      {"path", 1, NULL, PATH},
+                                      {"check", 0, NULL, CHECK},
+                                      {"steps", 1, NULL, STEPS},
+                                      {"step-runs", 1, NULL, STEP_RUNS},
+                                      {"size", 1, NULL, SIZE},
+                                      {"face", 0, NULL, FACE},
+                                      {"help", 0, NULL, HELP},
+                                      {0}};
 
 static int take_number(int flag, const char *text, kernel_command *c) {
     int *to = flag == THREADS ? &c->threads : flag == RUNS ? &c->runs : &c->flush_mb;
@@ -370,6 +388,7 @@ static void switch_on(int flag, kernel_command *c) {
     c->half |= flag == HALF;
     c->warm |= flag == WARM;
     c->no_vendor |= flag == NO_VENDOR;
+    c->tf32 |= flag == TF32;
     c->small |= flag == SMALL;
     c->json |= flag == JSON;
     c->csv |= flag == CSV;

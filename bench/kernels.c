@@ -99,7 +99,7 @@ chl_status kernel_select(const kernel_command *c, const kernel_settings *setting
 /* --- measuring -------------------------------------------------------------------------------- */
 typedef struct measuring {
     kernel_report report;
-    bool no_vendor, progress;
+    bool no_vendor, tf32, progress;
 } measuring;
 
 static chl_status run_both(const kernel_node *node, kernel_vendor *vendor, double *own,
@@ -122,13 +122,13 @@ static chl_status time_beside_vendor(const kernel_node *node, kernel_vendor *ven
                                      kernel_result *r) {
     const int runs = node->settings->runs;
     CHL_TRY(kernel_vendor_difference(node, vendor, &r->vendor_difference));
-    if (!(r->vendor_difference <= VENDOR_TOLERANCE))
+    if (!(r->vendor_difference <= kernel_vendor_tolerance(vendor)))
         return chl_fail(
             CHL_ERR_INTERNAL,
             "%s of %s differs from %s's by %.1e (relative L2), allowed is %.0e: nothing "
             "is timed",
             node->name, node->shape, kernel_vendor_name(vendor), r->vendor_difference,
-            VENDOR_TOLERANCE);
+            kernel_vendor_tolerance(vendor));
     double *theirs = calloc((size_t)runs, sizeof *theirs);
     if (!theirs) return chl_fail(CHL_ERR_MEMORY, "out of memory for %d times", runs);
     const chl_status status = run_both(node, vendor, r->seconds, theirs);
@@ -140,9 +140,9 @@ static chl_status time_beside_vendor(const kernel_node *node, kernel_vendor *ven
     return status;
 }
 
-static chl_status time_kernel(const kernel_node *node, bool no_vendor, kernel_result *r) {
+static chl_status time_kernel(const kernel_node *node, const measuring *m, kernel_result *r) {
     kernel_vendor *vendor = NULL;
-    if (!no_vendor) CHL_TRY(kernel_vendor_new(node, &vendor));
+    if (!m->no_vendor) CHL_TRY(kernel_vendor_new(node, m->tf32, &vendor));
     chl_status status =
         vendor ? time_beside_vendor(node, vendor, r) : kernel_time(node, r->seconds);
     kernel_vendor_free(vendor);
@@ -187,7 +187,7 @@ static chl_status measure(void *user, const char *set, const kernel_node *node) 
     r->bytes = node->bytes;
     r->flops = node->flops;
     if (m->progress) fprintf(stderr, "%s of %s\n", r->name, r->shape);
-    return m->report.emulated ? CHL_OK : time_kernel(node, m->no_vendor, r);
+    return m->report.emulated ? CHL_OK : time_kernel(node, m, r);
 }
 
 /* --- whole steps ------------------------------------------------------------------------------ */
@@ -241,6 +241,7 @@ static chl_status print(const kernel_command *c, const kernel_report *report) {
 static chl_status run(const kernel_command *c, const kernel_settings *settings,
                       const kernel_starts *starts) {
     measuring m = {.no_vendor = c->no_vendor,
+                   .tf32 = c->tf32,
                    .progress = c->json || c->csv,
                    .report = {.device = settings->device->name,
                               .precision = settings->half ? "bf16" : "float",
@@ -271,6 +272,10 @@ static chl_status choose_clock(const kernel_command *c, kernel_settings *s) {
 static chl_status check_device(const kernel_command *c, chl_device *device) {
     if (c->half && !device->backend->bf16)
         return chl_fail(CHL_ERR_UNSUPPORTED, "%s computes in float32 only", device->name);
+    if (c->tf32 && device->backend->host_memory)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "tf32 is for the vendor's products on a GPU, and the device is %s",
+                        device->name);
     const char *what = c->html    ? "a page"
                        : c->png   ? "a picture"
                        : c->steps ? "the profile of a step"

@@ -21,7 +21,7 @@ typedef struct kernel_command {
     int batch[KERNEL_BATCHES], batches;                  /* 0: each case's own */
     int runs, runs_per_start, starts, threads, flush_mb; /* starts 0: none */
     double bound;
-    bool half, warm, small, json, csv, list, no_vendor, serve, check;
+    bool half, warm, small, json, csv, list, no_vendor, tf32, serve, check;
     const bench_workload *step[KERNEL_STEPS]; /* also profiled */
     int steps, step_runs;
     bool face; /* of wplus */

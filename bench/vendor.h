@@ -1,16 +1,16 @@
-/* The same kernel by the library of the processor's vendor, where this program knows how to ask it:
- * oneDNN on the CPU. */
+/* The same kernel by the library of the device's vendor, where this program knows how to ask it:
+ * oneDNN on the CPU (vendor_onednn.c), cuBLASLt on a GPU (vendor_cublaslt.c). */
 #ifndef CHL_BENCH_VENDOR_H
 #define CHL_BENCH_VENDOR_H
 #include "kernel_timing.h"
 
-#define VENDOR_TOLERANCE 1e-4 /* relative L2 difference of float results */
-
 typedef struct kernel_vendor kernel_vendor;
-/* *out NULL: the library has no such kernel, or is not there. Fills the kernel's inputs with
- * pseudo-random numbers. */
-chl_status kernel_vendor_new(const kernel_node *node, kernel_vendor **out);
+/* *out NULL: the library has no such kernel, or is not there. Fills what the kernel reads of other
+ * kernels with pseudo-random numbers. `tf32`: products of floats may round their factors to TF32. */
+chl_status kernel_vendor_new(const kernel_node *node, bool tf32, kernel_vendor **out);
 const char *kernel_vendor_name(const kernel_vendor *vendor);
+/* The relative L2 difference of results that may come of rounding. */
+double kernel_vendor_tolerance(const kernel_vendor *vendor);
 /* Runs both; the relative L2 difference of output 0. */
 chl_status kernel_vendor_difference(const kernel_node *node, kernel_vendor *vendor,
                                     double *difference);

@@ -37,6 +37,7 @@ says 2 '--sweep must be batch=N' kernels --sweep batch=1,x
 says 2 '--runs must be a whole number >= 1, got "0"' kernels --runs 0
 says 2 '--bound must be a share > 0' kernels --bound -3%
 says 1 'cpu computes in float32 only' kernels linear "${small[@]}" --bf16
+says 1 "tf32 is for the vendor's products on a GPU, and the device is cpu" kernels linear "${small[@]}" --tf32
 says 1 'device must be cpu, cuda' kernels linear "${small[@]}" --device gpu
 says 2 'usage: chladni-bench' steps
 

@@ -1,5 +1,5 @@
 // A library with cuFFT's functions, for tests without a GPU: the transforms are sums, queued as the
-// emulated GPU queues its work (test_cufft_door.cpp lends the queue). It checks what cuFFT leaves to
+// emulated GPU queues its work (standin_queue.cpp lends the queue). It checks what cuFFT leaves to
 // the caller: that a plan is made once, is given memory to work in, and is destroyed. Environment:
 //     STANDIN_PLAN=S   making a plan ends with status S       STANDIN_EXEC=S   executing one does
 #include "cufft/cufft.h"

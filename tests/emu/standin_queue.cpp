@@ -1,4 +1,4 @@
-// The emulated GPU's queues, lent to cufft_standin.cpp.
+// The emulated GPU's queues, lent to cufft_standin.cpp and cublaslt_standin.cpp.
 #include "emu_block.h"
 
 extern "C" __attribute__((visibility("default"))) int
