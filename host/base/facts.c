@@ -37,6 +37,20 @@ chl_status chl_params_state(chl_params *params, const char *name, const char *va
     return CHL_OK;
 }
 
+void chl_params_drop_facts(chl_params *params, const char *prefix) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < params->facts; i++) {
+        chl_fact *fact = &params->fact[i];
+        if (strncmp(fact->name, prefix, strlen(prefix)) != 0) {
+            params->fact[kept++] = *fact;
+            continue;
+        }
+        free(fact->name);
+        free(fact->value);
+    }
+    params->facts = kept;
+}
+
 bool chl_fact_number(const chl_fact *fact, double *number) {
     char *end;
     if (strcmp(fact->value, "True") == 0 || strcmp(fact->value, "False") == 0) {

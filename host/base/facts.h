@@ -16,6 +16,8 @@
 
 /* Adds a fact. One that is stated twice must be stated alike, else CHL_ERR_FORMAT. */
 chl_status chl_params_state(chl_params *params, const char *name, const char *value);
+/* Removes the facts whose name starts with `prefix`: they are of another network in the file. */
+void chl_params_drop_facts(chl_params *params, const char *prefix);
 /* True for a number or a truth value (then 0 or 1). */
 bool chl_fact_number(const chl_fact *fact, double *number);
 /* CHL_ERR_UNSUPPORTED: FILE states "NAME" = VALUE, expected EXPECTED. */

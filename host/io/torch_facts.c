@@ -145,11 +145,10 @@ chl_status chl_torch_state_facts(const chl_pickle_value *attributes, const char 
 
 chl_status chl_torch_state_options(const chl_pickle_value *options, chl_params *into) {
     static const char *const decide[] = {"arch", "size", "latent", "n_mlp", "channel_multiplier"};
-    for (size_t i = 0; i < sizeof decide / sizeof *decide; i++) {
-        char name[64];
-        const value *v = chl_pickle_get(options, decide[i]);
-        snprintf(name, sizeof name, "args:%s", decide[i]);
-        if (v) CHL_TRY(state_one(into, name, v, MAX_DEPTH));
-    }
-    return CHL_OK;
+    return state_some(into, "args:", options, sizeof decide / sizeof *decide, decide);
+}
+
+chl_status chl_torch_state_encoder(const chl_pickle_value *options, chl_params *into) {
+    static const char *const decide[] = {"encoder_type", "start_from_latent_avg", "dataset_type"};
+    return state_some(into, "opts:", options, sizeof decide / sizeof *decide, decide);
 }

@@ -196,13 +196,23 @@ static chl_status walk(walker *w, value *v, bool numbers) {
 typedef struct beside {
     value *latent_avg; /* a tensor, or NULL */
     const value *args; /* a DICT, or NULL */
+    const value *opts; /* the same */
 } beside;
+
+/* A dict, or a Namespace's. */
+static const value *options_of(const value *v) {
+    return v && v->kind != CHL_PICKLE_DICT ? attributes(v) : v;
+}
 
 /* rosinality's train.py: {"g": ..., "d": ..., "g_ema": ..., "args": Namespace, ...} */
 static const value *options_beside(const value *dict) {
-    const value *args = chl_pickle_get(dict, "args");
-    if (!args || !chl_pickle_get(dict, "g_ema")) return NULL;
-    return args->kind == CHL_PICKLE_DICT ? args : attributes(args);
+    return chl_pickle_get(dict, "g_ema") ? options_of(chl_pickle_get(dict, "args")) : NULL;
+}
+
+/* pSp's and e4e's coach: {"state_dict": ..., "opts": {"encoder_type": ..., ...}, "latent_avg": ...} */
+static const value *encoder_options_beside(const value *dict) {
+    const value *opts = options_of(chl_pickle_get(dict, "opts"));
+    return opts && chl_pickle_get(opts, "encoder_type") ? opts : NULL;
 }
 
 /* Training checkpoints hold the network beside optimisers and options. */
@@ -211,7 +221,7 @@ static value *unwrap(value *root, beside *found) {
         "g_ema",          "G_ema",      "ema",        "model_ema",        "ema_state_dict",
         "state_dict_ema", "params_ema", "state_dict", "model_state_dict", "model",
         "params",         "generator",  "net",        "network",          "module"};
-    *found = (beside){NULL, NULL};
+    *found = (beside){0};
     for (int level = 0; level < MAX_UNWRAPS; level++) {
         const value *dict = dict_of(root);
         value *inner = NULL;
@@ -224,6 +234,7 @@ static value *unwrap(value *root, beside *found) {
         if (average && chl_torch_is_tensor(average) && !found->latent_avg)
             found->latent_avg = average;
         if (!found->args) found->args = options_beside(dict);
+        if (!found->opts) found->opts = encoder_options_beside(dict);
         root = inner;
     }
     return root;
@@ -256,6 +267,7 @@ chl_status chl_torch_collect(value *root, const chl_torch_source *source, chl_pa
     if (found.latent_avg && !chl_params_find(into, "latent_avg"))
         CHL_TRY(chl_torch_tensor(found.latent_avg, "latent_avg", source, &w.budget, into));
     if (found.args) CHL_TRY(chl_torch_state_options(found.args, into));
+    if (found.opts) CHL_TRY(chl_torch_state_encoder(found.opts, into));
     if (into->count) return CHL_OK;
     return chl_fail(
         CHL_ERR_FORMAT,

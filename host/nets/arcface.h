@@ -54,4 +54,7 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
 chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_config *config);
 chl_tensor chl_irse_trunk(chl_net *net, const chl_arcface_config *config, const char *prefix,
                           chl_tensor x, chl_tensor *after);
+/* Adds its random weights; those of a batch norm that changes nothing. */
+chl_status chl_irse_random(chl_params *params, uint64_t seed, const chl_arcface_config *config);
+chl_status chl_irse_random_norm(chl_params *params, uint64_t seed, int width, const char *name);
 #endif

@@ -52,21 +52,6 @@ chl_status chl_irse_read(chl_params *params, const char *prefix, chl_arcface_con
                     params->source, prefix);
 }
 
-/* Upstream flattens [C,H,W]; our maps are [H,W,C]. */
-static chl_status permute_columns(chl_params *params, chl_array *array, int channels) {
-    int64_t rows = array->desc.dim[0], columns = array->desc.dim[1], places = columns / channels;
-    float *line = malloc((size_t)columns * sizeof *line);
-    if (!line) return chl_fail(CHL_ERR_MEMORY, "out of memory importing \"%s\"", array->name);
-    for (int64_t r = 0; r < rows; r++) {
-        float *w = (float *)array->data + r * columns;
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t p = 0; p < places; p++) line[p * channels + c] = w[c * places + p];
-        memcpy(w, line, (size_t)columns * sizeof *line);
-    }
-    free(line);
-    return chl_params_rename(params, "output_layer.3.weight", "output_layer.3.weight_nhwc");
-}
-
 chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config) {
     CHL_TRY(chl_irse_read(params, "", config));
     CHL_TRY(chl_params_use_batch_norm(params, "output_layer.0."));
@@ -85,5 +70,6 @@ chl_status chl_arcface_import(chl_params *params, chl_arcface_config *config) {
                         params->source, a->name, (int)a->desc.dim[1], channels);
     for (int i = 0; i < config->units; i++) side *= config->unit[i].stride;
     config->side = side;
-    return done ? CHL_OK : permute_columns(params, a, channels);
+    return done ? CHL_OK
+                : chl_columns_channels_last(params, a, channels, "output_layer.3.weight_nhwc");
 }

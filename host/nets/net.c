@@ -285,3 +285,21 @@ chl_status chl_reshape_array(const chl_params *params, chl_array *array, chl_des
     array->desc = shape;
     return CHL_OK;
 }
+
+chl_status chl_columns_channels_last(chl_params *params, chl_array *array, int channels,
+                                     const char *name) {
+    const int64_t rows = array->desc.dim[0], columns = array->desc.dim[1],
+                  places = columns / channels;
+    float *line = malloc((size_t)columns * sizeof *line);
+    if (!line) return chl_fail(CHL_ERR_MEMORY, "out of memory importing \"%s\"", array->name);
+    for (int64_t r = 0; r < rows; r++) {
+        float *w = (float *)array->data + r * columns;
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < places; p++) line[p * channels + c] = w[c * places + p];
+        memcpy(w, line, (size_t)columns * sizeof *line);
+    }
+    free(line);
+    char old[NAME_LENGTH];
+    snprintf(old, sizeof old, "%s", array->name);
+    return chl_params_rename(params, old, name);
+}

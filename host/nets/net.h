@@ -83,4 +83,8 @@ chl_status chl_params_use_linear(chl_params *params, const char *layer, int *out
 chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count);
 /* Gives an array another shape with as many elements. */
 chl_status chl_reshape_array(const chl_params *params, chl_array *array, chl_desc shape);
+/* A linear layer over a flattened map, [rows, channels * places] as upstream's [C,H,W] maps have it: its
+ * columns in our maps' order, [H,W,C], under another name. */
+chl_status chl_columns_channels_last(chl_params *params, chl_array *array, int channels,
+                                     const char *name);
 #endif

@@ -1,6 +1,7 @@
 #include "nets/small_models.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
+#include "nets/style_encoder.h"
 #include "nets/stylegan2.h"
 #include "nets/stylegan3.h"
 #include "nets/swin.h"
@@ -73,6 +74,24 @@ static chl_status random_face(uint64_t seed, chl_params **out) {
     return chl_arcface_random(&config, seed, out);
 }
 
+/* for the generator above: 12 rows */
+static chl_status random_encoder(uint64_t seed, chl_params **out) {
+    chl_style_config config = {.kind = CHL_STYLE_E4E,
+                               .trunk = {.units = 4, .width = 16},
+                               .rows = 12,
+                               .latent = 128,
+                               .convs = 3,
+                               .average_rows = 1};
+    for (int i = 0; i < 4; i++)
+        config.trunk.unit[i] = (chl_irse_unit){.in = i ? 16 << (i - 1) : 16,
+                                               .out = 16 << i,
+                                               .squeeze = i ? 1 << i : 1,
+                                               .stride = 2,
+                                               .projection = i > 0};
+    for (int row = 3; row < config.rows; row++) config.map[row] = row < 7 ? 1 : 2;
+    return chl_style_random(&config, seed, out);
+}
+
 chl_status chl_small_model(const char *kind, uint64_t seed, chl_params **out) {
     const struct {
         const char *kind;
@@ -82,10 +101,12 @@ chl_status chl_small_model(const char *kind, uint64_t seed, chl_params **out) {
                   {"stylegan3-r", random_stylegan3_r},
                   {"clip", random_clip},
                   {"audio", random_audio},
-                  {"face", random_face}};
+                  {"face", random_face},
+                  {"encoder", random_encoder}};
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
         if (strcmp(kind, makers[i].kind) == 0) return makers[i].make(seed, out);
-    return chl_fail(
-        CHL_ERR_ARGUMENT,
-        "kind must be generator, stylegan3-t, stylegan3-r, clip, audio or face, got \"%s\"", kind);
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "kind must be generator, stylegan3-t, stylegan3-r, clip, audio, face or "
+                    "encoder, got \"%s\"",
+                    kind);
 }

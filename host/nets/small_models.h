@@ -6,6 +6,6 @@
 #define CHL_NETS_SMALL_MODELS_H
 #include "base/params.h"
 
-/* kind: "generator", "stylegan3-t", "stylegan3-r", "clip", "audio" or "face"; another is CHL_ERR_ARGUMENT. */
+/* kind: "generator", "stylegan3-t", "stylegan3-r", "clip", "audio", "face" or "encoder"; another is CHL_ERR_ARGUMENT. */
 chl_status chl_small_model(const char *kind, uint64_t seed, chl_params **out);
 #endif
