@@ -9,7 +9,8 @@ static bool same_models(const batch *b, const batch_job *job) {
     const chl_engine_options *x = &last->e.ask.models, *y = &job->e.ask.models;
     const char *const files[][2] = {{x->generator, y->generator}, {x->clip, y->clip},
                                     {x->vocab, y->vocab},         {x->audio, y->audio},
-                                    {x->face, y->face},           {x->device, y->device}};
+                                    {x->face, y->face},           {x->encoder, y->encoder},
+                                    {x->device, y->device}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (strcmp(files[i][0] ? files[i][0] : "", files[i][1] ? files[i][1] : "") != 0)
             return false;

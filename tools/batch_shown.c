@@ -15,7 +15,7 @@
 static const char *const of_source[] = {"image",     "seed",      "latent",     "truncation",
                                         "generator", "class",     "conv-clamp", "clip",
                                         "clip-gelu", "clip-view", "clip-heads", "invert-steps",
-                                        "precision", "device",    NULL};
+                                        "encoder",   "precision", "device",     NULL};
 static const char *const of_sound[] = {"sound", "mode", NULL};
 
 /* "page/before-0123456789abcdef.png", to be freed; NULL without memory. */

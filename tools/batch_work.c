@@ -67,9 +67,9 @@ static chl_status make_target(void *user, float *numbers) {
 }
 
 static chl_status find_source(work *x, const batch_job *job, float *source) {
-    static const char *const flags[] = {"image",        "generator", "class",     "conv-clamp",
-                                        "clip",         "clip-gelu", "clip-view", "clip-heads",
-                                        "invert-steps", "precision", "device",    NULL};
+    static const char *const flags[] = {
+        "image",      "generator",    "class",   "conv-clamp", "clip",   "clip-gelu", "clip-view",
+        "clip-heads", "invert-steps", "encoder", "precision",  "device", NULL};
     making m = {.x = x, .e = &job->e};
     if (!job->e.ask.image) return make_source(&m, source);
     return batch_cached(x->b, batch_facts(job, "inversion", flags), x->code, make_source, &m,

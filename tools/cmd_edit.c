@@ -236,6 +236,8 @@ static int check(const command_line *line, const edit_job *job) {
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
     if (job->ask.invert_steps < 0)
         return usage_error(line, "--invert-steps must be >= 0, got %d", job->ask.invert_steps);
+    if (job->ask.models.encoder && !job->ask.image)
+        return usage_error(line, "--encoder needs --image");
     if (job->embed_recipe && !job->out) return usage_error(line, "--embed-recipe needs --out");
     if (job->gain != 0 && !job->sound.count) return usage_error(line, "--level needs --sound");
     if (job->gain != 0 && edit_by_level(job))
@@ -323,7 +325,7 @@ int command_edit(int argc, char **argv) {
     command_line line = {
         .usage = "edit (--image P | --seed N | --latent W.npy) (--sound S | --text T | --direction "
                  "D.npy) --out O.png "
-                 "--generator F --clip F [--audio F] [--vocab F] [--face F] ...",
+                 "--generator F --clip F [--audio F] [--vocab F] [--face F] [--encoder F] ...",
         .about =
             "Optimises the W+ code of a picture towards the embedding of a sound or text (Eq. "
             "14).\n"

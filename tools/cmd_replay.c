@@ -317,6 +317,7 @@ int command_replay(int argc, char **argv) {
         {"vocab", NULL, OPTION_INPUT, &r.given.ask.models.vocab, "FILE", "CLIP's BPE merges", NULL},
         AUDIO_OPTION(r.given.ask.models),
         FACE_OPTION(r.given.ask.models, "for the identity loss"),
+        ENCODER_OPTION(r.given.ask.models),
         DEVICE_OPTIONS(r.given.ask.models),
         {"json", NULL, OPTION_FLAG, &r.json, NULL, "print the comparison as JSON on stdout", NULL},
     };

@@ -19,7 +19,10 @@ static void print_array(void *user, const char *name, const char *dtype, int ran
 static int inspect(const char *path) {
     int64_t numbers = 0;
     if (chl_weights_inspect(path, print_array, &numbers) != CHL_OK) return run_error();
-    fprintf(stderr, "%.3f million numbers\n", 1e-6 * (double)numbers);
+    char models[256];
+    if (chl_weights_models(path, sizeof models, models) != CHL_OK) return run_error();
+    fprintf(stderr, "%.3f million numbers: %s\n", 1e-6 * (double)numbers,
+            models[0] ? models : "no model that chladni knows");
     return EXIT_OK;
 }
 
@@ -32,12 +35,13 @@ int command_weights(int argc, char **argv) {
          NULL},
         {"format", NULL, OPTION_CHOICE, &format, "f32|f16",
          "number format that convert writes (default f32)", NULL},
-        {"kind", NULL, OPTION_CHOICE, &kind, "generator|clip|audio|face|stylegan3-t|stylegan3-r",
-         "model that random makes (generator: a StyleGAN2)", NULL},
+        {"kind", NULL, OPTION_CHOICE, &kind,
+         "generator|clip|audio|face|stylegan3-t|stylegan3-r|encoder",
+         "model that random makes (generator: a StyleGAN2; encoder: an e4e for it)", NULL},
         {"seed", NULL, OPTION_SEED, &seed, "N", "seed of random's numbers (default 0)", NULL},
     };
-    static const char *const kinds[] = {"generator", "clip",        "audio",
-                                        "face",      "stylegan3-t", "stylegan3-r"};
+    static const char *const kinds[] = {"generator",   "clip",        "audio",  "face",
+                                        "stylegan3-t", "stylegan3-r", "encoder"};
     command_line line = {
         .usage = "weights (inspect FILE | convert FILE --out F | random --kind K --out F)",
         .about =

@@ -42,9 +42,10 @@ static json_t *targets_facts(const edit_job *job) {
 }
 
 static json_t *sources_facts(const edit_job *job) {
-    return json_pack("[o, o, o, f, i, o]", text_or_null(job->seeds), file_facts(job->ask.image),
+    return json_pack("[o, o, o, f, i, o, o]", text_or_null(job->seeds), file_facts(job->ask.image),
                      file_facts(job->ask.latent), (double)job->ask.truncation,
-                     job->ask.invert_steps, file_facts(job->ask.mask));
+                     job->ask.invert_steps, file_facts(job->ask.models.encoder),
+                     file_facts(job->ask.mask));
 }
 
 static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {

@@ -173,13 +173,13 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
          NULL},                                                                                    \
     {                                                                                              \
         "invert-steps", NULL, OPTION_INT, &(o).invert_steps, "N",                                  \
-            "steps of the inversion (default 300)", NULL                                           \
+            "steps of the inversion (default 300; with --encoder 0: its code as it is)", NULL      \
     }
 
 /* Models and settings of an edit, in the order of `chladni edit --help`; `o` is an edit_settings. */
 #define SETTINGS_OPTIONS(o)                                                                        \
     GENERATOR_OPTIONS((o).models, (o).generator), CLIP_OPTIONS((o).models),                        \
         AUDIO_OPTION((o).models), MEL_OPTION((o).models),                                          \
-        FACE_OPTION((o).models, "for the identity loss"), DEVICE_OPTIONS((o).models),              \
-        EDIT_OPTIONS(o)
+        FACE_OPTION((o).models, "for the identity loss"), ENCODER_OPTION((o).models),              \
+        DEVICE_OPTIONS((o).models), EDIT_OPTIONS(o)
 #endif

@@ -77,6 +77,11 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
     }
 #define FACE_OPTION(o, about)                                                                      \
     { "face", NULL, OPTION_INPUT, &(o).face, "FILE", "ArcFace IR-SE50 weights, " about, NULL }
+#define ENCODER_OPTION(o)                                                                          \
+    {                                                                                              \
+        "encoder", NULL, OPTION_INPUT, &(o).encoder, "FILE",                                       \
+            "encoder for inversion (e4e, pSp), which gives the code of --image", NULL              \
+    }
 #define DEVICE_OPTIONS(o)                                                                          \
     {"precision",                                                                                  \
      NULL,                                                                                         \

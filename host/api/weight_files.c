@@ -5,6 +5,7 @@
 #include "io/one_array.h"
 #include "io/safetensors.h"
 #include "io/weights.h"
+#include "models/registry.h"
 #include "nets/small_models.h"
 #include <chladni/engine.h>
 #include <stdlib.h>
@@ -66,6 +67,12 @@ chl_status chl_weights_inspect(const char *path, chl_array_callback callback, vo
     }
     chl_params_free(params);
     return CHL_OK;
+}
+
+chl_status chl_weights_models(const char *path, size_t size, char *text) {
+    CHL_NEEDS(path, text);
+    CHL_TRY(chl_check_int(size >= 1, "size", ">= 1", (int64_t)size));
+    return chl_models_in(path, text, size);
 }
 
 chl_status chl_weights_convert(const char *from, chl_float_format format, const char *to) {

@@ -1,6 +1,6 @@
-/* A picture's W+ code by optimisation: pixel L2 + CLIP distance, starting from the mean latent,
- * with a pull towards it [Abdal et al. 2019; Tov et al. 2021 on why codes far from W edit badly].
- */
+/* A picture's W+ code by an encoder, by optimisation, or by both: pixel L2 + CLIP distance, starting from
+ * the encoder's code or the mean latent, with a pull towards the mean [Abdal et al. 2019; Tov et al. 2021
+ * on why codes far from W edit badly]. */
 #include "base/options.h"
 #include "edit/optimise.h"
 #include "losses/losses.h"
@@ -18,8 +18,8 @@ typedef struct inversion {
 } inversion;
 
 void chl_invert_options_init(const chl_engine *engine, size_t size, chl_invert_options *options) {
-    (void)engine;
-    const chl_invert_options defaults = {.steps = 300,
+    const bool encoded = engine && engine->encoder;
+    const chl_invert_options defaults = {.steps = encoded ? 0 : 300,
                                          .rate = 0.05f,
                                          .pixel_weight = 1,
                                          .clip_weight = 0.1f,
@@ -64,24 +64,32 @@ static void describe(chl_edit_progress *progress, const float *values) {
     progress->cosine = 1 - values[1];
 }
 
-static chl_status start(inversion *v, const float *pixels, const float *mean) {
-    CHL_TRY(chl_compile(v->graph));
-    CHL_TRY(chl_write(v->graph, v->picture, pixels));
-    CHL_TRY(chl_write(v->graph, v->mean, mean));
-    CHL_TRY(chl_write(v->graph, v->w, mean));
-    return chl_run(v->graph, CHL_FIRST_SEGMENT);
-}
-
-static chl_status invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
-                         float *w) {
-    chl_generator *generator = engine->generator;
+/* The mean of W, a row for each of a code. */
+static chl_status mean_code(chl_generator *generator, float *w) {
     const int64_t d = generator->sizes.latent, numbers = generator->sizes.rows * d;
     CHL_TRY(chl_generator_average(generator));
     for (int64_t i = 0; i < numbers; i++)
         w[i] = generator->average[i % (generator->average_rows * d)];
+    return CHL_OK;
+}
+
+/* first: the code that the optimisation begins with; NULL: the mean, which is in w */
+static chl_status start(inversion *v, const float *pixels, const float *first, float *w) {
+    CHL_TRY(chl_compile(v->graph));
+    CHL_TRY(chl_write(v->graph, v->picture, pixels));
+    CHL_TRY(chl_write(v->graph, v->mean, w));
+    CHL_TRY(chl_write(v->graph, v->w, first ? first : w));
+    return chl_run(v->graph, CHL_FIRST_SEGMENT);
+}
+
+static chl_status optimise(chl_engine *engine, const chl_invert_options *options,
+                           const float *pixels, const float *first, float *w) {
+    chl_generator *generator = engine->generator;
+    const int64_t numbers = (int64_t)generator->sizes.rows * generator->sizes.latent;
+    CHL_TRY(mean_code(generator, w));
     inversion v;
     chl_status status = build(engine, options, &v);
-    if (status == CHL_OK) status = start(&v, pixels, w);
+    if (status == CHL_OK) status = start(&v, pixels, first, w);
     if (status == CHL_OK) {
         const chl_optimisation optimisation = {.graph = v.graph,
                                                .segment = v.step,
@@ -102,13 +110,29 @@ static chl_status invert(chl_engine *engine, const chl_invert_options *options, 
     return status;
 }
 
+static chl_status invert(chl_engine *engine, const chl_invert_options *options, const float *pixels,
+                         float *w) {
+    const chl_generator_sizes *sizes = &engine->generator->sizes;
+    if (!engine->encoder) return optimise(engine, options, pixels, NULL, w);
+    CHL_TRY(chl_style_encoder_code(engine->encoder, sizes->picture, pixels, sizes->rows, w));
+    if (options->steps == 0) return CHL_OK;
+    const size_t bytes = sizeof(float) * (size_t)sizes->rows * (size_t)sizes->latent;
+    float *first = malloc(bytes);
+    if (!first) return chl_fail(CHL_ERR_MEMORY, "out of memory for a code");
+    memcpy(first, w, bytes);
+    const chl_status status = optimise(engine, options, pixels, first, w);
+    free(first);
+    return status;
+}
+
 chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
                       float *w) {
     CHL_NEEDS(engine, pixels, w);
     chl_invert_options mine = chl_invert_defaults(engine);
     CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
-    CHL_TRY(chl_check_int(mine.steps >= 1, "steps", ">= 1", mine.steps));
+    const int fewest = engine->encoder ? 0 : 1;
+    CHL_TRY(chl_check_int(mine.steps >= fewest, "steps", fewest ? ">= 1" : ">= 0", mine.steps));
     CHL_TRY(
         chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
     const int64_t side = engine->generator->sizes.picture;

@@ -61,12 +61,20 @@ static chl_status open_face(chl_engine *engine, const chl_engine_options *option
     return chl_face_open(&engine->place, options->face, &engine->face);
 }
 
+static chl_status open_encoder(chl_engine *engine, const chl_engine_options *options) {
+    if (!options->encoder) return CHL_OK;
+    CHL_TRY(chl_style_encoder_open(&engine->place, options->encoder, &engine->encoder));
+    if (!engine->generator) return CHL_OK;
+    return chl_style_encoder_fits(engine->encoder, engine->generator);
+}
+
 static chl_status open_all(chl_engine *engine, const chl_engine_options *options) {
     CHL_TRY(chl_model_place_open(options->device, options->precision, &engine->place));
     CHL_TRY(open_generator(engine, options));
     CHL_TRY(open_clip(engine, options));
     CHL_TRY(open_audio(engine, options));
-    return open_face(engine, options);
+    CHL_TRY(open_face(engine, options));
+    return open_encoder(engine, options);
 }
 
 chl_status chl_models_open(const chl_engine_options *options, chl_engine **out) {
@@ -89,6 +97,7 @@ void chl_models_close(chl_engine *engine) {
     chl_clip_close(engine->clip);
     chl_audio_encoder_close(engine->audio);
     chl_face_close(engine->face);
+    chl_style_encoder_close(engine->encoder);
     chl_device_close(engine->place.device);
     free(engine);
 }

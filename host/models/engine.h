@@ -17,7 +17,8 @@ struct chl_engine {
     chl_clip *clip;
     chl_audio_encoder *audio;
     chl_face *face;
-    chl_log_sink log; /* what public functions log about it */
+    chl_style_encoder *encoder; /* fits the generator, where there is one */
+    chl_log_sink log;           /* what public functions log about it */
 };
 
 /* Opens what `options` names, all of it or nothing. */

@@ -1,8 +1,11 @@
 #include "models/face.h"
 #include <stdlib.h>
 
+/* An encoder for inversion has the same body. */
 static bool recognises(const chl_params *params) {
-    return chl_params_find(params, "body.0.res_layer.1.weight") != NULL;
+    return chl_params_find(params, "body.0.res_layer.1.weight") &&
+           !chl_params_find(params, "latlayer1.weight") &&
+           !chl_params_find(params, "linear.weight");
 }
 
 const chl_model_kind chl_kind_arcface = {"an ArcFace encoder", CHL_ROLE_FACE, recognises};

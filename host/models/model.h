@@ -7,7 +7,7 @@
  *     CHL_TRY(chl_model_run(&model, &key, build_trunk, face, inputs, identity));
  *     chl_model_close(&model);
  *
- * The models of this room (generator.h, clip.h, audio_encoder.h, face.h) have a chl_model as their
+ * The models of this room (generator.h, clip.h, audio_encoder.h, face.h, style_encoder.h) have a chl_model as their
  * first member. A model is used by one thread at a time.
  *
  * Building and compiling a graph costs more than one run of it (weights are packed, on a GPU
@@ -24,7 +24,9 @@ typedef enum chl_model_role {
     CHL_ROLE_GENERATOR,
     CHL_ROLE_CLIP,
     CHL_ROLE_AUDIO_ENCODER,
-    CHL_ROLE_FACE
+    CHL_ROLE_FACE,
+    CHL_ROLE_STYLE_ENCODER,
+    CHL_ROLES /* their number */
 } chl_model_role;
 
 /* A kind of model, told by the names in a file, in whatever upstream layout, before anything is

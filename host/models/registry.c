@@ -1,20 +1,32 @@
 #include "models/registry.h"
+#include "base/facts.h"
+#include "io/weights.h"
 #include "models/foreign.h"
 #include <stdio.h>
 #include <string.h>
 
 /* Several of a role: the one that explains what a file lacks comes first. */
 static const chl_model_kind *const kinds[] = {
-    &chl_kind_stylegan2.kind, &chl_kind_stylegan3.kind, &chl_kind_swin.kind,
-    &chl_kind_resnet18.kind,  &chl_kind_wav2clip.kind,  &chl_kind_audioclip.kind,
-    &chl_kind_clap.kind,      &chl_kind_clip,           &chl_kind_arcface,
+    &chl_kind_stylegan2.kind,
+    &chl_kind_stylegan3.kind,
+    &chl_kind_swin.kind,
+    &chl_kind_resnet18.kind,
+    &chl_kind_wav2clip.kind,
+    &chl_kind_audioclip.kind,
+    &chl_kind_clap.kind,
+    &chl_kind_clip,
+    &chl_kind_arcface,
+    &chl_kind_e4e,
+    &chl_kind_psp,
+    &chl_kind_psp_last_map,
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static const char *const role_name[] = {[CHL_ROLE_GENERATOR] = "a generator",
                                         [CHL_ROLE_CLIP] = "a CLIP pair",
                                         [CHL_ROLE_AUDIO_ENCODER] = "an audio encoder",
-                                        [CHL_ROLE_FACE] = "a face encoder"};
+                                        [CHL_ROLE_FACE] = "a face encoder",
+                                        [CHL_ROLE_STYLE_ENCODER] = "an encoder for inversion"};
 
 /* The kind among those of `role` (any role: -1) that recognises the names behind `scope`. */
 static const chl_model_kind *recognise(chl_params *params, const char *scope, int role) {
@@ -53,9 +65,17 @@ static const chl_model_kind *find_behind_prefix(chl_params *params, int role,
     return NULL;
 }
 
+/* pSp and e4e files hold an encoder beside the generator, which is their decoder, and the options of the
+ * encoder's training. */
+static void leave_one(chl_params *params, const char *prefix) {
+    const bool decoder = strcmp(prefix, "decoder.") == 0;
+    if (!decoder && strcmp(prefix, "encoder.") != 0) return;
+    chl_params_drop_all(params, decoder ? "encoder." : "decoder.", false);
+    if (decoder) chl_params_drop_facts(params, "opts:");
+}
+
 static chl_status unwrap(chl_params *params, const char *prefix) {
-    /* pSp and e4e files hold an encoder beside the generator, which is their decoder */
-    if (strcmp(prefix, "decoder.") == 0) chl_params_drop_all(params, "encoder.", false);
+    leave_one(params, prefix);
     chl_log(CHL_LOG_INFO, "%s: the prefix \"%s\" of its names is removed", params->source, prefix);
     return chl_params_strip(params, prefix);
 }
@@ -155,4 +175,49 @@ chl_status chl_face_open(const chl_model_place *place, const char *path, chl_fac
     *out = NULL;
     CHL_TRY(read_as(place, CHL_ROLE_FACE, path, &from));
     return name_what_is_there(&from, chl_face_new(&from.model, out));
+}
+
+chl_status chl_style_encoder_open(const chl_model_place *place, const char *path,
+                                  chl_style_encoder **out) {
+    opened from;
+    *out = NULL;
+    CHL_TRY(read_as(place, CHL_ROLE_STYLE_ENCODER, path, &from));
+    return name_what_is_there(&from, chl_style_encoder_new(&from.model, out));
+}
+
+/* --- what a file holds ------------------------------------------------------------------------ */
+/* A kind that is recognised deeper inside of a network that is told already is a part of that one. */
+static bool is_part(char told[][PREFIX_LENGTH], int count, const char *prefix) {
+    for (int i = 0; i < count; i++)
+        if (strlen(prefix) > strlen(told[i]) && strncmp(prefix, told[i], strlen(told[i])) == 0)
+            return true;
+    return false;
+}
+
+static void list_models(chl_params *params, char *text, size_t size) {
+    char told[CHL_ROLES][PREFIX_LENGTH];
+    size_t length = 0;
+    int count = 0;
+    for (int role = 0; role < CHL_ROLES; role++) {
+        char *prefix = told[count];
+        prefix[0] = '\0';
+        const chl_model_kind *kind = recognise(params, NULL, role);
+        if (!kind) kind = find_behind_prefix(params, role, prefix);
+        if (!kind || is_part(told, count, prefix) || length >= size) continue;
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%s", count++ ? ", " : "", kind->name);
+    }
+}
+
+chl_status chl_models_in(const char *path, char *text, size_t size) {
+    chl_params *params;
+    text[0] = '\0';
+    CHL_TRY(chl_weights_read(path, &params));
+    const char *foreign = chl_foreign_network(params);
+    if (foreign)
+        snprintf(text, size, "%s, which is not supported", foreign);
+    else
+        list_models(params, text, size);
+    chl_params_free(params);
+    return CHL_OK;
 }

@@ -19,6 +19,7 @@
 #include "models/clip.h"
 #include "models/face.h"
 #include "models/generator.h"
+#include "models/style_encoder.h"
 
 chl_status chl_generator_open(const chl_model_place *place, const char *path,
                               const chl_generator_settings *settings, chl_generator **out);
@@ -29,4 +30,10 @@ chl_status chl_clip_open(const chl_model_place *place, const char *path, const c
 chl_status chl_audio_encoder_open(const chl_model_place *place, const char *path, chl_mel_mode mel,
                                   chl_audio_encoder **out);
 chl_status chl_face_open(const chl_model_place *place, const char *path, chl_face **out);
+chl_status chl_style_encoder_open(const chl_model_place *place, const char *path,
+                                  chl_style_encoder **out);
+
+/* What a file holds, by the names of its arrays: "a StyleGAN2 generator, an e4e encoder for inversion";
+ * "" where no kind recognises them. */
+chl_status chl_models_in(const char *path, char *text, size_t size);
 #endif

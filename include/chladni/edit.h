@@ -199,10 +199,11 @@ CHL_CHECKED chl_status chl_sound_motion(int64_t samples, const float *wave, floa
 
 /* Inversion: the W+ code whose picture is nearest to a given one, by Adam from the mean of W on
  * pixel_weight (pixel L2) + clip_weight (CLIP distance, if clip is loaded) + mean_weight |w -
- * mean|^2. The progress callback gets the pixel loss as latent_loss. */
+ * mean|^2. With an encoder (chl_engine_options) it begins at the encoder's code, and 0 steps are that
+ * code. The progress callback gets the pixel loss as latent_loss. */
 typedef struct chl_invert_options {
     uint32_t size;
-    int steps;          /* 300 */
+    int steps;          /* 300; with an encoder 0 */
     float rate;         /* 0.05 */
     float pixel_weight; /* 1 */
     float clip_weight;  /* 0.1 */

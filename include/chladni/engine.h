@@ -56,6 +56,9 @@ typedef struct chl_engine_options {
      * of the published CLIPs of that width. A width of which none is known needs them. */
     int clip_image_heads, clip_text_heads;
     int64_t generator_class; /* 1 + the class of a generator with classes; 0: it must have none */
+    /* Encoder for inversion, e4e or pSp: chl_invert then begins at its codes. One whose codes are not as
+     * the generator's is CHL_ERR_SHAPE. */
+    const char *encoder;
 } chl_engine_options;
 
 /* Reads and checks the models, on the given device. *out is NULL on failure. CHL_ERR_IO, FORMAT,
@@ -210,14 +213,17 @@ typedef void (*chl_array_callback)(void *user, const char *name, const char *dty
 /* Calls `callback` for every array of a weight file, in the order of the file. */
 CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback callback,
                                            void *user);
+/* What a weight file holds, as far as its arrays' names tell: "a StyleGAN2 generator, an e4e encoder for
+ * inversion"; an empty text for what no model here has. text [size], cut off where it is longer. */
+CHL_CHECKED chl_status chl_weights_models(const char *path, size_t size, char *text);
 /* Writes the arrays of any readable weight file as safetensors, with their names. FLOAT16 halves
  * the file and rounds to 11 bits; CHL_ERR_NUMERIC for a value beyond its range, +-65504. */
 typedef enum chl_float_format { CHL_FLOAT32, CHL_FLOAT16 } chl_float_format;
 CHL_CHECKED chl_status chl_weights_convert(const char *from, chl_float_format format,
                                            const char *to);
 /* Writes a small model with random weights, for trying the library: kind is "generator" (a
- * StyleGAN2), "stylegan3-t", "stylegan3-r", "clip", "audio" or "face". Untrained: an edit with them
- * shows that the program works, not the method. */
+ * StyleGAN2), "stylegan3-t", "stylegan3-r", "clip", "audio", "face" or "encoder" (an e4e for the
+ * StyleGAN2). Untrained: an edit with them shows that the program works, not the method. */
 CHL_CHECKED chl_status chl_weights_random(const char *kind, uint64_t seed, const char *to);
 
 #ifdef __cplusplus

@@ -101,7 +101,7 @@ class Caller:
     def text(self, function, name):
         if name in ("to",) or (name == "path" and ("write" in function or "grid" in function or "world" in function or "file" in function)):
             return self.at("out.png")
-        if name == "from" or "weights_inspect" in function:
+        if name == "from" or "weights_inspect" in function or "weights_models" in function:
             return self.at("face.safetensors")
         if name == "path":
             if "array" in function:

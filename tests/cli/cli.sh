@@ -54,6 +54,17 @@ ok "snapshots" edit $models --seed 7 --sound "$rain" --steps 4 --every 2 --out s
 is "two of them" test -s s-000002.png -a -s s-000004.png
 ok "a user's picture" edit $models --image seven.png --invert-steps 3 --sound "$rain" --steps 2 --out d.png
 ok "with a face" edit $models --face face.safetensors --seed 7 --sound "$rain" --steps 2 --out e.png --json
+ok "an encoder for inversion" weights random --kind encoder --out encoder.safetensors
+ok "a user's picture by an encoder" edit $models --image seven.png --encoder encoder.safetensors --sound "$rain" --steps 2 --out coded.png --embed-recipe
+is "another than by optimisation" differ coded.png d.png
+is "the recipe names the encoder" has '"encoder"' coded.json
+ok "the recipe again" replay coded.png --out coded-again.png
+is "is the same picture" has ": equal, all" err
+ok "by both" edit $models --image seven.png --encoder encoder.safetensors --invert-steps 3 --sound "$rain" --steps 2 --out both.png
+is "which is a third one" differ both.png coded.png
+bad "an encoder of nothing" 2 "--encoder needs --image" edit $models --encoder encoder.safetensors --seed 7 --sound "$rain" --out x.png
+bad "a face encoder as one" 1 "holds an ArcFace encoder, where an encoder for inversion is expected" edit $models \
+   --encoder face.safetensors --image seven.png --sound "$rain" --out x.png
 for form in hinge directional; do
   ok "$form" edit $models --seed 7 --sound "$rain" --steps 2 --similarity $form --out f.png
 done
@@ -369,6 +380,7 @@ ok "mel as a picture" mel --sound "$rain" --mode compatible --out m.png
 bad "mel without an end" 2 "must end in .png or .npy, got m" mel --sound "$rain" --out m
 ok "inspect" weights inspect audio.safetensors
 is "names are listed" has patch_embed.proj.weight out
+is "and what it is" has "numbers: a Swin audio encoder" err
 ok "convert" weights convert generator.safetensors --out g2.safetensors
 ok "the converted one works" generate --generator g2.safetensors --seeds 7 --out again3.png
 is "equally" same seven.png again3.png

@@ -23,6 +23,7 @@ static chl_status open_role(const char *kind) {
     chl_clip *clip = NULL;
     chl_audio_encoder *audio = NULL;
     chl_face *face = NULL;
+    chl_style_encoder *encoder = NULL;
     chl_status status;
     if (strcmp(kind, "generator") == 0)
         status = chl_generator_open(cpu(), "m.safetensors", &generator_settings, &generator);
@@ -30,12 +31,15 @@ static chl_status open_role(const char *kind) {
         status = chl_clip_open(cpu(), "m.safetensors", NULL, &clip_settings, &clip);
     else if (strcmp(kind, "audio") == 0)
         status = chl_audio_encoder_open(cpu(), "m.safetensors", CHL_MEL_AUTO, &audio);
-    else
+    else if (strcmp(kind, "face") == 0)
         status = chl_face_open(cpu(), "m.safetensors", &face);
+    else
+        status = chl_style_encoder_open(cpu(), "m.safetensors", &encoder);
     chl_generator_close(generator);
     chl_clip_close(clip);
     chl_audio_encoder_close(audio);
     chl_face_close(face);
+    chl_style_encoder_close(encoder);
     return status;
 }
 
@@ -70,13 +74,14 @@ static void assert_says(const char *part) {
     if (!strstr(chl_error(), part)) fail_msg("\"%s\" does not say \"%s\"", chl_error(), part);
 }
 
-static const char *const kinds[] = {"generator", "clip", "audio", "face"};
+static const char *const kinds[] = {"generator", "clip", "audio", "face", "encoder"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static void every_model_is_found_behind_a_prefix(void **state) {
     (void)state;
     static const char *const prefixes[] = {"_orig_mod.", "module.", "model.",  "module._orig_mod.",
                                            "ema_model.", "net.g.",  "a.b.c.d."};
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < KINDS; k++)
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
             chl_params *params = random_model(kinds[k]);
             put_prefix(params, prefixes[i]);
@@ -106,7 +111,7 @@ static void other_keys_beside_a_prefix_are_named(void **state) {
 
 static void a_file_that_nobody_recognises_tells_its_names(void **state) {
     (void)state;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < KINDS; k++) {
         chl_params *params;
         MUST(chl_params_new("x", &params));
         add(params, "conv_in.weight");
@@ -140,6 +145,47 @@ static void a_decoder_of_an_encoder_file_is_a_generator(void **state) {
     chl_generator_close(generator);
 }
 
+/* The same file for both: what belongs to the other is left out, and nothing else is. */
+static void an_encoder_file_holds_an_encoder_and_a_generator(void **state) {
+    (void)state;
+    chl_params *params, *decoder;
+    MUST(chl_weights_read(CHLADNI_FIXTURES "/style_encoder/small-e4e.pt", &params));
+    MUST(chl_weights_read(CHLADNI_FIXTURES "/stylegan2/small-rosinality.pt", &decoder));
+    chl_params_drop(params, "decoder.input.input");
+    chl_params_drop(decoder, "latent_avg");
+    put_prefix(decoder, "decoder.");
+    for (int64_t i = 0; i < decoder->count; i++) {
+        void *data;
+        const chl_array *from = &decoder->array[i];
+        MUST(chl_params_add(params, from->name, from->desc, &data));
+        memcpy(data, from->data, (size_t)chl_bytes(&from->desc));
+    }
+    chl_params_free(decoder);
+    write_file(params);
+    char text[256];
+    MUST(chl_models_in("m.safetensors", text, sizeof text));
+    assert_string_equal(text, "a StyleGAN2 generator, an e4e encoder for inversion");
+    MUST(chl_models_in("m.safetensors", text, 5));
+    assert_string_equal(text, "a St");
+
+    chl_style_encoder *encoder;
+    MUST(chl_style_encoder_open(cpu(), "m.safetensors", &encoder));
+    assert_int_equal(encoder->config.rows, 8);
+    float *pixels = parity_formula("a small picture", 0, 1, 3 * 32 * 32), code[64];
+    float *want = parity_array("style_encoder/small", 64);
+    MUST(chl_style_encoder_code(encoder, 32, pixels, 8, code));
+    assert_true(parity_error("style_encoder/small", code, want, 64) <= 1e-5);
+    free(pixels), free(want);
+    chl_style_encoder_close(encoder);
+    assert_int_equal(open_role("face"), CHL_ERR_KEY);
+    assert_says("holds an e4e encoder for inversion, where a face encoder is expected");
+    /* a mean code of the encoder's width is none of this generator's, the options are no concern of it */
+    MUST(chl_weights_read("m.safetensors", &params));
+    chl_params_drop(params, "latent_avg");
+    write_file(params);
+    MUST(open_role("generator"));
+}
+
 static void networks_that_are_not_supported_are_refused_by_their_names(void **state) {
     (void)state;
     static const struct {
@@ -167,7 +213,7 @@ static void networks_that_are_not_supported_are_refused_by_their_names(void **st
 
 static void numbers_that_are_not_finite_are_stopped_at_the_door(void **state) {
     (void)state;
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < KINDS; k++)
         for (int last = 0; last < 2; last++) {
             chl_params *params = random_model(kinds[k]);
             const chl_array *array = &params->array[last ? params->count - 2 : 0];
@@ -197,6 +243,7 @@ int main(void) {
         cmocka_unit_test(other_keys_beside_a_prefix_are_named),
         cmocka_unit_test(a_file_that_nobody_recognises_tells_its_names),
         cmocka_unit_test(a_decoder_of_an_encoder_file_is_a_generator),
+        cmocka_unit_test(an_encoder_file_holds_an_encoder_and_a_generator),
         cmocka_unit_test(networks_that_are_not_supported_are_refused_by_their_names),
         cmocka_unit_test(numbers_that_are_not_finite_are_stopped_at_the_door),
     };
