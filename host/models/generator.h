@@ -101,7 +101,8 @@ chl_status chl_generator_render(chl_generator *generator, int n, int side, const
 chl_status chl_generator_render_each(chl_generator *generator, int64_t n, const float *codes,
                                      float *pixels);
 
-/* Sets `average`: the file's, or the mean of mapped codes when it has none. */
+/* Sets `average`: the file's, or the mean of mapped codes when it has none. With classes it is the
+ * mean of the chosen class. */
 chl_status chl_generator_average(chl_generator *generator);
 /* What an edit's distances are measured by: of 4096 mapped codes of seed 0, untruncated, the number
  * that the papers take the centre of. Computed once; needs the mapping network. */

@@ -7,10 +7,14 @@
  *
  *     fc0 = r/sqrt(Z) W' z + r b',   W' = W_z sqrt(Z/(Z+F)),   b' = b + W_y y / sqrt(Z+F)
  *
- * is the first layer of a network without classes. */
+ * is the first layer of a network without classes.
+ *
+ * Truncation moves towards the mean of the class's own codes: w_avg is the mean over all classes,
+ * where no class's pictures lie. StyleGAN-XL's files hold a mean for each class, w_avg [C,W]. */
 #include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NORMALISATION_EPS 1e-8
 
@@ -54,6 +58,20 @@ static chl_status check_class(const chl_params *params, int64_t classes, int lab
                     params->source, (long long)classes, label);
 }
 
+/* Leaves the label's mean, or none: then it is measured. */
+static void choose_centre(chl_params *params, int64_t classes, int label) {
+    chl_array *average = chl_params_find(params, "mapping.w_avg");
+    if (!average || classes == 1) return;
+    if (average->desc.rank != 2 || average->desc.dim[0] != classes) {
+        chl_params_drop(params, "mapping.w_avg");
+        return;
+    }
+    const int64_t width = average->desc.dim[1];
+    float *means = average->data;
+    memmove(means, means + label * width, sizeof *means * (size_t)width);
+    average->desc.dim[0] = 1;
+}
+
 chl_status chl_stylegan_choose_class(chl_params *params, int label) {
     chl_array *e, *e_bias, *w, *b;
     if (!chl_params_has(params, "mapping.embed.weight")) {
@@ -68,7 +86,7 @@ chl_status chl_stylegan_choose_class(chl_params *params, int label) {
     CHL_TRY(chl_params_require(params, 1, &e_bias, "mapping.embed.bias"));
     CHL_TRY(chl_params_require(params, 2, &w, "mapping.fc0.weight"));
     CHL_TRY(chl_params_require(params, 1, &b, "mapping.fc0.bias"));
-    const int64_t features = e->desc.dim[0];
+    const int64_t features = e->desc.dim[0], classes = e->desc.dim[1];
     if (features < 1 || e_bias->desc.dim[0] != features || w->desc.dim[1] <= features ||
         b->desc.dim[0] != w->desc.dim[0])
         return chl_fail(
@@ -81,6 +99,7 @@ chl_status chl_stylegan_choose_class(chl_params *params, int label) {
     embed(e, e_bias, label, y);
     fold(w, b, features, y);
     free(y);
+    choose_centre(params, classes, label);
     chl_params_drop(params, "mapping.embed.weight");
     chl_params_drop(params, "mapping.embed.bias");
     return CHL_OK;

@@ -14,7 +14,8 @@
 chl_status chl_stylegan_import_mapping(chl_params *params, int w_dim, int rows, int *z_dim,
                                        int *layers);
 /* Before that: makes a generator with classes an ordinary one of class `label` (from 0), by adding
- * the label's part of the mapping's first layer to its bias. label -1: none is chosen.
+ * the label's part of the mapping's first layer to its bias. Of the average w the label's row is
+ * kept; an average over all classes is dropped. label -1: none is chosen.
  * CHL_ERR_ARGUMENT when a class is chosen and there are none, or one is needed, or it is too large;
  * the text has the number of classes. */
 chl_status chl_stylegan_choose_class(chl_params *params, int label);

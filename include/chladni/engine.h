@@ -82,7 +82,8 @@ CHL_API chl_engine_sizes chl_engine_get_sizes(const chl_engine *engine);
 /* --- generating ------------------------------------------------------------------------------- */
 /* The W+ code w [rows][latent] of a seed in [0, 2^32): z from numpy's RandomState(seed), as
  * stylegan2-ada-pytorch draws it, through the mapping network, then mean + truncation (w - mean);
- * truncation 1: w itself, 0.7 is usual. CHL_ERR_UNSUPPORTED without a mapping network. */
+ * truncation 1: w itself, 0.7 is usual. With classes the mean is that of generator_class.
+ * CHL_ERR_UNSUPPORTED without a mapping network. */
 CHL_CHECKED chl_status chl_seed_latent(chl_engine *engine, uint64_t seed, float truncation,
                                        float *w);
 /* Pictures of W+ codes: w [count][rows][latent] -> pixels [count][picture][picture][3], not clamped

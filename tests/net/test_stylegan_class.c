@@ -1,13 +1,18 @@
 /* A generator with classes gives the w of stylegan2-ada-pytorch's mapping network, computed here as
- * its text says: embed, normalise, concatenate, layers. */
+ * its text says: embed, normalise, concatenate, layers; and its truncation moves towards the mean of
+ * the class. */
+#include "base/numpy_random.h"
 #include "graph/build.h"
 #include "harness/parity.h"
+#include "io/weights.h"
+#include "models/registry.h"
 #include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { Z = 6, W = 10, FEATURES = 5, CLASSES = 3, LAYERS = 2 };
 
@@ -116,10 +121,87 @@ static void a_class_must_exist_and_be_chosen(void **state) {
     chl_params_free(params);
 }
 
+/* --- truncation ------------------------------------------------------------------------------- */
+enum { MEASURED = 4096 };
+
+static void mean_of_class(const chl_params *params, int label, double *mean) {
+    float *z = malloc(sizeof *z * MEASURED * Z);
+    assert_non_null(z);
+    chl_numpy_normals(0, (int64_t)MEASURED * Z, z);
+    memset(mean, 0, sizeof *mean * W);
+    for (int k = 0; k < MEASURED; k++) {
+        double w[W];
+        originals_w(params, z + k * Z, label, w);
+        for (int i = 0; i < W; i++) mean[i] += w[i] / MEASURED;
+    }
+    free(z);
+}
+
+/* The first row of seed 3's code, through a file. */
+static void code_of_class(const chl_params *params, int label, float truncation, float *w) {
+    char path[] = "/tmp/chladni-class-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    MUST(chl_weights_write_safetensors(params, path));
+    const chl_model_place place = {.device = chl_device_cpu(), .precision = CHL_F32};
+    const chl_generator_settings settings = {.class_number = 1 + label};
+    chl_generator *generator;
+    MUST(chl_generator_open(&place, path, &settings, &generator));
+    float *code = malloc(sizeof *code * (size_t)(generator->sizes.rows * W));
+    assert_non_null(code);
+    MUST(chl_generator_seed_code(generator, 3, truncation, code));
+    memcpy(w, code, sizeof *w * W);
+    free(code);
+    chl_generator_close(generator);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void assert_near(const float *w, const double *wanted, int label) {
+    for (int i = 0; i < W; i++)
+        if (fabs(w[i] - wanted[i]) > 1e-5 * (1 + fabs(wanted[i])))
+            fail_msg("class %d, w[%d]: %g, not %g", label, i, (double)w[i], wanted[i]);
+}
+
+/* The random network's w_avg is far from every class's mean. */
+static void truncation_moves_towards_the_mean_of_the_class(void **state) {
+    (void)state;
+    chl_params *params = conditional();
+    float z[Z], w[W];
+    chl_numpy_normals(3, Z, z);
+    for (int label = 0; label < CLASSES; label++) {
+        double mean[W], whole[W], wanted[W];
+        mean_of_class(params, label, mean);
+        originals_w(params, z, label, whole);
+        for (int i = 0; i < W; i++) wanted[i] = mean[i] + 0.7 * (whole[i] - mean[i]);
+        code_of_class(params, label, 0.7f, w);
+        assert_near(w, wanted, label);
+        code_of_class(params, label, 1, w);
+        assert_near(w, whole, label);
+    }
+    chl_params_free(params);
+}
+
+static void a_mean_for_each_class_is_taken_from_the_file(void **state) {
+    (void)state;
+    chl_params *params = conditional();
+    float *means, w[W];
+    chl_params_drop(params, "mapping.w_avg");
+    MUST(chl_params_add(params, "mapping.w_avg", chl_f32(2, CLASSES, W), (void **)&means));
+    for (int i = 0; i < CLASSES * W; i++) means[i] = (float)i;
+    for (int label = 0; label < CLASSES; label++) {
+        code_of_class(params, label, 0, w);
+        for (int i = 0; i < W; i++) assert_true(w[i] == (float)(label * W + i));
+    }
+    chl_params_free(params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_class_gives_the_originals_w),
         cmocka_unit_test(a_class_must_exist_and_be_chosen),
+        cmocka_unit_test(truncation_moves_towards_the_mean_of_the_class),
+        cmocka_unit_test(a_mean_for_each_class_is_taken_from_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
