@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_POINTS 68
 #define MAX_TEXT 65536 /* bytes of a file of points */
@@ -12,10 +13,12 @@
 #define SEPARATORS " \t\r\n,;[]()"
 
 typedef struct align_job {
-    const char *photo, *out, *points, *eyes, *mouth;
-    int size;
+    const char *photo, *out, *points, *eyes, *mouth, *cascades;
+    int size, face;
+    bool has_face;
     double point[MAX_POINTS][2];
-    int count; /* of points; 0: none are given */
+    int count;       /* of points; 0: none are given */
+    bool has_points; /* given or found */
 } align_job;
 
 /* --- points ----------------------------------------------------------------------------------- */
@@ -118,19 +121,76 @@ static int find_points(const command_line *line, align_job *job) {
     return EXIT_OK;
 }
 
-/* --- pictures --------------------------------------------------------------------------------- */
-static chl_status make(const align_job *job, float **pixels) {
-    chl_face_points face;
-    if (job->count == 0) return chl_picture_read_square(job->photo, job->size, pixels);
-    const chl_status status = chl_face_points_of(job->count, (const double(*)[2])job->point, &face);
-    return status == CHL_OK ? chl_align_face(job->photo, &face, job->size, pixels) : status;
+/* --- faces ------------------------------------------------------------------------------------ */
+static void say_found(const align_job *job, int count, const chl_found_face *face) {
+    const chl_found_face *f = &face[job->face - 1];
+    fprintf(stderr, "chladni: %d face%s found", count, count == 1 ? " is" : "s are");
+    if (count > 1)
+        fprintf(stderr, ": number %d is taken%s", job->face,
+                job->has_face ? "" : " (--face N takes another, --face 0 none)");
+    fprintf(stderr, "\nchladni: --eyes %.1f,%.1f,%.1f,%.1f --mouth %.1f,%.1f,%.1f,%.1f%s\n",
+            f->points.left_eye[0], f->points.left_eye[1], f->points.right_eye[0],
+            f->points.right_eye[1], f->points.left_mouth[0], f->points.left_mouth[1],
+            f->points.right_mouth[0], f->points.right_mouth[1],
+            f->has_eyes ? "" : ": its eyes are not found, these are where faces have them");
 }
 
-static int run(const align_job *job) {
+static bool opencv_data_is_there(void) {
+    return access("/usr/share/opencv4/haarcascades", F_OK) == 0;
+}
+
+static void say_middle(const char *why) {
+    fprintf(stderr,
+            "chladni: %s: the square in the middle is taken (--landmarks or --eyes and --mouth "
+            "align a face)\n",
+            why);
+}
+
+/* Without a face the job has no points. Where nobody asked for faces, their detector may be
+ * absent. */
+static chl_status find_face(align_job *job, chl_face_points *points) {
+    chl_found_face *face;
+    int count;
+    if (job->face == 0) return CHL_OK;
+    const chl_status status = chl_find_faces(job->photo, job->cascades, &count, &face);
+    if (status == CHL_ERR_IO && !job->cascades && !job->has_face && !opencv_data_is_there()) {
+        say_middle("faces are looked for with OpenCV's cascades, of the Debian package "
+                   "opencv-data, which is not installed");
+        return CHL_OK;
+    }
+    if (status != CHL_OK) return status;
+    if (job->face > count && job->has_face) {
+        chl_release(face);
+        return command_fail(CHL_ERR_ARGUMENT, "%s: --face %d: %d face%s found", job->photo,
+                            job->face, count, count == 1 ? " is" : "s are");
+    }
+    if (count == 0) {
+        say_middle("no face is found");
+    } else {
+        *points = face[job->face - 1].points;
+        job->has_points = true;
+        say_found(job, count, face);
+    }
+    chl_release(face);
+    return CHL_OK;
+}
+
+/* --- pictures --------------------------------------------------------------------------------- */
+static chl_status make(align_job *job, float **pixels) {
+    chl_face_points face;
+    chl_status status;
+    job->has_points = job->count > 0;
+    if (job->has_points)
+        status = chl_face_points_of(job->count, (const double(*)[2])job->point, &face);
+    else
+        status = find_face(job, &face);
+    if (status != CHL_OK) return status;
+    return job->has_points ? chl_align_face(job->photo, &face, job->size, pixels)
+                           : chl_picture_read_square(job->photo, job->size, pixels);
+}
+
+static int run(align_job *job) {
     float *pixels;
-    if (job->count == 0)
-        fprintf(stderr, "chladni: no points of a face are given: the square in the middle is taken "
-                        "(--landmarks or --eyes and --mouth align a face)\n");
     chl_status status = make(job, &pixels);
     if (status == CHL_OK) {
         status = chl_picture_write(job->out, job->size, job->size, pixels);
@@ -149,6 +209,10 @@ static int check(const command_line *line, const align_job *job) {
     if (!job->eyes != !job->mouth)
         return usage_error(line, "--eyes and --mouth belong together: %s is missing",
                            job->eyes ? "--mouth" : "--eyes");
+    if ((job->cascades || job->has_face) && (job->points || job->eyes))
+        return usage_error(line, "%s is for photos without points of a face",
+                           job->cascades ? "--cascades" : "--face");
+    if (job->face < 0) return usage_error(line, "--face must be >= 0, got %d", job->face);
     output_table table = {0};
     output_reads(&table, job->photo);
     output_add(&table, "out", OUTPUT_PICTURE, job->out);
@@ -156,7 +220,7 @@ static int check(const command_line *line, const align_job *job) {
 }
 
 int command_align(int argc, char **argv) {
-    align_job job = {.size = 1024};
+    align_job job = {.size = 1024, .face = 1};
     const option options[] = {
         {"out", NULL, OPTION_OUTPUT, &job.out, "O.png", "picture to write", NULL},
         {"size", NULL, OPTION_INT, &job.size, "N",
@@ -169,13 +233,22 @@ int command_align(int argc, char **argv) {
          "the eyes in pixels, the left one in the picture first", NULL},
         {"mouth", NULL, OPTION_TEXT, &job.mouth, "X,Y,X,Y",
          "the corners of the mouth, the left one in the picture first", NULL},
+        {"face", NULL, OPTION_INT, &job.face, "N",
+         "which of the faces that are found, the largest is 1; 0: none, the square in the middle",
+         &job.has_face},
+        {"cascades", NULL, OPTION_INPUT, &job.cascades, "DIR",
+         "folder of OpenCV's cascades, haarcascade_frontalface_alt2.xml and haarcascade_eye.xml "
+         "(default that of Debian's opencv-data)",
+         NULL},
     };
     command_line line = {
-        .usage = "align PHOTO --out O.png [--landmarks P | --eyes X,Y,X,Y --mouth X,Y,X,Y]",
+        .usage =
+            "align PHOTO --out O.png [--landmarks P | --eyes X,Y,X,Y --mouth X,Y,X,Y | --face N]",
         .about =
             "Cuts, turns and scales a photo so that the face in it lies as the faces of FFHQ do,\n"
-            "with which generators of faces were trained. Without points of a face the square\n"
-            "in the middle is taken.",
+            "with which generators of faces were trained. Without points of a face it is looked\n"
+            "for, where Debian's package opencv-data is installed or --cascades is given.\n"
+            "Without a face the square in the middle is taken.",
         .options = options,
         .count = sizeof options / sizeof options[0],
         .positional = &job.photo,

@@ -1,6 +1,6 @@
 /* The public header's photos: covers over host/io. */
 #include "base/options.h"
-#include "io/face_align.h"
+#include "io/face_find.h"
 #include <chladni.h>
 #include <math.h>
 #include <stdlib.h>
@@ -55,4 +55,36 @@ chl_status chl_align_face(const char *path, const chl_face_points *face, int siz
     if (*pixels) chl_raster_to_float(count, aligned.rgb, *pixels);
     chl_raster_free(&aligned);
     return *pixels ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+}
+
+/* --- faces ------------------------------------------------------------------------------------ */
+static chl_found_face found_of(const chl_found_place *found) {
+    chl_found_face face = {.has_eyes = found->eyes};
+    memcpy(face.points.left_eye, found->place.left_eye, sizeof face.points.left_eye);
+    memcpy(face.points.right_eye, found->place.right_eye, sizeof face.points.right_eye);
+    memcpy(face.points.left_mouth, found->place.left_mouth, sizeof face.points.left_mouth);
+    memcpy(face.points.right_mouth, found->place.right_mouth, sizeof face.points.right_mouth);
+    memcpy(face.box, found->box, sizeof face.box);
+    return face;
+}
+
+chl_status chl_find_faces(const char *path, const char *cascades, int *count,
+                          chl_found_face **faces) {
+    CHL_NEEDS(path, count, faces);
+    chl_raster photo;
+    chl_found_place *found;
+    *faces = NULL;
+    *count = 0;
+    CHL_TRY(chl_raster_read(path, &photo));
+    const chl_status status =
+        chl_faces_find(&photo, cascades ? cascades : CHL_CASCADES, &found, count);
+    chl_raster_free(&photo);
+    CHL_TRY(status);
+    if (*count == 0) return CHL_OK;
+    *faces = malloc(sizeof **faces * (size_t)*count);
+    for (int i = 0; *faces && i < *count; i++) (*faces)[i] = found_of(&found[i]);
+    free(found);
+    if (*faces) return CHL_OK;
+    *count = 0;
+    return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its faces", path);
 }

@@ -1,5 +1,14 @@
 /* Preparing photos for generators of faces.
  *
+ *     chl_found_face *face;
+ *     int count;
+ *     float *pixels;
+ *     if (chl_find_faces("photo.jpg", NULL, &count, &face) != CHL_OK) return puts(chl_error());
+ *     if (count > 0 && chl_align_face("photo.jpg", &face[0].points, 1024, &pixels) == CHL_OK) ...
+ *     chl_release(face);
+ *
+ * or by points that are known:
+ *
  *     const double found[5][2] = {{310, 402}, {455, 398}, {384, 480}, {325, 560}, {447, 556}};
  *     chl_face_points face;
  *     float *pixels;
@@ -28,6 +37,20 @@ typedef struct chl_face_points {
  * not finite. */
 CHL_CHECKED chl_status chl_face_points_of(int count, const double (*points)[2],
                                           chl_face_points *face);
+
+typedef struct chl_found_face {
+    chl_face_points points; /* the mouth is where faces have it, seen from the eyes */
+    double box[4];          /* x, y, width, height of the face without hair, in pixels */
+    int has_eyes;           /* both were found; else they are where faces have them in such a box */
+} chl_found_face;
+
+/* The faces of a photo that are upright and look at the camera: *faces [*count], those with eyes first
+ * and larger ones first among these, to be freed with chl_release; NULL where there are none.
+ * `cascades` is a folder with OpenCV's haarcascade_frontalface_alt2.xml and haarcascade_eye.xml;
+ * NULL: /usr/share/opencv4/haarcascades, where Debian's package opencv-data has them.
+ * CHL_ERR_IO where one is not there. */
+CHL_CHECKED chl_status chl_find_faces(const char *path, const char *cascades, int *count,
+                                      chl_found_face **faces);
 
 /* Cuts, turns and scales a photo so that the face lies as those of FFHQ [Karras et al. 2019, the
  * data set's published preparation]: *pixels [size][size][3] in [-1, 1], to be freed with

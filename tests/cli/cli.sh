@@ -329,6 +329,18 @@ is "is the same picture" same five.png four.png
 is "each way" same five.png flags.png
 ok "without points" align "$photo" --out middle.png --size 64
 is "it says what it took" has "the square in the middle" err
+faces=$fixtures/cascade/faces.png
+ok "a face that is found" align "$faces" --out found.png --size 64 --cascades "$fixtures/cascade"
+is "it says which" has "2 faces are found: number 1 is taken" err
+points=$(sed -n 's/^chladni: \(--eyes .*\)/\1/p' err)
+ok "by the points that it says" align "$faces" --out points.png --size 64 $points
+ok "the other face" align "$faces" --out second.png --size 64 --cascades "$fixtures/cascade" --face 2
+is "is another picture" differ found.png second.png
+ok "no face, as told" align "$faces" --out square.png --size 64 --face 0
+is "and says nothing" test ! -s err
+bad "a face that is not there" 1 "--face 3: 2 faces are found" align "$faces" --out x.png --cascades "$fixtures/cascade" --face 3
+bad "no cascades" 1 "haarcascade_frontalface_alt2.xml: is not there" align "$faces" --out x.png --cascades "$fixtures"
+bad "a face beside points" 2 "--face is for photos without points" align "$faces" --out x.png --face 1 --landmarks points.json
 bad "half a face" 2 "--mouth is missing" align "$photo" --out x.png --eyes 6,4,14,5
 bad "three numbers" 2 "must each be two points" align "$photo" --out x.png --eyes 6,4,14 --mouth 7,9,13,10
 printf '\357\273\2776,4,14,5;7,9,13,10' > points.csv
