@@ -144,7 +144,7 @@ static int check(const command_line *line, train_job *job) {
 }
 
 static const char usage[] =
-    "train (audio | clip | generator | gan | judge) --data DIR --out DIR [--resume] ...";
+    "train (audio | clip | generator | gan | encoder | judge) --data DIR --out DIR [--resume] ...";
 static const char about[] =
     "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
     "SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves "
@@ -204,11 +204,21 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"seed", NULL, OPTION_SEED, &o->seed, "N", "seed of all random numbers", NULL},
         {"start", NULL, OPTION_INPUT, &o->start, "FILE",
          "initial weights, for arrays of the same name and shape", NULL},
-        {"clip", NULL, OPTION_INPUT, &o->clip, "FILE", "audio: weights of the frozen CLIP pair",
-         NULL},
+        {"clip", NULL, OPTION_INPUT, &o->clip, "FILE",
+         "audio: weights of the frozen CLIP pair; encoder: also compare its embeddings", NULL},
         {"vocab", NULL, OPTION_INPUT, &o->vocab, "FILE", "audio, clip: CLIP's BPE merges", NULL},
         {"generator", "ckpt", OPTION_INPUT, &o->generator, "FILE",
-         "clip: also learn from this generator's pictures", NULL},
+         "clip: also learn from this generator's pictures; encoder: find its codes", NULL},
+        {"face", NULL, OPTION_INPUT, &o->face, "FILE",
+         "encoder: also compare this face encoder's embeddings", NULL},
+        {"weight-pixels", NULL, OPTION_FLOAT, &o->weight_pixels, "X",
+         "encoder: weight of the squared difference of pixels (default 1)", NULL},
+        {"weight-clip", NULL, OPTION_FLOAT, &o->weight_clip, "X",
+         "encoder: weight of CLIP's distance (default 0.1)", NULL},
+        {"weight-identity", NULL, OPTION_FLOAT, &o->weight_identity, "X",
+         "encoder: weight of the identity loss (default 0.1)", NULL},
+        {"weight-delta", NULL, OPTION_FLOAT, &o->weight_delta, "X",
+         "encoder: weight of the lengths of what rows add to the first (default 0.0002)", NULL},
         {"wordnet", NULL, OPTION_TEXT, &o->wordnet, "DIR",
          "audio: folder of WordNet's files, for synonyms", NULL},
         {"weight-text", NULL, OPTION_FLOAT, &o->weight_text, "X", "weight of the sound-text loss",

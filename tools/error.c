@@ -110,11 +110,15 @@ static struct {
     {"truncation", "--truncation"},
     {"vocab", "--vocab"},
     {"warm_up", "--warm-up"},
-    {"wordnet", "--wordnet"},
+    {"weight_clip", "--weight-clip"},
+    {"weight_delta", "--weight-delta"},
+    {"weight_identity", "--weight-identity"},
     {"weight_image", "--weight-image"},
+    {"weight_pixels", "--weight-pixels"},
     {"weight_sound", "--weight-sound"},
     {"weight_text", "--weight-text"},
     {"weight_weak_pair", "--weight-weak-pair"},
+    {"wordnet", "--wordnet"},
 };
 
 void use_flag(const char *field, const char *flag) {

@@ -159,9 +159,9 @@ static chl_status read_average(chl_params *params, chl_style_config *config) {
     if (added == 0) return CHL_OK;
     if (!average)
         return chl_fail(CHL_ERR_KEY,
-                        "%s: \"latent_avg\" is missing, to which its codes are to be added (\"%s\" "
-                        "= %s)",
-                        params->source, starts->name, starts->value);
+                        "%s: \"latent_avg\" is missing, to which its codes are to be added "
+                        "(\"" OPTIONS "start_from_latent_avg\" = True)",
+                        params->source);
     const int64_t numbers = chl_count(&average->desc), rows = numbers / config->latent;
     config->average_rows = (int)rows;
     if (average->desc.dtype == CHL_F32 && rows * config->latent == numbers &&

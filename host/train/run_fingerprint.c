@@ -90,6 +90,11 @@ static const field fields[] = {
     FIELD(conditional, INT, false),
     FIELD(group, INT, false),
     FIELD(pictures_every, LONG, false),
+    FIELD(face, FILE, false),
+    FIELD(weight_pixels, FLOAT, false),
+    FIELD(weight_clip, FLOAT, false),
+    FIELD(weight_identity, FLOAT, false),
+    FIELD(weight_delta, FLOAT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -224,19 +229,22 @@ static chl_status newer_number(const char *name, bool usual, float value, json_t
     return usual ? CHL_OK : chl_json_put(into, name, float_json((double)value));
 }
 
-/* Of the one training that knows them. */
-static chl_status gan_options(const chl_train_options *options, json_t *into) {
-    static const char *const names[] = {
-        "resolution",     "r1",           "path_length", "mixing",      "rate_critic",
-        "average_kimg",   "average_ramp", "mirror",      "conditional", "augment_p",
-        "augment_target", "augment_kimg", "group"};
-    if (strcmp(options->model, "gan") != 0) return CHL_OK;
+/* Of the one training that knows them; the list ends with NULL. */
+static chl_status options_of(const char *model, const char *const *names,
+                             const chl_train_options *options, json_t *into) {
+    if (strcmp(options->model, model) != 0) return CHL_OK;
     for (int i = 0; i < FIELDS; i++)
-        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+        for (int k = 0; names[k]; k++)
             if (strcmp(fields[i].name, names[k]) == 0)
-                CHL_TRY(chl_json_put(into, names[k], field_json(options, &fields[i])));
+                CHL_TRY(field_fingerprint(options, &fields[i], into));
     return CHL_OK;
 }
+static const char *const of_gan[] = {
+    "resolution",     "r1",           "path_length", "mixing",      "rate_critic",
+    "average_kimg",   "average_ramp", "mirror",      "conditional", "augment_p",
+    "augment_target", "augment_kimg", "group",       NULL};
+static const char *const of_encoder[] = {
+    "face", "weight_pixels", "weight_clip", "weight_identity", "weight_delta", NULL};
 
 chl_status chl_run_fingerprint(const chl_train_options *options, const chl_dataset *data,
                                json_t **out) {
@@ -254,7 +262,8 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_option("schedule", options->schedule, "cosine", *out));
     CHL_TRY(newer_number("cache_mels", options->cache_mels == 0, (float)options->cache_mels, *out));
     CHL_TRY(newer_number("lowest_rate", options->lowest_rate == 0, options->lowest_rate, *out));
-    CHL_TRY(gan_options(options, *out));
+    CHL_TRY(options_of("gan", of_gan, options, *out));
+    CHL_TRY(options_of("encoder", of_encoder, options, *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -423,6 +432,14 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
          (double)o->augment_kimg},
         {o->group >= 0, "group", ">= 0", o->group},
         {o->pictures_every >= 0, "pictures_every", ">= 0", (double)o->pictures_every},
+        {o->weight_pixels >= 0 && isfinite(o->weight_pixels), "weight_pixels", ">= 0",
+         (double)o->weight_pixels},
+        {o->weight_clip >= 0 && isfinite(o->weight_clip), "weight_clip", ">= 0",
+         (double)o->weight_clip},
+        {o->weight_identity >= 0 && isfinite(o->weight_identity), "weight_identity", ">= 0",
+         (double)o->weight_identity},
+        {o->weight_delta >= 0 && isfinite(o->weight_delta), "weight_delta", ">= 0",
+         (double)o->weight_delta},
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);

@@ -21,7 +21,8 @@ typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress
 
 typedef struct chl_train_options {
     uint32_t size;
-    const char *model;  /* "audio", "clip", "generator", "gan"; with chladni/demo.h: "judge" */
+    const char
+        *model; /* "audio", "clip", "generator", "gan", "encoder"; with chladni/demo.h: "judge" */
     const char *data;   /* the folder, or another source: docs/training.md */
     const char *out;    /* run folder; created if it does not exist */
     int resume;         /* 1: continue from out's checkpoint, or start if there is none */
@@ -40,10 +41,11 @@ typedef struct chl_train_options {
      * NULL: random */
     const char *start;
     /* audio: the frozen CLIP pair and its merges; clip: merges; gan: whose picture embeddings FID and KID
-     * compare, or none */
+     * compare, or none; encoder: whose picture embeddings its loss compares, or none */
     const char *clip, *vocab;
-    const char *generator; /* clip: also learn from its pictures; may be NULL */
-    const char *wordnet;   /* audio: folder of WordNet's data files, for synonyms; may be NULL */
+    /* clip: also learn from its pictures; may be NULL. encoder: whose codes it is to find */
+    const char *generator;
+    const char *wordnet; /* audio: folder of WordNet's data files, for synonyms; may be NULL */
     float weight_text, weight_image, weight_sound,
         weight_weak_pair; /* of Eq. 13's L_at, L_av, L_aa, L_kl */
     float tau_weak_pair;  /* temperature of Eq. 9-12 */
@@ -149,6 +151,11 @@ typedef struct chl_train_options {
     int group;            /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
     /* Steps between sheets of the generator's pictures, fakes-STEP.png; 0: at the end only */
     int64_t pictures_every;
+    /* --- encoder: for inversion (docs/training.md) */
+    const char *face; /* face encoder of the identity loss; NULL: none */
+    /* Weights of the losses: of pixels; CLIP's distance, with clip; the identity's, with face; the lengths
+     * of what the rows of a code add to the first */
+    float weight_pixels, weight_clip, weight_identity, weight_delta;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

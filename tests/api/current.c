@@ -48,7 +48,7 @@ int current_padded_struct(void) {
         ENDS_WITH(chl_listen_options, user),          ENDS_WITH(chl_direction_options, perplexity),
         ENDS_WITH(chl_explain_options, picture),      ENDS_WITH(chl_video_options, user),
         ENDS_WITH(chl_trial_options, identity),       ENDS_WITH(chl_retrieval_options, user),
-        ENDS_WITH(chl_ablation_options, intensity),   ENDS_WITH(chl_train_options, pictures_every),
+        ENDS_WITH(chl_ablation_options, intensity),   ENDS_WITH(chl_train_options, weight_delta),
         ENDS_WITH(chl_inspect_options, index),        ENDS_WITH(chl_pack_options, user),
         ENDS_WITH(chl_embed_ahead_options, user),     ENDS_WITH(chl_world_options, with_sound)};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)

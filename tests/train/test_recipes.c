@@ -68,7 +68,9 @@ static void unknown_recipes_are_refused_with_the_list(void **state) {
 static void trainings_say_which_options_they_read(void **state) {
     (void)state;
     static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
-                                                    &chl_training_generator, &chl_training_gan};
+                                                    &chl_training_generator, &chl_training_encoder,
+                                                    &chl_training_gan};
+    enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
     chl_train_options usual, options;
     const char *key;
     json_t *all, *value;
@@ -76,10 +78,10 @@ static void trainings_say_which_options_they_read(void **state) {
     MUST_RUN(chl_train_options_json(&usual, &all));
     json_object_foreach(all, key, value) {
         bool read = false;
-        for (int i = 0; i < 4; i++) read = read || chl_train_reads(trainings[i], key);
+        for (int i = 0; i < TRAININGS; i++) read = read || chl_train_reads(trainings[i], key);
         if (!read) fail_msg("%s is read by no training", key);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < TRAININGS; i++) {
         char *words = strdup(trainings[i]->reads), *rest = words;
         for (const char *word; (word = strsep(&rest, " "));)
             if (!json_object_get(all, word)) fail_msg("\"%s\" is no field", word);
