@@ -403,7 +403,7 @@ static chl_status hide_precision(const chl_rule *rule, chl_shapes *shapes, bool 
     int activations = 0, halves = 0;
     for (int i = 0; i < shapes->inputs; i++) {
         if (!shapes->present[i]) continue;
-        const bool is_half = shapes->in[i].dtype == CHL_BF16, may = rule->bf16_inputs >> i & 1u;
+        const bool is_half = shapes->in[i].dtype == CHL_BF16, may = rule->bf16.inputs >> i & 1u;
         if (is_half && !may)
             return chl_fail(CHL_ERR_SHAPE, "input %d must be float32: chl_to_float32 it first", i);
         activations += may;
@@ -422,7 +422,7 @@ static chl_status infer_shapes(chl_shapes *shapes, chl_op op) {
     CHL_TRY(hide_precision(rule, shapes, &half));
     CHL_TRY(rule->infer(shapes));
     for (int i = 0; half && i < shapes->outputs; i++)
-        if (rule->bf16_outputs >> i & 1u) shapes->out[i].dtype = CHL_BF16;
+        if (rule->bf16.outputs >> i & 1u) shapes->out[i].dtype = CHL_BF16;
     return CHL_OK;
 }
 

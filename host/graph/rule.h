@@ -64,7 +64,9 @@ typedef struct chl_rule {
     double (*flops)(const chl_shapes *shapes);
     /* Which inputs may be bf16 (all of them then), and which outputs are bf16 with them:
      * activations and their gradients. `infer` sees float32 everywhere. */
-    uint8_t bf16_inputs, bf16_outputs;
+    struct {
+        uint8_t inputs, outputs; /* bit i: the i-th */
+    } bf16;
     /* Output 0 may lie on input 0's memory when that is input 0's last use. */
     bool in_place;
 } chl_rule;

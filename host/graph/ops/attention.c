@@ -47,16 +47,11 @@ static void gradient_attention(chl_gradient *context) {
     if (context->dout[0] == CHL_NONE) return;
     chl_backprop(context, CHL_OP_attention_backward, &node->attr, 4, in, 1, qkv, NULL);
 }
-const chl_rule chl_rule_attention = {.infer = infer_attention,
-                                     .gradient = gradient_attention,
-                                     .flops = flops_attention,
-                                     .bf16_inputs = 1,
-                                     .bf16_outputs = 1};
-const chl_rule chl_rule_attention_backward = {.infer = infer_attention_backward,
+const chl_rule chl_rule_attention = {infer_attention, gradient_attention, .flops = flops_attention,
+                                     .bf16 = {1, 1}};
+const chl_rule chl_rule_attention_backward = {infer_attention_backward,
                                               .compose = chl_compose_attention_backward,
-                                              .flops = flops_attention_backward,
-                                              .bf16_inputs = 7,
-                                              .bf16_outputs = 1};
+                                              .flops = flops_attention_backward, .bf16 = {7, 1}};
 
 chl_tensor chl_attention(chl_graph *g, chl_tensor qkv, int heads, bool causal) {
     chl_attributes attr = {.attention = {.heads = heads, .causal = causal}};
@@ -113,17 +108,11 @@ static void gradient_window_attention(chl_gradient *context) {
     if (context->dout[0] == CHL_NONE) return;
     chl_backprop(context, CHL_OP_window_attention_backward, &node->attr, 5, in, 2, both, NULL);
 }
-const chl_rule chl_rule_window_attention = {.infer = infer_window_attention,
-                                            .gradient = gradient_window_attention,
-                                            .flops = flops_window_attention,
-                                            .bf16_inputs = 1,
-                                            .bf16_outputs = 1};
-const chl_rule chl_rule_window_attention_backward = {.infer = infer_window_attention_backward,
-                                                     .compose =
-                                                         chl_compose_window_attention_backward,
-                                                     .flops = flops_window_attention_backward,
-                                                     .bf16_inputs = 11,
-                                                     .bf16_outputs = 1};
+const chl_rule chl_rule_window_attention = {infer_window_attention, gradient_window_attention,
+                                            .flops = flops_window_attention, .bf16 = {1, 1}};
+const chl_rule chl_rule_window_attention_backward = {
+    infer_window_attention_backward, .compose = chl_compose_window_attention_backward,
+    .flops = flops_window_attention_backward, .bf16 = {11, 1}};
 
 chl_tensor chl_window_attention(chl_graph *g, chl_tensor qkv, chl_tensor bias, int heads,
                                 int window, int shift) {

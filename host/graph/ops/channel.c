@@ -36,10 +36,7 @@ static void gradient_affine(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_affine_dx, &c->node.attr, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_channel_affine = {.infer = infer_affine,
-                                          .gradient = gradient_affine,
-                                          .bf16_inputs = 1,
-                                          .bf16_outputs = 1,
+const chl_rule chl_rule_channel_affine = {infer_affine, gradient_affine, .bf16 = {1, 1},
                                           .in_place = true};
 /* dx = dy mul where x lies inside, whose second derivative is 0 but at the ends */
 static void gradient_affine_dx(chl_gradient *c) {
@@ -49,10 +46,7 @@ static void gradient_affine_dx(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_affine_dx, &c->node.attr, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[1], c->node.in[2]}, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_channel_affine_dx = {.infer = infer_affine_dx,
-                                             .gradient = gradient_affine_dx,
-                                             .bf16_inputs = 3,
-                                             .bf16_outputs = 1,
+const chl_rule chl_rule_channel_affine_dx = {infer_affine_dx, gradient_affine_dx, .bf16 = {3, 1},
                                              .in_place = true};
 
 chl_tensor chl_channel_affine(chl_graph *g, chl_tensor x, chl_tensor mul, chl_tensor add,
@@ -82,10 +76,7 @@ static void gradient_scale(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_scale_backward, NULL, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_channel_scale = {.infer = infer_scale,
-                                         .gradient = gradient_scale,
-                                         .bf16_inputs = 3,
-                                         .bf16_outputs = 1,
+const chl_rule chl_rule_channel_scale = {infer_scale, gradient_scale, .bf16 = {3, 1},
                                          .in_place = true};
 /* dx = dy s and ds = sum dy x, each linear in both factors */
 static void gradient_scale_backward(chl_gradient *c) {
@@ -100,11 +91,8 @@ static void gradient_scale_backward(chl_gradient *c) {
     chl_backprop(c, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, vs}, 1, (int[]){0}, NULL);
     chl_backprop(c, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){dy, vs}, 1, (int[]){1}, NULL);
 }
-const chl_rule chl_rule_channel_scale_backward = {.infer = infer_scale_backward,
-                                                  .gradient = gradient_scale_backward,
-                                                  .bf16_inputs = 7,
-                                                  .bf16_outputs = 3,
-                                                  .in_place = true};
+const chl_rule chl_rule_channel_scale_backward = {infer_scale_backward, gradient_scale_backward,
+                                                  .bf16 = {7, 3}, .in_place = true};
 
 chl_tensor chl_channel_scale(chl_graph *g, chl_tensor x, chl_tensor s) {
     return chl_emit1(g, CHL_OP_channel_scale, NULL, 2, (chl_tensor[]){x, s});
@@ -127,11 +115,7 @@ static void gradient_prelu(chl_gradient *c) {
     chl_backprop(c, CHL_OP_prelu_backward, NULL, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_prelu = {.infer = infer_prelu,
-                                 .gradient = gradient_prelu,
-                                 .bf16_inputs = 1,
-                                 .bf16_outputs = 1,
-                                 .in_place = true};
+const chl_rule chl_rule_prelu = {infer_prelu, gradient_prelu, .bf16 = {1, 1}, .in_place = true};
 /* y = relu(x) + slope (x - relu(x)) */
 static void compose_prelu_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
@@ -141,11 +125,8 @@ static void compose_prelu_backward(chl_gradient *c, const chl_tensor *in, chl_te
     const chl_tensor y = chl_add(g, positive, chl_scale_columns(g, rest, in[2]));
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
 }
-const chl_rule chl_rule_prelu_backward = {.infer = infer_prelu_backward,
-                                          .compose = compose_prelu_backward,
-                                          .bf16_inputs = 3,
-                                          .bf16_outputs = 1,
-                                          .in_place = true};
+const chl_rule chl_rule_prelu_backward = {infer_prelu_backward, .compose = compose_prelu_backward,
+                                          .bf16 = {3, 1}, .in_place = true};
 
 chl_tensor chl_prelu(chl_graph *g, chl_tensor x, chl_tensor slope) {
     return chl_emit1(g, CHL_OP_prelu, NULL, 2, (chl_tensor[]){x, slope});
@@ -173,10 +154,7 @@ static void gradient_batch_norm(chl_gradient *c) {
                              c->node.in[4]};
     chl_backprop(c, CHL_OP_batch_norm_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2}, NULL);
 }
-const chl_rule chl_rule_batch_norm = {.infer = infer_batch_norm,
-                                      .gradient = gradient_batch_norm,
-                                      .bf16_inputs = 1,
-                                      .bf16_outputs = 1,
+const chl_rule chl_rule_batch_norm = {infer_batch_norm, gradient_batch_norm, .bf16 = {1, 1},
                                       .in_place = true};
 static void compose_batch_norm_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
@@ -194,11 +172,8 @@ static void gradient_batch_norm_backward(chl_gradient *c) {
                        "batch_norm_backward: the stored mean and variance have no gradient");
     chl_backprop_composed(c, compose_batch_norm_backward);
 }
-const chl_rule chl_rule_batch_norm_backward = {.infer = infer_batch_norm_backward,
-                                               .gradient = gradient_batch_norm_backward,
-                                               .bf16_inputs = 3,
-                                               .bf16_outputs = 1,
-                                               .in_place = true};
+const chl_rule chl_rule_batch_norm_backward = {
+    infer_batch_norm_backward, gradient_batch_norm_backward, .bf16 = {3, 1}, .in_place = true};
 
 chl_tensor chl_batch_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           chl_tensor mean, chl_tensor var, float eps) {
@@ -252,16 +227,11 @@ static void gradient_batch_norm_train(chl_gradient *c) {
     chl_backprop(c, CHL_OP_batch_norm_train_backward, &c->node.attr, 5, in, 3, (int[]){0, 1, 2},
                  NULL);
 }
-const chl_rule chl_rule_batch_norm_train = {.infer = infer_batch_norm_train,
-                                            .gradient = gradient_batch_norm_train,
-                                            .bf16_inputs = 1,
-                                            .bf16_outputs = 1,
-                                            .in_place = true};
-const chl_rule chl_rule_batch_norm_train_backward = {.infer = infer_batch_norm_backward,
+const chl_rule chl_rule_batch_norm_train = {infer_batch_norm_train, gradient_batch_norm_train,
+                                            .bf16 = {1, 1}, .in_place = true};
+const chl_rule chl_rule_batch_norm_train_backward = {infer_batch_norm_backward,
                                                      .compose = compose_batch_norm_train_backward,
-                                                     .bf16_inputs = 3,
-                                                     .bf16_outputs = 1,
-                                                     .in_place = true};
+                                                     .bf16 = {3, 1}, .in_place = true};
 
 /* Of all ranks, which have as many rows each. */
 static chl_tensor shared_means(chl_graph *g, chl_tensor x) {

@@ -53,8 +53,7 @@ static void gradient_all_reduce(chl_gradient *c) {
 const chl_rule chl_rule_all_gather = {.infer = infer_all_gather, .gradient = gradient_all_gather};
 const chl_rule chl_rule_reduce_scatter = {.infer = infer_reduce_scatter,
                                           .gradient = gradient_reduce_scatter};
-const chl_rule chl_rule_all_reduce = {
-    .infer = infer_all_reduce, .gradient = gradient_all_reduce, .in_place = true};
+const chl_rule chl_rule_all_reduce = {infer_all_reduce, gradient_all_reduce, .in_place = true};
 
 static chl_tensor between_ranks(chl_graph *g, chl_op op, chl_tensor x) {
     const chl_attributes attr = {.collective = {.ranks = chl_ranks_of(g)}};

@@ -82,20 +82,11 @@ static void gradient_conv_dw(chl_gradient *c) {
                      NULL);
     }
 }
-const chl_rule chl_rule_conv = {.infer = infer_conv,
-                                .gradient = gradient_conv,
-                                .flops = chl_conv_flops,
-                                .bf16_inputs = 1,
-                                .bf16_outputs = 1};
-const chl_rule chl_rule_conv_dx = {.infer = infer_conv_dx,
-                                   .gradient = gradient_conv_dx,
-                                   .flops = chl_conv_flops,
-                                   .bf16_inputs = 1,
-                                   .bf16_outputs = 1};
-const chl_rule chl_rule_conv_dw = {.infer = infer_conv_dw,
-                                   .gradient = gradient_conv_dw,
-                                   .flops = chl_conv_flops,
-                                   .bf16_inputs = 3};
+const chl_rule chl_rule_conv = {infer_conv, gradient_conv, .flops = chl_conv_flops, .bf16 = {1, 1}};
+const chl_rule chl_rule_conv_dx = {infer_conv_dx, gradient_conv_dx, .flops = chl_conv_flops,
+                                   .bf16 = {1, 1}};
+const chl_rule chl_rule_conv_dw = {infer_conv_dw, gradient_conv_dw, .flops = chl_conv_flops,
+                                   .bf16 = {.inputs = 3}};
 
 chl_tensor chl_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, int stride, int pad) {
     if (x == CHL_NONE || w == CHL_NONE) return CHL_NONE;

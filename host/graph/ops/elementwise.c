@@ -26,11 +26,7 @@ static void gradient_sum(chl_gradient *context) {
             chl_backprop(context, CHL_OP_sum, &attr, 1, &context->dout[0], 1, &i, NULL);
     }
 }
-const chl_rule chl_rule_sum = {.infer = same_as_first,
-                               .gradient = gradient_sum,
-                               .bf16_inputs = 0xff,
-                               .bf16_outputs = 1,
-                               .in_place = true};
+const chl_rule chl_rule_sum = {same_as_first, gradient_sum, .bf16 = {0xff, 1}, .in_place = true};
 
 chl_tensor chl_sum(chl_graph *g, float bias, int count, const float *c, const chl_tensor *x) {
     chl_attributes attr = {.sum = {.bias = bias}};
@@ -67,7 +63,7 @@ static void gradient_cast(chl_gradient *context) {
     const chl_dtype dtype = chl_desc_of(context->graph, context->node.in[0])->dtype;
     chl_backprop_same(context, 0, cast(context->graph, context->dout[0], dtype));
 }
-const chl_rule chl_rule_cast = {.infer = infer_cast, .gradient = gradient_cast, .bf16_inputs = 1};
+const chl_rule chl_rule_cast = {infer_cast, gradient_cast, .bf16 = {.inputs = 1}};
 
 chl_tensor chl_to_compute_type(chl_graph *g, chl_tensor x) {
     return cast(g, x, chl_precision_of(g));
@@ -91,10 +87,7 @@ static void gradient_add_bias(chl_gradient *context) {
     chl_backprop_same(context, 0, context->dout[0]);
     chl_backprop(context, CHL_OP_add_bias_db, &attr, 1, &context->dout[0], 1, bias, NULL);
 }
-const chl_rule chl_rule_add_bias = {.infer = infer_add_bias,
-                                    .gradient = gradient_add_bias,
-                                    .bf16_inputs = 1,
-                                    .bf16_outputs = 1,
+const chl_rule chl_rule_add_bias = {infer_add_bias, gradient_add_bias, .bf16 = {1, 1},
                                     .in_place = true};
 static void gradient_add_bias_db(chl_gradient *context) {
     chl_graph *g = context->graph;
@@ -104,8 +97,7 @@ static void gradient_add_bias_db(chl_gradient *context) {
     if (!context->wanted[0]) return;
     chl_backprop_same(context, 0, cast(g, chl_repeat_to(g, context->dout[0], wide), dy.dtype));
 }
-const chl_rule chl_rule_add_bias_db = {
-    .infer = as_told, .gradient = gradient_add_bias_db, .bf16_inputs = 1};
+const chl_rule chl_rule_add_bias_db = {as_told, gradient_add_bias_db, .bf16 = {.inputs = 1}};
 
 chl_tensor chl_add_bias(chl_graph *g, chl_tensor x, chl_tensor b) {
     const chl_tensor in[2] = {x, b};
@@ -120,11 +112,7 @@ static void gradient_mul(chl_gradient *context) {
         chl_backprop(context, CHL_OP_mul, NULL, 2, in, 1, &i, NULL);
     }
 }
-const chl_rule chl_rule_mul = {.infer = same_as_first,
-                               .gradient = gradient_mul,
-                               .bf16_inputs = 3,
-                               .bf16_outputs = 1,
-                               .in_place = true};
+const chl_rule chl_rule_mul = {same_as_first, gradient_mul, .bf16 = {3, 1}, .in_place = true};
 
 chl_tensor chl_mul(chl_graph *g, chl_tensor a, chl_tensor b) {
     const chl_tensor in[2] = {a, b};
@@ -138,10 +126,7 @@ static void gradient_activation(chl_gradient *context) {
     const chl_tensor in[2] = {context->dout[0], context->node.in[0]};
     chl_backprop(context, CHL_OP_activation_dx, &context->node.attr, 2, in, 1, x, NULL);
 }
-const chl_rule chl_rule_activation = {.infer = same_as_first,
-                                      .gradient = gradient_activation,
-                                      .bf16_inputs = 1,
-                                      .bf16_outputs = 1,
+const chl_rule chl_rule_activation = {same_as_first, gradient_activation, .bf16 = {1, 1},
                                       .in_place = true};
 /* f'' of the smooth activations, in float32 */
 static chl_tensor curvature(chl_graph *g, chl_tensor x, chl_activation kind) {
@@ -174,10 +159,7 @@ static void gradient_activation_dx(chl_gradient *context) {
     const chl_tensor dx = chl_mul(g, both, curvature(g, chl_to_float32(g, in[1]), kind));
     chl_backprop_same(context, 1, cast(g, dx, chl_desc_of(g, in[1])->dtype));
 }
-const chl_rule chl_rule_activation_dx = {.infer = same_as_first,
-                                         .gradient = gradient_activation_dx,
-                                         .bf16_inputs = 3,
-                                         .bf16_outputs = 1,
+const chl_rule chl_rule_activation_dx = {same_as_first, gradient_activation_dx, .bf16 = {3, 1},
                                          .in_place = true};
 
 chl_tensor chl_activate(chl_graph *g, chl_tensor x, chl_activation kind, float slope) {
@@ -207,8 +189,7 @@ static void gradient_scale_by(chl_gradient *context) {
     const chl_tensor in[3] = {context->dout[0], context->node.in[0], context->node.in[1]};
     chl_backprop(context, CHL_OP_scale_by_backward, &context->node.attr, 3, in, 2, both, NULL);
 }
-const chl_rule chl_rule_scale_by = {
-    .infer = infer_scale_by, .gradient = gradient_scale_by, .in_place = true};
+const chl_rule chl_rule_scale_by = {infer_scale_by, gradient_scale_by, .in_place = true};
 static void compose_scale_by_backward(chl_gradient *context, const chl_tensor *in,
                                       chl_tensor *out) {
     chl_graph *g = context->graph;
@@ -219,7 +200,7 @@ static void compose_scale_by_backward(chl_gradient *context, const chl_tensor *i
     const chl_tensor y = chl_mul(g, in[1], chl_spread(g, flat, *chl_desc_of(g, in[1])));
     chl_pull_back(g, from, 1, &y, in, 2, in + 1, out);
 }
-const chl_rule chl_rule_scale_by_backward = {.infer = infer_scale_by_backward,
+const chl_rule chl_rule_scale_by_backward = {infer_scale_by_backward,
                                              .compose = compose_scale_by_backward};
 
 chl_tensor chl_scale_by(chl_graph *g, chl_tensor x, chl_tensor log_scale, float most) {
@@ -258,10 +239,7 @@ static void gradient_drop_path(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_drop_path, &context->node.attr, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_drop_path = {.infer = same_as_first,
-                                     .gradient = gradient_drop_path,
-                                     .bf16_inputs = 1,
-                                     .bf16_outputs = 1,
+const chl_rule chl_rule_drop_path = {same_as_first, gradient_drop_path, .bf16 = {1, 1},
                                      .in_place = true};
 
 chl_tensor chl_drop_path(chl_graph *g, chl_tensor x, float rate, uint32_t purpose) {

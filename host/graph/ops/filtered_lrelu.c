@@ -104,16 +104,10 @@ static double flops_backward(const chl_shapes *s) {
 }
 
 /* half: x, y and their gradients */
-const chl_rule chl_rule_filtered_lrelu = {.infer = infer_forward,
-                                          .gradient = gradient_forward,
-                                          .flops = flops_forward,
-                                          .bf16_inputs = 1,
-                                          .bf16_outputs = 1};
-const chl_rule chl_rule_filtered_lrelu_dx = {.infer = infer_backward,
-                                             .gradient = gradient_backward,
-                                             .flops = flops_backward,
-                                             .bf16_inputs = 3,
-                                             .bf16_outputs = 1};
+const chl_rule chl_rule_filtered_lrelu = {infer_forward, gradient_forward, .flops = flops_forward,
+                                          .bf16 = {1, 1}};
+const chl_rule chl_rule_filtered_lrelu_dx = {infer_backward, gradient_backward,
+                                             .flops = flops_backward, .bf16 = {3, 1}};
 
 chl_tensor chl_filtered_lrelu(chl_graph *g, chl_tensor x, chl_tensor b, chl_tensor up_filter,
                               chl_tensor down_filter, const chl_filtered *settings) {

@@ -55,11 +55,8 @@ static chl_status infer_linear_pack(chl_shapes *s) {
 }
 const chl_rule chl_rule_linear_pack = {.infer = infer_linear_pack};
 
-const chl_rule chl_rule_linear = {.infer = infer_linear,
-                                  .gradient = gradient_linear,
-                                  .flops = flops_linear,
-                                  .bf16_inputs = 1,
-                                  .bf16_outputs = 1};
+const chl_rule chl_rule_linear = {infer_linear, gradient_linear, .flops = flops_linear,
+                                  .bf16 = {1, 1}};
 
 /* --- backward --------------------------------------------------------------------------------- */
 static chl_status infer_linear_dx(chl_shapes *s) {
@@ -79,11 +76,8 @@ static void gradient_linear_dx(chl_gradient *context) {
     chl_backprop(context, CHL_OP_linear_dw, &node->attr, 2, (chl_tensor[]){node->in[0], v}, 1, w,
                  NULL);
 }
-const chl_rule chl_rule_linear_dx = {.infer = infer_linear_dx,
-                                     .gradient = gradient_linear_dx,
-                                     .flops = flops_linear,
-                                     .bf16_inputs = 1,
-                                     .bf16_outputs = 1};
+const chl_rule chl_rule_linear_dx = {infer_linear_dx, gradient_linear_dx, .flops = flops_linear,
+                                     .bf16 = {1, 1}};
 
 static chl_status infer_linear_dw(chl_shapes *s) {
     const chl_desc *dy = &s->in[0], *x = &s->in[1];
@@ -110,10 +104,8 @@ static void gradient_linear_dw(chl_gradient *context) {
         chl_backprop(context, CHL_OP_linear_dx, &node->attr, 2, (chl_tensor[]){node->in[0], v}, 1,
                      x, NULL);
 }
-const chl_rule chl_rule_linear_dw = {.infer = infer_linear_dw,
-                                     .gradient = gradient_linear_dw,
-                                     .flops = flops_linear_dw,
-                                     .bf16_inputs = 3};
+const chl_rule chl_rule_linear_dw = {infer_linear_dw, gradient_linear_dw, .flops = flops_linear_dw,
+                                     .bf16 = {.inputs = 3}};
 
 /* --- builders --------------------------------------------------------------------------------- */
 chl_tensor chl_linear_packed(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor b, float gain,

@@ -29,7 +29,7 @@ static double flops_log_mel(const chl_shapes *s) {
     return frame * (double)(s->out[0].dim[0] * s->out[0].dim[2]);
 }
 
-const chl_rule chl_rule_log_mel = {.infer = infer_log_mel, .flops = flops_log_mel};
+const chl_rule chl_rule_log_mel = {infer_log_mel, .flops = flops_log_mel};
 
 /* --- tables ----------------------------------------------------------------------------------- */
 /* Slaney's mel scale (Auditory Toolbox): linear below 1 kHz, logarithmic above. */

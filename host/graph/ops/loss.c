@@ -66,7 +66,7 @@ static void gradient_cross_entropy(chl_gradient *c) {
 }
 const chl_rule chl_rule_cross_entropy = {.infer = infer_cross_entropy,
                                          .gradient = gradient_cross_entropy};
-const chl_rule chl_rule_cross_entropy_dx = {.infer = infer_cross_entropy_dx,
+const chl_rule chl_rule_cross_entropy_dx = {infer_cross_entropy_dx,
                                             .compose = compose_cross_entropy_dx};
 
 chl_tensor chl_cross_entropy(chl_graph *g, chl_tensor logits, int offset) {
@@ -137,8 +137,7 @@ static void gradient_row_dot(chl_gradient *c) {
     chl_backprop(c, CHL_OP_row_dot_backward, NULL, 3,
                  (chl_tensor[]){c->dout[0], c->node.in[0], c->node.in[1]}, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_row_dot = {
-    .infer = infer_row_dot, .gradient = gradient_row_dot, .flops = flops_row_dot};
+const chl_rule chl_rule_row_dot = {infer_row_dot, gradient_row_dot, .flops = flops_row_dot};
 /* da = dy b, db = dy a, dy a number for each row */
 static void gradient_row_dot_backward(chl_gradient *c) {
     const chl_tensor dy = c->node.in[0];

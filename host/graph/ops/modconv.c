@@ -97,25 +97,15 @@ static double flops_epilogue(const chl_shapes *s) {
 }
 
 /* half: x, y and their gradients */
-const chl_rule chl_rule_modconv = {.infer = infer_modconv,
-                                   .gradient = gradient_modconv,
-                                   .flops = chl_conv_flops,
-                                   .bf16_inputs = 1,
-                                   .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_epilogue_backward = {.infer = infer_epilogue_backward,
-                                                     .gradient = chl_gradient_modconv_epilogue,
-                                                     .flops = flops_epilogue,
-                                                     .bf16_inputs = 3,
-                                                     .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_dx = {.infer = infer_modconv_dx,
-                                      .compose = chl_compose_modconv_dx,
-                                      .flops = chl_conv_flops,
-                                      .bf16_inputs = 17,
-                                      .bf16_outputs = 1};
-const chl_rule chl_rule_modconv_dw = {.infer = infer_modconv_dw,
-                                      .compose = chl_compose_modconv_dw,
-                                      .flops = chl_conv_flops,
-                                      .bf16_inputs = 3};
+const chl_rule chl_rule_modconv = {infer_modconv, gradient_modconv, .flops = chl_conv_flops,
+                                   .bf16 = {1, 1}};
+const chl_rule chl_rule_modconv_epilogue_backward = {infer_epilogue_backward,
+                                                     chl_gradient_modconv_epilogue,
+                                                     .flops = flops_epilogue, .bf16 = {3, 1}};
+const chl_rule chl_rule_modconv_dx = {infer_modconv_dx, .compose = chl_compose_modconv_dx,
+                                      .flops = chl_conv_flops, .bf16 = {17, 1}};
+const chl_rule chl_rule_modconv_dw = {infer_modconv_dw, .compose = chl_compose_modconv_dw,
+                                      .flops = chl_conv_flops, .bf16 = {.inputs = 3}};
 
 chl_tensor chl_modulated_conv(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s,
                               chl_tensor noise, chl_tensor strength, chl_tensor b,

@@ -64,14 +64,9 @@ static void gradient_layer_norm(chl_gradient *context) {
     if (context->dout[0] == CHL_NONE) return;
     chl_backprop(context, CHL_OP_layer_norm_backward, &node->attr, 4, in, 3, all, NULL);
 }
-const chl_rule chl_rule_layer_norm = {.infer = infer_layer_norm,
-                                      .gradient = gradient_layer_norm,
-                                      .bf16_inputs = 1,
-                                      .bf16_outputs = 1};
-const chl_rule chl_rule_layer_norm_backward = {.infer = infer_layer_norm_backward,
-                                               .compose = compose_layer_norm_backward,
-                                               .bf16_inputs = 3,
-                                               .bf16_outputs = 1};
+const chl_rule chl_rule_layer_norm = {infer_layer_norm, gradient_layer_norm, .bf16 = {1, 1}};
+const chl_rule chl_rule_layer_norm_backward = {
+    infer_layer_norm_backward, .compose = compose_layer_norm_backward, .bf16 = {3, 1}};
 
 chl_tensor chl_layer_norm(chl_graph *g, chl_tensor x, chl_tensor gamma, chl_tensor beta,
                           float eps) {
@@ -120,7 +115,7 @@ static void compose_row_norm_dx(chl_gradient *context, const chl_tensor *in, chl
     const chl_tensor y = chl_scale_rows(g, in[1], factor);
     chl_pull_back(g, from, 1, &y, in, 1, in + 1, out);
 }
-const chl_rule chl_rule_row_norm_dx = {.infer = infer_row_norm_dx, .compose = compose_row_norm_dx};
+const chl_rule chl_rule_row_norm_dx = {infer_row_norm_dx, .compose = compose_row_norm_dx};
 
 chl_tensor chl_row_norm(chl_graph *g, chl_tensor x, chl_norm kind, float eps) {
     chl_attributes attr = {.norm = {.eps = eps, .kind = kind}};

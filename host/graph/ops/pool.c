@@ -21,13 +21,11 @@ static void gradient_mean(chl_gradient *c) {
     const chl_attributes attr = {.like = *chl_desc_of(c->graph, c->node.in[0])};
     chl_backprop(c, CHL_OP_mean_pool_dx, &attr, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_mean_pool = {
-    .infer = infer_mean, .gradient = gradient_mean, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_mean_pool = {infer_mean, gradient_mean, .bf16 = {1, 1}};
 static void gradient_mean_dx(chl_gradient *c) {
     chl_backprop(c, CHL_OP_mean_pool, NULL, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_mean_pool_dx = {
-    .infer = infer_mean_dx, .gradient = gradient_mean_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_mean_pool_dx = {infer_mean_dx, gradient_mean_dx, .bf16 = {1, 1}};
 
 chl_tensor chl_mean_pool(chl_graph *g, chl_tensor x) {
     return chl_emit1(g, CHL_OP_mean_pool, NULL, 1, &x);
@@ -60,8 +58,7 @@ static void gradient_max(chl_gradient *c) {
     chl_backprop(c, CHL_OP_max_pool_dx, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[0]},
                  1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_max_pool = {
-    .infer = infer_max, .gradient = gradient_max, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_max_pool = {infer_max, gradient_max, .bf16 = {1, 1}};
 
 /* The windows of a map over each of their taps, row by row. */
 typedef struct windows {
@@ -131,8 +128,7 @@ static void compose_max_dx(chl_gradient *c, const chl_tensor *in, chl_tensor *ou
     const chl_tensor chosen = chl_combine(g, 1, dy, -1, chl_where_positive(g, dy, after));
     out[0] = chl_rows_back(g, chosen, x, pixel_at, &m);
 }
-const chl_rule chl_rule_max_pool_dx = {
-    .infer = infer_max_dx, .compose = compose_max_dx, .bf16_inputs = 3, .bf16_outputs = 1};
+const chl_rule chl_rule_max_pool_dx = {infer_max_dx, .compose = compose_max_dx, .bf16 = {3, 1}};
 
 chl_tensor chl_max_pool(chl_graph *g, chl_tensor x, int kernel, int stride, int pad) {
     const chl_attributes attr = {.pool = {kernel, stride, pad}};

@@ -38,14 +38,12 @@ static void gradient(chl_gradient *c) {
     chl_backprop(c, CHL_OP_resize_dx, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[1]},
                  1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_resize = {
-    .infer = infer, .gradient = gradient, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_resize = {infer, gradient, .bf16 = {1, 1}};
 static void gradient_dx(chl_gradient *c) {
     chl_backprop(c, CHL_OP_resize, &c->node.attr, 2, (chl_tensor[]){c->dout[0], c->node.in[1]}, 1,
                  (int[]){0}, NULL);
 }
-const chl_rule chl_rule_resize_dx = {
-    .infer = infer_dx, .gradient = gradient_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_resize_dx = {infer_dx, gradient_dx, .bf16 = {1, 1}};
 
 chl_tensor chl_resize(chl_graph *g, chl_tensor x, chl_filter filter, int out_h, int out_w) {
     const chl_desc *d = chl_desc_of(g, x);

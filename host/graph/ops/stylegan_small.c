@@ -29,7 +29,7 @@ chl_tensor chl_weight_square(chl_graph *g, chl_tensor w) {
 static void compose_square_dw(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     out[0] = chl_scale(c->graph, chl_scale_rows(c->graph, in[1], in[0]), 2);
 }
-const chl_rule chl_rule_weight_square_dw = {.infer = infer_square_dw, .compose = compose_square_dw};
+const chl_rule chl_rule_weight_square_dw = {infer_square_dw, .compose = compose_square_dw};
 
 /* --- demodulate: s [N,I], q [O,I] -> d [N,O] -------------------------------------------------- */
 static chl_status infer_demodulate(chl_shapes *s) {
@@ -57,8 +57,8 @@ static void gradient_demodulate(chl_gradient *c) {
     const chl_tensor in[] = {c->dout[0], c->node.out[0], c->node.in[0], c->node.in[1]};
     chl_backprop(c, CHL_OP_demodulate_backward, &c->node.attr, 4, in, 2, (int[]){0, 1}, NULL);
 }
-const chl_rule chl_rule_demodulate = {
-    .infer = infer_demodulate, .gradient = gradient_demodulate, .flops = flops_demodulate};
+const chl_rule chl_rule_demodulate = {infer_demodulate, gradient_demodulate,
+                                      .flops = flops_demodulate};
 /* t = -gain^2 dd d^3, ds = s * (t q), dq = t^T s^2 / 2 */
 static void compose_demodulate_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
@@ -71,7 +71,7 @@ static void compose_demodulate_backward(chl_gradient *c, const chl_tensor *in, c
     out[0] = chl_mul(g, in[2], tq);
     out[1] = chl_emit1(g, CHL_OP_linear_dw, &half, 2, (chl_tensor[]){t, chl_mul(g, in[2], in[2])});
 }
-const chl_rule chl_rule_demodulate_backward = {.infer = infer_demodulate_backward,
+const chl_rule chl_rule_demodulate_backward = {infer_demodulate_backward,
                                                .compose = compose_demodulate_backward,
                                                .flops = flops_demodulate_backward};
 
@@ -120,8 +120,8 @@ static void gradient_torgb(chl_gradient *c) {
     chl_backprop(c, CHL_OP_torgb_backward, &c->node.attr, 5, in, 4, (int[]){0, 2, 1, 3}, NULL);
 }
 /* the picture is float */
-const chl_rule chl_rule_torgb = {
-    .infer = infer_torgb, .gradient = gradient_torgb, .flops = flops_torgb, .bf16_inputs = 1};
+const chl_rule chl_rule_torgb = {infer_torgb, gradient_torgb, .flops = flops_torgb,
+                                 .bf16 = {.inputs = 1}};
 /* No gradient passes where |y| reached the clamp. */
 static void compose_torgb_backward(chl_gradient *c, const chl_tensor *in, chl_tensor *out) {
     chl_graph *g = c->graph;
@@ -142,11 +142,8 @@ static void compose_torgb_backward(chl_gradient *c, const chl_tensor *in, chl_te
     chl_pull_back(g, from, 1, &z, &dz, 3, wrt, out);
     out[3] = chl_emit1(g, CHL_OP_add_bias_db, &bias, 1, &dz);
 }
-const chl_rule chl_rule_torgb_backward = {.infer = infer_torgb_backward,
-                                          .compose = compose_torgb_backward,
-                                          .flops = flops_torgb_backward,
-                                          .bf16_inputs = 4,
-                                          .bf16_outputs = 1};
+const chl_rule chl_rule_torgb_backward = {infer_torgb_backward, .compose = compose_torgb_backward,
+                                          .flops = flops_torgb_backward, .bf16 = {4, 1}};
 
 chl_tensor chl_to_rgb(chl_graph *g, chl_tensor x, chl_tensor w, chl_tensor s, chl_tensor b,
                       float gain, float clamp) {

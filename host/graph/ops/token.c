@@ -27,17 +27,12 @@ static void gradient_patch_merge(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_patch_merge_dx, NULL, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_patch_merge = {.infer = infer_patch_merge,
-                                       .gradient = gradient_patch_merge,
-                                       .bf16_inputs = 1,
-                                       .bf16_outputs = 1};
+const chl_rule chl_rule_patch_merge = {infer_patch_merge, gradient_patch_merge, .bf16 = {1, 1}};
 static void gradient_patch_merge_dx(chl_gradient *c) {
     chl_backprop(c, CHL_OP_patch_merge, NULL, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_patch_merge_dx = {.infer = infer_patch_merge_dx,
-                                          .gradient = gradient_patch_merge_dx,
-                                          .bf16_inputs = 1,
-                                          .bf16_outputs = 1};
+const chl_rule chl_rule_patch_merge_dx = {infer_patch_merge_dx, gradient_patch_merge_dx,
+                                          .bf16 = {1, 1}};
 
 chl_tensor chl_patch_merge(chl_graph *g, chl_tensor x) {
     if (x == CHL_NONE) return CHL_NONE;
@@ -98,10 +93,8 @@ static void gradient_prepend_token(chl_gradient *context) {
     const int both[2] = {0, 1};
     chl_backprop(context, CHL_OP_prepend_token_backward, NULL, 1, &context->dout[0], 2, both, NULL);
 }
-const chl_rule chl_rule_prepend_token = {.infer = infer_prepend_token,
-                                         .gradient = gradient_prepend_token,
-                                         .bf16_inputs = 1,
-                                         .bf16_outputs = 1};
+const chl_rule chl_rule_prepend_token = {infer_prepend_token, gradient_prepend_token,
+                                         .bf16 = {1, 1}};
 /* dx are dy's later tokens, dtoken the sum of its first ones */
 static void gradient_prepend_token_backward(chl_gradient *c) {
     chl_graph *g = c->graph;
@@ -115,10 +108,8 @@ static void gradient_prepend_token_backward(chl_gradient *c) {
     if (in[1] == CHL_NONE) in[1] = chl_filled(g, first, 0);
     chl_backprop(c, CHL_OP_prepend_token, NULL, 2, in, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_prepend_token_backward = {.infer = infer_prepend_token_backward,
-                                                  .gradient = gradient_prepend_token_backward,
-                                                  .bf16_inputs = 1,
-                                                  .bf16_outputs = 1};
+const chl_rule chl_rule_prepend_token_backward = {infer_prepend_token_backward,
+                                                  gradient_prepend_token_backward, .bf16 = {1, 1}};
 
 chl_tensor chl_prepend_token(chl_graph *g, chl_tensor x, chl_tensor token) {
     const chl_tensor in[2] = {x, token};
@@ -160,18 +151,13 @@ static void gradient_select_token(chl_gradient *context) {
     attr.token.like = *chl_desc_of(context->graph, node->in[0]);
     chl_backprop(context, CHL_OP_select_token_dx, &attr, node->inputs, in, 1, x, NULL);
 }
-const chl_rule chl_rule_select_token = {.infer = infer_select_token,
-                                        .gradient = gradient_select_token,
-                                        .bf16_inputs = 1,
-                                        .bf16_outputs = 1};
+const chl_rule chl_rule_select_token = {infer_select_token, gradient_select_token, .bf16 = {1, 1}};
 static void gradient_select_token_dx(chl_gradient *c) {
     const chl_tensor in[2] = {c->dout[0], c->node.in[1]};
     chl_backprop(c, CHL_OP_select_token, &c->node.attr, c->node.inputs, in, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_select_token_dx = {.infer = infer_select_token_dx,
-                                           .gradient = gradient_select_token_dx,
-                                           .bf16_inputs = 1,
-                                           .bf16_outputs = 1};
+const chl_rule chl_rule_select_token_dx = {infer_select_token_dx, gradient_select_token_dx,
+                                           .bf16 = {1, 1}};
 
 chl_tensor chl_select(chl_graph *g, chl_tensor x, int index) {
     chl_attributes attr = {.token = {.index = index}};
@@ -216,15 +202,13 @@ static void gradient_repeat(chl_gradient *context) {
     const int x[1] = {0};
     chl_backprop(context, CHL_OP_repeat_dx, NULL, 1, &context->dout[0], 1, x, NULL);
 }
-const chl_rule chl_rule_repeat = {
-    .infer = infer_repeat, .gradient = gradient_repeat, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_repeat = {infer_repeat, gradient_repeat, .bf16 = {1, 1}};
 static void gradient_repeat_dx(chl_gradient *c) {
     const chl_attributes attr = {
         .token = {.n = (int32_t)chl_desc_of(c->graph, c->node.in[0])->dim[0]}};
     chl_backprop(c, CHL_OP_repeat, &attr, 1, c->dout, 1, (int[]){0}, NULL);
 }
-const chl_rule chl_rule_repeat_dx = {
-    .infer = infer_repeat_dx, .gradient = gradient_repeat_dx, .bf16_inputs = 1, .bf16_outputs = 1};
+const chl_rule chl_rule_repeat_dx = {infer_repeat_dx, gradient_repeat_dx, .bf16 = {1, 1}};
 
 chl_tensor chl_repeat(chl_graph *g, chl_tensor x, int n) {
     chl_attributes attr = {.token = {.n = n}};
