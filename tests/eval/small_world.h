@@ -5,27 +5,21 @@
 #include "demo/judge.h"
 #include "eval/edit_trials.h"
 #include "eval/sample_statistics.h"
-#include "harness/small_models.h"
 #include "io/npy.h"
 #include "io/picture.h"
 #include "io/sound.h"
 #include "nets/stylegan2.h"
+#include "small_engine.h"
 #include <chladni/demo.h>
 #include <jansson.h>
-#include <math.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define KINDS 3
 #define SOUNDS 9
 #define SIDE 32
 #define Z 16
-#define EMBED 24
 static const char *const kind_name[KINDS] = {"hum", "hiss", "beep"};
 
-static char work[] = "/tmp/chladni-eval-XXXXXX";
-static chl_engine *engine;
 static chl_engine_options models;
 
 /* --- models and folders ----------------------------------------------------------------------- */
@@ -133,7 +127,7 @@ static void unsettle_judge(const char *path) {
 
 static int enter(void **state) {
     (void)state;
-    if (!mkdtemp(work) || chdir(work) != 0) return -1;
+    if (enter_folder()) return -1;
     make_models();
     make_data();
     models = (chl_engine_options){.size = sizeof models,
@@ -145,14 +139,6 @@ static int enter(void **state) {
     MUST(chl_engine_open(&models, &engine));
     unsettle_judge("j.safetensors");
     return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    char command[128];
-    chl_engine_close(engine);
-    snprintf(command, sizeof command, "rm -rf %s", work);
-    return system(command);
 }
 
 /* --- reading reports -------------------------------------------------------------------------- */
@@ -170,8 +156,6 @@ static double number(const json_t *report, const char *a, const char *b, const c
     if (!json_is_number(report)) fail_msg("%s/%s/%s is no number", a, b ? b : "", c ? c : "");
     return json_number_value(report);
 }
-
-#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
 
 /* --- edits ------------------------------------------------------------------------------------ */
 static chl_edit_options edit_options;

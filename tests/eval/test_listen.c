@@ -1,31 +1,18 @@
 /* Listening to recordings of any length. The models are small and random: they know nothing, but each window's cosines
  * can be found again by the functions that embed one thing. */
-#include "harness/small_models.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include <chladni.h>
+#include "small_engine.h"
 #include <jansson.h>
-#include <math.h>
-#include <string.h>
-#include <unistd.h>
 
-#define EMBED 24
 #define RATE 44100
 #define WINDOW (864 * 512 - 1) /* samples that make 864 frames */
 #define HOP (864 * 512 / 2)
 #define LONG (25 * RATE)
-#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
 
-static char work[] = "/tmp/chladni-listen-XXXXXX";
-static chl_engine *engine;
 static float *wave; /* [LONG]: a hum, nothing, a beep */
 static const char *const label[] = {"hum", "a_beep", "fly"}, *const text[] = {NULL, NULL, "hiss"},
                          *const said[] = {"hum", "a beep", "hiss"};
-
-static void make_models(void) {
-    save_small_clip(1, EMBED, 2, "c.safetensors");
-    save_small_audio(EMBED, 3, "a.safetensors");
-}
 
 static void make_sounds(void) {
     wave = calloc(LONG, sizeof *wave);
@@ -50,25 +37,15 @@ static void make_sounds(void) {
 
 static int enter(void **state) {
     (void)state;
-    if (!mkdtemp(work) || chdir(work) != 0) return -1;
-    make_models();
+    if (enter_folder()) return -1;
     make_sounds();
-    const chl_engine_options models = {.size = sizeof models,
-                                       .clip = "c.safetensors",
-                                       .vocab = CHLADNI_FIXTURES "/text/merges.txt",
-                                       .audio = "a.safetensors",
-                                       .mel = CHL_MEL_ABSOLUTE};
-    MUST(chl_engine_open(&models, &engine));
+    open_small_engine();
     return 0;
 }
 
-static int leave(void **state) {
-    (void)state;
-    char command[128];
-    chl_engine_close(engine);
+static int leave_sounds(void **state) {
     free(wave);
-    snprintf(command, sizeof command, "rm -rf %s", work);
-    return system(command);
+    return leave(state);
 }
 
 static json_t *listen(const char *sound, double threshold, const char *picture) {
@@ -234,5 +211,5 @@ int main(void) {
         cmocka_unit_test(nothing_fits_below_the_threshold_and_in_silence),
         cmocka_unit_test(the_picture_shows_the_sound_over_its_time),
         cmocka_unit_test(impossible_options_are_refused)};
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, enter, leave_sounds);
 }

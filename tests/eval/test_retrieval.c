@@ -1,28 +1,13 @@
 /* Retrieval: ranks counted by hand, sets as people have them, and a report on small random models that is counted
  * again from their embeddings. */
 #include "eval/retrieval_set.h"
-#include "harness/small_models.h"
 #include "io/picture.h"
 #include "io/sound.h"
-#include <chladni.h>
+#include "small_engine.h"
 #include <jansson.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define EMBED 24
 #define CLIPS 6
-#define near(x, y, tolerance) assert_true(fabs((x) - (y)) <= (tolerance))
-
-static char work[] = "/tmp/chladni-retrieval-XXXXXX";
-static chl_engine *engine;
-
-static void put(const char *path, const char *text) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 static void make_clip(int number) {
     enum { SAMPLES = 22050, SIDE = 40 };
@@ -41,25 +26,10 @@ static void make_clip(int number) {
 
 static int enter(void **state) {
     (void)state;
-    if (!mkdtemp(work) || chdir(work) != 0) return -1;
-    save_small_clip(1, EMBED, 2, "c.safetensors");
-    save_small_audio(EMBED, 3, "a.safetensors");
+    if (enter_folder()) return -1;
     for (int i = 0; i < CLIPS; i++) make_clip(i);
-    const chl_engine_options models = {.size = sizeof models,
-                                       .clip = "c.safetensors",
-                                       .vocab = CHLADNI_FIXTURES "/text/merges.txt",
-                                       .audio = "a.safetensors",
-                                       .mel = CHL_MEL_ABSOLUTE};
-    MUST(chl_engine_open(&models, &engine));
+    open_small_engine();
     return 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    char command[128];
-    chl_engine_close(engine);
-    snprintf(command, sizeof command, "rm -rf %s", work);
-    return system(command);
 }
 
 /* --- ranks ------------------------------------------------------------------------------------ */
