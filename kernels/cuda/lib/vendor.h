@@ -66,4 +66,13 @@ struct workspace_cursor {
         return part;
     }
 };
+// What a Space(call, cursor) takes, in the type of the call's first input.
+template <template <class> class Space> size_t space_of(const chl_call *call) {
+    workspace_cursor cursor = {nullptr};
+    if (call->in_desc[0].dtype == CHL_BF16)
+        Space<bf16>(call, cursor);
+    else
+        Space<float>(call, cursor);
+    return cursor.used;
+}
 } // namespace chl

@@ -45,41 +45,37 @@ template <class T, chl_activation KIND> chl_kernel_status backward_kind(const ch
                                                 chl::adds(call, 0)});
 }
 
+// body(a constant of the kind)
+template <class F> chl_kernel_status by_kind(chl_activation kind, F body) {
+    switch (kind) {
+    case CHL_LEAKY_RELU:
+        return body(std::integral_constant<chl_activation, CHL_LEAKY_RELU>());
+    case CHL_GELU:
+        return body(std::integral_constant<chl_activation, CHL_GELU>());
+    case CHL_QUICK_GELU:
+        return body(std::integral_constant<chl_activation, CHL_QUICK_GELU>());
+    case CHL_SINE:
+        return body(std::integral_constant<chl_activation, CHL_SINE>());
+    default:
+        return body(std::integral_constant<chl_activation, CHL_SIGMOID>());
+    }
+}
+
 chl_kernel_status forward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
-        using T = decltype(zero);
-        switch (call->attr.activation.kind) {
-        case CHL_LEAKY_RELU:
-            return forward_kind<T, CHL_LEAKY_RELU>(call);
-        case CHL_GELU:
-            return forward_kind<T, CHL_GELU>(call);
-        case CHL_QUICK_GELU:
-            return forward_kind<T, CHL_QUICK_GELU>(call);
-        case CHL_SINE:
-            return forward_kind<T, CHL_SINE>(call);
-        default:
-            return forward_kind<T, CHL_SIGMOID>(call);
-        }
+        return by_kind(call->attr.activation.kind, [&](auto kind) {
+            return forward_kind<decltype(zero), decltype(kind)::value>(call);
+        });
     });
 }
 
 chl_kernel_status backward(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype, [&](auto zero) {
-        using T = decltype(zero);
-        switch (call->attr.activation.kind) {
-        case CHL_LEAKY_RELU:
-            return backward_kind<T, CHL_LEAKY_RELU>(call);
-        case CHL_GELU:
-            return backward_kind<T, CHL_GELU>(call);
-        case CHL_QUICK_GELU:
-            return backward_kind<T, CHL_QUICK_GELU>(call);
-        case CHL_SINE:
-            return backward_kind<T, CHL_SINE>(call);
-        default:
-            return backward_kind<T, CHL_SIGMOID>(call);
-        }
+        return by_kind(call->attr.activation.kind, [&](auto kind) {
+            return backward_kind<decltype(zero), decltype(kind)::value>(call);
+        });
     });
 }
 } // namespace

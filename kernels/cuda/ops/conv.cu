@@ -248,14 +248,6 @@ chl_kernel_status dw(const chl_call *call) {
     return chl::by_type(call->in_desc[0].dtype,
                         [&](auto zero) { return dw_in<decltype(zero)>(call); });
 }
-size_t dw_workspace(const chl_call *call) {
-    chl::workspace_cursor cursor = {nullptr};
-    if (call->in_desc[0].dtype == CHL_BF16)
-        weight_space<bf16>(call, cursor);
-    else
-        weight_space<float>(call, cursor);
-    return cursor.used;
-}
 } // namespace
 
 const chl_paths chl_cuda_conv_paths = {PATHS, path_of<conv_pass::forward>};
@@ -263,4 +255,4 @@ const chl_paths chl_cuda_conv_dx_paths = {PATHS, path_of<conv_pass::data>};
 
 const chl_body chl_cuda_conv = {forward, forward_workspace, nullptr};
 const chl_body chl_cuda_conv_dx = {dx, dx_workspace, nullptr};
-const chl_body chl_cuda_conv_dw = {dw, dw_workspace, nullptr};
+const chl_body chl_cuda_conv_dw = {dw, chl::space_of<weight_space>, nullptr};

@@ -104,14 +104,6 @@ chl_kernel_status forward(const chl_call *call) {
     return chl::by_type(call->in_desc[0].dtype,
                         [&](auto zero) { return forward_in<decltype(zero)>(call); });
 }
-size_t forward_workspace(const chl_call *call) {
-    chl::workspace_cursor cursor = {nullptr};
-    if (call->in_desc[0].dtype == CHL_BF16)
-        forward_space<bf16>(call, cursor);
-    else
-        forward_space<float>(call, cursor);
-    return cursor.used;
-}
 
 // --- linear_dx: dy w packed? -> dx ---------------------------------------------------------------
 template <class T> struct backward_space {
@@ -139,14 +131,6 @@ chl_kernel_status backward_x(const chl_call *call) {
     if (!call->out[0]) return CHL_KERNEL_OK;
     return chl::by_type(call->in_desc[0].dtype,
                         [&](auto zero) { return backward_x_in<decltype(zero)>(call); });
-}
-size_t backward_x_workspace(const chl_call *call) {
-    chl::workspace_cursor cursor = {nullptr};
-    if (call->in_desc[0].dtype == CHL_BF16)
-        backward_space<bf16>(call, cursor);
-    else
-        backward_space<float>(call, cursor);
-    return cursor.used;
 }
 
 // --- linear_dw: dy x -> dw db, both floats -------------------------------------------------------
@@ -185,6 +169,6 @@ extern "C" bool chl_cuda_packs_linear(const chl_call *linear) {
 }
 
 const chl_body chl_cuda_linear_pack = {pack, nullptr, packed_bytes};
-const chl_body chl_cuda_linear = {forward, forward_workspace, nullptr};
-const chl_body chl_cuda_linear_dx = {backward_x, backward_x_workspace, nullptr};
+const chl_body chl_cuda_linear = {forward, chl::space_of<forward_space>, nullptr};
+const chl_body chl_cuda_linear_dx = {backward_x, chl::space_of<backward_space>, nullptr};
 const chl_body chl_cuda_linear_dw = {backward_w, backward_w_workspace, nullptr};
