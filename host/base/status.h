@@ -36,6 +36,17 @@ chl_status chl_fail_in(chl_status code, const char *format, ...)
         if (status != CHL_OK) goto done;                                                           \
     } while (0)
 
+/* The end of a function that makes something: *out is it, or it is released; returns the status. */
+#define CHL_HAND_OVER(status, made, out, release)                                                  \
+    do {                                                                                           \
+        const chl_status chl_made_status = (status);                                               \
+        if (chl_made_status == CHL_OK)                                                             \
+            *(out) = (made);                                                                       \
+        else                                                                                       \
+            release(made);                                                                         \
+        return chl_made_status;                                                                    \
+    } while (0)
+
 /* One line, without a newline: to this thread's sink, or, where that has no callback, to the
  * process-wide callback of chl_log_to. */
 void chl_log(chl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

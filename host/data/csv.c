@@ -95,6 +95,14 @@ chl_status chl_csv_next(chl_csv *csv, bool *more) {
     return CHL_OK;
 }
 
+chl_status chl_csv_each(chl_csv *csv, chl_status begun, chl_status (*row)(void *user), void *user) {
+    bool more;
+    while (begun == CHL_OK && (begun = chl_csv_next(csv, &more)) == CHL_OK && more)
+        begun = row(user);
+    chl_csv_close(csv);
+    return begun;
+}
+
 /* --- a file ----------------------------------------------------------------------------------- */
 static const char *trim(const char *field) {
     char *text = (char *)field; /* in csv->text */

@@ -6,7 +6,7 @@
  *     CHL_TRY(chl_csv_column(&csv, "fold", &fold));
  *     for (bool more; (status = chl_csv_next(&csv, &more)) == CHL_OK && more;)
  *         use(csv.field[fold]);
- *     chl_csv_close(&csv); */
+ *     chl_csv_close(&csv);                                        or all of it by chl_csv_each */
 #ifndef CHL_DATA_CSV_H
 #define CHL_DATA_CSV_H
 #include "base/status.h"
@@ -42,6 +42,9 @@ int chl_csv_find(const chl_csv *csv, const char *name);
 /* The next row; *more false behind the last one. CHL_ERR_FORMAT, with the line, for a row that has
  * not as many fields as there are columns, and for a quote that is not closed. */
 chl_status chl_csv_next(chl_csv *csv, bool *more);
+/* Calls `row` for each row that is left until one fails, unless `begun`, the caller's last status, is
+ * an error, and closes the table. */
+chl_status chl_csv_each(chl_csv *csv, chl_status begun, chl_status (*row)(void *user), void *user);
 /* The field as a whole number in [min, max]; CHL_ERR_FORMAT names line and column. */
 chl_status chl_csv_int(const chl_csv *csv, int column, int min, int max, int *value);
 #endif

@@ -86,12 +86,7 @@ chl_status chl_file_tree_new(const char *folder, chl_file_tree **out) {
     *out = NULL;
     chl_file_tree *tree = calloc(1, sizeof *tree);
     if (!tree) return no_memory(folder);
-    const chl_status status = add_folder(tree, folder, 0);
-    if (status == CHL_OK)
-        *out = tree;
-    else
-        chl_file_tree_free(tree);
-    return status;
+    CHL_HAND_OVER(add_folder(tree, folder, 0), tree, out, chl_file_tree_free);
 }
 
 void chl_file_tree_free(chl_file_tree *t) {

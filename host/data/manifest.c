@@ -110,7 +110,8 @@ static chl_status read_captions(reading *r, chl_entry *entry) {
     return lost ? chl_fail(CHL_ERR_MEMORY, "%s: out of memory", r->csv.path) : CHL_OK;
 }
 
-static chl_status add_row(reading *r) {
+static chl_status add_row(void *user) {
+    reading *r = user;
     chl_entry entry = {.line = r->csv.line};
     const struct {
         const char **to;
@@ -135,13 +136,8 @@ static chl_status add_row(reading *r) {
 }
 
 static chl_status read_rows(reading *r, const char *path) {
-    bool more;
     CHL_TRY(chl_csv_open(path, &r->csv));
-    chl_status status = find_columns(r);
-    while (status == CHL_OK && (status = chl_csv_next(&r->csv, &more)) == CHL_OK && more)
-        status = add_row(r);
-    chl_csv_close(&r->csv);
-    return status;
+    return chl_csv_each(&r->csv, find_columns(r), add_row, r);
 }
 
 static chl_status read_manifest(chl_source *s, const char *path, const chl_source_choice *choice,

@@ -67,7 +67,8 @@ static chl_status add_sound(reading *r, const char *path, int fold) {
     return chl_source_add_if_there(r->source, r->choice, &entry, file);
 }
 
-static chl_status add_row(reading *r) {
+static chl_status add_row(void *user) {
+    reading *r = user;
     int fold;
     char inside[32] = "audio", *path = NULL;
     const char *file = r->csv.field[r->file], *label = r->csv.field[r->label];
@@ -85,13 +86,8 @@ static chl_status add_row(reading *r) {
 }
 
 static chl_status read_table(reading *r, const char *path) {
-    bool more;
     CHL_TRY(chl_csv_open(path, &r->csv));
-    chl_status status = find_columns(r);
-    while (status == CHL_OK && (status = chl_csv_next(&r->csv, &more)) == CHL_OK && more)
-        status = add_row(r);
-    chl_csv_close(&r->csv);
-    return status;
+    return chl_csv_each(&r->csv, find_columns(r), add_row, r);
 }
 
 /* Without its table, a data set would be read as folders of sounds called "audio" and "meta". */

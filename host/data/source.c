@@ -65,9 +65,5 @@ chl_status chl_source_open(const char *path, const chl_source_choice *choice, ch
     chl_source *s = calloc(1, sizeof *s);
     if (!s) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its clips", path);
     const chl_status status = read_any(s, path, choice ? choice : &all);
-    if (status == CHL_OK)
-        *out = s;
-    else
-        chl_source_free(s);
-    return status;
+    CHL_HAND_OVER(status, s, out, chl_source_free);
 }

@@ -1,4 +1,5 @@
 #include "data/source_list.h"
+#include "base/grow.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,16 +44,8 @@ static chl_status no_memory(void) {
     return chl_fail(CHL_ERR_MEMORY, "out of memory for a list of clips");
 }
 
-static void *grown(void *list, int64_t count, int64_t *capacity, size_t size) {
-    if (count < *capacity) return list;
-    const int64_t wanted = *capacity ? 2 * *capacity : 256;
-    void *more = realloc(list, (size_t)wanted * size);
-    if (more) *capacity = wanted;
-    return more;
-}
-
 chl_status chl_source_add(chl_source *s, const chl_entry *entry) {
-    chl_entry *more = grown(s->entry, s->count, &s->capacity, sizeof *more);
+    chl_entry *more = chl_grown(s->entry, s->count, &s->capacity, sizeof *more);
     if (!more) return no_memory();
     s->entry = more;
     more[s->count] = *entry;
@@ -64,7 +57,7 @@ chl_status chl_source_add(chl_source *s, const chl_entry *entry) {
 }
 
 chl_status chl_source_miss(chl_source *s, const char *name) {
-    char **more = grown(s->missing_name, s->missing, &s->missing_capacity, sizeof *more);
+    char **more = chl_grown(s->missing_name, s->missing, &s->missing_capacity, sizeof *more);
     if (!more) return no_memory();
     s->missing_name = more;
     more[s->missing] = strdup(name);

@@ -72,7 +72,8 @@ static chl_status read_seconds(const reading *r, int column, double *seconds) {
 }
 
 /* --- VGGSound: id, start, label, split -------------------------------------------------------- */
-static chl_status add_vggsound(reading *r) {
+static chl_status add_vggsound(void *user) {
+    reading *r = user;
     double start;
     chl_entry entry = {0};
     CHL_TRY(read_seconds(r, 1, &start));
@@ -84,14 +85,9 @@ static chl_status add_vggsound(reading *r) {
     return add_clip(r, &entry, r->csv.field[0]);
 }
 
-static chl_status read_rows(reading *r, const char *path, chl_status (*add)(reading *r)) {
-    bool more;
+static chl_status read_rows(reading *r, const char *path, chl_status (*add)(void *user)) {
     CHL_TRY(chl_csv_open_headless(path, 4, &r->csv));
-    chl_status status = CHL_OK;
-    while (status == CHL_OK && (status = chl_csv_next(&r->csv, &more)) == CHL_OK && more)
-        status = add(r);
-    chl_csv_close(&r->csv);
-    return status;
+    return chl_csv_each(&r->csv, CHL_OK, add, r);
 }
 
 static chl_status read_vggsound(chl_source *s, const char *folder, const chl_source_choice *choice,
@@ -164,7 +160,8 @@ static chl_status name_split(const reading *r, const char **split) {
     return *split ? CHL_OK : no_memory(r);
 }
 
-static chl_status add_audioset(reading *r) {
+static chl_status add_audioset(void *user) {
+    reading *r = user;
     double start, end;
     chl_entry entry = {0};
     CHL_TRY(name_split(r, &entry.split));

@@ -38,11 +38,7 @@ chl_status chl_judge_reader_new(chl_device *device, chl_params *params,
     chl_status status = r->batch ? chl_graph_new(device, &r->net.graph)
                                  : chl_fail(CHL_ERR_MEMORY, "out of memory for a judge's pictures");
     if (status == CHL_OK) status = compile(r);
-    if (status == CHL_OK)
-        *out = r;
-    else
-        chl_judge_reader_free(r);
-    return status;
+    CHL_HAND_OVER(status, r, out, chl_judge_reader_free);
 }
 
 void chl_judge_reader_free(chl_judge_reader *reader) {

@@ -125,11 +125,7 @@ static chl_status describe(const chl_recall *t, asked *a, json_t **out) {
     qsort(a->rank, (size_t)a->count, sizeof *a->rank, rising);
     const int64_t middle = a->rank[(a->count - 1) / 2] + a->rank[a->count / 2];
     chl_report_set(report, "median_rank", (double)middle / 2);
-    if (status == CHL_OK)
-        *out = report;
-    else
-        json_decref(report);
-    return status;
+    CHL_HAND_OVER(status, report, out, json_decref);
 }
 
 chl_status chl_recall_report(const chl_recall *task, json_t **out) {

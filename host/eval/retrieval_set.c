@@ -1,4 +1,5 @@
 #include "eval/retrieval_set.h"
+#include "base/grow.h"
 #include "data/captions.h"
 #include "train/left_out.h"
 #include <stdlib.h>
@@ -8,18 +9,9 @@ static chl_status no_memory(const chl_retrieval_set *s) {
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", s->data->list);
 }
 
-/* Room for one more than `count`; NULL without memory, the list stays. */
-static void *grown(void *list, int64_t count, int64_t *room, size_t size) {
-    if (count < *room) return list;
-    const int64_t wanted = *room ? 2 * *room : 256;
-    void *more = realloc(list, (size_t)wanted * size);
-    if (more) *room = wanted;
-    return more;
-}
-
 static chl_status add_pair(const chl_retrieval_set *s, chl_pair **list, int64_t *count,
                            int64_t *room, chl_pair pair) {
-    chl_pair *more = grown(*list, *count, room, sizeof *more);
+    chl_pair *more = chl_grown(*list, *count, room, sizeof *more);
     if (!more) return no_memory(s);
     *list = more;
     more[(*count)++] = pair;
@@ -33,7 +25,7 @@ static chl_status number_media(const chl_retrieval_set *s, chl_names *names, chl
     if (*number < 0) return no_memory(s);
     if (*number < *count) return CHL_OK;
     int64_t wide = *room;
-    chl_media *more = grown(*list, *count, &wide, sizeof *more);
+    chl_media *more = chl_grown(*list, *count, &wide, sizeof *more);
     if (!more) return no_memory(s);
     *room = (int)wide;
     *list = more;

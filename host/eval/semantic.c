@@ -62,11 +62,7 @@ chl_status chl_semantic_open(chl_trials *trials, chl_semantic **out) {
     chl_status status = chl_corpus_open(trials->options->classifier, NULL, &s->corpus);
     if (status == CHL_OK) status = find_kinds(s);
     if (status == CHL_OK) status = train(s);
-    if (status == CHL_OK)
-        *out = s;
-    else
-        chl_semantic_free(s);
-    return status;
+    CHL_HAND_OVER(status, s, out, chl_semantic_free);
 }
 
 void chl_semantic_free(chl_semantic *s) {

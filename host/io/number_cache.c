@@ -252,11 +252,7 @@ chl_status chl_number_cache_open(const char *folder, chl_number_cache **out) {
         status =
             chl_fail(CHL_ERR_IO, "%s: the folder cannot be made (%s)", folder, strerror(errno));
     if (status == CHL_OK) status = look(k);
-    if (status == CHL_OK)
-        *out = k;
-    else
-        chl_number_cache_close(k);
-    return status;
+    CHL_HAND_OVER(status, k, out, chl_number_cache_close);
 }
 
 void chl_number_cache_close(chl_number_cache *k) {

@@ -58,11 +58,8 @@ chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder
     CHL_TRY_GOTO(
         encoder->kind->open(encoder->model.params, &encoder->config, &encoder->sizes, &channels));
     CHL_TRY_GOTO(check_sizes(encoder, channels));
-    *out = encoder;
-    return CHL_OK;
 done:
-    chl_audio_encoder_close(encoder);
-    return status;
+    CHL_HAND_OVER(status, encoder, out, chl_audio_encoder_close);
 }
 
 void chl_audio_encoder_close(chl_audio_encoder *encoder) {

@@ -100,11 +100,8 @@ chl_status chl_clip_new(const chl_model *model, const char *merges,
         if (merges) CHL_TRY_GOTO(chl_tokenizer_open(merges, &clip->tokenizer));
         CHL_TRY_GOTO(check_merges(clip));
     }
-    *out = clip;
-    return CHL_OK;
 done:
-    chl_clip_close(clip);
-    return status;
+    CHL_HAND_OVER(status, clip, out, chl_clip_close);
 }
 
 void chl_clip_close(chl_clip *clip) {

@@ -67,12 +67,7 @@ chl_status chl_code_statistics_new(const char *source, int count, int d, const f
     chl_code_statistics *made = calloc(1, sizeof *made);
     if (!made) return chl_fail(CHL_ERR_MEMORY, "out of memory for the statistics of W");
     made->width = d;
-    const chl_status status = measure(source, count, codes, made);
-    if (status == CHL_OK)
-        *out = made;
-    else
-        chl_code_statistics_free(made);
-    return status;
+    CHL_HAND_OVER(measure(source, count, codes, made), made, out, chl_code_statistics_free);
 }
 
 chl_status chl_code_statistics_whiten(chl_code_statistics *s) {

@@ -83,12 +83,8 @@ chl_status chl_models_open(const chl_engine_options *options, chl_engine **out) 
     if (!engine) return chl_fail(CHL_ERR_MEMORY, "out of memory for an engine");
     engine->log = (chl_log_sink){options->log, options->log_user};
     const chl_log_sink before = chl_log_divert(engine->log);
-    const chl_status status = chl_log_restore(before, open_all(engine, options));
-    if (status == CHL_OK)
-        *out = engine;
-    else
-        chl_models_close(engine);
-    return status;
+    CHL_HAND_OVER(chl_log_restore(before, open_all(engine, options)), engine, out,
+                  chl_models_close);
 }
 
 void chl_models_close(chl_engine *engine) {

@@ -17,11 +17,8 @@ chl_status chl_face_new(const chl_model *model, chl_face **out) {
     chl_status status;
     CHL_TRY_GOTO(chl_arcface_import(face->model.params, &face->config));
     CHL_TRY_GOTO(chl_params_check_all_used(face->model.params));
-    *out = face;
-    return CHL_OK;
 done:
-    chl_face_close(face);
-    return status;
+    CHL_HAND_OVER(status, face, out, chl_face_close);
 }
 
 void chl_face_close(chl_face *face) {

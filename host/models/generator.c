@@ -46,11 +46,8 @@ chl_status chl_generator_new(const chl_model *model, const chl_generator_kind *k
     CHL_TRY_GOTO(import(generator, settings));
     CHL_TRY_GOTO(try_nodes(generator));
     CHL_TRY_GOTO(chl_params_check_all_used(generator->model.params));
-    *out = generator;
-    return CHL_OK;
 done:
-    chl_generator_close(generator);
-    return status;
+    CHL_HAND_OVER(status, generator, out, chl_generator_close);
 }
 
 void chl_generator_close(chl_generator *generator) {

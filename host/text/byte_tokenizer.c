@@ -1,12 +1,11 @@
 #include "text/byte_tokenizer.h"
 #include "base/json.h"
 #include "text/merges.h"
+#include "text/pattern.h"
 #include "text/tokenizer.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #define MAX_FILE_BYTES ((int64_t)64 << 20) /* RoBERTa's has 1.4 MB */
 #define MAX_ID 10000000
@@ -109,29 +108,14 @@ static chl_status read_file(chl_byte_tokenizer *t, const char *path) {
     return status;
 }
 
-static chl_status compile_pattern(chl_byte_tokenizer *t) {
-    int problem;
-    PCRE2_SIZE at;
-    t->pattern = pcre2_compile((PCRE2_SPTR)pattern_text, PCRE2_ZERO_TERMINATED,
-                               PCRE2_UTF | PCRE2_UCP, &problem, &at, NULL);
-    if (t->pattern) return CHL_OK;
-    return chl_fail(CHL_ERR_INTERNAL,
-                    "tokenizer: PCRE2 cannot compile the pattern (error %d at %zu)", problem,
-                    (size_t)at);
-}
-
 chl_status chl_byte_tokenizer_open(const char *path, chl_byte_tokenizer **out) {
     *out = NULL;
     chl_byte_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     t->first = t->last = -1;
     chl_status status = read_file(t, path);
-    if (status == CHL_OK) status = compile_pattern(t);
-    if (status == CHL_OK)
-        *out = t;
-    else
-        chl_byte_tokenizer_free(t);
-    return status;
+    if (status == CHL_OK) status = chl_pattern_new(pattern_text, false, &t->pattern);
+    CHL_HAND_OVER(status, t, out, chl_byte_tokenizer_free);
 }
 
 void chl_byte_tokenizer_free(chl_byte_tokenizer *t) {

@@ -2,12 +2,11 @@
 #include "base/file_bytes.h"
 #include "text/characters.h"
 #include "text/merges.h"
+#include "text/pattern.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #define MAX_FILE_BYTES                                                                             \
     ((size_t)64 << 20) /* of a merges file, compressed or not; OpenAI's has 3 MB */
@@ -65,18 +64,6 @@ static chl_status read_merges(chl_tokenizer *t, const uint8_t *data, size_t size
     return status;
 }
 
-static chl_status compile_pattern(chl_tokenizer *t) {
-    int problem;
-    PCRE2_SIZE at;
-    t->pattern = pcre2_compile((PCRE2_SPTR)pattern_text, PCRE2_ZERO_TERMINATED,
-                               PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &problem, &at, NULL);
-    if (!t->pattern)
-        return chl_fail(CHL_ERR_INTERNAL,
-                        "tokenizer: PCRE2 cannot compile the pattern (error %d at %zu)", problem,
-                        (size_t)at);
-    return CHL_OK;
-}
-
 chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *name,
                                      chl_tokenizer **out) {
     *out = NULL;
@@ -87,12 +74,8 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
     chl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
     chl_status status = read_merges(t, data, size, name);
-    if (status == CHL_OK) status = compile_pattern(t);
-    if (status == CHL_OK)
-        *out = t;
-    else
-        chl_tokenizer_free(t);
-    return status;
+    if (status == CHL_OK) status = chl_pattern_new(pattern_text, true, &t->pattern);
+    CHL_HAND_OVER(status, t, out, chl_tokenizer_free);
 }
 
 chl_status chl_tokenizer_open(const char *path, chl_tokenizer **out) {

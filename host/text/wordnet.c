@@ -133,11 +133,8 @@ chl_status chl_wordnet_open(const char *folder, chl_wordnet **out) {
         CHL_TRY_GOTO(read_file(folder, "data", p->name, &p->data));
         CHL_TRY_GOTO(check_order(w, p));
     }
-    *out = w;
-    return CHL_OK;
 done:
-    chl_wordnet_free(w);
-    return status;
+    CHL_HAND_OVER(status, w, out, chl_wordnet_free);
 }
 
 chl_status chl_wordnet_open_memory(const char *name, const char *index, size_t index_size,
@@ -151,11 +148,8 @@ chl_status chl_wordnet_open_memory(const char *name, const char *index, size_t i
     CHL_TRY_GOTO(copy_text(index, index_size, &p->index));
     CHL_TRY_GOTO(copy_text(data, data_size, &p->data));
     CHL_TRY_GOTO(check_order(w, p));
-    *out = w;
-    return CHL_OK;
 done:
-    chl_wordnet_free(w);
-    return status;
+    CHL_HAND_OVER(status, w, out, chl_wordnet_free);
 }
 
 void chl_wordnet_free(chl_wordnet *wordnet) {

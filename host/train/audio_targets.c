@@ -244,11 +244,7 @@ chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out) 
     if (!targets) return chl_fail(CHL_ERR_MEMORY, "out of memory for targets");
     targets->embed = EMBED_ALONE;
     chl_status status = texts || pictures ? fill(t, texts, pictures, targets) : CHL_OK;
-    if (status == CHL_OK)
-        *out = targets;
-    else
-        chl_audio_targets_free(targets);
-    return status;
+    CHL_HAND_OVER(status, targets, out, chl_audio_targets_free);
 }
 
 void chl_audio_targets_free(chl_audio_targets *targets) {

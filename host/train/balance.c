@@ -80,12 +80,7 @@ chl_status chl_balance_new(const chl_dataset *dataset, const char *name, chl_bal
     CHL_TRY(check_groups(dataset, name));
     chl_balance *balance = calloc(1, sizeof *balance);
     if (!balance) return chl_fail(CHL_ERR_MEMORY, "out of memory for the balance of samples");
-    const chl_status status = sort_cells(dataset, by_source, balance);
-    if (status == CHL_OK)
-        *out = balance;
-    else
-        chl_balance_free(balance);
-    return status;
+    CHL_HAND_OVER(sort_cells(dataset, by_source, balance), balance, out, chl_balance_free);
 }
 
 void chl_balance_free(chl_balance *balance) {

@@ -174,11 +174,7 @@ chl_status chl_feeder_new(chl_trainer *t, int64_t first, int64_t last, chl_feede
     pthread_cond_init(&f->changed, NULL);
     t->inside->feeder = f;
     const chl_status status = f->slots ? start_thread(f) : CHL_OK;
-    if (status == CHL_OK)
-        *out = f;
-    else
-        chl_feeder_free(f);
-    return status;
+    CHL_HAND_OVER(status, f, out, chl_feeder_free);
 }
 
 void chl_feeder_free(chl_feeder *f) {

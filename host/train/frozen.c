@@ -95,11 +95,7 @@ chl_status chl_frozen_open(const chl_frozen_source *source, chl_frozen **out) {
     f->source = *source;
     chl_status status = source->cache ? chl_number_cache_open(source->cache, &f->kept) : CHL_OK;
     if (status == CHL_OK) status = find_width(f);
-    if (status == CHL_OK)
-        *out = f;
-    else
-        chl_frozen_close(f);
-    return status;
+    CHL_HAND_OVER(status, f, out, chl_frozen_close);
 }
 
 void chl_frozen_close(chl_frozen *f) {

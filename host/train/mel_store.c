@@ -28,11 +28,7 @@ chl_status chl_mel_store_open(const char *folder, chl_mel_store **out) {
     const chl_status status = store ? chl_number_cache_open(path, &store->kept)
                                     : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", folder);
     free(path);
-    if (status == CHL_OK)
-        *out = store;
-    else
-        chl_mel_store_close(store);
-    return status;
+    CHL_HAND_OVER(status, store, out, chl_mel_store_close);
 }
 
 void chl_mel_store_close(chl_mel_store *store) {

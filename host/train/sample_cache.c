@@ -1,4 +1,5 @@
 #include "train/sample_cache.h"
+#include "base/grow.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
 #include "train/in_parallel.h"
@@ -70,13 +71,10 @@ static chl_status keep(chl_sample_cache *cache, int64_t index, int64_t bytes, bo
         cache->left -= bytes;
         return CHL_OK;
     }
-    if (cache->passing_count == cache->passing_room) {
-        const int64_t room = cache->passing_room ? 2 * cache->passing_room : 256;
-        int64_t *grown = realloc(cache->passing, (size_t)room * sizeof *grown);
-        if (!grown) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
-        cache->passing = grown;
-        cache->passing_room = room;
-    }
+    int64_t *more =
+        chl_grown(cache->passing, cache->passing_count, &cache->passing_room, sizeof *more);
+    if (!more) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
+    cache->passing = more;
     cache->passing[cache->passing_count++] = index;
     return CHL_OK;
 }

@@ -39,11 +39,7 @@ chl_status chl_sound_draws_new(chl_dataset *dataset, const chl_sound_augment *au
     d->augment = *augment;
     chl_status status = sort_samples(d);
     if (status == CHL_OK && !in_mel) status = chl_wave_cache_new(dataset, bytes, &d->cache);
-    if (status == CHL_OK)
-        *out = d;
-    else
-        chl_sound_draws_free(d);
-    return status;
+    CHL_HAND_OVER(status, d, out, chl_sound_draws_free);
 }
 
 void chl_sound_draws_free(chl_sound_draws *draws) {

@@ -33,11 +33,8 @@ chl_status chl_weak_pairs_new(const chl_dataset *dataset, chl_weak_pairs **out) 
     chl_status status;
     CHL_TRY_GOTO(sort_into(dataset, false, &pairs->label));
     CHL_TRY_GOTO(sort_into(dataset, true, &pairs->kind));
-    *out = pairs;
-    return CHL_OK;
 done:
-    chl_weak_pairs_free(pairs);
-    return status;
+    CHL_HAND_OVER(status, pairs, out, chl_weak_pairs_free);
 }
 
 void chl_weak_pairs_free(chl_weak_pairs *pairs) {
