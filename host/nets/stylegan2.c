@@ -16,11 +16,7 @@ chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, c
 
 /* A column of one pixel, repeated. */
 chl_tensor chl_stylegan2_rows(chl_graph *g, const chl_stylegan2_config *config, chl_tensor w) {
-    if (w == CHL_NONE) return CHL_NONE;
-    const int n = (int)chl_desc_of(g, w)->dim[0], w_dim = config->w_dim;
-    w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
-    w = chl_resize(g, w, CHL_FILTER_NEAREST, config->rows, 1);
-    return chl_reshape(g, w, chl_f32(3, n, config->rows, w_dim));
+    return chl_stylegan_rows(g, config->rows, w);
 }
 
 /* --- synthesis -------------------------------------------------------------------------------- */

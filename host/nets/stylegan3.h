@@ -64,6 +64,17 @@ chl_tensor chl_stylegan3_map(chl_net *net, const chl_stylegan3_config *config, c
  * row 1 + i layer i's. */
 chl_tensor chl_stylegan3_synthesize(chl_net *net, const chl_stylegan3_config *config,
                                     chl_tensor codes);
+/* The layers' mean squares in a training, which follow what the layers take: number i of layer i. */
+typedef struct chl_stylegan3_magnitudes {
+    chl_tensor stored[CHL_STYLEGAN3_LAYERS]; /* [1] each; CHL_NONE: as the arrays have it */
+    /* Below 1: a layer uses decay * stored + (1 - decay) * measured, and measured[i] [1] is set, the mean
+     * over all ranks, which has no gradient */
+    float decay;
+    chl_tensor measured[CHL_STYLEGAN3_LAYERS];
+} chl_stylegan3_magnitudes;
+/* The same picture with other magnitudes; NULL: those of the arrays. */
+chl_tensor chl_stylegan3_synthesize_tracked(chl_net *net, const chl_stylegan3_config *config,
+                                            chl_tensor codes, chl_stylegan3_magnitudes *magnitudes);
 /* The input layer alone (stylegan3_input.c): w [N,W] -> [N,S,S,C] */
 chl_tensor chl_stylegan3_input(chl_net *net, const chl_stylegan3_config *config, chl_tensor w);
 
@@ -79,4 +90,8 @@ typedef struct chl_stylegan3_shape {
 /* An untrained network, with the filters that a training of its size begins with. The same seed
  * gives the same numbers on every machine. */
 chl_status chl_stylegan3_random(const chl_stylegan3_shape *shape, uint64_t seed, chl_params **out);
+/* The same as upstream begins to train it: biases 0, of styles 1, the input layer neither turned nor moved,
+ * the average of w 0, all weights of deviation 1 times their run-time scale. */
+chl_status chl_stylegan3_untrained(const chl_stylegan3_shape *shape, uint64_t seed,
+                                   chl_params **out);
 #endif

@@ -105,7 +105,13 @@ typedef struct random_net {
     chl_params *params;
     const chl_stylegan3_shape *shape;
     uint64_t seed;
+    bool untrained;
 } random_net;
+
+/* A number that is 0 before training. */
+static float learned(const random_net *net, float value) {
+    return net->untrained ? 0 : value;
+}
 
 static chl_status add(const random_net *net, const char *layer, const char *name, chl_desc desc,
                       float mean, float deviation) {
@@ -122,10 +128,10 @@ static chl_status add_layer(const random_net *net, int i) {
     char layer[CHL_STYLEGAN3_NAME];
     snprintf(layer, sizeof layer, "synthesis.L%d_%d_%d", i, out.size, out.channels);
     CHL_TRY(add(net, layer, "affine.weight", chl_f32(2, in.channels, shape->w_dim), 0, 1));
-    CHL_TRY(add(net, layer, "affine.bias", chl_f32(1, in.channels), 1, 0.1f));
+    CHL_TRY(add(net, layer, "affine.bias", chl_f32(1, in.channels), 1, learned(net, 0.1f)));
     CHL_TRY(add(net, layer, "weight", chl_f32(4, out.channels, in.channels, k, k), 0,
-                colours ? CONTRAST : 1));
-    CHL_TRY(add(net, layer, "bias", chl_f32(1, out.channels), 0, 0.1f));
+                colours && !net->untrained ? CONTRAST : 1));
+    CHL_TRY(add(net, layer, "bias", chl_f32(1, out.channels), 0, learned(net, 0.1f)));
     CHL_TRY(add(net, layer, "magnitude_ema", chl_f32(1, 1), 1, 0));
     CHL_TRY(add_filter(net->params, layer, "up_filter", up > 1 && !colours ? FILTER_SIZE * up : 1,
                        in.cutoff, in.half_width, rate, false));
@@ -140,7 +146,8 @@ static chl_status add_input(const random_net *net) {
     const int c = band_of(net->shape, 0).channels;
     float *transform;
     CHL_TRY(add(net, layer, "weight", chl_f32(2, c, c), 0, 1));
-    CHL_TRY(add(net, layer, "affine.weight", chl_f32(2, 4, net->shape->w_dim), 0, 0.1f));
+    CHL_TRY(
+        add(net, layer, "affine.weight", chl_f32(2, 4, net->shape->w_dim), 0, learned(net, 0.1f)));
     CHL_TRY(add(net, layer, "affine.bias", chl_f32(1, 4), 0, 0));
     CHL_TRY(add(net, layer, "freqs", chl_f32(2, c, 2), 0, 1));
     CHL_TRY(add(net, layer, "phases", chl_f32(1, c), 0, 3));
@@ -167,9 +174,9 @@ static chl_status add_mapping(const random_net *net) {
         char layer[32];
         snprintf(layer, sizeof layer, "mapping.fc%d", i);
         CHL_TRY(add(net, layer, "weight", chl_f32(2, w, i ? w : net->shape->z_dim), 0, 1 / rate));
-        CHL_TRY(add(net, layer, "bias", chl_f32(1, w), 0, 0.1f / rate));
+        CHL_TRY(add(net, layer, "bias", chl_f32(1, w), 0, learned(net, 0.1f / rate)));
     }
-    return add(net, "mapping", "w_avg", chl_f32(1, w), 0, 0.1f);
+    return add(net, "mapping", "w_avg", chl_f32(1, w), 0, learned(net, 0.1f));
 }
 
 static chl_status check(const chl_stylegan3_shape *s) {
@@ -190,8 +197,9 @@ static chl_status check(const chl_stylegan3_shape *s) {
     return CHL_OK;
 }
 
-chl_status chl_stylegan3_random(const chl_stylegan3_shape *shape, uint64_t seed, chl_params **out) {
-    random_net net = {.shape = shape, .seed = seed};
+static chl_status draw(const chl_stylegan3_shape *shape, uint64_t seed, bool untrained,
+                       chl_params **out) {
+    random_net net = {.shape = shape, .seed = seed, .untrained = untrained};
     chl_status status;
     CHL_TRY(check(shape));
     CHL_TRY(chl_params_new("random StyleGAN3", &net.params));
@@ -203,4 +211,13 @@ chl_status chl_stylegan3_random(const chl_stylegan3_shape *shape, uint64_t seed,
 done:
     chl_params_free(net.params);
     return status;
+}
+
+chl_status chl_stylegan3_random(const chl_stylegan3_shape *shape, uint64_t seed, chl_params **out) {
+    return draw(shape, seed, false, out);
+}
+
+chl_status chl_stylegan3_untrained(const chl_stylegan3_shape *shape, uint64_t seed,
+                                   chl_params **out) {
+    return draw(shape, seed, true, out);
 }

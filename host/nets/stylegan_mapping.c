@@ -101,6 +101,14 @@ chl_status chl_stylegan_add_classes(chl_params *params, int z_dim, int w_dim, in
     return chl_params_add_normal(params, seed, 0, 0, chl_f32(1, w_dim), "mapping.embed.bias");
 }
 
+chl_tensor chl_stylegan_rows(chl_graph *g, int rows, chl_tensor w) {
+    if (w == CHL_NONE) return CHL_NONE;
+    const int n = (int)chl_desc_of(g, w)->dim[0], w_dim = (int)chl_desc_of(g, w)->dim[1];
+    w = chl_reshape(g, w, chl_f32(4, n, 1, 1, w_dim));
+    w = chl_resize(g, w, CHL_FILTER_NEAREST, rows, 1);
+    return chl_reshape(g, w, chl_f32(3, n, rows, w_dim));
+}
+
 /* --- codes ------------------------------------------------------------------------------------ */
 bool chl_stylegan_takes(chl_net *net, const char *what, int resolution, int rows, int w_dim,
                         chl_tensor codes) {

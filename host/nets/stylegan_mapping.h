@@ -23,6 +23,9 @@ chl_status chl_stylegan_choose_class(chl_params *params, int label);
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan_map(chl_net *net, int layers, float rate, chl_tensor z);
 
+/* w [N,W] -> codes [N,rows,W], all rows of which are w */
+chl_tensor chl_stylegan_rows(chl_graph *g, int rows, chl_tensor w);
+
 /* Whether `codes`, called `what` in the graph's error, are [N,rows,W] of a generator of this size. */
 bool chl_stylegan_takes(chl_net *net, const char *what, int resolution, int rows, int w_dim,
                         chl_tensor codes);

@@ -1,56 +1,49 @@
 #include "train/gan_draws.h"
 #include "base/random.h"
-#include "nets/stylegan_mapping.h"
+#include "graph/build.h"
 #include <math.h>
 
 #define PURPOSE 0x67616e00u /* Philox purposes of 64 draws of each of 4 phases */
 #define DRAWS 64
 enum { DRAW_Z, DRAW_OTHER, DRAW_MIX, DRAW_PATTERN, DRAW_NOISE, DRAW_LABEL = DRAWS - 1 };
-/* Of the mean of w, the centre of truncation: upstream's w_avg_beta. */
-#define CENTRE_DECAY 0.995f
 
 /* --- building --------------------------------------------------------------------------------- */
-void chl_gan_draws_build(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+void chl_gan_draws_build(chl_trainer *t, const chl_gan_network *network, int classes,
                          uint32_t phase, int n, bool pattern, chl_gan_draws *out) {
     chl_graph *g = t->graph;
-    const int side = config->resolution;
+    const int side = network->resolution;
     int64_t largest = 3 * (int64_t)side * side;
-    if (largest < config->z_dim) largest = config->z_dim;
+    if (largest < network->z_dim) largest = network->z_dim;
     if (largest < classes) largest = classes;
     *out = (chl_gan_draws){.purpose = PURPOSE + DRAWS * phase,
                            .n = n,
-                           .rows = config->rows,
+                           .rows = network->rows,
                            .side = side,
-                           .z_dim = config->z_dim,
+                           .z_dim = network->z_dim,
                            .classes = classes,
+                           .noises = network->noises,
                            .mixing = t->options->mixing};
-    out->z = chl_input(g, "z", chl_f32(2, n, config->z_dim));
+    out->z = chl_input(g, "z", chl_f32(2, n, network->z_dim));
     if (out->mixing > 0) {
-        out->other = chl_input(g, "other z", chl_f32(2, n, config->z_dim));
-        out->mix = chl_input(g, "mix", chl_f32(2, n, config->rows));
+        out->other = chl_input(g, "other z", chl_f32(2, n, network->z_dim));
+        out->mix = chl_input(g, "mix", chl_f32(2, n, network->rows));
     }
     if (classes > 0) out->label = chl_input(g, "label", chl_f32(2, n, classes));
-    for (int row = 0; row < config->rows - 1; row++) {
-        const int r = 4 << (row + 1) / 2;
+    for (int row = 0; row < network->noises; row++) {
+        const int r = network->noise_side[row];
         out->noise[row] = chl_input(g, "noise", chl_f32(3, n, r, r));
     }
     if (pattern) out->pattern = chl_input(g, "pattern", chl_f32(4, n, side, side, 3));
     out->buffer = chl_trainer_memory(t, n * largest, sizeof *out->buffer);
 }
 
-chl_tensor chl_gan_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z,
-                       chl_tensor label) {
-    if (label == CHL_NONE) return chl_stylegan2_map(net, config, z);
-    return chl_stylegan_map_class(net, config->mapping_layers, config->mapping_rate, z, label);
-}
-
 /* The mean over the batch, and over the ranks, moves the stored one. */
-static void follow_centre(chl_trainer *t, chl_net *net, chl_tensor w) {
+static void follow_centre(chl_trainer *t, chl_net *states, float decay, chl_tensor w) {
     chl_graph *g = t->graph;
     if (w == CHL_NONE || chl_graph_status(g) != CHL_OK) return;
     const chl_desc d = *chl_desc_of(g, w);
     const chl_tensor mean = chl_mean_pool(g, chl_reshape(g, w, chl_f32(3, 1, d.dim[0], d.dim[1])));
-    chl_trainer_track(t, chl_weight(net, "mapping.w_avg"), mean, CENTRE_DECAY);
+    chl_trainer_track(t, chl_weight(states, "mapping.w_avg"), mean, decay);
 }
 
 /* w where mix is 0, the other where it is 1 */
@@ -65,19 +58,19 @@ static chl_tensor mixed(chl_graph *g, const chl_gan_draws *d, chl_tensor w, chl_
     return chl_add(g, w, chl_mul(g, mask, apart));
 }
 
-chl_tensor chl_gan_paint(chl_trainer *t, chl_net *net, const chl_stylegan2_config *config,
-                         const chl_gan_draws *d, chl_tensor *codes) {
+chl_tensor chl_gan_paint(chl_trainer *t, chl_net *net, const chl_gan_network *network,
+                         const chl_gan_draws *d, const chl_gan_follow *follow, chl_tensor *codes) {
     chl_graph *g = t->graph;
-    const chl_tensor w = chl_gan_map(net, config, d->z, d->label);
-    follow_centre(t, net, w);
-    *codes = chl_stylegan2_rows(g, config, w);
+    const chl_tensor w = chl_gan_map(net, network, d->z, d->label);
+    if (follow->centre) follow_centre(t, follow->states, network->centre_decay, w);
+    *codes = chl_gan_rows(g, network, w);
     if (d->mixing > 0) {
-        const chl_tensor other = chl_gan_map(net, config, d->other, d->label);
-        *codes = mixed(g, d, *codes, chl_stylegan2_rows(g, config, other));
+        const chl_tensor other = chl_gan_map(net, network, d->other, d->label);
+        *codes = mixed(g, d, *codes, chl_gan_rows(g, network, other));
     } else if (*codes != CHL_NONE) {
         *codes = chl_scale(g, *codes, 1); /* a tensor of its own */
     }
-    return chl_stylegan2_synthesize_noisy(net, config, *codes, d->noise);
+    return chl_gan_synthesize(net, network, *codes, d->noise, follow->magnitudes);
 }
 
 /* --- feeding ---------------------------------------------------------------------------------- */
@@ -145,7 +138,7 @@ chl_status chl_gan_draws_feed(chl_trainer *t, const chl_gan_draws *d, int64_t in
         CHL_TRY(feed_normals(t, d, DRAW_OTHER, index, d->other, place));
         CHL_TRY(feed_mix(t, d, index));
     }
-    for (int row = 0; row < d->rows - 1; row++)
+    for (int row = 0; row < d->noises; row++)
         CHL_TRY(feed_normals(t, d, DRAW_NOISE + (uint32_t)row, index, d->noise[row], place));
     return d->pattern == CHL_NONE ? CHL_OK
                                   : feed_normals(t, d, DRAW_PATTERN, index, d->pattern, place);

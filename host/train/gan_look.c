@@ -3,7 +3,6 @@
 #include "io/picture.h"
 #include "models/registry.h"
 #include "train/feature_distance.h"
-#include "train/gan_draws.h"
 #include "train/stand_in.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,10 +22,10 @@ typedef struct painter {
     float *codes, *labels, *pixels; /* of one picture */
 } painter;
 
-static chl_status begin(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+static chl_status begin(chl_trainer *t, const chl_gan_network *network, int classes,
                         chl_params *model, painter *p) {
-    const int side = config->resolution;
-    *p = (painter){.z_dim = config->z_dim, .classes = classes, .side = side};
+    const int side = network->resolution;
+    *p = (painter){.z_dim = network->z_dim, .classes = classes, .side = side};
     p->labels = calloc((size_t)classes + 1, sizeof *p->labels);
     p->codes = malloc((size_t)p->z_dim * sizeof *p->codes);
     p->pixels = malloc(3 * (size_t)side * (size_t)side * sizeof *p->pixels);
@@ -36,9 +35,9 @@ static chl_status begin(chl_trainer *t, const chl_stylegan2_config *config, int 
     p->net = (chl_net){.graph = p->g, .params = model, .kind = CHL_FROZEN};
     p->z = chl_input(p->g, "z", chl_f32(2, 1, p->z_dim));
     if (classes > 0) p->label = chl_input(p->g, "label", chl_f32(2, 1, classes));
-    const chl_tensor w = chl_gan_map(&p->net, config, p->z, p->label);
-    const chl_tensor codes = chl_stylegan2_rows(p->g, config, w);
-    p->picture = chl_keep(p->g, chl_stylegan2_synthesize(&p->net, config, codes));
+    const chl_tensor w = chl_gan_map(&p->net, network, p->z, p->label);
+    const chl_tensor codes = chl_gan_rows(p->g, network, w);
+    p->picture = chl_keep(p->g, chl_gan_synthesize(&p->net, network, codes, NULL, NULL));
     return chl_compile(p->g);
 }
 
@@ -163,10 +162,10 @@ static chl_status measure(chl_trainer *t, painter *p, const chl_gan_measure *m, 
     return status;
 }
 
-chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+chl_status chl_gan_look(chl_trainer *t, const chl_gan_network *network, int classes,
                         const chl_gan_measure *m, int64_t step, chl_params *model) {
     painter p;
-    chl_status status = begin(t, config, classes, model, &p);
+    chl_status status = begin(t, network, classes, model, &p);
     if (status == CHL_OK) status = write_sheet(t, &p, step);
     if (status == CHL_OK && m->count > 1) status = measure(t, &p, m, step);
     end(&p);

@@ -3,8 +3,7 @@
 #ifndef CHL_TRAIN_GAN_LOOK_H
 #define CHL_TRAIN_GAN_LOOK_H
 #include "models/clip.h"
-#include "nets/stylegan2.h"
-#include "train/trainer.h"
+#include "train/gan_network.h"
 
 /* Zeros before it starts. */
 typedef struct chl_gan_measure {
@@ -20,6 +19,6 @@ void chl_gan_measure_free(chl_gan_measure *measure);
 /* Writes fakes-STEP.png, seeds 0 to 35 as `chladni generate --truncation 1` has them; with options->clip a
  * line of the log has FID and KID of up to 2000 pictures, with what `measure` has.
  * With classes, seed i is painted of class i modulo `classes`. */
-chl_status chl_gan_look(chl_trainer *t, const chl_stylegan2_config *config, int classes,
+chl_status chl_gan_look(chl_trainer *t, const chl_gan_network *network, int classes,
                         const chl_gan_measure *measure, int64_t step, chl_params *model);
 #endif

@@ -117,6 +117,22 @@ static void auto_gan(chl_train_options *o) {
     o->average_ramp = 0.05f;
 }
 
+/* stylegan3's, by its names, at its usual batch; gamma is of the data there, here by the resolution unless
+ * it is given. */
+static void stylegan3_t(chl_train_options *o) {
+    published_gan(o, 32, 4, "base=32768,max=512,mapping=2", 2.5e-3f, 0, 0);
+    o->network = "stylegan3-t";
+    o->rate_critic = 2e-3f;
+    o->path_length = 0;
+    o->mixing = 0;
+    o->average_ramp = 0.05f;
+}
+static void stylegan3_r(chl_train_options *o) {
+    stylegan3_t(o);
+    o->network = "stylegan3-r";
+    o->blur_sigma = 10;
+}
+
 static const struct {
     chl_train_recipe shown;
     void (*apply)(chl_train_options *options);
@@ -132,6 +148,9 @@ static const struct {
     {{"paper256", "gan", "StyleGAN2-ADA's paper at 256 x 256: batches of 64, gamma 1"}, paper256},
     {{"paper512", "gan", "the same at 512 x 512: gamma 0.5"}, paper512},
     {{"paper1024", "gan", "the same at 1024 x 1024: batches of 32, gamma 2"}, paper1024},
+    {{"stylegan3-t", "gan", "StyleGAN3, moved with its coordinates: batches of 32"}, stylegan3_t},
+    {{"stylegan3-r", "gan", "StyleGAN3, moved and turned: 1 x 1 convolutions, a blur at first"},
+     stylegan3_r},
     {{"demo", "audio", "the demo's encoder: a small Swin, 1600 steps of 64"}, demo},
 };
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };

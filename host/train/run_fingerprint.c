@@ -90,6 +90,9 @@ static const field fields[] = {
     FIELD(conditional, INT, false),
     FIELD(group, INT, false),
     FIELD(pictures_every, LONG, false),
+    FIELD(network, TEXT, false),
+    FIELD(blur_sigma, FLOAT, false),
+    FIELD(blur_kimg, FLOAT, false),
     FIELD(face, FILE, false),
     FIELD(weight_pixels, FLOAT, false),
     FIELD(weight_clip, FLOAT, false),
@@ -264,6 +267,9 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(newer_number("lowest_rate", options->lowest_rate == 0, options->lowest_rate, *out));
     CHL_TRY(options_of("gan", of_gan, options, *out));
     CHL_TRY(options_of("encoder", of_encoder, options, *out));
+    CHL_TRY(newer_option("network", options->network, "stylegan2", *out));
+    CHL_TRY(newer_number("blur_sigma", options->blur_sigma == 0, options->blur_sigma, *out));
+    CHL_TRY(newer_number("blur_kimg", options->blur_kimg == 0, options->blur_kimg, *out));
     CHL_TRY(chl_json_put(*out, "wordnet", json_boolean(options->wordnet != NULL)));
     if (!data) return CHL_OK;
     uint64_t digest = 0;
@@ -431,6 +437,9 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->augment_kimg >= 0 && isfinite(o->augment_kimg), "augment_kimg", ">= 0",
          (double)o->augment_kimg},
         {o->group >= 0, "group", ">= 0", o->group},
+        {o->blur_sigma >= 0 && o->blur_sigma <= 100, "blur_sigma", "in [0, 100]",
+         (double)o->blur_sigma},
+        {o->blur_kimg >= 0 && isfinite(o->blur_kimg), "blur_kimg", ">= 0", (double)o->blur_kimg},
         {o->pictures_every >= 0, "pictures_every", ">= 0", (double)o->pictures_every},
         {o->weight_pixels >= 0 && isfinite(o->weight_pixels), "weight_pixels", ">= 0",
          (double)o->weight_pixels},

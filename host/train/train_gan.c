@@ -1,5 +1,5 @@
-/* Adversarial training of a StyleGAN2 generator [Goodfellow et al. 2014; Karras et al. 2020], as
- * stylegan2-ada-pytorch's. A step is
+/* Adversarial training of a StyleGAN2 or StyleGAN3 generator [Goodfellow et al. 2014; Karras et al. 2020,
+ * 2021], as stylegan2-ada-pytorch's and stylegan3's. A step is
  *
  *     generator      softplus(-D(G(z)))                                  every step
  *     path length    a half of the batch                                 every 4th
@@ -14,12 +14,11 @@
 #include "base/random.h"
 #include "base/text_buffer.h"
 #include "losses/adversarial.h"
-#include "nets/discriminator.h"
 #include "nets/stylegan_mapping.h"
 #include "train/gan_ada.h"
 #include "train/gan_augment.h"
+#include "train/gan_blur.h"
 #include "train/gan_look.h"
-#include "train/sizes.h"
 #include "train/stand_in.h"
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@
 #define PATH_DECAY 0.99f
 #define PATH_AVERAGE "path_length"
 #define GROUP 4
-#define SIDE 256
+#define MAGNITUDE_KIMG 20 /* half-life of StyleGAN3's magnitudes, in thousands of pictures */
 #define LABEL_LAYERS                                                                               \
     8 /* of the discriminator's mapping of classes, as every published configuration */
 #define CLASSES "classes.txt"
@@ -45,9 +44,11 @@ enum { PHASE_GENERATOR, PHASE_PATH, PHASE_CRITIC };
 enum { SEEN_GENERATOR, SEEN_FAKE, SEEN_REAL, SEEN_R1, SEEN };
 
 typedef struct gan {
-    chl_stylegan2_config config;
+    chl_gan_network network;
     chl_discriminator_config critic;
     chl_net critic_net;
+    chl_net states; /* of the generator: what is tracked and not trained */
+    chl_stylegan3_magnitudes magnitudes;
     float r1; /* gamma; 0: no penalty */
     chl_gan_draws draws[3];
     chl_tensor real, label, log_fresh;
@@ -55,6 +56,7 @@ typedef struct gan {
     chl_gan_measure measure;
     chl_gan_augment augment[SEEN];
     chl_gan_ada ada;
+    chl_gan_blur blur;
     int64_t *chosen; /* [options->batch]: of all ranks */
     float *pixels;   /* [batch][side][side][3] */
 } gan;
@@ -80,35 +82,7 @@ static void defaults(chl_train_options *o) {
     o->tolerate = 0.25f;
 }
 
-/* --- sizes ------------------------------------------------------------------------------------ */
-typedef struct shapes {
-    chl_stylegan2_shape generator;
-    chl_discriminator_shape critic;
-} shapes;
-
-static chl_status read_shapes(const chl_train_options *o, shapes *out) {
-    chl_stylegan2_shape *s = &out->generator;
-    *s = (chl_stylegan2_shape){.resolution = o->resolution ? o->resolution : SIDE,
-                               .channel_base = 16384,
-                               .channel_max = 512,
-                               .z_dim = 512,
-                               .w_dim = 512,
-                               .mapping_layers = 2};
-    const chl_size_key keys[] = {
-        {"base", &s->channel_base, .min = 1, .max = 65536},
-        {"max", &s->channel_max, .min = 1, .max = 1024},
-        {"z", &s->z_dim, .min = 1, .max = 4096},
-        {"w", &s->w_dim, .min = 1, .max = 4096},
-        {"mapping", &s->mapping_layers, .min = 1, .max = 16},
-    };
-    CHL_TRY(chl_sizes_read(o->sizes, keys, sizeof keys / sizeof keys[0]));
-    out->critic = (chl_discriminator_shape){.resolution = s->resolution,
-                                            .channel_base = s->channel_base,
-                                            .channel_max = s->channel_max};
-    const chl_status status = chl_discriminator_check(&out->critic); /* the narrower range */
-    return status == CHL_OK ? status : chl_fail_in(status, "training gan");
-}
-
+/* --- what can be ------------------------------------------------------------------------------ */
 static chl_status check_batch(const chl_trainer *t, int group) {
     if (t->batch % group)
         return chl_fail(CHL_ERR_ARGUMENT,
@@ -121,6 +95,17 @@ static chl_status check_batch(const chl_trainer *t, int group) {
                         "samples, got %d",
                         t->batch);
     return CHL_OK;
+}
+
+static chl_status check_network(const chl_trainer *t) {
+    const chl_train_options *o = t->options;
+    const gan *own = t->own;
+    if (!own->network.third || o->path_length == 0) return CHL_OK;
+    return chl_fail(
+        CHL_ERR_ARGUMENT,
+        "training gan: path_length must be 0 with network %s, got %g: set recipe to %s, "
+        "which has what belongs to it",
+        o->network, (double)o->path_length, o->network);
 }
 
 static bool augments(const chl_train_options *o) {
@@ -140,8 +125,28 @@ static chl_phase lazy(const chl_net *net, const chl_train_options *o, float rate
 
 static chl_tensor judge(const chl_trainer *t, int seen, chl_tensor pictures, chl_tensor label) {
     gan *own = t->own;
+    pictures = chl_gan_blur_nodes(t->graph, &own->blur, pictures);
     return chl_discriminator(&own->critic_net, &own->critic,
                              chl_gan_augment_nodes(t->graph, &own->augment[seen], pictures), label);
+}
+
+/* Upstream's StyleGAN2 moves the centre whenever it paints; its StyleGAN3 the centre and the magnitudes
+ * where the discriminator learns. */
+static chl_tensor paint(chl_trainer *t, chl_net *net, int phase, chl_tensor *codes) {
+    gan *own = t->own;
+    const bool third = own->network.third, moves = phase == PHASE_CRITIC;
+    const chl_gan_follow follow = {.states = &own->states,
+                                   .centre = !third || moves,
+                                   .magnitudes = third ? &own->magnitudes : NULL};
+    chl_stylegan3_magnitudes *m = &own->magnitudes;
+    const float decay = (float)pow(0.5, t->options->batch / (1000.0 * MAGNITUDE_KIMG));
+    m->decay = moves ? decay : 1;
+    const chl_tensor fakes =
+        chl_gan_paint(t, net, &own->network, &own->draws[phase], &follow, codes);
+    for (int i = 0; third && moves && i < own->network.three.layers; i++)
+        if (chl_graph_status(t->graph) == CHL_OK)
+            chl_trainer_track(t, m->stored[i], m->measured[i], decay);
+    return fakes;
 }
 
 static void build_generator(chl_trainer *t, chl_net *net) {
@@ -150,12 +155,12 @@ static void build_generator(chl_trainer *t, chl_net *net) {
     chl_graph *g = t->graph;
     chl_tensor codes, mean;
     chl_phase phase = lazy(net, o, o->rate, PATH_INTERVAL, o->path_length > 0);
-    chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_GENERATOR], &codes);
+    chl_tensor fakes = paint(t, net, PHASE_GENERATOR, &codes);
     const chl_tensor logits = judge(t, SEEN_GENERATOR, fakes, own->draws[PHASE_GENERATOR].label);
     chl_trainer_term(t, "generator", 1, chl_softplus_loss(g, logits, -1));
     chl_trainer_phase(t, &phase);
     if (!(o->path_length > 0)) return;
-    fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_PATH], &codes);
+    fakes = paint(t, net, PHASE_PATH, &codes);
     const chl_tensor lengths = chl_path_lengths(g, fakes, codes, own->draws[PHASE_PATH].pattern);
     const chl_tensor average = chl_param(g, PATH_AVERAGE, chl_f32(1, 1), NULL, CHL_TRAINABLE);
     const chl_tensor penalty = chl_path_penalty(g, lengths, average, PATH_DECAY, &mean);
@@ -172,7 +177,7 @@ static void build_critic(chl_trainer *t, chl_net *net) {
     chl_tensor codes;
     chl_phase phase = lazy(&own->critic_net, o, o->rate_critic > 0 ? o->rate_critic : o->rate,
                            R1_INTERVAL, own->r1 > 0);
-    const chl_tensor fakes = chl_gan_paint(t, net, &own->config, &own->draws[PHASE_CRITIC], &codes);
+    const chl_tensor fakes = paint(t, net, PHASE_CRITIC, &codes);
     const chl_tensor of_fakes = judge(t, SEEN_FAKE, fakes, own->draws[PHASE_CRITIC].label);
     chl_tensor of_real = judge(t, SEEN_REAL, own->real, own->label);
     if (chl_graph_status(g) != CHL_OK) return;
@@ -201,12 +206,12 @@ static void build_average(chl_trainer *t, const chl_net *net) {
 static void make_draws(chl_trainer *t) {
     gan *own = t->own;
     const int n = t->batch;
-    chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_GENERATOR, n, false,
+    chl_gan_draws_build(t, &own->network, own->critic.classes, PHASE_GENERATOR, n, false,
                         &own->draws[PHASE_GENERATOR]);
     if (t->options->path_length > 0)
-        chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_PATH, n / PATH_SHRINK, true,
-                            &own->draws[PHASE_PATH]);
-    chl_gan_draws_build(t, &own->config, own->critic.classes, PHASE_CRITIC, n, false,
+        chl_gan_draws_build(t, &own->network, own->critic.classes, PHASE_PATH, n / PATH_SHRINK,
+                            true, &own->draws[PHASE_PATH]);
+    chl_gan_draws_build(t, &own->network, own->critic.classes, PHASE_CRITIC, n, false,
                         &own->draws[PHASE_CRITIC]);
 }
 
@@ -229,7 +234,7 @@ static chl_status make_augmentations(chl_trainer *t) {
                         (double)t->options->augment_kimg);
     for (int i = 0; i < SEEN; i++)
         if (i != SEEN_R1 || own->r1 > 0)
-            chl_gan_augment_build(t, &pipe, own->config.resolution, t->batch, &own->augment[i]);
+            chl_gan_augment_build(t, &pipe, own->network.resolution, t->batch, &own->augment[i]);
     return CHL_OK;
 }
 
@@ -272,23 +277,22 @@ static chl_status write_classes(chl_trainer *t) {
 
 static chl_status make_networks(chl_trainer *t) {
     gan *own = t->own;
-    shapes shape;
+    chl_discriminator_shape critic;
     const int group = t->options->group > 0 ? t->options->group : GROUP;
     const int classes = t->options->conditional ? t->data->labels : 0;
-    CHL_TRY(read_shapes(t->options, &shape));
+    CHL_TRY(chl_gan_network_new(t->options, &own->network, &critic, &t->params));
+    CHL_TRY(check_network(t));
     if (t->options->conditional) CHL_TRY(write_classes(t));
-    shape.critic.classes = classes;
-    shape.critic.mapping_layers = LABEL_LAYERS;
-    CHL_TRY(chl_stylegan2_untrained(&shape.generator, t->options->seed, &t->params));
-    CHL_TRY(chl_discriminator_add_random(&shape.critic, CRITIC, t->options->seed, t->params));
-    CHL_TRY(chl_stylegan2_import(t->params, &own->config));
+    critic.classes = classes;
+    critic.mapping_layers = LABEL_LAYERS;
+    CHL_TRY(chl_discriminator_add_random(&critic, CRITIC, t->options->seed, t->params));
     CHL_TRY(chl_discriminator_import(t->params, CRITIC, &own->critic));
-    own->config.conv_clamp = own->critic.conv_clamp = 0; /* upstream's in float32 */
+    own->critic.conv_clamp = 0; /* upstream's in float32 */
     if (classes > 0)
-        CHL_TRY(chl_stylegan_add_classes(t->params, own->config.z_dim, own->config.w_dim, classes,
+        CHL_TRY(chl_stylegan_add_classes(t->params, own->network.z_dim, own->network.w_dim, classes,
                                          t->options->seed));
     own->critic.group = group < t->options->batch ? group : t->options->batch;
-    own->r1 = gamma_of(t->options, own->config.resolution);
+    own->r1 = gamma_of(t->options, own->network.resolution);
     return check_batch(t, own->critic.group);
 }
 
@@ -305,12 +309,22 @@ static chl_status choose_precision(chl_trainer *t) {
     return CHL_OK;
 }
 
+static void find_magnitudes(chl_trainer *t) {
+    gan *own = t->own;
+    const chl_stylegan3_config *config = &own->network.three;
+    char layer[CHL_STYLEGAN3_NAME];
+    for (int i = 0; own->network.third && i < config->layers; i++) {
+        chl_stylegan3_layer_name(config, i, layer);
+        own->magnitudes.stored[i] = chl_weight(&own->states, "%s.magnitude_ema", layer);
+    }
+}
+
 static chl_status build(chl_trainer *t) {
     CHL_TRY(choose_precision(t));
     gan *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
     CHL_TRY(make_networks(t));
-    const int n = t->batch, side = own->config.resolution;
+    const int n = t->batch, side = own->network.resolution;
     own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
     own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
     own->labels = chl_trainer_memory(t, (int64_t)n * own->critic.classes, sizeof *own->labels);
@@ -320,7 +334,11 @@ static chl_status build(chl_trainer *t) {
     own->real = chl_input(t->graph, "picture", chl_f32(4, n, side, side, 3));
     if (own->critic.classes > 0)
         own->label = chl_input(t->graph, "label", chl_f32(2, n, own->critic.classes));
+    chl_gan_blur_build(t, &own->blur);
+    CHL_TRY(chl_trainer_memory_status(t));
     chl_net *net = chl_trainer_net(t);
+    own->states = (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE};
+    find_magnitudes(t);
     own->critic_net =
         (chl_net){.graph = t->graph, .params = t->params, .kind = CHL_TRAINABLE, .prefix = CRITIC};
     build_generator(t, net);
@@ -334,6 +352,7 @@ static void release(chl_trainer *t) {
     gan *own = t->own;
     if (!own) return;
     chl_net_done(&own->critic_net);
+    chl_net_done(&own->states);
     chl_gan_measure_free(&own->measure);
 }
 
@@ -365,7 +384,7 @@ static void take_pixels(const uint8_t *bytes, int side, bool mirrored, float *ou
 
 static chl_status feed_pictures(chl_trainer *t, int64_t index) {
     gan *own = t->own;
-    const int side = own->config.resolution;
+    const int side = own->network.resolution;
     chl_dataset_next_batch(t->data);
     CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
     for (int i = 0; i < t->batch; i++) {
@@ -408,6 +427,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
     const float fresh = log_fresh(t->options, index);
     CHL_TRY(feed_pictures(t, index));
     CHL_TRY(feed_augmentations(t, index));
+    CHL_TRY(chl_gan_blur_feed(t, &own->blur, index));
     CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_GENERATOR], index, place_of));
     if (t->options->path_length > 0 && index % PATH_INTERVAL == 0)
         CHL_TRY(chl_gan_draws_feed(t, &own->draws[PHASE_PATH], index, place_in_part));
@@ -417,7 +437,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
 
 static chl_status start(chl_trainer *t, int64_t index) {
     gan *own = t->own;
-    CHL_TRY(chl_gan_measure_start(t, own->config.resolution, &own->measure));
+    CHL_TRY(chl_gan_measure_start(t, own->network.resolution, &own->measure));
     return augments(t->options) ? chl_gan_ada_start(t, &own->ada, index) : CHL_OK;
 }
 
@@ -437,14 +457,15 @@ static chl_status save(chl_trainer *t, chl_params *out) {
 
 static chl_status look(chl_trainer *t, int64_t step, chl_params *model) {
     gan *own = t->own;
-    return chl_gan_look(t, &own->config, own->critic.classes, &own->measure, step, model);
+    return chl_gan_look(t, &own->network, own->critic.classes, &own->measure, step, model);
 }
 
 const chl_training chl_training_gan = {
     .name = "gan",
     .need = CHL_NEED_PICTURE,
     .reads =
-        "sizes clip resolution r1 path_length mixing rate_critic average_kimg average_ramp "
+        "network blur_sigma blur_kimg sizes clip resolution r1 path_length mixing rate_critic "
+        "average_kimg average_ramp "
         "mirror augment augment_p augment_target augment_kimg conditional group pictures_every",
     .defaults = defaults,
     .build = build,

@@ -151,6 +151,12 @@ typedef struct chl_train_options {
     int group;            /* samples of a minibatch deviation; must divide batch / ranks. 0: 4 */
     /* Steps between sheets of the generator's pictures, fakes-STEP.png; 0: at the end only */
     int64_t pictures_every;
+    /* gan: the generator. NULL, "stylegan2"; "stylegan3-t", "stylegan3-r", from 16 pixels on: the recipes of
+     * these names set what belongs to them */
+    const char *network;
+    /* gan: what the discriminator sees is blurred at first by 2^-(x / sigma)^2 of so many pixels, which
+     * fall to 0 over blur_kimg thousand pictures (0: batch * 200 / 32). 0: no blur */
+    float blur_sigma, blur_kimg;
     /* --- encoder: for inversion (docs/training.md) */
     const char *face; /* face encoder of the identity loss; NULL: none */
     /* Weights of the losses: of pixels; CLIP's distance, with clip; the identity's, with face; the lengths

@@ -1,6 +1,6 @@
 /* Adversarial training: 20 steps of it are those of an implementation in PyTorch (tests/fixtures/
- * make_gan.py) of equal weights, data and noise; a resumed run is the same bit by bit; ranks compute what
- * one process does; the model is an ordinary generator. */
+ * make_gan.py, make_gan3.py) of equal weights, data and noise; a resumed run is the same bit by bit;
+ * ranks compute what one process does; the model is an ordinary generator. */
 #include "harness/formula.h"
 #include "io/picture.h"
 #include "io/weights.h"
@@ -77,10 +77,11 @@ static double apart(const float *a, const float *b, int64_t count) {
 }
 
 /* --- against PyTorch -------------------------------------------------------------------------- */
-static void compare_losses(const char *out, const chl_params *expected) {
+/* After `settled` steps a difference of rounding may have grown: two networks chase each other. */
+static void compare_losses(const char *out, const chl_params *expected, int settled) {
     static const char *const names[5] = {"generator", "path_length", "fake", "real", "r1"};
     const float *want = chl_params_find(expected, "losses")->data;
-    double worst[5] = {0};
+    double worst[5] = {0}, later = 0;
     for (int step = 1; step <= GAN_STEPS; step++) {
         json_t *line = stats_line(out, step), *terms = json_object_get(line, "terms");
         for (int k = 0; k < 5; k++, want++) {
@@ -88,7 +89,10 @@ static void compare_losses(const char *out, const chl_params *expected) {
             assert_int_equal(*want >= 0, term != NULL); /* lazy ones are there when they are due */
             if (!term) continue;
             const double error = fabs(json_number_value(term) / (double)*want - 1);
-            if (error > worst[k]) worst[k] = error;
+            if (step > settled)
+                later = fmax(later, error);
+            else
+                worst[k] = fmax(worst[k], error);
         }
         json_decref(line);
     }
@@ -96,6 +100,7 @@ static void compare_losses(const char *out, const chl_params *expected) {
         print_message("%-12s largest relative error %.1e\n", names[k], worst[k]);
         assert_true(worst[k] < 1e-4);
     }
+    assert_true(later < 1e-3);
 }
 
 /* Where the fixture has none there is none. */
@@ -116,18 +121,14 @@ static void compare_probabilities(const char *out, const chl_params *expected) {
     assert_true(!want || differ > 4);
 }
 
-static void compare_with_pytorch(const char *name, const char *augment, int conditional,
+static void compare_with_pytorch(const char *name, chl_train_options o, int settled,
                                  const char *file) {
     char *out = in_folder(root, name);
     chl_params *expected;
     MUST(chl_weights_read(file, &expected));
-    chl_train_options o = gan_options(out);
-    o.conditional = conditional;
-    o.augment = augment;
-    o.augment_kimg = 0.2f;
-    o.augment_target = -0.7f;
+    o.out = out;
     MUST(chl_train(&o));
-    compare_losses(out, expected);
+    compare_losses(out, expected, settled);
     compare_probabilities(out, expected);
     chl_params *model = model_of(out);
     double worst = 0;
@@ -150,17 +151,52 @@ static void compare_with_pytorch(const char *name, const char *augment, int cond
 
 static void twenty_steps_are_pytorchs(void **state) {
     (void)state;
-    compare_with_pytorch("parity", NULL, 0, CHLADNI_FIXTURES "/gan/steps.safetensors");
+    compare_with_pytorch("plain", gan_options(NULL), GAN_STEPS,
+                         CHLADNI_FIXTURES "/gan/steps.safetensors");
 }
+
 static void twenty_steps_with_classes_are_pytorchs(void **state) {
     (void)state;
-    compare_with_pytorch("classes", NULL, 1, CHLADNI_FIXTURES "/gan/steps_classes.safetensors");
+    chl_train_options o = gan_options(NULL);
+    o.conditional = 1;
+    compare_with_pytorch("classes", o, GAN_STEPS,
+                         CHLADNI_FIXTURES "/gan/steps_classes.safetensors");
 }
 
 static void twenty_steps_with_adaptive_augmentations_are_pytorchs(void **state) {
     (void)state;
-    compare_with_pytorch("augmented", "bgc", 0,
+    chl_train_options o = gan_options(NULL);
+    o.augment = "bgc";
+    o.augment_kimg = 0.2f;
+    o.augment_target = -0.7f;
+    compare_with_pytorch("augmented", o, GAN_STEPS,
                          CHLADNI_FIXTURES "/gan/steps_augmented.safetensors");
+}
+
+static chl_train_options third_options(const char *network) {
+    chl_train_options o = gan_options(NULL);
+    o.network = network;
+    o.sizes = "base=64,max=8,z=8,w=8,mapping=2,layers=4";
+    o.path_length = 0;
+    o.mixing = 0;
+    return o;
+}
+
+/* With the magnitudes and the mean of w that only the discriminator's phase moves. */
+static void twenty_steps_of_stylegan3_t_are_pytorchs(void **state) {
+    (void)state;
+    compare_with_pytorch("third-t", third_options("stylegan3-t"), GAN_STEPS,
+                         CHLADNI_FIXTURES "/gan/steps_stylegan3t.safetensors");
+}
+
+/* Radial filters, and a blur that is gone after 12 steps. Losses agree to 1e-7 until the 16th; with the next
+ * one they are 1e-5 apart, and 1e-4 with the last. */
+static void twenty_steps_of_stylegan3_r_are_pytorchs(void **state) {
+    (void)state;
+    chl_train_options o = third_options("stylegan3-r");
+    o.blur_sigma = 2;
+    o.blur_kimg = 0.1f;
+    compare_with_pytorch("third-r", o, 16, CHLADNI_FIXTURES "/gan/steps_stylegan3r.safetensors");
 }
 
 /* --- resuming --------------------------------------------------------------------------------- */
@@ -185,6 +221,32 @@ static void a_stopped_run_goes_on_bit_by_bit(void **state) {
     o.r1 = 1;
     assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "r1"));
+    free(whole);
+    free(parts);
+}
+
+static void a_stopped_stylegan3_goes_on_bit_by_bit(void **state) {
+    (void)state;
+    char *whole = in_folder(root, "whole-3"), *parts = in_folder(root, "parts-3");
+    chl_train_options o = third_options("stylegan3-t");
+    o.blur_sigma = 1;
+    o.blur_kimg = 0.1f;
+    o.out = whole;
+    MUST(chl_train(&o));
+    o.out = parts;
+    o.resume = 1;
+    for (int i = 0; i < 4; i++) {
+        o.stop_after = (int[]){1, 8, 17, 0}[i];
+        MUST(chl_train(&o));
+    }
+    assert_same_run(whole, parts);
+    o.blur_sigma = 2;
+    assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "blur_sigma"));
+    o.blur_sigma = 1;
+    o.network = "stylegan3-r";
+    assert_int_equal(chl_train(&o), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "network"));
     free(whole);
     free(parts);
 }
@@ -232,6 +294,15 @@ static void ranks_have_the_groups_of_one_process(void **state) {
         compare_runs(whole, shared, o.steps);
         free(shared);
     }
+    chl_train_options third = third_options("stylegan3-r");
+    third.batch = 16;
+    third.steps = 4;
+    third.blur_sigma = 1;
+    char *one = train_on("one-3", &chl_training_gan, third, 1);
+    char *two = train_on("two-3", &chl_training_gan, third, 2);
+    compare_runs(one, two, third.steps);
+    free(one);
+    free(two);
     char *nowhere = in_folder(root, "refused");
     o.out = nowhere;
     o.batch = 12;
@@ -283,12 +354,11 @@ static void a_run_starts_with_both_networks_of_another(void **state) {
 
 /* --- the model -------------------------------------------------------------------------------- */
 /* What the run folder holds is what a user opens: an ordinary generator, with pictures of its seeds. */
-static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state) {
-    (void)state;
+static void expect_sheet_of_seeds(const char *name, chl_train_options o) {
     enum { GAP = 2, PITCH = SIDE + GAP, SHEET = 6 * PITCH - GAP };
-    char *out = in_folder(root, "sheet"), *model = in_folder(out, "model.safetensors");
+    char *out = in_folder(root, name), *model = in_folder(out, "model.safetensors");
     char *sheet = in_folder(out, "fakes-000004.png"), *early = in_folder(out, "fakes-000002.png");
-    chl_train_options o = gan_options(out);
+    o.out = out;
     o.steps = 4;
     o.pictures_every = 2;
     o.clip = clip_path;
@@ -323,6 +393,13 @@ static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state)
     free(early);
 }
 
+static void the_model_is_a_generator_and_the_sheet_shows_its_seeds(void **state) {
+    (void)state;
+    expect_sheet_of_seeds("sheet", gan_options(NULL));
+    expect_sheet_of_seeds("sheet-t", third_options("stylegan3-t"));
+    expect_sheet_of_seeds("sheet-r", third_options("stylegan3-r"));
+}
+
 /* --- what it refuses -------------------------------------------------------------------------- */
 static void assert_refused(const chl_train_options *o, chl_status status, const char *text) {
     assert_int_equal(chl_train(o), status);
@@ -340,6 +417,18 @@ static void impossible_runs_end_before_the_first_step(void **state) {
     assert_refused(&o, CHL_ERR_ARGUMENT, range);
     o.resolution = 4;
     assert_refused(&o, CHL_ERR_ARGUMENT, range);
+    o = third_options("stylegan3-t");
+    o.out = out;
+    o.path_length = 2;
+    assert_refused(&o, CHL_ERR_ARGUMENT, "path_length must be 0 with network stylegan3-t, got 2");
+    o.path_length = 0;
+    o.resolution = 8;
+    assert_refused(&o, CHL_ERR_ARGUMENT, "resolution must be a power of two from 16 to 1024");
+    o.network = "stylegan4";
+    assert_refused(&o, CHL_ERR_ARGUMENT, "network must be stylegan2, stylegan3-t or stylegan3-r");
+    o = gan_options(out);
+    o.augment_p = 0.5f;
+    assert_refused(&o, CHL_ERR_ARGUMENT, "augment_p must be left out without augment, got 0.5");
     o = gan_options(out);
     chl_params *params;
     const chl_clip_config words = {.text = {.layers = 1, .width = 64, .heads = 1, .mlp = 64},
@@ -373,7 +462,10 @@ int main(void) {
         cmocka_unit_test(twenty_steps_are_pytorchs),
         cmocka_unit_test(twenty_steps_with_classes_are_pytorchs),
         cmocka_unit_test(twenty_steps_with_adaptive_augmentations_are_pytorchs),
+        cmocka_unit_test(twenty_steps_of_stylegan3_t_are_pytorchs),
+        cmocka_unit_test(twenty_steps_of_stylegan3_r_are_pytorchs),
         cmocka_unit_test(a_stopped_run_goes_on_bit_by_bit),
+        cmocka_unit_test(a_stopped_stylegan3_goes_on_bit_by_bit),
         cmocka_unit_test(ranks_have_the_groups_of_one_process),
         cmocka_unit_test(a_run_starts_with_both_networks_of_another),
         cmocka_unit_test(the_model_is_a_generator_and_the_sheet_shows_its_seeds),

@@ -36,7 +36,7 @@ static void every_recipe_is_its_fixture(void **state) {
         json_decref(got);
         assert_non_null(recipe->about);
     }
-    assert_int_equal(count, 9);
+    assert_int_equal(count, 11);
     assert_null(chl_train_recipe_at(-1));
 }
 
