@@ -145,7 +145,10 @@ static int find_group(batch *b, batch_job *job, json_t *groups) {
     static const char *const own[] = {"image", "seed", "latent",     "sound",
                                       "level", "text", "truncation", "invert-steps"};
     json_t *options = one_edit_options(&job->e);
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) json_object_del(options, own[i]);
+    const bool tuned = job->e.ask.tune > 0; /* to a picture: its edits are a group of their own */
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (!tuned || (strcmp(own[i], "image") != 0 && strcmp(own[i], "invert-steps") != 0))
+            json_object_del(options, own[i]);
     json_object_del(options, "mix");
     char *key = options ? json_dumped(options, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(options);

@@ -12,10 +12,10 @@
 #define NAME_DIGITS 16
 #define MOST_COLUMNS 1024 /* of a mel picture: wider than it is shown */
 
-static const char *const of_source[] = {"image",     "seed",      "latent",     "truncation",
-                                        "generator", "class",     "conv-clamp", "clip",
-                                        "clip-gelu", "clip-view", "clip-heads", "invert-steps",
-                                        "encoder",   "precision", "device",     NULL};
+static const char *const of_source[] = {
+    "image",      "seed", "latent",    "truncation", "generator",  "class",
+    "conv-clamp", "clip", "clip-gelu", "clip-view",  "clip-heads", "invert-steps",
+    "encoder",    "tune", "precision", "device",     NULL};
 static const char *const of_sound[] = {"sound", "mode", NULL};
 
 /* "page/before-0123456789abcdef.png", to be freed; NULL without memory. */

@@ -258,6 +258,17 @@ static chl_status publish_all(work *x, chl_status edited, int steps) {
     return status;
 }
 
+/* A chunk is of one picture where the generator is tuned. */
+static chl_status tune(work *x) {
+    for (int i = 0; i < x->chunk->count; i++) {
+        const batch_job *job = batch_job_at(x->b, x->chunk, i);
+        if (x->slot[i] >= 0)
+            return one_edit_tune(x->b->engine, &job->e.ask, on_progress, NULL,
+                                 x->source + (size_t)x->slot[i] * x->code);
+    }
+    return CHL_OK;
+}
+
 static chl_status edit_all(work *x) {
     const batch_job *first = batch_job_at(x->b, x->chunk, 0);
     chl_edit_options options;
@@ -265,8 +276,10 @@ static chl_status edit_all(work *x) {
     chl_status status = one_edit_library_options(x->b->engine, &first->e, &options, &numbers);
     if (status != CHL_OK) return ends_the_run(status) ? status : publish_all(x, status, 0);
     options.progress = on_progress;
-    status = edit_many(x->b->engine, &first->e.ask, &options, x->slots, x->source, x->target,
-                       x->edited, x->mask, NULL);
+    status = tune(x);
+    if (status == CHL_OK)
+        status = edit_many(x->b->engine, &first->e.ask, &options, x->slots, x->source, x->target,
+                           x->edited, x->mask, NULL);
     free(numbers);
     x->b->optimisations += x->slots;
     return ends_the_run(status) ? status : publish_all(x, status, options.steps);
@@ -297,6 +310,8 @@ chl_status batch_do_chunk(batch *b, const batch_chunk *chunk) {
     if (status == CHL_OK && good >= 0 && !batch_chunk_finished(b, chunk)) {
         if (!x.apart) fill_empty_slots(&x, good);
         status = edit_all(&x);
+        const chl_status restored = chl_untune(b->engine);
+        if (status == CHL_OK) status = restored;
     }
     release(&x);
     return status;

@@ -238,6 +238,7 @@ static int check(const command_line *line, const edit_job *job) {
         return usage_error(line, "--invert-steps must be >= 0, got %d", job->ask.invert_steps);
     if (job->ask.models.encoder && !job->ask.image)
         return usage_error(line, "--encoder needs --image");
+    if (job->tuned_out && job->ask.tune == 0) return usage_error(line, "--save-tuned needs --tune");
     if (job->embed_recipe && !job->out) return usage_error(line, "--embed-recipe needs --out");
     if (job->gain != 0 && !job->sound.count) return usage_error(line, "--level needs --sound");
     if (job->gain != 0 && edit_by_level(job))
@@ -309,6 +310,10 @@ int command_edit(int argc, char **argv) {
         {"explain", NULL, OPTION_OUTPUT, &job.explain, "E.png",
          "picture of what moved what: parts of the sound and rows of the code, by gradients, and "
          "how far occlusion agrees",
+         NULL},
+        {"save-tuned", NULL, OPTION_OUTPUT, &job.tuned_out, "T.safetensors",
+         "file for the generator that --tune made, a --generator of later edits, with the photo's "
+         "code beside it as T.npy (--latent)",
          NULL},
         {"keep-plot", NULL, OPTION_OUTPUT, &job.keep_plot, "P.png",
          "picture of what --keep tried: the cosine with the target over what is kept", NULL},

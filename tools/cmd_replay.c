@@ -172,6 +172,11 @@ static chl_status make_picture(replay *r, chl_engine *engine, const char *path) 
         status = one_edit_source(engine, &r->e, on_inversion, r, source);
         progress_end(&r->line);
     }
+    if (status == CHL_OK && r->e.ask.tune > 0) {
+        r->line = progress_start("tuning", r->json);
+        status = one_edit_tune(engine, &r->e.ask, on_inversion, r, source);
+        progress_end(&r->line);
+    }
     if (status == CHL_OK && r->e.ask.direction)
         status = one_edit_move(engine, &r->files, &r->e.ask, source, source + code);
     for (int i = 0; !r->e.ask.direction && i < one_edit_slots(&r->e) && status == CHL_OK; i++)

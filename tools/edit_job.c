@@ -157,6 +157,16 @@ char *edit_direction_path(const edit_job *job, int source, int result) {
     return path_of(job, job->direction_out, "npy", source, result);
 }
 
+char *edit_tuned_code_path(const edit_job *job) {
+    const char *ending = strrchr(job->tuned_out, '.');
+    char *path;
+    return asprintf(&path, "%.*s.npy",
+                    ending ? (int)(ending - job->tuned_out) : (int)strlen(job->tuned_out),
+                    job->tuned_out) < 0
+               ? NULL
+               : path;
+}
+
 char *edit_snapshot_path(const edit_job *job, int step) {
     const char *dot = strrchr(job->out, '.'), *slash = strrchr(job->out, '/');
     const int length =
@@ -197,6 +207,8 @@ int edit_check_outputs(const command_line *line, const edit_job *job) {
     for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
         add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
+    output_add(&table, "save-tuned", OUTPUT_WEIGHTS, job->tuned_out);
+    if (job->tuned_out) add_derived(&table, "save-tuned", OUTPUT_ARRAY, edit_tuned_code_path(job));
     output_add(&table, "keep-plot", OUTPUT_PICTURE, job->keep_plot);
     output_add(&table, "explain", OUTPUT_PICTURE, job->explain);
     output_add(&table, "strip", OUTPUT_PICTURE, job->strip);

@@ -8,7 +8,7 @@
 
 typedef struct edit_job {
     edit_settings ask;
-    const char *keep_plot, *explain;
+    const char *keep_plot, *explain, *tuned_out;
     json_t *explained; /* the report of --explain */
     const char *seeds, *out, *latent_out, *direction_out, *strip, *sheet, *levels;
     text_list sound;
@@ -69,6 +69,8 @@ int edit_check_names(const command_line *line, const edit_job *job);
 char *edit_result_path(const edit_job *job, int source, int result);
 /* The same of --direction-out. */
 char *edit_direction_path(const edit_job *job, int source, int result);
+/* "t.npy" of "t.safetensors", beside it; likewise. */
+char *edit_tuned_code_path(const edit_job *job);
 /* Path of the picture that --every writes after `step`; likewise. */
 char *edit_snapshot_path(const edit_job *job, int step);
 /* Checks all outputs, and creates the folder of several; an exit code. */

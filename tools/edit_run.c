@@ -28,6 +28,24 @@ static chl_status invert_image(edit_job *job) {
     return status;
 }
 
+/* The code that the weights are tuned at lies beside them: later edits begin there. */
+static chl_status save_tuned(const edit_job *job) {
+    const int64_t dim[] = {job->size.rows, job->size.latent};
+    char *code = edit_tuned_code_path(job);
+    chl_status status = chl_write_generator(job->engine, job->tuned_out);
+    if (!code) status = command_fail(CHL_ERR_MEMORY, "out of memory for a name");
+    if (status == CHL_OK) status = chl_array_write(code, 2, dim, job->source);
+    free(code);
+    return status;
+}
+
+static chl_status tune(edit_job *job) {
+    job->line = progress_start("tuning", job->json);
+    const chl_status status = one_edit_tune(job->engine, &job->ask, on_inversion, job, job->source);
+    progress_end(&job->line);
+    return status == CHL_OK && job->tuned_out ? save_tuned(job) : status;
+}
+
 static chl_status read_latent(edit_job *job) {
     float *code;
     int count;
@@ -224,18 +242,47 @@ chl_status edit_optimise(edit_job *job) {
     return broken && status == CHL_OK ? CHL_ERR_NUMERIC : status;
 }
 
+static int print_tuning_cost(const edit_job *job) {
+    chl_cost cost;
+    if (chl_tune_cost(job->engine, NULL, &cost) != CHL_OK) return run_error();
+    printf("tuning, before it, %d steps\n"
+           "weights      %8.1f MB\nactivations  %8.1f MB\n"
+           "state        %8.1f MB (weights that move, Adam's moments)\n"
+           "a step       %8.2f GFLOP, %d nodes\n",
+           job->ask.tune, 1e-6 * (double)cost.weight_bytes, 1e-6 * (double)cost.activation_bytes,
+           1e-6 * (double)cost.state_bytes, 1e-9 * cost.flops_step, cost.nodes);
+    return EXIT_OK;
+}
+
+/* Adds "tuning" to the report. */
+static int report_tuning_cost(const edit_job *job, json_t *report) {
+    chl_cost cost;
+    if (chl_tune_cost(job->engine, NULL, &cost) != CHL_OK) {
+        json_decref(report);
+        return run_error();
+    }
+    json_put(report, "tuning",
+             json_pack("{s:i,s:I,s:I,s:I,s:f,s:i}", "steps", job->ask.tune, "weight_bytes",
+                       (json_int_t)cost.weight_bytes, "activation_bytes",
+                       (json_int_t)cost.activation_bytes, "state_bytes",
+                       (json_int_t)cost.state_bytes, "flops_step", cost.flops_step, "nodes",
+                       cost.nodes));
+    return EXIT_OK;
+}
+
 static int dry_run(edit_job *job) {
     chl_edit_options options = edit_options(job);
     const int batch = job->pairs < job->batch ? job->pairs : job->batch;
     chl_cost cost;
     if (chl_edit_many_cost(job->engine, &options, batch, &cost) != CHL_OK) return run_error();
     if (job->json) {
-        return print_json(json_pack("{s:i,s:I,s:I,s:I,s:f,s:f,s:i}", "batch", batch, "weight_bytes",
-                                    (json_int_t)cost.weight_bytes, "activation_bytes",
-                                    (json_int_t)cost.activation_bytes, "state_bytes",
-                                    (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
-                                    "flops_step", cost.flops_step, "nodes", cost.nodes),
-                          REPORT_DIGITS);
+        json_t *report = json_pack("{s:i,s:I,s:I,s:I,s:f,s:f,s:i}", "batch", batch, "weight_bytes",
+                                   (json_int_t)cost.weight_bytes, "activation_bytes",
+                                   (json_int_t)cost.activation_bytes, "state_bytes",
+                                   (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
+                                   "flops_step", cost.flops_step, "nodes", cost.nodes);
+        const int code = job->ask.tune > 0 ? report_tuning_cost(job, report) : EXIT_OK;
+        return code == EXIT_OK ? print_json(report, REPORT_DIGITS) : code;
     }
     printf("%d edit%s at once\n"
            "weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
@@ -243,7 +290,7 @@ static int dry_run(edit_job *job) {
            batch, batch == 1 ? "" : "s", 1e-6 * (double)cost.weight_bytes,
            1e-6 * (double)cost.activation_bytes, 1e-6 * (double)cost.state_bytes,
            1e-9 * cost.flops_setup, 1e-9 * cost.flops_step, cost.nodes);
-    return EXIT_OK;
+    return job->ask.tune > 0 ? print_tuning_cost(job) : EXIT_OK;
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */
@@ -275,6 +322,7 @@ int edit_prepare(edit_job *job) {
     if (job->dry_run) return dry_run(job);
     status = find_targets(job); /* cheap and likelier to fail: before any inversion */
     if (status == CHL_OK) status = find_sources(job);
+    if (status == CHL_OK && job->ask.tune > 0) status = tune(job);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
     if (status != CHL_OK) return run_error();
     return EXIT_OK;

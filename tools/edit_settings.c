@@ -28,6 +28,8 @@ const char *edit_settings_wrong(const edit_settings *ask) {
     if (wrong) return wrong;
     if (ask->keep && (ask->mix || ask->direction))
         return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";
+    if (ask->tune < 0) return "--tune must be >= 0";
+    if (ask->tune > 0 && !ask->image) return "--tune needs --image: it tunes to a photo";
     if (ask->has_outside && !ask->mask) return "--outside-weight needs --mask";
     if (ask->keep && strncmp(ask->keep, "outside=", 8) == 0 && !ask->mask)
         return "--keep outside needs --mask";

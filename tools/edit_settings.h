@@ -8,6 +8,7 @@ typedef struct edit_settings {
     generator_flags generator; /* of models */
     const char *image, *latent, *text, *neutral, *mix, *direction, *keep, *mask;
     int steps, invert_steps, similarity, space;
+    int tune; /* steps; 0: the generator stays as it is */
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
         truncation, mask_rate, adam_eps;
     float strength; /* of the direction */
@@ -170,6 +171,14 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
         {"truncation", NULL,                                                                       \
          OPTION_FLOAT, &(o).truncation,                                                            \
          "X",          "truncation of a seed's latent (default 0.7)",                              \
+         NULL},                                                                                    \
+        {"tune",                                                                                   \
+         NULL,                                                                                     \
+         OPTION_INT,                                                                               \
+         &(o).tune,                                                                                \
+         "N",                                                                                      \
+         "steps that tune the generator itself to --image, at its inverted code, before the edit " \
+         "(default 0; 100 show the photo faithfully)",                                             \
          NULL},                                                                                    \
     {                                                                                              \
         "invert-steps", NULL, OPTION_INT, &(o).invert_steps, "N",                                  \

@@ -67,6 +67,9 @@ bool is_edit_input(const char *flag);
 /* source [rows][latent]: the code of the seed, file or inverted picture. */
 chl_status one_edit_source(chl_engine *engine, const one_edit *e, chl_progress_callback progress,
                            void *user, float *source);
+/* The engine's generator tuned to the image at its code, where that is asked for (chl_untune). */
+chl_status one_edit_tune(chl_engine *engine, const edit_settings *ask,
+                         chl_progress_callback progress, void *user, const float *source);
 /* w [rows][latent]: a source, moved along the edit's direction. */
 chl_status one_edit_move(chl_engine *engine, file_digests *files, const edit_settings *ask,
                          const float *source, float *w);

@@ -37,6 +37,22 @@ chl_status one_edit_source(chl_engine *engine, const one_edit *e, chl_progress_c
     return chl_seed_latent(engine, one_edit_seed(e), e->ask.truncation, source);
 }
 
+chl_status one_edit_tune(chl_engine *engine, const edit_settings *ask,
+                         chl_progress_callback progress, void *user, const float *source) {
+    float *pixels;
+    if (ask->tune == 0) return CHL_OK;
+    chl_status status =
+        chl_picture_read_square(ask->image, chl_engine_get_sizes(engine).picture, &pixels);
+    if (status != CHL_OK) return status;
+    chl_tune_options options = chl_tune_defaults(engine);
+    options.steps = ask->tune;
+    options.progress = progress;
+    options.user = user;
+    status = chl_tune(engine, &options, pixels, source);
+    chl_release(pixels);
+    return status;
+}
+
 chl_status one_edit_move(chl_engine *engine, file_digests *files, const edit_settings *ask,
                          const float *source, float *w) {
     const chl_engine_sizes size = chl_engine_get_sizes(engine);

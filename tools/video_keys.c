@@ -55,6 +55,10 @@ chl_status video_find_source(video_job *job) {
         if (status == CHL_OK) status = write_code(job, path, job->source);
     }
     free(path);
+    if (status != CHL_OK || job->e.ask.tune == 0) return status;
+    job->line = progress_start("tuning", job->json);
+    status = one_edit_tune(job->engine, &job->e.ask, on_progress, job, job->source);
+    progress_end(&job->line);
     return status;
 }
 

@@ -32,6 +32,7 @@ static chl_status import(chl_generator *generator, const chl_generator_settings 
     CHL_TRY(chl_stylegan_choose_class(generator->model.params, settings->class_number - 1));
     CHL_TRY(generator->kind->import(generator->model.params, generator->config, &generator->sizes,
                                     &clamp));
+    generator->clamp = clamp;
     if (settings->conv_clamp != 0) *clamp = settings->conv_clamp > 0 ? settings->conv_clamp : 0;
     return CHL_OK;
 }
@@ -52,6 +53,7 @@ done:
 
 void chl_generator_close(chl_generator *generator) {
     if (!generator) return;
+    chl_generator_restore(generator);
     chl_model_close(&generator->model);
     chl_code_statistics_free(generator->statistics);
     free(generator->average);

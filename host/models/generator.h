@@ -52,6 +52,9 @@ typedef struct chl_generator_kind {
      * when psi is 1. */
     chl_status (*truncate)(const void *config, int64_t n, const float *w, const float *average,
                            int average_rows, float psi, float *codes);
+    /* States (base/facts.h) what a file under the network's names, unlike the opened one's, would not
+     * tell, beside the clamp. NULL: nothing. */
+    chl_status (*state)(chl_params *params, const void *config);
 } chl_generator_kind;
 extern const chl_generator_kind chl_kind_stylegan2; /* generator_stylegan2.c */
 extern const chl_generator_kind chl_kind_stylegan3; /* generator_stylegan3.c */
@@ -64,6 +67,8 @@ typedef struct chl_generator {
     float *average; /* centre of W [average_rows][latent]; NULL before chl_generator_average */
     int average_rows;
     chl_code_statistics *statistics; /* made at first use */
+    float *clamp;                    /* of its convolutions, in config; 0: none */
+    void **original; /* [params] the file's data of arrays that were replaced; NULL: of none */
 } chl_generator;
 
 /* Takes the model over, also when it fails. */
@@ -73,6 +78,15 @@ void chl_generator_close(chl_generator *generator); /* NULL is fine */
 
 /* Error unless there is a generator (NULL: none) and it has a mapping network. */
 chl_status chl_generator_need_mapping(const chl_generator *generator, const char *why);
+
+/* --- other weights: generator_tuned.c --------------------------------------------------------- */
+/* Takes over `data` (64-byte aligned, to be freed, of the array's size) as the weights of that name.
+ * Graphs that are kept are forgotten; no other graph of the generator may be in use. */
+chl_status chl_generator_replace(chl_generator *generator, const char *name, void *data);
+/* The file's weights again. */
+void chl_generator_restore(chl_generator *generator);
+/* All weights under the network's names, as safetensors that open as this generator. */
+chl_status chl_generator_write(const chl_generator *generator, const char *path);
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 /* z [n][z] -> w [n][latent] */

@@ -34,6 +34,10 @@ static chl_status truncate(const void *config, int64_t n, const float *w, const 
     return chl_stylegan2_truncate(config, n, w, centre, centre_rows, psi, 0, codes);
 }
 
+static chl_status state(chl_params *params, const void *config) {
+    return chl_stylegan2_state_flavour(params, config);
+}
+
 const chl_generator_kind chl_kind_stylegan2 = {
     .kind = {"a StyleGAN2 generator", CHL_ROLE_GENERATOR, recognises},
     .config_bytes = sizeof(chl_stylegan2_config),
@@ -41,4 +45,5 @@ const chl_generator_kind chl_kind_stylegan2 = {
     .map = map,
     .synthesize = synthesize,
     .average = average,
-    .truncate = truncate};
+    .truncate = truncate,
+    .state = state};

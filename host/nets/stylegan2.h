@@ -45,6 +45,10 @@ chl_status chl_stylegan2_import(chl_params *params, chl_stylegan2_config *config
  * CHL_ERR_UNSUPPORTED for a setting that is unknown, or that the network here does not have. */
 chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *config);
 
+/* States the flavour where it is not that of our names, so that the arrays after an import, written to
+ * a file, are imported as the same network. */
+chl_status chl_stylegan2_state_flavour(chl_params *params, const chl_stylegan2_config *config);
+
 /* z [N,Z] -> w [N,W] */
 chl_tensor chl_stylegan2_map(chl_net *net, const chl_stylegan2_config *config, chl_tensor z);
 /* w [N,W] -> w_plus [N, rows, W], all rows of which are w */

@@ -41,6 +41,8 @@ static const char *const without_effect[] = {
     NULL,
 };
 
+/* Of files that this engine wrote: the epsilon of the demodulation is as rosinality's. */
+#define SCALED ":synthesis_kwargs.demodulates_scaled"
 #define OPTIONS "args:" /* io/torch_facts.h */
 
 static bool names_layer(const char *module, size_t length, const char *layer) {
@@ -120,6 +122,10 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
                                      strncmp(fact->name, ":mapping_kwargs.", 16) == 0);
     if (strncmp(fact->name, OPTIONS, strlen(OPTIONS)) == 0)
         return check_option(params, fact, config);
+    if (strcmp(fact->name, SCALED) == 0) {
+        config->flavour = CHL_STYLEGAN2_ROSINALITY;
+        return chl_fact_need(params, fact, "True");
+    }
     if (chl_fact_is_one_of(argument, without_effect)) return CHL_OK;
     if (argument[0] == '[') return chl_fact_is_size(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
@@ -143,4 +149,8 @@ chl_status chl_stylegan2_obey_facts(chl_params *params, chl_stylegan2_config *co
         params->fact[i].used = true;
     }
     return CHL_OK;
+}
+
+chl_status chl_stylegan2_state_flavour(chl_params *params, const chl_stylegan2_config *config) {
+    return config->flavour == CHL_STYLEGAN2_ADA ? CHL_OK : chl_params_state(params, SCALED, "True");
 }

@@ -138,7 +138,7 @@ static chl_status normalise_ranks(chl_params *params) {
 }
 
 /* The engine's resampling filter is fixed: the kernels in the file must be [1,3,3,1] x [1,3,3,1] /
- * 64, times the gain 4 of upsampling where that is stored (rosinality). */
+ * 64, times the gain 4 of upsampling where that is stored (rosinality), which is taken off. */
 static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour flavour) {
     static const double tap[4] = {0.125, 0.375, 0.375, 0.125};
     double gain = flavour == CHL_STYLEGAN2_ADA ? 1 : 4;
@@ -154,6 +154,7 @@ static chl_status check_filters(const chl_params *params, chl_stylegan2_flavour 
                 "%s: resampling kernel \"%s\" is not [1,3,3,1] x [1,3,3,1] with gain %g, "
                 "the only one implemented",
                 params->source, array->name, gain);
+        for (int k = 0; k < 16; k++) ((float *)array->data)[k] /= (float)gain;
         array->used = true;
     }
     return CHL_OK;

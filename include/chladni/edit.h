@@ -223,6 +223,36 @@ static inline chl_invert_options chl_invert_defaults(const chl_engine *engine) {
 CHL_CHECKED chl_status chl_invert(chl_engine *engine, const chl_invert_options *options,
                                   const float *pixels, float *w);
 
+/* Pivotal tuning [Roich et al. 2022]: the generator's own weights, but for its mapping network, move
+ * by Adam until its picture of the code w is the given one: pixel_weight (pixel L2) + clip_weight (CLIP
+ * distance, if clip is loaded). Everything that the engine does from then on is of the tuned
+ * generator. The progress callback gets the pixel loss as latent_loss. */
+typedef struct chl_tune_options {
+    uint32_t size;
+    int steps;          /* 100; 0: nothing changes */
+    float rate;         /* 0.0003 */
+    float pixel_weight; /* 1 */
+    float clip_weight;  /* 0.1 */
+    chl_progress_callback progress;
+    void *user;
+} chl_tune_options;
+CHL_API void chl_tune_options_init(const chl_engine *engine, size_t size,
+                                   chl_tune_options *options);
+static inline chl_tune_options chl_tune_defaults(const chl_engine *engine) {
+    chl_tune_options options;
+    chl_tune_options_init(engine, sizeof options, &options);
+    return options;
+}
+/* pixels [picture][picture][3] in [-1, 1]; w [rows][latent], usually of chl_invert. Needs generator.
+ * CHL_ERR_CANCELLED has the weights reached so far; after another error they are those of before. */
+CHL_CHECKED chl_status chl_tune(chl_engine *engine, const chl_tune_options *options,
+                                const float *pixels, const float *w);
+/* The weights of the file again. Needs generator. */
+CHL_CHECKED chl_status chl_untune(chl_engine *engine);
+/* Writes the generator as it is now, safetensors with NVIDIA's names; of one with classes the chosen
+ * class alone. It makes the same pictures, bit for bit. Needs generator. */
+CHL_CHECKED chl_status chl_write_generator(const chl_engine *engine, const char *path);
+
 /* Cost of an edit, planned without running it. Never changes its layout. */
 typedef struct chl_cost {
     int64_t weight_bytes;     /* weights in the layouts of the kernels, and constants */
@@ -238,6 +268,9 @@ CHL_CHECKED chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options 
  * libraries and the opened weight files. */
 CHL_CHECKED chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *options,
                                           int n, chl_cost *cost);
+/* The same of chl_tune: weights that move, and Adam's moments, are state. */
+CHL_CHECKED chl_status chl_tune_cost(chl_engine *engine, const chl_tune_options *options,
+                                     chl_cost *cost);
 
 #ifdef __cplusplus
 }

@@ -41,16 +41,25 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
      offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type))
 
 int current_padded_struct(void) {
-    const int fine[] = {
-        ENDS_WITH(chl_engine_options, encoder),       ENDS_WITH(chl_edit_options, rows),
-        ENDS_WITH(chl_goal_options, round_steps),     ENDS_WITH(chl_invert_options, user),
-        ENDS_WITH(chl_zero_shot_options, prompt_set), ENDS_WITH(chl_probe_options, choose_l2),
-        ENDS_WITH(chl_listen_options, user),          ENDS_WITH(chl_direction_options, perplexity),
-        ENDS_WITH(chl_explain_options, picture),      ENDS_WITH(chl_video_options, user),
-        ENDS_WITH(chl_trial_options, identity),       ENDS_WITH(chl_retrieval_options, user),
-        ENDS_WITH(chl_ablation_options, intensity),   ENDS_WITH(chl_train_options, weight_delta),
-        ENDS_WITH(chl_inspect_options, index),        ENDS_WITH(chl_pack_options, user),
-        ENDS_WITH(chl_embed_ahead_options, user),     ENDS_WITH(chl_world_options, with_sound)};
+    const int fine[] = {ENDS_WITH(chl_engine_options, encoder),
+                        ENDS_WITH(chl_edit_options, rows),
+                        ENDS_WITH(chl_goal_options, round_steps),
+                        ENDS_WITH(chl_invert_options, user),
+                        ENDS_WITH(chl_tune_options, user),
+                        ENDS_WITH(chl_zero_shot_options, prompt_set),
+                        ENDS_WITH(chl_probe_options, choose_l2),
+                        ENDS_WITH(chl_listen_options, user),
+                        ENDS_WITH(chl_direction_options, perplexity),
+                        ENDS_WITH(chl_explain_options, picture),
+                        ENDS_WITH(chl_video_options, user),
+                        ENDS_WITH(chl_trial_options, identity),
+                        ENDS_WITH(chl_retrieval_options, user),
+                        ENDS_WITH(chl_ablation_options, intensity),
+                        ENDS_WITH(chl_train_options, weight_delta),
+                        ENDS_WITH(chl_inspect_options, index),
+                        ENDS_WITH(chl_pack_options, user),
+                        ENDS_WITH(chl_embed_ahead_options, user),
+                        ENDS_WITH(chl_world_options, with_sound)};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         if (!fine[i]) return (int)i + 1;
     return 0;

@@ -17,7 +17,7 @@ OPTIONAL = {"options", "user", "mask", "cascades", "gain_db", "memory", "callbac
             "kept.chl_cache_close", "target.chl_file_check", "kind.chl_world_picture"}
 NO_STATUS = {"chl_text_escape", "chl_text_quote", "chl_engine_get_sizes", "chl_edit_is_independent", "chl_release", "chl_engine_close", "chl_cache_close", "chl_log_to", "chl_train_recipe_at"}
 # NULL is the defaults, which are 300 steps
-LONG = {"options.chl_edit", "options.chl_edit_many", "options.chl_edit_to_goal", "options.chl_edit_from", "options.chl_invert"}
+LONG = {"options.chl_edit", "options.chl_edit_many", "options.chl_edit_to_goal", "options.chl_edit_from", "options.chl_invert", "options.chl_tune"}
 # a judge returns its own status with this
 SKIPPED = {"chl_judge_fail", "chl_demo_register", "chl_demo_judge", "chl_version", "chl_build_info", "chl_error"}
 CALL_SECONDS = 60

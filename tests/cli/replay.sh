@@ -34,6 +34,30 @@ ok "with recipes" $edit --out told --embed-recipe
 ok "can be repeated" replay told/seed5-rain.png
 ok "a mix" $edit --seed 4 --text rain --mix rows:2 --batch 2 --out mix.png --embed-recipe
 ok "too" replay mix.png
+ok "a picture to edit" generate --generator $demo/generator-32.safetensors --seed 9 --out photo.png
+photo="edit $models --image photo.png --invert-steps 3 --sound moved/rain.wav --steps 2"
+ok "an edit of a picture" $photo --out photo0.png
+ok "without tuning, as told" $photo --tune 0 --out photo00.png
+is "is the same" same photo0.png photo00.png
+ok "in a tuned generator" $photo --tune 4 --save-tuned t.safetensors --out tuned.png
+is "is another picture" differ photo0.png tuned.png
+ok "with its recipe" $photo --tune 4 --out told.png --embed-recipe
+ok "again" replay told.png --json
+is "gives the same pixels, tuned too" grep -q '"equal":true' out
+ok "later, from the files" edit ${models/"$demo/generator-32"/t} --latent t.npy --sound moved/rain.wav --steps 2 --out later.png
+is "gives them, too" same tuned.png later.png
+ok "its cost" $photo --tune 4 --dry-run --json
+is "has the tuning's" grep -q '"tuning":.*"state_bytes"' out
+printf 'image,tune,sound\nphoto.png,4,moved/rain.wav\nphoto.png,0,moved/rain.wav\n' > tuned.csv
+ok "a batch, tuned and not" batch tuned.csv $models --invert-steps 3 --steps 2 --out tuned
+for picture in tuned/results/photo-*.png; do
+  ok "a picture of it, again" replay "$picture" --json
+  is "gives the same pixels, in any order" grep -q '"equal":true' out
+done
+is "are two" test "$(ls tuned/results/photo-*.png | wc -l)" = 2
+bad "tuning to a seed" 2 "--tune needs --image" edit $models --seed 1 --sound moved/rain.wav --tune 3 --out x.png
+bad "to fewer steps than none" 2 "--tune must be >= 0" $photo --tune -1 --out x.png
+bad "nothing to save" 2 "--save-tuned needs --tune" $photo --save-tuned t.safetensors --out x.png
 bad "a picture without" 1 "has no recipe" replay plain/seed4-rain.png
 bad "a file that is no picture" 1 "expected a PNG" replay texts
 bad "no file" 2 "the picture with the recipe is missing" replay
