@@ -199,21 +199,21 @@ int command_eval(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } actions[] = {{"zero-shot", zero_shot},    {"probe", probe},
-                   {"retrieval", retrieval},    {"edits", edits},
-                   {"ablation", eval_ablation}, {"compare", eval_compare},
-                   {"report", eval_report}};
+    } actions[] = {
+        {"zero-shot", zero_shot},  {"probe", probe},       {"supervised", eval_supervised},
+        {"retrieval", retrieval},  {"edits", edits},       {"ablation", eval_ablation},
+        {"compare", eval_compare}, {"report", eval_report}};
     watch_interrupts();
     for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
-        .usage = "eval (zero-shot | probe | retrieval | edits | ablation | compare | report) ...",
+        .usage = "eval (zero-shot | probe | supervised | retrieval | edits | ablation | compare | "
+                 "report) ...",
         .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
-    return usage_error(
-        &line,
-        "give an evaluation: zero-shot, probe, retrieval, edits, ablation, compare or report");
+    return usage_error(&line, "give an evaluation: zero-shot, probe, supervised, retrieval, edits, "
+                              "ablation, compare or report");
 }

@@ -143,8 +143,8 @@ static int check(const command_line *line, train_job *job) {
     return EXIT_OK;
 }
 
-static const char usage[] =
-    "train (audio | clip | generator | gan | encoder | judge) --data DIR --out DIR [--resume] ...";
+static const char usage[] = "train (audio | classifier | clip | generator | gan | encoder | judge) "
+                            "--data DIR --out DIR [--resume] ...";
 static const char about[] =
     "Trains a model on a folder of sounds, pictures and words; writes a run folder.\n"
     "SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGHUP and SIGPIPE save and exit with 75, ctrl-C saves "
@@ -163,8 +163,10 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          NULL},
         {"recipe", NULL, OPTION_TEXT, &recipe, "NAME|list",
          "options of a published training; other flags change single ones (list: the names)", NULL},
-        {"encoder", NULL, OPTION_TEXT, &o->encoder, "swin|resnet18",
-         "audio: network; the paper's (default) or its predecessor's", NULL},
+        {"encoder", NULL, OPTION_TEXT, &o->encoder, "swin|resnet18|resnet50",
+         "audio, classifier: network; the paper's (default), its predecessor's, or the supervised "
+         "baseline's",
+         NULL},
         {"sizes", NULL, OPTION_TEXT, &o->sizes, "K=N,...",
          "sizes of the network, e.g. embed=48,depths=2-2-2", NULL},
         {"steps", NULL, OPTION_INT, &job->steps, "N", "steps of the whole schedule",
@@ -179,7 +181,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          NULL},
         {"batch", NULL, OPTION_INT, &o->batch, "N", "samples per step", NULL},
         {"micro-batch", NULL, OPTION_INT, &job->micro_batch, "N",
-         "audio, clip: max. samples whose activations are in memory at a time (default 0: all)",
+         "audio, classifier, clip: max. samples whose activations are in memory at a time (default "
+         "0: all)",
          NULL},
         {"optimizer", "optimiser", OPTION_TEXT, &o->optimizer, "adamw|sgd",
          "AdamW (default), or gradient descent with --momentum", NULL},
@@ -241,7 +244,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"augment", NULL, OPTION_TEXT, &o->augment, "none|sound|mel|bgc|...",
          "gan: what happens to all that the discriminator sees, a pipe of StyleGAN2-ADA's (blit, "
          "geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc); "
-         "audio: what recordings do to sounds (cuts, loops, backgrounds, rooms, codecs, gain, "
+         "audio, classifier: what recordings do to sounds (cuts, loops, backgrounds, rooms, "
+         "codecs, gain, "
          "...), "
          "drawn anew for every sample and step",
          NULL},
@@ -254,21 +258,25 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
          "gan: adaptive, thousands of pictures in which the probability moves by 1 (default 500)",
          NULL},
         {"short-sounds", NULL, OPTION_TEXT, &o->short_sounds, "pad|repeat",
-         "audio: after a sound shorter than ten seconds comes silence (default) or the sound again",
+         "audio, classifier: after a sound shorter than ten seconds comes silence (default) or the "
+         "sound again",
          NULL},
         {"balance", NULL, OPTION_TEXT, &o->balance, "none|label|source",
-         "audio: draw kinds (or labels) equally often, with source also each kind's sources", NULL},
+         "audio, classifier: draw kinds (or labels) equally often, with source also each kind's "
+         "sources",
+         NULL},
         {"split", NULL, OPTION_TEXT, &o->split, "NAME,...",
          "of a source with splits or folds only these, e.g. train or 1,2,3,4", NULL},
         {"tolerate", NULL, OPTION_FLOAT, &o->tolerate, "X",
          "share of the clips or pictures that may be missing or unreadable (default 0.25); they "
-         "are "
-         "named in OUT/left-out.txt",
+         "are named in OUT/left-out.txt",
          NULL},
         {"cache", NULL, OPTION_TEXT, &o->cache, "DIR",
-         "audio: folder that keeps embeddings of texts and pictures for all runs", NULL},
+         "audio, classifier: folder that keeps embeddings of texts and pictures for all runs",
+         NULL},
         {"cache-mels", NULL, OPTION_FLAG, &job->cache_mels, NULL,
-         "audio: it also keeps the mel pictures of sounds, a byte a number, so that they are not "
+         "audio, classifier: it also keeps the mel pictures of sounds, a byte a number, so that "
+         "they are not "
          "decoded "
          "again",
          NULL},
@@ -434,8 +442,9 @@ int command_train(int argc, char **argv) {
     job.mirror = job.options.mirror != 0; /* of the recipe */
     const bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (!named && !help)
-        return usage_error(&(command_line){.usage = usage},
-                           "give a model to train: audio, clip, generator, gan or judge");
+        return usage_error(
+            &(command_line){.usage = usage},
+            "give a model to train: audio, classifier, clip, generator, gan or judge");
     const int code = parse(&job, text, argc - named, argv + named, &done);
     return code != EXIT_OK || done ? code : run_as_rank(&job, argc, argv);
 }

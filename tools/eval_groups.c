@@ -2,6 +2,7 @@
 #include "command.h"
 #include "eval_options.h"
 #include "eval_report.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,22 @@ static int match_clips(const command_line *line, const named_files *encoders,
     return EXIT_OK;
 }
 
+/* Adds the supervised baselines; writes and prints. Releases the text. */
+static int finish_comparison(eval_job *job, char *text) {
+    json_t *report = json_parsed(text);
+    chl_release(text);
+    if (!report) return run_error();
+    int code = job->supervised ? eval_add_supervised(job, report) : EXIT_OK;
+    if (job->terminal && job->what) fputc('\n', stderr);
+    char *whole = code == EXIT_OK ? json_dumped(report, JSON_REAL_PRECISION(17)) : NULL;
+    if (code == EXIT_OK && !whole) code = run_error();
+    if (code == EXIT_OK && job->html) code = eval_write_page(whole, job->html);
+    free(whole);
+    if (code == EXIT_OK) return eval_show(job, report, print_comparison);
+    json_decref(report);
+    return code;
+}
+
 static int run_compare(eval_job *job, const named_files *encoders, const char *const *clip) {
     chl_ablation_group *group = calloc((size_t)encoders->entry.count, sizeof *group);
     if (!group) {
@@ -147,10 +164,8 @@ static int run_compare(eval_job *job, const named_files *encoders, const char *c
     chl_status status = eval_find_neutral(job);
     if (status == CHL_OK) status = chl_evaluate_ablation(&options, &text);
     free(group);
-    int code = EXIT_OK;
-    if (status == CHL_OK && job->html) code = eval_write_page(text, job->html);
-    const int finished = eval_finish(job, status, text, print_comparison);
-    return finished == EXIT_OK ? code : finished;
+    if (status != CHL_OK) return eval_finish(job, status, text, print_comparison);
+    return finish_comparison(job, text);
 }
 
 static int check_compare(const command_line *line, const eval_job *job) {
@@ -159,7 +174,8 @@ static int check_compare(const command_line *line, const eval_job *job) {
     if (job->zero.data && !job->models.vocab) return usage_error(line, "--data needs --vocab");
     if (!job->zero.data && !job->probe.data && !job->retrieval.data && !job->trial.sources)
         return usage_error(line, "give --data, --probe, --retrieval or --sources");
-    const int code = eval_check_parts(line, job);
+    int code = eval_check_parts(line, job);
+    if (code == EXIT_OK) code = eval_check_supervised(line, job);
     return code == EXIT_OK && job->trial.sources ? eval_check_trial(line, job) : code;
 }
 

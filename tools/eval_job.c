@@ -91,11 +91,8 @@ void eval_job_free(eval_job *job) {
 }
 
 /* --- output --------------------------------------------------------------------------- */
-static int show(const eval_job *job, char *text, void (*print)(const json_t *)) {
-    json_t *report = json_parsed(text);
+int eval_show(const eval_job *job, json_t *report, void (*print)(const json_t *)) {
     int code = EXIT_OK;
-    chl_release(text);
-    if (!report) return run_error();
     const size_t flags = JSON_REAL_PRECISION(6);
     if (job->out) code = write_json(report, flags | JSON_INDENT(1), job->out);
     if (job->json) {
@@ -110,7 +107,11 @@ static int show(const eval_job *job, char *text, void (*print)(const json_t *)) 
 
 int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *)) {
     if (job->terminal && job->what) fputc('\n', stderr);
-    if (status == CHL_OK) return show(job, text, print);
+    if (status == CHL_OK) {
+        json_t *report = json_parsed(text);
+        chl_release(text);
+        return report ? eval_show(job, report, print) : run_error();
+    }
     run_error();
     return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
 }
@@ -132,6 +133,7 @@ eval_job eval_job_new(void) {
                     .zero = {.size = sizeof(chl_zero_shot_options)},
                     .probe = {.size = sizeof(chl_probe_options)},
                     .retrieval = {.size = sizeof(chl_retrieval_options)},
+                    .tested = {.size = sizeof(chl_supervised_options)},
                     .trial = chl_trial_defaults(),
                     .edit = chl_edit_defaults(NULL),
                     .terminal = isatty(STDERR_FILENO)};
@@ -169,8 +171,8 @@ static int read_folds(const command_line *line, eval_job *job) {
     if (!job->fold)
         return usage_error(line, "--folds must be like 1-5 or 1,3, from 1 to 10, got %s",
                            job->folds);
-    job->zero.folds = job->probe.folds = count;
-    job->zero.fold = job->probe.fold = job->fold;
+    job->zero.folds = job->probe.folds = job->tested.folds = count;
+    job->zero.fold = job->probe.fold = job->tested.fold = job->fold;
     return EXIT_OK;
 }
 
@@ -183,7 +185,8 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     if (code == EXIT_OK) code = read_folds(line, job);
     if (code != EXIT_OK) return code;
     job->zero.label_text = job->label_text;
-    job->zero.esc10 = job->probe.esc10 = job->esc10;
+    job->zero.esc10 = job->probe.esc10 = job->tested.esc10 = job->esc10;
+    job->tested.progress = eval_on_progress;
     job->zero.threshold = (double)job->threshold;
     job->probe.l2 = (double)job->l2;
     job->probe.progress = eval_on_progress;

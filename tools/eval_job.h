@@ -21,11 +21,13 @@ typedef struct eval_job {
     words label, prompt, with_list, without_list;
     const char *encoders, *clips; /* of `compare` */
     const char *html;
-    const char *prompt_sets, *supervised; /* of `report` */
+    const char *prompt_sets; /* of `report` */
+    const char *supervised;  /* baselines, or models of `supervised` */
     int identity;
     const char **label_text; /* of --labels A=TEXT: what stands behind the "=" */
     chl_probe_options probe;
     chl_retrieval_options retrieval;
+    chl_supervised_options tested;
     const char *folds, *confusion;
     int *fold; /* of --folds */
     bool esc10;
@@ -62,6 +64,12 @@ bool eval_split(const char *text, const char *separators, words *out);
 void eval_words_free(words *list);
 /* Writes the report as a page that a browser opens from disk. An exit code. */
 int eval_write_page(const char *text, const char *path);
+/* Writes a report, which it releases, as the flags say. An exit code. */
+int eval_show(const eval_job *job, json_t *report, void (*print)(const json_t *));
+/* --supervised: a list of figures and files, and what the files need. */
+int eval_check_supervised(const command_line *line, const eval_job *job);
+/* root["supervised"] = a row for each of them: measured, or as given. */
+int eval_add_supervised(eval_job *job, json_t *root);
 /* Writes the report `text`, which it releases, as the flags say, or prints the error. */
 int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(const json_t *));
 #endif

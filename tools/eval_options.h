@@ -26,9 +26,9 @@
      NULL},                                                                                        \
         PROMPT_OPTION(job)
 #define FOLD_OPTIONS(job)                                                                          \
-    {"folds",      NULL,      OPTION_TEXT,                                                         \
-     &(job).folds, "1-5|1,3", "only these folds of ESC-50 or UrbanSound8K (default: all)",         \
-     NULL},                                                                                        \
+    {                                                                                              \
+        "folds", NULL, OPTION_TEXT, &(job).folds, "1-5|1,3", "only these folds (default: all)",    \
+        NULL},                                                                                     \
     {                                                                                              \
         "esc10", NULL, OPTION_FLAG, &(job).esc10, NULL,                                            \
             "only ESC-10, the ten classes that ESC-50's table marks so", NULL                      \
@@ -62,6 +62,14 @@
         {"intensity", NULL,                                                                        \
          OPTION_INT,  &(job).trial.intensity,                                                      \
          "N",         "sources per kind for edits by sounds of rising level (default 0: none)",    \
+         NULL},                                                                                    \
+        {"supervised",                                                                             \
+         NULL,                                                                                     \
+         OPTION_TEXT,                                                                              \
+         &(job).supervised,                                                                        \
+         "NAME=F,F|NAME=PERCENT|...",                                                              \
+         "networks trained on the labels (train classifier), one file per fold or one, tested "    \
+         "as eval supervised does; or figures of others",                                          \
          NULL},                                                                                    \
     {                                                                                              \
         "louder", NULL, OPTION_TEXT, &(job).trial.louder, "A,B,...",                               \
@@ -168,6 +176,8 @@
 /* Evaluations of groups of encoders: eval_groups.c */
 int eval_ablation(int argc, char **argv);
 int eval_compare(int argc, char **argv);
+/* eval_supervised.c */
+int eval_supervised(int argc, char **argv);
 /* eval_whole.c */
 int eval_report(int argc, char **argv);
 #endif

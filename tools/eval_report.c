@@ -119,6 +119,22 @@ void print_probe(const json_t *report) {
     if (find(report, "l2_why")) printf("\n%s\n", shown(json_string_value(find(report, "l2_why"))));
 }
 
+void print_supervised(const json_t *report) {
+    size_t i;
+    json_t *model;
+    print_classified(report);
+    puts("\n| model | network | trained on | sounds | named right |\n|---|---|---|---|---|");
+    json_array_foreach(json_object_get(report, "models"), i, model) {
+        const json_t *split = json_object_get(model, "trained_on");
+        printf("| %s", shown(json_string_value(find(model, "file"))));
+        printf(" | %s", shown(json_string_value(find(model, "network"))));
+        printf(" | %s | %lld |", json_is_string(split) ? shown(json_string_value(split)) : "all",
+               (long long)json_integer_value(find(model, "sounds")));
+        print_share(model, "accuracy");
+        putchar('\n');
+    }
+}
+
 /* --- retrieval -------------------------------------------------------------------------------- */
 static void print_found(const json_t *report, const char *path, const char *name) {
     static const char *const depths[] = {"r1", "r5", "r10"};
@@ -303,9 +319,35 @@ static void print_published(const json_t *encoders) {
     }
 }
 
+static void print_baselines(const json_t *rows) {
+    size_t i;
+    json_t *row;
+    puts("| trained on the labels | sounds | named right | 95 % |\n|---|---|---|---|");
+    json_array_foreach((json_t *)rows, i, row) {
+        const json_t *interval = json_object_get(row, "interval"),
+                     *sounds = json_object_get(row, "sounds");
+        printf("| %s |", shown(json_string_value(find(row, "name"))));
+        if (sounds)
+            printf(" %lld |", (long long)json_integer_value(sounds));
+        else
+            fputs(" as given |", stdout);
+        print_share(row, "share");
+        if (json_is_number(json_array_get(interval, 0)))
+            printf(" %.1f to %.1f %% |\n", percent(json_array_get(interval, 0)),
+                   percent(json_array_get(interval, 1)));
+        else
+            puts(" - |");
+    }
+}
+
 void print_comparison(const json_t *report) {
+    const json_t *supervised = json_object_get(report, "supervised");
     print_ablation(report);
     putchar('\n');
+    if (supervised) {
+        print_baselines(supervised);
+        putchar('\n');
+    }
     print_published(json_object_get(report, "published"));
 }
 
@@ -349,15 +391,23 @@ static void print_identity(const json_t *identity) {
     }
 }
 
-static void print_supervised(const json_t *rows) {
-    size_t i;
+static void print_said(const json_t *published) {
+    static const char *const shares[][2] = {
+        {"by_sound", "by sound"}, {"lee2022", "Lee et al. 2022"}, {"by_text", "by text"}};
+    size_t i, k;
     json_t *row;
-    puts("| trained on the labels elsewhere | named right |\n|---|---|");
-    json_array_foreach((json_t *)rows, i, row) {
-        printf("| %s |", shown(json_string_value(find(row, "name"))));
-        print_share(row, "share");
+    putchar('\n');
+    json_array_foreach(json_object_get(published, "people"), i, row) {
+        const json_t *points = find(row, "points");
+        printf("- %s:", json_string_value(find(row, "what")));
+        if (points) printf(" %.3f", json_number_value(points));
+        for (k = 0; !points && k < 3; k++)
+            printf("%s %s %.1f %%", k ? "," : "", shares[k][1], percent(find(row, shares[k][0])));
         putchar('\n');
     }
+    json_array_foreach(json_object_get(published, "in_words"), i, row)
+        printf("- %s, without digits in the text: %s\n", json_string_value(find(row, "part")),
+               json_string_value(find(row, "says")));
 }
 
 void print_whole(const json_t *report) {
@@ -368,7 +418,7 @@ void print_whole(const json_t *report) {
                  {"zero_shot/prompt_sets", "zero_shot", "Zero-shot by prompts", print_sets},
                  {"probe", "probe", "Logistic regression", print_probe},
                  {"linear_probe", "linear_probe", "Linear probe, its penalty chosen", print_probe},
-                 {"supervised", "supervised", "Supervised baseline", print_supervised},
+                 {"supervised", "supervised", "Supervised baseline", print_baselines},
                  {"retrieval", "retrieval", "Retrieval", print_retrieval},
                  {"edits/per_kind", "edits", "Judged edits", print_edits},
                  {"edits/semantic", "edits/semantic", "Semantic accuracy", print_named_edits},
@@ -388,4 +438,5 @@ void print_whole(const json_t *report) {
                shown(json_string_value(find(row, "why"))));
     putchar('\n');
     print_published(find(report, "published/encoders"));
+    print_said(find(report, "published"));
 }

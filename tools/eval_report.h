@@ -5,6 +5,8 @@
 
 void print_zero_shot(const json_t *report);
 void print_probe(const json_t *report);
+/* Of one baseline, tested. */
+void print_supervised(const json_t *report);
 void print_retrieval(const json_t *report);
 void print_whole(const json_t *report);
 void print_edits(const json_t *report);

@@ -109,26 +109,11 @@ static int edits(const whole *w) {
     return code;
 }
 
-/* "ResNet-50=66.8|...", per cent. */
-static int supervised(const whole *w, const char *list) {
-    words entry;
-    json_t *rows = json_array();
-    json_put(w->root, "supervised", rows);
-    if (!list) {
-        leave_out(w, "supervised baseline",
-                  "it is trained elsewhere: --supervised NAME=PERCENT puts its figure here");
-        return EXIT_OK;
-    }
-    if (!eval_split(list, "|", &entry)) return run_error();
-    for (int i = 0; i < entry.count; i++) {
-        char *equals = strrchr(entry.item[i], '=');
-        *equals = 0;
-        json_t *row = json_object();
-        json_put(row, "name", json_text(entry.item[i]));
-        json_put(row, "share", json_real(strtod(equals + 1, NULL) / 100));
-        json_add(rows, row);
-    }
-    eval_words_free(&entry);
+static int supervised(const whole *w) {
+    if (w->job->supervised) return eval_add_supervised(w->job, w->root);
+    json_put(w->root, "supervised", json_array());
+    leave_out(w, "supervised baseline",
+              "it needs --supervised NAME=FILE, a network of `train classifier`, or NAME=PERCENT");
     return EXIT_OK;
 }
 
@@ -161,7 +146,7 @@ static int measure(const whole *w) {
     int code = zero_shot(w);
     if (code == EXIT_OK) code = probe(w, "probe", 0);
     if (code == EXIT_OK) code = probe(w, "linear_probe", 1);
-    if (code == EXIT_OK) code = supervised(w, w->job->supervised);
+    if (code == EXIT_OK) code = supervised(w);
     if (code == EXIT_OK) code = retrieval(w);
     if (code == EXIT_OK) code = edits(w);
     if (code != EXIT_OK) return code;
@@ -239,22 +224,6 @@ static int run_sets(const command_line *line, eval_job *job) {
     return code;
 }
 
-static int check_supervised(const command_line *line, const char *list) {
-    words entry = {.count = 0};
-    bool fine = !list || (eval_split(list, "|", &entry) && entry.count > 0);
-    for (int i = 0; fine && i < entry.count; i++) {
-        const char *equals = strrchr(entry.item[i], '=');
-        char *end = NULL;
-        const double percent = equals ? strtod(equals + 1, &end) : -1;
-        fine = equals > entry.item[i] && end && !*end && end > equals + 1 && percent >= 0 &&
-               percent <= 100;
-    }
-    eval_words_free(&entry);
-    return fine ? EXIT_OK
-                : usage_error(line, "--supervised must be NAME=PERCENT with | between, got \"%s\"",
-                              list);
-}
-
 static int check(const command_line *line, const eval_job *job) {
     if (!job->models.audio || !job->models.clip)
         return usage_error(line, "--audio and --clip are needed");
@@ -264,7 +233,7 @@ static int check(const command_line *line, const eval_job *job) {
     if (code != EXIT_OK) return code;
     if (job->trial.sources && (!job->trial.sounds || !job->models.generator))
         return usage_error(line, "--sources needs --sounds and --generator");
-    return check_supervised(line, job->supervised);
+    return eval_check_supervised(line, job);
 }
 
 int eval_report(int argc, char **argv) {
@@ -286,8 +255,6 @@ int eval_report(int argc, char **argv) {
         COMPARED_OPTIONS(job),
         {"l2", NULL, OPTION_FLOAT, &job.l2, "X",
          "weight of the logistic regression's penalty (default 1)", NULL},
-        {"supervised", NULL, OPTION_TEXT, &job.supervised, "NAME=PERCENT|...",
-         "figures of networks that you trained on the labels, to stand beside", NULL},
         TRIAL_OPTIONS(job),
         {"directions", NULL, OPTION_INT, &job.trial.directions, "N",
          "sources that are also edited by text: Table 2, Fig. 8 (default 0)", NULL},

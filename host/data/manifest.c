@@ -112,7 +112,7 @@ static chl_status read_captions(reading *r, chl_entry *entry) {
 
 static chl_status add_row(void *user) {
     reading *r = user;
-    chl_entry entry = {.line = r->csv.line};
+    chl_entry entry = {.line = r->csv.line, .fold = chl_source_fold(field(r, SPLIT))};
     const struct {
         const char **to;
         int column;
@@ -121,7 +121,7 @@ static chl_status add_row(void *user) {
     if (!field(r, SOUND))
         return chl_fail(CHL_ERR_FORMAT, "%s line %lld: \"%s\" must not be empty", r->csv.path,
                         (long long)r->csv.line, r->csv.column[r->column[SOUND]]);
-    if (!chl_source_wants(r->choice, field(r, SPLIT), 0)) return CHL_OK;
+    if (!chl_source_wants(r->choice, field(r, SPLIT), entry.fold)) return CHL_OK;
     CHL_TRY(read_strength(r, &entry));
     CHL_TRY(read_path(r, SOUND, &entry.sound.path));
     CHL_TRY(read_path(r, PICTURE, &entry.picture.path));

@@ -2,6 +2,7 @@
 #include "base/grow.h"
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,12 @@ static bool names_it(const char *list, const char *name) {
         at += part + (at[part] == ',');
     }
     return false;
+}
+
+int chl_source_fold(const char *split) {
+    char *end = NULL;
+    const long fold = split && *split >= '0' && *split <= '9' ? strtol(split, &end, 10) : 0;
+    return end && !*end && fold >= 1 && fold <= INT_MAX ? (int)fold : 0;
 }
 
 bool chl_source_wants(const chl_source_choice *choice, const char *split, int fold) {

@@ -51,6 +51,8 @@ const char *chl_source_shared(chl_source *source, const char *text);
  * the caller's to notice. */
 chl_status chl_source_add(chl_source *source, const chl_entry *entry);
 chl_status chl_source_miss(chl_source *source, const char *name);
+/* The fold that a split's text is: a whole number from 1 up; 0 for any other, and for NULL. */
+int chl_source_fold(const char *split);
 /* Is an entry of this split or fold wanted? */
 bool chl_source_wants(const chl_source_choice *choice, const char *split, int fold);
 /* Adds the entry if its sound is there (and begins as a sound, where the choice wants that tried); notes

@@ -1,5 +1,6 @@
 #include "demo/judge_net.h"
 #include "graph/build.h"
+#include "nets/class_names.h"
 #include "nets/random_weights.h"
 #include <math.h>
 #include <stdio.h>
@@ -72,26 +73,6 @@ static chl_status import_heads(chl_params *params, chl_judge_config *config) {
     return CHL_OK;
 }
 
-static chl_status import_kind_names(chl_params *params, chl_judge_config *config) {
-    const int kinds = config->classes[CHL_JUDGE_KIND];
-    for (int64_t i = 0; i < params->count; i++) {
-        chl_array *array = &params->array[i];
-        if (strncmp(array->name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0) continue;
-        char *end;
-        const long index = strtol(array->name + strlen(NAME_PREFIX), &end, 10);
-        if (*end != '.' || index < 0 || index >= kinds || config->kind_name[index])
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s: \"%s\": the indices of kinds must be 0 to %d, each once",
-                            params->source, array->name, kinds - 1);
-        config->kind_name[index] = end + 1;
-        array->used = true;
-    }
-    for (int k = 0; k < kinds; k++)
-        if (!config->kind_name[k])
-            return chl_fail(CHL_ERR_KEY, "%s: no \"" NAME_PREFIX "%d.*\"", params->source, k);
-    return CHL_OK;
-}
-
 chl_status chl_judge_import(chl_params *params, chl_judge_config *config) {
     *config = (chl_judge_config){0};
     CHL_TRY(take(params, chl_f32(1, 1), "input.side"));
@@ -102,7 +83,8 @@ chl_status chl_judge_import(chl_params *params, chl_judge_config *config) {
     config->side = (int)side;
     CHL_TRY(import_stages(params, config));
     CHL_TRY(import_heads(params, config));
-    return import_kind_names(params, config);
+    return chl_class_names_take(params, NAME_PREFIX, config->classes[CHL_JUDGE_KIND],
+                                config->kind_name);
 }
 
 static chl_status add_weights(const chl_judge_config *config, uint64_t seed, chl_params *params) {
@@ -127,10 +109,8 @@ static chl_status add_weights(const chl_judge_config *config, uint64_t seed, chl
         CHL_TRY(chl_params_add_normal(params, seed, 0, 0, chl_f32(1, config->classes[q]), "%s.bias",
                                       name));
     }
-    for (int k = 0; k < config->classes[CHL_JUDGE_KIND]; k++)
-        CHL_TRY(chl_params_add_normal(params, seed, 0, 0, chl_f32(1, 1), NAME_PREFIX "%d.%s", k,
-                                      config->kind_name[k]));
-    return CHL_OK;
+    return chl_class_names_add(params, NAME_PREFIX, config->classes[CHL_JUDGE_KIND],
+                               config->kind_name);
 }
 
 chl_status chl_judge_random(const chl_judge_config *config, uint64_t seed, chl_params **out) {

@@ -11,28 +11,53 @@ static chl_status no_memory(const char *folder) {
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
 }
 
-static chl_status read_pairs(const char *folder, chl_corpus *c) {
+/* Is the sample of a chosen fold? `any`: there are folds. */
+static bool is_chosen(const chl_corpus_choice *choice, const chl_sample *sample, bool *any) {
+    const int fold = chl_source_fold(sample->split);
+    *any = *any || fold > 0;
+    for (int i = 0; i < choice->folds; i++)
+        if (choice->fold[i] == fold) return true;
+    return choice->folds == 0;
+}
+
+static chl_status add_sample(const chl_dataset *data, const chl_sample *s, chl_corpus *c) {
+    const char *label = s->kind ? s->kind : s->label;
+    if (!label)
+        return chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" or \"label\" is needed", data->list,
+                        (long long)s->line);
+    const chl_corpus_sound sound = {
+        .media = chl_sample_sound(s), .label = label, .fold = chl_source_fold(s->split)};
+    return chl_corpus_add(c, data->folder, &sound);
+}
+
+static chl_status read_pairs(const char *folder, const chl_corpus_choice *choice, chl_corpus *c) {
+    const chl_dataset_choice wanted = {.split = choice->split};
     chl_dataset *data;
-    CHL_TRY(chl_dataset_open(folder, CHL_NEED_SOUND, &data));
+    bool any = false;
+    CHL_TRY(chl_dataset_open_chosen(folder, CHL_NEED_SOUND, &wanted, &data));
     chl_status status = CHL_OK;
-    for (int64_t i = 0; i < data->count && status == CHL_OK; i++) {
-        const chl_sample *s = &data->sample[i];
-        const char *label = s->kind ? s->kind : s->label;
+    for (int64_t i = 0; i < data->count && status == CHL_OK; i++)
+        if (is_chosen(choice, &data->sample[i], &any))
+            status = add_sample(data, &data->sample[i], c);
+    if (status == CHL_OK && choice->folds && !any)
         status =
-            label
-                ? chl_corpus_add(c, folder,
-                                 &(chl_corpus_sound){.media = chl_sample_sound(s), .label = label})
-                : chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" or \"label\" is needed", data->list,
-                           (long long)s->line);
-    }
+            chl_fail(CHL_ERR_ARGUMENT,
+                     "folds must be 0 for %s: none of its lines has a \"fold\" (or a \"split\") "
+                     "that is a whole number from 1 up",
+                     folder);
+    else if (status == CHL_OK && c->count == 0)
+        status = chl_fail(CHL_ERR_FORMAT, "%s: it has no sound in the chosen folds", folder);
     chl_dataset_free(data);
     return status;
 }
 
 /* The layouts of data/source.h: official tables, folders named by labels, manifests, shards. */
 static chl_status read_source(const char *path, const chl_corpus_choice *choice, chl_corpus *c) {
-    const chl_source_choice wanted = {
-        .esc10 = choice->esc10, .folds = choice->folds, .fold = choice->fold, .try_sounds = true};
+    const chl_source_choice wanted = {.split = choice->split,
+                                      .esc10 = choice->esc10,
+                                      .folds = choice->folds,
+                                      .fold = choice->fold,
+                                      .try_sounds = true};
     chl_source *source;
     CHL_TRY(chl_source_open(path, &wanted, &source));
     chl_status status = CHL_OK;
@@ -97,12 +122,11 @@ static chl_status read_any(const char *folder, const chl_corpus_choice *choice, 
     free(pairs);
     if (!listed) return read_source(folder, choice, out);
     out->layout = "pairs.jsonl";
-    if (choice->esc10 || choice->folds)
+    if (choice->esc10)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s must be 0 for %s: it has no official folds (meta/esc50.csv, "
-                        "metadata/UrbanSound8K.csv)",
-                        choice->esc10 ? "esc10" : "folds", folder);
-    return read_pairs(folder, out);
+                        "esc10 must be 0 for %s: only ESC-50's table, meta/esc50.csv, marks ESC-10",
+                        folder);
+    return read_pairs(folder, choice, out);
 }
 
 chl_status chl_corpus_open(const char *folder, const chl_corpus_choice *choice, chl_corpus *out) {

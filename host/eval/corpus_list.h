@@ -13,7 +13,7 @@ typedef struct chl_corpus {
     const char **label; /* [labels], those of `names` */
     chl_names names;
     const char *layout; /* "pairs.jsonl", "ESC-50", "UrbanSound8K", "folders" */
-    int *fold;          /* [count], from 1; 0: the layout has none */
+    int *fold;          /* [count], from 1; 0: it is of none */
     int *group;         /* [count] the original recording, index into groups; -1: not known */
     chl_names groups;
     int64_t missing; /* sounds of the layout's table that are not there or cannot be read */
@@ -25,6 +25,7 @@ typedef struct chl_corpus_choice {
     bool esc10;    /* only ESC-50's ten classes of ESC-10 */
     int folds;     /* only these folds: fold [folds] */
     const int *fold;
+    const char *split; /* only these splits or folds: "test", "1,2"; NULL: all */
 } chl_corpus_choice;
 
 void chl_corpus_free(chl_corpus *corpus);

@@ -47,17 +47,25 @@ static chl_status append_test(probe *p, const chl_corpus *test) {
     return CHL_OK;
 }
 
+static chl_status check_folds(const probe *p) {
+    int64_t without = 0;
+    for (int64_t i = 0; i < p->corpus.count; i++) without += p->corpus.fold[i] == 0;
+    if (without == 0) return CHL_OK;
+    if (without < p->corpus.count)
+        return chl_fail(CHL_ERR_FORMAT, "%s: %lld of its %lld sounds are of no fold",
+                        p->options->data, (long long)without, (long long)p->corpus.count);
+    return chl_fail(
+        CHL_ERR_ARGUMENT,
+        "%s has no folds (those of meta/esc50.csv and metadata/UrbanSound8K.csv, or a key "
+        "\"fold\"): set test to a folder of other sounds",
+        p->options->data);
+}
+
 static chl_status open_folders(probe *p) {
     const chl_probe_options *o = p->options;
     chl_corpus_choice choice = {.esc10 = o->esc10 != 0};
     CHL_TRY(chl_corpus_open(o->data, &choice, &p->corpus));
-    if (!o->test) {
-        if (p->corpus.fold[0] > 0) return CHL_OK;
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "%s has no official folds (meta/esc50.csv, metadata/UrbanSound8K.csv): set "
-                        "test to a folder of other sounds",
-                        o->data);
-    }
+    if (!o->test) return check_folds(p);
     chl_corpus test;
     CHL_TRY(chl_corpus_open(o->test, &choice, &test));
     p->trained = p->corpus.count;
@@ -169,16 +177,20 @@ static chl_status fit_and_name(probe *p, int fold, int second, double l2, chl_lo
     return CHL_OK;
 }
 
-/* A fold to validate on: the next one that has sounds, beside the one that is tested. */
-static int second_fold(const probe *p, int fold) {
-    int next = NO_FOLD, first = NO_FOLD;
+/* The smallest fold above this one that has sounds; NO_FOLD: there is none. */
+static int next_fold(const probe *p, int above) {
+    int next = NO_FOLD;
     for (int64_t i = 0; i < p->corpus.count; i++) {
         const int own = p->corpus.fold[i];
-        if (own == fold) continue;
-        if (first == NO_FOLD || own < first) first = own;
-        if (own > fold && (next == NO_FOLD || own < next)) next = own;
+        if (own > above && (next == NO_FOLD || own < next)) next = own;
     }
-    return next == NO_FOLD ? first : next;
+    return next;
+}
+
+/* A fold to validate on: the next one that has sounds, beside the one that is tested. */
+static int second_fold(const probe *p, int fold) {
+    const int next = next_fold(p, fold), first = next_fold(p, 0);
+    return next != NO_FOLD ? next : first != fold ? first : NO_FOLD;
 }
 
 /* Whether sounds are left to choose a penalty by. */
@@ -244,15 +256,14 @@ static chl_status run_fold(probe *p, int fold) {
 static chl_status run_folds(probe *p) {
     const chl_probe_options *o = p->options;
     const chl_progress_watch watch = {o->progress, o->user};
-    int last = 0, done = 0;
-    for (int64_t i = 0; i < p->corpus.count; i++) {
-        p->named[i] = -1;
-        if (p->corpus.fold[i] > last) last = p->corpus.fold[i];
-    }
-    const int folds = o->test ? 1 : o->folds ? o->folds : last;
-    for (int i = 0; i < folds; i++) {
-        CHL_TRY(chl_report_progress(&watch, "fitting", done++, folds));
-        CHL_TRY(run_fold(p, o->test ? 0 : o->folds ? o->fold[i] : i + 1));
+    int folds = o->test ? 1 : o->folds, done = 0;
+    for (int64_t i = 0; i < p->corpus.count; i++) p->named[i] = -1;
+    if (!folds)
+        for (int fold = 0; (fold = next_fold(p, fold)) != NO_FOLD;) folds++;
+    for (int fold = 0; done < folds; done++) {
+        CHL_TRY(chl_report_progress(&watch, "fitting", done, folds));
+        if (!o->test) fold = o->folds ? o->fold[done] : next_fold(p, fold);
+        CHL_TRY(run_fold(p, fold));
     }
     return chl_report_progress(&watch, "fitting", done, folds);
 }

@@ -219,7 +219,8 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
 }
 
 static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
-    const chl_corpus_choice choice = {o->limit, o->esc10 != 0, o->folds, o->fold};
+    const chl_corpus_choice choice = {
+        .limit = o->limit, .esc10 = o->esc10 != 0, .folds = o->folds, .fold = o->fold};
     folder_job job = {.label = NULL};
     CHL_TRY(chl_corpus_open(o->data, &choice, &job.corpus));
     chl_status status = classify(engine, o, &job, report);

@@ -1,5 +1,6 @@
 #include "models/audio_encoder.h"
 #include "base/options.h"
+#include "nets/class_names.h"
 #include "sound/mel.h"
 #include <math.h>
 #include <stdlib.h>
@@ -33,6 +34,24 @@ static chl_status settle_mel(chl_audio_encoder *encoder, chl_mel_mode mel) {
     return CHL_OK;
 }
 
+static bool has_any(const chl_params *params, const char *prefix) {
+    for (int64_t i = 0; i < params->count; i++)
+        if (strncmp(params->array[i].name, prefix, strlen(prefix)) == 0) return true;
+    return false;
+}
+
+static chl_status take_classes(chl_audio_encoder *encoder) {
+    chl_params *params = encoder->model.params;
+    if (!has_any(params, CHL_CLASS_PREFIX)) return CHL_OK;
+    const int classes = encoder->sizes.embedding;
+    encoder->class_name = calloc((size_t)classes, sizeof *encoder->class_name);
+    if (!encoder->class_name) return chl_fail(CHL_ERR_MEMORY, "out of memory for a classifier");
+    CHL_TRY(chl_class_names_take(params, CHL_CLASS_PREFIX, classes, encoder->class_name));
+    return has_any(params, CHL_SPLIT_PREFIX)
+               ? chl_class_names_take(params, CHL_SPLIT_PREFIX, 1, &encoder->split)
+               : CHL_OK;
+}
+
 static chl_status check_sizes(const chl_audio_encoder *encoder, int channels) {
     const char *source = encoder->model.params->source;
     CHL_TRY(chl_params_check_all_used(encoder->model.params));
@@ -57,6 +76,7 @@ chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder
     CHL_TRY_GOTO(settle_mel(encoder, mel));
     CHL_TRY_GOTO(
         encoder->kind->open(encoder->model.params, &encoder->config, &encoder->sizes, &channels));
+    CHL_TRY_GOTO(take_classes(encoder));
     CHL_TRY_GOTO(check_sizes(encoder, channels));
 done:
     CHL_HAND_OVER(status, encoder, out, chl_audio_encoder_close);
@@ -66,6 +86,7 @@ void chl_audio_encoder_close(chl_audio_encoder *encoder) {
     if (!encoder) return;
     chl_model_close(&encoder->model);
     free(encoder->config);
+    free(encoder->class_name);
     free(encoder);
 }
 

@@ -10,7 +10,8 @@
  *     chl_sound_close(sound);
  *     chl_audio_encoder_close(encoder);
  *
- * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, Wav2CLIP, AudioCLIP, CLAP. */
+ * registry.h opens it. Kinds: the paper's Swin, its predecessor's ResNet-18, ResNet-50,
+ * Wav2CLIP, AudioCLIP, CLAP. */
 #ifndef CHL_MODELS_AUDIO_ENCODER_H
 #define CHL_MODELS_AUDIO_ENCODER_H
 #include "io/sound.h"
@@ -21,6 +22,11 @@
  * CHL_MEL_REPEATED. */
 #define CHL_MARKER_ABSOLUTE "chladni.absolute_level"
 #define CHL_MARKER_REPEATED "chladni.short_sounds_repeated"
+
+/* In front of the names of a classifier's classes, and of the splits that it was trained on
+ * (nets/class_names.h). */
+#define CHL_CLASS_PREFIX "chladni.class."
+#define CHL_SPLIT_PREFIX "chladni.split."
 
 typedef struct chl_audio_encoder_sizes {
     int embedding;
@@ -52,6 +58,7 @@ typedef struct chl_audio_encoder_kind {
 } chl_audio_encoder_kind;
 extern const chl_audio_encoder_kind chl_kind_swin;      /* audio_encoder_swin.c */
 extern const chl_audio_encoder_kind chl_kind_resnet18;  /* audio_encoder_resnet18.c */
+extern const chl_audio_encoder_kind chl_kind_resnet50;  /* audio_encoder_resnet50.c */
 extern const chl_audio_encoder_kind chl_kind_wav2clip;  /* audio_encoder_wav2clip.c */
 extern const chl_audio_encoder_kind chl_kind_audioclip; /* audio_encoder_audioclip.c */
 extern const chl_audio_encoder_kind chl_kind_clap;      /* audio_encoder_clap.c */
@@ -65,6 +72,10 @@ struct chl_audio_encoder {
     void *config; /* the kind's */
     chl_audio_encoder_sizes sizes;
     chl_mel_mode mel; /* never AUTO; ABSOLUTE where it hears how loud a sound is */
+    /* Of a classifier (train/train_classifier.c), whose embeddings are its classes' logits scaled to
+     * length 1: [sizes.embedding], else NULL */
+    const char **class_name;
+    const char *split; /* it was trained on these only; NULL: on all */
 };
 
 /* Takes the model over, also when it fails. `mel` other than AUTO is CHL_ERR_ARGUMENT for a kind with

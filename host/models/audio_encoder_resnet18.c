@@ -11,7 +11,7 @@ static bool recognises(const chl_params *params) {
 
 static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    chl_resnet18_config *config = *out = calloc(1, sizeof *config);
+    chl_resnet_config *config = *out = calloc(1, sizeof *config);
     if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     CHL_TRY(chl_resnet18_import(params, config));
     *sizes = (chl_audio_encoder_sizes){config->classes, CHL_RESNET18_BANDS, CHL_RESNET18_FRAMES};

@@ -4,7 +4,7 @@
 #include "graph/build.h"
 #include "models/audio_spectrum.h"
 #include "nets/layers.h"
-#include "nets/resnet18.h"
+#include "nets/resnet.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ static const chl_audio_spectrum spectrum = {
     .rate = 16000, .taps = TAPS, .hop = 353, .bins = BINS, .centred = true, .filters = FILTERS};
 
 typedef struct wav2clip {
-    chl_resnet18_config trunk;
+    chl_resnet_config trunk;
     int hidden, embedding; /* of the layers behind the trunk; 0: there are none */
 } wav2clip;
 
@@ -56,7 +56,7 @@ static chl_status use_transform(chl_params *params, wav2clip *config) {
 }
 
 static int trunk_width(const wav2clip *config) {
-    return config->trunk.width << (CHL_RESNET_STAGES - 1);
+    return chl_resnet_width(&config->trunk);
 }
 
 static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
@@ -65,7 +65,7 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
     if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     CHL_TRY(chl_params_strip(params, "audio_encoder."));
     ignore_training(params);
-    CHL_TRY(chl_resnet18_import_trunk(params, &config->trunk));
+    CHL_TRY(chl_resnet_import_trunk(params, &config->trunk));
     CHL_TRY(use_transform(params, config));
     CHL_TRY(add_filters(params));
     *sizes = (chl_audio_encoder_sizes){.embedding =
@@ -107,7 +107,7 @@ static chl_desc input(int n, int columns) {
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
     const wav2clip *c = config;
     chl_graph *g = net->graph;
-    chl_tensor x = chl_resnet18_trunk(net, &c->trunk, 1, chl_to_compute_type(g, pictures));
+    chl_tensor x = chl_resnet_trunk(net, &c->trunk, 1, chl_to_compute_type(g, pictures));
     if (c->hidden) {
         x = chl_net_linear(net, x, trunk_width(c), c->hidden, "audio_transform.sequential.0.");
         x = chl_activate(g, x, CHL_LEAKY_RELU, 0);

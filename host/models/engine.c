@@ -31,6 +31,12 @@ static chl_status open_clip(chl_engine *engine, const chl_engine_options *option
 static chl_status check_space(const chl_engine *engine, const chl_engine_options *options) {
     const bool of_clap = engine->clip && engine->clip->clap;
     const char *kind = engine->audio->kind->kind.name;
+    if (engine->clip && engine->audio->class_name)
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "%s is a classifier, trained on labels: it shares no space with %s: expected "
+            "an audio encoder that was trained into that space",
+            options->audio, options->clip);
     if (!engine->clip || engine->audio->kind->own_space == of_clap) return CHL_OK;
     if (of_clap)
         return chl_fail(CHL_ERR_ARGUMENT,

@@ -11,6 +11,7 @@ static const chl_model_kind *const kinds[] = {
     &chl_kind_stylegan3.kind,
     &chl_kind_swin.kind,
     &chl_kind_resnet18.kind,
+    &chl_kind_resnet50.kind,
     &chl_kind_wav2clip.kind,
     &chl_kind_audioclip.kind,
     &chl_kind_clap.kind,

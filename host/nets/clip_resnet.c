@@ -1,5 +1,6 @@
 /* CLIP's ResNet image tower [Radford et al. 2021, openai/CLIP, model.py]. */
 #include "graph/build.h"
+#include "nets/bottleneck.h"
 #include "nets/clip.h"
 #include "nets/layers.h"
 #include <math.h>
@@ -14,16 +15,6 @@ bool chl_clip_has_resnet(const chl_params *params) {
 }
 
 /* --- import ----------------------------------------------------------------------------------- */
-static chl_status use_bottleneck(chl_params *params, const char *block, bool first) {
-    for (int i = 1; i <= 3; i++) {
-        char conv[16], norm[16];
-        snprintf(conv, sizeof conv, "conv%d", i);
-        snprintf(norm, sizeof norm, "bn%d", i);
-        CHL_TRY(chl_params_use_conv_norm(params, block, conv, norm));
-    }
-    return first ? chl_params_use_conv_norm(params, block, "downsample.0", "downsample.1") : CHL_OK;
-}
-
 static chl_status use_stages(chl_params *params, chl_clip_config *config) {
     config->image.layers = 0;
     for (int stage = 0; stage < CHL_CLIP_STAGES; stage++) {
@@ -31,7 +22,7 @@ static chl_status use_stages(chl_params *params, chl_clip_config *config) {
         do {
             char block[64];
             snprintf(block, sizeof block, "visual.layer%d.%d.", stage + 1, depth);
-            CHL_TRY(use_bottleneck(params, block, depth == 0));
+            CHL_TRY(chl_params_use_bottleneck(params, block, depth == 0));
         } while (chl_params_has(params, "visual.layer%d.%d.conv1.weight", stage + 1, ++depth));
         config->resnet.depth[stage] = depth;
         config->image.layers += depth;
@@ -80,29 +71,6 @@ static chl_tensor relu(chl_graph *g, chl_tensor x) {
     return chl_activate(g, x, CHL_LEAKY_RELU, 0);
 }
 
-/* The mean over stride x stride pixels. */
-static chl_tensor average(chl_graph *g, chl_tensor x, int stride) {
-    if (stride == 1 || x == CHL_NONE) return x;
-    const chl_desc d = *chl_desc_of(g, x);
-    return chl_resize(g, x, CHL_FILTER_AREA, (int)d.dim[1] / stride, (int)d.dim[2] / stride);
-}
-
-static chl_tensor bottleneck(chl_net *net, const char *block, int in, int width, int stride,
-                             bool first, chl_tensor x) {
-    chl_graph *g = net->graph;
-    const int out = EXPANSION * width;
-    chl_tensor y =
-        relu(g, chl_net_conv_norm(net, (chl_net_conv){in, width, 1, 1}, x, block, "conv1", "bn1"));
-    y = relu(g,
-             chl_net_conv_norm(net, (chl_net_conv){width, width, 3, 1}, y, block, "conv2", "bn2"));
-    y = average(g, y, stride);
-    y = chl_net_conv_norm(net, (chl_net_conv){width, out, 1, 1}, y, block, "conv3", "bn3");
-    if (first)
-        x = chl_net_conv_norm(net, (chl_net_conv){in, out, 1, 1}, average(g, x, stride), block,
-                              "downsample.0", "downsample.1");
-    return relu(g, chl_add(g, x, y));
-}
-
 static chl_tensor stem(chl_net *net, int width, chl_tensor x) {
     const chl_net_conv shape[STEM] = {
         {3, width / 2, 3, 2}, {width / 2, width / 2, 3, 1}, {width / 2, width, 3, 1}};
@@ -112,7 +80,7 @@ static chl_tensor stem(chl_net *net, int width, chl_tensor x) {
         snprintf(norm, sizeof norm, "bn%d", i + 1);
         x = relu(net->graph, chl_net_conv_norm(net, shape[i], x, "visual.", conv, norm));
     }
-    return average(net->graph, x, 2);
+    return chl_net_average(net->graph, x, 2);
 }
 
 /* Attention of the mean of all pixels to itself and to each of them, with a position for each. */
@@ -142,8 +110,10 @@ chl_tensor chl_clip_resnet_image(chl_net *net, const chl_clip_config *config, ch
             const int width = r->width << stage, stride = stage && !i ? 2 : 1;
             char block[64];
             snprintf(block, sizeof block, "visual.layer%d.%d.", stage + 1, i);
-            x = bottleneck(net, block, in, width, stride, i == 0, x);
-            in = EXPANSION * width;
+            const chl_bottleneck shape = {in,     width,  EXPANSION * width,
+                                          stride, i == 0, .averages = true};
+            x = chl_net_bottleneck(net, &shape, block, x);
+            in = shape.out;
         }
     x = attention_pool(net, config, x);
     return chl_row_norm(net->graph, x, CHL_NORM_L2, 1e-12f);

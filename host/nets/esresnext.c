@@ -1,5 +1,6 @@
 #include "nets/esresnext.h"
 #include "graph/build.h"
+#include "nets/bottleneck.h"
 #include "nets/layers.h"
 #include <stdio.h>
 
@@ -39,20 +40,6 @@ static chl_tensor maximum(chl_graph *g, chl_tensor x) {
 }
 
 /* --- stages ----------------------------------------------------------------------------------- */
-static chl_tensor bottleneck(chl_net *net, const char *block, int in, int width, int out,
-                             int stride, bool first, chl_tensor x) {
-    chl_graph *g = net->graph;
-    chl_tensor y =
-        relu(g, chl_net_conv_norm(net, (chl_net_conv){in, width, 1, 1}, x, block, "conv1", "bn1"));
-    y = relu(g, chl_net_conv_norm(net, (chl_net_conv){width, width, 3, stride}, y, block, "conv2",
-                                  "bn2"));
-    y = chl_net_conv_norm(net, (chl_net_conv){width, out, 1, 1}, y, block, "conv3", "bn3");
-    if (first)
-        x = chl_net_conv_norm(net, (chl_net_conv){in, out, 1, stride}, x, block, "downsample.0",
-                              "downsample.1");
-    return relu(g, chl_add(g, x, y));
-}
-
 /* How much each pixel of a stage's output [N,H,W,out] matters, in (0,1), from its input at the same
  * size. */
 static chl_tensor attention(chl_net *net, int number, int in, int out, chl_tensor x) {
@@ -71,8 +58,9 @@ static chl_tensor stage(chl_net *net, const chl_esresnext_config *c, int s, int 
     for (int i = 0; i < c->depth[s]; i++) {
         char block[64];
         snprintf(block, sizeof block, "layer%d.%d.", s + 1, i);
-        x = bottleneck(net, block, i ? c->out[s] : in, c->width[s], c->out[s], s && !i ? 2 : 1,
-                       i == 0, x);
+        const chl_bottleneck shape = {i ? c->out[s] : in, c->width[s], c->out[s], s && !i ? 2 : 1,
+                                      .first = i == 0};
+        x = chl_net_bottleneck(net, &shape, block, x);
     }
     return chl_mul(net->graph, x, attention(net, s + 1, in, c->out[s], before));
 }

@@ -1,4 +1,5 @@
 /* Importing AudioCLIP's audio encoder [AndreyGuzhov/AudioCLIP]. */
+#include "nets/bottleneck.h"
 #include "nets/esresnext.h"
 #include "nets/layers.h"
 #include <math.h>
@@ -82,10 +83,7 @@ static chl_status use_bottleneck(chl_params *params, const char *block, bool fir
     char conv[80];
     snprintf(conv, sizeof conv, "%sconv2.weight", block);
     CHL_TRY(ungroup(params, conv));
-    CHL_TRY(chl_params_use_conv_norm(params, block, "conv1", "bn1"));
-    CHL_TRY(chl_params_use_conv_norm(params, block, "conv2", "bn2"));
-    CHL_TRY(chl_params_use_conv_norm(params, block, "conv3", "bn3"));
-    return first ? chl_params_use_conv_norm(params, block, "downsample.0", "downsample.1") : CHL_OK;
+    return chl_params_use_bottleneck(params, block, first);
 }
 
 static chl_status use_stage(chl_params *params, int stage, chl_esresnext_config *config) {

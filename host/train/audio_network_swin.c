@@ -83,25 +83,25 @@ static void start_narrow(chl_params *params) {
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
-static chl_status begin(chl_trainer *t, int embed, void **out) {
+static chl_status begin(chl_trainer *t, int rows, void **out) {
     const char *sizes = t->options->sizes;
     chl_swin_config *config = *out = chl_trainer_memory(t, 1, sizeof *config);
     CHL_TRY(chl_trainer_memory_status(t));
     CHL_TRY(read_sizes(sizes, config));
-    config->classes = embed;
+    config->classes = rows;
     CHL_TRY(chl_swin_random(config, t->options->seed, &t->params));
     CHL_TRY(chl_swin_import(t->params, config));
     if (!is_tiny(sizes)) start_narrow(t->params);
     return CHL_OK;
 }
 
-static chl_tensor embed(chl_trainer *t, chl_net *net, void *own, int view, chl_tensor mel) {
+static chl_tensor head_of(chl_trainer *t, chl_net *net, void *own, int view, chl_tensor mel) {
     chl_swin_config *config = own;
     const int side = config->resolution;
-    chl_tensor x = chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, side, side), embedding;
+    chl_tensor x = chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, side, side), head;
     config->purpose = view ? PURPOSE_DROP_VIEW : PURPOSE_DROP;
-    chl_swin(net, config, x, NULL, &embedding);
-    return embedding;
+    chl_swin(net, config, x, &head, NULL);
+    return head;
 }
 
-const chl_audio_network chl_audio_network_swin = {"swin", begin, embed};
+const chl_audio_network chl_audio_network_swin = {"swin", begin, head_of};

@@ -12,10 +12,10 @@
 #define MAX_TRAININGS 16
 
 /* What this library trains; others are appended (chl_train_register). */
-static const chl_training *trainings[MAX_TRAININGS] = {&chl_training_audio, &chl_training_clip,
-                                                       &chl_training_generator, &chl_training_gan,
-                                                       &chl_training_encoder};
-static int training_count = 5;
+static const chl_training *trainings[MAX_TRAININGS] = {
+    &chl_training_audio, &chl_training_clip,    &chl_training_generator,
+    &chl_training_gan,   &chl_training_encoder, &chl_training_classifier};
+static int training_count = 6;
 
 /* --- a run ------------------------------------------------------------------------------------ */
 static bool same_file(const struct stat *a, const struct stat *b) {

@@ -5,14 +5,9 @@
  * frozen. A loss of weight 0 is not built, nor is what only it would look at. */
 #include "base/options.h"
 #include "losses/losses.h"
-#include "models/audio_encoder.h"
-#include "sound/mel.h"
 #include "train/audio_network.h"
 #include "train/audio_targets.h"
-#include "train/balance.h"
-#include "train/sound_draws.h"
-#include "train/sound_views.h"
-#include "train/stand_in.h"
+#include "train/sound_batch.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,18 +20,11 @@ typedef struct audio {
     const chl_audio_network *network;
     void *config; /* the network's */
     chl_audio_targets *targets;
-    chl_balance *balance;              /* NULL: an epoch is a permutation */
-    chl_sound_draws *draws;            /* NULL without augmentation of waveforms */
-    bool repeat;                       /* sounds shorter than the picture */
-    chl_tensor *mel, *view;            /* [chunks]; view NULL without a loss that uses it */
-    chl_tensor text, picture, partner; /* CHL_NONE without a loss that uses it */
-    chl_tensor mask;                   /* of the pictures; CHL_NONE where every sample has one */
-    int64_t *sample;                   /* [options->batch]: this step's, of all ranks */
-    /* [batch] of this rank: mel pictures, whole */
-    int64_t *pictured; /* [2][batch]: own pictures, partners */
-    const float **sound;
-    int64_t *frames;
-    float *mels, *views;                /* [batch][128][864] */
+    chl_sound_batch *batch;
+    chl_tensor *mel, *view;             /* [chunks]; view NULL without a loss that uses it */
+    chl_tensor text, picture, partner;  /* CHL_NONE without a loss that uses it */
+    chl_tensor mask;                    /* of the pictures; CHL_NONE where every sample has one */
+    int64_t *pictured;                  /* [2][batch] of this rank: own pictures, partners */
     float *texts, *pictures, *partners; /* [batch][embed] */
     float *masks;                       /* [batch][options->batch] */
 } audio;
@@ -49,8 +37,7 @@ static chl_status check_options(const chl_train_options *o) {
     } weight[] = {{"weight_text", o->weight_text},
                   {"weight_image", o->weight_image},
                   {"weight_sound", o->weight_sound},
-                  {"weight_weak_pair", o->weight_weak_pair}},
-      mask[] = {{"mask_bands", o->mask_bands}, {"mask_frames", o->mask_frames}};
+                  {"weight_weak_pair", o->weight_weak_pair}};
     float sum = 0;
     for (int i = 0; i < 4; i++) {
         const float value = weight[i].value;
@@ -64,20 +51,12 @@ static chl_status check_options(const chl_train_options *o) {
     if (o->weight_weak_pair > 0)
         CHL_TRY(chl_check_float(o->tau_weak_pair > 0, "tau_weak_pair", "> 0",
                                 (double)o->tau_weak_pair));
-    for (int i = 0; i < 2; i++)
-        CHL_TRY(chl_check_float(mask[i].value >= 0 && mask[i].value <= 1, mask[i].field,
-                                "in [0, 1]", (double)mask[i].value));
     return CHL_OK;
 }
 
 static chl_status new_buffers(chl_trainer *t, audio *own) {
     const int64_t batch = t->batch, embed = own->targets->embed;
-    own->sample = chl_trainer_memory(t, t->options->batch, sizeof *own->sample);
     own->pictured = chl_trainer_memory(t, 2 * batch, sizeof *own->pictured);
-    own->frames = chl_trainer_memory(t, batch, sizeof *own->frames);
-    own->sound = chl_trainer_memory(t, batch, sizeof *own->sound);
-    own->mels = chl_trainer_memory(t, batch * CHL_VIEW_FLOATS, sizeof *own->mels);
-    own->views = chl_trainer_memory(t, batch * CHL_VIEW_FLOATS, sizeof *own->views);
     own->texts = chl_trainer_memory(t, batch * embed, sizeof *own->texts);
     own->pictures = chl_trainer_memory(t, batch * embed, sizeof *own->pictures);
     own->partners = chl_trainer_memory(t, batch * embed, sizeof *own->partners);
@@ -89,16 +68,8 @@ static chl_status new_buffers(chl_trainer *t, audio *own) {
 static chl_tensor encode(chl_trainer *t, chl_net *net, int view, int chunk) {
     const audio *own = t->own;
     const chl_tensor mel = (view ? own->view : own->mel)[chunk];
-    return own->network->embed(t, net, own->config, view, mel);
-}
-
-static chl_tensor *mel_inputs(chl_trainer *t, const char *name) {
-    chl_tensor *input = chl_trainer_memory(t, t->chunks, sizeof *input);
-    if (input)
-        chl_trainer_inputs(t, name, chl_f32(4, t->batch, CHL_MEL_BANDS, CHL_MEL_FRAMES, 1), input);
-    else
-        chl_graph_fail(t->graph, CHL_ERR_MEMORY, "out of memory for inputs");
-    return input;
+    return chl_row_norm(t->graph, own->network->head(t, net, own->config, view, mel), CHL_NORM_L2,
+                        1e-12f);
 }
 
 static chl_tensor target(chl_trainer *t, const char *name) {
@@ -131,7 +102,7 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     if (o->weight_sound > 0) {
         const float log_scale = logf(1 / TAU_SOUND);
         chl_tensor scale = chl_constant(g, "scale of sounds", chl_f32(1, 1), &log_scale);
-        own->view = mel_inputs(t, "view");
+        own->view = chl_sound_batch_input(t, "view");
         if (!own->view) return;
         const chl_shared_rows view = chl_share_rows(g, chl_trainer_rows(t, encode, true));
         chl_trainer_term(t, "sound", o->weight_sound,
@@ -145,36 +116,19 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     }
 }
 
-static chl_status prepare_samples(chl_trainer *t, audio *own) {
-    const chl_train_options *o = t->options;
-    const bool augment = o->augment && strcmp(o->augment, "none") != 0,
-               in_mel = augment && strcmp(o->augment, "mel") == 0;
-    if (augment && !in_mel && strcmp(o->augment, "sound") != 0)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "augment must be \"none\", \"sound\" or \"mel\", got \"%s\"", o->augment);
-    own->repeat = o->short_sounds && strcmp(o->short_sounds, "repeat") == 0;
-    if (o->short_sounds && !own->repeat && strcmp(o->short_sounds, "pad") != 0)
-        return chl_fail(CHL_ERR_ARGUMENT, "short_sounds must be \"pad\" or \"repeat\", got \"%s\"",
-                        o->short_sounds);
-    CHL_TRY(chl_balance_new(t->data, o->balance, &own->balance));
-    if (!augment) return CHL_OK;
-    chl_sound_augment settings = chl_sound_augment_defaults();
-    if (own->repeat) settings.loop = 0; /* the picture repeats it */
-    return chl_sound_draws_new(t->data, &settings, in_mel, chl_trainer_data_memory(o), &own->draws);
-}
-
 static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(check_options(t->options));
     audio *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
     own->text = own->picture = own->partner = own->mask = CHL_NONE;
-    CHL_TRY(prepare_samples(t, own));
+    CHL_TRY(chl_sound_batch_new(
+        t, t->options->weight_sound > 0 ? CHL_SOUNDS_VIEWED : CHL_SOUNDS_PLAIN, &own->batch));
     CHL_TRY(chl_audio_network_find(t->options->encoder, &own->network));
     CHL_TRY(chl_audio_targets_new(t, &own->targets));
     CHL_TRY(own->network->begin(t, own->targets->embed, &own->config));
     CHL_TRY(new_buffers(t, own));
     chl_net *net = chl_trainer_net(t);
-    own->mel = mel_inputs(t, "mel");
+    own->mel = chl_sound_batch_input(t, "mel");
     if (!own->mel) return chl_graph_status(t->graph);
     const chl_tensor a = chl_trainer_rows(t, encode, false);
     add_losses(t, net, a);
@@ -182,56 +136,6 @@ static chl_status audio_build(chl_trainer *t) {
 }
 
 /* --- one batch -------------------------------------------------------------------------------- */
-static chl_status draw_samples(chl_trainer *t, int64_t step) {
-    const audio *own = t->own;
-    const chl_train_options *o = t->options;
-    if (!own->balance) return chl_dataset_batch(t->data, o->seed, step, o->batch, own->sample);
-    chl_balance_draw(own->balance, o->seed, step, o->batch, own->sample);
-    return CHL_OK;
-}
-
-/* What the own places' sounds are now known to be. */
-static chl_status replace_unreadable(chl_trainer *t, int64_t step) {
-    audio *own = t->own;
-    for (int64_t i = 0; i < t->batch; i++)
-        CHL_TRY(chl_stand_in(t->data, own->targets->pairs, own->balance, t->options->seed, step,
-                             t->first + i, &own->sample[t->first + i]));
-    return CHL_OK;
-}
-
-static chl_status make_sounds(chl_trainer *t, int64_t step, bool *made) {
-    audio *own = t->own;
-    const chl_train_options *o = t->options;
-    const int64_t batch = t->batch;
-    chl_view_settings settings = {
-        .spec = chl_spec_augment_defaults(), .repeat = own->repeat, .mask = own->draws};
-    settings.spec.mask_bands = o->mask_bands;
-    settings.spec.mask_frames = o->mask_frames;
-    if (own->draws)
-        return chl_sound_draws_make(own->draws, &settings, o->seed, step, t->first, t->batch,
-                                    own->sample + t->first, own->mels,
-                                    own->view ? own->views : NULL, made);
-    CHL_TRY(chl_dataset_mels(t->data, t->batch, own->sample + t->first, own->sound, own->frames));
-    *made = true;
-    for (int64_t i = 0; i < batch; i++) *made = *made && own->sound[i];
-    if (!*made) return CHL_OK;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < batch; i++)
-        chl_sound_views(&settings, o->seed, step, t->first + i, own->sound[i], own->frames[i],
-                        own->mels + i * CHL_VIEW_FLOATS,
-                        !own->view ? NULL : own->views + i * CHL_VIEW_FLOATS);
-    return CHL_OK;
-}
-
-static chl_status draw_sounds(chl_trainer *t, int64_t step) {
-    bool made = false;
-    while (!made) { /* each time around another clip is known to be unreadable */
-        CHL_TRY(replace_unreadable(t, step));
-        CHL_TRY(make_sounds(t, step, &made));
-    }
-    return CHL_OK;
-}
-
 static void copy_row(const audio *own, float *rows, int64_t place, const float *from) {
     const int64_t embed = own->targets->embed;
     memcpy(rows + place * embed, from, sizeof(float) * (size_t)embed);
@@ -252,7 +156,7 @@ static chl_status draw_pictures(const chl_trainer *t, int64_t step) {
     const uint64_t seed = t->options->seed;
     const chl_weak_pairs *pairs = own->targets->pairs;
     for (int64_t i = 0; i < t->batch; i++) {
-        const int64_t place = t->first + i, sample = own->sample[place];
+        const int64_t place = t->first + i, sample = own->batch->sample[place];
         own->pictured[i] =
             own->picture == CHL_NONE ? -1 : chl_weak_pairs_borrow(pairs, seed, step, place, sample);
         own->pictured[t->batch + i] =
@@ -267,7 +171,7 @@ static void draw_targets(const chl_trainer *t, int64_t step) {
     audio *own = t->own;
     const uint64_t seed = t->options->seed;
     for (int64_t i = 0; i < t->batch; i++) {
-        const int64_t place = t->first + i, sample = own->sample[place];
+        const int64_t place = t->first + i, sample = own->batch->sample[place];
         if (own->text != CHL_NONE)
             copy_row(own, own->texts, i,
                      chl_audio_text(own->targets, seed, step, place, &t->data->sample[sample]));
@@ -285,8 +189,8 @@ static void draw_mask(const chl_trainer *t) {
     const int64_t all = t->options->batch;
     for (int64_t i = 0; i < t->batch; i++)
         for (int64_t j = 0; j < all; j++) {
-            const bool both = chl_weak_pairs_pictured(pairs, own->sample[t->first + i]) &&
-                              chl_weak_pairs_pictured(pairs, own->sample[j]);
+            const bool both = chl_weak_pairs_pictured(pairs, own->batch->sample[t->first + i]) &&
+                              chl_weak_pairs_pictured(pairs, own->batch->sample[j]);
             own->masks[i * all + j] = both || t->first + i == j ? 0 : CHL_LEFT_OUT;
         }
 }
@@ -298,13 +202,12 @@ static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) 
 static chl_status audio_feed(chl_trainer *t, int64_t index) {
     audio *own = t->own;
     chl_dataset_next_batch(t->data);
-    CHL_TRY(draw_samples(t, index));
-    CHL_TRY(draw_sounds(t, index));
+    CHL_TRY(chl_sound_batch_make(t, own->batch, own->targets->pairs, index));
     CHL_TRY(draw_pictures(t, index));
     draw_targets(t, index);
     if (own->mask != CHL_NONE) draw_mask(t);
-    CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->mels));
-    if (own->view) CHL_TRY(chl_trainer_write_inputs(t, own->view, own->views));
+    CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->batch->mels));
+    if (own->view) CHL_TRY(chl_trainer_write_inputs(t, own->view, own->batch->views));
     CHL_TRY(write_if(t, own->text, own->texts));
     CHL_TRY(write_if(t, own->picture, own->pictures));
     CHL_TRY(write_if(t, own->mask, own->masks));
@@ -312,27 +215,17 @@ static chl_status audio_feed(chl_trainer *t, int64_t index) {
 }
 
 /* --- the result ------------------------------------------------------------------------------- */
-static chl_status add_marker(chl_params *out, const char *name) {
-    void *marker;
-    CHL_TRY(chl_params_add(out, name, chl_f32(1, 1), &marker));
-    *(float *)marker = 1;
-    return CHL_OK;
-}
-
-/* Markers tell chl_engine_open which pictures the encoder expects. */
 static chl_status audio_save(chl_trainer *t, chl_params *out) {
     const audio *own = t->own;
     CHL_TRY(chl_trainer_export(t, t->params, out));
-    CHL_TRY(add_marker(out, CHL_MARKER_ABSOLUTE));
-    return own->repeat ? add_marker(out, CHL_MARKER_REPEATED) : CHL_OK;
+    return chl_sound_batch_mark(own->batch, out);
 }
 
 static void audio_release(chl_trainer *t) {
     audio *own = t->own;
     if (!own) return;
     chl_audio_targets_free(own->targets);
-    chl_balance_free(own->balance);
-    chl_sound_draws_free(own->draws);
+    chl_sound_batch_free(own->batch);
 }
 
 /* docs/method.md, sections 1 and 3. tau_weak_pair is the temperature at which contrastive losses

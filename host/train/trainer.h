@@ -35,7 +35,7 @@
 
 typedef struct chl_trainer chl_trainer;
 
-/* One kind of training: audio, clip, generator, and what chl_train_register adds. */
+/* One kind of training: audio, clip, generator, gan, classifier, and what chl_train_register adds. */
 typedef struct chl_training {
     const char *name;
     unsigned need; /* CHL_NEED_*, of the dataset */
@@ -76,7 +76,7 @@ static inline int64_t chl_trainer_data_memory(const chl_train_options *options) 
     return options->memory ? options->memory : CHL_DATA_MEMORY;
 }
 extern const chl_training chl_training_audio, chl_training_clip, chl_training_generator,
-    chl_training_gan, chl_training_encoder;
+    chl_training_gan, chl_training_encoder, chl_training_classifier;
 /* Lets chl_train_defaults and chl_train find one more training by its name. `training` must live as
  * long as the process. The same one again changes nothing; CHL_ERR_ARGUMENT where another has the
  * name. Not thread safe: call it before the process trains. */

@@ -38,8 +38,9 @@ typedef struct chl_zero_shot_options {
     void *user;
     const char *const *label_text; /* [labels] what prompts say for a label, NULL (whole or single
                                       ones): the label, with spaces for underscores */
-    int folds; /* with ESC-50 or UrbanSound8K: only the sounds of these folds, `fold`; 0: all */
-    int esc10; /* 1: only the ten classes of ESC-50 that are ESC-10 */
+    int folds; /* only the sounds of these folds, `fold`, of ESC-50, UrbanSound8K, or the key "fold" of
+                  a line; 0: all */
+    int esc10;             /* 1: only the ten classes of ESC-50 that are ESC-10 */
     const int *fold;       /* [folds], from 1 */
     const char *confusion; /* NULL, or a PNG of the confusion matrix */
     const char *others;    /* NULL, or a folder of sounds of none of the labels: how many have a
@@ -84,8 +85,8 @@ CHL_CHECKED chl_status chl_listen(chl_engine *engine, const chl_listen_options *
  * sounds of one recording are on both sides of a split. Needs audio. */
 typedef struct chl_probe_options {
     uint32_t size;
-    const char *data;      /* ESC-50 or UrbanSound8K: each official fold is tested with a probe that
-                              is trained on the others. With `test`: the sounds to train on, in any
+    const char *data;      /* ESC-50, UrbanSound8K, or lines with a key "fold": each fold is tested
+                              with a probe that is trained on the others. With `test`: the sounds to train on, in any
                               layout of chl_zero_shot_options.data */
     const char *test;      /* NULL, or a folder of the sounds to test on */
     int folds;             /* test only these folds, `fold`; 0: all */
@@ -103,6 +104,30 @@ typedef struct chl_probe_options {
 } chl_probe_options;
 CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
                                           char **report);
+
+/* The supervised baseline (Table 1, "ResNet50"): networks that the training "classifier" trained on
+ * labels alone name sounds of folds that they have not seen. A model tests the sounds whose fold is not
+ * among those it was trained on (`split` of its training, which its file holds), one that was trained on
+ * all of its data all sounds: the caller sees to it that they are others. Each sound is tested by one
+ * model: CHL_ERR_ARGUMENT where two could, or where none is left for one. Of a model's classes those
+ * count that sounds of the data have. Report: the keys of the linear probe without "fits", and "models":
+ * [{"file", "network", "trained_on", "classes", "sounds", "accuracy"}]. */
+typedef struct chl_supervised_options {
+    uint32_t size;
+    int models;
+    const char *const *model; /* [models] model.safetensors of a training each */
+    const char *data;         /* as chl_zero_shot_options.data */
+    const char *split;        /* NULL, or of data only these splits or folds, "test" or "1,2" */
+    int folds;                /* test only these folds, `fold`; 0: all */
+    int esc10;                /* 1: only the ten classes of ESC-50 that are ESC-10 */
+    const int *fold;          /* [folds], from 1 */
+    const char *confusion;    /* NULL, or a PNG of the confusion matrix */
+    const chl_engine_options *place; /* NULL, or whose device, precision and mel are used */
+    chl_eval_callback progress;
+    void *user;
+} chl_supervised_options;
+CHL_CHECKED chl_status chl_evaluate_supervised(const chl_supervised_options *options,
+                                               char **report);
 
 /* Retrieval: sounds are searched by pictures and texts, and the other way round, by the cosine of their
  * embeddings. The different sounds, pictures and texts of a source are the candidates; lines with the
@@ -266,7 +291,9 @@ typedef struct chl_ablation_options {
 CHL_CHECKED chl_status chl_evaluate_ablation(const chl_ablation_options *options, char **report);
 
 /* What "Robust Sound-Guided Image Manipulation" says, not measured: {"source", "encoders": Table 1, as
- * chl_ablation_options.published}. */
+ * chl_ablation_options.published, "people": [{"what", "points" or "by_sound", "lee2022", "by_text"}],
+ * what fifty people said (sections 4.5, 5.2), "in_words": [{"part", "says"}], of Table 2 and Fig. 17,
+ * whose digits are not in its text}. */
 CHL_CHECKED chl_status chl_published_figures(char **report);
 
 #ifdef __cplusplus

@@ -21,8 +21,8 @@ typedef int (*chl_train_callback)(void *user, const chl_train_progress *progress
 
 typedef struct chl_train_options {
     uint32_t size;
-    const char
-        *model; /* "audio", "clip", "generator", "gan", "encoder"; with chladni/demo.h: "judge" */
+    /* "audio", "classifier", "clip", "generator", "gan", "encoder"; with chladni/demo.h: "judge" */
+    const char *model;
     const char *data;   /* the folder, or another source: docs/training.md */
     const char *out;    /* run folder; created if it does not exist */
     int resume;         /* 1: continue from out's checkpoint, or start if there is none */

@@ -96,7 +96,7 @@ static chl_tensor build_face(chl_net *net, chl_tensor picture) {
 
 /* --- the predecessor's audio encoder -------------------------------------------------------------
  */
-static chl_resnet18_config resnet_config;
+static chl_resnet_config resnet_config;
 static chl_status make_resnet(chl_params **out) {
     CHL_TRY(chl_weights_read(CHLADNI_FIXTURES "/resnet18/small.safetensors", out));
     return chl_resnet18_import(*out, &resnet_config);

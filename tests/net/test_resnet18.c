@@ -7,7 +7,7 @@
 static void small_network_and_gradient_are_the_originals(void **state) {
     (void)state;
     chl_params *params = parity_weights("resnet18/small.safetensors");
-    chl_resnet18_config config;
+    chl_resnet_config config;
     MUST(chl_resnet18_import(params, &config));
     MUST(chl_params_check_all_used(params));
     assert_int_equal(config.width, 4);
@@ -46,7 +46,7 @@ static void a_missing_weight_is_named(void **state) {
     (void)state;
     chl_params *params = parity_weights("resnet18/small.safetensors");
     chl_params_drop(params, "feature_extractor.layer2.0.downsample.0.weight");
-    chl_resnet18_config config;
+    chl_resnet_config config;
     assert_int_equal(chl_resnet18_import(params, &config), CHL_ERR_KEY);
     assert_non_null(strstr(chl_error(), "layer2.0.downsample.0.weight"));
     chl_params_free(params);

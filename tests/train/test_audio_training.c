@@ -370,7 +370,7 @@ static void impossible_options_are_refused(void **state) {
             "weight > 0",    "weight_sound",
             "batch",         "needs clip",
             "tau_weak_pair", "mask_bands",
-            "wordnet-base",  "encoder must be swin or resnet18, got \"vgg\""};
+            "wordnet-base",  "encoder must be swin, resnet18 or resnet50, got \"vgg\""};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;
         if (i == 2) o.batch = 1;

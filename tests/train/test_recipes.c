@@ -67,9 +67,9 @@ static void unknown_recipes_are_refused_with_the_list(void **state) {
  * own does not read. */
 static void trainings_say_which_options_they_read(void **state) {
     (void)state;
-    static const chl_training *const trainings[] = {&chl_training_audio, &chl_training_clip,
-                                                    &chl_training_generator, &chl_training_encoder,
-                                                    &chl_training_gan};
+    static const chl_training *const trainings[] = {
+        &chl_training_audio,   &chl_training_clip, &chl_training_generator,
+        &chl_training_encoder, &chl_training_gan,  &chl_training_classifier};
     enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
     chl_train_options usual, options;
     const char *key;
