@@ -5,7 +5,7 @@
 
 /* --- grey pictures ---------------------------------------------------------------------------- */
 static chl_status new_grey(int height, int width, chl_grey *out) {
-    *out = (chl_grey){height, width, malloc((size_t)height * (size_t)width)};
+    *out = (chl_grey){height, width, calloc((size_t)height, (size_t)width)};
     return out->at ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a grey picture");
 }
 
