@@ -266,6 +266,28 @@ static int check_counts(const command_line *line, const eval_job *job) {
     return EXIT_OK;
 }
 
+/* How edits are made, where none are. */
+static int check_trial_flags(const command_line *line, const eval_job *job) {
+    static const char *const flags[EVAL_TRIAL_FLAGS] = {"--limit",
+                                                        "--batch",
+                                                        "--min-strength",
+                                                        "--seed",
+                                                        "--steps",
+                                                        "--lr",
+                                                        "--latent-weight",
+                                                        "--space",
+                                                        "--similarity",
+                                                        "--margin",
+                                                        "--neutral",
+                                                        "--adam-eps",
+                                                        "--latent-weight-rise",
+                                                        "--mask-rate"};
+    for (int i = 0; i < EVAL_TRIAL_FLAGS; i++)
+        if (job->trial_given[i])
+            return usage_error(line, "%s needs --sources, which are edited", flags[i]);
+    return EXIT_OK;
+}
+
 int eval_check_parts(const command_line *line, const eval_job *job) {
     const chl_trial_options *t = &job->trial;
     const bool sources = t->sources != NULL, sounds = job->zero.data != NULL,
@@ -284,6 +306,8 @@ int eval_check_parts(const command_line *line, const eval_job *job) {
         {"--identity", edited, job->identity > 0, sources},
         {"--sheet", edited, t->sheet, sources},
         {"--by-label", edited, job->by_label, sources},
+        {"--latent-weight-relative", edited, job->has_relative, sources},
+        {"--fixed-mask", edited, job->fixed_mask, sources},
         {"--intensity", "--judge, which sees the kinds", t->intensity > 0, t->judge},
         {"--intensity", "sounds, which --by-label leaves out", t->intensity > 0, !job->by_label},
         {"--louder", "--intensity", job->has_louder, t->intensity > 0},
@@ -295,9 +319,12 @@ int eval_check_parts(const command_line *line, const eval_job *job) {
         {"--zero-shot-limit", "--data, the sounds to classify", job->limit > 0, sounds},
         {"--labels", "--data, the sounds to classify", job->labels, sounds},
         {"--folds", "--data or --probe", job->folds, probed},
+        {"--l2", "--probe or --data", job->l2 > 0, probed},
+        {"--prompts", "--data or --retrieval", job->prompts, sounds || job->retrieval.data},
         {"--esc10", "--data or --probe", job->esc10, probed},
     };
-    const int code = check_counts(line, job);
+    int code = check_counts(line, job);
+    if (code == EXIT_OK && !sources) code = check_trial_flags(line, job);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && code == EXIT_OK; i++)
         if (parts[i].given && !parts[i].there)
             return usage_error(line, "%s needs %s", parts[i].flag, parts[i].needs);

@@ -9,6 +9,8 @@ typedef struct words {
     int count;
 } words;
 
+#define EVAL_TRIAL_FLAGS 14
+
 typedef struct eval_job {
     chl_engine_options models;
     chl_zero_shot_options zero;
@@ -18,6 +20,7 @@ typedef struct eval_job {
     int limit, space, similarity;
     float latent_weight_relative;
     bool has_relative, has_louder, fixed_mask, by_label, masks, json, label_texts;
+    bool trial_given[EVAL_TRIAL_FLAGS]; /* flags of edits, in the order of TRIAL_OPTIONS */
     words label, prompt, with_list, without_list;
     const char *encoders, *clips; /* of `compare` */
     const char *html;

@@ -17,7 +17,8 @@
 #define NAMED 20      /* of the clips that are missing, unreadable, twice there */
 #define TIMED 16      /* clips that are decoded for the estimate */
 #define SMALL_TIMED 2 /* of them before the clock runs: the first ones open libraries */
-#define PEEK 4096     /* bytes in the middle that clips of equal size are first compared by */
+#define PEEK 4096 /* bytes that clips of equal size are first compared by, at their begin, ... */
+#define PLACES 3  /* ... middle and end */
 #define MAX_BYTES ((int64_t)2 << 30)
 
 typedef struct fact {
@@ -137,18 +138,20 @@ static void describe_missing(const inspection *in) {
 /* --- twice the same --------------------------------------------------------------------------- */
 static chl_status digest_part(const chl_dataset *data, fact *f) {
     const chl_media whole = chl_sample_sound(&data->sample[f->sample]);
-    chl_media part = whole;
-    part.bytes = f->bytes < PEEK ? f->bytes : PEEK;
-    part.offset += (f->bytes - part.bytes) / 2;
-    chl_file_bytes bytes;
-    f->peeked = true;
-    const chl_status status = chl_media_bytes(&part, PEEK, &bytes);
-    if (status != CHL_OK) return chl_left_out_blames(status) ? CHL_OK : status;
     chl_sha256 hash;
+    f->peeked = true;
     chl_sha256_begin(&hash);
-    chl_sha256_add(&hash, bytes.data, bytes.size);
+    for (int place = 0; place < PLACES; place++) {
+        chl_media part = whole;
+        part.bytes = f->bytes < PEEK ? f->bytes : PEEK;
+        part.offset += (f->bytes - part.bytes) * place / (PLACES - 1);
+        chl_file_bytes bytes;
+        const chl_status status = chl_media_bytes(&part, PEEK, &bytes);
+        if (status != CHL_OK) return chl_left_out_blames(status) ? CHL_OK : status;
+        chl_sha256_add(&hash, bytes.data, bytes.size);
+        chl_file_bytes_free(&bytes);
+    }
     chl_sha256_end(&hash, f->peek);
-    chl_file_bytes_free(&bytes);
     return CHL_OK;
 }
 
@@ -173,7 +176,7 @@ static chl_status same_content(const chl_dataset *data, const fact *a, const fac
     return status == CHL_OK || chl_left_out_blames(status) ? CHL_OK : status;
 }
 
-/* Of clips of equal size a part is compared, of those with equal parts all. Sorts the facts. */
+/* Of clips of equal size three parts are compared, of those with equal parts all. Sorts the facts. */
 static chl_status find_twice(inspection *in) {
     const int64_t count = in->data->count;
     qsort(in->fact, (size_t)count, sizeof *in->fact, by_size);

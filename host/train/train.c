@@ -44,6 +44,18 @@ static bool is_within(char *path, const struct stat *folder) {
     }
 }
 
+static chl_status check_outside(const char *field, const char *path, const char *folder,
+                                const struct stat *data) {
+    char *place = path ? nearest_folder(path) : NULL;
+    const bool inside = place && is_within(place, data);
+    free(place);
+    if (!inside) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "%s must be outside of %s, whose files are the data (it has no pairs.jsonl "
+                    "that names them), got %s",
+                    field, folder, path);
+}
+
 /* Files of a run among those of its data would be taken for each other's: by people, and where a
  * folder's files are the data, by the next training. A pairs.jsonl names its own. */
 static chl_status check_folder(const chl_train_options *o, const char *folder, bool scanned) {
@@ -53,14 +65,9 @@ static chl_status check_folder(const chl_train_options *o, const char *folder, b
         return chl_fail(CHL_ERR_ARGUMENT, "out must be a folder of its own, got %s, %s %s", o->out,
                         strcmp(folder, o->data) == 0 ? "which is the data" : "which holds the data",
                         o->data);
-    char *place = scanned ? nearest_folder(o->out) : NULL;
-    const bool inside = place && is_within(place, &data);
-    free(place);
-    if (!inside) return CHL_OK;
-    return chl_fail(CHL_ERR_ARGUMENT,
-                    "out must be outside of %s, whose files are the data (it has no pairs.jsonl "
-                    "that names them), got %s",
-                    folder, o->out);
+    if (!scanned) return CHL_OK;
+    CHL_TRY(check_outside("out", o->out, folder, &data));
+    return check_outside("cache", o->cache, folder, &data);
 }
 
 static chl_status check_place(const chl_train_options *o) {

@@ -254,7 +254,7 @@ else
   is "a build without a world says so" has "CHLADNI_WORLD=ON" err
 fi
 bad "train what" 2 "give a model" train
-bad "train what is none" 2 "model must be audio, clip, generator, gan or judge, got" train painter
+bad "train what is none" 2 "model must be audio, clip, generator, gan, classifier or judge, got" train painter
 bad "train on nothing" 2 "data is missing" train judge --out new
 bad "train on no device" 1 "--device must be cpu, cuda, cuda:N or auto, got gpu" train judge --data nowhere --out new --device gpu
 bad "train in bf16 on the CPU" 1 "device cpu computes in float32, not in bf16" train judge --data nowhere --out new --device cpu --precision bf16

@@ -57,6 +57,10 @@ bad "a negative limit" 1 "limit must be >= 0, got -1" eval zero-shot $pair --dat
 for kinds in nokind "" ","; do
   bad "louder: '$kinds'" 1 "louder must be kinds of the sounds.*(rain|fire).*got \"($kinds)?\"" eval report $pair $edited --intensity 1 --louder "$kinds"
 done
+for flag in "--steps 5" "--lr 0.1" "--space shared" "--fixed-mask" "--seed 3"; do
+  bad "${flag% *} without edits" 2 "${flag%% *} needs --sources" eval report --audio a --clip c --data held $flag
+done
+bad "a penalty without a probe" 2 "--l2 needs --probe or --data" eval report --audio a --clip c --retrieval held --l2 3
 bad "a baseline without a figure" 2 "must be NAME=PERCENT" eval report --audio a --clip c --data held --supervised ResNet
 mkdir -p other/dog; cp held/sounds/00000.wav other/dog
 bad "a classifier of other kinds" 1 "has no sound there" eval report $pair $edited --classifier other --directions 1
