@@ -368,6 +368,7 @@ static void a_picture_that_cannot_be_read_is_named(void **state) {
     o.data = folder;
     o.batch = 1;
     o.steps = SAMPLES;
+    o.tolerate = 0;
     assert_int_equal(judge_on("gpu", "unread", o), CHL_ERR_IO);
     assert_non_null(strstr(chl_error(), "99.png"));
     free(folder);
