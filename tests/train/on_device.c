@@ -1,6 +1,7 @@
-/* All five trainings on a GPU against the CPU: three steps of small networks, with the frozen
- * models that each needs, in float32 (losses and weights to 1e-4) and in bf16 (to a few per cent);
- * and a run on the GPU that is stopped and resumed writes the bits of one that was not.
+/* All seven trainings, and the tuning of a generator to a picture, on a GPU against the CPU: three steps
+ * of small networks, with the frozen models that each needs, in float32 (losses and weights to 1e-4) and
+ * in bf16 (to a few per cent); and a run on the GPU that is stopped and resumed writes the bits of one
+ * that was not.
  *
  *     train_on_device --device NAME     tests/emu runs it on the emulated GPU */
 #include "demo/train_judge.h"
@@ -8,8 +9,11 @@
 #include "io/picture.h"
 #include "io/sound.h"
 #include "io/weights.h"
+#include "models/engine.h"
+#include "nets/stylegan2.h"
 #include "runtime/open.h"
 #include "train/trainer.h"
+#include <chladni/edit.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
@@ -31,9 +35,12 @@
     } while (0)
 
 enum { SAMPLES = 4, SIDE = 16, LATENT = 6, STEPS = 3, WAVE = 22050 };
+/* of the generator that an encoder inverts and that is tuned: as small as an encoder takes */
+enum { INVERTED_SIDE = 32, INVERTED_W = 8 };
 
 static chl_device *gpu;
-static char *root, *data;
+static char *root, *data, *untuned, *inverted;      /* a folder and its generator */
+static char *generator_model, *clip_model, *merges; /* of runs on the CPU, for later trainings */
 
 /* --- four samples with everything that a training needs ------------------------------------------
  */
@@ -53,6 +60,22 @@ static void write_sample(int i) {
     path = in_folder(data, name);
     MUST(chl_raster_write_png(path, SIDE, SIDE, pixels));
     free(path);
+}
+
+static void write_generator(void) {
+    const chl_stylegan2_shape shape = {.resolution = INVERTED_SIDE,
+                                       .channel_base = 256,
+                                       .channel_max = 8,
+                                       .z_dim = 8,
+                                       .w_dim = INVERTED_W,
+                                       .mapping_layers = 2};
+    chl_params *params;
+    untuned = in_folder(root, "untuned");
+    mkdir(untuned, 0777);
+    inverted = in_folder(untuned, "model.safetensors");
+    MUST(chl_stylegan2_random(&shape, 1, &params));
+    MUST(chl_weights_write_safetensors(params, inverted));
+    chl_params_free(params);
 }
 
 static int write_data(void **state) {
@@ -77,13 +100,15 @@ static int write_data(void **state) {
     const chl_desc desc = chl_f32(2, SAMPLES, LATENT);
     MUST(chl_npy_write(path, &desc, latents));
     free(path);
+    write_generator();
     return 0;
 }
 
 static int remove_data(void **state) {
     (void)state;
+    char *const names[] = {generator_model, clip_model, merges, inverted, untuned, data};
     remove_folder(root);
-    free(data);
+    for (int i = 0; i < 6; i++) free(names[i]);
     free(root);
     return 0;
 }
@@ -163,11 +188,10 @@ static double weights_apart(const char *run, const char *reference) {
     return sqrt(difference / square);
 }
 
-static double assert_near(const char *run, const char *reference, double loss_allowed,
-                          double weights_allowed) {
-    double got[STEPS], want[STEPS], worst = 0;
-    read_losses(run, got);
-    read_losses(reference, want);
+static double assert_all_near(const char *run, const char *reference, const double got[STEPS],
+                              const double want[STEPS], double loss_allowed,
+                              double weights_allowed) {
+    double worst = 0;
     for (int i = 0; i < STEPS; i++) worst = fmax(worst, fabs(got[i] - want[i]) / fabs(want[i]));
     const double weights = weights_apart(run, reference);
     print_message("%s: losses %.6f %.6f %.6f, apart %.1e; weights %.1e\n", strrchr(run, '/') + 1,
@@ -176,6 +200,14 @@ static double assert_near(const char *run, const char *reference, double loss_al
     assert_true(weights <= weights_allowed);
     assert_true(weights > 0); /* it is another device's run */
     return worst;
+}
+
+static double assert_near(const char *run, const char *reference, double loss_allowed,
+                          double weights_allowed) {
+    double got[STEPS], want[STEPS];
+    read_losses(run, got);
+    read_losses(reference, want);
+    return assert_all_near(run, reference, got, want, loss_allowed, weights_allowed);
 }
 
 static void assert_resumes(const chl_training *training, chl_train_options o, const char *whole) {
@@ -256,8 +288,6 @@ static void gan_trains_on_the_gpu_as_on_the_cpu(void **state) {
     free(on_gpu);
 }
 
-static char *generator_model, *clip_model, *merges; /* what later trainings take */
-
 static void judge_trains_on_the_gpu_as_on_the_cpu(void **state) {
     (void)state;
     free(compare(&chl_training_judge, options_of(&chl_training_judge, "side=16,widths=8-16")));
@@ -295,9 +325,74 @@ static void audio_trains_on_the_gpu_as_on_the_cpu(void **state) {
     char *whole = compare(&chl_training_audio, o);
     assert_micro_batches_change_rounding_only(&chl_training_audio, o, whole);
     free(whole);
-    free(generator_model);
-    free(clip_model);
-    free(merges);
+}
+
+static void classifier_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    chl_train_options o =
+        options_of(&chl_training_classifier, "patch=56,embed=16,depths=1,heads=2,window=4");
+    free(compare(&chl_training_classifier, o));
+}
+
+static void encoder_trains_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    chl_train_options o = options_of(&chl_training_encoder, "width=8,depths=1-1-1-1");
+    assert_non_null(clip_model); /* of the run before */
+    o.generator = inverted;
+    o.clip = clip_model;
+    free(compare(&chl_training_encoder, o));
+}
+
+/* --- a generator tuned to a picture -------------------------------------------------------------
+ */
+typedef struct tuned {
+    char *folder; /* with its model.safetensors */
+    double loss[STEPS];
+} tuned;
+
+static int keep_loss(void *user, const chl_edit_progress *progress) {
+    ((tuned *)user)->loss[progress->step - 1] =
+        (double)progress->latent_loss + (double)progress->similarity_loss;
+    return 0;
+}
+
+static tuned tune_on(const char *name) {
+    float photo[3 * INVERTED_SIDE * INVERTED_SIDE], w[CHL_STYLE_ROWS * INVERTED_W];
+    chl_engine engine = {.place = place_of(name)};
+    char folder[32];
+    snprintf(folder, sizeof folder, "tuned-%s", name);
+    tuned t = {.folder = in_folder(root, folder)};
+    mkdir(t.folder, 0777);
+    for (int i = 0; i < (int)(sizeof photo / sizeof *photo); i++) photo[i] = 0.8f * sinf(0.1f * i);
+    for (int i = 0; i < (int)(sizeof w / sizeof *w); i++) w[i] = sinf(1.3f * (float)i);
+    const chl_generator_settings plain = {0};
+    const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};
+    MUST(chl_generator_open(&engine.place, inverted, &plain, &engine.generator));
+    MUST(chl_clip_open(&engine.place, clip_model, NULL, &settings, &engine.clip));
+    chl_tune_options o = chl_tune_defaults(&engine);
+    o.steps = STEPS;
+    o.progress = keep_loss;
+    o.user = &t;
+    MUST(chl_tune(&engine, &o, photo, w));
+    char *path = in_folder(t.folder, "model.safetensors");
+    MUST(chl_write_generator(&engine, path));
+    free(path);
+    chl_generator_close(engine.generator);
+    chl_clip_close(engine.clip);
+    return t;
+}
+
+static void a_generator_is_tuned_on_the_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    assert_non_null(clip_model); /* of the run before */
+    tuned cpu = tune_on("cpu"), on_gpu = tune_on("gpu"), bf16 = tune_on("bf16");
+    const double moved = weights_apart(cpu.folder, untuned); /* of all weights few */
+    print_message("tuning moves the weights by %.1e\n", moved);
+    assert_all_near(on_gpu.folder, cpu.folder, on_gpu.loss, cpu.loss, 1e-4, 1e-3 * moved);
+    assert_true(assert_all_near(bf16.folder, cpu.folder, bf16.loss, cpu.loss, 4e-2, moved) > 1e-5);
+    free(cpu.folder);
+    free(on_gpu.folder);
+    free(bf16.folder);
 }
 
 /* --- a judge whose run ends early ---------------------------------------------------------------
@@ -398,6 +493,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(gan_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(clip_trains_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(audio_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(classifier_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(encoder_trains_on_the_gpu_as_on_the_cpu),
+        cmocka_unit_test(a_generator_is_tuned_on_the_gpu_as_on_the_cpu),
         cmocka_unit_test(a_run_on_the_gpu_that_is_told_to_stop_resumes),
         cmocka_unit_test(a_loss_that_is_no_number_is_found_at_its_step),
         cmocka_unit_test(a_picture_that_cannot_be_read_is_named)};
