@@ -17,7 +17,9 @@ static const char usage[] =
     "or mel\n"
     "       chladni bench train MODEL ...           whole steps of a training\n"
     "       chladni bench collectives ...           exchanges between ranks\n"
-    "       chladni bench io ...                    readers and writers of files\n\n"
+    "       chladni bench io ...                    readers and writers of files\n"
+    "       chladni bench loader ...                sounds to mel pictures; cores that feed a "
+    "GPU\n\n"
     "Each has --help. `chladni bench kernels --compare OLD.json NEW.json` finds what became "
     "slower.\n";
 
@@ -53,7 +55,7 @@ int command_bench(int argc, char **argv) {
         (void)command_fail(CHL_ERR_MEMORY, "out of memory");
         return run_error();
     }
-    static const char *const parts[] = {"kernels", "steps", "train", "collectives", "io"};
+    static const char *const parts[] = {"kernels", "steps", "train", "collectives", "io", "loader"};
     bool named = false;
     for (size_t i = 0; argc > 0 && i < sizeof parts / sizeof *parts; i++)
         named = named || strcmp(argv[0], parts[i]) == 0;

@@ -47,8 +47,35 @@ said=$("$bench" foo 2>&1)
 [[ $? = 2 && $said == *'no workload is called "foo", expected one of '*mel* ]] || { echo "an unknown workload: $said"; failed=1; }
 list=$(mktemp)
 echo "$(cd "$(dirname "$0")/../fixtures/sound" && pwd)/tone.flac" >"$list"
-said=$("$bench" loader --list "$list" --threads 1 --runs 1 2>&1)
-[[ $said == "1 files, 1 threads: "*"files a second and thread"* ]] || { echo "loader: $said"; failed=1; }
+size=$(stat -c %s "$(cat "$list")")
+said=$("$bench" loader --list "$list" --threads 1 --runs 2 --step-ms 65 --batch 384 2>&1)
+[[ $said == "1 files, 1 threads: "*" clips a second, "*" of a core"*"bytes read: "*" a clip"*"a step of 384 clips in 65 ms takes 5908 clips a second; cores that feed the GPU: "[0-9]* ]] ||
+  { echo "loader: $said"; failed=1; }
+if [ -r /proc/self/io ]; then # a decoder looks at a file's end first, so that a small one is read twice
+  read=$("$bench" loader --list "$list" --threads 1 --runs 2 --json | sed 's/.*"bytes_per_clip": \([0-9]*\).*/\1/')
+  [ "$read" -ge $((size * 9 / 10)) ] && [ "$read" -le $((3 * size)) ] || { echo "loader: $read bytes read of a file with $size"; failed=1; }
+fi
+kept=$(mktemp -d)
+for pass in new found; do
+  said=$("$bench" loader --list "$list" --cache-mels "$kept" --runs 1 --step-ms 1 --batch 1 --json 2>&1)
+  [[ $said == *'"source": "cached mels", "files": 1, "threads": 1'*'"step": {"ms": 1, "batch": 1, "clips_per_s": 1000.0, "cores": '* ]] || { echo "loader, $pass mels: $said"; failed=1; }
+done
+rm -rf "$kept"
+loads() { # loads TEXT ARGUMENT...: is refused
+  local text=$1 said got=0
+  shift
+  said=$("$bench" loader --list "$list" "$@" 2>&1 </dev/null) || got=$?
+  [ $got = 2 ] && [[ $said == *"$text"* ]] || { echo "chladni-bench loader $*: status $got, should be 2 with \"$text\"; it said: $said"; failed=1; }
+}
+loads '--step-ms must be a number above 0, up to 1000000, got "0"' --step-ms 0 --batch 4
+loads '--step-ms must be a number above 0, up to 1000000, got "fast"' --step-ms fast --batch 4
+loads '--step-ms must be a number above 0, up to 1000000, got "nan"' --step-ms nan --batch 4
+loads '--batch must be a whole number from 1 to 1048576, got "0"' --step-ms 65 --batch 0
+loads 'got one of them' --step-ms 65
+loads 'got one of them' --batch 384
+loads '--cache-mels looks up by one thread' --cache-mels nowhere --threads 2
+loads '--serve answers requests' --serve --json
+loads '--runs must be a whole number from 1 to 10000, got "x"' --runs x
 said=$("$bench" loader --list /nonexistent 2>&1)
 [[ $said == *"--list must name a file"* ]] || { echo "loader without a list: $said"; failed=1; }
 rm -f "$list"
