@@ -66,12 +66,15 @@ static chl_status embed_pixels(embed_job *job, int height, int width, const floa
                             : chl_embed_picture(job->engine, height, width, pixels, row);
 }
 
-/* Generators go a little beyond [-1, 1]; pixels from 0 to 255 would be embedded as something else. */
-static chl_status check_range(const char *path, const float *pixels, size_t count) {
+/* Generators go beyond [-1, 1], those with random weights far; pixels from 0 to 255 would be embedded as
+ * something else. */
+static chl_status check_range(const char *path, size_t picture, const float *pixels, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (fabsf(pixels[i]) > FARTHEST)
-            return command_fail(CHL_ERR_ARGUMENT, "%s: expected pixels from -1 to 1, got %g", path,
-                                (double)pixels[i]);
+        if (!(fabsf(pixels[i]) <= FARTHEST)) /* NaN too */
+            return command_fail(CHL_ERR_ARGUMENT,
+                                "%s: pixels must be from -1 to 1, and at most %d from 0 as a "
+                                "generator makes them, got %g in picture %zu",
+                                path, FARTHEST, (double)pixels[i], picture);
     return CHL_OK;
 }
 
@@ -92,7 +95,7 @@ static chl_status embed_array(embed_job *job, const char *path) {
     for (size_t n = 0; n < (size_t)dim[0] && status == CHL_OK; n++) {
         for (size_t i = 0; i < area; i++)
             for (size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[(n * 3 + c) * area + i];
-        status = check_range(path, pixels, 3 * area);
+        status = check_range(path, n, pixels, 3 * area);
         if (status == CHL_OK) status = embed_pixels(job, (int)dim[2], (int)dim[3], pixels);
     }
     free(pixels);
@@ -175,7 +178,9 @@ int command_embed(int argc, char **argv) {
                  "[--audio F] [--face F] --out E.npy",
         .about =
             "Writes unit-length embeddings in the order given. With --face: ArcFace embeddings of\n"
-            "faces instead of CLIP embeddings of pictures.",
+            "faces instead of CLIP embeddings of pictures. X.npy: N x 3 x H x W, from -1 to 1, "
+            "with\n"
+            "what generators go beyond; a pixel farther than 20 from 0 is refused.",
         .options = options,
         .count = sizeof options / sizeof options[0],
         .extra = take_item,

@@ -350,10 +350,10 @@ is "are the same" same mark.png four.png
 array() {
   python3 - "$@" <<'P'
 import array, struct, sys
-kind, shape, numbers = sys.argv[1], sys.argv[2], [int(n) for n in sys.argv[3:]]
+kind, shape, numbers = sys.argv[1], sys.argv[2], [float(n) if "f" in sys.argv[1] else int(n) for n in sys.argv[3:]]
 head = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (kind, shape)
 head = head.ljust(117) + "\n"
-code = {"<i8": "q", "|u1": "B"}[kind]
+code = {"<i8": "q", "|u1": "B", "<f4": "f"}[kind]
 sys.stdout.buffer.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + array.array(code, numbers).tobytes())
 P
 }
@@ -366,7 +366,11 @@ array '<i8' '4, 2' 6 4 14 5 7 9 13 16777217 > points.npy
 bad "a number that is not a float32" 1 "points.npy: number 7 is 16777217, which float32 does not hold" align "$photo" --out x.png --landmarks points.npy
 bad "swapped eyes" 1 "left and right of the eyes or of the mouth are swapped" align "$photo" --out x.png --eyes 14,5,6,4 --mouth 7,9,13,10
 array '|u1' '1, 3, 2, 2' 0 9 200 3 0 9 200 3 0 9 200 3 > bytes.npy
-bad "pixels up to 255" 1 "bytes.npy: expected pixels from -1 to 1, got 200" embed --clip clip.safetensors --image bytes.npy --out x.npy
+bad "pixels up to 255" 1 "bytes.npy: pixels must be from -1 to 1, and at most 20 from 0 as a generator makes them, got 200 in picture 0" embed --clip clip.safetensors --image bytes.npy --out x.npy
+array '<f4' '2, 3, 1, 1' 0 -20 20 0 nan 0 > dark.npy
+bad "pixels that are no numbers" 1 "dark.npy: pixels must be .*, got nan in picture 1" embed --clip clip.safetensors --image dark.npy --out x.npy
+array '<f4' '1, 3, 1, 1' 0 -20 20 > far.npy
+ok "pixels as far as they may be" embed --clip clip.safetensors --image far.npy --out far-e.npy
 echo '6,4,left' > points.csv
 bad "words among points" 1 'points.csv: line 1: expected a number, got "left"' align "$photo" --out x.png --landmarks points.csv
 echo '6,4' > points.csv
