@@ -213,6 +213,8 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     }
     if (edit->similarity == CHL_DIRECTIONAL && (!job->neutral || !job->models.vocab))
         return usage_error(line, "--similarity directional needs --neutral and --vocab");
+    if (edit->similarity != CHL_DIRECTIONAL && job->neutral)
+        return usage_error(line, "--neutral needs --similarity directional");
     return EXIT_OK;
 }
 
@@ -315,6 +317,10 @@ int eval_check_parts(const command_line *line, const eval_job *job) {
         {"--directions", "--vocab", t->directions > 0, job->models.vocab},
         {"--classifier", "--directions, whose edits it names", t->classifier, t->directions > 0},
         {"--identity", "--face", job->identity > 0, job->models.face},
+        {"--identity-weight", edited, job->has_identity_weight, sources},
+        {"--identity-weight", "--face", job->has_identity_weight, job->models.face},
+        {"--prompt-sets", "--data, the sounds to classify", job->has_prompt_sets, sounds},
+        {"--prompt-sets", "--vocab", job->has_prompt_sets, job->models.vocab},
         {"--probe-test", "--probe, the sounds to train on", job->probe.test, job->probe.data},
         {"--zero-shot-limit", "--data, the sounds to classify", job->limit > 0, sounds},
         {"--labels", "--data, the sounds to classify", job->labels, sounds},

@@ -20,6 +20,7 @@ typedef struct eval_job {
     int limit, space, similarity;
     float latent_weight_relative;
     bool has_relative, has_louder, fixed_mask, by_label, masks, json, label_texts;
+    bool has_prompt_sets, has_identity_weight;
     bool trial_given[EVAL_TRIAL_FLAGS]; /* flags of edits, in the order of TRIAL_OPTIONS */
     words label, prompt, with_list, without_list;
     const char *encoders, *clips; /* of `compare` */

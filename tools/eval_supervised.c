@@ -1,8 +1,10 @@
 /* `eval supervised`, and the supervised baselines of `eval report` and `eval compare`. */
 #include "eval_options.h"
 #include "eval_report.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- NAME=PERCENT|NAME=FILE,FILE -------------------------------------------------------------- */
 typedef struct baseline {
@@ -20,6 +22,32 @@ static bool read_baseline(char *entry, baseline *to) {
     to->percent = strtod(to->value, &end);
     to->is_figure = end > to->value && !*end;
     return !to->is_figure || (to->percent >= 0 && to->percent <= 100);
+}
+
+/* Before an hour of other measurements. */
+static int check_files(const char *files) {
+    words file = {.count = 0};
+    chl_status status = eval_split(files, ",", &file)
+                            ? CHL_OK
+                            : command_fail(CHL_ERR_MEMORY, "out of memory for the list of models");
+    for (int i = 0; i < file.count && status == CHL_OK; i++)
+        if (access(file.item[i], R_OK) != 0)
+            status = command_fail(CHL_ERR_IO, "--supervised: %s cannot be read (%s)", file.item[i],
+                                  strerror(errno));
+    eval_words_free(&file);
+    return status == CHL_OK ? EXIT_OK : run_error();
+}
+
+static int check_all_files(const char *list) {
+    words entry = {.count = 0};
+    int code = EXIT_OK;
+    if (!eval_split(list, "|", &entry)) return EXIT_OK; /* which measuring says */
+    for (int i = 0; i < entry.count && code == EXIT_OK; i++) {
+        baseline b;
+        if (read_baseline((char *)entry.item[i], &b) && !b.is_figure) code = check_files(b.value);
+    }
+    eval_words_free(&entry);
+    return code;
 }
 
 int eval_check_supervised(const command_line *line, const eval_job *job) {
@@ -41,7 +69,7 @@ int eval_check_supervised(const command_line *line, const eval_job *job) {
             list);
     if (files && !job->zero.data && !job->probe.data)
         return usage_error(line, "--supervised NAME=FILE needs --data or --probe");
-    return EXIT_OK;
+    return check_all_files(list);
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */

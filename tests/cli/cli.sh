@@ -239,6 +239,17 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "the other's half-written files stay, its own go" test -e run1/model.safetensors.0123456789abcdef.tmp -a \
     ! -e 'run*/model.safetensors.0123456789abcdef.tmp'
   rm -r run1
+  awk '{ sub(/"kind":"[^"]*"/, "\"kind\":\"" (NR % 2 ? "odd" : "even") "\",\"fold\":" 1 + int((NR - 1) / 2) % 2) } 1' held/pairs.jsonl >held/folds.jsonl
+  for fold in 1 2; do
+    ok "a classifier without fold $fold" train classifier --encoder swin --data held/folds.jsonl --split $((3 - fold)) --out fold$fold --batch 4 --steps 1 \
+      --sizes patch=32,embed=16,depths=1,heads=2
+  done
+  ok "a baseline of files beside a figure" eval compare --encoders one=audio.safetensors --clip clip.safetensors $vocab --data held/folds.jsonl \
+    --supervised "ours=fold1/model.safetensors,fold2/model.safetensors|theirs=66.8"
+  is "is measured on all sounds" has "| ours | 10 | " out
+  is "the figure is as given" has "| theirs | as given | 66.8 % | - |" out
+  bad "a baseline that heard those sounds" 1 "no sound of .* is left to test it on" eval compare --encoders one=audio.safetensors --clip clip.safetensors $vocab --data held/folds.jsonl --folds 1 \
+    --supervised "ours=fold2/model.safetensors"
   ok "train" $judge --steps 4 --out run --json
   is "to its end" has '"step":4,"steps":4,"complete":true' out
   ok "train a part" $judge --steps 4 --out parts --stop-after 3
@@ -254,7 +265,7 @@ else
   is "a build without a world says so" has "CHLADNI_WORLD=ON" err
 fi
 bad "train what" 2 "give a model" train
-bad "train what is none" 2 "model must be audio, clip, generator, gan, classifier or judge, got" train painter
+bad "train what is none" 2 "model must be audio, clip, generator, gan, encoder, classifier or judge, got" train painter
 bad "train on nothing" 2 "data is missing" train judge --out new
 bad "train on no device" 1 "--device must be cpu, cuda, cuda:N or auto, got gpu" train judge --data nowhere --out new --device gpu
 bad "train in bf16 on the CPU" 1 "device cpu computes in float32, not in bf16" train judge --data nowhere --out new --device cpu --precision bf16
@@ -286,7 +297,23 @@ done <<'END'
 --intensity 1 --by-label --sources calm --sounds held --generator g --judge j|intensity needs sounds, which --by-label
 --zero-shot-limit -1|zero-shot-limit must be >= 0, got -1
 --probe-test held|probe-test needs --probe
+--identity-weight 0.1|identity-weight needs --sources
+--identity-weight 0.1 --sources calm --sounds held --generator g|identity-weight needs --face
+--neutral photo|neutral needs --similarity directional
+--neutral photo --similarity directional --vocab v|similarity needs --sources
+--prompt-sets {}|prompt-sets needs --vocab
 END
+bad "prompt sets of no sounds" 2 "prompt-sets needs --data" eval report --audio a --clip c --retrieval held --prompt-sets '{}'
+bad "a neutral text of no edits" 2 "neutral needs --similarity directional" eval edits --judge j --sources calm --sounds held --neutral photo
+bad "files of a baseline without sounds" 2 "supervised NAME=FILE needs --data or --probe" eval compare --encoders a=a --clip c --retrieval held \
+  --supervised net=a.safetensors
+bad "a file of a baseline that is not there" 1 "^chladni: --supervised: nofile cannot be read \(No such file" eval report --audio a --clip c --data held \
+  --supervised "figure=50|net=$rain,nofile"
+mkdir -p scanned/rain/deep; cp "$rain" scanned/rain
+for place in scanned/cache scanned/rain/deep; do
+  bad "a cache among the data: $place" 1 "cache must be outside of scanned, whose files are the data .*got $place" train audio --data scanned --out trained --clip c \
+    --vocab v --cache $place
+done
 bad "a limit of no sounds" 2 "zero-shot-limit needs --data" eval report --audio a --clip c --retrieval held --zero-shot-limit 3
 bad "labels of no sounds" 2 "labels needs --data" eval report --audio a --clip c --retrieval held --labels a
 bad "folds of no sounds" 2 "folds needs --data or --probe" eval compare --encoders a=a --clip c --retrieval held --folds 1
