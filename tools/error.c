@@ -99,6 +99,7 @@ static struct {
     {"seconds", "--seconds"},
     {"short_sounds", "--short-sounds"},
     {"side", "--size"},
+    {"sizes", "--sizes"},
     {"sounds", "--sounds"},
     {"sources", "--sources"},
     {"split", "--split"},
@@ -146,9 +147,14 @@ static bool follows(const char *text, const char *at, const char *word) {
     return (size_t)(at - text) >= length && strncmp(at - length, word, length) == 0;
 }
 
+static bool begins_text(const char *text, const char *at) {
+    return at == text && (strncmp(at, "sizes:", 6) == 0 || strncmp(at, "start:", 6) == 0);
+}
+
 /* Escaped as by shown(), which only the main thread may call.
- * Texts have a field in three places: "X needs FIELD", "set FIELD" and "FIELD must be". The same
- * word elsewhere ("the generator", a path) is a word. */
+ * Texts have a field in five places: "X needs FIELD", "set FIELD", "began with FIELD", "FIELD must be"
+ * and, of those whose value is looked into, "sizes:" and "start:" at the beginning. The same word elsewhere
+ * ("the generator", a path) is a word. */
 void print_with_flags(FILE *to, const char *text) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     char *safe = chl_text_escape(text, 1);
@@ -157,8 +163,10 @@ void print_with_flags(FILE *to, const char *text) {
         const size_t length = strspn(at, letters);
         const char *flag = length ? find_flag(at, length) : NULL;
         const bool named =
-            begins_word(text, at) && (follows(text, at, "needs ") || follows(text, at, "set ") ||
-                                      strncmp(at + length, " must be ", strlen(" must be ")) == 0);
+            begins_word(text, at) &&
+            (follows(text, at, "needs ") || follows(text, at, "set ") ||
+             follows(text, at, "began with ") ||
+             strncmp(at + length, " must be ", strlen(" must be ")) == 0 || begins_text(text, at));
         if (flag && named)
             fputs(flag, to);
         else

@@ -55,9 +55,9 @@ static chl_status check(const chl_left_out *o, int64_t all, const char *list) {
     if ((double)o->count <= o->tolerate * (double)all) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT,
                     "%s: %" PRId64 " of %" PRId64
-                    " clips are missing or cannot be read (the first: %s), and tolerate, the share "
-                    "that may, is %g%s%s",
-                    list, o->count, all, o->first, o->tolerate,
+                    " samples are missing or cannot be read (the first: %s): tolerate must be >= "
+                    "%.3g, their share, got %g%s%s",
+                    list, o->count, all, o->first, (double)o->count / (double)all, o->tolerate,
                     o->file ? ": all are named in " : "", o->file ? o->path : "");
 }
 
@@ -68,10 +68,10 @@ chl_status chl_left_out_begin(chl_left_out *o, const char *name, int64_t samples
     o->samples = samples + missing;
     if (missing == 0) return CHL_OK;
     if (samples == 0)
-        return chl_fail(CHL_ERR_IO, "%s: none of its %" PRId64 " clips is there (the first: %s)",
+        return chl_fail(CHL_ERR_IO, "%s: none of its %" PRId64 " samples is there (the first: %s)",
                         name, missing, o->first);
-    chl_log(CHL_LOG_WARN, "%s: %" PRId64 " of %" PRId64 " clips are missing (the first: %s)", name,
-            missing, o->samples, o->first);
+    chl_log(CHL_LOG_WARN, "%s: %" PRId64 " of %" PRId64 " samples are missing (the first: %s)",
+            name, missing, o->samples, o->first);
     return check(o, o->samples, name);
 }
 

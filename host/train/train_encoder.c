@@ -33,6 +33,8 @@ typedef struct encoder {
     float *pixels;   /* [batch][side][side][3] */
 } encoder;
 
+#define WEIGHT 0.1f /* usual, of CLIP's distance and the identity's */
+
 static void defaults(chl_train_options *o) {
     o->steps = 4000;
     o->batch = 16;
@@ -40,15 +42,24 @@ static void defaults(chl_train_options *o) {
     o->decay = 0;
     o->average = 0.998f;
     o->weight_pixels = 1;
-    o->weight_clip = 0.1f;
-    o->weight_identity = 0.1f;
+    o->weight_clip = WEIGHT;
+    o->weight_identity = WEIGHT;
     o->weight_delta = 2e-4f;
     o->tolerate = 0.25f;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
+static chl_status check_weight(const char *name, float weight, const char *model,
+                               const char *file) {
+    if (file || weight == 0 || weight == WEIGHT) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "training encoder: %s must be left out, got %g: it needs %s",
+                    name, (double)weight, model);
+}
+
 static chl_status open_models(chl_trainer *t, encoder *own) {
     const chl_train_options *o = t->options;
+    CHL_TRY(check_weight("weight_clip", o->weight_clip, "clip", o->clip));
+    CHL_TRY(check_weight("weight_identity", o->weight_identity, "face", o->face));
     const chl_model_place place = {.device = t->device, .precision = t->precision};
     const chl_generator_settings plain = {0};
     const chl_clip_settings settings = {.resize = CHL_CLIP_AREA};

@@ -100,12 +100,15 @@ static chl_status check_batch(const chl_trainer *t, int group) {
 static chl_status check_network(const chl_trainer *t) {
     const chl_train_options *o = t->options;
     const gan *own = t->own;
+    if (o->blur_kimg > 0 && o->blur_sigma == 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "training gan: blur_kimg must be left out, got %g: it needs blur_sigma",
+                        (double)o->blur_kimg);
     if (!own->network.third || o->path_length == 0) return CHL_OK;
-    return chl_fail(
-        CHL_ERR_ARGUMENT,
-        "training gan: path_length must be 0 with network %s, got %g: set recipe to %s, "
-        "which has what belongs to it",
-        o->network, (double)o->path_length, o->network);
+    return chl_fail(CHL_ERR_ARGUMENT,
+                    "training gan: path_length must be 0 with network %s, got %g (the recipe of "
+                    "this name leaves it at 0)",
+                    o->network, (double)o->path_length);
 }
 
 static bool augments(const chl_train_options *o) {

@@ -316,7 +316,7 @@ static void a_folder_of_files_is_told_by_the_file(void **state) {
     assert_refused(folder, CHL_NEED_LABEL, CHL_ERR_KEY,
                    "/b.png: a label is missing, which is needed here");
     assert_int_equal(symlink("gone.png", link), 0);
-    assert_refused(folder, CHL_NEED_PICTURE, CHL_ERR_FORMAT, "1 of 2 clips are missing");
+    assert_refused(folder, CHL_NEED_PICTURE, CHL_ERR_FORMAT, "1 of 2 samples are missing");
     assert_non_null(strstr(chl_error(), link));
     assert_refused(folder, CHL_NEED_LABEL, CHL_ERR_KEY, ": a label is missing");
     const chl_dataset_choice half = {.tolerate = 0.5};

@@ -163,6 +163,12 @@ static void what_it_cannot_learn_is_refused(void **state) {
     refuse(&chl_training_encoder, &options, 1, NULL, "weight_delta must be >= 0, got -1");
     options = encoder_options();
     options.out = out;
+    options.clip = NULL;
+    options.weight_clip = 0.5f;
+    refuse(&chl_training_encoder, &options, 1, NULL,
+           "weight_clip must be left out, got 0.5: it needs clip");
+    options = encoder_options();
+    options.out = out;
     options.sizes = "embed=4";
     refuse(&chl_training_encoder, &options, 1, NULL, "width");
     free(out);

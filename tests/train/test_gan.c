@@ -424,6 +424,9 @@ static void impossible_runs_end_before_the_first_step(void **state) {
     o.path_length = 2;
     assert_refused(&o, CHL_ERR_ARGUMENT, "path_length must be 0 with network stylegan3-t, got 2");
     o.path_length = 0;
+    o.blur_kimg = 3;
+    assert_refused(&o, CHL_ERR_ARGUMENT, "blur_kimg must be left out, got 3: it needs blur_sigma");
+    o.blur_kimg = 0;
     o.resolution = 8;
     assert_refused(&o, CHL_ERR_ARGUMENT, "resolution must be a power of two from 16 to 1024");
     o.network = "stylegan4";

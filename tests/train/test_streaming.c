@@ -220,10 +220,10 @@ static void a_run_ends_where_too_many_cannot_be_read(void **state) {
     assert_non_null(strstr(chl_error(), "pairs.jsonl line 10: \"sound\": "));
     options.tolerate = 0.04f; /* 1 of 24 is more */
     assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_FORMAT);
-    assert_non_null(strstr(chl_error(), "1 of 24 clips are missing or cannot be read"));
+    assert_non_null(strstr(chl_error(), "1 of 24 samples are missing or cannot be read"));
     options.tolerate = 0.05f; /* one is not, two are: found in the first epoch */
     assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_FORMAT);
-    assert_non_null(strstr(chl_error(), "2 of 24 clips are missing or cannot be read"));
+    assert_non_null(strstr(chl_error(), "2 of 24 samples are missing or cannot be read"));
     expect_left_out(out, true);
     options.tolerate = 1;
     assert_int_equal(chl_trainer_run(&chl_training_audio, &options), CHL_ERR_ARGUMENT);
