@@ -234,10 +234,6 @@ static int check(const command_line *line, const edit_job *job) {
     if (job->ask.keep && (job->every || job->strip_steps))
         return usage_error(line, "--keep searches: leave out --every and --strip-steps");
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
-    if (job->ask.invert_steps < 0)
-        return usage_error(line, "--invert-steps must be >= 0, got %d", job->ask.invert_steps);
-    if (job->ask.models.encoder && !job->ask.image)
-        return usage_error(line, "--encoder needs --image");
     if (job->tuned_out && job->ask.tune == 0) return usage_error(line, "--save-tuned needs --tune");
     if (job->embed_recipe && !job->out) return usage_error(line, "--embed-recipe needs --out");
     if (job->gain != 0 && !job->sound.count) return usage_error(line, "--level needs --sound");

@@ -21,8 +21,26 @@ typedef struct replay {
 } replay;
 
 /* --- files ------------------------------------------------------------------------------------ */
+/* A file that the recipe does without would make another edit. */
+static int check_given(const command_line *line, const replay *r) {
+    const chl_engine_options *models = &r->given.ask.models;
+    const struct {
+        const char *flag, *path, *what;
+    } file[] = {{"encoder", models->encoder, "encoder"},
+                {"face", models->face, "face encoder"},
+                {"mask", r->given.ask.mask, "mask"}};
+    const json_t *options = json_object_get(r->recipe, "options");
+    for (size_t i = 0; i < sizeof file / sizeof file[0]; i++)
+        if (file[i].path && !json_object_get(options, file[i].flag))
+            return usage_error(line, "--%s: the recipe of %s has no %s: leave it out", file[i].flag,
+                               r->picture, file[i].what);
+    return EXIT_OK;
+}
+
 /* What the command line names takes the place of the recipe's. */
-static int take_given(replay *r) {
+static int take_given(const command_line *line, replay *r) {
+    const int code = check_given(line, r);
+    if (code != EXIT_OK) return code;
     json_t *given = one_edit_options(&r->given), *value;
     const char *flag;
     json_object_foreach(given, flag, value) {
@@ -287,13 +305,15 @@ static int check_outputs(const command_line *line, const replay *r) {
 }
 
 static int run(const command_line *line, replay *r) {
+    const char *wrong = edit_files_wrong(&r->given.ask);
+    if (wrong) return usage_error(line, "%s", wrong);
     int code = check_outputs(line, r);
     if (code != EXIT_OK) return code;
     if (recipe_read(r->picture, &r->recipe) != CHL_OK) return run_error();
-    code = take_given(r);
+    code = take_given(line, r);
     if (code != EXIT_OK) return code;
     if (r->as) return write_script(r);
-    const char *wrong = one_edit_settle(&r->e);
+    wrong = one_edit_settle(&r->e);
     if (wrong) {
         (void)command_fail(CHL_ERR_FORMAT, "%s: its recipe is no edit: %s", r->picture, wrong);
         return run_error();

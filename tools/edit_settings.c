@@ -1,5 +1,6 @@
 #include "edit_settings.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +24,47 @@ static const char *direction_wrong(const edit_settings *ask) {
     return NULL;
 }
 
+const char *edit_files_wrong(const edit_settings *ask) {
+    static char text[64];
+    const chl_engine_options *m = &ask->models;
+    const struct {
+        const char *flag, *path;
+    } file[] = {{"image", ask->image},         {"latent", ask->latent}, {"mask", ask->mask},
+                {"direction", ask->direction}, {"clip", m->clip},       {"generator", m->generator},
+                {"vocab", m->vocab},           {"audio", m->audio},     {"face", m->face},
+                {"encoder", m->encoder}};
+    for (size_t i = 0; i < sizeof file / sizeof file[0]; i++) {
+        if (!file[i].path || file[i].path[0]) continue;
+        snprintf(text, sizeof text, "--%s must be a file, got an empty name", file[i].flag);
+        return text;
+    }
+    return NULL;
+}
+
+/* Of the steps before the edit: the inversion's and the tuning's. */
+static const char *steps_wrong(const edit_settings *ask) {
+    static char text[96];
+    const bool needed = ask->image && ask->has_invert_steps && !ask->models.encoder;
+    if (ask->tune < 0)
+        snprintf(text, sizeof text, "--tune must be >= 0, got %d", ask->tune);
+    else if (ask->invert_steps < 0)
+        snprintf(text, sizeof text, "--invert-steps must be >= 0, got %d", ask->invert_steps);
+    else if (needed && ask->invert_steps == 0)
+        return "--invert-steps must be >= 1 without --encoder, got 0";
+    else
+        return NULL;
+    return text;
+}
+
 const char *edit_settings_wrong(const edit_settings *ask) {
-    const char *wrong = direction_wrong(ask);
+    const char *wrong = edit_files_wrong(ask);
+    if (!wrong) wrong = direction_wrong(ask);
+    if (!wrong) wrong = steps_wrong(ask);
     if (wrong) return wrong;
     if (ask->keep && (ask->mix || ask->direction))
         return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";
-    if (ask->tune < 0) return "--tune must be >= 0";
     if (ask->tune > 0 && !ask->image) return "--tune needs --image: it tunes to a photo";
+    if (ask->models.encoder && !ask->image) return "--encoder needs --image";
     if (ask->has_outside && !ask->mask) return "--outside-weight needs --mask";
     if (ask->keep && strncmp(ask->keep, "outside=", 8) == 0 && !ask->mask)
         return "--keep outside needs --mask";

@@ -14,7 +14,7 @@ typedef struct edit_settings {
     float strength; /* of the direction */
     bool has_strength;
     float outside_weight; /* of the change outside the mask */
-    bool has_steps, has_rate, has_weight, has_relative, has_identity, has_outside;
+    bool has_steps, has_rate, has_weight, has_relative, has_identity, has_outside, has_invert_steps;
     bool adaptive, fixed;
     chl_mix mix_kind;      /* edit_read_mix reads it off `mix` */
     float mix_amount;      /* negative: the default */
@@ -22,8 +22,10 @@ typedef struct edit_settings {
 } edit_settings;
 
 edit_settings edit_defaults(void);
-/* What no single flag can say: NULL, or what is wrong, in flags. */
+/* What no single flag can say: NULL, or what is wrong, in flags; valid until the next call. */
 const char *edit_settings_wrong(const edit_settings *ask);
+/* The same of names of files alone: none may be empty. */
+const char *edit_files_wrong(const edit_settings *ask);
 /* false: `mix` is not of the form linear, linear:0.5, rows or rows:9. */
 bool edit_read_mix(edit_settings *ask);
 #define EDIT_MIX_FORM "--mix must be linear, linear:0.5, rows or rows:9, got %s"
@@ -182,7 +184,8 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
          NULL},                                                                                    \
     {                                                                                              \
         "invert-steps", NULL, OPTION_INT, &(o).invert_steps, "N",                                  \
-            "steps of the inversion (default 300; with --encoder 0: its code as it is)", NULL      \
+            "steps of the inversion (default 300; with --encoder 0: its code as it is)",           \
+            &(o).has_invert_steps                                                                  \
     }
 
 /* Models and settings of an edit, in the order of `chladni edit --help`; `o` is an edit_settings. */

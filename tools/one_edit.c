@@ -65,7 +65,6 @@ const char *one_edit_settle(one_edit *e) {
     if (!wrong) wrong = check_target(e);
     if (!wrong) wrong = settle_models(e);
     if (!wrong) wrong = edit_settings_wrong(&e->ask);
-    if (!wrong && e->ask.invert_steps < 0) wrong = "--invert-steps must be >= 0";
     if (!wrong && e->ask.mix && !edit_read_mix(&e->ask)) {
         snprintf(text, sizeof text, EDIT_MIX_FORM, e->ask.mix);
         wrong = text;

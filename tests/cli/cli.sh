@@ -52,7 +52,7 @@ is "as edited" same a.png from-latent.png
 ok "edit a latent" edit $models --latent a.npy --sound "$rain" --steps 2 --out c.png
 ok "snapshots" edit $models --seed 7 --sound "$rain" --steps 4 --every 2 --out s.png
 is "two of them" test -s s-000002.png -a -s s-000004.png
-ok "a user's picture" edit $models --image seven.png --invert-steps 3 --sound "$rain" --steps 2 --out d.png
+ok "a user's picture" edit $models --image seven.png --invert-steps 3 --sound "$rain" --steps 2 --out d.png --embed-recipe
 ok "with a face" edit $models --face face.safetensors --seed 7 --sound "$rain" --steps 2 --out e.png --json
 ok "an encoder for inversion" weights random --kind encoder --out encoder.safetensors
 ok "a user's picture by an encoder" edit $models --image seven.png --encoder encoder.safetensors --sound "$rain" --steps 2 --out coded.png --embed-recipe
@@ -63,6 +63,21 @@ is "is the same picture" has ": equal, all" err
 ok "by both" edit $models --image seven.png --encoder encoder.safetensors --invert-steps 3 --sound "$rain" --steps 2 --out both.png
 is "which is a third one" differ both.png coded.png
 bad "an encoder of nothing" 2 "--encoder needs --image" edit $models --encoder encoder.safetensors --seed 7 --sound "$rain" --out x.png
+mkdir alone; cp "$rain" alone/rain.wav
+bad "a batch of seeds with one" 2 "grid, line 1: --encoder needs --image" batch $models --encoder encoder.safetensors --seeds 7 --sounds alone --out x
+printf 'seed,sound,encoder\n7,%s,encoder.safetensors\n' "$rain" > coded.csv
+bad "a row of a seed with one" 2 "line 2: --encoder needs --image" batch coded.csv $models --out x
+bad "a video of a seed with one" 2 "--encoder needs --image" video "$rain" $models --encoder encoder.safetensors --seed 7 --out x.mp4
+bad "an encoder for a recipe without" 2 "--encoder: the recipe of d.png has no encoder" replay d.png --encoder encoder.safetensors
+bad "an encoder without a name" 2 "--encoder must be a file, got an empty name" edit $models --image seven.png --encoder "" --sound "$rain" --out x.png
+bad "one for a replay" 2 "--encoder must be a file, got an empty name" replay coded.png --encoder ""
+bad "a generator without a name" 2 "--generator must be a file, got an empty name" video "$rain" --generator "" --clip c --audio a --seed 7 --out x.mp4
+bad "no step of an inversion" 2 "--invert-steps must be >= 1 without --encoder, got 0" edit $models --image seven.png --invert-steps 0 --sound "$rain" --out x.png
+bad "none in a video" 2 "--invert-steps must be >= 1 without --encoder, got 0" video "$rain" $models --image seven.png --invert-steps 0 --out x.mp4
+printf 'image,sound,invert-steps,encoder\nseven.png,%s,0,encoder.safetensors\nseven.png,%s,0,\n' "$rain" "$rain" > none.csv
+bad "none in a row" 2 "line 3: --invert-steps must be >= 1 without --encoder, got 0" batch none.csv $models --out x
+ok "none by an encoder" edit $models --image seven.png --encoder encoder.safetensors --invert-steps 0 --sound "$rain" --steps 2 --out coded0.png
+is "is its code" same coded-again.png coded0.png
 bad "a face encoder as one" 1 "holds an ArcFace encoder, where an encoder for inversion is expected" edit $models \
    --encoder face.safetensors --image seven.png --sound "$rain" --out x.png
 for form in hinge directional; do
