@@ -333,7 +333,7 @@ int command_edit(int argc, char **argv) {
             "Several seeds or sounds: an edit of every seed by every sound; O is then a folder, "
             "and\n"
             "pictures are written as they are finished. The same command continues after a kill.\n"
-            "ctrl-C stops and keeps the picture reached so far.",
+            "ctrl-C stops and keeps the picture reached so far, in --tune the generator too.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;

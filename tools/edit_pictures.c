@@ -33,6 +33,10 @@ chl_status edit_write_snapshot(edit_job *job, const chl_edit_progress *progress)
     return write_picture(job, progress->w, edit_snapshot_path(job, progress->step));
 }
 
+chl_status edit_write_source(edit_job *job) {
+    return write_picture(job, job->source, edit_result_path(job, 0, 0));
+}
+
 chl_status edit_cosine(edit_job *job, const float *w, const float *target, float *cosine) {
     float *pixels, view[CHL_MAX_EMBEDDING];
     chl_status status = render(job, w, &pixels);

@@ -5,6 +5,8 @@
 
 /* Writes the pictures of --out whose last edit is among `count` from job->at. */
 chl_status edit_write_results(edit_job *job, int count);
+/* The inverted picture in place of the only edit of --out. */
+chl_status edit_write_source(edit_job *job);
 /* Exit codes; the error is printed. */
 int edit_write_latents(const edit_job *job);
 /* The results' codes minus their sources', each with what it is of. */

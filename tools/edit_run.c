@@ -39,11 +39,52 @@ static chl_status save_tuned(const edit_job *job) {
     return status;
 }
 
+static int on_tuning(void *user, const chl_edit_progress *progress) {
+    edit_job *job = user;
+    job->last = *progress;
+    return on_inversion(job, progress);
+}
+
+/* CHL_ERR_CANCELLED: the weights reached are the generator's, and saved too. */
 static chl_status tune(edit_job *job) {
     job->line = progress_start("tuning", job->json);
-    const chl_status status = one_edit_tune(job->engine, &job->ask, on_inversion, job, job->source);
+    const chl_status status = one_edit_tune(job->engine, &job->ask, on_tuning, job, job->source);
     progress_end(&job->line);
-    return status == CHL_OK && job->tuned_out ? save_tuned(job) : status;
+    if ((status != CHL_OK && status != CHL_ERR_CANCELLED) || !job->tuned_out) return status;
+    const chl_status saved = save_tuned(job);
+    return saved == CHL_OK ? status : saved;
+}
+
+static int report_stopped_tuning(const edit_job *job, bool written) {
+    const chl_edit_progress *last = &job->last;
+    const char *const kept[] = {written ? job->out : NULL, job->strip, job->sheet, job->tuned_out};
+    const char *const keys[] = {"out", "strip", "sheet", "save_tuned"};
+    json_t *report = json_pack("{s:b, s:i, s:{s:i, s:i, s:f, s:f}}", "partial", true, "step", 0,
+                               "tuning", "step", last->step, "steps", last->steps, "pixel_loss",
+                               (double)last->latent_loss, "seconds", last->seconds);
+    bool any = false;
+    for (int i = 0; i < 4; i++) {
+        if (!kept[i]) continue;
+        json_put(report, keys[i], json_text(kept[i]));
+        if (!job->json) fprintf(stderr, "%s%s", any ? ", " : "", shown(kept[i]));
+        any = true;
+    }
+    if (job->json) return print_json(report, REPORT_DIGITS);
+    json_decref(report);
+    fprintf(stderr, "%s after %d of %d steps of tuning, before any edit (stopped early)\n",
+            any ? ": kept" : "nothing is kept", last->step, last->steps);
+    return EXIT_OK;
+}
+
+/* The inverted picture in the generator as far as it is tuned; several edits' pictures do not exist. */
+static int keep_tuning(edit_job *job) {
+    const bool written = job->out && job->sources * edit_results(job) == 1;
+    int code = EXIT_OK;
+    if (written && edit_write_source(job) != CHL_OK) code = run_error();
+    if (code == EXIT_OK && job->strip) code = edit_write_strip(job);
+    if (code == EXIT_OK && job->sheet) code = edit_write_sheet(job);
+    if (code == EXIT_OK) code = report_stopped_tuning(job, written);
+    return code == EXIT_OK ? interrupt_code() : code;
 }
 
 static chl_status read_latent(edit_job *job) {
@@ -322,10 +363,10 @@ int edit_prepare(edit_job *job) {
     if (job->dry_run) return dry_run(job);
     status = find_targets(job); /* cheap and likelier to fail: before any inversion */
     if (status == CHL_OK) status = find_sources(job);
-    if (status == CHL_OK && job->ask.tune > 0) status = tune(job);
-    if (status == CHL_ERR_CANCELLED) return interrupt_code();
-    if (status != CHL_OK) return run_error();
-    return EXIT_OK;
+    const bool found = status == CHL_OK;
+    if (found && job->ask.tune > 0) status = tune(job);
+    if (status == CHL_ERR_CANCELLED) return found ? keep_tuning(job) : interrupt_code();
+    return status == CHL_OK ? EXIT_OK : run_error();
 }
 
 void edit_release(edit_job *job) {

@@ -56,7 +56,27 @@ for picture in tuned/results/photo-*.png; do
 done
 is "are two" test "$(ls tuned/results/photo-*.png | wc -l)" = 2
 bad "tuning to a seed" 2 "--tune needs --image" edit $models --seed 1 --sound moved/rain.wav --tune 3 --out x.png
-bad "to fewer steps than none" 2 "--tune must be >= 0" $photo --tune -1 --out x.png
+bad "to fewer steps than none" 2 "--tune must be >= 0, got -1" $photo --tune -1 --out x.png
+printf 'image,tune,sound\nphoto.png,-1,moved/rain.wav\n' > fewer.csv
+bad "in a table too" 2 "line 2: --tune must be >= 0, got -1" batch fewer.csv $models --out fewer
+# stop NAME SIGNAL CODE ARGUMENTS...: a tuning that is told to end
+stop() {
+  local name=$1 signal=$2 code=$3; shift 3
+  : >err; "$program" $photo --tune 1000000 "$@" >out 2>err & local pid=$!
+  wait_for $pid grep -q 'tuning.*step' err
+  kill -$signal $pid; wait $pid
+  is "$name: exits with $code" test $? = $code
+}
+stop "ctrl-C in the tuning" INT 130 --save-tuned part.safetensors --out part.png --strip parts.png
+is "is told" grep -q '^part.png, parts.png, part.safetensors: kept after [0-9]* of 1000000 steps of tuning, before any edit' err
+ok "what it kept" generate --generator part.safetensors --latent part.npy --out reached.png
+is "is the picture in the generator so far" same part.png reached.png
+is "which is tuned" differ part.safetensors $demo/generator-32.safetensors
+is "and a strip" test -s parts.png
+stop "SIGTERM in it" TERM 143 --out term.png
+is "keeps the picture" test -s term.png
+stop "one without a file" TERM 143 --sound other.wav --out several
+is "has nothing to keep, and says so" grep -q 'nothing is kept after [0-9]* of 1000000 steps' err
 bad "nothing to save" 2 "--save-tuned needs --tune" $photo --save-tuned t.safetensors --out x.png
 bad "a picture without" 1 "has no recipe" replay plain/seed4-rain.png
 bad "a file that is no picture" 1 "expected a PNG" replay texts
