@@ -13,6 +13,12 @@ typedef struct baseline {
     double percent;
 } baseline;
 
+/* Files between commas, none of them empty? */
+static bool names_files(const char *list) {
+    const size_t length = strlen(list);
+    return length > 0 && *list != ',' && list[length - 1] != ',' && !strstr(list, ",,");
+}
+
 /* False: it is neither a figure nor files. */
 static bool read_baseline(char *entry, baseline *to) {
     char *equals = strchr(entry, '='), *end = NULL;
@@ -21,7 +27,7 @@ static bool read_baseline(char *entry, baseline *to) {
     *to = (baseline){.name = entry, .value = equals + 1};
     to->percent = strtod(to->value, &end);
     to->is_figure = end > to->value && !*end;
-    return !to->is_figure || (to->percent >= 0 && to->percent <= 100);
+    return to->is_figure ? to->percent >= 0 && to->percent <= 100 : names_files(to->value);
 }
 
 /* Before an hour of other measurements. */
@@ -78,7 +84,7 @@ static int measure(eval_job *job, const char *files, json_t **report) {
     words file = {.count = 0};
     char *text = NULL;
     *report = NULL;
-    if (!eval_split(files, ",", &file) || file.count == 0) {
+    if (!eval_split(files, ",", &file)) {
         (void)command_fail(CHL_ERR_MEMORY, "out of memory for the list of models");
         return run_error();
     }
@@ -158,6 +164,8 @@ int eval_supervised(int argc, char **argv) {
     int code = eval_begin(&line, argc, argv, NULL, &job, &done);
     if (code == EXIT_OK && !done && (!job.supervised || !job.tested.data))
         code = usage_error(&line, "--model and --data are needed");
+    if (code == EXIT_OK && !done && !names_files(job.supervised))
+        code = usage_error(&line, "--model must be FILE,FILE,..., got \"%s\"", job.supervised);
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.tested.confusion = job.confusion;

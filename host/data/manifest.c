@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOUND, PICTURE, LABEL, KIND, FROM, SPLIT, STRENGTH, COLUMNS };
+enum { SOUND, PICTURE, LABEL, KIND, FROM, SPLIT, FOLD, STRENGTH, COLUMNS };
 #define NAMES 6
 static const char *const names[COLUMNS][NAMES] = {
     {"sound", "audio", "file", "filename", "file_name", "path"},
@@ -16,7 +16,8 @@ static const char *const names[COLUMNS][NAMES] = {
     {"label", "category", "class"},
     {"kind"},
     {"source"},
-    {"split", "fold"},
+    {"split"},
+    {"fold"},
     {"strength"}};
 
 typedef struct reading {
@@ -59,7 +60,7 @@ static chl_status find_columns(reading *r) {
     }
     find_captions(r);
     int unused;
-    if (r->choice->split && r->column[SPLIT] < 0)
+    if (r->choice->split && r->column[SPLIT] < 0 && r->column[FOLD] < 0)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "split must be left out for %s: it has no column \"split\" or \"fold\"",
                         r->csv.path);
@@ -112,16 +113,18 @@ static chl_status read_captions(reading *r, chl_entry *entry) {
 
 static chl_status add_row(void *user) {
     reading *r = user;
-    chl_entry entry = {.line = r->csv.line, .fold = chl_source_fold(field(r, SPLIT))};
+    const int split = field(r, SPLIT) ? SPLIT : FOLD;
+    chl_entry entry = {.line = r->csv.line, .fold = chl_source_fold(field(r, FOLD))};
+    if (entry.fold == 0) entry.fold = chl_source_fold(field(r, split));
     const struct {
         const char **to;
         int column;
     } texts[] = {
-        {&entry.label, LABEL}, {&entry.kind, KIND}, {&entry.from, FROM}, {&entry.split, SPLIT}};
+        {&entry.label, LABEL}, {&entry.kind, KIND}, {&entry.from, FROM}, {&entry.split, split}};
     if (!field(r, SOUND))
         return chl_fail(CHL_ERR_FORMAT, "%s line %lld: \"%s\" must not be empty", r->csv.path,
                         (long long)r->csv.line, r->csv.column[r->column[SOUND]]);
-    if (!chl_source_wants(r->choice, field(r, SPLIT), entry.fold)) return CHL_OK;
+    if (!chl_source_wants(r->choice, field(r, split), entry.fold)) return CHL_OK;
     CHL_TRY(read_strength(r, &entry));
     CHL_TRY(read_path(r, SOUND, &entry.sound.path));
     CHL_TRY(read_path(r, PICTURE, &entry.picture.path));
@@ -155,5 +158,5 @@ static chl_status read_manifest(chl_source *s, const char *path, const chl_sourc
 }
 
 const chl_layout chl_layout_manifest = {
-    "a table .csv with a column sound (picture, label, caption, kind, source, split)",
+    "a table .csv with a column sound (picture, label, caption, kind, source, split, fold)",
     read_manifest};

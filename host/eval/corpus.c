@@ -11,22 +11,28 @@ static chl_status no_memory(const char *folder) {
     return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
 }
 
-/* Is the sample of a chosen fold? `any`: there are folds. */
-static bool is_chosen(const chl_corpus_choice *choice, const chl_sample *sample, bool *any) {
-    const int fold = chl_source_fold(sample->split);
+/* The key "fold" where it is a number from 1 up, else a split that is one; 0: neither is. */
+static int fold_of(const chl_dataset *data, int64_t sample) {
+    const int *fold = chl_dataset_classes(data, "fold");
+    return fold && fold[sample] > 0 ? fold[sample] : chl_source_fold(data->sample[sample].split);
+}
+
+/* Is the fold a chosen one? `any`: there are folds. */
+static bool is_chosen(const chl_corpus_choice *choice, int fold, bool *any) {
     *any = *any || fold > 0;
     for (int i = 0; i < choice->folds; i++)
         if (choice->fold[i] == fold) return true;
     return choice->folds == 0;
 }
 
-static chl_status add_sample(const chl_dataset *data, const chl_sample *s, chl_corpus *c) {
+static chl_status add_sample(const chl_dataset *data, int64_t sample, int fold, chl_corpus *c) {
+    const chl_sample *s = &data->sample[sample];
     const char *label = s->kind ? s->kind : s->label;
     if (!label)
         return chl_fail(CHL_ERR_KEY, "%s line %lld: \"kind\" or \"label\" is needed", data->list,
                         (long long)s->line);
     const chl_corpus_sound sound = {
-        .media = chl_sample_sound(s), .label = label, .fold = chl_source_fold(s->split)};
+        .media = chl_sample_sound(s), .label = label, .fold = fold, .split = s->split};
     return chl_corpus_add(c, data->folder, &sound);
 }
 
@@ -36,15 +42,16 @@ static chl_status read_pairs(const char *folder, const chl_corpus_choice *choice
     bool any = false;
     CHL_TRY(chl_dataset_open_chosen(folder, CHL_NEED_SOUND, &wanted, &data));
     chl_status status = CHL_OK;
-    for (int64_t i = 0; i < data->count && status == CHL_OK; i++)
-        if (is_chosen(choice, &data->sample[i], &any))
-            status = add_sample(data, &data->sample[i], c);
+    for (int64_t i = 0; i < data->count && status == CHL_OK; i++) {
+        const int fold = fold_of(data, i);
+        if (is_chosen(choice, fold, &any)) status = add_sample(data, i, fold, c);
+    }
     if (status == CHL_OK && choice->folds && !any)
-        status =
-            chl_fail(CHL_ERR_ARGUMENT,
-                     "folds must be 0 for %s: none of its lines has a \"fold\" (or a \"split\") "
-                     "that is a whole number from 1 up",
-                     folder);
+        status = chl_fail(
+            CHL_ERR_ARGUMENT,
+            "folds must be left out for %s: none of its lines has a \"fold\" (or a \"split\") "
+            "that is a whole number from 1 up",
+            folder);
     else if (status == CHL_OK && c->count == 0)
         status = chl_fail(CHL_ERR_FORMAT, "%s: it has no sound in the chosen folds", folder);
     chl_dataset_free(data);
@@ -67,8 +74,9 @@ static chl_status read_source(const char *path, const chl_corpus_choice *choice,
         const chl_entry *e = &source->entry[i];
         const chl_corpus_sound sound = {.media = e->sound,
                                         .label = e->kind ? e->kind : e->label,
-                                        .fold = e->fold,
-                                        .group = e->from};
+                                        .fold = e->fold ? e->fold : chl_source_fold(e->split),
+                                        .group = e->from,
+                                        .split = e->split};
         status = sound.label ? chl_corpus_add(c, path, &sound)
                              : chl_fail(CHL_ERR_KEY, "%s line %lld: a label is needed", path,
                                         (long long)e->line);
@@ -105,6 +113,7 @@ static chl_status thin_out(chl_corpus *c, const char *folder, int64_t limit) {
         c->sound[at] = c->sound[i];
         c->truth[at] = c->truth[i];
         c->fold[at] = c->fold[i];
+        c->split[at] = c->split[i];
         c->group[at++] = c->group[i];
     }
     c->count = at;
@@ -123,9 +132,10 @@ static chl_status read_any(const char *folder, const chl_corpus_choice *choice, 
     if (!listed) return read_source(folder, choice, out);
     out->layout = "pairs.jsonl";
     if (choice->esc10)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "esc10 must be 0 for %s: only ESC-50's table, meta/esc50.csv, marks ESC-10",
-                        folder);
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "esc10 must be left out for %s: only ESC-50's table, meta/esc50.csv, marks ESC-10",
+            folder);
     return read_pairs(folder, choice, out);
 }
 

@@ -11,12 +11,15 @@ void chl_corpus_free(chl_corpus *corpus) {
     for (int64_t i = 0; i < corpus->count; i++) chl_corpus_forget(corpus, i);
     for (int i = 0; i < corpus->labels; i++) free((void *)corpus->label[i]);
     for (int i = 0; i < corpus->groups.count; i++) free((void *)corpus->groups.name[i]);
+    for (int i = 0; i < corpus->splits.count; i++) free((void *)corpus->splits.name[i]);
     chl_names_free(&corpus->names);
     chl_names_free(&corpus->groups);
+    chl_names_free(&corpus->splits);
     free(corpus->sound);
     free(corpus->truth);
     free(corpus->fold);
     free(corpus->group);
+    free(corpus->split);
     *corpus = (chl_corpus){0};
 }
 
@@ -37,7 +40,7 @@ static bool make_room(chl_corpus *c) {
     const size_t capacity = c->count ? 2 * (size_t)c->count : 1;
     chl_media *sounds = realloc(c->sound, sizeof *sounds * capacity);
     if (sounds) c->sound = sounds;
-    int **const numbers[] = {&c->truth, &c->fold, &c->group};
+    int **const numbers[] = {&c->truth, &c->fold, &c->group, &c->split};
     bool whole = sounds != NULL;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         int *grown = realloc(*numbers[i], sizeof *grown * capacity);
@@ -50,9 +53,10 @@ static bool make_room(chl_corpus *c) {
 chl_status chl_corpus_add(chl_corpus *c, const char *folder, const chl_corpus_sound *sound) {
     const int truth = number_of(&c->names, sound->label);
     const int group = sound->group ? number_of(&c->groups, sound->group) : -1;
+    const int split = sound->split ? number_of(&c->splits, sound->split) : -1;
     c->label = c->names.name;
     c->labels = c->names.count;
-    if (truth < 0 || (sound->group && group < 0) || !make_room(c))
+    if (truth < 0 || (sound->group && group < 0) || (sound->split && split < 0) || !make_room(c))
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
     chl_media *to = &c->sound[c->count];
     *to = sound->media;
@@ -64,6 +68,7 @@ chl_status chl_corpus_add(chl_corpus *c, const char *folder, const chl_corpus_so
     }
     c->truth[c->count] = truth;
     c->fold[c->count] = sound->fold;
+    c->split[c->count] = split;
     c->group[c->count++] = group;
     return CHL_OK;
 }

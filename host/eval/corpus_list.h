@@ -16,6 +16,8 @@ typedef struct chl_corpus {
     int *fold;          /* [count], from 1; 0: it is of none */
     int *group;         /* [count] the original recording, index into groups; -1: not known */
     chl_names groups;
+    int *split; /* [count] "train", ..., index into splits; -1: it is of none */
+    chl_names splits;
     int64_t missing; /* sounds of the layout's table that are not there or cannot be read */
 } chl_corpus;
 
@@ -37,6 +39,7 @@ typedef struct chl_corpus_sound {
     const char *label;
     int fold;          /* 0: none */
     const char *group; /* NULL: not known */
+    const char *split; /* NULL: none */
 } chl_corpus_sound;
 /* Copies its texts; `folder` is for the error. */
 chl_status chl_corpus_add(chl_corpus *corpus, const char *folder, const chl_corpus_sound *sound);

@@ -48,12 +48,20 @@ static chl_status append_test(probe *p, const chl_corpus *test) {
 }
 
 static chl_status check_folds(const probe *p) {
-    int64_t without = 0;
-    for (int64_t i = 0; i < p->corpus.count; i++) without += p->corpus.fold[i] == 0;
+    int64_t without = 0, first = 0;
+    for (int64_t i = p->corpus.count - 1; i >= 0; i--) {
+        if (p->corpus.fold[i] > 0) continue;
+        without++;
+        first = i;
+    }
     if (without == 0) return CHL_OK;
     if (without < p->corpus.count)
-        return chl_fail(CHL_ERR_FORMAT, "%s: %lld of its %lld sounds are of no fold",
-                        p->options->data, (long long)without, (long long)p->corpus.count);
+        return chl_fail(
+            CHL_ERR_FORMAT,
+            "%s: %lld of its %lld sounds are of no fold, which is a whole number from 1 up: "
+            "the first is %s",
+            p->options->data, (long long)without, (long long)p->corpus.count,
+            chl_media_name(&p->corpus.sound[first]));
     return chl_fail(
         CHL_ERR_ARGUMENT,
         "%s has no folds (those of meta/esc50.csv and metadata/UrbanSound8K.csv, or a key "
@@ -337,7 +345,8 @@ static chl_status check(const chl_probe_options *o) {
     CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
     if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
     if (o->folds && o->test)
-        return chl_fail(CHL_ERR_ARGUMENT, "folds must be 0 with test, got %d", o->folds);
+        return chl_fail(CHL_ERR_ARGUMENT, "folds must be left out with test, got %d of them",
+                        o->folds);
     return chl_check_float(o->l2 >= 0 && isfinite(o->l2), "l2", "> 0 (0: 1)", o->l2);
 }
 

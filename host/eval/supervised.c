@@ -21,18 +21,33 @@ typedef struct supervised {
 } supervised;
 
 /* --- who tests what --------------------------------------------------------------------------- */
-static bool has_seen(const chl_audio_encoder *encoder, int fold) {
+static bool has_seen(const chl_audio_encoder *encoder, const chl_corpus *c, int64_t sound) {
     const chl_source_choice trained = {.split = encoder->split};
-    return encoder->split && fold > 0 && chl_source_wants(&trained, NULL, fold);
+    const char *split = c->split[sound] < 0 ? NULL : c->splits.name[c->split[sound]];
+    return encoder->split && chl_source_wants(&trained, split, c->fold[sound]);
+}
+
+/* "1,3": numbers of folds, no names. */
+static bool are_folds(const char *splits) {
+    return splits[strspn(splits, "0123456789,")] == 0;
 }
 
 /* Splits without numbers, "train" and "test", are told apart by what the caller asks for. */
 static chl_status check_split(const supervised *s, const chl_audio_encoder *encoder, int model) {
     const char *asked = s->options->split, *trained = encoder->split;
-    if (!trained || s->corpus.fold[0] > 0 || (asked && strcmp(asked, trained) != 0)) return CHL_OK;
+    const char *file = s->options->model[model];
+    const chl_corpus *c = &s->corpus;
+    int64_t without = 0;
+    while (without < c->count && c->fold[without] > 0) without++;
+    if (!trained || without == c->count || (asked && strcmp(asked, trained) != 0)) return CHL_OK;
+    if (are_folds(trained))
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "%s: %s has no fold, a whole number from 1 up, that tells whether %s, "
+                        "trained on %s, has seen it",
+                        s->options->data, chl_media_name(&c->sound[without]), file, trained);
     return chl_fail(CHL_ERR_ARGUMENT,
-                    "split must be other than \"%s\", which %s was trained on, got \"%s\"", trained,
-                    s->options->model[model], asked ? asked : "");
+                    "split must be other than \"%s\", which %s was trained on, got %s%s%s", trained,
+                    file, asked ? "\"" : "", asked ? asked : "none", asked ? "\"" : "");
 }
 
 /* Gives the model the sounds of folds that it has not seen. */
@@ -43,7 +58,7 @@ static chl_status choose_sounds(supervised *s, const chl_audio_encoder *encoder,
     *chosen = 0;
     CHL_TRY(check_split(s, encoder, model));
     for (int64_t i = 0; i < c->count; i++) {
-        if (has_seen(encoder, c->fold[i])) continue;
+        if (has_seen(encoder, c, i)) continue;
         if (s->by[i] != NOBODY)
             return chl_fail(CHL_ERR_ARGUMENT,
                             "%s and %s would both be tested on %s: give one model for each fold, "

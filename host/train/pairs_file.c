@@ -58,8 +58,8 @@ static chl_status read_strength(const chl_sample_reader *r, const json_t *line, 
 }
 
 /* "train", or a fold's number as a text or as itself. */
-static chl_status read_split(const chl_sample_reader *r, const json_t *line, const char **to) {
-    const char *key = json_object_get(line, "split") ? "split" : "fold";
+static chl_status read_split(const chl_sample_reader *r, const json_t *line, const char *key,
+                             const char **to) {
     const json_t *value = json_object_get(line, key);
     char number[24];
     if (!json_is_integer(value)) {
@@ -74,13 +74,23 @@ static chl_status read_split(const chl_sample_reader *r, const json_t *line, con
     return *to ? CHL_OK : no_memory(r->path);
 }
 
-/* Of the chosen splits? */
-static chl_status is_wanted(chl_sample_reader *r, const json_t *line, chl_sample *s, bool *wanted) {
+/* Of the chosen splits or folds? The fold's number becomes a class of the line, also where it is a
+ * text. */
+static chl_status is_wanted(chl_sample_reader *r, json_t *line, chl_sample *s, bool *wanted) {
     const chl_source_choice choice = {.split = r->choice->split};
-    CHL_TRY(read_split(r, line, &s->split));
+    const char *fold = NULL;
+    CHL_TRY(read_split(r, line, "split", &s->split));
+    CHL_TRY(read_split(r, line, "fold", &fold));
+    const int number = chl_source_fold(fold);
+    if (s->split)
+        free((void *)fold);
+    else
+        s->split = fold;
     r->splits = r->splits || s->split;
-    *wanted = chl_source_wants(&choice, s->split, 0);
-    return CHL_OK;
+    *wanted = chl_source_wants(&choice, s->split, number);
+    return number == 0 || json_object_set_new(line, "fold", json_integer(number)) == 0
+               ? CHL_OK
+               : no_memory(r->path);
 }
 
 /* The whole path of a file that the line names. */
@@ -146,7 +156,7 @@ static chl_status drop(chl_sample_reader *r, const chl_sample *s) {
     return CHL_OK;
 }
 
-static chl_status read_sample(chl_sample_reader *r, const json_t *line) {
+static chl_status read_sample(chl_sample_reader *r, json_t *line) {
     chl_sample *s;
     bool wanted, dropped;
     CHL_TRY(chl_sample_add(r, &s));

@@ -335,6 +335,10 @@ bad "folds of no sounds" 2 "folds needs --data or --probe" eval compare --encode
 bad "a negative limit of a comparison" 2 "zero-shot-limit must be >= 0" eval compare --encoders a=a --clip c --retrieval held --zero-shot-limit -1
 bad "a judge of no edits" 2 "judge needs --sources" eval compare --encoders a=a --clip c --retrieval held --judge nofile
 bad "a judge of no edits in an ablation" 2 "judge needs --sources" eval ablation --with a --without b --clip c --data held --vocab v --judge nofile
+for list in "" , a, ,a a,,b; do
+  bad "models of a list with a gap: $list" 2 "--model must be FILE,FILE,..., got \"$list\"" eval supervised --data held --model "$list"
+done
+bad "a baseline with a gap" 2 "supervised must be NAME=PERCENT or NAME=FILE,FILE" eval report --audio a --clip c --data held --supervised net=a,
 bad "folds that are none" 2 "folds must be like 1-5 or 1,3, from 1 to 10, got 0-4" eval probe --data d --audio a --folds 0-4
 bad "folds of one sound" 2 "need --data" eval zero-shot --sound "$rain" --labels a --folds 1 --audio a --clip c --vocab v
 bad "a label without its text" 2 "around =, got .a=." eval zero-shot --sound "$rain" --labels a= --audio a --clip c --vocab v

@@ -145,6 +145,10 @@ static void a_manifest_names_what_is_beside_it(void **state) {
     assert_string_equal(listed("m/list.csv", NULL),
                         "manifest -1: m/a.wav dog/a dog, barking/train m/a.png; m/b.wav //test;");
     assert_string_equal(listed("m/list.csv", "test"), "manifest -0: m/b.wav //test;");
+    put("m/list.csv", "sound,split,fold\na.wav,train,1\nb.wav,,2\n");
+    assert_string_equal(listed("m/list.csv", "train"), "manifest -0: m/a.wav //train;");
+    assert_string_equal(listed("m/list.csv", "1"), "manifest -0: m/a.wav //train;");
+    assert_string_equal(listed("m/list.csv", "2"), "manifest -0: m/b.wav //2;");
     put("m/list.csv", "sound\na.wav\n");
     refused("m/list.csv", "test", CHL_ERR_ARGUMENT, "split must be left out for m/list.csv");
     put("m/list.csv", "caption,label\na,b\n");

@@ -10,14 +10,15 @@
 #define SMALL_RESNET "width=4,depths=1-1-1-1"
 enum { FOLDS = 3, LABELS = 3, PER_FOLD = 4 };
 
-/* A folder of tones, as many of each label in each fold: fold 1, 2 and 4. */
+/* A folder of tones, as many of each label in each fold: fold 1, 2 and 4, as numbers and as texts, and a split
+ * that is none of them. */
 static char *folded;
 static void write_folds(void) {
     enum { SAMPLES = 22050 };
     static const char *const label[LABELS] = {"low hum", "middle", "beep"};
     static const int number[FOLDS] = {1, 2, 4};
     static float wave[SAMPLES];
-    char lines[FOLDS * LABELS * PER_FOLD * 96] = "", name[64];
+    char lines[FOLDS * LABELS * PER_FOLD * 112] = "", name[64];
     folded = make_temporary();
     for (int i = 0; i < FOLDS * LABELS * PER_FOLD; i++) {
         const int k = i % LABELS, fold = number[i / LABELS % FOLDS];
@@ -28,7 +29,8 @@ static void write_folds(void) {
         MUST(chl_sound_write(path, wave, SAMPLES));
         free(path);
         snprintf(lines + strlen(lines), sizeof lines - strlen(lines),
-                 "{\"sound\":\"%s\",\"label\":\"%s\",\"fold\":%d}\n", name, label[k], fold);
+                 "{\"sound\":\"%s\",\"label\":\"%s\",\"fold\":%s%d%s,\"split\":\"train\"}\n", name,
+                 label[k], k ? "" : "\"", fold, k ? "" : "\"");
     }
     put_file(folded, "pairs.jsonl", lines, strlen(lines));
 }
@@ -46,11 +48,12 @@ static char *train_folds(const char *name, const char *split) {
     return train_on(name, &chl_training_classifier, options, 1);
 }
 
-static json_t *tested(const char *const *model, int models, const int *fold) {
+static json_t *tested_on(const char *source, const char *const *model, int models,
+                         const int *fold) {
     const chl_supervised_options o = {.size = sizeof o,
                                       .models = models,
                                       .model = model,
-                                      .data = folded,
+                                      .data = source,
                                       .folds = fold ? 1 : 0,
                                       .fold = fold};
     char *text;
@@ -59,6 +62,38 @@ static json_t *tested(const char *const *model, int models, const int *fold) {
     chl_release(text);
     assert_non_null(report);
     return report;
+}
+
+static json_t *tested(const char *const *model, int models, const int *fold) {
+    return tested_on(folded, model, models, fold);
+}
+
+/* A line without a fold is named, and one that the training chose by its split is seen. */
+static void refuse_sounds_of_no_fold(const char *model) {
+    char *source = in_folder(root, "no-fold"), line[1024];
+    const chl_engine_options models = {.size = sizeof models, .audio = model};
+    const chl_probe_options o = {.size = sizeof o, .data = source};
+    chl_engine *engine;
+    char *text;
+    mkdir(source, 0777);
+    snprintf(line, sizeof line,
+             "{\"sound\":\"%s/0.wav\",\"label\":\"beep\",\"fold\":1}\n"
+             "{\"sound\":\"%s/1.wav\",\"label\":\"middle\",\"fold\":\"a\"}\n",
+             folded, folded);
+    put_file(source, "pairs.jsonl", line, strlen(line));
+    assert_null(tested_on(source, &model, 1, NULL));
+    assert_non_null(strstr(chl_error(), "/1.wav has no fold, a whole number from 1 up"));
+    MUST(chl_models_open(&models, &engine));
+    assert_int_equal(chl_evaluate_probe(engine, &o, &text), CHL_ERR_FORMAT);
+    assert_non_null(strstr(chl_error(), "1 of its 2 sounds are of no fold"));
+    assert_non_null(strstr(chl_error(), "/1.wav"));
+    chl_models_close(engine);
+    snprintf(line, sizeof line,
+             "{\"sound\":\"%s/0.wav\",\"label\":\"beep\",\"fold\":1,\"split\":\"4\"}\n", folded);
+    put_file(source, "pairs.jsonl", line, strlen(line));
+    assert_null(tested_on(source, &model, 1, NULL));
+    assert_non_null(strstr(chl_error(), "was trained on 2,4: no sound of"));
+    free(source);
 }
 
 /* Each model is tested on the fold that it has not seen, and only there; the numbers of folds have a gap. */
@@ -88,6 +123,7 @@ static void models_are_tested_on_folds_that_they_have_not_seen(void **state) {
     const char *const twice[] = {model[0], model[0]};
     assert_null(tested(twice, 2, NULL));
     assert_non_null(strstr(chl_error(), "would both be tested on"));
+    refuse_sounds_of_no_fold(model[0]);
 
     const chl_engine_options beside = {.size = sizeof beside, .audio = model[0], .clip = clip_path};
     chl_engine *engine;

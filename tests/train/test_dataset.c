@@ -217,6 +217,13 @@ static void lines_of_chosen_splits_are_the_samples(void **state) {
         expect_split(folder, "1,2", "be");
         put_array(folder, "latents.npy", chl_f32(2, 5, 2), rows);
     }
+    put_pairs(folder, "{\"label\": \"a\", \"split\": \"train\", \"fold\": 1}\n"
+                      "{\"label\": \"b\", \"split\": \"train\", \"fold\": \"2\"}\n"
+                      "{\"label\": \"c\", \"split\": null, \"fold\": 2}\n"
+                      "{\"label\": \"d\", \"split\": \"test\"}\n{\"label\": \"e\"}\n");
+    expect_split(folder, "train", "ab");
+    expect_split(folder, "2", "bc");
+    expect_split(folder, "1,test", "ad");
     refuse_split(folder, "valid", CHL_ERR_FORMAT, "names no sound of the chosen ones");
     put_array(folder, "latents.npy", chl_f32(2, 1, 2), rows);
     refuse_split(folder, "test", CHL_ERR_SHAPE, "1 rows for the 5 samples");
