@@ -138,6 +138,13 @@ int eval_add_supervised(eval_job *job, json_t *root) {
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
+static int check_given(const command_line *line, const eval_job *job) {
+    if (!job->supervised || !job->tested.data)
+        return usage_error(line, "--model and --data are needed");
+    if (names_files(job->supervised)) return EXIT_OK;
+    return usage_error(line, "--model must be FILE,FILE,..., got \"%s\"", job->supervised);
+}
+
 int eval_supervised(int argc, char **argv) {
     eval_job job = eval_job_new();
     const option options[] = {
@@ -162,10 +169,7 @@ int eval_supervised(int argc, char **argv) {
     bool done;
     json_t *report = NULL;
     int code = eval_begin(&line, argc, argv, NULL, &job, &done);
-    if (code == EXIT_OK && !done && (!job.supervised || !job.tested.data))
-        code = usage_error(&line, "--model and --data are needed");
-    if (code == EXIT_OK && !done && !names_files(job.supervised))
-        code = usage_error(&line, "--model must be FILE,FILE,..., got \"%s\"", job.supervised);
+    if (code == EXIT_OK && !done) code = check_given(&line, &job);
     if (code == EXIT_OK && !done) code = eval_check_outputs(&line, &job);
     if (code == EXIT_OK && !done) {
         job.tested.confusion = job.confusion;

@@ -156,6 +156,13 @@ static void folds_with_a_gap_are_probed(void **state) {
     o.fold = &absent;
     assert_int_equal(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "has no sound in fold 3"));
+    o.test = folded;
+    assert_int_equal(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "folds must be left out with test"));
+    o.test = NULL;
+    const char *const one = model;
+    assert_null(tested_on(data, &one, 1, &absent));
+    assert_non_null(strstr(chl_error(), "folds must be left out for"));
     o.data = data;
     o.folds = 0;
     assert_int_equal(chl_evaluate_probe(engine, &o, &text), CHL_ERR_ARGUMENT);
