@@ -12,7 +12,7 @@ typedef struct chl_bottleneck {
 } chl_bottleneck;
 
 /* x [N,H,W,in] -> [N,H/stride,W/stride,out]; `block` is the prefix of its names. */
-chl_tensor chl_net_bottleneck(chl_net *net, const chl_bottleneck *shape, const char *block,
+chl_tensor chl_net_bottleneck(chl_net *net, const chl_bottleneck *b, const char *block,
                               chl_tensor x);
 /* The mean over stride x stride pixels. */
 chl_tensor chl_net_average(chl_graph *g, chl_tensor x, int stride);
