@@ -88,9 +88,7 @@ static chl_status is_wanted(chl_sample_reader *r, json_t *line, chl_sample *s, b
         s->split = fold;
     r->splits = r->splits || s->split;
     *wanted = chl_source_wants(&choice, s->split, number);
-    return number == 0 || json_object_set_new(line, "fold", json_integer(number)) == 0
-               ? CHL_OK
-               : no_memory(r->path);
+    return number == 0 ? CHL_OK : chl_json_put(line, "fold", json_integer(number));
 }
 
 /* The whole path of a file that the line names. */

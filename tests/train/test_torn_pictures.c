@@ -130,7 +130,8 @@ static void what_was_learned_is_saved(const chl_training *training, int ranks, i
     for (int r = 0; r < ranks; r++) {
         assert_int_not_equal(all[r].status, CHL_OK);
         assert_true(all[r].saved);
-        failed += strstr(all[r].error, "2 of 24 clips") && strstr(all[r].error, "; resume goes on");
+        failed +=
+            strstr(all[r].error, "2 of 24 samples") && strstr(all[r].error, "; resume goes on");
     }
     assert_true(failed >= 1);
     int steps = 0;
