@@ -90,7 +90,7 @@ class Caller:
         if kind == "train":
             if init(b"audio", size, buffer) != 0:
                 sys.exit("misuse: %s" % self.error())
-        elif kind in ("edit", "invert"):
+        elif kind in ("edit", "invert", "tune"):
             init(self.engine, size, buffer)
             buffer[1] = 1
         elif init:
