@@ -236,8 +236,9 @@ static chl_status check(const specimen *s, int *bad) {
     CHL_TRY_GOTO(run(s, params, chl_device_cpu(), CHL_F32, &cpu));
     CHL_TRY_GOTO(run(s, params, chl_device_emu(), CHL_F32, &whole));
     CHL_TRY_GOTO(run(s, params, chl_device_emu(), CHL_BF16, &half));
-    /* gradients agree to 1e-6, but where rounding turns the sign of a unit: StyleGAN3-R, built for AVX2, 4e-4 */
-    *bad += compare(s, "float", &whole, &cpu, 1e-5, 1e-3);
+    /* where rounding turns the sign of a unit, as it does in StyleGAN3-R built for AVX2, it is 4e-4 */
+    const bool turns = strcmp(s->name, "stylegan3-r") == 0;
+    *bad += compare(s, "float", &whole, &cpu, 1e-5, turns ? 1e-3 : 1e-4);
     *bad += compare(s, "bf16", &half, &cpu, 2e-2, 6e-2);
 done:
     chl_params_free(params);
