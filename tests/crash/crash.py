@@ -291,6 +291,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=1, help="which cases a sample takes")
     options = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the program's too, where nohup began the test
     bench, chance = Bench(options.program, options.library), random.Random(options.seed)
     total, bad = {mode: 0 for mode in MODES}, {mode: 0 for mode in MODES}
     try:
