@@ -10,8 +10,8 @@ BUILD is a configured build folder; its own programs stay as they are. The lists
     emu     tests/mutations-emu.txt     CUDA bodies, by test_ops_emu: in float or in bf16, in one order or in all
     fusion  tests/mutations-fusion.txt  calls run as one, by emu_fusion
 The unbroken programs are tried first; --unbroken-passes leaves that out, for who runs BUILD's tests too: they
-contain the same runs. PATTERN, a regular expression, picks lines. Without one, and without --all, a quarter of each list is tried: which
-one is told by the commit (git's HEAD modulo 4), so that four commits see them all.
+contain the same runs. PATTERN, a regular expression, picks lines. Without one, and without --all, an eighth of each list is tried: which
+one is told by the commit (git's HEAD modulo 8), so that eight commits see them all.
 
 Prints what survived, what no longer compiles and what only the time limit caught, and "N of N caught"; exits
 with 1 unless all were caught, each line of the lists fits its source exactly once and each row of the op table
@@ -135,15 +135,15 @@ def judge(m, program, target):
 
 
 def chosen(lists, pattern, everything):
-    quarter = None
+    eighth = None
     if not everything and pattern is None:
         head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
-        quarter = int(head, 16) % 4 if head else None
+        eighth = int(head, 16) % 8 if head else None
     found = []
     for name in lists:
         lines = [m for m in mutations(name) if pattern is None or re.search(pattern, "\t".join(m[2:]))]
-        found += [m for i, m in enumerate(lines) if quarter is None or i % 4 == quarter]
-    return found, quarter
+        found += [m for i, m in enumerate(lines) if eighth is None or i % 8 == eighth]
+    return found, eighth
 
 
 def complaints(lists):
@@ -175,10 +175,10 @@ def main():
     wrong = complaints(lists)
     if wrong:
         sys.exit("\n".join(wrong))
-    tried, quarter = chosen(lists, options.pattern, options.all)
+    tried, eighth = chosen(lists, options.pattern, options.all)
     if not tried:
         sys.exit("no such mutation")
-    print(f"{len(tried)} mutations" + ("" if quarter is None else f": quarter {quarter + 1} of 4, by the commit; --all for all"))
+    print(f"{len(tried)} mutations" + ("" if eighth is None else f": eighth {eighth + 1} of 8, by the commit; --all for all"))
     # the references are the same for every mutant (tests/harness/reference_store.h)
     kept = os.environ.setdefault("TEST_REFERENCES", os.path.join(options.build, "references"))
     os.makedirs(kept, exist_ok=True)
