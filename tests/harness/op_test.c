@@ -451,10 +451,11 @@ static const char *as_it_is(int way) {
     (void)way;
     return "the one way";
 }
-static int ways = 1;
+static int ways = 1, ways_of_a_case = 1, next_way;
 static const char *(*choose_way)(int way) = as_it_is;
-void op_test_ways(int count, const char *(*choose)(int way)) {
+void op_test_ways(int count, int each, const char *(*choose)(int way)) {
     ways = count;
+    ways_of_a_case = each;
     choose_way = choose;
 }
 
@@ -587,8 +588,10 @@ bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage) {
     chl_device guarded_device = guarded(device);
     const bool any = make_problem(&p, op);
     bool good = true;
-    for (int way = 0; way < ways && good; way++) {
-        const char *name = choose_way(way);
+    const int first = next_way;
+    next_way = (first + ways_of_a_case) % ways;
+    for (int i = 0; i < ways_of_a_case && good; i++) {
+        const char *name = choose_way((first + i) % ways);
         good = run_once(&p, &guarded_device, false, coverage) &&
                (!any || run_once(&p, &guarded_device, true, coverage));
         if (!good && ways > 1) fprintf(stderr, "     in %s\n", name);

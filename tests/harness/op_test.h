@@ -15,9 +15,10 @@ bool op_test_possible(const op_case *op, chl_device *device);
 /* The suite's precision: inputs marked `half` are bf16 from now on; only cases that have one run.
  */
 void op_test_precision(chl_dtype activations);
-/* Every case is computed in each of `count` ways, against one reference; `choose` switches to a way
- * and names it. Without this there is one way. */
-void op_test_ways(int count, const char *(*choose)(int way));
+/* Every case is computed in `each` of `count` ways, against one reference: the first case in the
+ * first of them, the next case in those that follow, in turns. `choose` switches to a way and names
+ * it. Without this there is one way. */
+void op_test_ways(int count, int each, const char *(*choose)(int way));
 /* True when right. A failure is explained on stderr. */
 bool op_test_run(const op_case *op, chl_device *device, op_coverage *coverage);
 /* The second derivatives of a case on the CPU. A case is skipped when one of its rows is open or

@@ -10,11 +10,12 @@
 #include "emu/backend_emu.h"
 #define TESTED_DEVICE chl_device_emu()
 #define CAN_BE_TOLD false
-#define ALL_WAYS() op_test_ways(CHL_EMU_WAYS, chl_emu_way)
+#define TAKE_WAYS(each) op_test_ways(CHL_EMU_WAYS, each, chl_emu_way)
 #else
 #define TESTED_DEVICE chl_device_cpu()
 #define CAN_BE_TOLD true
-#define ALL_WAYS() (void)0 /* there is one */
+#define CHL_EMU_WAYS 1
+#define TAKE_WAYS(each) (void)(each) /* there is one */
 #endif
 
 #define OP_FAMILY(name) extern const op_case_list op_cases_##name;
@@ -155,9 +156,9 @@ static int run_second(const char *only) {
     return coverage.failed || wrong || cases == coverage.skipped;
 }
 
-/* test_ops [--device NAME] [--bf16] [--ways] [--first] [--pending LIST] [--second] [family].
+/* test_ops [--device NAME] [--bf16] [--ways|--half-ways] [--first] [--pending LIST] [--second] [family].
  * --device: as chladni's, not on the emulator. --ways: there, in all orders of threads and landings
- * of copies.
+ * of copies; --half-ways: each case in half of them, in turns, every order among them.
  * --bf16: activations in bf16, where cases say what is one; the rows that never ran are then no
  * failure. One family alone: neither. --first: nothing more after the first case that fails. */
 int main(int argc, char **argv) {
@@ -170,7 +171,9 @@ int main(int argc, char **argv) {
             op_test_precision(CHL_BF16);
             half = true;
         } else if (strcmp(argv[i], "--ways") == 0)
-            ALL_WAYS();
+            TAKE_WAYS(CHL_EMU_WAYS);
+        else if (strcmp(argv[i], "--half-ways") == 0)
+            TAKE_WAYS(CHL_EMU_WAYS / 2);
         else if (strcmp(argv[i], "--second") == 0)
             second = true;
         else if (strcmp(argv[i], "--first") == 0)
