@@ -62,6 +62,7 @@ extern const chl_audio_encoder_kind chl_kind_resnet50;  /* audio_encoder_resnet5
 extern const chl_audio_encoder_kind chl_kind_wav2clip;  /* audio_encoder_wav2clip.c */
 extern const chl_audio_encoder_kind chl_kind_audioclip; /* audio_encoder_audioclip.c */
 extern const chl_audio_encoder_kind chl_kind_clap;      /* audio_encoder_clap.c */
+extern const chl_audio_encoder_kind chl_kind_clap_fused;
 
 /* Uses of its graphs (chl_graph_key). */
 enum { CHL_AUDIO_NETWORK, CHL_AUDIO_SPECTRUM };

@@ -20,27 +20,6 @@ static chl_status count_rest(chl_sound *sound, float *scratch, int64_t size, int
     return CHL_OK;
 }
 
-/* Reads the sound, or the `most` samples in its middle. wave [most]. A header's length is not
- * trusted: of a longer sound, whose middle is unknown until its end was seen, the samples are
- * counted first. */
-static chl_status read_middle(chl_sound *sound, float *wave, int64_t most, int64_t *samples) {
-    int64_t rest;
-    CHL_TRY(chl_sound_read(sound, wave, most, samples));
-    if (*samples < most) return CHL_OK;
-    float *scratch = malloc(sizeof *scratch * (size_t)most);
-    if (!scratch) return no_memory();
-    chl_status status;
-    CHL_TRY_GOTO(count_rest(sound, scratch, most, &rest));
-    if (rest == 0) goto done;
-    CHL_TRY_GOTO(chl_sound_rewind(sound));
-    for (int64_t skip = rest / 2, got = 1; skip > 0 && got > 0; skip -= got)
-        CHL_TRY_GOTO(chl_sound_read(sound, scratch, skip < most ? skip : most, &got));
-    CHL_TRY_GOTO(chl_sound_read(sound, wave, most, samples));
-done:
-    free(scratch);
-    return status;
-}
-
 static int64_t max_samples(const chl_audio_spectrum *s) {
     return s->clip ? s->clip : (int64_t)CHL_SPECTRUM_MAX_SECONDS * s->rate;
 }
@@ -85,36 +64,104 @@ int chl_audio_spectrum_max_frames(const chl_audio_spectrum *s) {
     return frames_of(s, max_samples(s));
 }
 
-/* A wave and its place in the frames. */
+/* A wave, of which samples `start` to start + held - 1 are in memory, and its place in the frames. */
 typedef struct framing {
     const chl_audio_spectrum *spectrum;
-    const float *wave;
+    chl_sound *sound; /* the samples behind those come from it; NULL: all are in memory */
+    float gain;       /* of the sound's samples */
+    float *wave;      /* [max_samples] */
+    int64_t start, held;
     int64_t samples;
     int64_t before; /* samples of the first frame that lie before the wave */
     int frames;
 } framing;
 
-static framing frame_wave(const chl_audio_spectrum *s, const float *wave, int64_t samples) {
-    framing f = {.spectrum = s, .wave = wave, .samples = samples};
-    f.frames = frames_of(s, samples);
-    f.before =
-        s->centred ? s->taps / 2 : ((int64_t)(f.frames - 1) * s->hop + s->taps - samples) / 2;
-    return f;
+static void place_frames(framing *f, int64_t samples) {
+    const chl_audio_spectrum *s = f->spectrum;
+    f->samples = samples;
+    f->frames = frames_of(s, samples);
+    f->before =
+        s->centred ? s->taps / 2 : ((int64_t)(f->frames - 1) * s->hop + s->taps - samples) / 2;
 }
 
 /* Sample `at` of the wave continued beyond its ends. */
 static float sample(const framing *f, int64_t at) {
-    if (at >= 0 && at < f->samples) return f->wave[at];
+    if (at >= 0 && at < f->samples) return f->wave[at - f->start];
     if (!f->spectrum->centred) return 0;
     if (at < 0) at = -at;
     if (at >= f->samples) at = 2 * (f->samples - 1) - at;
     /* a wave of less than half a frame has no mirror image that long */
-    return at >= 0 && at < f->samples ? f->wave[at] : 0;
+    return at >= 0 && at < f->samples ? f->wave[at - f->start] : 0;
 }
 
 static void write_frame(const framing *f, int frame, float *to) {
     const int64_t first = (int64_t)frame * f->spectrum->hop - f->before;
     for (int i = 0; i < f->spectrum->taps; i++) to[i] = sample(f, first + i);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+static chl_status read_behind(framing *f, int64_t want) {
+    float *to = f->wave + f->held;
+    int64_t got;
+    CHL_TRY(chl_sound_read(f->sound, to, want, &got));
+    for (int64_t i = 0; i < got; i++) to[i] = prepare_sample(f->spectrum, f->gain * to[i]);
+    f->held += got;
+    return CHL_OK;
+}
+
+/* Of the sound, `rest` samples longer than the clip in memory, the middle. */
+static chl_status read_middle(framing *f, float *scratch, int64_t rest) {
+    const int64_t most = max_samples(f->spectrum);
+    CHL_TRY(chl_sound_rewind(f->sound));
+    for (int64_t skip = rest / 2, got = 1; skip > 0 && got > 0; skip -= got)
+        CHL_TRY(chl_sound_read(f->sound, scratch, skip < most ? skip : most, &got));
+    f->held = 0;
+    return read_behind(f, most);
+}
+
+/* A header's length is not trusted: of a longer sound, whose middle is unknown until its end was seen,
+ * the samples are counted first. */
+static chl_status read_longer(framing *f) {
+    const int64_t most = max_samples(f->spectrum);
+    int64_t rest;
+    float *scratch = malloc(sizeof *scratch * (size_t)most);
+    if (!scratch) return no_memory();
+    chl_status status;
+    CHL_TRY_GOTO(count_rest(f->sound, scratch, most, &rest));
+    if (rest > 0 && f->spectrum->whole) {
+        place_frames(f, most + rest);
+        f->held = 0;
+        status = chl_sound_rewind(f->sound);
+    } else if (rest > 0)
+        status = read_middle(f, scratch, rest);
+done:
+    free(scratch);
+    return status;
+}
+
+/* As much of the sound as fits into memory; all of it where `sound` is NULL afterwards. */
+static chl_status read_wave(framing *f) {
+    const int64_t most = max_samples(f->spectrum);
+    CHL_TRY(read_behind(f, most));
+    if (f->held == most) CHL_TRY(read_longer(f));
+    if (f->samples > 0) return CHL_OK;
+    f->sound = NULL;
+    fill_clip(f->spectrum, f->wave, &f->held);
+    place_frames(f, f->held);
+    return CHL_OK;
+}
+
+/* Makes memory hold what frames `first` to first + CHL_SPECTRUM_FRAMES - 1 are made of, and at the
+ * wave's end its mirror image. */
+static chl_status move_on(framing *f, int first) {
+    const chl_audio_spectrum *s = f->spectrum;
+    if (!f->sound) return CHL_OK;
+    const int64_t from = (int64_t)first * s->hop - s->taps, begin = from > 0 ? from : 0;
+    const int64_t end = (int64_t)(first + CHL_SPECTRUM_FRAMES) * s->hop + s->taps;
+    f->held -= begin - f->start;
+    memmove(f->wave, f->wave + (begin - f->start), sizeof *f->wave * (size_t)f->held);
+    f->start = begin;
+    return read_behind(f, end - begin - f->held);
 }
 
 /* --- filters ---------------------------------------------------------------------------------- */
@@ -133,18 +180,18 @@ static chl_status too_loud(const chl_audio_spectrum *s, int frame) {
                     (double)((int64_t)frame * s->hop) / s->rate);
 }
 
-/* Frames `first` and on, as many as one run takes: frame [RUN][taps], value [RUN][2 * bins]. */
-static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first, float *frame,
-                         float *value, float *power) {
+/* Frames `first` and on, as many as one run takes: frame [RUN][taps], value [RUN][2 * bins], power
+ * [RUN][bins]. */
+static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first, int n,
+                         float *frame, float *value, float *power) {
     const chl_audio_spectrum *s = f->spectrum;
-    const int left = f->frames - first, n = left < CHL_SPECTRUM_FRAMES ? left : CHL_SPECTRUM_FRAMES;
     const chl_graph_key key = {.use = CHL_AUDIO_SPECTRUM, .n = CHL_SPECTRUM_FRAMES};
     for (int i = 0; i < n; i++) write_frame(f, first + i, frame + (int64_t)i * s->taps);
     CHL_TRY(chl_model_run(&encoder->model, &key, build, s,
                           (const void *const[CHL_GRAPH_INPUTS]){frame}, value));
     for (int i = 0; i < n; i++) {
         const float *re = value + (int64_t)i * 2 * s->bins, *im = re + s->bins;
-        float *to = power + ((int64_t)first + i) * s->bins;
+        float *to = power + (int64_t)i * s->bins;
         for (int k = 0; k < s->bins; k++) {
             to[k] = re[k] * re[k] + im[k] * im[k];
             if (!isfinite(to[k])) return too_loud(s, first + i);
@@ -153,41 +200,66 @@ static chl_status filter(chl_audio_encoder *encoder, const framing *f, int first
     return CHL_OK;
 }
 
-static chl_status power_of(chl_audio_encoder *encoder, const framing *f, float *power) {
+static chl_status run_frames(chl_audio_encoder *encoder, framing *f, chl_spectrum_take take,
+                             void *user) {
     const chl_audio_spectrum *s = f->spectrum;
     float *frame = calloc((size_t)s->taps * CHL_SPECTRUM_FRAMES, sizeof *frame);
     float *value = malloc(sizeof *value * 2 * (size_t)s->bins * CHL_SPECTRUM_FRAMES);
+    float *power = malloc(sizeof *power * (size_t)s->bins * CHL_SPECTRUM_FRAMES);
     chl_status status = CHL_OK;
-    if (!frame || !value) CHL_TRY_GOTO(no_memory());
-    for (int first = 0; first < f->frames; first += CHL_SPECTRUM_FRAMES)
-        CHL_TRY_GOTO(filter(encoder, f, first, frame, value, power));
+    if (!frame || !value || !power) CHL_TRY_GOTO(no_memory());
+    for (int first = 0; first < f->frames; first += CHL_SPECTRUM_FRAMES) {
+        const int left = f->frames - first;
+        const int n = left < CHL_SPECTRUM_FRAMES ? left : CHL_SPECTRUM_FRAMES;
+        CHL_TRY_GOTO(move_on(f, first));
+        CHL_TRY_GOTO(filter(encoder, f, first, n, frame, value, power));
+        CHL_TRY_GOTO(take(user, f->frames, first, n, power));
+    }
 done:
     free(frame);
     free(value);
+    free(power);
     return status;
+}
+
+chl_status chl_audio_spectrum_run(chl_audio_encoder *encoder, const chl_audio_spectrum *s,
+                                  chl_sound *sound, float gain_db, chl_spectrum_take take,
+                                  void *user) {
+    framing f = {.spectrum = s, .sound = sound, .gain = powf(10, gain_db / 20)};
+    chl_status status;
+    f.wave = calloc((size_t)max_samples(s), sizeof *f.wave);
+    if (!f.wave) return no_memory();
+    CHL_TRY_GOTO(chl_sound_set_rate(sound, s->rate));
+    CHL_TRY_GOTO(read_wave(&f));
+    CHL_TRY_GOTO(run_frames(encoder, &f, take, user));
+done:
+    free(f.wave);
+    return status;
+}
+
+/* --- all frames in memory --------------------------------------------------------------------- */
+typedef struct kept {
+    int bins, frames;
+    float *power;
+} kept;
+
+static chl_status keep(void *user, int frames, int first, int n, const float *power) {
+    kept *k = user;
+    if (!k->power) k->power = malloc(sizeof *power * (size_t)frames * (size_t)k->bins);
+    if (!k->power) return no_memory();
+    k->frames = frames;
+    memcpy(k->power + (int64_t)first * k->bins, power, sizeof *power * (size_t)n * (size_t)k->bins);
+    return CHL_OK;
 }
 
 chl_status chl_audio_spectrum_power(chl_audio_encoder *encoder, const chl_audio_spectrum *s,
                                     chl_sound *sound, float gain_db, float **power, int *frames) {
-    const float gain = powf(10, gain_db / 20);
-    int64_t samples;
-    chl_status status;
-    *power = NULL;
-    float *wave = malloc(sizeof *wave * (size_t)max_samples(s));
-    if (!wave) return no_memory();
-    CHL_TRY_GOTO(chl_sound_set_rate(sound, s->rate));
-    CHL_TRY_GOTO(read_middle(sound, wave, max_samples(s), &samples));
-    for (int64_t i = 0; i < samples; i++) wave[i] = prepare_sample(s, gain * wave[i]);
-    fill_clip(s, wave, &samples);
-    const framing f = frame_wave(s, wave, samples);
-    *frames = f.frames;
-    *power = malloc(sizeof **power * (size_t)f.frames * (size_t)s->bins);
-    if (!*power) CHL_TRY_GOTO(no_memory());
-    CHL_TRY_GOTO(power_of(encoder, &f, *power));
-done:
-    free(wave);
+    kept k = {.bins = s->bins};
+    const chl_status status = chl_audio_spectrum_run(encoder, s, sound, gain_db, keep, &k);
+    *power = k.power;
+    *frames = k.frames;
     if (status == CHL_OK) return CHL_OK;
-    free(*power);
+    free(k.power);
     *power = NULL;
     return status;
 }

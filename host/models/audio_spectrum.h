@@ -32,6 +32,7 @@ typedef struct chl_audio_spectrum {
     /* Samples of a clip, where all are equally long: of a longer sound the middle, a shorter one as
      * often as it fits, then zeros. 0: clips of any length, up to CHL_SPECTRUM_MAX_SECONDS. */
     int clip;
+    bool whole;          /* of a sound longer than a clip all is heard, not its middle */
     bool sixteen_bits;   /* samples are cut off at full scale and rounded to zero, to 1 / 32767 */
     float scale, offset; /* of a sample x: scale * x + offset; scale 0: x itself */
     /* Name of the array [2 * bins][taps]: for each bin the filter of the real part, then, behind
@@ -44,7 +45,15 @@ chl_status chl_audio_spectrum_add_fourier(chl_params *params, const char *name, 
                                           const float *window);
 /* Frames of the longest sound that is heard as a whole. */
 int chl_audio_spectrum_max_frames(const chl_audio_spectrum *spectrum);
-/* The power |filter * frame|^2 of each bin and frame of a sound, made louder by gain_db, from its
+/* Is given the power |filter * frame|^2 of frames `first` to first + n - 1 of all `frames`: power
+ * [n][bins]. Its failure ends the call. */
+typedef chl_status (*chl_spectrum_take)(void *user, int frames, int first, int n,
+                                        const float *power);
+/* The frames of a sound, made louder by gain_db, in their order. Memory does not grow with the sound. */
+chl_status chl_audio_spectrum_run(chl_audio_encoder *encoder, const chl_audio_spectrum *spectrum,
+                                  chl_sound *sound, float gain_db, chl_spectrum_take take,
+                                  void *user);
+/* All at once, the power |filter * frame|^2 of each bin and frame of a sound, made louder by gain_db, from its
  * first sample: *power [*frames][bins], to be freed by the caller. */
 chl_status chl_audio_spectrum_power(chl_audio_encoder *encoder, const chl_audio_spectrum *spectrum,
                                     chl_sound *sound, float gain_db, float **power, int *frames);

@@ -4,6 +4,7 @@
 #include "base/params.h"
 
 #define CHL_CLAP_HF_AUDIO "audio_model.audio_encoder.patch_embed.proj.weight"
+#define CHL_CLAP_HF_FUSION "audio_model.audio_encoder.patch_embed.mel_conv2d.weight"
 #define CHL_CLAP_HF_TEXT "text_model.embeddings.word_embeddings.weight"
 
 /* Does nothing to a file with other names. q, k and v of the audio encoder become one array. */

@@ -26,8 +26,6 @@ static const struct {
     {"text.token_embedding.weight",
      "a CLIP with open_clip's separate text tower (CLIPA, SigLIP, ...)"},
     {"visual_encoder.cls_token", "a BLIP model"},
-    {"audio_branch.patch_embed.mel_conv2d.weight", "a CLAP model with feature fusion"},
-    {"audio_model.audio_encoder.patch_embed.mel_conv2d.weight", "a CLAP model with feature fusion"},
     {"modality_preprocessors.vision.cls_token", "an ImageBind model"},
     {"layers.0.blocks.0.attn.cpb_mlp.0.weight", "a Swin V2 transformer"},
     {"layers.0.blocks.0.attn.logit_scale", "a Swin V2 transformer"},

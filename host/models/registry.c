@@ -15,6 +15,7 @@ static const chl_model_kind *const kinds[] = {
     &chl_kind_wav2clip.kind,
     &chl_kind_audioclip.kind,
     &chl_kind_clap.kind,
+    &chl_kind_clap_fused.kind,
     &chl_kind_clip,
     &chl_kind_arcface,
     &chl_kind_e4e,

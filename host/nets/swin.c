@@ -67,18 +67,21 @@ static bool input_fits(chl_net *net, const chl_swin_config *c, chl_tensor x) {
     return false;
 }
 
-chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tensor x) {
+chl_tensor chl_swin_patches(chl_net *net, const chl_swin_config *config, chl_tensor x) {
     chl_graph *g = net->graph;
     if (x == CHL_NONE || !input_fits(net, config, x)) return CHL_NONE;
-    swin_builder s = {.net = net, .config = config};
-    for (int stage = 0; stage < config->stages; stage++) s.blocks += config->depth[stage];
-
     chl_tensor filters = chl_weight_shaped(
         net, chl_f32(4, config->embed, config->channels, config->patch, config->patch),
         "patch_embed.proj.weight");
     chl_tensor bias = chl_weight_shaped(net, chl_f32(1, config->embed), "patch_embed.proj.bias");
-    x = chl_conv(g, chl_to_compute_type(g, x), filters, bias, config->patch, 0);
-    x = chl_net_layer_norm(net, x, config->embed, "patch_embed.norm.");
+    return chl_conv(g, chl_to_compute_type(g, x), filters, bias, config->patch, 0);
+}
+
+chl_tensor chl_swin_stages(chl_net *net, const chl_swin_config *config, chl_tensor patches) {
+    chl_graph *g = net->graph;
+    swin_builder s = {.net = net, .config = config};
+    for (int stage = 0; stage < config->stages; stage++) s.blocks += config->depth[stage];
+    chl_tensor x = chl_net_layer_norm(net, patches, config->embed, "patch_embed.norm.");
     for (int stage = 0; stage < config->stages; stage++) {
         for (int i = 0; i < config->depth[stage]; i++, s.block++)
             x = attention_block(&s, stage, i, x);
@@ -86,6 +89,11 @@ chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tenso
     }
     const int width = chl_swin_width(config);
     return chl_to_float32(g, chl_mean_pool(g, chl_net_layer_norm(net, x, width, "norm.")));
+}
+
+chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tensor x) {
+    x = chl_swin_patches(net, config, x);
+    return x == CHL_NONE ? CHL_NONE : chl_swin_stages(net, config, x);
 }
 
 void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,

@@ -52,6 +52,9 @@ chl_status chl_swin_random(const chl_swin_config *config, uint64_t seed, chl_par
 /* x [N,R,R,channels] -> [N,chl_swin_width], the mean over the last stage's map */
 chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tensor x);
 int chl_swin_width(const chl_swin_config *config);
+/* Its two parts: x [N,R,R,channels] -> patches [N,R/patch,R/patch,embed] -> [N,chl_swin_width] */
+chl_tensor chl_swin_patches(chl_net *net, const chl_swin_config *config, chl_tensor x);
+chl_tensor chl_swin_stages(chl_net *net, const chl_swin_config *config, chl_tensor patches);
 /* x [N,R,R,channels] -> head [N,classes], the output of the last layer, and embedding [N,classes],
  * its rows scaled to length 1. Either may be NULL. */
 void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,
