@@ -19,7 +19,7 @@ static void print_array(void *user, const char *name, const char *dtype, int ran
 static int inspect(const char *path) {
     int64_t numbers = 0;
     if (chl_weights_inspect(path, print_array, &numbers) != CHL_OK) return run_error();
-    char models[256];
+    char models[1024];
     if (chl_weights_models(path, sizeof models, models) != CHL_OK) return run_error();
     fprintf(stderr, "%.3f million numbers: %s\n", 1e-6 * (double)numbers,
             models[0] ? models : "no model that chladni knows");

@@ -39,6 +39,7 @@ typedef struct chl_audio_encoder chl_audio_encoder;
  * file, made by `open`, released with free. */
 typedef struct chl_audio_encoder_kind {
     chl_model_kind kind;
+    const char *hears; /* for texts: "ten seconds at 44.1 kHz" */
     /* Renames the file's keys to the network's own and reads sizes; `channels` is how many a
      * sound's picture must have. */
     chl_status (*open)(chl_params *params, void **config, chl_audio_encoder_sizes *sizes,

@@ -65,6 +65,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 
 const chl_audio_encoder_kind chl_kind_audioclip = {
     .kind = {"AudioCLIP's audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .hears = "sounds of any length at 44.1 kHz, of longer ones than 30 s the middle",
     .open = open,
     .picture = picture_of,
     .hears_level = true,

@@ -327,6 +327,8 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 
 const chl_audio_encoder_kind chl_kind_clap = {
     .kind = {"CLAP's audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .hears =
+        "ten seconds at 48 kHz: of a longer sound the middle, a shorter one as often as it fits",
     .open = open,
     .picture = picture_of,
     .hears_level = true,
@@ -336,6 +338,9 @@ const chl_audio_encoder_kind chl_kind_clap = {
 
 const chl_audio_encoder_kind chl_kind_clap_fused = {
     .kind = {"CLAP's audio encoder with feature fusion", CHL_ROLE_AUDIO_ENCODER, fuses},
+    .hears =
+        "ten seconds at 48 kHz: a shorter sound as often as it fits; of a longer one the whole, "
+        "shrunk to ten seconds, and three parts",
     .open = open,
     .picture = picture_of,
     .hears_level = true,

@@ -33,6 +33,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 
 const chl_audio_encoder_kind chl_kind_resnet18 = {
     .kind = {"a ResNet-18 audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
     .open = open,
     .input = input,
     .embed = embed};

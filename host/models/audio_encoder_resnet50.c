@@ -34,6 +34,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 
 const chl_audio_encoder_kind chl_kind_resnet50 = {
     .kind = {"a ResNet-50 audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
     .open = open,
     .input = input,
     .embed = embed};

@@ -118,6 +118,8 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 
 const chl_audio_encoder_kind chl_kind_wav2clip = {
     .kind = {"a Wav2CLIP audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
+    .hears =
+        "sounds of any length at 16 kHz, of longer ones than 30 s the middle, all equally loud",
     .open = open,
     .picture = picture_of,
     .input = input,

@@ -206,8 +206,11 @@ static void list_models(chl_params *params, char *text, size_t size) {
         const chl_model_kind *kind = recognise(params, NULL, role);
         if (!kind) kind = find_behind_prefix(params, role, prefix);
         if (!kind || is_part(told, count, prefix) || length >= size) continue;
-        length +=
-            (size_t)snprintf(text + length, size - length, "%s%s", count++ ? ", " : "", kind->name);
+        const char *hears =
+            role == CHL_ROLE_AUDIO_ENCODER ? ((const chl_audio_encoder_kind *)kind)->hears : NULL;
+        length += (size_t)snprintf(text + length, size - length, "%s%s%s%s%s", count++ ? ", " : "",
+                                   kind->name, hears ? " (hears " : "", hears ? hears : "",
+                                   hears ? ")" : "");
     }
 }
 

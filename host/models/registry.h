@@ -33,7 +33,8 @@ chl_status chl_face_open(const chl_model_place *place, const char *path, chl_fac
 chl_status chl_style_encoder_open(const chl_model_place *place, const char *path,
                                   chl_style_encoder **out);
 
-/* What a file holds, by the names of its arrays: "a StyleGAN2 generator, an e4e encoder for inversion";
- * "" where no kind recognises them. */
+/* What a file holds, by the names of its arrays: "a StyleGAN2 generator, an e4e encoder for inversion", and
+ * of sounds what an audio encoder hears: "a Swin audio encoder (hears ten seconds at 44.1 kHz: ...)"; ""
+ * where no kind recognises them. */
 chl_status chl_models_in(const char *path, char *text, size_t size);
 #endif

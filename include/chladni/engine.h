@@ -215,7 +215,8 @@ typedef void (*chl_array_callback)(void *user, const char *name, const char *dty
 CHL_CHECKED chl_status chl_weights_inspect(const char *path, chl_array_callback callback,
                                            void *user);
 /* What a weight file holds, as far as its arrays' names tell: "a StyleGAN2 generator, an e4e encoder for
- * inversion"; an empty text for what no model here has. text [size], cut off where it is longer. */
+ * inversion", and of sounds what an audio encoder hears: "a Swin audio encoder (hears ten seconds at
+ * 44.1 kHz: of a longer sound the middle)"; an empty text for what no model here has. text [size], cut off where it is longer. */
 CHL_CHECKED chl_status chl_weights_models(const char *path, size_t size, char *text);
 /* Writes the arrays of any readable weight file as safetensors, with their names. FLOAT16 halves
  * the file and rounds to 11 bits; CHL_ERR_NUMERIC for a value beyond its range, +-65504. */

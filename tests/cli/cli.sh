@@ -443,6 +443,7 @@ bad "mel without an end" 2 "must end in .png or .npy, got m" mel --sound "$rain"
 ok "inspect" weights inspect audio.safetensors
 is "names are listed" has patch_embed.proj.weight out
 is "and what it is" has "numbers: a Swin audio encoder" err
+is "and what it hears of a sound" has "hears ten seconds at 44.1 kHz" err
 ok "convert" weights convert generator.safetensors --out g2.safetensors
 ok "the converted one works" generate --generator g2.safetensors --seeds 7 --out again3.png
 is "equally" same seven.png again3.png
