@@ -9,6 +9,7 @@
  * full of chosen collisions would turn every insertion into a search through all others. The order
  * of `array` never depends on the hash, so neither does any result. */
 #include "base/params.h"
+#include "base/free.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,11 +113,7 @@ void chl_params_free(chl_params *p) {
         free(p->fact[i].name);
         free(p->fact[i].value);
     }
-    free(p->fact);
-    free(p->array);
-    free(p->slot);
-    free(p->source);
-    free(p);
+    CHL_FREE(p->fact, p->array, p->slot, p->source, p);
 }
 
 chl_status chl_params_give(chl_params *params, chl_status status, chl_params **out) {

@@ -1,4 +1,5 @@
 /* What an edit keeps of its source, and how strong it is. */
+#include "base/free.h"
 #include "edit/goal_private.h"
 #include <math.h>
 #include <stdlib.h>
@@ -81,12 +82,7 @@ chl_status chl_goal_meter_open(chl_engine *engine, chl_kept keep, const float *r
 }
 
 void chl_goal_meter_free(chl_goal_meter *m) {
-    free(m->view);
-    free(m->picture);
-    free(m->identity);
-    free(m->pixels);
-    free(m->seen);
-    free(m->who);
+    CHL_FREE(m->view, m->picture, m->identity, m->pixels, m->seen, m->who);
 }
 
 static chl_status measure_one(chl_goal_meter *m, int index, int edit, const float *w, float *kept) {

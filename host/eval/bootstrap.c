@@ -1,3 +1,4 @@
+#include "base/free.h"
 #include "base/random.h"
 #include "eval/classified.h"
 #include "eval/report.h"
@@ -66,10 +67,7 @@ chl_status chl_bootstrap_mean(int64_t count, const double *x, const int *group, 
         status = chl_fail(CHL_ERR_MEMORY, "out of memory for the interval of %lld numbers",
                           (long long)count);
     }
-    free(c.members);
-    free(c.sum);
-    free(of);
-    free(share);
+    CHL_FREE(c.members, c.sum, of, share);
     return status;
 }
 

@@ -2,6 +2,7 @@
  * codes (Table 2), which need of a source only |w_s|^2 and <w_s, d>:
  *
  *     <w_s + a, w_s + b> = |w_s|^2 + <w_s, a> + <w_s, b> + <a, b> */
+#include "base/free.h"
 #include "base/options.h"
 #include "base/symmetric_root.h"
 #include "eval/report.h"
@@ -346,12 +347,6 @@ chl_status chl_compare_directions(const chl_direction_options *theirs, char **re
     CHL_TRY(check(&mine));
     comparison c = {.o = &mine, .n = mine.count};
     const chl_status status = compare(&c, report);
-    free(c.group);
-    free(c.first);
-    free(c.dot);
-    free(c.cosine);
-    free(c.component);
-    free(c.place);
-    free(c.sample);
+    CHL_FREE(c.group, c.first, c.dot, c.cosine, c.component, c.place, c.sample);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "eval/corpus_list.h"
+#include "base/free.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,7 @@ void chl_corpus_free(chl_corpus *corpus) {
     chl_names_free(&corpus->names);
     chl_names_free(&corpus->groups);
     chl_names_free(&corpus->splits);
-    free(corpus->sound);
-    free(corpus->truth);
-    free(corpus->fold);
-    free(corpus->group);
-    free(corpus->split);
+    CHL_FREE(corpus->sound, corpus->truth, corpus->fold, corpus->group, corpus->split);
     *corpus = (chl_corpus){0};
 }
 

@@ -1,5 +1,6 @@
 /* Table 2: cosines between the codes of the source, of the edit by sound and of the edit by text,
  * and between the two directions from source to edit. */
+#include "base/free.h"
 #include "eval/classified.h"
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
@@ -163,12 +164,6 @@ chl_status chl_trials_directions(chl_trials *t, json_t *report) {
             chl_semantic_report(semantic, n, g.trial, g.target, g.sound_view, g.text_view, report);
     chl_semantic_free(semantic);
     chl_json_set(report, "directions", found);
-    free(g.trial);
-    free(g.target);
-    free(g.label);
-    free(g.sound);
-    free(g.text);
-    free(g.sound_view);
-    free(g.text_view);
+    CHL_FREE(g.trial, g.target, g.label, g.sound, g.text, g.sound_view, g.text_view);
     return status;
 }

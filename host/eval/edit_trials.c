@@ -1,4 +1,5 @@
 #include "eval/edit_trials.h"
+#include "base/free.h"
 #include "base/options.h"
 #include "base/random.h"
 #include "io/weights.h"
@@ -203,12 +204,8 @@ chl_status chl_trials_open(chl_engine *engine, const chl_trial_options *options,
 void chl_trials_close(chl_trials *t) {
     if (t->judge) t->options->judged_by->close(t->judge);
     chl_dataset_free(t->sounds);
-    free(t->judge_class);
-    free(t->first);
-    free(t->order);
-    free(t->source_code);
-    free(t->source_pixels);
-    free(t->source_judgement);
+    CHL_FREE(t->judge_class, t->first, t->order, t->source_code, t->source_pixels,
+             t->source_judgement);
     *t = (chl_trials){.engine = NULL};
 }
 
@@ -220,11 +217,7 @@ typedef struct batch_arrays {
 } batch_arrays;
 
 static void batch_free(batch_arrays *a) {
-    free(a->source);
-    free(a->target);
-    free(a->edited);
-    free(a->pixels);
-    free(a->judgement);
+    CHL_FREE(a->source, a->target, a->edited, a->pixels, a->judgement);
 }
 
 static chl_status batch_new(const chl_trials *t, int n, batch_arrays *a) {

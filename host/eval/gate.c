@@ -1,5 +1,6 @@
 /* Whether the judge can be trusted: its answers on the generator's pictures of scenes that are
  * known, and on the pictures of those scenes as they were painted. */
+#include "base/free.h"
 #include "eval/trials.h"
 #include "io/picture.h"
 #include <stdlib.h>
@@ -82,10 +83,7 @@ chl_status chl_trials_gate(chl_trials *t, json_t *report) {
     const chl_status status = g.code && g.pixels && g.judgement
                                   ? examine(t, d, n, &g, report)
                                   : chl_fail(CHL_ERR_MEMORY, "out of memory for %d pictures", n);
-    free(g.truth.kind);
-    free(g.code);
-    free(g.pixels);
-    free(g.judgement);
+    CHL_FREE(g.truth.kind, g.code, g.pixels, g.judgement);
     chl_dataset_free(d);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Ablation of the identity loss (Eq. 18): the same edits with it and without, how far the face changes by
  * the face encoder, and how near the picture comes to the sound by CLIP. */
+#include "base/free.h"
 #include "eval/classified.h"
 #include "eval/sample_statistics.h"
 #include "eval/trials.h"
@@ -113,12 +114,6 @@ chl_status chl_trials_identity(chl_trials *t, json_t *report) {
         a.nearer[w] = memory + (size_t)(2 + w) * n;
     }
     if (status == CHL_OK) status = compare(t, &a, sources, report);
-    free(a.trial);
-    free(a.group);
-    free(a.target);
-    free(a.view);
-    free(a.own);
-    free(a.source);
-    free(memory);
+    CHL_FREE(a.trial, a.group, a.target, a.view, a.own, a.source, memory);
     return status;
 }

@@ -1,6 +1,7 @@
 /* What a recording of any length sounds like over time. It is read front to back: two windows of it
  * are in memory. */
 #include "eval/listen.h"
+#include "base/free.h"
 #include "base/options.h"
 #include "eval/embed.h"
 #include "eval/report.h"
@@ -275,13 +276,7 @@ chl_status chl_listen(chl_engine *engine, const chl_listen_options *theirs, char
                              .rows = own ? CHL_MEL_SIDE : engine->audio->sizes.rows,
                              .columns = own ? CHL_MEL_SIDE : engine->audio->sizes.columns}};
     const chl_status status = work(engine, &l, report);
-    free(l.heard.window);
-    free(l.heard.score);
-    free(l.heard.picture);
-    free(l.label);
-    free(l.wave);
-    free(l.pictures);
-    free(l.shown);
-    free(l.embeddings);
+    CHL_FREE(l.heard.window, l.heard.score, l.heard.picture, l.label, l.wave, l.pictures, l.shown,
+             l.embeddings);
     return chl_log_restore(before, status);
 }

@@ -1,4 +1,5 @@
 #include "eval/recall.h"
+#include "base/free.h"
 #include "eval/classified.h"
 #include "eval/report.h"
 #include <stdio.h>
@@ -28,11 +29,7 @@ typedef struct asked {
 } asked;
 
 static void asked_free(asked *a) {
-    free(a->first);
-    free(a->partners);
-    free(a->rank);
-    free(a->group);
-    free(a->hit);
+    CHL_FREE(a->first, a->partners, a->rank, a->group, a->hit);
 }
 
 static chl_status list_queries(const chl_recall *t, asked *a) {

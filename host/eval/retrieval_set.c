@@ -1,4 +1,5 @@
 #include "eval/retrieval_set.h"
+#include "base/free.h"
 #include "base/grow.h"
 #include "data/captions.h"
 #include "train/left_out.h"
@@ -128,11 +129,7 @@ void chl_retrieval_set_free(chl_retrieval_set *s) {
     chl_names_free(&s->picture_name);
     chl_names_free(&s->text_name);
     chl_names_free(&s->group_name);
-    free(s->sound);
-    free(s->picture);
-    free(s->group);
-    free(s->with_picture);
-    free(s->with_text);
+    CHL_FREE(s->sound, s->picture, s->group, s->with_picture, s->with_text);
     chl_dataset_free(s->data);
     *s = (chl_retrieval_set){0};
 }

@@ -1,5 +1,6 @@
 /* Semantic accuracy of edits (Fig. 17a): a linear classifier, trained on the embeddings of sounds, names edited
  * pictures by what CLIP sees in them. Both lie in one space if the encoder is any good. */
+#include "base/free.h"
 #include "eval/classified.h"
 #include "eval/corpus.h"
 #include "eval/logistic.h"
@@ -108,10 +109,7 @@ static chl_status describe(const chl_semantic *s, int n, const chl_trial *trial,
     chl_json_set(row, "accuracy", chl_report_share(all, n));
     chl_json_set(row, "per_kind", per_kind);
     if (status == CHL_OK) status = chl_report_interval(row, "interval", n, hit, group);
-    free(hit);
-    free(group);
-    free(cases);
-    free(right);
+    CHL_FREE(hit, group, cases, right);
     return status;
 }
 

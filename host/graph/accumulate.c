@@ -19,6 +19,7 @@
  * Cost: a sum looks at the nodes that touch its two inputs. Until the end no node changes its
  * place in the array: `place` has the order, in which copies stand in front of whoever adds to them
  * and lowered sums are gone. */
+#include "base/free.h"
 #include "graph/graph_private.h"
 #include <stdlib.h>
 
@@ -70,14 +71,7 @@ static void add_name(lowering *l, chl_tensor root, chl_tensor name) {
 }
 
 static void release(lowering *l) {
-    free(l->use);
-    free(l->first);
-    free(l->last);
-    free(l->next_name);
-    free(l->last_name);
-    free(l->place);
-    free(l->copies);
-    free(l->gone);
+    CHL_FREE(l->use, l->first, l->last, l->next_name, l->last_name, l->place, l->copies, l->gone);
 }
 
 /* Each sum may bring a copy, with a tensor and two uses, and one use more. */

@@ -19,6 +19,7 @@
  * is taken. Members lie in one segment.
  * Cost: whoever may follow, is moved, or is passed touches a tensor of the call that is looked at, so
  * that a step costs as many looks as it has uses of tensors. */
+#include "base/free.h"
 #include "graph/fusion_parse.h"
 #include "graph/graph_private.h"
 #include <stdlib.h>
@@ -319,10 +320,7 @@ static void note_absent(finder *f, const chl_node *node) {
 
 static void free_finder(finder *f) {
     chl_free_uses(&f->uses);
-    free(f->number);
-    free(f->place);
-    free(f->room);
-    free(f->room_number);
+    CHL_FREE(f->number, f->place, f->room, f->room_number);
 }
 
 static chl_status begin(finder *f, chl_graph *graph) {

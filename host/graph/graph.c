@@ -1,4 +1,5 @@
 /* Building the graph: tensors and nodes are appended to two arrays; the first error sticks. */
+#include "base/free.h"
 #include "graph/graph_private.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -127,15 +128,8 @@ void chl_graph_free(chl_graph *graph) {
     backend->release(graph->device, graph->persistent);
     backend->release(graph->device, graph->constant);
     backend->release(graph->device, graph->transient);
-    free(graph->tensor);
-    free(graph->node);
-    free(graph->segment_end);
-    free(graph->workspace_offset);
-    free(graph->call);
-    free(graph->other_call);
-    free(graph->seconds);
-    free(graph->error);
-    free(graph);
+    CHL_FREE(graph->tensor, graph->node, graph->segment_end, graph->workspace_offset, graph->call,
+             graph->other_call, graph->seconds, graph->error, graph);
 }
 
 chl_status chl_graph_status(const chl_graph *graph) {

@@ -11,6 +11,7 @@
  *
  * Cost: a block and a moment log(moments) each, and a sort of each block's neighbours. */
 #include "graph/place.h"
+#include "base/free.h"
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -146,11 +147,6 @@ chl_status chl_place_blocks(chl_block *block, int64_t count, int32_t moments, in
     qsort(block, (size_t)count, sizeof *block, by_size);
     p.failed = count > INT32_MAX || !begin(&p, count, moments);
     if (!p.failed) place(&p, (int32_t)count, total);
-    free(p.whole);
-    free(p.inside);
-    free(p.entry);
-    free(p.seen_by);
-    free(p.placed);
-    free(p.near);
+    CHL_FREE(p.whole, p.inside, p.entry, p.seen_by, p.placed, p.near);
     return p.failed ? chl_fail(CHL_ERR_MEMORY, "out of memory while planning") : CHL_OK;
 }

@@ -1,5 +1,6 @@
 #include "io/haar_cascade.h"
 #include "base/file_bytes.h"
+#include "base/free.h"
 #include "io/xml.h"
 #include <math.h>
 #include <stdbool.h>
@@ -328,10 +329,5 @@ chl_status chl_haar_cascade_read(const char *path, chl_haar_cascade **out) {
 
 void chl_haar_cascade_free(chl_haar_cascade *c) {
     if (!c) return;
-    free(c->stage);
-    free(c->tree);
-    free(c->node);
-    free(c->leaf);
-    free(c->feature);
-    free(c);
+    CHL_FREE(c->stage, c->tree, c->node, c->leaf, c->feature, c);
 }

@@ -1,5 +1,6 @@
 #include "io/number_cache.h"
 #include "base/clock.h"
+#include "base/free.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -261,8 +262,5 @@ void chl_number_cache_close(chl_number_cache *k) {
         close(k->file[i].descriptor);
         free(k->file[i].name);
     }
-    free(k->file);
-    free(k->slot);
-    free(k->folder);
-    free(k);
+    CHL_FREE(k->file, k->slot, k->folder, k);
 }

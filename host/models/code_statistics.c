@@ -1,4 +1,5 @@
 #include "models/code_statistics.h"
+#include "base/free.h"
 #include "base/symmetric_root.h"
 #include <math.h>
 #include <stdlib.h>
@@ -84,8 +85,5 @@ chl_status chl_code_statistics_whiten(chl_code_statistics *s) {
 
 void chl_code_statistics_free(chl_code_statistics *s) {
     if (!s) return;
-    free(s->mean);
-    free(s->covariance);
-    free(s->root);
-    free(s);
+    CHL_FREE(s->mean, s->covariance, s->root, s);
 }

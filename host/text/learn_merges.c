@@ -1,4 +1,5 @@
 #include "text/learn_merges.h"
+#include "base/free.h"
 #include "base/text_buffer.h"
 #include "text/characters.h"
 #include "text/merges.h"
@@ -197,11 +198,7 @@ static chl_status learn(learner *l, int max_merges, chl_text_buffer *file) {
 
 static void free_learner(learner *l) {
     for (int32_t i = 0; i < l->symbols; i++) free(l->spelling[i]);
-    free(l->spelling);
-    free(l->text);
-    free(l->word);
-    free(l->all_symbols);
-    free(l->pair);
+    CHL_FREE(l->spelling, l->text, l->word, l->all_symbols, l->pair);
 }
 
 chl_status chl_learn_merges(int64_t count, const char *const *texts, int max_merges, char **file,

@@ -1,4 +1,5 @@
 #include "text/merges.h"
+#include "base/free.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,8 +216,5 @@ chl_status chl_merges_read(chl_merges *m, const char *text, size_t size, const c
 }
 
 void chl_merges_free(chl_merges *m) {
-    free(m->text);
-    free(m->symbol);
-    free(m->symbol_slot);
-    free(m->merge);
+    CHL_FREE(m->text, m->symbol, m->symbol_slot, m->merge);
 }

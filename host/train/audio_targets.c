@@ -1,4 +1,5 @@
 #include "train/audio_targets.h"
+#include "base/free.h"
 #include "base/random.h"
 #include "train/left_out.h"
 #include <inttypes.h>
@@ -249,11 +250,8 @@ chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out) 
 
 void chl_audio_targets_free(chl_audio_targets *targets) {
     if (!targets) return;
-    free(targets->text);
-    free(targets->wording);
-    free(targets->picture);
-    free(targets->picture_row);
-    free(targets->made);
+    CHL_FREE(targets->text, targets->wording, targets->picture, targets->picture_row,
+             targets->made);
     chl_frozen_close(targets->frozen);
     chl_weak_pairs_free(targets->pairs);
     free(targets);

@@ -1,4 +1,5 @@
 /* A data set: its samples, the arrays beside them, what is decoded of them, and batches. */
+#include "base/free.h"
 #include "base/random.h"
 #include "graph/graph.h"
 #include "io/npy.h"
@@ -177,12 +178,8 @@ void chl_dataset_free(chl_dataset *dataset) {
     free(dataset->order);
     free(dataset->sample);
     free((void *)dataset->kind_name);
-    free(dataset->latents);
-    free(dataset->attributes);
-    free(dataset->texture);
-    free(dataset->list);
-    free(dataset->folder);
-    free(dataset);
+    CHL_FREE(dataset->latents, dataset->attributes, dataset->texture, dataset->list,
+             dataset->folder, dataset);
 }
 
 /* --- by sample -------------------------------------------------------------------------------- */

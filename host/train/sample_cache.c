@@ -1,4 +1,5 @@
 #include "train/sample_cache.h"
+#include "base/free.h"
 #include "base/grow.h"
 #include "models/centre_square.h"
 #include "sound/mel.h"
@@ -58,10 +59,7 @@ void chl_sample_cache_free(chl_sample_cache *cache) {
         if (cache->mel) free(cache->mel[i].mel);
     }
     chl_mel_store_close(cache->store);
-    free(cache->picture);
-    free(cache->mel);
-    free(cache->passing);
-    free(cache);
+    CHL_FREE(cache->picture, cache->mel, cache->passing, cache);
 }
 
 /* Takes the bytes, or notes that the sample's passes. */

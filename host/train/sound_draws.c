@@ -1,4 +1,5 @@
 #include "train/sound_draws.h"
+#include "base/free.h"
 #include "base/random.h"
 #include "sound/mel_augment.h"
 #include "train/groups.h"
@@ -224,9 +225,6 @@ chl_status chl_sound_draws_make(chl_sound_draws *draws, const chl_view_settings 
     *made = all_own(&b);
     if (*made) CHL_TRY_GOTO(chl_in_parallel(inputs, make_input, &b));
 done:
-    free(b.heard);
-    free(b.wave);
-    free(b.clip);
-    free(index);
+    CHL_FREE(b.heard, b.wave, b.clip, index);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Sound to log-mel picture: the rule, and the builder with its constant tables (METHOD section 1).
  */
+#include "base/free.h"
 #include "graph/build.h"
 #include "graph/rule.h"
 #include <math.h>
@@ -105,10 +106,7 @@ static bool make_tables(const chl_mel_settings *m, mel_tables *t) {
 }
 
 static void free_tables(mel_tables *t) {
-    free(t->window);
-    free(t->twiddle);
-    free(t->filter);
-    free(t->range);
+    CHL_FREE(t->window, t->twiddle, t->filter, t->range);
 }
 
 chl_tensor chl_log_mel(chl_graph *g, chl_tensor wave, const chl_mel_settings *settings) {

@@ -10,6 +10,7 @@
  * cannot be asked in between, and the making of the two communicators up to place.coming seconds.
  * A rank that fails never finishes MPI: the others might not come. */
 #include "runtime/mpi/module.h"
+#include "base/free.h"
 #include "runtime/comm_calls.h"
 #include "runtime/mpi/beats.h"
 #include <sched.h>
@@ -279,10 +280,7 @@ static bool is_place(const chl_comm_place *place, char *why, size_t size) {
 }
 
 static void free_all(over_mpi *m) {
-    free(m->box);
-    free(m->boxes);
-    free(m->called);
-    free(m);
+    CHL_FREE(m->box, m->boxes, m->called, m);
 }
 
 /* An exchange that was left may still write into the boxes. The communicators stay until MPI is
