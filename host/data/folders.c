@@ -1,36 +1,25 @@
 /* A folder per label. */
 #include "data/layouts.h"
-#include <stdlib.h>
 
-static chl_status add_file(chl_source *s, const char *path, const char *label) {
+/* Every file that is no picture is a sound: what it is tells its content, not its name. */
+static chl_status add_sound(chl_source *s, const char *path, const char *name, const char *label) {
+    (void)name;
+    if (chl_is_folder(path) || chl_names_picture(path)) return CHL_OK;
     const chl_entry entry = {.sound.path = chl_source_text(s, path), .label = label};
     if (!entry.sound.path) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", path);
     return chl_source_add(s, &entry);
 }
 
-/* Every file that is no picture is a sound: what it is tells its content, not its name. */
-static chl_status read_label(chl_source *s, const char *folder, const char *name) {
-    char **names;
-    int count;
-    CHL_TRY(chl_folder_list(folder, &names, &count));
+static chl_status read_label(chl_source *s, const char *path, const char *name, const char *above) {
+    (void)above;
+    if (!chl_is_folder(path)) return CHL_OK;
     const char *label = chl_source_shared(s, name);
-    chl_status status = label ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "%s: out of memory", folder);
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        char *file = chl_path_join(folder, names[i]);
-        if (!file)
-            status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
-        else if (!chl_is_folder(file) && !chl_names_picture(file))
-            status = add_file(s, file, label);
-        free(file);
-    }
-    chl_folder_free(names, count);
-    return status;
+    if (!label) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    return chl_folder_each(s, path, label, add_sound);
 }
 
 static chl_status read_folders(chl_source *s, const char *path, const chl_source_choice *choice,
                                bool *mine) {
-    char **names;
-    int count;
     *mine = false;
     if (!chl_is_folder(path)) return CHL_OK;
     if (choice->esc10)
@@ -41,19 +30,9 @@ static chl_status read_folders(chl_source *s, const char *path, const chl_source
                         "metadata/UrbanSound8K.csv)",
                         choice->folds ? "folds must be 0" : "split must be left out", path);
     s->layout = "folders";
-    CHL_TRY(chl_folder_list(path, &names, &count));
-    chl_status status = CHL_OK;
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        char *folder = chl_path_join(path, names[i]);
-        if (!folder)
-            status = chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", path);
-        else if (chl_is_folder(folder))
-            status = read_label(s, folder, names[i]);
-        free(folder);
-    }
-    chl_folder_free(names, count);
+    CHL_TRY(chl_folder_each(s, path, NULL, read_label));
     *mine = s->count > 0;
-    return status;
+    return CHL_OK;
 }
 
 const chl_layout chl_layout_folders = {"folders of sounds named by their labels", read_folders};

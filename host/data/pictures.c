@@ -1,36 +1,21 @@
 /* Pictures alone, for a training that hears nothing: in one folder, or a folder per label. */
 #include "data/layouts.h"
-#include <stdlib.h>
 
-static chl_status no_memory(const char *folder) {
-    return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
-}
-
-static chl_status add_picture(chl_source *s, const char *path, const char *label) {
-    const chl_entry entry = {
-        .picture.path = chl_source_text(s, path), .label = label, .line = s->count + 1};
-    return entry.picture.path ? chl_source_add(s, &entry) : no_memory(path);
+static chl_status no_memory(const char *path) {
+    return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", path);
 }
 
 /* label NULL: of the whole set, whose folders are labels. */
-static chl_status read_folder(chl_source *s, const char *folder, const char *label) {
-    char **names;
-    int count;
-    CHL_TRY(chl_folder_list(folder, &names, &count));
-    chl_status status = CHL_OK;
-    for (int i = 0; i < count && status == CHL_OK; i++) {
-        char *file = chl_path_join(folder, names[i]);
-        const char *name = file && !label ? chl_source_shared(s, names[i]) : label;
-        if (!file || !name)
-            status = no_memory(folder);
-        else if (!chl_is_folder(file))
-            status = chl_names_picture(file) ? add_picture(s, file, label) : CHL_OK;
-        else if (!label)
-            status = read_folder(s, file, name);
-        free(file);
+static chl_status add(chl_source *s, const char *path, const char *name, const char *label) {
+    if (chl_is_folder(path)) {
+        if (label) return CHL_OK;
+        const char *of_folder = chl_source_shared(s, name);
+        return of_folder ? chl_folder_each(s, path, of_folder, add) : no_memory(path);
     }
-    chl_folder_free(names, count);
-    return status;
+    if (!chl_names_picture(path)) return CHL_OK;
+    const chl_entry entry = {
+        .picture.path = chl_source_text(s, path), .label = label, .line = s->count + 1};
+    return entry.picture.path ? chl_source_add(s, &entry) : no_memory(path);
 }
 
 static chl_status read_pictures(chl_source *s, const char *path, const chl_source_choice *choice,
@@ -38,7 +23,7 @@ static chl_status read_pictures(chl_source *s, const char *path, const chl_sourc
     *mine = false;
     if (!choice->pictures || !chl_is_folder(path)) return CHL_OK;
     s->layout = "pictures";
-    CHL_TRY(read_folder(s, path, NULL));
+    CHL_TRY(chl_folder_each(s, path, NULL, add));
     *mine = s->count > 0;
     if (*mine && choice->split)
         return chl_fail(CHL_ERR_ARGUMENT, "split must be left out for %s: it has no official folds",

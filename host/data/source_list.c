@@ -1,4 +1,5 @@
 #include "data/source_list.h"
+#include "base/free.h"
 #include "base/grow.h"
 #include <dirent.h>
 #include <errno.h>
@@ -170,13 +171,26 @@ void chl_folder_free(char **names, int count) {
     free(names);
 }
 
+chl_status chl_folder_each(chl_source *s, const char *folder, const char *label,
+                           chl_folder_visit *visit) {
+    char **names;
+    int count;
+    CHL_TRY(chl_folder_list(folder, &names, &count));
+    chl_status status = CHL_OK;
+    for (int i = 0; i < count && status == CHL_OK; i++) {
+        char *path = chl_path_join(folder, names[i]);
+        status = path ? visit(s, path, names[i], label)
+                      : chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its list", folder);
+        free(path);
+    }
+    chl_folder_free(names, count);
+    return status;
+}
+
 void chl_source_free(chl_source *s) {
     if (!s) return;
     for (int i = 0; i < s->chunks; i++) free(s->chunk[i]);
     for (int64_t i = 0; i < s->missing; i++) free(s->missing_name[i]);
     chl_names_free(&s->shared);
-    free(s->missing_name);
-    free(s->chunk);
-    free(s->entry);
-    free(s);
+    CHL_FREE(s->missing_name, s->chunk, s->entry, s);
 }

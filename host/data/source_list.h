@@ -68,4 +68,9 @@ bool chl_names_picture(const char *name);
 /* Names in a folder, sorted, without hidden ones. *names is freed by chl_folder_free. */
 chl_status chl_folder_list(const char *folder, char ***names, int *count);
 void chl_folder_free(char **names, int count);
+/* Calls `visit` with each file and folder of these, its path, its name and the caller's label. */
+typedef chl_status chl_folder_visit(chl_source *source, const char *path, const char *name,
+                                    const char *label);
+chl_status chl_folder_each(chl_source *source, const char *folder, const char *label,
+                           chl_folder_visit *visit);
 #endif
