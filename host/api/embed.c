@@ -92,30 +92,14 @@ static chl_status check_pixels(const char *function, int64_t count, int height, 
     return chl_check_finite(function, "pixels", pixels, count * each);
 }
 
-typedef struct equal_pictures {
-    int height, width;
-    const float *pixels;
-} equal_pictures;
-
-static chl_status get_picture(void *user, int64_t index, int *height, int *width,
-                              const float **pixels) {
-    const equal_pictures *all = user;
-    *height = all->height;
-    *width = all->width;
-    *pixels = all->pixels + index * 3 * all->height * all->width;
-    return CHL_OK;
-}
-
 static chl_status embed_pictures(const char *function, chl_engine *engine, int64_t count,
                                  int height, int width, const float *pixels, float *embeddings) {
-    equal_pictures all = {height, width, pixels};
-    const chl_pictures pictures = {.count = count, .get = get_picture, .user = &all};
     CHL_TRY(chl_clip_need_pictures(engine->clip, "embedding a picture"));
     CHL_TRY(check_pixels(function, count, height, width, pixels));
     const chl_log_sink before = chl_log_divert(engine->log);
-    return chl_log_restore(before,
-                           chl_clip_embed_pictures(engine->clip, at_once(count, PICTURES_AT_ONCE),
-                                                   &pictures, embeddings));
+    return chl_log_restore(
+        before, chl_clip_embed_equal_pictures(engine->clip, at_once(count, PICTURES_AT_ONCE), count,
+                                              height, width, pixels, embeddings));
 }
 
 chl_status chl_embed_picture(chl_engine *engine, int height, int width, const float *pixels,

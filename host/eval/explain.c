@@ -43,7 +43,9 @@ static void change_of(const explaining *e, int part, float *out) {
 /* From one input to another in a straight line; each part of the picture has its own gradient. */
 typedef struct way {
     chl_graph *graph;
+    chl_net net;
     chl_tensor input, gradient; /* [CHL_PARTS] of `numbers` each */
+    chl_tensor given;           /* written once */
     int64_t numbers;
     const float *from, *to;
     void (*add)(explaining *e, const float *gradient); /* of one point of the way */
@@ -65,25 +67,29 @@ static chl_status integrate(explaining *e, const way *way) {
     return CHL_OK;
 }
 
-/* --- rows ------------------------------------------------------------------------------------- */
-typedef struct rows_graph {
-    chl_graph *graph;
-    chl_net generator;
-    chl_tensor w, change, gradient;
-} rows_graph;
+static chl_status follow(explaining *e, way *way, const float *given,
+                         chl_status (*build)(const explaining *e, struct way *way)) {
+    chl_status status = build(e, way);
+    if (status == CHL_OK) status = chl_write(way->graph, way->given, given);
+    if (status == CHL_OK) status = integrate(e, way);
+    chl_net_done(&way->net);
+    chl_graph_free(way->graph);
+    return status;
+}
 
+/* --- rows ------------------------------------------------------------------------------------- */
 /* The sum over the parts of <G(w_part), change of the part>: each part's code has its own gradient. */
-static chl_status build_rows(const explaining *e, rows_graph *r) {
+static chl_status build_rows(const explaining *e, way *r) {
     CHL_TRY(chl_models_graph(e->engine, &r->graph));
     chl_graph *g = r->graph;
     const int side = e->x.side;
-    r->generator = chl_model_net(&e->engine->generator->model, g);
-    r->w = chl_input(g, "w", chl_generator_codes(e->engine->generator, CHL_PARTS));
-    r->change = chl_input(g, "change", chl_f32(4, CHL_PARTS, side, side, 3));
-    chl_tensor picture = chl_generator_synthesize(e->engine->generator, &r->generator, r->w);
+    r->net = chl_model_net(&e->engine->generator->model, g);
+    r->input = chl_input(g, "w", chl_generator_codes(e->engine->generator, CHL_PARTS));
+    r->given = chl_input(g, "change", chl_f32(4, CHL_PARTS, side, side, 3));
+    chl_tensor picture = chl_generator_synthesize(e->engine->generator, &r->net, r->input);
     chl_tensor sum =
-        chl_scale(g, chl_mean(g, chl_mul(g, picture, r->change)), (float)(CHL_PARTS * e->pixels));
-    chl_grad(g, sum, 1, &r->w, &r->gradient);
+        chl_scale(g, chl_mean(g, chl_mul(g, picture, r->given)), (float)(CHL_PARTS * e->pixels));
+    chl_grad(g, sum, 1, &r->input, &r->gradient);
     r->gradient = chl_keep(g, r->gradient);
     return chl_compile(g);
 }
@@ -99,21 +105,11 @@ static void add_rows(explaining *e, const float *gradient) {
         }
 }
 
-static chl_status integrate_rows(explaining *e, const rows_graph *r) {
-    const way way = {r->graph, r->w, r->gradient, e->code, e->o->source, e->o->edited, add_rows};
+static chl_status explain_rows(explaining *e) {
+    way way = {.numbers = e->code, .from = e->o->source, .to = e->o->edited, .add = add_rows};
     float *changes = e->room;
     for (int part = 0; part < CHL_PARTS; part++) change_of(e, part, changes + part * e->pixels);
-    CHL_TRY(chl_write(r->graph, r->change, changes));
-    return integrate(e, &way);
-}
-
-static chl_status explain_rows(explaining *e) {
-    rows_graph r = {0};
-    chl_status status = build_rows(e, &r);
-    if (status == CHL_OK) status = integrate_rows(e, &r);
-    chl_net_done(&r.generator);
-    chl_graph_free(r.graph);
-    return status;
+    return follow(e, &way, changes, build_rows);
 }
 
 /* Each row in turn as it was in the source: how much less of its change a part has. */
@@ -150,22 +146,17 @@ static chl_status look(explaining *e) {
     return CHL_OK;
 }
 
-typedef struct sound_graph {
-    chl_graph *graph;
-    chl_net audio;
-    chl_tensor mel, seen, gradient;
-} sound_graph;
-
-static chl_status build_sound(const explaining *e, sound_graph *s) {
+static chl_status build_sound(const explaining *e, way *s) {
     const chl_audio_encoder *audio = e->engine->audio;
     CHL_TRY(chl_models_graph(e->engine, &s->graph));
     chl_graph *g = s->graph;
-    s->audio = chl_model_net(&audio->model, g);
-    s->mel = chl_input(g, "mel pictures", audio->kind->input(CHL_PARTS, e->x.columns));
-    s->seen = chl_input(g, "seen", chl_f32(2, CHL_PARTS, (int)e->embed));
-    chl_tensor heard = audio->kind->embed(&s->audio, audio->config, s->mel);
-    chl_tensor sum = chl_scale(g, chl_mean(g, chl_row_dot(g, heard, s->seen)), (float)CHL_PARTS);
-    chl_grad(g, sum, 1, &s->mel, &s->gradient);
+    s->net = chl_model_net(&audio->model, g);
+    s->input =
+        chl_input(g, "mel pictures", chl_audio_encoder_input(audio, CHL_PARTS, e->x.columns));
+    s->given = chl_input(g, "seen", chl_f32(2, CHL_PARTS, (int)e->embed));
+    chl_tensor heard = audio->kind->embed(&s->net, audio->config, s->input);
+    chl_tensor sum = chl_scale(g, chl_mean(g, chl_row_dot(g, heard, s->given)), (float)CHL_PARTS);
+    chl_grad(g, sum, 1, &s->input, &s->gradient);
     s->gradient = chl_keep(g, s->gradient);
     return chl_compile(g);
 }
@@ -181,19 +172,9 @@ static void add_patches(explaining *e, const float *gradient) {
         }
 }
 
-static chl_status integrate_sound(explaining *e, const sound_graph *s) {
-    const way way = {s->graph, s->mel, s->gradient, e->mels, e->softer, e->x.mel, add_patches};
-    CHL_TRY(chl_write(s->graph, s->seen, e->seen));
-    return integrate(e, &way);
-}
-
 static chl_status explain_sound(explaining *e) {
-    sound_graph s = {0};
-    chl_status status = build_sound(e, &s);
-    if (status == CHL_OK) status = integrate_sound(e, &s);
-    chl_net_done(&s.audio);
-    chl_graph_free(s.graph);
-    return status;
+    way way = {.numbers = e->mels, .from = e->softer, .to = e->x.mel, .add = add_patches};
+    return follow(e, &way, e->seen, build_sound);
 }
 
 /* Each patch in turn softer by `by`, which is silent for 1: table [CHL_PATCHES][CHL_PARTS]. */

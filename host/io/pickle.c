@@ -380,29 +380,12 @@ static chl_status duplicate(machine *m) {
 }
 
 static chl_status memoize(machine *m, uint8_t op) {
-    uint64_t index = 0;
-    switch (op) {
-    case 'p':
-        CHL_TRY(take_index(m, &index));
-        return chl_pickle_memo_put(m, index);
-    case 'q':
-        CHL_TRY(take_unsigned(m, 1, &index));
-        return chl_pickle_memo_put(m, index);
-    case 'r':
-        CHL_TRY(take_unsigned(m, 4, &index));
-        return chl_pickle_memo_put(m, index);
-    case 'g':
-        CHL_TRY(take_index(m, &index));
-        return chl_pickle_memo_get(m, index);
-    case 'h':
-        CHL_TRY(take_unsigned(m, 1, &index));
-        return chl_pickle_memo_get(m, index);
-    case 'j':
-        CHL_TRY(take_unsigned(m, 4, &index));
-        return chl_pickle_memo_get(m, index);
-    default:
-        return chl_pickle_memo_put(m, (uint64_t)m->memoized);
-    }
+    uint64_t index = (uint64_t)m->memoized;
+    if (op == 'p' || op == 'g') CHL_TRY(take_index(m, &index));
+    if (op == 'q' || op == 'h') CHL_TRY(take_unsigned(m, 1, &index));
+    if (op == 'r' || op == 'j') CHL_TRY(take_unsigned(m, 4, &index));
+    return op == 'g' || op == 'h' || op == 'j' ? chl_pickle_memo_get(m, index)
+                                               : chl_pickle_memo_put(m, index);
 }
 
 static chl_status step(machine *m) {

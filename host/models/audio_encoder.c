@@ -71,11 +71,13 @@ chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder
     chl_audio_encoder *encoder = chl_model_take(model, sizeof *encoder);
     if (!encoder) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     encoder->kind = kind;
+    encoder->config = calloc(1, kind->config_bytes);
     int channels;
     chl_status status;
+    if (!encoder->config)
+        CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder"));
     CHL_TRY_GOTO(settle_mel(encoder, mel));
-    CHL_TRY_GOTO(
-        encoder->kind->open(encoder->model.params, &encoder->config, &encoder->sizes, &channels));
+    CHL_TRY_GOTO(kind->open(encoder->model.params, encoder->config, &encoder->sizes, &channels));
     CHL_TRY_GOTO(take_classes(encoder));
     CHL_TRY_GOTO(check_sizes(encoder, channels));
 done:
@@ -88,6 +90,11 @@ void chl_audio_encoder_close(chl_audio_encoder *encoder) {
     free(encoder->config);
     free(encoder->class_name);
     free(encoder);
+}
+
+chl_desc chl_audio_encoder_input(const chl_audio_encoder *encoder, int n, int columns) {
+    if (encoder->kind->input) return encoder->kind->input(n, columns);
+    return chl_f32(4, n, encoder->sizes.rows, columns, 1);
 }
 
 /* --- a sound's picture ------------------------------------------------------------------------ */
@@ -148,8 +155,8 @@ chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *soun
 /* --- embeddings ------------------------------------------------------------------------------- */
 static void build(const void *owner, const chl_graph_key *key, chl_net *net, chl_compiled *to) {
     const chl_audio_encoder *encoder = owner;
-    to->in[0] =
-        chl_input(net->graph, "pictures of sounds", encoder->kind->input(key->n, key->width));
+    to->in[0] = chl_input(net->graph, "pictures of sounds",
+                          chl_audio_encoder_input(encoder, key->n, key->width));
     to->out = encoder->kind->embed(net, encoder->config, to->in[0]);
 }
 

@@ -36,13 +36,14 @@ typedef struct chl_audio_encoder_sizes {
 typedef struct chl_audio_encoder chl_audio_encoder;
 
 /* What a kind of audio encoder has to offer. `config` is the kind's own description of the opened
- * file, made by `open`, released with free. */
+ * file, `config_bytes` of zeros before `open`. */
 typedef struct chl_audio_encoder_kind {
     chl_model_kind kind;
     const char *hears; /* for texts: "ten seconds at 44.1 kHz" */
+    size_t config_bytes;
     /* Renames the file's keys to the network's own and reads sizes; `channels` is how many a
      * sound's picture must have. */
-    chl_status (*open)(chl_params *params, void **config, chl_audio_encoder_sizes *sizes,
+    chl_status (*open)(chl_params *params, void *config, chl_audio_encoder_sizes *sizes,
                        int *channels);
     /* Its own picture of a sound, from the first sample on: see chl_audio_encoder_picture. NULL:
      * the mel picture. */
@@ -52,7 +53,7 @@ typedef struct chl_audio_encoder_kind {
     bool hears_level;
     /* Its embeddings lie in a space of its own, which no CLIP shares. */
     bool own_space;
-    /* The shape under which the network takes n pictures of sounds. */
+    /* The shape under which the network takes n pictures of sounds. NULL: [n, rows, columns, 1]. */
     chl_desc (*input)(int n, int columns);
     /* pictures -> embeddings [n][embedding], rows of length 1 */
     chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
@@ -97,6 +98,8 @@ chl_status chl_audio_encoder_check(const chl_audio_encoder *encoder, int64_t cou
  * gain_db, in memory for chl_audio_encoder_pixels. */
 chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
                                      float *picture, int *columns);
+/* The shape under which the network takes n pictures of so many columns. */
+chl_desc chl_audio_encoder_input(const chl_audio_encoder *encoder, int n, int columns);
 /* pictures of equally many columns, n of them one after another -> embeddings [n][embedding], rows
  * of length 1, in one run of n */
 chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, int columns,

@@ -25,10 +25,9 @@ static chl_status leave_audio(chl_params *params) {
     return chl_params_strip(params, "audio.");
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    chl_esresnext_config *config = *out = calloc(1, sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    chl_esresnext_config *config = to;
     CHL_TRY(leave_audio(params));
     chl_params_drop(params, "fbsp.bias"); /* the filters have none: it is empty */
     CHL_TRY(chl_esresnext_import(params, config));
@@ -66,6 +65,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 const chl_audio_encoder_kind chl_kind_audioclip = {
     .kind = {"AudioCLIP's audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears = "sounds of any length at 44.1 kHz, of longer ones than 30 s the middle",
+    .config_bytes = sizeof(chl_esresnext_config),
     .open = open,
     .picture = picture_of,
     .hears_level = true,

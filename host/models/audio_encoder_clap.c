@@ -162,10 +162,9 @@ static chl_audio_spectrum spectrum_of(const clap *c, bool released) {
                                 .filters = FILTERS};
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    clap *c = *out = calloc(1, sizeof *c);
-    if (!c) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    clap *c = to;
     const bool released = !chl_params_has(params, CHL_CLAP_HF_AUDIO);
     CHL_TRY(chl_clap_to_released_names(params));
     CHL_TRY(chl_params_strip(params, "audio_branch."));
@@ -329,6 +328,7 @@ const chl_audio_encoder_kind chl_kind_clap = {
     .kind = {"CLAP's audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears =
         "ten seconds at 48 kHz: of a longer sound the middle, a shorter one as often as it fits",
+    .config_bytes = sizeof(clap),
     .open = open,
     .picture = picture_of,
     .hears_level = true,
@@ -341,9 +341,9 @@ const chl_audio_encoder_kind chl_kind_clap_fused = {
     .hears =
         "ten seconds at 48 kHz: a shorter sound as often as it fits; of a longer one the whole, "
         "shrunk to ten seconds, and three parts",
+    .config_bytes = sizeof(clap),
     .open = open,
     .picture = picture_of,
     .hears_level = true,
     .own_space = true,
-    .input = input,
     .embed = embed};

@@ -2,17 +2,15 @@
  * 128 x 512 of the mel spectrogram, in an order of its own (chl_resnet18_picture). */
 #include "models/audio_encoder.h"
 #include "nets/resnet18.h"
-#include <stdlib.h>
 
 /* It has a convolution of its own in front of the network. */
 static bool recognises(const chl_params *params) {
     return chl_params_find(params, "conv.weight") != NULL;
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    chl_resnet_config *config = *out = calloc(1, sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    chl_resnet_config *config = to;
     CHL_TRY(chl_resnet18_import(params, config));
     *sizes = (chl_audio_encoder_sizes){config->classes, CHL_RESNET18_BANDS, CHL_RESNET18_FRAMES};
     *channels = config->channels;
@@ -34,6 +32,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 const chl_audio_encoder_kind chl_kind_resnet18 = {
     .kind = {"a ResNet-18 audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
+    .config_bytes = sizeof(chl_resnet_config),
     .open = open,
     .input = input,
     .embed = embed};

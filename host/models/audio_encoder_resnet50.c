@@ -2,7 +2,6 @@
 #include "models/audio_encoder.h"
 #include "nets/resnet.h"
 #include "sound/mel.h"
-#include <stdlib.h>
 
 /* AudioCLIP's has bottlenecks too, behind a spectrum of its own. */
 static bool recognises(const chl_params *params) {
@@ -11,19 +10,13 @@ static bool recognises(const chl_params *params) {
            !chl_params_find(params, "att1.conv.weight");
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    chl_resnet_config *config = *out = calloc(1, sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    chl_resnet_config *config = to;
     CHL_TRY(chl_resnet_import(params, config));
     *sizes = (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE};
     *channels = config->channels;
     return CHL_OK;
-}
-
-static chl_desc input(int n, int columns) {
-    (void)columns; /* always the same */
-    return chl_f32(4, n, CHL_MEL_SIDE, CHL_MEL_SIDE, 1);
 }
 
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
@@ -35,6 +28,6 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 const chl_audio_encoder_kind chl_kind_resnet50 = {
     .kind = {"a ResNet-50 audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
+    .config_bytes = sizeof(chl_resnet_config),
     .open = open,
-    .input = input,
     .embed = embed};

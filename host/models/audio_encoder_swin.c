@@ -2,17 +2,15 @@
 #include "models/audio_encoder.h"
 #include "nets/swin.h"
 #include "sound/mel.h"
-#include <stdlib.h>
 
 static bool recognises(const chl_params *params) {
     return chl_params_find(params, "patch_embed.proj.weight") ||
            chl_params_find(params, "feature_extractor.patch_embed.proj.weight");
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    chl_swin_config *config = *out = calloc(1, sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    chl_swin_config *config = to;
     CHL_TRY(chl_swin_import(params, config));
     if (config->resolution != CHL_MEL_SIDE)
         return chl_fail(
@@ -21,11 +19,6 @@ static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *
     *sizes = (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE};
     *channels = config->channels;
     return CHL_OK;
-}
-
-static chl_desc input(int n, int columns) {
-    (void)columns; /* always the same */
-    return chl_f32(4, n, CHL_MEL_SIDE, CHL_MEL_SIDE, 1);
 }
 
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
@@ -37,6 +30,6 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
 const chl_audio_encoder_kind chl_kind_swin = {
     .kind = {"a Swin audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
+    .config_bytes = sizeof(chl_swin_config),
     .open = open,
-    .input = input,
     .embed = embed};

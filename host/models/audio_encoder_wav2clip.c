@@ -59,10 +59,9 @@ static int trunk_width(const wav2clip *config) {
     return chl_resnet_width(&config->trunk);
 }
 
-static chl_status open(chl_params *params, void **out, chl_audio_encoder_sizes *sizes,
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
                        int *channels) {
-    wav2clip *config = *out = calloc(1, sizeof *config);
-    if (!config) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
+    wav2clip *config = to;
     CHL_TRY(chl_params_strip(params, "audio_encoder."));
     ignore_training(params);
     CHL_TRY(chl_resnet_import_trunk(params, &config->trunk));
@@ -100,10 +99,6 @@ static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
-static chl_desc input(int n, int columns) {
-    return chl_f32(4, n, BINS, columns, 1);
-}
-
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
     const wav2clip *c = config;
     chl_graph *g = net->graph;
@@ -120,7 +115,7 @@ const chl_audio_encoder_kind chl_kind_wav2clip = {
     .kind = {"a Wav2CLIP audio encoder", CHL_ROLE_AUDIO_ENCODER, recognises},
     .hears =
         "sounds of any length at 16 kHz, of longer ones than 30 s the middle, all equally loud",
+    .config_bytes = sizeof(wav2clip),
     .open = open,
     .picture = picture_of,
-    .input = input,
     .embed = embed};

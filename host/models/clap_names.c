@@ -20,19 +20,11 @@ static const char *const hugging_face[][2] = {
 };
 
 static chl_status join_block(chl_params *params, int stage, int block) {
-    static const char *const parts[3] = {"query", "key", "value"};
-    static const char *const kinds[2] = {"weight", "bias"};
-    char name[3][96], joined[96];
-    for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < 3; i++)
-            snprintf(name[i], sizeof name[i], "audio_branch.layers.%d.blocks.%d.attn.%s.%s", stage,
-                     block, parts[i], kinds[k]);
-        snprintf(joined, sizeof joined, "audio_branch.layers.%d.blocks.%d.attn.qkv.%s", stage,
-                 block, kinds[k]);
-        CHL_TRY(
-            chl_params_join(params, 3, (const char *const[]){name[0], name[1], name[2]}, joined));
-    }
-    return CHL_OK;
+    static const char *const parts[3] = {"query.", "key.", "value."};
+    char prefix[96];
+    snprintf(prefix, sizeof prefix, "audio_branch.layers.%d.blocks.%d.attn.", stage, block);
+    CHL_TRY(chl_params_join_projections(params, prefix, parts, "qkv.", "weight"));
+    return chl_params_join_projections(params, prefix, parts, "qkv.", "bias");
 }
 
 chl_status chl_clap_to_released_names(chl_params *params) {

@@ -230,26 +230,30 @@ done:
     return status;
 }
 
-typedef struct one_picture {
+typedef struct equal_pictures {
     int height, width;
     const float *pixels;
-} one_picture;
+} equal_pictures;
 
-static chl_status get_one(void *user, int64_t index, int *height, int *width,
-                          const float **pixels) {
-    const one_picture *one = user;
-    (void)index;
-    *height = one->height;
-    *width = one->width;
-    *pixels = one->pixels;
+static chl_status get_equal(void *user, int64_t index, int *height, int *width,
+                            const float **pixels) {
+    const equal_pictures *all = user;
+    *height = all->height;
+    *width = all->width;
+    *pixels = all->pixels + index * 3 * all->height * all->width;
     return CHL_OK;
+}
+
+chl_status chl_clip_embed_equal_pictures(chl_clip *clip, int batch, int64_t count, int height,
+                                         int width, const float *pixels, float *embeddings) {
+    equal_pictures all = {height, width, pixels};
+    const chl_pictures pictures = {.count = count, .get = get_equal, .user = &all};
+    return chl_clip_embed_pictures(clip, batch, &pictures, embeddings);
 }
 
 chl_status chl_clip_embed_picture(chl_clip *clip, int height, int width, const float *pixels,
                                   float *embedding) {
-    one_picture one = {height, width, pixels};
-    const chl_pictures pictures = {.count = 1, .get = get_one, .user = &one};
-    return chl_clip_embed_pictures(clip, 1, &pictures, embedding);
+    return chl_clip_embed_equal_pictures(clip, 1, 1, height, width, pixels, embedding);
 }
 
 typedef struct picture_files {

@@ -67,7 +67,9 @@ chl_tensor chl_clip_embed_nodes(const chl_clip *clip, chl_net *net, chl_tensor p
 /* texts [count] -> embeddings [count][embed] */
 chl_status chl_clip_embed_texts(chl_clip *clip, int batch, int64_t count, const char *const *texts,
                                 float *embeddings);
-/* pixels [height][width][3] in [-1,1] -> embedding [embed] */
+/* pixels [count][height][width][3] in [-1,1] -> embeddings [count][embed]; then for one */
+chl_status chl_clip_embed_equal_pictures(chl_clip *clip, int batch, int64_t count, int height,
+                                         int width, const float *pixels, float *embeddings);
 chl_status chl_clip_embed_picture(chl_clip *clip, int height, int width, const float *pixels,
                                   float *embedding);
 /* Pictures of any sizes, handed out one after another: `get` sets *pixels [height][width][3] in

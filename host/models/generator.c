@@ -125,8 +125,8 @@ chl_status chl_generator_render_each(chl_generator *generator, int64_t n, const 
 
 chl_status chl_generator_truncate(const chl_generator *generator, int64_t n, const float *w,
                                   float psi, float *codes) {
-    return generator->kind->truncate(generator->config, n, w, generator->average,
-                                     generator->average_rows, psi, codes);
+    return chl_stylegan_truncate(generator->sizes.rows, generator->sizes.latent, n, w,
+                                 generator->average, generator->average_rows, psi, 0, codes);
 }
 
 /* --- where codes lie -------------------------------------------------------------------------- */
@@ -172,7 +172,7 @@ chl_status chl_generator_average(chl_generator *generator) {
     const chl_code_statistics *statistics;
     int rows = 1;
     const float *centre =
-        generator->kind->average(generator->model.params, generator->config, &rows);
+        chl_stylegan_average(generator->model.params, generator->sizes.latent, &rows);
     if (!centre) {
         rows = 1;
         CHL_TRY(chl_generator_need_mapping(generator, "the mean latent"));

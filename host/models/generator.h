@@ -45,13 +45,6 @@ typedef struct chl_generator_kind {
     chl_tensor (*map)(chl_net *net, const void *config, chl_tensor z);
     /* w [n][rows][latent] -> pictures [n][picture][picture][3] */
     chl_tensor (*synthesize)(chl_net *net, const void *config, chl_tensor w);
-    /* The truncation centre of the file: [*rows][latent], *rows 1 or sizes.rows; NULL: it has none.
-     */
-    const float *(*average)(const chl_params *params, const void *config, int *rows);
-    /* w [n][latent] -> codes [n][rows][latent]: average + psi (w - average). `average` may be NULL
-     * when psi is 1. */
-    chl_status (*truncate)(const void *config, int64_t n, const float *w, const float *average,
-                           int average_rows, float psi, float *codes);
     /* States (base/facts.h) what a file under the network's names, unlike the opened one's, would not
      * tell, beside the clamp. NULL: nothing. */
     chl_status (*state)(chl_params *params, const void *config);

@@ -10,10 +10,7 @@ static chl_status import(chl_params *params, void *to, chl_generator_sizes *size
     chl_stylegan2_config *config = to;
     CHL_TRY(chl_stylegan2_import(params, config));
     *clamp = &config->conv_clamp;
-    *sizes = (chl_generator_sizes){.picture = config->resolution,
-                                   .rows = config->rows,
-                                   .latent = config->w_dim,
-                                   .z = config->mapping_layers ? config->z_dim : 0};
+    *sizes = (chl_generator_sizes){config->resolution, config->rows, config->w_dim, config->z_dim};
     return CHL_OK;
 }
 
@@ -23,15 +20,6 @@ static chl_tensor map(chl_net *net, const void *config, chl_tensor z) {
 
 static chl_tensor synthesize(chl_net *net, const void *config, chl_tensor w) {
     return chl_stylegan2_synthesize(net, config, w);
-}
-
-static const float *average(const chl_params *params, const void *config, int *rows) {
-    return chl_stylegan2_average(params, config, rows);
-}
-
-static chl_status truncate(const void *config, int64_t n, const float *w, const float *centre,
-                           int centre_rows, float psi, float *codes) {
-    return chl_stylegan2_truncate(config, n, w, centre, centre_rows, psi, 0, codes);
 }
 
 static chl_status state(chl_params *params, const void *config) {
@@ -44,6 +32,4 @@ const chl_generator_kind chl_kind_stylegan2 = {
     .import = import,
     .map = map,
     .synthesize = synthesize,
-    .average = average,
-    .truncate = truncate,
     .state = state};

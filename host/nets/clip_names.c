@@ -27,13 +27,9 @@ static const char *const hugging_face[][2] = {
 /* Some files have three projections per attention, `prefix`q_proj ...; ours is one, `prefix`in_proj_,
  * with the rows of q, then k, then v. */
 static chl_status join_qkv(chl_params *params, const char *prefix, const char *kind) {
-    static const char letters[3] = {'q', 'k', 'v'};
-    char part[3][256], joined[256];
+    static const char *const parts[3] = {"q_proj.", "k_proj.", "v_proj."};
     if (!chl_params_has(params, "%sq_proj.%s", prefix, kind)) return CHL_OK;
-    for (int i = 0; i < 3; i++)
-        snprintf(part[i], sizeof part[i], "%s%c_proj.%s", prefix, letters[i], kind);
-    snprintf(joined, sizeof joined, "%sin_proj_%s", prefix, kind);
-    return chl_params_join(params, 3, (const char *const[]){part[0], part[1], part[2]}, joined);
+    return chl_params_join_projections(params, prefix, parts, "in_proj_", kind);
 }
 
 static chl_status join_projections(chl_params *params, const char *prefix) {

@@ -253,6 +253,15 @@ chl_status chl_params_join(chl_params *params, int count, const char *const *par
     return CHL_OK;
 }
 
+chl_status chl_params_join_projections(chl_params *params, const char *prefix,
+                                       const char *const part[3], const char *joined,
+                                       const char *kind) {
+    char from[3][256], to[256];
+    for (int i = 0; i < 3; i++) snprintf(from[i], sizeof from[i], "%s%s%s", prefix, part[i], kind);
+    snprintf(to, sizeof to, "%s%s%s", prefix, joined, kind);
+    return chl_params_join(params, 3, (const char *const[]){from[0], from[1], from[2]}, to);
+}
+
 chl_status chl_rename_all(chl_params *params, const char *from, const char *to, int64_t *count) {
     if (stars(from) != stars(to) || stars(from) > MAX_STARS)
         return chl_fail(CHL_ERR_INTERNAL,

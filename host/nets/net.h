@@ -74,6 +74,10 @@ chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const c
  * the next ...: three projections q, k, v become one. */
 chl_status chl_params_join(chl_params *params, int count, const char *const *parts,
                            const char *joined);
+/* The same of an attention's three projections, "<prefix><part><kind>": "<prefix><joined><kind>". */
+chl_status chl_params_join_projections(chl_params *params, const char *prefix,
+                                       const char *const part[3], const char *joined,
+                                       const char *kind);
 /* Of a linear layer: its weight [outputs, ...] and its bias, both marked used. */
 chl_status chl_params_use_linear(chl_params *params, const char *layer, int *outputs);
 /* Renames every array whose whole name matches `from`. `*` matches one or more characters without a

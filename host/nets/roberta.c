@@ -5,18 +5,11 @@
 
 /* --- importing -------------------------------------------------------------------------------- */
 static chl_status join_attention(chl_params *params, int layer) {
-    static const char *const parts[3] = {"query", "key", "value"};
-    static const char *const kinds[2] = {"weight", "bias"};
-    char name[3][96], joined[96];
-    for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < 3; i++)
-            snprintf(name[i], sizeof name[i], "encoder.layer.%d.attention.self.%s.%s", layer,
-                     parts[i], kinds[k]);
-        snprintf(joined, sizeof joined, "encoder.layer.%d.attention.qkv.%s", layer, kinds[k]);
-        CHL_TRY(
-            chl_params_join(params, 3, (const char *const[]){name[0], name[1], name[2]}, joined));
-    }
-    return CHL_OK;
+    static const char *const parts[3] = {"self.query.", "self.key.", "self.value."};
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "encoder.layer.%d.attention.", layer);
+    CHL_TRY(chl_params_join_projections(params, prefix, parts, "qkv.", "weight"));
+    return chl_params_join_projections(params, prefix, parts, "qkv.", "bias");
 }
 
 /* RoBERTa has one type of token, so its embedding is added to all. */

@@ -114,14 +114,3 @@ chl_tensor chl_stylegan2_synthesize_noisy(chl_net *net, const chl_stylegan2_conf
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */
-const float *chl_stylegan2_average(const chl_params *params, const chl_stylegan2_config *config,
-                                   int *average_rows) {
-    return chl_stylegan_average(params, config->w_dim, average_rows);
-}
-
-chl_status chl_stylegan2_truncate(const chl_stylegan2_config *config, int64_t n, const float *w,
-                                  const float *average, int average_rows, float psi, int cutoff,
-                                  float *w_plus) {
-    return chl_stylegan_truncate(config->rows, config->w_dim, n, w, average, average_rows, psi,
-                                 cutoff, w_plus);
-}

@@ -62,16 +62,6 @@ chl_tensor chl_stylegan2_synthesize(chl_net *net, const chl_stylegan2_config *co
 chl_tensor chl_stylegan2_synthesize_noisy(chl_net *net, const chl_stylegan2_config *config,
                                           chl_tensor w_plus, const chl_tensor *noise);
 
-/* The checkpoint's average w, the centre of truncation: [average_rows, W], average_rows 1 or
- * config->rows. NULL when it has none. */
-const float *chl_stylegan2_average(const chl_params *params, const chl_stylegan2_config *config,
-                                   int *average_rows);
-/* W+ from w [n,W]: rows below `cutoff` (all when cutoff is 0) become average + psi (w - average),
- * the others w. `average` may be NULL when psi is 1. w_plus [n, rows, W]. */
-chl_status chl_stylegan2_truncate(const chl_stylegan2_config *config, int64_t n, const float *w,
-                                  const float *average, int average_rows, float psi, int cutoff,
-                                  float *w_plus);
-
 /* Sizes of a random network; a block of r x r has min(channel_base / r, channel_max) channels. */
 typedef struct chl_stylegan2_shape {
     int resolution, channel_base, channel_max;

@@ -2,43 +2,15 @@
  * generator: obeyed, known to be without effect on a finished network, or refused. */
 #include "base/facts.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Sizes, which the arrays' shapes tell; storage and training; the class's own name. */
+/* Beside those of both StyleGANs: sizes, precision, two ways to the same numbers. */
 static const char *const without_effect[] = {
-    "z_dim",
-    "c_dim",
-    "w_dim",
-    "img_resolution",
-    "img_channels",
-    "num_ws",
-    "num_layers",
-    "in_channels",
-    "out_channels",
-    "resolution",
-    "kernel_size",
-    "channel_base",
-    "channel_max",
-    "is_last",
-    "embed_features",
-    "layer_features",
-    "in_features",
-    "out_features",
-    "bias",
-    /* precision: this engine has its own */
-    "num_fp16_res",
-    "use_fp16",
-    "fp16_channels_last",
-    "channels_last",
-    /* initial values and training */
-    "bias_init",
-    "weight_init",
-    "w_avg_beta",
-    /* two ways to the same numbers */
-    "fused_modconv_default",
-    "class_name",
-    NULL,
+    "resolution",     "kernel_size",           "is_last",
+    "embed_features", "layer_features",        "fp16_channels_last",
+    "channels_last",  "fused_modconv_default", NULL,
 };
 
 /* Of files that this engine wrote: the epsilon of the demodulation is as rosinality's. */
@@ -126,7 +98,8 @@ static chl_status obey(const chl_params *params, stated *so_far, const chl_fact 
         config->flavour = CHL_STYLEGAN2_ROSINALITY;
         return chl_fact_need(params, fact, "True");
     }
-    if (chl_fact_is_one_of(argument, without_effect)) return CHL_OK;
+    if (chl_stylegan_ignores(argument) || chl_fact_is_one_of(argument, without_effect))
+        return CHL_OK;
     if (argument[0] == '[') return chl_fact_is_size(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
     if (strcmp(argument, "use_noise") == 0) return obey_noise(params, so_far, fact, config);

@@ -2,32 +2,18 @@
  * to what the arrays say, known to be without effect on a finished network, or refused. */
 #include "base/facts.h"
 #include "nets/stylegan3.h"
+#include "nets/stylegan_mapping.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Sizes, which names and shapes tell; what the stored filters were designed by; storage and
- * training; the class's own name. */
+/* Beside those of both StyleGANs: sizes, training, and what the stored filters were designed by. */
 static const char *const without_effect[] = {
-    "z_dim",
-    "c_dim",
-    "w_dim",
-    "img_resolution",
-    "img_channels",
-    "num_ws",
-    "num_layers",
     "channels",
     "size",
-    "in_channels",
-    "out_channels",
     "in_size",
     "out_size",
-    "in_features",
-    "out_features",
-    "channel_base",
-    "channel_max",
     "conv_kernel",
-    "bias",
-    /* filters */
+    "magnitude_ema_beta",
     "num_critical",
     "is_critically_sampled",
     "first_cutoff",
@@ -42,15 +28,6 @@ static const char *const without_effect[] = {
     "out_half_width",
     "lrelu_upsampling",
     "use_radial_filters",
-    /* precision: this engine has its own */
-    "num_fp16_res",
-    "use_fp16",
-    /* initial values and training */
-    "bias_init",
-    "weight_init",
-    "w_avg_beta",
-    "magnitude_ema_beta",
-    "class_name",
     NULL,
 };
 
@@ -106,7 +83,8 @@ static chl_status obey_rate(const chl_params *params, stated *so_far, const chl_
 static chl_status obey(const chl_params *params, stated *so_far, const chl_fact *fact,
                        chl_stylegan3_config *config) {
     const char *argument = chl_fact_argument(fact);
-    if (chl_fact_is_one_of(argument, without_effect)) return CHL_OK;
+    if (chl_stylegan_ignores(argument) || chl_fact_is_one_of(argument, without_effect))
+        return CHL_OK;
     if (argument[0] == '[') return chl_fact_is_size(params, fact);
     if (strcmp(argument, "conv_clamp") == 0) return obey_clamp(params, so_far, fact, config);
     if (strcmp(argument, "output_scale") == 0)

@@ -1,4 +1,5 @@
 #include "nets/stylegan_mapping.h"
+#include "base/facts.h"
 #include "graph/build.h"
 #include "nets/layers.h"
 #include "nets/random_weights.h"
@@ -152,4 +153,16 @@ chl_status chl_stylegan_truncate(int rows, int w_dim, int64_t n, const float *w,
             for (int k = 0; k < w_dim; k++) to[k] = centre[k] + psi * (from[k] - centre[k]);
         }
     return CHL_OK;
+}
+
+/* --- facts ------------------------------------------------------------------------------------ */
+bool chl_stylegan_ignores(const char *argument) {
+    static const char *const without_effect[] = {
+        "z_dim",        "c_dim",        "w_dim",       "img_resolution", "img_channels",
+        "num_ws",       "num_layers",   "in_channels", "out_channels",   "in_features",
+        "out_features", "channel_base", "channel_max", "bias",           "num_fp16_res",
+        "use_fp16",     "bias_init",    "weight_init", "w_avg_beta",     "class_name",
+        NULL,
+    };
+    return chl_fact_is_one_of(argument, without_effect);
 }

@@ -46,4 +46,8 @@ const float *chl_stylegan_average(const chl_params *params, int w_dim, int *rows
 chl_status chl_stylegan_truncate(int rows, int w_dim, int64_t n, const float *w,
                                  const float *average, int average_rows, float psi, int cutoff,
                                  float *codes);
+
+/* Whether an argument stored with a module (base/facts.h) is without effect on a finished network of
+ * either kind: a size, which arrays and names tell, or one of storage, precision and training. */
+bool chl_stylegan_ignores(const char *argument);
 #endif

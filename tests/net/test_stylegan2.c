@@ -4,6 +4,7 @@
 #include "harness/formula.h"
 #include "io/weights.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,9 +152,10 @@ static void check_flavour(const char *file, chl_stylegan2_flavour flavour, float
     map(s->params, &s->config, N, s->z, w);
     expect(s->expected, "w", w, TOLERANCE);
     int average_rows = 0;
-    const float *average = chl_stylegan2_average(s->params, &s->config, &average_rows);
+    const float *average = chl_stylegan_average(s->params, s->config.w_dim, &average_rows);
     assert_int_equal(average_rows, 1);
-    ok(chl_stylegan2_truncate(&s->config, N, w, average, 1, 0.7f, 5, truncated));
+    ok(chl_stylegan_truncate(s->config.rows, s->config.w_dim, N, w, average, 1, 0.7f, 5,
+                             truncated));
     expect(s->expected, "w_truncated", truncated, TOLERANCE);
 
     s->config.conv_clamp = 0;
@@ -331,14 +333,16 @@ static void truncation_goes_towards_the_average_up_to_its_cutoff(void **state) {
     chl_stylegan2_config config = {.rows = 3, .w_dim = 2};
     const float w[4] = {1, 2, 3, 4}, centre[6] = {0, 0, 1, 1, 2, 2};
     float out[12];
-    ok(chl_stylegan2_truncate(&config, 2, w, centre, 3, 0.5f, 2, out));
+    ok(chl_stylegan_truncate(config.rows, config.w_dim, 2, w, centre, 3, 0.5f, 2, out));
     const float want[12] = {0.5f, 1, 1, 1.5f, 1, 2, 1.5f, 2, 2, 2.5f, 3, 4};
     assert_memory_equal(out, want, sizeof want);
-    ok(chl_stylegan2_truncate(&config, 1, w, NULL, 0, 1, 0, out));
+    ok(chl_stylegan_truncate(config.rows, config.w_dim, 1, w, NULL, 0, 1, 0, out));
     assert_memory_equal(out, w, sizeof w / 2);
-    assert_int_equal(chl_stylegan2_truncate(&config, 1, w, NULL, 0, 0.7f, 0, out),
+    assert_int_equal(chl_stylegan_truncate(config.rows, config.w_dim, 1, w, NULL, 0, 0.7f, 0, out),
                      CHL_ERR_ARGUMENT);
-    assert_int_equal(chl_stylegan2_truncate(&config, 1, w, centre, 2, 0.7f, 0, out), CHL_ERR_SHAPE);
+    assert_int_equal(
+        chl_stylegan_truncate(config.rows, config.w_dim, 1, w, centre, 2, 0.7f, 0, out),
+        CHL_ERR_SHAPE);
 }
 
 /* --- nets/net.h ------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "io/picture.h"
 #include "io/weights.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include "train/mapping_start.h"
 #include "train/trainer.h"
 #include <chladni/engine.h>
@@ -110,7 +111,7 @@ static void paint(const char *out, float *painted) {
     assert_int_equal(config.rows, 8);
     assert_int_equal(config.w_dim, 8);
     MUST(chl_read(g, w, codes));
-    MUST(chl_stylegan2_truncate(&config, SAMPLES, codes, NULL, 0, 1, 0, rows));
+    MUST(chl_stylegan_truncate(config.rows, config.w_dim, SAMPLES, codes, NULL, 0, 1, 0, rows));
     chl_graph_free(g);
     chl_params_free(params);
 

@@ -3,6 +3,7 @@
 #include "harness/parity.h"
 #include "io/picture.h"
 #include "nets/stylegan2.h"
+#include "nets/stylegan_mapping.h"
 #include "train/generator_pool.h"
 #include <string.h>
 #include <unistd.h>
@@ -70,7 +71,7 @@ static void paint(uint8_t *pixels) {
     int64_t count;
     float *mapped = parity_read(g, w, 1, &count);
     float *rows = malloc((size_t)(count * config.rows) * sizeof *rows);
-    MUST(chl_stylegan2_truncate(&config, SAMPLES, mapped, NULL, 0, 1, 0, rows));
+    MUST(chl_stylegan_truncate(config.rows, config.w_dim, SAMPLES, mapped, NULL, 0, 1, 0, rows));
     MUST(chl_write(g, plus, rows));
     MUST(chl_run(g, second));
     float *values = parity_read(g, picture, 1, &count);
