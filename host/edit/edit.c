@@ -487,15 +487,9 @@ chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *theirs
     CHL_TRY(chl_edit_take_options(engine, theirs, &mine));
     CHL_TRY(chl_check_int(n >= 1, "n", ">= 1", n));
     edit_graph e;
-    chl_plan plan = {0};
+    *cost = (chl_cost){0};
     chl_status status = build(engine, options, NULL, n, &e);
-    if (status == CHL_OK) status = chl_dry_run(e.graph, &plan);
-    *cost = (chl_cost){.weight_bytes = plan.constant,
-                       .activation_bytes = plan.transient,
-                       .state_bytes = plan.persistent,
-                       .flops_setup = plan.flops_constant,
-                       .flops_step = plan.flops_step,
-                       .nodes = plan.nodes};
+    if (status == CHL_OK) status = chl_cost_of(e.graph, cost);
     release(&e);
     return status;
 }

@@ -130,3 +130,15 @@ done:
     free(r.broken);
     return status;
 }
+
+chl_status chl_cost_of(chl_graph *graph, chl_cost *cost) {
+    chl_plan plan = {0};
+    const chl_status status = chl_dry_run(graph, &plan);
+    *cost = (chl_cost){.weight_bytes = plan.constant,
+                       .activation_bytes = plan.transient,
+                       .state_bytes = plan.persistent,
+                       .flops_setup = plan.flops_constant,
+                       .flops_step = plan.flops_step,
+                       .nodes = plan.nodes};
+    return status;
+}

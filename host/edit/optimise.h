@@ -36,4 +36,7 @@ float chl_rate_factor(int index, int steps);
  * in `w`. CHL_ERR_NUMERIC: samples broke down, and `w` has their last good codes; the others went
  * on, to the last step. */
 chl_status chl_optimise(const chl_optimisation *optimisation, float *w);
+
+/* What running the graph would cost. */
+chl_status chl_cost_of(chl_graph *graph, chl_cost *cost);
 #endif

@@ -3,6 +3,7 @@
  * still mean what they meant. */
 #include "base/clock.h"
 #include "base/options.h"
+#include "edit/optimise.h"
 #include "losses/losses.h"
 #include "models/engine.h"
 #include <chladni/edit.h>
@@ -227,17 +228,11 @@ chl_status chl_write_generator(const chl_engine *engine, const char *path) {
 chl_status chl_tune_cost(chl_engine *engine, const chl_tune_options *theirs, chl_cost *cost) {
     CHL_NEEDS(engine, cost);
     chl_tune_options mine;
-    chl_plan plan = {0};
     tuning t;
     CHL_TRY(take_options(engine, theirs, &mine));
+    *cost = (chl_cost){0};
     chl_status status = build(engine, &mine, &t);
-    if (status == CHL_OK) status = chl_dry_run(t.graph, &plan);
-    *cost = (chl_cost){.weight_bytes = plan.constant,
-                       .activation_bytes = plan.transient,
-                       .state_bytes = plan.persistent,
-                       .flops_setup = plan.flops_constant,
-                       .flops_step = plan.flops_step,
-                       .nodes = plan.nodes};
+    if (status == CHL_OK) status = chl_cost_of(t.graph, cost);
     release(&t);
     return status;
 }
