@@ -6,6 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+chl_classified chl_classified_in(chl_corpus *c, int *named) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < c->count; i++) {
+        if (named[i] < 0) continue;
+        named[at] = named[i];
+        c->truth[at] = c->truth[i];
+        c->fold[at] = c->fold[i];
+        c->group[at++] = c->group[i];
+    }
+    return (chl_classified){.count = at,
+                            .truth = c->truth,
+                            .named = named,
+                            .fold = c->fold,
+                            .group = c->group,
+                            .labels = c->labels,
+                            .label = (const char *const *)c->label};
+}
+
 /* --- counts ----------------------------------------------------------------------------------- */
 static int64_t *count_confusion(const chl_classified *d) {
     int64_t *confusion = calloc((size_t)d->labels * (size_t)d->labels, sizeof *confusion);
@@ -101,11 +119,13 @@ chl_status chl_classified_report(const chl_classified *done, json_t *report) {
     return describe_folds(done, report);
 }
 
-chl_status chl_classified_picture(const chl_classified *done, const char *what, const char *path) {
+chl_status chl_classified_picture(const chl_classified *done, const char *who, const char *layout,
+                                  const char *path) {
     int64_t hits = 0;
     char title[160];
+    if (!path) return CHL_OK;
     for (int64_t i = 0; i < done->count; i++) hits += done->named[i] == done->truth[i];
-    snprintf(title, sizeof title, "%s: %lld sounds, %.1f %% named right", what,
+    snprintf(title, sizeof title, "%s, %s: %lld sounds, %.1f %% named right", who, layout,
              (long long)done->count, 100 * (double)hits / (double)done->count);
     int64_t *confusion = count_confusion(done);
     if (!confusion) return no_memory(done);

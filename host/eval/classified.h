@@ -2,6 +2,7 @@
 #ifndef CHL_EVAL_CLASSIFIED_H
 #define CHL_EVAL_CLASSIFIED_H
 #include "base/json.h"
+#include "eval/corpus_list.h"
 #include <stdint.h>
 
 typedef struct chl_classified {
@@ -13,13 +14,17 @@ typedef struct chl_classified {
     const char *const *label;
 } chl_classified;
 
+/* The corpus's sounds with a name, named [count] >= 0: they move to its front and that of `named`. */
+chl_classified chl_classified_in(chl_corpus *corpus, int *named);
+
 /* Adds to `report`: sounds, accuracy, interval [low, high] (95 %, bootstrap over original
  * recordings), balanced (mean over the labels that occur), per_label, labels, confusion
  * [true][named]; where there are folds, folds, fold_mean and fold_interval (half the 95 % interval
  * of the mean, Student's t). */
 chl_status chl_classified_report(const chl_classified *done, json_t *report);
-/* The confusion matrix as PNG; `what` is in its title. */
-chl_status chl_classified_picture(const chl_classified *done, const char *what, const char *path);
+/* The confusion matrix as PNG, with who named them and the layout in its title. path NULL: none. */
+chl_status chl_classified_picture(const chl_classified *done, const char *who, const char *layout,
+                                  const char *path);
 
 /* The 95 % interval of x's mean: percentiles of 2000 draws of as many groups as there are, with
  * replacement [Efron 1979]. Numbers of one group (sounds of one recording) are drawn together; group

@@ -94,9 +94,7 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     if (status == CHL_OK) status = chl_trials_identity(&trials, found);
     chl_report_set(found, "seconds", chl_seconds_now() - start);
     chl_trials_close(&trials);
-    if (status == CHL_OK) return chl_report_finish(found, refused, report);
-    json_decref(found);
-    return status;
+    return chl_report_end(status, found, refused, report);
 }
 
 chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {

@@ -1,4 +1,5 @@
 /* Linear probe: logistic regression on the embeddings of sounds. */
+#include "base/free.h"
 #include "base/options.h"
 #include "eval/classified.h"
 #include "eval/corpus.h"
@@ -276,36 +277,12 @@ static chl_status run_folds(probe *p) {
     return chl_report_progress(&watch, "fitting", done, folds);
 }
 
-/* Only what was tested is reported: it moves to the front. */
-static chl_classified tested_of(probe *p) {
-    chl_corpus *c = &p->corpus;
-    int64_t at = 0;
-    for (int64_t i = 0; i < c->count; i++) {
-        if (p->named[i] < 0) continue;
-        p->named[at] = p->named[i];
-        c->truth[at] = c->truth[i];
-        c->fold[at] = c->fold[i];
-        c->group[at++] = c->group[i];
-    }
-    return (chl_classified){.count = at,
-                            .truth = c->truth,
-                            .named = p->named,
-                            .fold = c->fold,
-                            .group = c->group,
-                            .labels = c->labels,
-                            .label = (const char *const *)c->label};
-}
-
 static chl_status describe(probe *p, char **report) {
     const chl_corpus *c = &p->corpus;
     const uint64_t refused = chl_json_refused();
     const int64_t all = c->count;
-    const chl_classified done = tested_of(p);
-    if (p->options->confusion) {
-        char what[64];
-        snprintf(what, sizeof what, "probe, %s", c->layout);
-        CHL_TRY(chl_classified_picture(&done, what, p->options->confusion));
-    }
+    const chl_classified done = chl_classified_in(&p->corpus, p->named);
+    CHL_TRY(chl_classified_picture(&done, "probe", c->layout, p->options->confusion));
     json_t *l2 = chooses(p) ? json_string("chosen") : json_real(default_l2(p));
     json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "split",
                              p->options->test ? "test folder" : "official folds", "all_sounds",
@@ -313,9 +290,7 @@ static chl_status describe(probe *p, char **report) {
     const chl_status status = chl_classified_report(&done, root);
     if (p->few[0]) chl_json_set(root, "l2_why", json_string(p->few));
     chl_json_set(root, "fits", json_incref(p->fits));
-    if (status == CHL_OK) return chl_report_finish(root, refused, report);
-    json_decref(root);
-    return status;
+    return chl_report_end(status, root, refused, report);
 }
 
 static chl_status work(chl_engine *engine, probe *p, char **report) {
@@ -361,12 +336,7 @@ chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *their
     probe p = {.options = &mine};
     const chl_status status = work(engine, &p, report);
     chl_corpus_free(&p.corpus);
-    free(p.embedding);
-    free(p.x);
-    free(p.mean);
-    free(p.scale);
-    free(p.class_);
-    free(p.named);
+    CHL_FREE(p.embedding, p.x, p.mean, p.scale, p.class_, p.named);
     json_decref(p.fits);
     return chl_log_restore(before, status);
 }

@@ -21,6 +21,12 @@ chl_status chl_report_finish(json_t *report, uint64_t refused, char **text) {
     return *text ? CHL_OK : chl_fail(CHL_ERR_MEMORY, "out of memory for a report");
 }
 
+chl_status chl_report_end(chl_status status, json_t *report, uint64_t refused, char **text) {
+    if (status == CHL_OK) return chl_report_finish(report, refused, text);
+    json_decref(report);
+    return status;
+}
+
 chl_status chl_judge_fail(chl_status status, const char *text) {
     if (!text) text = "the judge gave no text";
     return chl_fail(status, "%s", text);

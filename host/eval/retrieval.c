@@ -1,4 +1,5 @@
 /* Retrieval among sounds, pictures and texts by the cosine of their embeddings. */
+#include "base/free.h"
 #include "base/options.h"
 #include "eval/embed.h"
 #include "eval/report.h"
@@ -245,19 +246,12 @@ static chl_status evaluate(retrieval *r, char **report) {
                   "pictures", s->pictures, "texts", s->texts, "absent");
     const chl_status status = search(r, root);
     chl_json_set(root, "unreadable_pictures", json_integer(r->unreadable_count));
-    if (status == CHL_OK) return chl_report_finish(root, refused, report);
-    json_decref(root);
-    return status;
+    return chl_report_end(status, root, refused, report);
 }
 
 static void retrieval_free(retrieval *r) {
     chl_retrieval_set_free(&r->set);
-    free(r->sound);
-    free(r->picture);
-    free(r->text);
-    free(r->pixels);
-    free(r->unreadable);
-    free(r->number);
+    CHL_FREE(r->sound, r->picture, r->text, r->pixels, r->unreadable, r->number);
 }
 
 chl_status chl_evaluate_retrieval(chl_engine *engine, const chl_retrieval_options *theirs,

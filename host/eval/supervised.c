@@ -7,7 +7,6 @@
 #include "eval/embed.h"
 #include "eval/report.h"
 #include "models/engine.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,43 +147,17 @@ static chl_status test(supervised *s, chl_audio_encoder *encoder, int model) {
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
-/* Only what was tested is reported: it moves to the front. */
-static chl_classified tested_of(supervised *s) {
-    chl_corpus *c = &s->corpus;
-    int64_t at = 0;
-    for (int64_t i = 0; i < c->count; i++) {
-        if (s->by[i] == NOBODY) continue;
-        s->named[at] = s->named[i];
-        c->truth[at] = c->truth[i];
-        c->fold[at] = c->fold[i];
-        c->group[at++] = c->group[i];
-    }
-    return (chl_classified){.count = at,
-                            .truth = c->truth,
-                            .named = s->named,
-                            .fold = c->fold,
-                            .group = c->group,
-                            .labels = c->labels,
-                            .label = (const char *const *)c->label};
-}
-
 static chl_status describe(supervised *s, char **report) {
     const chl_corpus *c = &s->corpus;
     const uint64_t refused = chl_json_refused();
     const int64_t all = c->count;
-    const chl_classified done = tested_of(s);
-    if (s->options->confusion) {
-        char what[64];
-        snprintf(what, sizeof what, "supervised, %s", c->layout);
-        CHL_TRY(chl_classified_picture(&done, what, s->options->confusion));
-    }
+    const chl_classified done = chl_classified_in(&s->corpus, s->named);
+    CHL_TRY(chl_classified_picture(&done, "supervised", c->layout, s->options->confusion));
     json_t *root = json_pack("{s:s, s:I, s:I}", "layout", c->layout, "all_sounds", (json_int_t)all,
                              "missing", (json_int_t)c->missing);
     const chl_status status = chl_classified_report(&done, root);
     chl_json_set(root, "models", json_incref(s->models));
-    if (status == CHL_OK) return chl_report_finish(root, refused, report);
-    json_decref(root);
-    return status;
+    return chl_report_end(status, root, refused, report);
 }
 
 static chl_status test_all(supervised *s, const chl_engine_options *models) {
@@ -215,7 +188,7 @@ static chl_status work(supervised *s, const chl_engine_options *models, char **r
     s->models = json_array();
     if (!s->by || !s->named || !s->models)
         return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its sounds", o->data);
-    for (int64_t i = 0; i < count; i++) s->by[i] = NOBODY;
+    for (int64_t i = 0; i < count; i++) s->by[i] = s->named[i] = NOBODY;
     CHL_TRY(test_all(s, models));
     return describe(s, report);
 }

@@ -1,4 +1,5 @@
 /* Zero-shot classification of sounds (Table 1). */
+#include "base/free.h"
 #include "base/names.h"
 #include "base/options.h"
 #include "eval/classified.h"
@@ -7,7 +8,6 @@
 #include "eval/report.h"
 #include "models/engine.h"
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,11 +129,7 @@ static chl_status describe(const chl_zero_shot_options *o, folder_job *j, int la
     const chl_corpus *c = &j->corpus;
     for (int64_t i = 0; i < c->count; i++) c->truth[i] = j->truth_label[c->truth[i]];
     const chl_classified done = {c->count, c->truth, j->named, c->fold, c->group, labels, label};
-    if (o->confusion) {
-        char what[64];
-        snprintf(what, sizeof what, "zero-shot, %s", c->layout);
-        CHL_TRY(chl_classified_picture(&done, what, o->confusion));
-    }
+    CHL_TRY(chl_classified_picture(&done, "zero-shot", c->layout, o->confusion));
     chl_json_set(root, "layout", json_string(c->layout));
     chl_json_set(root, "missing", json_integer(c->missing));
     return chl_classified_report(&done, root);
@@ -213,9 +209,7 @@ static chl_status classify(chl_engine *engine, const chl_zero_shot_options *o, f
     chl_status status = describe(o, j, labels, label, root);
     if (status == CHL_OK) status = try_prompts(engine, o, labels, label, j, root);
     if (status == CHL_OK) status = try_others(engine, o, labels, j, root);
-    if (status == CHL_OK) return chl_report_finish(root, refused, report);
-    json_decref(root);
-    return status;
+    return chl_report_end(status, root, refused, report);
 }
 
 static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, char **report) {
@@ -226,12 +220,7 @@ static chl_status folder(chl_engine *engine, const chl_zero_shot_options *o, cha
     chl_status status = classify(engine, o, &job, report);
     chl_corpus_free(&job.corpus);
     chl_corpus_free(&job.others);
-    free(job.label);
-    free(job.sound);
-    free(job.score);
-    free(job.truth_label);
-    free(job.named);
-    free(job.best);
+    CHL_FREE(job.label, job.sound, job.score, job.truth_label, job.named, job.best);
     return status;
 }
 
