@@ -42,7 +42,6 @@ static void defaults(chl_train_options *o) {
     o->beta2 = 0.99f;
     o->decay = 1e-3f;
     o->average = 0.98f;
-    o->tolerate = 0.25f;
 }
 
 static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {

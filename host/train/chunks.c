@@ -15,7 +15,7 @@ chl_status chl_chunks_share(chl_trainer *t) {
     t->chunk = t->batch;
     t->chunks = 1;
     if (chunk == 0) return CHL_OK;
-    if (!t->training->chunked)
+    if (!chl_train_reads(t->training, "micro_batch"))
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "training %s: micro_batch must be 0, got %lld: this training computes its "
                         "batch at once",

@@ -78,7 +78,8 @@ enum { /* what a training needs of every sample */
        CHL_NEED_LABEL = 4,
        CHL_NEED_CAPTION = 8,
        CHL_NEED_LATENT = 16,
-       CHL_NEED_KIND = 32
+       CHL_NEED_KIND = 32,
+       CHL_NEED_FILES = CHL_NEED_SOUND | CHL_NEED_PICTURE
 };
 /* What a run says of its data. Zeros: all samples, each of them there, and no limit of memory. */
 typedef struct chl_dataset_choice {

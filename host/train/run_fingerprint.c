@@ -386,7 +386,6 @@ static chl_status check_text(const char *field, const char *value, const char *f
 
 chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
     static const char below_one[] = "in [0, 1)";
-    enum { files = CHL_NEED_SOUND | CHL_NEED_PICTURE };
     const struct {
         bool holds;
         const char *field, *range;
@@ -414,8 +413,8 @@ chl_status chl_train_check(const chl_training *training, const chl_train_options
         {o->rank >= 0 && o->rank < (o->ranks > 1 ? o->ranks : 1), "rank", "in [0, ranks - 1]",
          o->rank},
         {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
-        {o->tolerate == 0 || (share(o->tolerate) && training->need & files), "tolerate",
-         training->need & files ? below_one : "0", (double)o->tolerate},
+        {o->tolerate == 0 || (share(o->tolerate) && training->need & CHL_NEED_FILES), "tolerate",
+         training->need & CHL_NEED_FILES ? below_one : "0", (double)o->tolerate},
         {o->memory >= 0, "memory", ">= 0", (double)o->memory},
         {share(o->momentum), "momentum", below_one, (double)o->momentum},
         {o->lowest_rate >= 0 && o->lowest_rate <= o->rate, "lowest_rate", "in [0, rate]",

@@ -245,7 +245,6 @@ static void audio_defaults(chl_train_options *o) {
     const chl_spec_augment spec = chl_spec_augment_defaults();
     o->mask_bands = spec.mask_bands;
     o->mask_frames = spec.mask_frames;
-    o->tolerate = 0.25f; /* a tenth of VGGSound and a fifth of AudioSet are gone */
 }
 
 const chl_training chl_training_audio = {
@@ -261,4 +260,4 @@ const chl_training chl_training_audio = {
     .save = audio_save,
     .release = audio_release,
     .shared = true,
-    .chunked = true};
+};

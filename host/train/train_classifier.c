@@ -113,7 +113,6 @@ static void defaults(chl_train_options *o) {
     const chl_spec_augment spec = chl_spec_augment_defaults();
     o->mask_bands = spec.mask_bands;
     o->mask_frames = spec.mask_frames;
-    o->tolerate = 0.25f; /* as of the sound encoder */
 }
 
 const chl_training chl_training_classifier = {
@@ -128,4 +127,4 @@ const chl_training chl_training_classifier = {
     .save = save,
     .release = release,
     .shared = true,
-    .chunked = true};
+};

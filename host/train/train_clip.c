@@ -61,7 +61,6 @@ static void defaults(chl_train_options *options) {
     options->beta2 = 0.98f;
     options->decay = 0.05f;
     options->average = 0.998f;
-    options->tolerate = 0.25f;
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -465,5 +464,4 @@ const chl_training chl_training_clip = {.name = "clip",
                                         .feed = feed,
                                         .save = chl_trainer_save,
                                         .release = release,
-                                        .shared = true,
-                                        .chunked = true};
+                                        .shared = true};

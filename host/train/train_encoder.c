@@ -45,7 +45,6 @@ static void defaults(chl_train_options *o) {
     o->weight_clip = WEIGHT;
     o->weight_identity = WEIGHT;
     o->weight_delta = 2e-4f;
-    o->tolerate = 0.25f;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */

@@ -79,7 +79,6 @@ static void defaults(chl_train_options *o) {
     o->augment_target = 0.6f;
     o->augment_kimg = 500;
     o->pictures_every = 500;
-    o->tolerate = 0.25f;
 }
 
 /* --- what can be ------------------------------------------------------------------------------ */

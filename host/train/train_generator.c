@@ -58,7 +58,6 @@ static void defaults(chl_train_options *o) {
     o->beta2 = 0.99f;
     o->decay = 0;
     o->average = 0.998f;
-    o->tolerate = 0.25f;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */

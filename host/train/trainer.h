@@ -40,7 +40,8 @@ typedef struct chl_training {
     const char *name;
     unsigned need; /* CHL_NEED_*, of the dataset */
     /* The fields of chl_train_options that it reads beside those of every training
-     * (run_fingerprint.c), divided by spaces. Another that is not at its default is refused. NULL: none */
+     * (run_fingerprint.c), divided by spaces. Another that is not at its default is refused. With
+     * micro_batch `build` makes rows with chl_trainer_rows. NULL: none */
     const char *reads;
     /* Sets the defaults that differ from the general ones: batch, steps, rate, ... May be NULL. */
     void (*defaults)(chl_train_options *options);
@@ -60,8 +61,6 @@ typedef struct chl_training {
     /* Several ranks may share a batch: `build` and `feed` are of t->batch samples from place
      * t->first on, each term is a mean over them. */
     bool shared;
-    /* micro_batch may be set: `build` makes rows with chl_trainer_rows. */
-    bool chunked;
     /* Before the first step, `index` (from 0), of this process: the graph has its states. May be NULL. */
     chl_status (*start)(chl_trainer *t, int64_t index);
     /* After every step, in order, before inputs of the third step behind it are made; value[terms], of

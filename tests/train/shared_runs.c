@@ -122,8 +122,12 @@ void run_ranks(const chl_training *training, const chl_train_options *options, i
 }
 
 chl_train_options options_of(const chl_training *training, const char *sizes) {
-    chl_train_options o = {
-        .size = sizeof o, .model = training->name, .cycles = 1, .save_every = 7, .seed = 7};
+    chl_train_options o = {.size = sizeof o,
+                           .model = training->name,
+                           .cycles = 1,
+                           .save_every = 7,
+                           .seed = 7,
+                           .tolerate = training->need & CHL_NEED_FILES ? 0.25f : 0};
     if (training->defaults) training->defaults(&o);
     o.data = data;
     o.sizes = sizes;

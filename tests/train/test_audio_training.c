@@ -109,8 +109,12 @@ static const char *run_folder(const char *name) {
 }
 
 static chl_train_options options_of(const char *run, int64_t steps, curve *c) {
-    chl_train_options options = {
-        .size = sizeof options, .model = "audio", .cycles = 1, .save_every = 1000, .seed = 7};
+    chl_train_options options = {.size = sizeof options,
+                                 .model = "audio",
+                                 .cycles = 1,
+                                 .save_every = 1000,
+                                 .seed = 7,
+                                 .tolerate = 0.25f};
     chl_training_audio.defaults(&options);
     options.data = folder;
     options.out = run_folder(run);
