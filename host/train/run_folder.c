@@ -47,18 +47,24 @@ chl_status chl_run_folder_sync(const chl_run_folder *folder) {
                     strerror(reason));
 }
 
-static chl_status make_folders(const char *path) {
+/* *there: the length of the longest part of the path that was there. */
+static chl_status make_folders(const char *path, size_t *there) {
     char *part = strdup(path);
     if (!part) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
+    bool made = false;
+    *there = 0;
     for (char *at = part + 1; *at; at++) {
         if (*at != '/') continue;
         *at = 0;
-        mkdir(part, 0777); /* an error here shows below, at the last folder */
+        made = mkdir(part, 0777) == 0 || made; /* an error here shows below, at the last folder */
         *at = '/';
+        if (!made) *there = (size_t)(at - part);
     }
     free(part);
     struct stat about;
-    if ((mkdir(path, 0777) != 0 && errno != EEXIST) || stat(path, &about) != 0)
+    const bool last = mkdir(path, 0777) == 0;
+    if (!made && !last) *there = strlen(path);
+    if ((!last && errno != EEXIST) || stat(path, &about) != 0)
         return chl_fail(CHL_ERR_IO, "%s: cannot create the run folder: %s", path, strerror(errno));
     if (!S_ISDIR(about.st_mode))
         return chl_fail(CHL_ERR_IO, "%s: the run folder must be a folder, got a file", path);
@@ -122,22 +128,26 @@ static chl_status lock(const chl_run_folder *folder) {
 
 chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out) {
     char name[32] = LOG, *log;
-    *out = (chl_run_folder){.path = path};
-    CHL_TRY(make_folders(path));
+    *out = (chl_run_folder){.path = path, .new_end = SIZE_MAX};
+    CHL_TRY(make_folders(path, &out->new_end));
     if (rank > 0) snprintf(name, sizeof name, "log-%d.txt", rank);
     CHL_TRY(chl_run_folder_file(out, name, &log));
+    const int new_file = open(log, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (new_file >= 0) close(new_file);
     out->log = fopen(log, "ae");
     chl_status status = CHL_OK;
     if (!out->log)
         status = chl_fail(CHL_ERR_IO, "%s: %s", log, strerror(errno));
     else
         status = lock(out);
-    free(log);
+    if (new_file >= 0 && status == CHL_OK) /* not that of another process that was faster */
+        out->new_log = log;
+    else
+        free(log);
     if (status == CHL_OK && rank == 0) {
         sweep(out);
         status = check_files(out);
     }
-    if (status != CHL_OK) chl_run_folder_close(out);
     return status;
 }
 
@@ -145,7 +155,23 @@ void chl_run_folder_close(chl_run_folder *folder) {
     if (folder->log) fclose(folder->log);
     if (folder->stats) fclose(folder->stats);
     if (folder->events) fclose(folder->events);
+    free(folder->new_log);
     folder->log = folder->stats = folder->events = NULL;
+    folder->new_log = NULL;
+}
+
+void chl_run_folder_remove_log(const chl_run_folder *folder) {
+    if (folder->new_log) unlink(folder->new_log);
+}
+
+void chl_run_folder_remove(const chl_run_folder *folder) {
+    char *path = folder->path ? strdup(folder->path) : NULL;
+    for (size_t end = path ? strlen(path) : 0; end > folder->new_end; end--)
+        if (!path[end] || path[end] == '/') {
+            path[end] = 0;
+            if (rmdir(path) != 0 && errno != ENOENT && errno != EINVAL) break;
+        }
+    free(path);
 }
 
 void chl_run_folder_note(const chl_run_folder *folder, chl_log_level level, const char *format,

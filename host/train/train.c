@@ -156,6 +156,7 @@ static chl_status run(chl_trainer *t) {
     CHL_TRY(chl_ranks_agree(t, step));
     if (resume && t->rank == 0) CHL_TRY(chl_run_files_repair(t, step));
     chl_run_folder *folder = &t->inside->folder;
+    t->inside->accepted = true;
     if (t->rank == 0) CHL_TRY(chl_run_files_options(t));
     const int64_t stop = t->options->stop_after, steps = t->options->steps;
     const int64_t last = stop > 0 && stop < steps ? stop : steps;
@@ -223,9 +224,12 @@ static chl_status run_on(const chl_training *training, const chl_train_options *
                      .precision = place->precision,
                      .inside = &inside};
     /* the others are told before memory is released: they may wait for this rank, and it for them */
-    const chl_status status = chl_ranks_tell(*comm, chl_ranks_finish(*comm, run(&t)));
+    chl_status status = run(&t);
+    if (status != CHL_OK && !inside.accepted) chl_run_folder_remove_log(&inside.folder);
+    status = chl_ranks_tell(*comm, chl_ranks_finish(*comm, status));
     if (status != CHL_OK && inside.folder.log)
         chl_run_folder_note(&inside.folder, CHL_LOG_DEBUG, "ended: %s", chl_error());
+    if (status != CHL_OK && !inside.accepted) chl_run_folder_remove(&inside.folder);
     chl_trainer_release(&t);
     chl_dataset_free(t.data);
     return status;

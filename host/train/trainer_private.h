@@ -37,6 +37,8 @@ typedef struct chl_state {
 typedef struct chl_run_folder {
     const char *path;
     FILE *log, *stats, *events;
+    char *new_log;  /* NULL: the log was there before */
+    size_t new_end; /* folders whose path is path[0 ... new_end - 1] or shorter were there before */
 } chl_run_folder;
 
 /* A checkpoint that was read and not yet put into the graph. */
@@ -89,6 +91,7 @@ struct chl_trainer_private {
     chl_state *state;           /* sorted by name */
     int64_t states;
     chl_run_folder folder;
+    bool accepted;             /* the run has begun: its folder stays */
     json_t *fingerprint;       /* of this run: run_fingerprint.c */
     chl_checkpoint from;       /* while a run that resumes is built */
     int64_t saved;             /* step of the folder's checkpoint.safetensors; 0: none is whole */
@@ -104,6 +107,10 @@ struct chl_trainer_private {
  * rank: log.txt, log-1.txt, ... Rank 0 writes all other files. */
 chl_status chl_run_folder_open(const char *path, int rank, chl_run_folder *out);
 void chl_run_folder_close(chl_run_folder *folder);
+/* Of a run that is refused: removes the log, and then the folders, that this process made; a folder with
+ * other files stays. Other ranks remove theirs between the two calls. */
+void chl_run_folder_remove_log(const chl_run_folder *folder);
+void chl_run_folder_remove(const chl_run_folder *folder);
 chl_status chl_run_folder_has(const chl_run_folder *folder, const char *file, bool *there);
 /* Returns when the names of the folder's files, as renamed so far, are on the disk. */
 chl_status chl_run_folder_sync(const chl_run_folder *folder);

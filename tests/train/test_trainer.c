@@ -148,6 +148,35 @@ static void nonsense_is_refused(void **state) {
     free(out);
 }
 
+/* More epochs than data for one batch: what only the opened data tells. */
+static void assert_refused_at(const place *p, const char *out) {
+    chl_train_options wrong = toy_options(p, out);
+    wrong.epochs = 1;
+    wrong.batch = SAMPLES + 1;
+    assert_int_equal(chl_trainer_run(&toy_training, &wrong), CHL_ERR_ARGUMENT);
+    assert_non_null(strstr(chl_error(), "batch must be at most the number of samples"));
+}
+
+static void a_refused_training_leaves_nothing_that_was_not_there(void **state) {
+    const place *p = *state;
+    char *above = in_folder(p->root, "new"), *out = in_folder(above, "deeper//run/");
+    assert_refused_at(p, out);
+    assert_int_not_equal(access(above, F_OK), 0);
+    assert_int_equal(access(p->root, F_OK), 0);
+    mkdir(above, 0777);
+    assert_refused_at(p, above);
+    assert_int_equal(rmdir(above), 0); /* it was there, and is empty as it was */
+    mkdir(above, 0777);
+    put_file(above, "log.txt", "before\n", 7);
+    assert_refused_at(p, above);
+    size_t size;
+    char *log = get_file(above, "log.txt", &size);
+    assert_memory_equal(log, "before\n", 7);
+    free(log);
+    free(out);
+    free(above);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(loss_falls_and_files_appear, set_up, tear_down),
@@ -156,6 +185,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(terms_without_weight_train_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folder_belongs_to_one_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nonsense_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_refused_training_leaves_nothing_that_was_not_there,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
