@@ -26,19 +26,43 @@ static int inspect(const char *path) {
     return EXIT_OK;
 }
 
+enum { OUT, FORMAT, KIND, SEED, FLAGS };
+
+/* A flag or a word that the action does not read. */
+static int check_action(const command_line *line, const char *action, const char *file,
+                        const bool given[FLAGS]) {
+    static const struct {
+        const char *name;
+        bool file, takes[FLAGS];
+    } actions[] = {{"inspect", true, {false}},
+                   {"convert", true, {[OUT] = true, [FORMAT] = true}},
+                   {"random", false, {[OUT] = true, [KIND] = true, [SEED] = true}}};
+    for (size_t a = 0; a < sizeof actions / sizeof actions[0]; a++) {
+        if (strcmp(action, actions[a].name) != 0) continue;
+        if (file && !actions[a].file)
+            return usage_error(line, "weights %s takes no file, got %s", action, file);
+        for (int k = 0; k < FLAGS; k++)
+            if (given[k] && !actions[a].takes[k])
+                return usage_error(line, "weights %s takes no --%s", action, line->options[k].name);
+    }
+    return EXIT_OK;
+}
+
 int command_weights(int argc, char **argv) {
     const char *word[2] = {NULL, NULL}, *out = NULL;
     uint64_t seed = 0;
     int kind = -1, format = CHL_FLOAT32;
-    const option options[] = {
+    bool given[FLAGS] = {false};
+    const option options[FLAGS] = {
         {"out", NULL, OPTION_OUTPUT, &out, "F.safetensors", "file that convert and random write",
-         NULL},
+         &given[OUT]},
         {"format", NULL, OPTION_CHOICE, &format, "f32|f16",
-         "number format that convert writes (default f32)", NULL},
+         "number format that convert writes (default f32)", &given[FORMAT]},
         {"kind", NULL, OPTION_CHOICE, &kind,
          "generator|clip|audio|face|stylegan3-t|stylegan3-r|encoder",
-         "model that random makes (generator: a StyleGAN2; encoder: an e4e for it)", NULL},
-        {"seed", NULL, OPTION_SEED, &seed, "N", "seed of random's numbers (default 0)", NULL},
+         "model that random makes (generator: a StyleGAN2; encoder: an e4e for it)", &given[KIND]},
+        {"seed", NULL, OPTION_SEED, &seed, "N", "seed of random's numbers (default 0)",
+         &given[SEED]},
     };
     static const char *const kinds[] = {"generator",   "clip",        "audio",  "face",
                                         "stylegan3-t", "stylegan3-r", "encoder"};
@@ -48,13 +72,15 @@ int command_weights(int argc, char **argv) {
             "inspect: prints names and shapes. convert: writes safetensors. random: makes a small\n"
             "untrained model for trying the program. Nothing in a file is ever executed.",
         .options = options,
-        .count = sizeof options / sizeof options[0],
+        .count = FLAGS,
         .positional = word,
         .max_positionals = 2};
     bool done;
     int code = parse_options(&line, argc, argv, &done);
     if (code != EXIT_OK || done) return code;
     const char *action = word[0] ? word[0] : "";
+    code = check_action(&line, action, word[1], given);
+    if (code != EXIT_OK) return code;
     if (word[1]) word[1] = input_path(word[1]);
     if (strcmp(action, "inspect") == 0 && word[1]) return inspect(word[1]);
     if (out) {

@@ -308,8 +308,9 @@ static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
-/* The encoder's columns are this input's rows, which are its only size that files differ in. */
-static chl_desc input(int n, int columns) {
+/* With fusion the encoder's columns are this input's rows, which are its only size that files differ
+ * in. */
+static chl_desc input_of_fusion(int n, int columns) {
     return chl_f32(4, n, columns, SIDE, 1);
 }
 
@@ -333,7 +334,6 @@ const chl_audio_encoder_kind chl_kind_clap = {
     .picture = picture_of,
     .hears_level = true,
     .own_space = true,
-    .input = input,
     .embed = embed};
 
 const chl_audio_encoder_kind chl_kind_clap_fused = {
@@ -346,4 +346,5 @@ const chl_audio_encoder_kind chl_kind_clap_fused = {
     .picture = picture_of,
     .hears_level = true,
     .own_space = true,
+    .input = input_of_fusion,
     .embed = embed};

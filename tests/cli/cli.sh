@@ -444,6 +444,10 @@ ok "inspect" weights inspect audio.safetensors
 is "names are listed" has patch_embed.proj.weight out
 is "and what it is" has "numbers: a Swin audio encoder" err
 is "and what it hears of a sound" has "hears ten seconds at 44.1 kHz" err
+bad "a format of random" 2 "weights random takes no --format" weights random --kind clip --format f16 --out no.safetensors
+bad "a file of random" 2 "weights random takes no file, got clip.safetensors" weights random clip.safetensors --kind clip --out no.safetensors
+bad "an output of inspect" 2 "weights inspect takes no --out" weights inspect clip.safetensors --out no.safetensors
+bad "a kind of convert" 2 "weights convert takes no --kind" weights convert clip.safetensors --kind clip --out no.safetensors
 ok "convert" weights convert generator.safetensors --out g2.safetensors
 ok "the converted one works" generate --generator g2.safetensors --seeds 7 --out again3.png
 is "equally" same seven.png again3.png
