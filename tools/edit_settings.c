@@ -13,14 +13,41 @@ edit_settings edit_defaults(void) {
                            .adam_eps = 1e-8f};
 }
 
+const char *edit_loss_wrong(const chl_edit_options *options) {
+    if (options->margin != 1 && options->similarity != CHL_HINGE)
+        return "--margin needs --similarity hinge";
+    if (options->mask_rate != 1 && !options->adaptive_mask)
+        return "--mask-rate and --fixed-mask exclude each other";
+    if (options->mask_rate != 1 && options->space == CHL_SPACE_SHARED)
+        return "--mask-rate and --space shared exclude each other: all rows take the same step";
+    return NULL;
+}
+
+static const char *loss_wrong(const edit_settings *ask) {
+    const chl_edit_options options = {.similarity = (chl_similarity)ask->similarity,
+                                      .margin = ask->margin,
+                                      .space = (chl_space)ask->space,
+                                      .adaptive_mask = !ask->fixed,
+                                      .mask_rate = ask->mask_rate};
+    if (ask->neutral && options.similarity != CHL_DIRECTIONAL)
+        return "--neutral needs --similarity directional";
+    return edit_loss_wrong(&options);
+}
+
 /* Options of an optimisation beside a direction would change nothing. */
 static const char *direction_wrong(const edit_settings *ask) {
+    const edit_settings usual = edit_defaults();
     if (!ask->direction) return ask->has_strength ? "--strength needs --direction" : NULL;
     if (ask->text || ask->mix) return "--direction and --text exclude each other";
     if (ask->has_steps || ask->has_rate || ask->has_weight || ask->has_relative ||
         ask->has_identity || ask->has_outside)
         return "--direction adds a direction without an optimisation: leave out --steps, --lr and "
                "the weights of losses";
+    if (ask->similarity || ask->space || ask->fixed || ask->margin != usual.margin ||
+        ask->mask_rate != usual.mask_rate || ask->adam_eps != usual.adam_eps ||
+        ask->latent_weight_rise != 0)
+        return "--direction adds a direction without an optimisation: leave out --similarity, "
+               "--margin, --space, --fixed-mask, --mask-rate, --adam-eps and --latent-weight-rise";
     return NULL;
 }
 
@@ -60,6 +87,7 @@ const char *edit_settings_wrong(const edit_settings *ask) {
     const char *wrong = edit_files_wrong(ask);
     if (!wrong) wrong = direction_wrong(ask);
     if (!wrong) wrong = steps_wrong(ask);
+    if (!wrong) wrong = loss_wrong(ask);
     if (wrong) return wrong;
     if (ask->keep && (ask->mix || ask->direction))
         return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";

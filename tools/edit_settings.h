@@ -24,6 +24,8 @@ typedef struct edit_settings {
 edit_settings edit_defaults(void);
 /* What no single flag can say: NULL, or what is wrong, in flags; valid until the next call. */
 const char *edit_settings_wrong(const edit_settings *ask);
+/* The same of a loss's options that others leave without effect, by values that are not the usual. */
+const char *edit_loss_wrong(const chl_edit_options *options);
 /* The same of names of files alone: none may be empty. */
 const char *edit_files_wrong(const edit_settings *ask);
 /* false: `mix` is not of the form linear, linear:0.5, rows or rows:9. */

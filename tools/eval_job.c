@@ -1,4 +1,5 @@
 #include "eval_job.h"
+#include "edit_settings.h"
 #include "outputs.h"
 #include "page.h"
 #include <chladni/demo.h>
@@ -215,7 +216,8 @@ int eval_read_settings(const command_line *line, eval_job *job) {
         return usage_error(line, "--similarity directional needs --neutral and --vocab");
     if (edit->similarity != CHL_DIRECTIONAL && job->neutral)
         return usage_error(line, "--neutral needs --similarity directional");
-    return EXIT_OK;
+    const char *wrong = edit_loss_wrong(edit);
+    return wrong ? usage_error(line, "%s", wrong) : EXIT_OK;
 }
 
 int eval_begin(command_line *line, int argc, char **argv, const generator_flags *generator,

@@ -146,6 +146,12 @@ bad "the largest class" 2 "class must be >= 0, got 2147483647" generate $g --cla
 bad "snapshots of several" 2 "works for one edit" edit $models --seed 7,9 --sound "$rain" --every 2 --out all
 ok "whitened, distances in variances" edit $models --seed 7 --sound "$rain" --steps 3 --space whitened --lambda-relative 0.2 --out white.png
 ok "one step for all rows" edit $models --seed 7 --sound "$rain" --steps 3 --space shared --out shared.png
+bad "a margin of no hinge" 2 "margin needs --similarity hinge" edit $models --seed 7 --sound "$rain" --margin 0.5 --out x.png
+bad "a neutral text of no direction" 2 "neutral needs --similarity directional" edit $models $vocab --seed 7 --text rain --neutral "a photo" --out x.png
+bad "a rate of equal weights" 2 "mask-rate and --fixed-mask exclude" edit $models --seed 7 --sound "$rain" --fixed-mask --mask-rate 0.1 --out x.png
+bad "a rate of no weights" 2 "mask-rate and --space shared exclude" edit $models --seed 7 --sound "$rain" --space shared --mask-rate 0.1 --out x.png
+bad "a loss of an added direction" 2 "without an optimisation: leave out --similarity" edit $models --seed 7 --direction d.npy --similarity hinge --out x.png
+bad "a margin of judged edits without a hinge" 2 "margin needs --similarity hinge" eval edits --judge j --sources calm --sounds held --margin 2
 bad "a mask that forgets" 1 "--mask-rate must be >= 0, got -1" edit $models --seed 7 --sound "$rain" --steps 1 --mask-rate -1 --out x.png
 bad "two lambdas" 2 "exclude each other" edit $models --seed 7 --sound "$rain" --lambda-relative 1 --lambda-similarity 1 --out x.png
 for flag in "--clip-gelu exact" "--clip-view compatible"; do
