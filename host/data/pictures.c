@@ -26,8 +26,10 @@ static chl_status read_pictures(chl_source *s, const char *path, const chl_sourc
     CHL_TRY(chl_folder_each(s, path, NULL, add));
     *mine = s->count > 0;
     if (*mine && choice->split)
-        return chl_fail(CHL_ERR_ARGUMENT, "split must be left out for %s: it has no official folds",
-                        path);
+        return chl_fail(
+            CHL_ERR_ARGUMENT,
+            "split must be left out for %s, got \"%s\": pictures have no official folds", path,
+            choice->split);
     return CHL_OK;
 }
 

@@ -132,9 +132,10 @@ chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, cons
     CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
     CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
     const int fewest = engine->encoder ? 0 : 1;
-    CHL_TRY(chl_check_int(mine.steps >= fewest, "steps", fewest ? ">= 1" : ">= 0", mine.steps));
-    CHL_TRY(
-        chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate", "> 0", (double)mine.rate));
+    CHL_TRY(chl_check_int(mine.steps >= fewest, "steps of the inversion", fewest ? ">= 1" : ">= 0",
+                          mine.steps));
+    CHL_TRY(chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate of the inversion", "> 0",
+                            (double)mine.rate));
     const int64_t side = engine->generator->sizes.picture;
     CHL_FINITE(pixels, 3 * side * side);
     const chl_log_sink before = chl_log_divert(engine->log);

@@ -190,9 +190,9 @@ static chl_status take_options(const chl_engine *engine, const chl_tune_options 
     *mine = chl_tune_defaults(engine);
     CHL_TRY(chl_need(engine->generator, "generator", "tuning"));
     CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_tune_options"));
-    CHL_TRY(chl_check_int(mine->steps >= 0, "steps", ">= 0", mine->steps));
-    CHL_TRY(
-        chl_check_float(mine->rate > 0 && isfinite(mine->rate), "rate", "> 0", (double)mine->rate));
+    CHL_TRY(chl_check_int(mine->steps >= 0, "steps of the tuning", ">= 0", mine->steps));
+    CHL_TRY(chl_check_float(mine->rate > 0 && isfinite(mine->rate), "rate of the tuning", "> 0",
+                            (double)mine->rate));
     CHL_TRY(chl_check_float(mine->pixel_weight >= 0 && isfinite(mine->pixel_weight), "pixel_weight",
                             ">= 0", (double)mine->pixel_weight));
     return chl_check_float(mine->clip_weight >= 0 && isfinite(mine->clip_weight), "clip_weight",

@@ -103,11 +103,13 @@ chl_status chl_gan_network_new(const chl_train_options *o, chl_gan_network *out,
     CHL_TRY(read_sizes(o, of, &s));
     *critic = (chl_discriminator_shape){
         .resolution = s.resolution, .channel_base = s.base, .channel_max = s.most};
-    chl_status status = chl_discriminator_check(critic); /* StyleGAN2's range is wider */
-    if (status != CHL_OK) return chl_fail_in(status, "training gan");
     *out = (chl_gan_network){.resolution = s.resolution, .z_dim = s.z, .w_dim = s.w};
-    status = of == STYLEGAN2 ? new_second(&s, o->seed, out, params)
-                             : new_third(&s, of, o->seed, out, params);
+    /* the narrower range of resolutions is told: the discriminator's, or StyleGAN3's */
+    chl_status status =
+        of == STYLEGAN2 ? chl_discriminator_check(critic) : new_third(&s, of, o->seed, out, params);
+    if (status == CHL_OK)
+        status = of == STYLEGAN2 ? new_second(&s, o->seed, out, params)
+                                 : chl_discriminator_check(critic);
     return status == CHL_OK ? status : chl_fail_in(status, "training gan");
 }
 

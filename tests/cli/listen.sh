@@ -22,6 +22,6 @@ printf 'filename,fold,category\r\n1-10-A-0.wav,1,"rain"\r\n1-11-A-1.wav,1,sea_wa
 ok "a probe over official folds" eval probe --data esc --audio weights/demo/audio.safetensors --confusion c.png
 is "with a line per fold" grep -qE '^\| 2 \| 2 \| 50\.0 % \|$' out
 is "and a picture" test -s c.png
-bad "folds of a folder per label" 1 "folds must be 0 for .*no official folds" eval zero-shot --data esc/audio --folds 1 --audio weights/demo/audio.safetensors \
+bad "folds of a folder per label" 1 "folds must be left out for .*got 1: a folder per label has no official folds" eval zero-shot --data esc/audio --folds 1 --audio weights/demo/audio.safetensors \
   --clip weights/demo/clip.safetensors --vocab weights/demo/merges.txt
 finish

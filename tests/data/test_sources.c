@@ -195,7 +195,8 @@ static void folders_are_labels(void **state) {
     put("f/readme.txt", "x");
     assert_string_equal(listed("f", NULL),
                         "folders -0: f/a dog/w a dog//; f/rain/1.wav rain//; f/rain/2.wav rain//;");
-    refused("f", "train", CHL_ERR_ARGUMENT, "split must be left out for f");
+    refused("f", "train", CHL_ERR_ARGUMENT,
+            "split must be left out for f, got \"train\": a folder per label");
     mkdir("empty", 0777);
     refused("empty", NULL, CHL_ERR_FORMAT, "empty must be a folder with pairs.jsonl, or one of");
     refused("nowhere", NULL, CHL_ERR_IO, "nowhere: No such file");
@@ -270,7 +271,9 @@ static void a_folder_of_pictures_is_a_set_without_sounds(void **state) {
     chl_source_free(s);
     const chl_source_choice split = {.pictures = true, .split = "train"};
     assert_int_equal(chl_source_open("p", &split, &s), CHL_ERR_ARGUMENT);
-    assert_string_equal(chl_error(), "split must be left out for p: it has no official folds");
+    assert_string_equal(
+        chl_error(),
+        "split must be left out for p, got \"train\": pictures have no official folds");
 }
 
 /* Written by Python's tarfile; a sound's content is its name. */

@@ -139,7 +139,7 @@ static void a_file_that_is_no_encoder_is_refused(void **state) {
     options.steps = -1;
     float *code = new_code();
     assert_int_equal(chl_invert(engine, &options, pixels, code), CHL_ERR_ARGUMENT);
-    assert_says("steps must be >= 0, got -1");
+    assert_says("steps of the inversion must be >= 0, got -1");
     free(code);
 }
 

@@ -428,8 +428,10 @@ static void impossible_runs_end_before_the_first_step(void **state) {
     o.blur_kimg = 3;
     assert_refused(&o, CHL_ERR_ARGUMENT, "blur_kimg must be left out, got 3: it needs blur_sigma");
     o.blur_kimg = 0;
-    o.resolution = 8;
-    assert_refused(&o, CHL_ERR_ARGUMENT, "resolution must be a power of two from 16 to 1024");
+    for (int side = 8; side <= 2048; side *= 256) {
+        o.resolution = side;
+        assert_refused(&o, CHL_ERR_ARGUMENT, "resolution must be a power of two from 16 to 1024");
+    }
     o.network = "stylegan4";
     assert_refused(&o, CHL_ERR_ARGUMENT, "network must be stylegan2, stylegan3-t or stylegan3-r");
     o = gan_options(out);
