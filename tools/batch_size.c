@@ -143,32 +143,69 @@ static chl_status inversion_steps(const batch *b, double *steps) {
     return whole ? CHL_OK : command_fail(CHL_ERR_MEMORY, "out of memory for the plan");
 }
 
+/* What pictures take before their edits. */
+typedef struct stages {
+    double inversion, tuning; /* bytes, of the largest */
+    double steps;             /* of tunings, in steps of the edit by their FLOP */
+} stages;
+
+static chl_status stages_of(const batch *b, const chl_cost *edit, stages *out) {
+    json_t *seen = json_object();
+    chl_status status = CHL_OK;
+    *out = (stages){0};
+    for (int i = 0; i < b->count && status == CHL_OK; i++) {
+        const batch_job *job = &b->job[i];
+        const char *digest = json_string_value(json_object_get(job->digests, "image"));
+        chl_cost cost;
+        if (!digest) continue;
+        chl_invert_options inversion = chl_invert_defaults(b->engine);
+        if (job->e.ask.invert_steps > 0) inversion.steps = job->e.ask.invert_steps;
+        status = chl_invert_cost(b->engine, &inversion, &cost);
+        if (status == CHL_OK) out->inversion = fmax(out->inversion, bytes_of(&cost));
+        if (status != CHL_OK || job->e.ask.tune <= 0) continue;
+        status = chl_tune_cost(b->engine, NULL, &cost);
+        if (status != CHL_OK) continue;
+        out->tuning = bytes_of(&cost);
+        if (!json_object_get(seen, digest))
+            out->steps += job->e.ask.tune * cost.flops_step / edit->flops_step;
+        json_put(seen, digest, json_true());
+    }
+    json_decref(seen);
+    return status;
+}
+
 /* --- the plan --------------------------------------------------------------------------------- */
-static int print(const batch *b, const chl_cost *cost, double inversions, double seconds) {
+static int print(const batch *b, double edits, const stages *before, double inversions,
+                 double seconds) {
+    const double bytes = fmax(edits, fmax(before->inversion, before->tuning));
     int twins = 0, unreadable = 0;
     for (int i = 0; i < b->count; i++) {
         twins += b->job[i].twin >= 0;
         unreadable += b->job[i].unreadable != NULL;
     }
     if (b->json)
-        return print_json(json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f}", "edits", b->count,
-                                    "repeated", twins, "unreadable", unreadable, "at_once", b->size,
-                                    "chunks", b->chunks, "bytes", bytes_of(cost), "inversion_steps",
-                                    inversions, "seconds", seconds),
+        return print_json(json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "edits",
+                                    b->count, "repeated", twins, "unreadable", unreadable,
+                                    "at_once", b->size, "chunks", b->chunks, "bytes", bytes,
+                                    "inversion_bytes", before->inversion, "tuning_bytes",
+                                    before->tuning, "inversion_steps", inversions, "seconds",
+                                    seconds),
                           REPORT_DIGITS);
     printf("edits       %8d, of which %d are asked for more than once and %d have a file that "
            "cannot be read\nat once     %8d, in %d chunks\nmemory      %8.1f MB beside the "
            "program\ntime        %8.0f s by one worker on this machine, by a few steps\n",
-           b->count, twins, unreadable, b->size, b->chunks, 1e-6 * bytes_of(cost), seconds);
+           b->count, twins, unreadable, b->size, b->chunks, 1e-6 * bytes, seconds);
     return EXIT_OK;
 }
 
 int batch_print_plan(batch *b) {
     const batch_job *job = &b->job[b->order[0]];
     double setup, step, inversions, seconds = 0;
+    stages before;
     chl_cost cost;
     if (cost_of(b, job, b->size, &cost) != CHL_OK) return run_error();
     chl_status status = inversion_steps(b, &inversions);
+    if (status == CHL_OK) status = stages_of(b, &cost, &before);
     if (status == CHL_OK) status = time_steps(b, job, b->size, &setup, &step);
     if (status == CHL_ERR_CANCELLED) return interrupt_code();
     if (status != CHL_OK) return run_error();
@@ -176,6 +213,6 @@ int batch_print_plan(batch *b) {
         const one_edit *e = &batch_job_at(b, &b->chunk[i], 0)->e;
         seconds += setup + steps_of(b, e) * step * b->chunk[i].slots / b->size;
     }
-    seconds += inversions * step / b->size;
-    return print(b, &cost, inversions, seconds);
+    seconds += inversions * step / b->size + before.steps * step;
+    return print(b, bytes_of(&cost), &before, inversions, seconds);
 }

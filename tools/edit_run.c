@@ -283,47 +283,67 @@ chl_status edit_optimise(edit_job *job) {
     return broken && status == CHL_OK ? CHL_ERR_NUMERIC : status;
 }
 
-static int print_tuning_cost(const edit_job *job) {
+/* What is done to the picture before the edit. */
+typedef struct stage_cost {
+    const char *name, *state;
+    int steps; /* 0: it is not done, or by the encoder alone */
+    bool done;
     chl_cost cost;
-    if (chl_tune_cost(job->engine, NULL, &cost) != CHL_OK) return run_error();
-    printf("tuning, before it, %d steps\n"
-           "weights      %8.1f MB\nactivations  %8.1f MB\n"
-           "state        %8.1f MB (weights that move, Adam's moments)\n"
-           "a step       %8.2f GFLOP, %d nodes\n",
-           job->ask.tune, 1e-6 * (double)cost.weight_bytes, 1e-6 * (double)cost.activation_bytes,
-           1e-6 * (double)cost.state_bytes, 1e-9 * cost.flops_step, cost.nodes);
-    return EXIT_OK;
+} stage_cost;
+
+enum { STAGES = 2 };
+
+static chl_status stage_costs(const edit_job *job, stage_cost stage[STAGES]) {
+    chl_invert_options inversion = chl_invert_defaults(job->engine);
+    if (job->ask.invert_steps > 0) inversion.steps = job->ask.invert_steps;
+    stage[0] = (stage_cost){"inversion", "", inversion.steps, job->ask.image != NULL, {0}};
+    stage[1] = (stage_cost){
+        "tuning", " (weights that move, Adam's moments)", job->ask.tune, job->ask.tune > 0, {0}};
+    chl_status status = CHL_OK;
+    if (stage[0].done) status = chl_invert_cost(job->engine, &inversion, &stage[0].cost);
+    if (status == CHL_OK && stage[1].done)
+        status = chl_tune_cost(job->engine, NULL, &stage[1].cost);
+    return status;
 }
 
-/* Adds "tuning" to the report. */
-static int report_tuning_cost(const edit_job *job, json_t *report) {
-    chl_cost cost;
-    if (chl_tune_cost(job->engine, NULL, &cost) != CHL_OK) {
-        json_decref(report);
-        return run_error();
-    }
-    json_put(report, "tuning",
-             json_pack("{s:i,s:I,s:I,s:I,s:f,s:i}", "steps", job->ask.tune, "weight_bytes",
-                       (json_int_t)cost.weight_bytes, "activation_bytes",
-                       (json_int_t)cost.activation_bytes, "state_bytes",
-                       (json_int_t)cost.state_bytes, "flops_step", cost.flops_step, "nodes",
-                       cost.nodes));
-    return EXIT_OK;
+static void print_stage(const stage_cost *stage) {
+    const chl_cost *cost = &stage->cost;
+    printf("%s, before it, %d steps\n"
+           "weights      %8.1f MB\nactivations  %8.1f MB\n"
+           "state        %8.1f MB%s\n"
+           "a step       %8.2f GFLOP, %d nodes\n",
+           stage->name, stage->steps, 1e-6 * (double)cost->weight_bytes,
+           1e-6 * (double)cost->activation_bytes, 1e-6 * (double)cost->state_bytes, stage->state,
+           1e-9 * cost->flops_step, cost->nodes);
+}
+
+static void report_stage(const stage_cost *stage, json_t *report) {
+    const chl_cost *cost = &stage->cost;
+    json_put(report, stage->name,
+             json_pack("{s:i,s:I,s:I,s:I,s:f,s:i}", "steps", stage->steps, "weight_bytes",
+                       (json_int_t)cost->weight_bytes, "activation_bytes",
+                       (json_int_t)cost->activation_bytes, "state_bytes",
+                       (json_int_t)cost->state_bytes, "flops_step", cost->flops_step, "nodes",
+                       cost->nodes));
 }
 
 static int dry_run(edit_job *job) {
     chl_edit_options options = edit_options(job);
     const int batch = job->pairs < job->batch ? job->pairs : job->batch;
     chl_cost cost;
-    if (chl_edit_many_cost(job->engine, &options, batch, &cost) != CHL_OK) return run_error();
+    stage_cost stage[STAGES];
+    if (chl_edit_many_cost(job->engine, &options, batch, &cost) != CHL_OK ||
+        stage_costs(job, stage) != CHL_OK)
+        return run_error();
     if (job->json) {
         json_t *report = json_pack("{s:i,s:I,s:I,s:I,s:f,s:f,s:i}", "batch", batch, "weight_bytes",
                                    (json_int_t)cost.weight_bytes, "activation_bytes",
                                    (json_int_t)cost.activation_bytes, "state_bytes",
                                    (json_int_t)cost.state_bytes, "flops_setup", cost.flops_setup,
                                    "flops_step", cost.flops_step, "nodes", cost.nodes);
-        const int code = job->ask.tune > 0 ? report_tuning_cost(job, report) : EXIT_OK;
-        return code == EXIT_OK ? print_json(report, REPORT_DIGITS) : code;
+        for (int k = 0; k < STAGES; k++)
+            if (stage[k].done) report_stage(&stage[k], report);
+        return print_json(report, REPORT_DIGITS);
     }
     printf("%d edit%s at once\n"
            "weights      %8.1f MB (packed ones too)\nactivations  %8.1f MB\nstate        %8.1f MB\n"
@@ -331,7 +351,9 @@ static int dry_run(edit_job *job) {
            batch, batch == 1 ? "" : "s", 1e-6 * (double)cost.weight_bytes,
            1e-6 * (double)cost.activation_bytes, 1e-6 * (double)cost.state_bytes,
            1e-9 * cost.flops_setup, 1e-9 * cost.flops_step, cost.nodes);
-    return job->ask.tune > 0 ? print_tuning_cost(job) : EXIT_OK;
+    for (int k = 0; k < STAGES; k++)
+        if (stage[k].done) print_stage(&stage[k]);
+    return EXIT_OK;
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */

@@ -82,6 +82,12 @@ static chl_status start(inversion *v, const float *pixels, const float *first, f
     return chl_run(v->graph, CHL_FIRST_SEGMENT);
 }
 
+static void release(inversion *v) {
+    chl_net_done(&v->generator);
+    chl_net_done(&v->clip);
+    chl_graph_free(v->graph);
+}
+
 static chl_status optimise(chl_engine *engine, const chl_invert_options *options,
                            const float *pixels, const float *first, float *w) {
     chl_generator *generator = engine->generator;
@@ -104,9 +110,7 @@ static chl_status optimise(chl_engine *engine, const chl_invert_options *options
                                                .user = options->user};
         status = chl_optimise(&optimisation, w);
     }
-    chl_net_done(&v.generator);
-    chl_net_done(&v.clip);
-    chl_graph_free(v.graph);
+    release(&v);
     return status;
 }
 
@@ -125,19 +129,48 @@ static chl_status invert(chl_engine *engine, const chl_invert_options *options, 
     return status;
 }
 
+static chl_status take_options(const chl_engine *engine, const chl_invert_options *theirs,
+                               chl_invert_options *mine) {
+    *mine = chl_invert_defaults(engine);
+    CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
+    CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_invert_options"));
+    const int fewest = engine->encoder ? 0 : 1;
+    CHL_TRY(chl_check_int(mine->steps >= fewest, "steps of the inversion", fewest ? ">= 1" : ">= 0",
+                          mine->steps));
+    return chl_check_float(mine->rate > 0 && isfinite(mine->rate), "rate of the inversion", "> 0",
+                           (double)mine->rate);
+}
+
 chl_status chl_invert(chl_engine *engine, const chl_invert_options *theirs, const float *pixels,
                       float *w) {
     CHL_NEEDS(engine, pixels, w);
-    chl_invert_options mine = chl_invert_defaults(engine);
-    CHL_TRY(chl_need(engine->generator, "generator", "inverting a picture"));
-    CHL_TRY(chl_options_take(&mine, sizeof mine, theirs, "chl_invert_options"));
-    const int fewest = engine->encoder ? 0 : 1;
-    CHL_TRY(chl_check_int(mine.steps >= fewest, "steps of the inversion", fewest ? ">= 1" : ">= 0",
-                          mine.steps));
-    CHL_TRY(chl_check_float(mine.rate > 0 && isfinite(mine.rate), "rate of the inversion", "> 0",
-                            (double)mine.rate));
+    chl_invert_options mine;
+    CHL_TRY(take_options(engine, theirs, &mine));
     const int64_t side = engine->generator->sizes.picture;
     CHL_FINITE(pixels, 3 * side * side);
     const chl_log_sink before = chl_log_divert(engine->log);
     return chl_log_restore(before, invert(engine, &mine, pixels, w));
+}
+
+chl_status chl_invert_cost(chl_engine *engine, const chl_invert_options *theirs, chl_cost *cost) {
+    CHL_NEEDS(engine, cost);
+    chl_invert_options mine;
+    chl_plan plan = {0};
+    *cost = (chl_cost){0};
+    CHL_TRY(take_options(engine, theirs, &mine));
+    if (mine.steps > 0) {
+        inversion v;
+        chl_status status = build(engine, &mine, &v);
+        if (status == CHL_OK) status = chl_cost_of(v.graph, cost);
+        release(&v);
+        CHL_TRY(status);
+    }
+    if (!engine->encoder) return CHL_OK;
+    CHL_TRY(chl_style_encoder_plan(engine->encoder, engine->generator->sizes.picture, &plan));
+    cost->weight_bytes += plan.constant;
+    cost->activation_bytes += plan.transient;
+    cost->state_bytes += plan.persistent;
+    cost->flops_setup += plan.flops_constant + plan.flops_step;
+    cost->nodes += plan.nodes;
+    return CHL_OK;
 }

@@ -78,3 +78,16 @@ chl_status chl_style_encoder_code(chl_style_encoder *encoder, int side, const fl
                sizeof(float) * (size_t)config->latent);
     return CHL_OK;
 }
+
+chl_status chl_style_encoder_plan(const chl_style_encoder *encoder, int side, chl_plan *plan) {
+    const chl_graph_key key = {.n = 1, .height = side, .width = side};
+    chl_compiled compiled = {.key = key};
+    CHL_TRY(chl_model_graph(&encoder->model, &compiled.graph));
+    chl_net net = chl_model_net(&encoder->model, compiled.graph);
+    build(&encoder->config, &key, &net, &compiled);
+    chl_keep(compiled.graph, compiled.out);
+    const chl_status status = chl_dry_run(compiled.graph, plan);
+    chl_net_done(&net);
+    chl_graph_free(compiled.graph);
+    return status;
+}

@@ -27,6 +27,8 @@ chl_status chl_style_encoder_fits(const chl_style_encoder *encoder, const chl_ge
  * or any where it makes one w for all. */
 chl_status chl_style_encoder_code(chl_style_encoder *encoder, int side, const float *pixels,
                                   int rows, float *code);
+/* What a run of that on pictures of this side takes. */
+chl_status chl_style_encoder_plan(const chl_style_encoder *encoder, int side, chl_plan *plan);
 
 extern const chl_model_kind chl_kind_e4e, chl_kind_psp, chl_kind_psp_last_map;
 #endif

@@ -268,6 +268,10 @@ CHL_CHECKED chl_status chl_edit_cost(chl_engine *engine, const chl_edit_options 
  * libraries and the opened weight files. */
 CHL_CHECKED chl_status chl_edit_many_cost(chl_engine *engine, const chl_edit_options *options,
                                           int n, chl_cost *cost);
+/* The same of chl_invert, with the encoder's network where there is one: its memory stays until the
+ * engine is closed. Steps are those of the optimisation, 0 FLOP without. */
+CHL_CHECKED chl_status chl_invert_cost(chl_engine *engine, const chl_invert_options *options,
+                                       chl_cost *cost);
 /* The same of chl_tune: weights that move, and Adam's moments, are state. */
 CHL_CHECKED chl_status chl_tune_cost(chl_engine *engine, const chl_tune_options *options,
                                      chl_cost *cost);

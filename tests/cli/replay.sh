@@ -48,6 +48,12 @@ ok "later, from the files" edit ${models/"$demo/generator-32"/t} --latent t.npy 
 is "gives them, too" same tuned.png later.png
 ok "its cost" $photo --tune 4 --dry-run --json
 is "has the tuning's" grep -q '"tuning":.*"state_bytes"' out
+is "and the inversion's" grep -q '"inversion":.*"weight_bytes"' out
+planned() { printf 'image,tune,sound\nphoto.png,%s,moved/rain.wav\n' "$1" > plan.csv; "$program" batch plan.csv $models --invert-steps 3 --steps 2 --dry-run --json >out 2>err; }
+planned 0
+is "a batch's plan has the inversion's memory" grep -qE '"inversion_bytes":[1-9][0-9.e+]*,"tuning_bytes":0' out
+planned 4
+is "and the tuning's" grep -qE '"tuning_bytes":[1-9]' out
 printf 'image,tune,sound\nphoto.png,4,moved/rain.wav\nphoto.png,0,moved/rain.wav\n' > tuned.csv
 ok "a batch, tuned and not" batch tuned.csv $models --invert-steps 3 --steps 2 --out tuned
 for picture in tuned/results/photo-*.png; do

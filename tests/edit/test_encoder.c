@@ -143,6 +143,20 @@ static void a_file_that_is_no_encoder_is_refused(void **state) {
     free(code);
 }
 
+static void the_cost_has_the_encoders_memory(void **state) {
+    (void)state;
+    chl_cost encoder, both;
+    chl_invert_options options = chl_invert_defaults(engine);
+    MUST(chl_invert_cost(engine, &options, &encoder));
+    assert_true(encoder.weight_bytes > 0 && encoder.activation_bytes > 0 && encoder.nodes > 0);
+    assert_true(encoder.flops_setup > 0 && encoder.flops_step == 0);
+    options.steps = 1;
+    MUST(chl_invert_cost(engine, &options, &both));
+    assert_true(both.weight_bytes > encoder.weight_bytes && both.flops_step > 0);
+    options.steps = -1;
+    assert_int_equal(chl_invert_cost(engine, &options, &both), CHL_ERR_ARGUMENT);
+}
+
 /* 16 rows of one w: the last map's pSp takes any generator of its width. */
 static void one_w_is_for_all_rows(void **state) {
     (void)state;
@@ -177,6 +191,7 @@ int main(void) {
         cmocka_unit_test(an_encoder_of_another_generator_is_refused),
         cmocka_unit_test(a_file_that_is_no_encoder_is_refused),
         cmocka_unit_test(one_w_is_for_all_rows),
+        cmocka_unit_test(the_cost_has_the_encoders_memory),
     };
     return cmocka_run_group_tests(tests, open_models, close_models);
 }
