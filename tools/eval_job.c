@@ -114,6 +114,9 @@ int eval_finish(eval_job *job, chl_status status, char *text, void (*print)(cons
         return report ? eval_show(job, report, print) : run_error();
     }
     run_error();
+    json_t *part = text ? json_parsed(text) : NULL; /* measured before the failure */
+    chl_release(text);
+    if (part) (void)eval_show(job, part, print);
     return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
 }
 

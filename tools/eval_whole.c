@@ -20,21 +20,28 @@ static void leave_out(const whole *w, const char *part, const char *why) {
     json_add(w->absent, row);
 }
 
+/* Says what failed, and keeps it for the report. */
+static int fail_part(const whole *w, const char *part, chl_status status) {
+    char *text = take_error(), *why = NULL;
+    (void)command_fail(status, "%s", text ? text : "out of memory");
+    run_error();
+    if (asprintf(&why, "it failed: %s", text ? text : "out of memory") < 0) why = NULL;
+    leave_out(w, part, why ? why : "it failed: out of memory");
+    free(text);
+    free(why);
+    return status == CHL_ERR_CANCELLED ? interrupt_code() : EXIT_RUN;
+}
+
 /* Puts the part's report into the whole one. A part that nobody asked for by a flag of its own is left out
  * where it cannot be measured, and says why. */
 static int take_part(const whole *w, const char *part, bool asked, chl_status status, char *text) {
-    if (status == CHL_OK) {
-        json_t *report = json_parsed(text);
-        chl_release(text);
-        if (!report) return run_error();
-        json_put(w->root, part, report);
-        return EXIT_OK;
-    }
-    if (status == CHL_ERR_CANCELLED) {
-        run_error();
-        return interrupt_code();
-    }
-    if (asked || status == CHL_ERR_MEMORY) return run_error();
+    json_t *report =
+        text ? json_parsed(text) : NULL; /* after a failure what was measured before it */
+    chl_release(text);
+    if (report) json_put(w->root, part, report);
+    if (status == CHL_OK) return report ? EXIT_OK : run_error();
+    if (asked || status == CHL_ERR_MEMORY || status == CHL_ERR_CANCELLED)
+        return fail_part(w, part, status);
     char *why = take_error();
     leave_out(w, part, why ? why : "out of memory");
     free(why);
@@ -110,7 +117,11 @@ static int edits(const whole *w) {
 }
 
 static int supervised(const whole *w) {
-    if (w->job->supervised) return eval_add_supervised(w->job, w->root);
+    if (w->job->supervised) {
+        const int code = eval_add_supervised(w->job, w->root);
+        if (code != EXIT_OK) leave_out(w, "supervised baseline", "it failed, or was interrupted");
+        return code;
+    }
     json_put(w->root, "supervised", json_array());
     leave_out(w, "supervised baseline",
               "it needs --supervised NAME=FILE, a network of `train classifier`, or NAME=PERCENT");
@@ -140,18 +151,47 @@ static void describe_models(const whole *w) {
     json_put(w->root, "inputs", models);
 }
 
-static int measure(const whole *w) {
-    char *published = NULL;
+static int plain_probe(const whole *w) {
+    return probe(w, "probe", 0);
+}
+
+static int linear_probe(const whole *w) {
+    return probe(w, "linear_probe", 1);
+}
+
+static int published(const whole *w) {
+    char *text = NULL;
+    const chl_status status = chl_published_figures(&text);
+    return take_part(w, "published", true, status, text);
+}
+
+/* What of the keys of parts is there. */
+static bool has_figures(const json_t *root) {
+    static const char *const keys[] = {"zero_shot", "probe", "linear_probe", "retrieval", "edits"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (json_object_get(root, keys[i])) return true;
+    return json_array_size(json_object_get(root, "supervised")) > 0;
+}
+
+/* Up to the first failure. *write: there is something to report. */
+static int measure(const whole *w, bool *write) {
+    static const struct {
+        const char *name;
+        int (*measure)(const whole *w);
+    } parts[] = {{"zero_shot", zero_shot},       {"probe", plain_probe},
+                 {"linear_probe", linear_probe}, {"supervised baseline", supervised},
+                 {"retrieval", retrieval},       {"edits", edits}};
+    int code = EXIT_OK;
     describe_models(w);
-    int code = zero_shot(w);
-    if (code == EXIT_OK) code = probe(w, "probe", 0);
-    if (code == EXIT_OK) code = probe(w, "linear_probe", 1);
-    if (code == EXIT_OK) code = supervised(w);
-    if (code == EXIT_OK) code = retrieval(w);
-    if (code == EXIT_OK) code = edits(w);
-    if (code != EXIT_OK) return code;
-    const chl_status status = chl_published_figures(&published);
-    return take_part(w, "published", true, status, published);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (code == EXIT_OK)
+            code = parts[i].measure(w);
+        else
+            leave_out(w, parts[i].name, "an earlier part failed");
+    *write = code == EXIT_OK || has_figures(w->root);
+    if (!*write) return code;
+    const int last = published(w);
+    return code == EXIT_OK ? last : code;
 }
 
 /* The figures of the JSON, as rounded as there. */
@@ -190,9 +230,13 @@ static int run(whole *w) {
     w->absent = json_array();
     json_put(w->root, "kind", json_text("report"));
     json_put(w->root, "absent", w->absent);
-    int code = measure(w);
+    bool write;
+    int code = measure(w, &write);
     if (w->job->terminal && w->job->what) fputc('\n', stderr);
-    if (code == EXIT_OK) code = finish(w);
+    if (write) {
+        const int shown = finish(w);
+        if (code == EXIT_OK) code = shown;
+    }
     json_decref(w->root);
     chl_engine_close(w->engine);
     return code;

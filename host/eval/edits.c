@@ -2,6 +2,8 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "eval/trials.h"
+#include <stdlib.h>
+#include <string.h>
 
 void chl_trial_options_init(size_t size, chl_trial_options *options) {
     const chl_trial_options defaults = {.scenes = 20,
@@ -76,6 +78,30 @@ static chl_status check_later_parts(const chl_engine *engine, const chl_trial_op
     return CHL_OK;
 }
 
+/* A part is in the report as a whole or not at all. */
+static chl_status add_part(chl_trials *trials, json_t *found,
+                           chl_status (*measure)(chl_trials *trials, json_t *report)) {
+    json_t *part = json_object(), *value;
+    const char *key;
+    const chl_status status = measure(trials, part);
+    if (status == CHL_OK)
+        json_object_foreach(part, key, value) chl_json_set(found, key, json_incref(value));
+    json_decref(part);
+    return status;
+}
+
+/* What was measured before a failure stays: hours, maybe. */
+static chl_status finish(chl_status status, json_t *found, bool measured, uint64_t refused,
+                         char **report) {
+    char *why = status != CHL_OK && measured ? strdup(chl_error()) : NULL;
+    if (!why) return chl_report_end(status, found, refused, report);
+    chl_json_set(found, "failed", chl_json_string(why));
+    if (chl_report_finish(found, refused, report) != CHL_OK) *report = NULL;
+    status = chl_fail(status, "%s", why);
+    free(why);
+    return status;
+}
+
 static chl_status evaluate(chl_engine *engine, const chl_trial_options *options, char **report) {
     const double start = chl_seconds_now();
     chl_trials trials;
@@ -86,15 +112,16 @@ static chl_status evaluate(chl_engine *engine, const chl_trial_options *options,
     chl_json_set(found, "settings", describe_settings(&trials));
     chl_status status = chl_trials_check_louder(&trials);
     if (status == CHL_OK && trials.judge) {
-        status = chl_trials_gate(&trials, found);
-        if (status == CHL_OK) status = chl_trials_table(&trials, found);
-        if (status == CHL_OK) status = chl_trials_intensity(&trials, found);
+        status = add_part(&trials, found, chl_trials_gate);
+        if (status == CHL_OK) status = add_part(&trials, found, chl_trials_table);
+        if (status == CHL_OK) status = add_part(&trials, found, chl_trials_intensity);
     }
-    if (status == CHL_OK) status = chl_trials_directions(&trials, found);
-    if (status == CHL_OK) status = chl_trials_identity(&trials, found);
+    if (status == CHL_OK) status = add_part(&trials, found, chl_trials_directions);
+    if (status == CHL_OK) status = add_part(&trials, found, chl_trials_identity);
+    const bool measured = json_object_size(found) > 1;
     chl_report_set(found, "seconds", chl_seconds_now() - start);
     chl_trials_close(&trials);
-    return chl_report_end(status, found, refused, report);
+    return finish(status, found, measured, refused, report);
 }
 
 chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *theirs, char **report) {

@@ -196,6 +196,8 @@ static inline chl_trial_options chl_trial_defaults(void) {
     chl_trial_options_init(sizeof options, &options);
     return options;
 }
+/* A failure after the first part, or the end by the progress callback, leaves what was measured in
+ * *report, with the failure's text as "failed"; it is NULL where nothing was. */
 CHL_CHECKED chl_status chl_evaluate_edits(chl_engine *engine, const chl_trial_options *options,
                                           char **report);
 

@@ -53,6 +53,12 @@ is "the rest is named" test "$(grep -o '<li>[a-z -]*:' page | tr -d '\n')" = \
   "<li>zero shot:<li>probe:<li>linear probe:<li>supervised baseline:<li>edits:"
 bad "a report of nothing" 2 "give --data, --probe, --retrieval or --sources" eval report --audio a --clip c
 bad "an asked part that fails" 1 "nowhere" eval report $pair --data held --probe nowhere
+bad "a late part that fails" 1 "nowhere" eval report $pair --data held --labels "$demo/labels.txt" --retrieval nowhere --html late.html --out late.json
+is "leaves what was measured" grep -q '"accuracy"' late.json
+is "and says so" grep -q 'it failed: nowhere' late.json
+look late.html
+is "on the page too" grep -q '<li>retrieval: it failed: nowhere' page
+is "what came behind it is named" grep -q '<li>edits: an earlier part failed' page
 bad "a negative limit" 1 "limit must be >= 0, got -1" eval zero-shot $pair --data held --limit -1
 for kinds in nokind "" ","; do
   bad "louder: '$kinds'" 1 "louder must be kinds of the sounds.*(rain|fire).*got \"($kinds)?\"" eval report $pair $edited --intensity 1 --louder "$kinds"

@@ -83,6 +83,27 @@ static void directions_have_places_and_intervals(void **unused) {
     json_decref(report);
 }
 
+static int end_at_directions(void *user, const char *what, int64_t done, int64_t all) {
+    (void)user, (void)done, (void)all;
+    return strcmp(what, "editing by sound") == 0;
+}
+
+static void a_late_failure_leaves_what_was_measured(void **unused) {
+    (void)unused;
+    chl_trial_options o = trial_options();
+    o.directions = 2;
+    o.progress = end_at_directions;
+    char *text;
+    assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_CANCELLED);
+    char why[512];
+    snprintf(why, sizeof why, "%s", chl_error());
+    json_t *report = parse(text);
+    interval_holds(report, "named_right", "named_right_interval");
+    assert_null(json_object_get(report, "directions"));
+    assert_string_equal(json_string_value(json_object_get(report, "failed")), why);
+    json_decref(report);
+}
+
 /* The loss that the ablation leaves out is the only difference between the two sides. */
 static void the_identity_loss_keeps_faces(void **unused) {
     (void)unused;
@@ -141,6 +162,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linear_classifier_of_sounds_names_pictures),
         cmocka_unit_test(directions_have_places_and_intervals),
+        cmocka_unit_test(a_late_failure_leaves_what_was_measured),
         cmocka_unit_test(the_identity_loss_keeps_faces),
         cmocka_unit_test(without_a_judge_directions_are_measured_all_the_same)};
     return cmocka_run_group_tests(tests, enter_with_face, leave_with_face);
