@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VERSION 2
+#define VERSION 3
 #define ENDING ".index"
 
 static chl_status no_memory(const char *shard) {
@@ -69,6 +69,7 @@ void chl_shard_index_add(chl_shard_index *index, const char *shard, const char *
     put_text(index, clip, "kind", e->kind);
     put_text(index, clip, "source", e->from);
     put_text(index, clip, "split", e->split);
+    if (e->fold) chl_json_set(clip, "fold", json_integer(e->fold));
     if (e->level_told) chl_json_set(clip, "strength", json_real((double)e->strength));
     chl_json_set(clip, "line", json_integer(e->line));
     char *text = chl_json_text(clip, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
@@ -220,6 +221,10 @@ static chl_status take_clip(const opened *o, const json_t *clip, chl_clip_taker 
     CHL_TRY(take_text(o, clip, "kind", true, &e.kind));
     CHL_TRY(take_text(o, clip, "source", true, &e.from));
     CHL_TRY(take_text(o, clip, "split", true, &e.split));
+    const json_t *fold = json_object_get(clip, "fold");
+    e.fold = (int)json_integer_value(fold);
+    if (fold && (e.fold < 1 || e.fold != json_integer_value(fold)))
+        return damaged(o, "fold must be a whole number from 1 up");
     e.level_told = json_is_number(strength);
     if (e.level_told) e.strength = (float)json_number_value(strength);
     return take(user, key, &e);

@@ -50,11 +50,12 @@ static chl_status take_split(reading *r, const json_t *words) {
     const json_t *fold = json_object_get(words, "fold");
     const char *text = first_text(words, "split");
     char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)json_integer_value(fold));
     if (!text) text = first_text(words, "fold");
-    if (!text && json_is_integer(fold)) {
-        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(fold));
-        text = number;
-    }
+    if (!text && json_is_integer(fold)) text = number;
+    r->entry.fold = json_is_integer(fold) ? chl_source_fold(number)
+                                          : chl_source_fold(first_text(words, "fold"));
+    if (r->entry.fold == 0) r->entry.fold = chl_source_fold(text);
     if (!text) return CHL_OK;
     r->entry.split = chl_source_shared(r->source, text);
     return r->entry.split ? CHL_OK : no_memory(r->path);
@@ -133,7 +134,7 @@ static chl_status read_words(reading *r, const char *name, const char *ending, i
 /* Of a shard or its index. */
 static chl_status settle(void *user, const char *key, const chl_entry *entry) {
     const reading *r = user;
-    if (!chl_source_wants(r->choice, entry->split, 0)) return CHL_OK;
+    if (!chl_source_wants(r->choice, entry->split, entry->fold)) return CHL_OK;
     return entry->sound.path ? chl_source_add_if_there(r->source, r->choice, entry, key)
                              : chl_source_miss(r->source, key);
 }

@@ -24,24 +24,28 @@ static json_t *captions_of(const chl_sample *s) {
 }
 
 /* The words under the keys of pairs.jsonl, which shards.c reads. */
-static char *words_of(const chl_sample *s) {
-    char number[16], *fold = NULL; /* of an official table */
-    if (s->entry && s->entry->fold) {
-        snprintf(number, sizeof number, "%d", s->entry->fold);
-        fold = number;
-    }
+static char *words_of(const chl_dataset *data, int64_t i) {
+    const chl_sample *s = &data->sample[i];
+    const int *folds = chl_dataset_classes(data, "fold"); /* of a list's lines */
+    const int fold = s->entry ? s->entry->fold : folds ? folds[i] : 0;
+    char number[16];
+    snprintf(number, sizeof number, "%d", fold);
     const struct {
         const char *key, *text;
     } words[] = {{"label", s->label},
                  {"caption", s->caption},
                  {"kind", s->kind},
                  {"source", s->source},
-                 {"split", s->split ? s->split : fold}};
+                 {"split", s->split   ? s->split
+                           : fold > 0 ? number
+                                      : NULL}};
     const uint64_t refused = chl_json_refused();
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (words[i].text) chl_json_set(object, words[i].key, chl_json_string(words[i].text));
     if (s->captions) chl_json_set(object, "caption", captions_of(s));
+    if (fold > 0 && s->split && chl_source_fold(s->split) != fold)
+        chl_json_set(object, "fold", json_integer(fold));
     if (s->strength_given) chl_json_set(object, "strength", json_real((double)s->strength));
     char *text = chl_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
     json_decref(object);
@@ -55,7 +59,7 @@ static chl_status pack_sample(chl_dataset *data, int64_t i, chl_shard_writer *wr
     chl_media picture = chl_sample_picture(s);
     if (picture.path && strcmp(chl_media_name(&picture), chl_media_name(&sound)) == 0)
         picture = (chl_media){0}; /* a video, which holds both */
-    char *words = words_of(s), *why = NULL;
+    char *words = words_of(data, i), *why = NULL;
     if (!words) return chl_fail(CHL_ERR_MEMORY, "out of memory for a clip's words");
     const chl_status status = chl_shard_writer_add(writer, words, &sound, &picture, &why);
     free(words);

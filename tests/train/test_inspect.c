@@ -114,6 +114,42 @@ static void folds_of_a_table_are_packed(void **state) {
     free(shard);
 }
 
+static void assert_folds(const char *shard) {
+    const int two = 2;
+    const chl_source_choice choice = {.folds = 1, .fold = &two};
+    chl_source *source;
+    MUST(chl_source_open(shard, &choice, &source));
+    assert_int_equal(source->count, 1);
+    assert_int_equal(source->entry[0].fold, 2);
+    assert_string_equal(source->entry[0].split, "train");
+    chl_source_free(source);
+}
+
+static void a_split_and_a_fold_are_both_packed(void **state) {
+    (void)state;
+    char lines[1024], *list = in_folder(root, "both.jsonl"), *text,
+                      *out = in_folder(root, "both-%d.tar"), *shard = in_folder(root, "both-0.tar"),
+                      *index = in_folder(root, "both-0.tar.index");
+    const int size =
+        snprintf(lines, sizeof lines,
+                 "{\"sound\":\"%s/0.wav\",\"label\":\"a\",\"split\":\"train\",\"fold\":2}\n"
+                 "{\"sound\":\"%s/1.wav\",\"label\":\"a\",\"split\":\"train\",\"fold\":\"3\"}\n",
+                 data, data);
+    put_file(root, "both.jsonl", lines, (size_t)size);
+    const chl_pack_options pack = {.size = sizeof pack, .data = list, .out = out};
+    const chl_status status = chl_data_pack(&pack, &text);
+    if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+    MUST(status);
+    free(text);
+    assert_folds(shard); /* by its index, and without */
+    assert_int_equal(unlink(index), 0);
+    assert_folds(shard);
+    free(list);
+    free(out);
+    free(shard);
+    free(index);
+}
+
 /* Packed with two clips in a shard: the same order, the same losses, bit for bit. */
 static void shards_train_as_what_they_are_packed_from(void **state) {
     (void)state;
@@ -217,6 +253,7 @@ int main(void) {
         cmocka_unit_test(an_inspection_counts_what_is_there),
         cmocka_unit_test(only_shards_get_an_index),
         cmocka_unit_test(folds_of_a_table_are_packed),
+        cmocka_unit_test(a_split_and_a_fold_are_both_packed),
         cmocka_unit_test(shards_train_as_what_they_are_packed_from),
         cmocka_unit_test(a_training_finds_what_was_embedded_ahead),
         cmocka_unit_test(impossible_shards_are_refused),
