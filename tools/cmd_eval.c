@@ -179,7 +179,7 @@ static int edits(int argc, char **argv) {
         REPORT_OPTIONS(job),
     };
     command_line line = {
-        .usage = "eval edits --judge F --sources DIR --sounds DIR --generator F --clip F --audio F "
+        .usage = "eval edits --judge F --sources SRC --sounds DIR --generator F --clip F --audio F "
                  "...",
         .about = "Edits every source by a sound of every kind; an independent network classifies "
                  "the edits.",

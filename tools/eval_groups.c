@@ -58,7 +58,7 @@ int eval_ablation(int argc, char **argv) {
         REPORT_OPTIONS(job),
     };
     command_line line = {
-        .usage = "eval ablation --with A,B,C --without D,E,F [--data DIR] [--judge F --sources DIR "
+        .usage = "eval ablation --with A,B,C --without D,E,F [--data DIR] [--judge F --sources SRC "
                  "--sounds DIR --biased DIR] ...",
         .about =
             "Compares two groups of audio encoders: means and 95 % intervals of their figures.",
@@ -217,7 +217,7 @@ int eval_compare(int argc, char **argv) {
     };
     command_line line = {
         .usage = "eval compare --encoders A=F,F|B=F --clip F [--vocab F --data DIR] [--probe DIR] "
-                 "[--retrieval SRC] [--judge F --sources DIR --sounds DIR --generator F] ...",
+                 "[--retrieval SRC] [--judge F --sources SRC --sounds DIR --generator F] ...",
         .about = "Compares audio encoders on your own sounds, the published figures beside.",
         .options = options,
         .count = sizeof options / sizeof options[0]};

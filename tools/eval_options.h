@@ -80,9 +80,13 @@
      OPTION_INPUT, &(job).trial.judge,                                                             \
      "FILE",       "weights of the network that classifies the edits",                             \
      NULL},                                                                                        \
-        {"sources",   NULL,                                                                        \
-         OPTION_TEXT, &(job).trial.sources,                                                        \
-         "DIR",       "calm scenes with latents.npy, which are edited",                            \
+        {"sources",                                                                                \
+         NULL,                                                                                     \
+         OPTION_TEXT,                                                                              \
+         &(job).trial.sources,                                                                     \
+         "SRC",                                                                                    \
+         "what is edited: folder of calm scenes with latents.npy, or a .npy, .npz "                \
+         "or .pt with W+ codes, for instance of inverted photos",                                  \
          NULL},                                                                                    \
         {"sounds",    NULL,                                                                        \
          OPTION_TEXT, &(job).trial.sounds,                                                         \

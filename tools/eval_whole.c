@@ -323,7 +323,7 @@ int eval_report(int argc, char **argv) {
     };
     command_line line = {
         .usage =
-            "eval report --audio F --clip F [--vocab F --data SRC] [--sources DIR --sounds DIR "
+            "eval report --audio F --clip F [--vocab F --data SRC] [--sources SRC --sounds DIR "
             "--generator F --judge F] --html R.html --out R.json",
         .about = "Measures everything whose inputs are there, the published figures beside.",
         .options = options,

@@ -2,10 +2,13 @@
 #include "base/free.h"
 #include "base/options.h"
 #include "base/random.h"
+#include "io/one_array.h"
 #include "io/weights.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PURPOSE_SOUND 0x736f756eu /* Philox purpose: which sound edits which source */
 
@@ -158,22 +161,72 @@ static chl_status check_latents(const chl_trials *t, const chl_dataset *d, const
                     folder, t->size.z, d->latent);
 }
 
-static chl_status open_sources(chl_trials *t) {
-    chl_dataset *d;
-    CHL_TRY(chl_dataset_open(t->options->sources, CHL_NEED_LATENT, &d));
-    t->sources = d->count < t->options->scenes ? (int)d->count : t->options->scenes;
+static chl_status new_sources(chl_trials *t, int64_t count) {
+    t->sources = count < t->options->scenes ? (int)count : t->options->scenes;
     t->source_code = new_array(t->sources * chl_trials_code(t), sizeof(float));
     t->source_pixels = new_array(t->sources * chl_trials_picture(t), sizeof(float));
     t->source_judgement = new_array(t->sources, sizeof *t->source_judgement);
-    chl_status status =
-        t->source_code && t->source_pixels && t->source_judgement ? CHL_OK : no_memory();
+    return t->source_code && t->source_pixels && t->source_judgement ? CHL_OK : no_memory();
+}
+
+static chl_status generate_sources(chl_trials *t) {
+    chl_dataset *d;
+    CHL_TRY(chl_dataset_open(t->options->sources, CHL_NEED_LATENT, &d));
+    chl_status status = new_sources(t, d->count);
     if (status == CHL_OK) status = check_latents(t, d, t->options->sources);
     if (status == CHL_OK)
         status = chl_trials_generate(t, t->sources, d->latents, t->source_code, t->source_pixels);
-    if (status == CHL_OK)
-        status = chl_trials_judge(t, t->sources, t->source_pixels, t->source_judgement);
     chl_dataset_free(d);
     return status;
+}
+
+/* Codes in a file: [rows][latent], or any number of these. */
+static bool are_codes(const char *path) {
+    static const char *const endings[] = {".npy", ".npz", ".pt"};
+    const char *ending = strrchr(path, '.');
+    struct stat about;
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) return false;
+    for (size_t i = 0; ending && i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(ending, endings[i]) == 0) return true;
+    return false;
+}
+
+static chl_status check_codes(const chl_trials *t, const chl_desc *desc, const float *codes) {
+    const char *path = t->options->sources;
+    char shape[96];
+    const int r = desc->rank;
+    if (desc->dtype != CHL_F32 || r < 2 || desc->dim[r - 2] != t->size.rows ||
+        desc->dim[r - 1] != t->size.latent || chl_count(desc) == 0)
+        return chl_fail(CHL_ERR_SHAPE,
+                        "%s: expected W+ codes of %d x %d, one or several, as float32; got %s %s "
+                        "(of scenes of chladni world give the folder)",
+                        path, t->size.rows, t->size.latent,
+                        desc->dtype == CHL_F32 ? "float32" : "whole numbers",
+                        chl_shape_text(desc, shape, sizeof shape));
+    for (int64_t i = 0; i < chl_count(desc); i++)
+        if (!isfinite(codes[i]))
+            return chl_fail(CHL_ERR_NUMERIC, "%s: element %" PRId64 " is not finite", path, i);
+    return CHL_OK;
+}
+
+static chl_status read_sources(chl_trials *t) {
+    chl_desc desc;
+    void *codes;
+    CHL_TRY(chl_one_array_read(t->options->sources, &desc, &codes));
+    chl_status status = check_codes(t, &desc, codes);
+    if (status == CHL_OK) status = new_sources(t, chl_count(&desc) / chl_trials_code(t));
+    if (status == CHL_OK) {
+        memcpy(t->source_code, codes, sizeof(float) * (size_t)(t->sources * chl_trials_code(t)));
+        status = chl_generator_render_each(t->engine->generator, t->sources, t->source_code,
+                                           t->source_pixels);
+    }
+    free(codes);
+    return status;
+}
+
+static chl_status open_sources(chl_trials *t) {
+    CHL_TRY(are_codes(t->options->sources) ? read_sources(t) : generate_sources(t));
+    return chl_trials_judge(t, t->sources, t->source_pixels, t->source_judgement);
 }
 
 /* --- all together ----------------------------------------------------------------------------- */
@@ -182,7 +235,11 @@ static chl_status check(chl_engine *engine, const chl_trial_options *o) {
         return chl_fail(CHL_ERR_ARGUMENT, "sources and sounds must name folders, got NULL");
     CHL_TRY(chl_check_int(o->scenes >= 1, "scenes", ">= 1", o->scenes));
     CHL_TRY(chl_check_int(o->batch >= 1, "batch", ">= 1", o->batch));
-    CHL_TRY(chl_generator_need_mapping(engine->generator, "trials of edits"));
+    CHL_TRY(chl_need(engine->generator, "generator", "trials of edits"));
+    if (!are_codes(o->sources))
+        CHL_TRY(chl_generator_need_mapping(engine->generator, "trials of edits"));
+    else if (o->judge && o->gate > 0)
+        CHL_TRY(chl_generator_need_mapping(engine->generator, "gate must be 0"));
     return o->by_label ? chl_clip_need_texts(engine->clip, "edits by labels")
                        : chl_need(engine->audio, "audio", "trials of edits");
 }

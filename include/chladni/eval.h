@@ -159,7 +159,8 @@ typedef struct chl_trial_options {
     uint32_t size;
     const char *judge;   /* the judge's weights; NULL: none, and of the parts below only directions
                             and identity */
-    const char *sources; /* folder with latents.npy: what is edited */
+    const char *sources; /* what is edited: folder with latents.npy [n][z], or a .npy, .npz or .pt
+                            with W+ codes [rows][latent], or several, as of chl_invert */
     const char *sounds;  /* folder with sounds and kinds; its latents, where there are any, are
                             the scenes of the gate */
     const char *biased;  /* NULL, or the folder that the audio encoder was trained on: what it

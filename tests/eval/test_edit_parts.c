@@ -156,6 +156,126 @@ static void without_a_judge_directions_are_measured_all_the_same(void **unused) 
     assert_non_null(strstr(chl_error(), "judge must name a file, got NULL"));
 }
 
+/* --- sources as codes --------------------------------------------------------------------------- */
+static void write_codes(const char *path, int rank, const int64_t *dim, const float *codes) {
+    MUST(chl_array_write(path, rank, dim, codes));
+}
+
+/* What calm's first three scenes are in W+, as codes.npy [3][rows][latent]. */
+static void write_calm_codes(const chl_trial_options *o, float *codes) {
+    chl_trials trials;
+    MUST(chl_trials_open(engine, o, &trials));
+    assert_int_equal(trials.sources, 3);
+    const int64_t dim[] = {3, trials.size.rows, Z};
+    memcpy(codes, trials.source_code, sizeof(float) * (size_t)(3 * chl_trials_code(&trials)));
+    write_codes("codes.npy", 3, dim, codes);
+    write_codes("one.npy", 2, dim + 1, codes);
+    chl_trials_close(&trials);
+}
+
+enum { ROWS = 8 }; /* of a generator of 32 pixels */
+
+static void codes_are_edited_as_the_scenes_that_they_are_of(void **unused) {
+    (void)unused;
+    float codes[3 * ROWS * Z];
+    chl_trial_options o = trial_options();
+    o.directions = 1;
+    write_calm_codes(&o, codes);
+    json_t *scenes = try_edits(&o);
+    o.sources = "codes.npy";
+    json_t *report = try_edits(&o);
+    assert_true(json_equal(report, scenes));
+    json_decref(report);
+    json_decref(scenes);
+    o.sources = "one.npy";
+    report = try_edits(&o);
+    near(number(report, "settings", "sources", NULL), 1, 0);
+    near(number(report, "edits", NULL, NULL), KINDS, 0);
+    json_decref(report);
+    /* rows that differ, as of an inversion: the source is the picture of all of them */
+    for (int i = 0; i < ROWS * Z; i++) codes[i] += 0.5f * (float)(i / Z);
+    write_codes("codes.npy", 3, (const int64_t[]){3, ROWS, Z}, codes);
+    o.sources = "codes.npy";
+    chl_trials trials;
+    MUST(chl_trials_open(engine, &o, &trials));
+    float pixels[SIDE * SIDE * 3];
+    assert_memory_equal(trials.source_code, codes, sizeof codes);
+    for (int i = 0; i < 3; i++) {
+        MUST(chl_generate(engine, 1, codes + (ptrdiff_t)i * ROWS * Z, pixels));
+        assert_memory_equal(trials.source_pixels + i * chl_trials_picture(&trials), pixels,
+                            sizeof pixels);
+    }
+    chl_trials_close(&trials);
+}
+
+static void refused(const chl_trial_options *o, chl_status status, const char *what) {
+    char *text;
+    const chl_status got = chl_evaluate_edits(engine, o, &text);
+    if (got != status || !strstr(chl_error(), what))
+        fail_msg("\"%s\" is not in \"%s\"", what, chl_error());
+    assert_null(text);
+}
+
+static void codes_of_another_generator_are_refused(void **unused) {
+    (void)unused;
+    float codes[2 * 9 * Z] = {0};
+    chl_trial_options o = trial_options();
+    o.sources = "wrong.npy";
+    static const struct {
+        int rank;
+        int64_t dim[3];
+        const char *got;
+    } wrong[] = {{3, {2, 9, Z}, "got float32 [2,9,16]"},
+                 {3, {2, ROWS, Z - 1}, "got float32 [2,8,15]"},
+                 {2, {4, Z}, "got float32 [4,16]"},
+                 {1, {Z}, "got float32 [16]"},
+                 {3, {0, ROWS, Z}, "got float32 [0,8,16]"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_codes(o.sources, wrong[i].rank, wrong[i].dim, codes);
+        refused(&o, CHL_ERR_SHAPE, wrong[i].got);
+        refused(&o, CHL_ERR_SHAPE, "wrong.npy: expected W+ codes of 8 x 16, one or several");
+    }
+    codes[ROWS * Z + 3] = NAN;
+    write_codes(o.sources, 3, (const int64_t[]){2, ROWS, Z}, codes);
+    refused(&o, CHL_ERR_NUMERIC, "wrong.npy: element 131 is not finite");
+    o.sources = "absent.npy";
+    refused(&o, CHL_ERR_IO, "absent.npy");
+    o.sources = "calm/latents.npy";
+    refused(&o, CHL_ERR_SHAPE, "of scenes of chladni world give the folder");
+    assert_int_equal(mkdir("folder.npy", 0777), 0); /* its name makes it no array */
+    o.sources = "folder.npy";
+    refused(&o, CHL_ERR_FORMAT, "folder.npy must be a folder with pairs.jsonl");
+}
+
+/* As e4e's files may be: what a seed would need is not there. */
+static void codes_need_no_mapping_network(void **unused) {
+    (void)unused;
+    float codes[3 * ROWS * Z];
+    chl_trial_options o = trial_options();
+    write_calm_codes(&o, codes);
+    chl_params *params;
+    MUST(chl_weights_read("g.safetensors", &params));
+    static const char *const mapping[] = {"mapping.fc0.weight", "mapping.fc0.bias",
+                                          "mapping.fc1.weight", "mapping.fc1.bias"};
+    for (int i = 0; i < 4; i++) chl_params_drop(params, mapping[i]);
+    save_model(params, "synthesis.safetensors");
+    chl_engine_options bare = models;
+    bare.generator = "synthesis.safetensors";
+    chl_engine *other;
+    MUST(chl_engine_open(&bare, &other));
+    char *text;
+    edit_options = chl_edit_defaults(other);
+    edit_options.steps = 5;
+    assert_int_equal(chl_evaluate_edits(other, &o, &text), CHL_ERR_UNSUPPORTED);
+    o.sources = "codes.npy"; /* the gate is of scenes */
+    assert_int_equal(chl_evaluate_edits(other, &o, &text), CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "gate must be 0: synthesis.safetensors has no mapping"));
+    o.gate = 0;
+    MUST(chl_evaluate_edits(other, &o, &text));
+    chl_release(text);
+    chl_engine_close(other);
+}
+
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
     if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
@@ -164,6 +284,9 @@ int main(void) {
         cmocka_unit_test(directions_have_places_and_intervals),
         cmocka_unit_test(a_late_failure_leaves_what_was_measured),
         cmocka_unit_test(the_identity_loss_keeps_faces),
-        cmocka_unit_test(without_a_judge_directions_are_measured_all_the_same)};
+        cmocka_unit_test(without_a_judge_directions_are_measured_all_the_same),
+        cmocka_unit_test(codes_are_edited_as_the_scenes_that_they_are_of),
+        cmocka_unit_test(codes_of_another_generator_are_refused),
+        cmocka_unit_test(codes_need_no_mapping_network)};
     return cmocka_run_group_tests(tests, enter_with_face, leave_with_face);
 }
