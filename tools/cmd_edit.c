@@ -235,6 +235,8 @@ static int check(const command_line *line, const edit_job *job) {
         return usage_error(line, "--keep searches: leave out --every and --strip-steps");
     if (job->batch < 1) return usage_error(line, "--batch must be >= 1, got %d", job->batch);
     if (job->tuned_out && job->ask.tune == 0) return usage_error(line, "--save-tuned needs --tune");
+    if (job->inverted_out && !job->ask.image)
+        return usage_error(line, "--save-inverted needs --image");
     if (job->embed_recipe && !job->out) return usage_error(line, "--embed-recipe needs --out");
     if (job->gain != 0 && !job->sound.count) return usage_error(line, "--level needs --sound");
     if (job->gain != 0 && edit_by_level(job))
@@ -306,6 +308,10 @@ int command_edit(int argc, char **argv) {
         {"explain", NULL, OPTION_OUTPUT, &job.explain, "E.png",
          "picture of what moved what: parts of the sound and rows of the code, by gradients, and "
          "how far occlusion agrees",
+         NULL},
+        {"save-inverted", NULL, OPTION_OUTPUT, &job.inverted_out, "W.npy",
+         "file for the W+ code of --image that the edit begins at: a --latent of later edits, or "
+         "one of --sources of eval edits",
          NULL},
         {"save-tuned", NULL, OPTION_OUTPUT, &job.tuned_out, "T.safetensors",
          "file for the generator that --tune made, a --generator of later edits, with the photo's "

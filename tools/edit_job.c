@@ -207,6 +207,7 @@ int edit_check_outputs(const command_line *line, const edit_job *job) {
     for (int i = 1; job->out && job->every > 0 && i <= steps / job->every && i <= MAX_PICTURES; i++)
         add_derived(&table, "every", OUTPUT_PICTURE, edit_snapshot_path(job, i * job->every));
     output_add(&table, "latent-out", OUTPUT_ARRAY, job->latent_out);
+    output_add(&table, "save-inverted", OUTPUT_ARRAY, job->inverted_out);
     output_add(&table, "save-tuned", OUTPUT_WEIGHTS, job->tuned_out);
     if (job->tuned_out) add_derived(&table, "save-tuned", OUTPUT_ARRAY, edit_tuned_code_path(job));
     output_add(&table, "keep-plot", OUTPUT_PICTURE, job->keep_plot);

@@ -8,7 +8,7 @@
 
 typedef struct edit_job {
     edit_settings ask;
-    const char *keep_plot, *explain, *tuned_out;
+    const char *keep_plot, *explain, *tuned_out, *inverted_out;
     json_t *explained; /* the report of --explain */
     const char *seeds, *out, *latent_out, *direction_out, *strip, *sheet, *levels;
     text_list sound;

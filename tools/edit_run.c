@@ -25,7 +25,9 @@ static chl_status invert_image(edit_job *job) {
     status = chl_invert(job->engine, &options, pixels, job->source);
     progress_end(&job->line);
     chl_release(pixels);
-    return status;
+    if (status != CHL_OK || !job->inverted_out) return status;
+    const int64_t dim[] = {job->size.rows, job->size.latent};
+    return chl_array_write(job->inverted_out, 2, dim, job->source);
 }
 
 /* The code that the weights are tuned at lies beside them: later edits begin there. */

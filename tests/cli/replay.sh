@@ -46,6 +46,12 @@ ok "again" replay told.png --json
 is "gives the same pixels, tuned too" grep -q '"equal":true' out
 ok "later, from the files" edit ${models/"$demo/generator-32"/t} --latent t.npy --sound moved/rain.wav --steps 2 --out later.png
 is "gives them, too" same tuned.png later.png
+ok "the code of the picture alone" $photo --save-inverted inverted.npy --out x.png
+is "is the one that was tuned at" same t.npy inverted.npy
+ok "can be edited later" edit $models --latent inverted.npy --sound moved/rain.wav --steps 2 --out later0.png
+is "to the same picture" same photo0.png later0.png
+bad "the code of no picture" 2 "--save-inverted needs --image" edit $models --seed 1 --sound moved/rain.wav --save-inverted x.npy --out x.png
+bad "a code over a result" 2 "x.png" $photo --save-inverted x.png --out x.png
 ok "its cost" $photo --tune 4 --dry-run --json
 is "has the tuning's" grep -q '"tuning":.*"state_bytes"' out
 is "and the inversion's" grep -q '"inversion":.*"weight_bytes"' out
