@@ -58,6 +58,12 @@ void chl_panel_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda
                     const float *packed, int64_t first, int64_t last, float *c, int64_t ldc,
                     bool add);
 
+/* C[m, width] (+)= A[m,k] * B for one panel of a plain row-major B, its whole width, k at most
+ * CHL_PANEL_DEPTH: the same sums. panel [k, width] is memory for a packed copy. */
+void chl_panel_gemm_copying(int64_t m, int64_t width, int64_t k, const float *a, int64_t lda,
+                            const float *b, int64_t ldb, float *panel, float *c, int64_t ldc,
+                            bool add);
+
 /* Packs columns of a plain row-major B [K,N] (transposed: B [N,K]), times alpha. One thread. */
 void chl_panel_pack(bool transposed, int64_t k, int64_t n, float alpha, const float *b, int64_t ldb,
                     float *packed);

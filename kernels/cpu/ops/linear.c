@@ -117,19 +117,20 @@ static void forward_packed(const chl_call *call, int64_t rows, int64_t in, int64
         }
 }
 
-/* A run of w's rows, some columns of it: as a packed panel [depth, width]. */
-static void copy_panel(const float *w, int64_t depth, int64_t in, int64_t column, int64_t width,
+/* `real` columns of a run of w's rows, fewer than a panel has: as a packed panel [depth, width]. */
+static void copy_panel(const float *w, int64_t depth, int64_t in, int64_t real, int64_t width,
                        float *panel) {
-    const int64_t real = chl_min(width, in - column);
     for (int64_t o = 0; o < depth; o++)
         for (int64_t c = 0; c < width; c += CHL_LANES)
             chl_store(panel + o * width + c,
-                      c < real ? chl_load_part(w + o * in + column + c, chl_lanes_left(real - c))
+                      c < real ? chl_load_part(w + o * in + c, chl_lanes_left(real - c))
                                : (chl_vec){0});
 }
 
-/* dx = gain dy w. w is copied panel by panel, which costs as much as a few rows; the copies are too
- * large for a thread's stack, which a caller may have made small. */
+/* dx = gain dy w. w is copied panel by panel while the first rows are multiplied: packed before, by
+ * passes of its own, a product of 50 rows takes 1.4 times as long, packed at load (which would hold
+ * w twice) 0.94 times. The copies are too large for a thread's stack, which a caller may have made
+ * small. */
 static void backward_frozen(const chl_call *call, int64_t rows, int64_t in, int64_t out) {
     const float *dy = call->in[0], *w = call->in[1];
     float *dx = call->out[0];
@@ -143,9 +144,15 @@ static void backward_frozen(const chl_call *call, int64_t rows, int64_t in, int6
             const int64_t width = chl_panel_width(in, column / CHL_PANEL);
             for (int64_t o = 0; o < out; o += CHL_PANEL_DEPTH) {
                 const int64_t depth = chl_min(CHL_PANEL_DEPTH, out - o);
-                copy_panel(w + o * in, depth, in, column, width, panel);
-                chl_panel_gemm(some, width, depth, dy + first * out + o, out, panel, 0, 1, sums,
-                               CHL_PANEL, o > 0);
+                const float *from = dy + first * out + o, *at = w + o * in + column;
+                const bool more = o > 0;
+                if (column + width > in) {
+                    copy_panel(at, depth, in, in - column, width, panel);
+                    chl_panel_gemm(some, width, depth, from, out, panel, 0, 1, sums, CHL_PANEL,
+                                   more);
+                } else
+                    chl_panel_gemm_copying(some, width, depth, from, out, at, in, panel, sums,
+                                           CHL_PANEL, more);
             }
             put_block(sums, some, column, in, call->attr.linear.gain, NULL, 0, dx + first * in,
                       acc);
