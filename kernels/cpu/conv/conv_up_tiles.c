@@ -380,6 +380,7 @@ static void epilogue_tile(const chl_conv_job *job, const chl_epilogue *epilogue,
         chl_epilogue_lane lane = chl_epilogue_open(epilogue, n, c);
         for (int i = 0; i < rows; i++) {
             output_transform(half[i], y);
+            chl_epilogue_fetch(epilogue, &lane, (y0 + i) * job->in_w + x0 + TILE, TILE);
             for (int j = 0; j < columns; j++)
                 sum += chl_epilogue_put(CHL_EPILOGUE_GRADIENT, epilogue, &lane,
                                         (y0 + i) * job->in_w + x0 + j, y[j] + half[i][POINTS + j]);

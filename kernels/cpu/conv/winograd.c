@@ -207,6 +207,7 @@ void chl_winograd_read(const chl_conv_job *job, int64_t tile, float *v, int64_t 
         chl_vec half[POINTS][POINTS], d[POINTS], column[POINTS];
         for (int i = 0; i < POINTS; i++) {
             const float *row = x + i * job->in_w * c_all + c;
+            if (inside) chl_fetch_pixels(row + POINTS * c_all, c_all, TILE);
             if (inside && lanes == CHL_LANES)
                 for (int j = 0; j < POINTS; j++) d[j] = chl_load(row + j * c_all);
             else
@@ -247,6 +248,7 @@ write_tile(chl_epilogue_kind kind, const chl_conv_job *job, const chl_epilogue *
         for (int i = 0; i < rows; i++) {
             output_transform(half[i], y);
             int64_t pixel = (top + i) * job->out_w + left;
+            chl_epilogue_fetch(epilogue, &lane, pixel + TILE, TILE);
             if (columns == TILE)
                 for (int j = 0; j < TILE; j++)
                     sum += chl_epilogue_put(kind, epilogue, &lane, pixel + j, y[j]);
