@@ -193,7 +193,8 @@ static void codes_are_edited_as_the_scenes_that_they_are_of(void **unused) {
     near(number(report, "edits", NULL, NULL), KINDS, 0);
     json_decref(report);
     /* rows that differ, as of an inversion: the source is the picture of all of them */
-    for (int i = 0; i < ROWS * Z; i++) codes[i] += 0.5f * (float)(i / Z);
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < Z; i++) codes[r * Z + i] += 0.5f * (float)r;
     write_codes("codes.npy", 3, (const int64_t[]){3, ROWS, Z}, codes);
     o.sources = "codes.npy";
     chl_trials trials;
