@@ -62,8 +62,9 @@ static chl_status find_columns(reading *r) {
     int unused;
     if (r->choice->split && r->column[SPLIT] < 0 && r->column[FOLD] < 0)
         return chl_fail(CHL_ERR_ARGUMENT,
-                        "split must be left out for %s: it has no column \"split\" or \"fold\"",
-                        r->csv.path);
+                        "split must be left out for %s, got \"%s\": it has no column \"split\" or "
+                        "\"fold\"",
+                        r->csv.path, r->choice->split);
     return r->column[SOUND] >= 0 ? CHL_OK : chl_csv_column(&r->csv, names[SOUND][0], &unused);
 }
 

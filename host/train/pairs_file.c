@@ -182,9 +182,10 @@ static chl_status read_sample(chl_sample_reader *r, json_t *line) {
 /* --- the file --------------------------------------------------------------------------------- */
 static chl_status check_count(const chl_sample_reader *r) {
     if (r->choice->split && r->rows > 0 && !r->splits)
-        return chl_fail(
-            CHL_ERR_ARGUMENT,
-            "split must be left out for %s: none of its lines has \"split\" or \"fold\"", r->path);
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "split must be left out for %s, got \"%s\": none of its lines has "
+                        "\"split\" or \"fold\"",
+                        r->path, r->choice->split);
     if (r->data->count > 0 || chl_left_out_count(r->data->left_out) > 0) return CHL_OK;
     return r->rows > 0 ? chl_fail(CHL_ERR_FORMAT, "%s names no sound of the chosen ones", r->path)
                        : chl_fail(CHL_ERR_FORMAT, "%s: it holds no samples", r->path);

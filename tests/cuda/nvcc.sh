@@ -3,7 +3,7 @@
 #
 #     tests/cuda/nvcc.sh [--all] [--out FOLDER] [FILE...]
 #
-# Architectures: 80 and 90a; --all: every one of CHLADNI_CUDA_ARCHITECTURES. FOLDER (a temporary one)
+# Architectures: 80 and 90a, or those in TEST_ARCHITECTURES; --all: every one of CHLADNI_CUDA_ARCHITECTURES. FOLDER (a temporary one)
 # keeps report.txt: kernel, architecture, registers, threads (launch bounds), shared memory, spilled
 # bytes, sorted by registers x threads; what nvcc said, file by file; and NAME.ARCHITECTURE.cubin, the machine code
 # (tests/cuda/sass.sh counts its instructions).
@@ -13,7 +13,7 @@
 # Skipped (77) where there is no nvcc: the C++ compiler still checks and runs the same sources.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-nvcc=${NVCC:-nvcc} architectures="80 90a" folder=
+nvcc=${NVCC:-nvcc} architectures=${TEST_ARCHITECTURES:-80 90a} folder=
 while [ $# -gt 0 ]; do
   case $1 in
     --all) architectures=$(sed -n 's/^set(CHLADNI_CUDA_ARCHITECTURES "\([^"]*\)".*/\1/p' "$root/CMakeLists.txt" |

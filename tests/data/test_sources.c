@@ -150,7 +150,8 @@ static void a_manifest_names_what_is_beside_it(void **state) {
     assert_string_equal(listed("m/list.csv", "1"), "manifest -0: m/a.wav //train;");
     assert_string_equal(listed("m/list.csv", "2"), "manifest -0: m/b.wav //2;");
     put("m/list.csv", "sound\na.wav\n");
-    refused("m/list.csv", "test", CHL_ERR_ARGUMENT, "split must be left out for m/list.csv");
+    refused("m/list.csv", "test", CHL_ERR_ARGUMENT,
+            "split must be left out for m/list.csv, got \"test\"");
     put("m/list.csv", "caption,label\na,b\n");
     refused("m/list.csv", NULL, CHL_ERR_KEY, "a column \"sound\" was expected");
     put("m/list.csv", "sound,label\n,b\n");

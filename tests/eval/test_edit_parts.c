@@ -61,6 +61,9 @@ static void a_linear_classifier_of_sounds_names_pictures(void **unused) {
     make_sound(0, "few/hum/0.wav");
     assert_int_equal(chl_evaluate_edits(engine, &o, &text), CHL_ERR_ARGUMENT);
     assert_non_null(strstr(chl_error(), "the kind \"hiss\" of pairs has no sound there"));
+    report = parse(text); /* the edits before it */
+    assert_non_null(json_object_get(report, "failed"));
+    json_decref(report);
 }
 
 static void directions_have_places_and_intervals(void **unused) {

@@ -229,7 +229,8 @@ static void lines_of_chosen_splits_are_the_samples(void **state) {
     refuse_split(folder, "test", CHL_ERR_SHAPE, "1 rows for the 5 samples");
     put_file(folder, "list.jsonl", "{}\n{}\n", 6);
     refuse_split(manifest, "test", CHL_ERR_ARGUMENT, "split must be left out for ");
-    refuse_split(manifest, "test", CHL_ERR_ARGUMENT, "none of its lines has \"split\" or \"fold\"");
+    refuse_split(manifest, "test", CHL_ERR_ARGUMENT,
+                 ", got \"test\": none of its lines has \"split\"");
     put_file(folder, "list.jsonl", "{\"fold\": 1.5}\n", 14);
     refuse_split(manifest, NULL, CHL_ERR_FORMAT, "line 1: \"fold\" is neither a text nor a whole");
     free(manifest);
