@@ -11,7 +11,7 @@ BUILD is a configured build folder; its own programs stay as they are. The lists
     fusion  tests/mutations-fusion.txt  calls run as one, by emu_fusion
 The unbroken programs are tried first; --unbroken-passes leaves that out, for who runs BUILD's tests too: they
 contain the same runs. PATTERN, a regular expression, picks lines. Without one, and without --all, an eighth of each list is tried: which
-one is told by the commit (git's HEAD modulo 8), so that eight commits see them all.
+one is told by the commit (git's HEAD modulo 8), so that in time all are seen.
 
 Prints what survived, what no longer compiles and what only the time limit caught, and "N of N caught"; exits
 with 1 unless all were caught, each line of the lists fits its source exactly once and each row of the op table
