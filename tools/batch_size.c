@@ -109,6 +109,7 @@ static chl_status time_steps(batch *b, const batch_job *job, int n, double *setu
     const double began = seconds_now();
     if (status == CHL_OK) {
         options.steps = PROBE_STEPS;
+        options.starts = 1;
         options.progress = on_probe;
         options.user = &p;
         status = chl_edit_many(b->engine, &options, n, source, target, edited, NULL);
@@ -123,7 +124,8 @@ static chl_status time_steps(batch *b, const batch_job *job, int n, double *setu
 }
 
 static double steps_of(const batch *b, const one_edit *e) {
-    return e->ask.has_steps ? e->ask.steps : chl_edit_defaults(b->engine).steps;
+    const chl_edit_options options = edit_library_options(&e->ask, b->engine, NULL, NULL);
+    return chl_edit_steps(&options);
 }
 
 /* For pictures that are inverted, each once. */

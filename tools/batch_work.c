@@ -282,7 +282,7 @@ static chl_status edit_all(work *x) {
                            x->edited, x->mask, NULL);
     free(numbers);
     x->b->optimisations += x->slots;
-    return ends_the_run(status) ? status : publish_all(x, status, options.steps);
+    return ends_the_run(status) ? status : publish_all(x, status, chl_edit_steps(&options));
 }
 
 /* --- a chunk ---------------------------------------------------------------------------------- */

@@ -164,7 +164,7 @@ static chl_status optimise(replay *r, chl_engine *engine, int slot, const float 
     if (status == CHL_OK) {
         options.progress = on_progress;
         options.user = r;
-        if (r->step >= options.steps || r->e.ask.keep) r->step = 0;
+        if (r->step >= chl_edit_steps(&options) || r->e.ask.keep) r->step = 0;
         r->line = progress_start("editing", r->json);
         status = edit_many(engine, &r->e.ask, &options, (int)n, sources, target, all, NULL, NULL);
         progress_end(&r->line);

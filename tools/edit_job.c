@@ -198,7 +198,8 @@ static void add_direction(output_table *table, const edit_job *job, int source, 
 int edit_check_outputs(const command_line *line, const edit_job *job) {
     output_table table = {0};
     const int results = edit_results(job), count = job->sources * results;
-    const int steps = job->ask.has_steps ? job->ask.steps : chl_edit_defaults(NULL).steps;
+    const chl_edit_options options = edit_library_options(&job->ask, NULL, NULL, NULL);
+    const int steps = chl_edit_steps(&options);
     if (count > 1) output_add(&table, "out", OUTPUT_FOLDER, job->out);
     if (count > 1) output_add(&table, "direction-out", OUTPUT_FOLDER, job->direction_out);
     for (int i = 0; job->direction_out && i < count; i++)

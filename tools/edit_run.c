@@ -220,11 +220,12 @@ static void report_broken(const edit_job *job) {
 static bool take_finished(edit_job *job, const chl_edit_options *options) {
     const int count = batch_at(job);
     if (!edit_journal_read(job, count)) return false;
+    const int steps = chl_edit_steps(options);
     if (!job->json)
         fprintf(stderr, "edits %d-%d of %d were finished before\n", job->at + 1, job->at + count,
                 job->pairs);
-    for (int i = 0; i < count; i++) job->reached[job->at + i] = options->steps;
-    job->last = (chl_edit_progress){.step = options->steps, .steps = options->steps};
+    for (int i = 0; i < count; i++) job->reached[job->at + i] = steps;
+    job->last = (chl_edit_progress){.step = steps, .steps = steps};
     return true;
 }
 

@@ -9,6 +9,7 @@ edit_settings edit_defaults(void) {
                            .truncation = 0.7f,
                            .margin = 1,
                            .strength = 1,
+                           .starts = 1,
                            .mask_rate = 1,
                            .adam_eps = 1e-8f};
 }
@@ -39,10 +40,10 @@ static const char *direction_wrong(const edit_settings *ask) {
     const edit_settings usual = edit_defaults();
     if (!ask->direction) return ask->has_strength ? "--strength needs --direction" : NULL;
     if (ask->text || ask->mix) return "--direction and --text exclude each other";
-    if (ask->has_steps || ask->has_rate || ask->has_weight || ask->has_relative ||
-        ask->has_identity || ask->has_outside)
-        return "--direction adds a direction without an optimisation: leave out --steps, --lr and "
-               "the weights of losses";
+    if (ask->has_steps || ask->has_starts || ask->has_rate || ask->has_weight ||
+        ask->has_relative || ask->has_identity || ask->has_outside)
+        return "--direction adds a direction without an optimisation: leave out --steps, --starts, "
+               "--lr and the weights of losses";
     if (ask->similarity || ask->space || ask->fixed || ask->margin != usual.margin ||
         ask->mask_rate != usual.mask_rate || ask->adam_eps != usual.adam_eps ||
         ask->latent_weight_rise != 0)
@@ -128,6 +129,7 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
                                       const float *neutral, const float *region) {
     chl_edit_options options = chl_edit_defaults(engine);
     if (ask->has_steps) options.steps = ask->steps;
+    options.starts = ask->starts;
     if (ask->has_rate) options.rate = ask->rate;
     if (ask->has_weight) options.latent_weight = ask->latent_weight;
     if (ask->has_identity) options.identity_weight = ask->identity_weight;

@@ -73,6 +73,7 @@ static struct {
     {"mixing", "--mixing"},
     {"min_strength", "--min-strength"},
     {"momentum", "--momentum"},
+    {"near_texts", "--near-texts"},
     {"network", "--network"},
     {"neutral", "--neutral"},
     {"no_sounds", "--no-sounds"},

@@ -208,6 +208,14 @@
          "X",                                                                                      \
          "learning rate of the layer weights, relative to --lr (default 1)",                       \
          &(job).trial_given[13]},                                                                  \
+        {"starts",                                                                                 \
+         NULL,                                                                                     \
+         OPTION_INT,                                                                               \
+         &(job).edit.starts,                                                                       \
+         "N",                                                                                      \
+         "codes that an edit begins at, each followed for a quarter of --steps, the best one for " \
+         "all (default 1: the source)",                                                            \
+         &(job).trial_given[14]},                                                                  \
     {                                                                                              \
         "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "keep all layer weights equal",  \
             NULL                                                                                   \

@@ -26,6 +26,7 @@ typedef struct edit_graph {
     chl_tensor result;            /* w after a step */
     chl_tensor source_view, source_identity, source_outside; /* of the first segment, likewise */
     chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
+    chl_tensor loss;                                 /* [n], before `scale` */
 } edit_graph;
 
 /* NULL, or [n]: an edit's own weight of L_reg. */
@@ -104,9 +105,8 @@ static chl_tensor latent_loss(const chl_edit_options *options, const edit_graph 
 }
 
 /* The edits' losses depend on their own codes only: the sum's gradient is each one's. */
-static chl_tensor add_up(const edit_graph *e, int terms, const float *weights,
-                         const chl_tensor *term) {
-    chl_tensor each = chl_sum(e->graph, 0, terms, weights, term);
+static chl_tensor add_up(edit_graph *e, int terms, const float *weights, const chl_tensor *term) {
+    chl_tensor each = e->loss = chl_keep(e->graph, chl_sum(e->graph, 0, terms, weights, term));
     if (e->scale != CHL_NONE) each = chl_mul(e->graph, each, e->scale);
     return e->n == 1 ? each : chl_scale(e->graph, chl_mean(e->graph, each), (float)e->n);
 }
@@ -236,7 +236,8 @@ void chl_edit_options_init(const chl_engine *engine, size_t size, chl_edit_optio
                                        .space = CHL_SPACE_W,
                                        .mask_rate = 1,
                                        .adam_eps = 1e-8f,
-                                       .region_weight = 1};
+                                       .region_weight = 1,
+                                       .starts = 1};
     chl_options_give(options, size, &defaults, sizeof defaults);
 }
 
@@ -279,6 +280,7 @@ chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_option
     *mine = chl_edit_defaults(engine);
     CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_edit_options"));
     CHL_TRY(chl_check_int(mine->steps >= 1, "steps", ">= 1", mine->steps));
+    CHL_TRY(chl_check_int(mine->starts >= 1, "starts", ">= 1", mine->starts));
     CHL_TRY(check_numbers(mine));
     CHL_TRY(chl_check_enum((int)mine->similarity, CHL_DIRECTIONAL + 1, "similarity"));
     CHL_TRY(chl_check_enum((int)mine->space, CHL_SPACE_SHARED + 1, "space"));
@@ -400,9 +402,16 @@ static chl_status read_mask(edit_graph *e, int rows, const bool *broken, float *
     return CHL_OK;
 }
 
-chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
-                        const chl_edit_many_more *more, int n, const float *source,
-                        const float *target, float *edited, float *mask) {
+static chl_status read_loss(const edit_graph *e, const bool *broken, float *loss) {
+    CHL_TRY(chl_read(e->graph, e->loss, loss));
+    for (int i = 0; i < e->n; i++)
+        if (broken[i]) loss[i] = INFINITY;
+    return CHL_OK;
+}
+
+chl_status chl_edit_once(chl_engine *engine, const chl_edit_options *options,
+                         const chl_edit_many_more *more, int n, const float *source,
+                         const float *target, float *edited, float *mask) {
     const int rows = engine->generator->sizes.rows;
     const int64_t numbers = (int64_t)n * rows * engine->generator->sizes.latent;
     edit_graph e = {0};
@@ -436,6 +445,10 @@ chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
             status == CHL_OK || status == CHL_ERR_CANCELLED || status == CHL_ERR_NUMERIC;
         if (more && more->to && reached) {
             const chl_status read = chl_read(e.graph, e.trained, more->to);
+            if (status == CHL_OK) status = read;
+        }
+        if (more && more->loss && reached) {
+            const chl_status read = read_loss(&e, broken, more->loss);
             if (status == CHL_OK) status = read;
         }
         if (mask && reached) {

@@ -12,10 +12,15 @@ typedef struct chl_edit_many_more {
     const float *from;   /* NULL, or [n] of what is trained: where the edits begin */
     float *to;           /* NULL, or the same at their ends */
     const float
-        *held; /* NULL, or [n] codes: what rows that may not move are, instead of the source's */
+        *held;   /* NULL, or [n] codes: what rows that may not move are, instead of the source's */
+    float *loss; /* NULL, or [n]: the whole losses of the last step; of what broke down, infinite */
 } chl_edit_many_more;
 
-/* chl_edit_many with options that are checked; more may be NULL. */
+/* chl_edit_many with options that are checked, from one beginning; more may be NULL. */
+chl_status chl_edit_once(chl_engine *engine, const chl_edit_options *options,
+                         const chl_edit_many_more *more, int n, const float *source,
+                         const float *target, float *edited, float *mask);
+/* The same from as many beginnings as the options say, unless `more` has one (starts.c). */
 chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
                         const chl_edit_many_more *more, int n, const float *source,
                         const float *target, float *edited, float *mask);

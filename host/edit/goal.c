@@ -142,7 +142,7 @@ static chl_status run_some(search *s, int first, int count, int steps, bool warm
     options.user = s;
     CHL_TRY(chl_edit_run(s->engine, &options, &more, count, s->sources, s->targets,
                          s->w + first * s->code, NULL));
-    s->steps_done += steps;
+    s->steps_done += warm ? steps : chl_edit_steps(&options);
     return CHL_OK;
 }
 
@@ -152,7 +152,7 @@ static chl_status run_trials(search *s, int steps, bool warm) {
         CHL_TRY(run_some(s, first, left < s->at_once ? left : s->at_once, steps, warm));
     }
     CHL_TRY(chl_goal_measure(&s->meter, s->trials, s->edit, s->w, s->kept, s->cosine));
-    take_trials(s, steps);
+    take_trials(s, warm ? steps : chl_edit_steps(&s->options));
     return CHL_OK;
 }
 
@@ -355,7 +355,7 @@ static chl_status seek(search *s) {
                       : s->options.steps >= SHARE_OF_STEPS ? s->options.steps / SHARE_OF_STEPS
                                                            : 1;
     const int batches = (s->most + s->at_once - 1) / s->at_once;
-    s->steps_all = s->options.steps + s->goal.rounds * batches * steps;
+    s->steps_all = chl_edit_steps(&s->options) + s->goal.rounds * batches * steps;
     CHL_TRY(chl_goal_meter_open(s->engine, s->goal.keep, s->options.region, s->n, s->at_once,
                                 s->source, s->target, &s->meter));
     begin(s);

@@ -70,6 +70,12 @@ typedef struct chl_edit_options {
     /* NULL: every row of the code may move. [rows] of 0 and 1, not all 0: rows of 0 keep the bits with
      * which they begin, and have no share of the layer mask. Of a shared space the others share d. */
     const int *rows;
+    /* 1: the edit begins at its source (the paper). N > 1: N beginnings, the source and N - 1 codes around
+     * it (0.4 C^(1/2) u, u normal, of `seed`, the same on all rows), are followed for a quarter of the
+     * steps each, and the one with the smallest loss then for all steps: for edits whose gradient at the
+     * source leads nowhere. L_reg is from the source in any case. Needs the generator's mapping network.
+     * Not for chl_edit_from, which has a beginning. */
+    int starts;
 } chl_edit_options;
 CHL_API void chl_edit_options_init(const chl_engine *engine, size_t size,
                                    chl_edit_options *options);
@@ -78,6 +84,9 @@ static inline chl_edit_options chl_edit_defaults(const chl_engine *engine) {
     chl_edit_options_init(engine, sizeof options, &options);
     return options;
 }
+
+/* The steps of an edit, those of its `starts` included: chl_edit_progress counts them. 0 for NULL. */
+CHL_API int chl_edit_steps(const chl_edit_options *options);
 
 /* argmin_w L_sim + latent_weight L_reg + identity_weight L_id (Eq. 14) by Adam, from `source`.
  * source, edited [rows][latent]; target [embedding]; mask NULL or [rows], receives softmax(g).
