@@ -105,6 +105,7 @@ static struct {
     {"sources", "--sources"},
     {"split", "--split"},
     {"start", "--start"},
+    {"starts", "--starts"},
     {"steps", "--steps"},
     {"stop_after", "--stop-after"},
     {"strength", "--strength"},

@@ -24,9 +24,10 @@ typedef struct audio {
     chl_tensor *mel, *view;             /* [chunks]; view NULL without a loss that uses it */
     chl_tensor text, picture, partner;  /* CHL_NONE without a loss that uses it */
     chl_tensor mask;                    /* of the pictures; CHL_NONE where every sample has one */
+    chl_tensor near;                    /* the same of the texts; CHL_NONE without near_texts */
     int64_t *pictured;                  /* [2][batch] of this rank: own pictures, partners */
     float *texts, *pictures, *partners; /* [batch][embed] */
-    float *masks;                       /* [batch][options->batch] */
+    float *masks, *nears;               /* [batch][options->batch] */
 } audio;
 
 /* --- building --------------------------------------------------------------------------------- */
@@ -48,6 +49,12 @@ static chl_status check_options(const chl_train_options *o) {
     if (sum == 0)
         return chl_fail(CHL_ERR_ARGUMENT, "one of the four losses must have a weight > 0, got 0");
     CHL_TRY(chl_check_int(o->batch >= 2, "batch", ">= 2 for a contrastive loss", o->batch));
+    CHL_TRY(chl_check_float(o->near_texts >= 0 && o->near_texts <= 1, "near_texts", "in [0, 1]",
+                            (double)o->near_texts));
+    if (o->near_texts > 0 && o->weight_text == 0)
+        return chl_fail(CHL_ERR_ARGUMENT,
+                        "near_texts must be left out, got %g: it needs weight_text > 0",
+                        (double)o->near_texts);
     if (o->weight_weak_pair > 0)
         CHL_TRY(chl_check_float(o->tau_weak_pair > 0, "tau_weak_pair", "> 0",
                                 (double)o->tau_weak_pair));
@@ -61,6 +68,7 @@ static chl_status new_buffers(chl_trainer *t, audio *own) {
     own->pictures = chl_trainer_memory(t, batch * embed, sizeof *own->pictures);
     own->partners = chl_trainer_memory(t, batch * embed, sizeof *own->partners);
     own->masks = chl_trainer_memory(t, batch * t->options->batch, sizeof *own->masks);
+    own->nears = chl_trainer_memory(t, batch * t->options->batch, sizeof *own->nears);
     return chl_trainer_memory_status(t);
 }
 
@@ -89,8 +97,10 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     if (o->weight_text > 0) {
         chl_tensor scale = chl_weight(net, "logit_scale_at");
         const chl_shared_rows text = chl_share_rows(g, own->text);
+        if (o->near_texts > 0)
+            own->near = chl_input(g, "near texts", chl_f32(2, t->batch, o->batch));
         chl_trainer_term(t, "text", o->weight_text,
-                         chl_shared_contrastive_loss(g, sound, text, scale));
+                         chl_masked_contrastive_loss(g, sound, text, scale, own->near));
     }
     if (o->weight_image > 0) {
         own->picture = target(t, "picture");
@@ -120,7 +130,7 @@ static chl_status audio_build(chl_trainer *t) {
     CHL_TRY(check_options(t->options));
     audio *own = t->own = chl_trainer_memory(t, 1, sizeof *own);
     CHL_TRY(chl_trainer_memory_status(t));
-    own->text = own->picture = own->partner = own->mask = CHL_NONE;
+    own->text = own->picture = own->partner = own->mask = own->near = CHL_NONE;
     CHL_TRY(chl_sound_batch_new(
         t, t->options->weight_sound > 0 ? CHL_SOUNDS_VIEWED : CHL_SOUNDS_PLAIN, &own->batch));
     CHL_TRY(chl_audio_network_find(t->options->encoder, &own->network));
@@ -195,6 +205,24 @@ static void draw_mask(const chl_trainer *t) {
         }
 }
 
+/* Whose texts are no negatives of own rows: those that say the same, but a row's own. */
+static void draw_near(const chl_trainer *t, int64_t step) {
+    const audio *own = t->own;
+    const uint64_t seed = t->options->seed;
+    const int64_t all = t->options->batch, embed = own->targets->embed;
+    for (int64_t j = 0; j < all; j++) {
+        const float *text =
+            chl_audio_text(own->targets, seed, step, j, &t->data->sample[own->batch->sample[j]]);
+        for (int64_t i = 0; i < t->batch; i++) {
+            double cosine = 0;
+            for (int64_t k = 0; k < embed; k++)
+                cosine += (double)own->texts[i * embed + k] * (double)text[k];
+            const bool near = t->first + i != j && cosine >= (double)t->options->near_texts;
+            own->nears[i * all + j] = near ? CHL_LEFT_OUT : 0;
+        }
+    }
+}
+
 static chl_status write_if(chl_trainer *t, chl_tensor input, const float *data) {
     return input == CHL_NONE ? CHL_OK : chl_trainer_write(t, input, data);
 }
@@ -206,11 +234,13 @@ static chl_status audio_feed(chl_trainer *t, int64_t index) {
     CHL_TRY(draw_pictures(t, index));
     draw_targets(t, index);
     if (own->mask != CHL_NONE) draw_mask(t);
+    if (own->near != CHL_NONE) draw_near(t, index);
     CHL_TRY(chl_trainer_write_inputs(t, own->mel, own->batch->mels));
     if (own->view) CHL_TRY(chl_trainer_write_inputs(t, own->view, own->batch->views));
     CHL_TRY(write_if(t, own->text, own->texts));
     CHL_TRY(write_if(t, own->picture, own->pictures));
     CHL_TRY(write_if(t, own->mask, own->masks));
+    CHL_TRY(write_if(t, own->near, own->nears));
     return write_if(t, own->partner, own->partners);
 }
 
@@ -253,7 +283,7 @@ const chl_training chl_training_audio = {
     .reads = CHL_READS_OPTIMISER
     "encoder sizes clip vocab wordnet weight_text weight_image weight_sound "
     "weight_weak_pair tau_weak_pair mask_bands mask_frames augment balance short_sounds "
-    "cache cache_mels micro_batch",
+    "cache cache_mels micro_batch near_texts",
     .defaults = audio_defaults,
     .build = audio_build,
     .feed = audio_feed,

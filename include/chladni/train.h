@@ -162,6 +162,9 @@ typedef struct chl_train_options {
     /* Weights of the losses: of pixels; CLIP's distance, with clip; the identity's, with face; the lengths
      * of what the rows of a code add to the first */
     float weight_pixels, weight_clip, weight_identity, weight_delta;
+    /* audio: two sounds of a batch whose texts have at least this cosine are no negatives of each other in the
+     * sound-text loss: "rain" and "rain falling" say the same. 0: all others are negatives (the paper) */
+    float near_texts;
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

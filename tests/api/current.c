@@ -55,7 +55,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_trial_options, identity),
                         ENDS_WITH(chl_retrieval_options, user),
                         ENDS_WITH(chl_ablation_options, intensity),
-                        ENDS_WITH(chl_train_options, weight_delta),
+                        ENDS_WITH(chl_train_options, near_texts),
                         ENDS_WITH(chl_inspect_options, index),
                         ENDS_WITH(chl_pack_options, user),
                         ENDS_WITH(chl_embed_ahead_options, user),

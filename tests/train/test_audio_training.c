@@ -177,6 +177,31 @@ static chl_engine *open_model(const char *run) {
     return engine;
 }
 
+static double cosine(const float *a, const float *b) {
+    double dot = 0;
+    for (int i = 0; i < EMBED; i++) dot += (double)a[i] * b[i];
+    return dot;
+}
+
+/* Eq. 1-8 by hand, where pairs of texts of a cosine of `near` or more are left out; near 0: none. */
+static double text_loss(const float *sound, const float *text, double near) {
+    double loss = 0;
+    for (int way = 0; way < 2; way++)
+        for (int i = 0; i < SAMPLES; i++) {
+            double sum = 0, own = 0;
+            for (int j = 0; j < SAMPLES; j++) {
+                const float *a = sound + (way ? j : i) * EMBED, *t = text + (way ? i : j) * EMBED;
+                const double logit = cosine(a, t) / 0.07;
+                const bool out =
+                    near > 0 && i != j && cosine(text + i * EMBED, text + j * EMBED) >= near;
+                if (i == j) own = logit;
+                if (!out) sum += exp(logit);
+            }
+            loss += (log(sum) - own) / SAMPLES;
+        }
+    return loss;
+}
+
 /* Eq. 13 from embeddings, temperatures at their start */
 static double loss_of(const float *sound, const chl_train_options *o) {
     chl_graph *g;
@@ -187,31 +212,26 @@ static double loss_of(const float *sound, const chl_train_options *o) {
     chl_tensor a = chl_constant(g, "a", rows, sound), t = chl_constant(g, "t", rows, batch.text);
     chl_tensor v = chl_constant(g, "v", rows, batch.picture);
     chl_tensor w = chl_constant(g, "w", rows, batch.partner);
-    const chl_tensor term[] = {chl_contrastive_loss(g, a, t, s), chl_contrastive_loss(g, a, v, s),
+    const chl_tensor term[] = {chl_contrastive_loss(g, a, v, s),
                                chl_weak_pair_loss(g, t, a, w, o->tau_weak_pair)};
-    const float weight[] = {o->weight_text, o->weight_image, o->weight_weak_pair};
-    chl_tensor loss = chl_keep(g, chl_sum(g, 0, 3, weight, term));
+    const float weight[] = {o->weight_image, o->weight_weak_pair};
+    chl_tensor loss = chl_keep(g, chl_sum(g, 0, 2, weight, term));
     float value;
     MUST(chl_compile(g));
     MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, loss, &value));
     chl_graph_free(g);
-    return value;
-}
-
-static double cosine(const float *a, const float *b) {
-    double dot = 0;
-    for (int i = 0; i < EMBED; i++) dot += (double)a[i] * b[i];
-    return dot;
+    return (double)value +
+           (double)o->weight_text * text_loss(sound, batch.text, (double)o->near_texts);
 }
 
 /* Without a rate the model that is written is the one that computed the loss; opened as anybody
  * opens it, fed with the files, it gives the same number. (The SpecAugmented view is left out: no
  * file holds it. One block: no drop path.) */
-static void the_written_model_computes_the_training_loss(void **state) {
-    (void)state;
+static double compare_with_files(const char *run, float near_texts) {
     curve c = {0};
-    chl_train_options options = options_of("still", 1, &c);
+    chl_train_options options = options_of(run, 1, &c);
+    options.near_texts = near_texts;
     options.rate = 1e-12f; /* changes no weight */
     options.average = 0;
     options.weight_sound = 0;
@@ -225,7 +245,7 @@ static void the_written_model_computes_the_training_loss(void **state) {
     int64_t index[SAMPLES];
     MUST(chl_dataset_open(folder, 0, &data));
     MUST(chl_dataset_batch(data, options.seed, 0, SAMPLES, index));
-    chl_engine *engine = open_model("still");
+    chl_engine *engine = open_model(run);
     float sound[SAMPLES * EMBED], picture[SAMPLES][EMBED];
     for (int i = 0; i < SAMPLES; i++) {
         int h, w;
@@ -244,6 +264,28 @@ static void the_written_model_computes_the_training_loss(void **state) {
     }
     chl_engine_close(engine);
     chl_dataset_free(data);
+    return got;
+}
+
+static void the_written_model_computes_the_training_loss(void **state) {
+    (void)state;
+    compare_with_files("still", 0);
+}
+
+/* A cosine that half of the pairs of texts of this batch have. */
+static void texts_that_say_the_same_are_no_negatives(void **state) {
+    (void)state;
+    const double all = compare_with_files("all-negatives", 0);
+    float near = 1;
+    for (int more = 1; more; near -= 0.001f) {
+        int pairs = 0;
+        for (int i = 0; i < SAMPLES; i++)
+            for (int j = 0; j < i; j++)
+                pairs += cosine(batch.text + i * EMBED, batch.text + j * EMBED) >= (double)near;
+        more = pairs < SAMPLES * (SAMPLES - 1) / 4;
+    }
+    const double fewer = compare_with_files("fewer-negatives", near);
+    assert_true(fewer < all - 0.1);
 }
 
 /* All four together; the file has everything that an upstream encoder has, and the marker. */
@@ -368,13 +410,19 @@ static void impossible_options_are_refused(void **state) {
         options.sizes = sizes[i].sizes;
         expect_refusal(&options, sizes[i].says);
     }
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 10; i++) {
         chl_train_options o = options_of("", 5, &c);
         static const char *const says[] = {
-            "weight > 0",    "weight_sound",
-            "batch",         "needs clip",
-            "tau_weak_pair", "mask_bands",
-            "wordnet-base",  "encoder must be swin, resnet18 or resnet50, got \"vgg\""};
+            "weight > 0",
+            "weight_sound",
+            "batch",
+            "needs clip",
+            "tau_weak_pair",
+            "mask_bands",
+            "wordnet-base",
+            "encoder must be swin, resnet18 or resnet50, got \"vgg\"",
+            "near_texts must be in [0, 1], got 2",
+            "near_texts must be left out, got 0.9: it needs weight_text > 0"};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;
         if (i == 2) o.batch = 1;
@@ -383,6 +431,8 @@ static void impossible_options_are_refused(void **state) {
         if (i == 5) o.mask_bands = 1.5f;
         if (i == 6) o.wordnet = folder;
         if (i == 7) o.encoder = "vgg";
+        if (i == 8) o.near_texts = 2;
+        if (i == 9) o.near_texts = 0.9f, o.weight_text = 0;
         expect_refusal(&o, says[i]);
     }
 }
@@ -391,6 +441,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_loss_alone_falls),
         cmocka_unit_test(the_written_model_computes_the_training_loss),
+        cmocka_unit_test(texts_that_say_the_same_are_no_negatives),
         cmocka_unit_test(all_four_losses_train_a_complete_encoder),
         cmocka_unit_test(a_resnet18_learns_and_its_file_knows_it),
         cmocka_unit_test(frozen_clip),
