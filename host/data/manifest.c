@@ -1,4 +1,5 @@
 /* A table of clips with a header: the names of columns say what is in them. */
+#include "base/decibels.h"
 #include "data/captions.h"
 #include "data/csv.h"
 #include "data/layouts.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOUND, PICTURE, LABEL, KIND, FROM, SPLIT, FOLD, STRENGTH, COLUMNS };
+enum { SOUND, PICTURE, LABEL, KIND, FROM, SPLIT, FOLD, STRENGTH, LEVEL, COLUMNS };
 #define NAMES 6
 static const char *const names[COLUMNS][NAMES] = {
     {"sound", "audio", "file", "filename", "file_name", "path"},
@@ -18,7 +19,8 @@ static const char *const names[COLUMNS][NAMES] = {
     {"source"},
     {"split"},
     {"fold"},
-    {"strength"}};
+    {"strength"},
+    {"level_db"}};
 
 typedef struct reading {
     chl_source *source;
@@ -95,6 +97,18 @@ static chl_status read_strength(const reading *r, chl_entry *entry) {
                     r->csv.path, (long long)r->csv.line, text);
 }
 
+static chl_status read_level(const reading *r, chl_entry *entry) {
+    const char *text = field(r, LEVEL);
+    char *end;
+    if (!text) return CHL_OK;
+    entry->level_given = true;
+    entry->level_db = strtof(text, &end);
+    if (!*end && end != text && chl_is_level((double)entry->level_db)) return CHL_OK;
+    return chl_fail(CHL_ERR_FORMAT,
+                    "%s line %lld: \"level_db\" must be " CHL_LEVELS ", got \"%.40s\"", r->csv.path,
+                    (long long)r->csv.line, text);
+}
+
 static chl_status read_captions(reading *r, chl_entry *entry) {
     chl_text_buffer all = {0};
     const char *first = NULL;
@@ -127,6 +141,7 @@ static chl_status add_row(void *user) {
                         (long long)r->csv.line, r->csv.column[r->column[SOUND]]);
     if (!chl_source_wants(r->choice, field(r, split), entry.fold)) return CHL_OK;
     CHL_TRY(read_strength(r, &entry));
+    CHL_TRY(read_level(r, &entry));
     CHL_TRY(read_path(r, SOUND, &entry.sound.path));
     CHL_TRY(read_path(r, PICTURE, &entry.picture.path));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

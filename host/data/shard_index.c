@@ -1,4 +1,5 @@
 #include "data/shard_index.h"
+#include "base/decibels.h"
 #include "base/json.h"
 #include "io/new_file.h"
 #include <errno.h>
@@ -71,6 +72,7 @@ void chl_shard_index_add(chl_shard_index *index, const char *shard, const char *
     put_text(index, clip, "split", e->split);
     if (e->fold) chl_json_set(clip, "fold", json_integer(e->fold));
     if (e->level_told) chl_json_set(clip, "strength", json_real((double)e->strength));
+    if (e->level_given) chl_json_set(clip, "level_db", json_real((double)e->level_db));
     chl_json_set(clip, "line", json_integer(e->line));
     char *text = chl_json_text(clip, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
     index->clips++;
@@ -227,6 +229,11 @@ static chl_status take_clip(const opened *o, const json_t *clip, chl_clip_taker 
         return damaged(o, "fold must be a whole number from 1 up");
     e.level_told = json_is_number(strength);
     if (e.level_told) e.strength = (float)json_number_value(strength);
+    const json_t *level = json_object_get(clip, "level_db");
+    if (level && !(json_is_number(level) && chl_is_level(json_number_value(level))))
+        return damaged(o, "level_db must be " CHL_LEVELS);
+    e.level_given = level != NULL;
+    if (e.level_given) e.level_db = (float)json_number_value(level);
     return take(user, key, &e);
 }
 

@@ -2,6 +2,7 @@
  * and keeps where its sound and picture lie, so that any order of clips costs one read each, and
  * shards give the same training as the folder that they were packed from. An index beside a shard
  * (shard_index.h) spares its headers. */
+#include "base/decibels.h"
 #include "base/json.h"
 #include "data/captions.h"
 #include "data/layouts.h"
@@ -86,6 +87,9 @@ static chl_status take_words(reading *r, const json_t *words) {
     const json_t *strength = json_object_get(words, "strength");
     r->entry.level_told = json_is_number(strength);
     if (r->entry.level_told) r->entry.strength = (float)json_number_value(strength);
+    const json_t *level = json_object_get(words, "level_db");
+    r->entry.level_given = json_is_number(level) && chl_is_level(json_number_value(level));
+    if (r->entry.level_given) r->entry.level_db = (float)json_number_value(level);
     CHL_TRY(take_split(r, words));
     return take_captions(r, words);
 }

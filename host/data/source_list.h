@@ -14,6 +14,8 @@ typedef struct chl_entry {
     int fold;          /* from 1; 0: none */
     bool level_told;   /* of kind and label: see chl_sample.strength */
     float strength;
+    bool level_given; /* level_db: see chl_sample */
+    float level_db;
 } chl_entry;
 
 typedef struct chl_source {

@@ -227,11 +227,12 @@ chl_status chl_dataset_picture(chl_dataset *dataset, int64_t index, int side,
 }
 
 static chl_status list_sounds(const chl_dataset *dataset, int count, const int64_t *index,
-                              chl_media *media) {
+                              chl_cached_sound *sound) {
     for (int i = 0; i < count; i++) {
         CHL_TRY(check_index(dataset, index[i]));
-        media[i] = chl_sample_sound(&dataset->sample[index[i]]);
-        if (!media[i].path)
+        const chl_sample *sample = &dataset->sample[index[i]];
+        sound[i] = (chl_cached_sound){chl_sample_sound(sample), sample->level_db};
+        if (!sound[i].media.path)
             return chl_fail(CHL_ERR_ARGUMENT, "%s: sample %" PRId64 " has no \"sound\"",
                             dataset->list, index[i]);
     }
@@ -240,13 +241,13 @@ static chl_status list_sounds(const chl_dataset *dataset, int count, const int64
 
 chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *index,
                             const float **mel, int64_t *frames) {
-    chl_media *media = calloc((size_t)count + 1, sizeof *media);
+    chl_cached_sound *sound = calloc((size_t)count + 1, sizeof *sound);
     chl_status status =
-        media ? list_sounds(dataset, count, index, media) : no_memory(dataset->folder);
+        sound ? list_sounds(dataset, count, index, sound) : no_memory(dataset->folder);
     if (status == CHL_OK)
-        status = chl_sample_cache_mels(dataset->cache, dataset->left_out, count, index, media, mel,
+        status = chl_sample_cache_mels(dataset->cache, dataset->left_out, count, index, sound, mel,
                                        frames);
-    free(media);
+    free(sound);
     return status;
 }
 

@@ -33,6 +33,8 @@ typedef struct chl_sample {
     int group_id;   /* the kind of a line that has one, else its label: equal texts are equal */
     float strength; /* 1 without */
     bool strength_given;
+    float
+        level_db; /* to which the sound is turned before all else (sound/level.h); NAN: as it is */
     const chl_entry *entry; /* where it comes from; NULL: from pairs.jsonl */
 } chl_sample;
 

@@ -6,6 +6,7 @@
 #include "train/dataset.h"
 #include "train/left_out.h"
 #include <chladni/data.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static char *words_of(const chl_dataset *data, int64_t i) {
     if (fold > 0 && s->split && chl_source_fold(s->split) != fold)
         chl_json_set(object, "fold", json_integer(fold));
     if (s->strength_given) chl_json_set(object, "strength", json_real((double)s->strength));
+    if (!isnan(s->level_db)) chl_json_set(object, "level_db", json_real((double)s->level_db));
     char *text = chl_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9), refused);
     json_decref(object);
     return text;

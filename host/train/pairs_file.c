@@ -1,4 +1,5 @@
 /* The lines of pairs.jsonl, read once and checked. */
+#include "base/decibels.h"
 #include "base/file_bytes.h"
 #include "base/json.h"
 #include "data/captions.h"
@@ -54,6 +55,18 @@ static chl_status read_strength(const chl_sample_reader *r, const json_t *line, 
         return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"strength\" is not a number",
                         r->path, r->line);
     to->strength = (float)json_number_value(value);
+    return CHL_OK;
+}
+
+static chl_status read_level(const chl_sample_reader *r, const json_t *line, chl_sample *to) {
+    const json_t *value = json_object_get(line, "level_db");
+    to->level_db = NAN;
+    if (!value || json_is_null(value)) return CHL_OK;
+    const double level = json_is_number(value) ? json_number_value(value) : NAN;
+    if (!chl_is_level(level))
+        return chl_fail(CHL_ERR_FORMAT, "%s line %" PRId64 ": \"level_db\" must be " CHL_LEVELS,
+                        r->path, r->line);
+    to->level_db = (float)level;
     return CHL_OK;
 }
 
@@ -174,6 +187,7 @@ static chl_status read_sample(chl_sample_reader *r, json_t *line) {
     CHL_TRY(read_text(r, line, "kind", &s->kind));
     CHL_TRY(read_text(r, line, "source", &s->source));
     CHL_TRY(read_strength(r, line, s));
+    CHL_TRY(read_level(r, line, s));
     CHL_TRY(chl_class_columns_add(r->data->classes, r->data->count - 1, line));
     CHL_TRY(chl_sample_number(r, s));
     return check_needs(r, s);

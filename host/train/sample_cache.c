@@ -2,9 +2,11 @@
 #include "base/free.h"
 #include "base/grow.h"
 #include "models/centre_square.h"
+#include "sound/level.h"
 #include "sound/mel.h"
 #include "train/in_parallel.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +158,7 @@ chl_status chl_sample_cache_picture(chl_sample_cache *cache, int64_t index, cons
 typedef struct loading {
     int64_t index;
     const chl_media *media;
+    float level_db; /* NAN: as it is */
     float *mel;
     int64_t frames;
     bool stored; /* it was in the store */
@@ -175,12 +178,14 @@ static chl_status load_mel(loading *l) {
 
 /* Each sample that is not there yet once. */
 static int list_missing(const chl_sample_cache *cache, const chl_left_out *left, int count,
-                        const int64_t *index, const chl_media *media, loading *missing) {
+                        const int64_t *index, const chl_cached_sound *sound, loading *missing) {
     int found = 0;
     for (int i = 0; i < count; i++) {
         bool known = cache->mel[index[i]].mel != NULL || chl_left_out_has(left, index[i]);
         for (int k = 0; k < found; k++) known = known || missing[k].index == index[i];
-        if (!known) missing[found++] = (loading){.index = index[i], .media = &media[i]};
+        if (!known)
+            missing[found++] = (loading){
+                .index = index[i], .media = &sound[i].media, .level_db = sound[i].level_db};
     }
     return found;
 }
@@ -206,6 +211,7 @@ static chl_status take(chl_sample_cache *cache, chl_left_out *left, loading *l) 
     if (l->why) return chl_left_out_add(left, l->index, chl_media_name(l->media), l->why);
     cached_mel *to = &cache->mel[l->index];
     if (cache->store && !l->stored) chl_mel_store_add(cache->store, l->media, l->mel, l->frames);
+    if (!isnan(l->level_db)) chl_mel_to_level(l->mel, l->frames, (double)l->level_db);
     *to = (cached_mel){.mel = l->mel, .frames = (int32_t)l->frames};
     l->mel = NULL;
     return keep(cache, l->index, (int64_t)sizeof(float) * CHL_MEL_BANDS * l->frames, &to->passing);
@@ -227,11 +233,11 @@ static chl_status load_all(chl_sample_cache *cache, chl_left_out *left, loading 
 }
 
 chl_status chl_sample_cache_mels(chl_sample_cache *cache, chl_left_out *left, int count,
-                                 const int64_t *index, const chl_media *media, const float **mel,
-                                 int64_t *frames) {
+                                 const int64_t *index, const chl_cached_sound *sound,
+                                 const float **mel, int64_t *frames) {
     loading *missing = calloc((size_t)count + 1, sizeof *missing);
     if (!missing) return chl_fail(CHL_ERR_MEMORY, "out of memory for a batch");
-    const int found = list_missing(cache, left, count, index, media, missing);
+    const int found = list_missing(cache, left, count, index, sound, missing);
     const chl_status status = load_all(cache, left, missing, found);
     free(missing);
     CHL_TRY(status);

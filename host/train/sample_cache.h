@@ -23,10 +23,14 @@ void chl_sample_cache_pass(chl_sample_cache *cache);
  * another size. Valid until chl_sample_cache_pass. */
 chl_status chl_sample_cache_picture(chl_sample_cache *cache, int64_t index, const chl_media *media,
                                     int side, const uint8_t **pixels);
+typedef struct chl_cached_sound {
+    chl_media media;
+    float level_db; /* to which it is turned; NAN: as it is. The store has it as it is */
+} chl_cached_sound;
 /* Whole log-mel pictures of `count` sounds, mel[i] [128][frames[i]], of the sample index[i] in
- * media[i]. All threads read those that are not there yet. A sound that cannot be read goes to `left`,
+ * sound[i]. All threads read those that are not there yet. A sound that cannot be read goes to `left`,
  * where that allows any, and its mel[i] is NULL. Valid as above. */
 chl_status chl_sample_cache_mels(chl_sample_cache *cache, chl_left_out *left, int count,
-                                 const int64_t *index, const chl_media *media, const float **mel,
-                                 int64_t *frames);
+                                 const int64_t *index, const chl_cached_sound *sound,
+                                 const float **mel, int64_t *frames);
 #endif

@@ -1,4 +1,5 @@
 #include "train/dataset_private.h"
+#include <math.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ chl_status chl_sample_add(chl_sample_reader *r, chl_sample **out) {
         r->capacity = capacity;
     }
     *out = &data->sample[data->count++];
-    **out = (chl_sample){.line = r->line};
+    **out = (chl_sample){.line = r->line, .level_db = NAN};
     return CHL_OK;
 }
 

@@ -1,6 +1,7 @@
 /* The samples of a data set that has no pairs.jsonl (data/source.h). */
 #include "train/class_columns.h"
 #include "train/dataset_private.h"
+#include <math.h>
 #include <unistd.h>
 
 static chl_status check_need(const chl_sample_reader *r, const chl_sample *s) {
@@ -42,6 +43,7 @@ static chl_status add_sample(chl_sample_reader *r, chl_entry *e) {
     s->split = e->split;
     s->strength = e->strength;
     s->strength_given = e->level_told;
+    s->level_db = e->level_given ? e->level_db : NAN;
     CHL_TRY(chl_sample_number(r, s));
     return check_need(r, s);
 }

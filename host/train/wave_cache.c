@@ -1,4 +1,5 @@
 #include "train/wave_cache.h"
+#include "sound/level.h"
 #include "train/in_parallel.h"
 #include "train/left_out.h"
 #include <math.h>
@@ -65,6 +66,7 @@ static chl_status decode(const chl_sample *sample, slot *s) {
     const chl_status status = chl_sound_load_opened(sound.sound, &wave, &s->samples);
     chl_media_sound_close(&sound);
     CHL_TRY(status);
+    if (!isnan(sample->level_db)) chl_wave_to_level(wave, s->samples, (double)sample->level_db);
     s->data = malloc(sizeof *s->data * (size_t)(s->samples + 1));
     for (int64_t k = 0; s->data && k < s->samples; k++)
         s->data[k] = (int16_t)fminf(fmaxf(rintf(wave[k] * 32768), -32768), 32767);

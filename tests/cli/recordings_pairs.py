@@ -45,6 +45,14 @@ def main():
         assert both[1] == {"sound": f"{folder}/rain/0.ogg", "label": "rain", "kind": "rain", "source": "large"}, both[1]
         assert both[31] == {"sound": f"{folder}/dog/0.ogg", "label": "other sound", "kind": "other sound",
                             "source": "small"}, both[31]
+        done = run(root, folder, "--split", "train", "--world", f"{folder}/world", "--levels", "2", "--out", f"{folder}/levels")
+        assert done.returncode == 0, done.stderr
+        two = lines(f"{folder}/levels")
+        assert len(two) == 1 + 2 * 30 + 1 and "level_db" not in two[0] and "level_db" not in two[-1], len(two)
+        assert two[1] == {**both[0], "sound": f"{folder}/rain/0.ogg", "source": "large", "level_db": two[1]["level_db"]}, two[1]
+        assert all(-42 <= a["level_db"] <= -27 <= b["level_db"] <= -12 for a, b in zip(two[1:-1:2], two[2:-1:2]))
+        done = run(root, folder, "--split", "train", "--levels", "2", "--out", f"{folder}/none")
+        assert done.returncode == 1 and "--levels must be >= 0, and needs --world" in done.stderr, done.stderr
         done = run(root, folder, "--split", "check", "--labels", f"{folder}/labels.txt", "--out", f"{folder}/check")
         assert done.returncode == 0, done.stderr
         assert lines(f"{folder}/check") == [{"sound": f"{folder}/rain/x.ogg", "label": "rain", "source": "small"}]

@@ -340,6 +340,7 @@ static void same_clips(const chl_source *a, const chl_source *b) {
         for (int k = 0; k < 6; k++) same_text(texts[k][0], texts[k][1]);
         assert_int_equal(x->line, y->line);
         assert_true(x->level_told == y->level_told && x->strength == y->strength);
+        assert_true(x->level_given == y->level_given && x->level_db == y->level_db);
     }
 }
 
@@ -404,6 +405,7 @@ static void an_index_that_does_not_fit_is_not_believed(void **state) {
         {"\"at\":3072", "\"at\":1e3", "line 3: no place of a file"},
         {"\"caption\":\"a dog\"", "\"caption\":[1]", "line 3: a word of a clip must be a text"},
         {"\"strength\":0.5", "\"strength\":[1]", "line 4: strength must be a number"},
+        {"\"strength\":0.5", "\"level_db\":9", "line 4: level_db must be a number of decibels in"},
     };
     size_t size;
     char *shard = get_file(SHARDS, "clips-000.tar", &size), *index;

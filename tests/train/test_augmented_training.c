@@ -3,6 +3,7 @@
 #include "io/sound.h"
 #include "models/registry.h"
 #include "shared_runs.h"
+#include "sound/level.h"
 #include "sound/mel.h"
 #include "train/sound_draws.h"
 #include "train/sound_views.h"
@@ -105,6 +106,32 @@ enum { DRAWN = 6, FLOATS = DRAWN * CHL_VIEW_FLOATS };
 static float mels[FLOATS], views[FLOATS], other_mels[FLOATS], other_views[FLOATS];
 
 /* Twelve samples of a step, whole, or in ranks' parts, or without what is kept in memory */
+/* The mel picture and the waveform of a sample that is to have a level; the other samples stay. */
+static void a_sample_is_turned_to_its_level(void **state) {
+    (void)state;
+    chl_dataset *plain = open_mixed(), *turned = open_mixed();
+    static const int64_t index[] = {4, 5};
+    const float *was[2], *mel[2];
+    int64_t frames[2];
+    chl_wave_cache *cache;
+    chl_pcm got[2];
+    turned->sample[4].level_db = -33;
+    MUST(chl_dataset_mels(plain, 2, index, was, frames));
+    MUST(chl_dataset_mels(turned, 2, index, mel, frames));
+    assert_true(fabs(chl_mel_level(was[0], frames[0]) + 33) > 1);
+    assert_true(fabs(chl_mel_level(mel[0], frames[0]) + 33) < 0.2);
+    assert_memory_equal(mel[1], was[1], sizeof(float) * CHL_MEL_BANDS * (size_t)frames[1]);
+    MUST(chl_wave_cache_new(turned, 1 << 20, &cache));
+    MUST(chl_wave_cache_take(cache, 2, index, got));
+    float *wave = malloc(sizeof *wave * (size_t)got[0].samples);
+    for (int64_t i = 0; i < got[0].samples; i++) wave[i] = (float)got[0].data[i] / 32768;
+    assert_true(fabs(chl_wave_level(wave, got[0].samples) + 33) < 0.1);
+    free(wave);
+    chl_wave_cache_free(cache);
+    chl_dataset_free(plain);
+    chl_dataset_free(turned);
+}
+
 static void cut_batch(bool in_mel) {
     chl_dataset *set = open_mixed();
     const int64_t sample[DRAWN] = {0, 5, 23, 9, 0, 14};
@@ -291,6 +318,7 @@ static void impossible_values_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sounds_are_kept_as_far_as_memory_goes),
+        cmocka_unit_test(a_sample_is_turned_to_its_level),
         cmocka_unit_test(a_sample_is_the_same_wherever_its_batch_is_cut),
         cmocka_unit_test(without_effects_the_pictures_are_the_files),
         cmocka_unit_test(samples_without_pictures_train_on_ranks_and_in_micro_batches),

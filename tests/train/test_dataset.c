@@ -49,7 +49,8 @@ static void lines_become_samples(void **state) {
         folder,
         "{\"sound\": \"sounds/a.wav\", \"picture\": \"/b.png\", \"label\": \"heavy rain\","
         " \"caption\": \"regen \\u00fcber h\\u00fcgeln\", \"kind\": \"rain\","
-        " \"strength\": 0.8, \"algorithm\": 2, \"time\": 0, \"season\": 2, \"house\": 1}\n"
+        " \"strength\": 0.8, \"level_db\": -20.5, \"algorithm\": 2, \"time\": 0, \"season\": 2, "
+        "\"house\": 1}\n"
         "\n"
         "{\"label\": \"wind\", \"kind\": \"wind\", \"source\": \"mine\", \"unknown\": [1]}\r\n"
         "{\"label\": \"heavy rain\", \"kind\": null}");
@@ -62,6 +63,7 @@ static void lines_become_samples(void **state) {
     assert_string_equal(s[0].caption, "regen \xc3\xbc"
                                       "ber h\xc3\xbcgeln");
     assert_true(s[0].strength == 0.8f);
+    assert_true(s[0].level_db == -20.5f && isnan(s[1].level_db));
     assert_null(s[1].sound);
     assert_null(s[1].caption);
     assert_true(s[1].strength == 1);
@@ -103,6 +105,9 @@ static void errors_name_file_line_and_key(void **state) {
         {"[1]", "line 2 is not a JSON object", 0, CHL_ERR_FORMAT},
         {"{\"label\": 3}", "line 2: \"label\" is not a text", 0, CHL_ERR_FORMAT},
         {"{\"strength\": \"much\"}", "line 2: \"strength\"", 0, CHL_ERR_FORMAT},
+        {"{\"level_db\": 3}", "line 2: \"level_db\" must be a number of decibels in [-200, 0]", 0,
+         CHL_ERR_FORMAT},
+        {"{\"level_db\": \"loud\"}", "line 2: \"level_db\"", 0, CHL_ERR_FORMAT},
         {"{\"kind\": \"a\", \"kind\": \"b\"}", "line 2", 0, CHL_ERR_FORMAT},
         {"{}", "line 2: \"label\" is missing", CHL_NEED_LABEL, CHL_ERR_KEY},
         {"{\"label\": \"x\"}", "line 2: \"caption\"", CHL_NEED_CAPTION, CHL_ERR_KEY},

@@ -159,7 +159,7 @@ static void shards_train_as_what_they_are_packed_from(void **state) {
                 "{\"sound\":\"%s/%d.wav\",\"label\":\"%s\",\"kind\":\"%s\",\"picture\":\"%s/"
                 "%d.png\",\"fold\":%d%s}\n",
                 data, i, labels[i % 4], labels[i % 4], data, i, i % 3,
-                i % 5 ? "" : ",\"strength\":0.5");
+                i % 5 ? "" : ",\"strength\":0.5,\"level_db\":-31.5");
     put_file(root, "list.jsonl", lines, strlen(lines));
     free(lines);
     char *out = in_folder(root, "clips-%03d.tar"),
