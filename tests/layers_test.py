@@ -89,6 +89,8 @@ def merge(one, other):
 
 def main():
     failed, symbols = 0, layers.symbols_of(sys.argv[1])
+    if not any(name.startswith("kernels/cuda/") for name in symbols[0]):
+        sys.exit(f"layers-test: {sys.argv[1]} has no objects of kernels/cuda: build the emulated GPU first (its target emu_backend)")
     with tempfile.TemporaryDirectory() as work:
         root = os.path.join(work, "tree")
         for top in ("include", "kernels", "host", "tools", "docs", "tests/emu"):

@@ -233,6 +233,8 @@ static int parse(train_job *job, const char *text, int argc, char **argv, bool *
         {"weight-weak-pair", NULL, OPTION_FLOAT, &o->weight_weak_pair, "X",
          "weight of the weak-pair loss L_kl (Eq. 9-12)", NULL},
         {"tau-weak-pair", NULL, OPTION_FLOAT, &o->tau_weak_pair, "X", "temperature of L_kl", NULL},
+        {"weight-cosine", NULL, OPTION_FLOAT, &o->weight_cosine, "X",
+         "audio: weight of 1 - the cosine of a sound and its text (default 0: none)", NULL},
         {"near-texts", NULL, OPTION_FLOAT, &o->near_texts, "X",
          "audio: sounds whose texts have at least this cosine are no negatives of each other "
          "(default 0: all are)",

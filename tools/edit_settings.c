@@ -94,6 +94,7 @@ const char *edit_settings_wrong(const edit_settings *ask) {
         return "--keep and --mix or --direction exclude each other: a bound is of one optimisation";
     if (ask->tune > 0 && !ask->image) return "--tune needs --image: it tunes to a photo";
     if (ask->models.encoder && !ask->image) return "--encoder needs --image";
+    if (ask->has_start_steps && ask->starts < 2) return "--start-steps needs --starts 2 or more";
     if (ask->has_outside && !ask->mask) return "--outside-weight needs --mask";
     if (ask->keep && strncmp(ask->keep, "outside=", 8) == 0 && !ask->mask)
         return "--keep outside needs --mask";
@@ -130,6 +131,7 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
     chl_edit_options options = chl_edit_defaults(engine);
     if (ask->has_steps) options.steps = ask->steps;
     options.starts = ask->starts;
+    options.start_steps = ask->start_steps;
     if (ask->has_rate) options.rate = ask->rate;
     if (ask->has_weight) options.latent_weight = ask->latent_weight;
     if (ask->has_identity) options.identity_weight = ask->identity_weight;

@@ -8,15 +8,15 @@ typedef struct edit_settings {
     generator_flags generator; /* of models */
     const char *image, *latent, *text, *neutral, *mix, *direction, *keep, *mask;
     int steps, invert_steps, similarity, space;
-    int starts;
+    int starts, start_steps;
     int tune; /* steps; 0: the generator stays as it is */
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
         truncation, mask_rate, adam_eps;
     float strength; /* of the direction */
     bool has_strength;
     float outside_weight; /* of the change outside the mask */
-    bool has_steps, has_starts, has_rate, has_weight, has_relative, has_identity, has_outside,
-        has_invert_steps;
+    bool has_steps, has_starts, has_start_steps, has_rate, has_weight, has_relative, has_identity,
+        has_outside, has_invert_steps;
     bool adaptive, fixed;
     chl_mix mix_kind;      /* edit_read_mix reads it off `mix` */
     float mix_amount;      /* negative: the default */
@@ -80,6 +80,9 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
          "codes that the edit begins at, the source and others around it: each is followed for a " \
          "quarter of --steps, the best one then for all of them (default 1: the source)",          \
          &(o).has_starts},                                                                         \
+        {"start-steps",       NULL, OPTION_INT,                                                    \
+         &(o).start_steps,    "N",  "steps of each of --starts (default: a quarter of --steps)",   \
+         &(o).has_start_steps},                                                                    \
         {"lr",         NULL, OPTION_FLOAT,                                                         \
          &(o).rate,    "X",  "Adam's learning rate (default 0.1; 0.05 with --face)",               \
          &(o).has_rate},                                                                           \

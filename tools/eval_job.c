@@ -289,7 +289,8 @@ static int check_trial_flags(const command_line *line, const eval_job *job) {
                                                         "--adam-eps",
                                                         "--latent-weight-rise",
                                                         "--mask-rate",
-                                                        "--starts"};
+                                                        "--starts",
+                                                        "--start-steps"};
     for (int i = 0; i < EVAL_TRIAL_FLAGS; i++)
         if (job->trial_given[i])
             return usage_error(line, "%s needs --sources, which are edited", flags[i]);

@@ -9,7 +9,7 @@ typedef struct words {
     int count;
 } words;
 
-#define EVAL_TRIAL_FLAGS 15
+#define EVAL_TRIAL_FLAGS 16
 
 typedef struct eval_job {
     chl_engine_options models;

@@ -75,150 +75,153 @@
         "louder", NULL, OPTION_TEXT, &(job).trial.louder, "A,B,...",                               \
             "kinds for --intensity (default rain,fire,wind)", &(job).has_louder                    \
     }
-#define TRIAL_OPTIONS(job)                                                                         \
-    {"judge",      NULL,                                                                           \
-     OPTION_INPUT, &(job).trial.judge,                                                             \
-     "FILE",       "weights of the network that classifies the edits",                             \
-     NULL},                                                                                        \
-        {"sources",                                                                                \
-         NULL,                                                                                     \
-         OPTION_TEXT,                                                                              \
-         &(job).trial.sources,                                                                     \
-         "SRC",                                                                                    \
-         "what is edited: folder of calm scenes with latents.npy, or a .npy, .npz "                \
-         "or .pt with W+ codes, for instance of inverted photos",                                  \
-         NULL},                                                                                    \
-        {"sounds",    NULL,                                                                        \
-         OPTION_TEXT, &(job).trial.sounds,                                                         \
-         "DIR",       "folder of held-out sounds and their kinds",                                 \
-         NULL},                                                                                    \
-        {"biased",    NULL,                                                                        \
-         OPTION_TEXT, &(job).trial.biased,                                                         \
-         "DIR",       "training folder of the audio encoder, to measure leakage of its bias",      \
-         NULL},                                                                                    \
-        {"limit",                                                                                  \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(job).trial.scenes,                                                                      \
-         "N",                                                                                      \
-         "number of sources to edit (default 20)",                                                 \
-         &(job).trial_given[0]},                                                                   \
-        {"batch",                                                                                  \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(job).trial.batch,                                                                       \
-         "N",                                                                                      \
-         "edits optimised at once (default 10)",                                                   \
-         &(job).trial_given[1]},                                                                   \
-        {"min-strength",                                                                           \
-         "least-strength",                                                                         \
-         OPTION_FLOAT,                                                                             \
-         &(job).trial.min_strength,                                                                \
-         "X",                                                                                      \
-         "min. strength of the sounds used (default 0)",                                           \
-         &(job).trial_given[2]},                                                                   \
-        {"by-label",                                                                               \
-         NULL,                                                                                     \
-         OPTION_FLAG,                                                                              \
-         &(job).by_label,                                                                          \
-         NULL,                                                                                     \
-         "guide by the sounds' labels as texts, which leaves out the audio encoder's errors",      \
-         NULL},                                                                                    \
-        {"seed",                                                                                   \
-         NULL,                                                                                     \
-         OPTION_SEED,                                                                              \
-         &(job).trial.seed,                                                                        \
-         "N",                                                                                      \
-         "seed of the pairing of sounds and sources (default 0)",                                  \
-         &(job).trial_given[3]},                                                                   \
-        {"steps",                                                                                  \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(job).edit.steps,                                                                        \
-         "N",                                                                                      \
-         "steps of an edit (default 300)",                                                         \
-         &(job).trial_given[4]},                                                                   \
-        {"lr",                                                                                     \
-         NULL,                                                                                     \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.rate,                                                                         \
-         "X",                                                                                      \
-         "Adam's learning rate (default 0.1)",                                                     \
-         &(job).trial_given[5]},                                                                   \
-        {"latent-weight",                                                                          \
-         "lambda-similarity",                                                                      \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.latent_weight,                                                                \
-         "X",                                                                                      \
-         "weight of the latent distance L_reg (default 0.002)",                                    \
-         &(job).trial_given[6]},                                                                   \
-        {"latent-weight-relative",                                                                 \
-         "lambda-relative",                                                                        \
-         OPTION_FLOAT,                                                                             \
-         &(job).latent_weight_relative,                                                            \
-         "X",                                                                                      \
-         "the same with the distance divided by the variance of mapped codes",                     \
-         &(job).has_relative},                                                                     \
-        {"space",                                                                                  \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(job).space,                                                                             \
-         "w|whitened|shared",                                                                      \
-         "what is optimised (default w)",                                                          \
-         &(job).trial_given[7]},                                                                   \
-        {"similarity",                                                                             \
-         NULL,                                                                                     \
-         OPTION_CHOICE,                                                                            \
-         &(job).similarity,                                                                        \
-         "cosine|hinge|directional",                                                               \
-         "similarity loss (default cosine)",                                                       \
-         &(job).trial_given[8]},                                                                   \
-        {"margin",                                                                                 \
-         NULL,                                                                                     \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.margin,                                                                       \
-         "X",                                                                                      \
-         "margin of the hinge loss (default 1)",                                                   \
-         &(job).trial_given[9]},                                                                   \
-        {"neutral",                                                                                \
-         NULL,                                                                                     \
-         OPTION_TEXT,                                                                              \
-         &(job).neutral,                                                                           \
-         "T",                                                                                      \
-         "text that the directional loss starts from",                                             \
-         &(job).trial_given[10]},                                                                  \
-        {"adam-eps",                                                                               \
-         NULL,                                                                                     \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.adam_eps,                                                                     \
-         "X",                                                                                      \
-         "Adam's epsilon (default 1e-8)",                                                          \
-         &(job).trial_given[11]},                                                                  \
-        {"latent-weight-rise",                                                                     \
-         "lambda-rise",                                                                            \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.latent_weight_rise,                                                           \
-         "P",                                                                                      \
-         "--latent-weight grows as (share of the steps done)^P (default 0: constant)",             \
-         &(job).trial_given[12]},                                                                  \
-        {"mask-rate",                                                                              \
-         NULL,                                                                                     \
-         OPTION_FLOAT,                                                                             \
-         &(job).edit.mask_rate,                                                                    \
-         "X",                                                                                      \
-         "learning rate of the layer weights, relative to --lr (default 1)",                       \
-         &(job).trial_given[13]},                                                                  \
-        {"starts",                                                                                 \
-         NULL,                                                                                     \
-         OPTION_INT,                                                                               \
-         &(job).edit.starts,                                                                       \
-         "N",                                                                                      \
-         "codes that an edit begins at, each followed for a quarter of --steps, the best one for " \
-         "all (default 1: the source)",                                                            \
-         &(job).trial_given[14]},                                                                  \
-    {                                                                                              \
-        "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "keep all layer weights equal",  \
-            NULL                                                                                   \
+#define TRIAL_OPTIONS(job)                                                                           \
+    {"judge",      NULL,                                                                             \
+     OPTION_INPUT, &(job).trial.judge,                                                               \
+     "FILE",       "weights of the network that classifies the edits",                               \
+     NULL},                                                                                          \
+        {"sources",                                                                                  \
+         NULL,                                                                                       \
+         OPTION_TEXT,                                                                                \
+         &(job).trial.sources,                                                                       \
+         "SRC",                                                                                      \
+         "what is edited: folder of calm scenes with latents.npy, or a .npy, .npz "                  \
+         "or .pt with W+ codes, for instance of inverted photos",                                    \
+         NULL},                                                                                      \
+        {"sounds",    NULL,                                                                          \
+         OPTION_TEXT, &(job).trial.sounds,                                                           \
+         "DIR",       "folder of held-out sounds and their kinds",                                   \
+         NULL},                                                                                      \
+        {"biased",    NULL,                                                                          \
+         OPTION_TEXT, &(job).trial.biased,                                                           \
+         "DIR",       "training folder of the audio encoder, to measure leakage of its bias",        \
+         NULL},                                                                                      \
+        {"limit",                                                                                    \
+         NULL,                                                                                       \
+         OPTION_INT,                                                                                 \
+         &(job).trial.scenes,                                                                        \
+         "N",                                                                                        \
+         "number of sources to edit (default 20)",                                                   \
+         &(job).trial_given[0]},                                                                     \
+        {"batch",                                                                                    \
+         NULL,                                                                                       \
+         OPTION_INT,                                                                                 \
+         &(job).trial.batch,                                                                         \
+         "N",                                                                                        \
+         "edits optimised at once (default 10)",                                                     \
+         &(job).trial_given[1]},                                                                     \
+        {"min-strength",                                                                             \
+         "least-strength",                                                                           \
+         OPTION_FLOAT,                                                                               \
+         &(job).trial.min_strength,                                                                  \
+         "X",                                                                                        \
+         "min. strength of the sounds used (default 0)",                                             \
+         &(job).trial_given[2]},                                                                     \
+        {"by-label",                                                                                 \
+         NULL,                                                                                       \
+         OPTION_FLAG,                                                                                \
+         &(job).by_label,                                                                            \
+         NULL,                                                                                       \
+         "guide by the sounds' labels as texts, which leaves out the audio encoder's errors",        \
+         NULL},                                                                                      \
+        {"seed",                                                                                     \
+         NULL,                                                                                       \
+         OPTION_SEED,                                                                                \
+         &(job).trial.seed,                                                                          \
+         "N",                                                                                        \
+         "seed of the pairing of sounds and sources (default 0)",                                    \
+         &(job).trial_given[3]},                                                                     \
+        {"steps",                                                                                    \
+         NULL,                                                                                       \
+         OPTION_INT,                                                                                 \
+         &(job).edit.steps,                                                                          \
+         "N",                                                                                        \
+         "steps of an edit (default 300)",                                                           \
+         &(job).trial_given[4]},                                                                     \
+        {"lr",                                                                                       \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.rate,                                                                           \
+         "X",                                                                                        \
+         "Adam's learning rate (default 0.1)",                                                       \
+         &(job).trial_given[5]},                                                                     \
+        {"latent-weight",                                                                            \
+         "lambda-similarity",                                                                        \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.latent_weight,                                                                  \
+         "X",                                                                                        \
+         "weight of the latent distance L_reg (default 0.002)",                                      \
+         &(job).trial_given[6]},                                                                     \
+        {"latent-weight-relative",                                                                   \
+         "lambda-relative",                                                                          \
+         OPTION_FLOAT,                                                                               \
+         &(job).latent_weight_relative,                                                              \
+         "X",                                                                                        \
+         "the same with the distance divided by the variance of mapped codes",                       \
+         &(job).has_relative},                                                                       \
+        {"space",                                                                                    \
+         NULL,                                                                                       \
+         OPTION_CHOICE,                                                                              \
+         &(job).space,                                                                               \
+         "w|whitened|shared",                                                                        \
+         "what is optimised (default w)",                                                            \
+         &(job).trial_given[7]},                                                                     \
+        {"similarity",                                                                               \
+         NULL,                                                                                       \
+         OPTION_CHOICE,                                                                              \
+         &(job).similarity,                                                                          \
+         "cosine|hinge|directional",                                                                 \
+         "similarity loss (default cosine)",                                                         \
+         &(job).trial_given[8]},                                                                     \
+        {"margin",                                                                                   \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.margin,                                                                         \
+         "X",                                                                                        \
+         "margin of the hinge loss (default 1)",                                                     \
+         &(job).trial_given[9]},                                                                     \
+        {"neutral",                                                                                  \
+         NULL,                                                                                       \
+         OPTION_TEXT,                                                                                \
+         &(job).neutral,                                                                             \
+         "T",                                                                                        \
+         "text that the directional loss starts from",                                               \
+         &(job).trial_given[10]},                                                                    \
+        {"adam-eps",                                                                                 \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.adam_eps,                                                                       \
+         "X",                                                                                        \
+         "Adam's epsilon (default 1e-8)",                                                            \
+         &(job).trial_given[11]},                                                                    \
+        {"latent-weight-rise",                                                                       \
+         "lambda-rise",                                                                              \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.latent_weight_rise,                                                             \
+         "P",                                                                                        \
+         "--latent-weight grows as (share of the steps done)^P (default 0: constant)",               \
+         &(job).trial_given[12]},                                                                    \
+        {"mask-rate",                                                                                \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).edit.mask_rate,                                                                      \
+         "X",                                                                                        \
+         "learning rate of the layer weights, relative to --lr (default 1)",                         \
+         &(job).trial_given[13]},                                                                    \
+        {"starts",                                                                                   \
+         NULL,                                                                                       \
+         OPTION_INT,                                                                                 \
+         &(job).edit.starts,                                                                         \
+         "N",                                                                                        \
+         "codes that an edit begins at, each followed for a quarter of --steps, the best one for "   \
+         "all (default 1: the source)",                                                              \
+         &(job).trial_given[14]},                                                                    \
+        {"start-steps",           NULL, OPTION_INT,                                                  \
+         &(job).edit.start_steps, "N",  "steps of each of --starts (default: a quarter of --steps)", \
+         &(job).trial_given[15]},                                                                    \
+    {                                                                                                \
+        "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "keep all layer weights equal",    \
+            NULL                                                                                     \
     }
 
 /* Evaluations of groups of encoders: eval_groups.c */

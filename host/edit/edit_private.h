@@ -16,11 +16,14 @@ typedef struct chl_edit_many_more {
     float *loss; /* NULL, or [n]: the whole losses of the last step; of what broke down, infinite */
 } chl_edit_many_more;
 
-/* chl_edit_many with options that are checked, from one beginning; more may be NULL. */
+/* chl_edit_many with options that are checked, from one beginning (once.c); more may be NULL. */
 chl_status chl_edit_once(chl_engine *engine, const chl_edit_options *options,
                          const chl_edit_many_more *more, int n, const float *source,
                          const float *target, float *edited, float *mask);
-/* The same from as many beginnings as the options say, unless `more` has one (starts.c). */
+/* What it costs, `cost` zeros before. */
+chl_status chl_edit_once_cost(chl_engine *engine, const chl_edit_options *options, int n,
+                              chl_cost *cost);
+/* chl_edit_once from as many beginnings as the options say, unless `more` has one (starts.c). */
 chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
                         const chl_edit_many_more *more, int n, const float *source,
                         const float *target, float *edited, float *mask);

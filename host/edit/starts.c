@@ -28,6 +28,7 @@ typedef struct search {
 } search;
 
 static int steps_of_start(const chl_edit_options *options) {
+    if (options->start_steps > 0) return options->start_steps;
     return options->steps >= SHARE_OF_STEPS ? options->steps / SHARE_OF_STEPS : 1;
 }
 

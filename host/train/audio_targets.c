@@ -238,7 +238,7 @@ static chl_status fill(const chl_trainer *t, bool texts, bool pictures,
 
 chl_status chl_audio_targets_new(const chl_trainer *t, chl_audio_targets **out) {
     const chl_train_options *o = t->options;
-    const bool texts = o->weight_text != 0 || o->weight_weak_pair != 0;
+    const bool texts = o->weight_text != 0 || o->weight_weak_pair != 0 || o->weight_cosine != 0;
     const bool pictures = o->weight_image != 0 || o->weight_weak_pair != 0;
     *out = NULL;
     chl_audio_targets *targets = calloc(1, sizeof *targets);

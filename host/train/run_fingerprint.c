@@ -99,6 +99,7 @@ static const field fields[] = {
     FIELD(weight_identity, FLOAT, false),
     FIELD(weight_delta, FLOAT, false),
     FIELD(near_texts, FLOAT, false),
+    FIELD(weight_cosine, FLOAT, false),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -269,6 +270,8 @@ chl_status chl_run_fingerprint(const chl_train_options *options, const chl_datas
     CHL_TRY(options_of("gan", of_gan, options, *out));
     CHL_TRY(options_of("encoder", of_encoder, options, *out));
     CHL_TRY(newer_option("network", options->network, "stylegan2", *out));
+    CHL_TRY(
+        newer_number("weight_cosine", options->weight_cosine == 0, options->weight_cosine, *out));
     CHL_TRY(newer_number("blur_sigma", options->blur_sigma == 0, options->blur_sigma, *out));
     CHL_TRY(newer_number("near_texts", options->near_texts == 0, options->near_texts, *out));
     CHL_TRY(newer_number("blur_kimg", options->blur_kimg == 0, options->blur_kimg, *out));

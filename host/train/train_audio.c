@@ -38,16 +38,17 @@ static chl_status check_options(const chl_train_options *o) {
     } weight[] = {{"weight_text", o->weight_text},
                   {"weight_image", o->weight_image},
                   {"weight_sound", o->weight_sound},
-                  {"weight_weak_pair", o->weight_weak_pair}};
+                  {"weight_weak_pair", o->weight_weak_pair},
+                  {"weight_cosine", o->weight_cosine}};
     float sum = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         const float value = weight[i].value;
         CHL_TRY(
             chl_check_float(value >= 0 && isfinite(value), weight[i].field, ">= 0", (double)value));
         sum += value;
     }
     if (sum == 0)
-        return chl_fail(CHL_ERR_ARGUMENT, "one of the four losses must have a weight > 0, got 0");
+        return chl_fail(CHL_ERR_ARGUMENT, "one of the losses must have a weight > 0, got 0");
     CHL_TRY(chl_check_int(o->batch >= 2, "batch", ">= 2 for a contrastive loss", o->batch));
     CHL_TRY(chl_check_float(o->near_texts >= 0 && o->near_texts <= 1, "near_texts", "in [0, 1]",
                             (double)o->near_texts));
@@ -93,7 +94,11 @@ static void add_losses(chl_trainer *t, chl_net *net, chl_tensor a) {
     const chl_shared_rows sound = chl_share_rows(g, a);
     if (own->targets->some_left_out)
         own->mask = chl_input(g, "mask", chl_f32(2, t->batch, o->batch));
-    if (o->weight_text > 0 || o->weight_weak_pair > 0) own->text = target(t, "text");
+    if (o->weight_text > 0 || o->weight_weak_pair > 0 || o->weight_cosine > 0)
+        own->text = target(t, "text");
+    if (o->weight_cosine > 0)
+        chl_trainer_term(t, "cosine", o->weight_cosine,
+                         chl_mean(g, chl_cosine_loss(g, a, own->text)));
     if (o->weight_text > 0) {
         chl_tensor scale = chl_weight(net, "logit_scale_at");
         const chl_shared_rows text = chl_share_rows(g, own->text);
@@ -283,7 +288,7 @@ const chl_training chl_training_audio = {
     .reads = CHL_READS_OPTIMISER
     "encoder sizes clip vocab wordnet weight_text weight_image weight_sound "
     "weight_weak_pair tau_weak_pair mask_bands mask_frames augment balance short_sounds "
-    "cache cache_mels micro_batch near_texts",
+    "cache cache_mels micro_batch near_texts weight_cosine",
     .defaults = audio_defaults,
     .build = audio_build,
     .feed = audio_feed,

@@ -70,12 +70,13 @@ typedef struct chl_edit_options {
     /* NULL: every row of the code may move. [rows] of 0 and 1, not all 0: rows of 0 keep the bits with
      * which they begin, and have no share of the layer mask. Of a shared space the others share d. */
     const int *rows;
-    /* 1: the edit begins at its source (the paper). N > 1: N beginnings, the source and N - 1 codes around
-     * it (0.4 C^(1/2) u, u normal, of `seed`, the same on all rows), are followed for a quarter of the
-     * steps each, and the one with the smallest loss then for all steps: for edits whose gradient at the
-     * source leads nowhere. L_reg is from the source in any case. Needs the generator's mapping network.
-     * Not for chl_edit_from, which has a beginning. */
+    /* 1, or 0: the edit begins at its source (the paper). N > 1: N beginnings, the source and N - 1 codes
+     * around it (0.4 C^(1/2) u, u normal, of `seed`, the same on all rows), are followed for start_steps each,
+     * and the one with the smallest loss then for all steps: for edits whose gradient at the source leads
+     * nowhere. L_reg is from the source in any case. Needs the generator's mapping network. Not for
+     * chl_edit_from, which has a beginning. */
     int starts;
+    int start_steps; /* 0: a quarter of the steps */
 } chl_edit_options;
 CHL_API void chl_edit_options_init(const chl_engine *engine, size_t size,
                                    chl_edit_options *options);

@@ -165,6 +165,7 @@ typedef struct chl_train_options {
     /* audio: two sounds of a batch whose texts have at least this cosine are no negatives of each other in the
      * sound-text loss: "rain" and "rain falling" say the same. 0: all others are negatives (the paper) */
     float near_texts;
+    float weight_cosine; /* audio: of 1 - the cosine of a sound and its text; 0: none (the paper) */
 } chl_train_options;
 /* The defaults depend on the model. CHL_ERR_ARGUMENT for an unknown one. */
 CHL_CHECKED chl_status chl_train_options_init(const char *model, size_t size,

@@ -42,7 +42,7 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
 
 int current_padded_struct(void) {
     const int fine[] = {ENDS_WITH(chl_engine_options, encoder),
-                        ENDS_WITH(chl_edit_options, rows),
+                        ENDS_WITH(chl_edit_options, start_steps),
                         ENDS_WITH(chl_goal_options, round_steps),
                         ENDS_WITH(chl_invert_options, user),
                         ENDS_WITH(chl_tune_options, user),
@@ -55,7 +55,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_trial_options, identity),
                         ENDS_WITH(chl_retrieval_options, user),
                         ENDS_WITH(chl_ablation_options, intensity),
-                        ENDS_WITH(chl_train_options, near_texts),
+                        ENDS_WITH(chl_train_options, weight_cosine),
                         ENDS_WITH(chl_inspect_options, index),
                         ENDS_WITH(chl_pack_options, user),
                         ENDS_WITH(chl_embed_ahead_options, user),

@@ -63,7 +63,7 @@ bad "a negative limit" 1 "limit must be >= 0, got -1" eval zero-shot $pair --dat
 for kinds in nokind "" ","; do
   bad "louder: '$kinds'" 1 "louder must be kinds of the sounds.*(rain|fire).*got \"($kinds)?\"" eval report $pair $edited --intensity 1 --louder "$kinds"
 done
-for flag in "--steps 5" "--lr 0.1" "--space shared" "--fixed-mask" "--seed 3"; do
+for flag in "--steps 5" "--lr 0.1" "--space shared" "--fixed-mask" "--seed 3" "--starts 2"; do
   bad "${flag% *} without edits" 2 "${flag%% *} needs --sources" eval report --audio a --clip c --data held $flag
 done
 bad "a penalty without a probe" 2 "--l2 needs --probe or --data" eval report --audio a --clip c --retrieval held --l2 3

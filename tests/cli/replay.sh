@@ -32,6 +32,19 @@ edit="edit $models --seed 4,5 --sound moved/rain.wav --steps 3"
 ok "an edit" $edit --out plain
 ok "with recipes" $edit --out told --embed-recipe
 ok "can be repeated" replay told/seed5-rain.png
+starts="$edit --seed 4 --space shared --adam-eps 0.01 --lr 0.3 --steps 4"
+ok "an edit from its source" $starts --out one.png
+ok "from one code" $starts --starts 1 --out also-one.png
+is "is the same" same one.png also-one.png
+ok "from several" $starts --starts 3 --out several.png --embed-recipe --json
+is "is another picture" differ one.png several.png
+is "its steps are told" grep -q '"steps":7' out
+ok "again" replay several.png --json
+is "gives the same pixels, from several codes too" grep -q '"equal":true' out
+ok "with pictures every two steps" $starts --starts 3 --every 2 --out seen.png
+is "there are pictures of all steps" test -s seen-000006.png
+bad "fewer than none" 1 "--starts must be >= 0, got -1" $starts --starts -1 --out x.png
+bad "beginnings of a direction" 2 "leave out --steps, --starts" edit ${models%% --clip*} --seed 4 --direction d.npy --starts 2 --out x.png
 ok "a mix" $edit --seed 4 --text rain --mix rows:2 --batch 2 --out mix.png --embed-recipe
 ok "too" replay mix.png
 ok "a picture to edit" generate --generator $demo/generator-32.safetensors --seed 9 --out photo.png

@@ -221,17 +221,21 @@ static double loss_of(const float *sound, const chl_train_options *o) {
     MUST(chl_run(g, CHL_FIRST_SEGMENT));
     MUST(chl_read(g, loss, &value));
     chl_graph_free(g);
-    return (double)value +
+    double apart = 0;
+    for (int i = 0; i < SAMPLES; i++)
+        apart += (1 - cosine(sound + i * EMBED, batch.text + i * EMBED)) / SAMPLES;
+    return (double)value + (double)o->weight_cosine * apart +
            (double)o->weight_text * text_loss(sound, batch.text, (double)o->near_texts);
 }
 
 /* Without a rate the model that is written is the one that computed the loss; opened as anybody
  * opens it, fed with the files, it gives the same number. (The SpecAugmented view is left out: no
  * file holds it. One block: no drop path.) */
-static double compare_with_files(const char *run, float near_texts) {
+static double compare_with_files(const char *run, float near_texts, float weight_cosine) {
     curve c = {0};
     chl_train_options options = options_of(run, 1, &c);
     options.near_texts = near_texts;
+    options.weight_cosine = weight_cosine;
     options.rate = 1e-12f; /* changes no weight */
     options.average = 0;
     options.weight_sound = 0;
@@ -269,13 +273,14 @@ static double compare_with_files(const char *run, float near_texts) {
 
 static void the_written_model_computes_the_training_loss(void **state) {
     (void)state;
-    compare_with_files("still", 0);
+    compare_with_files("still", 0, 0);
+    compare_with_files("cosine", 0, 1.5f);
 }
 
 /* A cosine that half of the pairs of texts of this batch have. */
 static void texts_that_say_the_same_are_no_negatives(void **state) {
     (void)state;
-    const double all = compare_with_files("all-negatives", 0);
+    const double all = compare_with_files("all-negatives", 0, 0);
     float near = 1;
     for (int more = 1; more; near -= 0.001f) {
         int pairs = 0;
@@ -284,7 +289,7 @@ static void texts_that_say_the_same_are_no_negatives(void **state) {
                 pairs += cosine(batch.text + i * EMBED, batch.text + j * EMBED) >= (double)near;
         more = pairs < SAMPLES * (SAMPLES - 1) / 4;
     }
-    const double fewer = compare_with_files("fewer-negatives", near);
+    const double fewer = compare_with_files("fewer-negatives", near, 0);
     assert_true(fewer < all - 0.1);
 }
 
@@ -410,7 +415,7 @@ static void impossible_options_are_refused(void **state) {
         options.sizes = sizes[i].sizes;
         expect_refusal(&options, sizes[i].says);
     }
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         chl_train_options o = options_of("", 5, &c);
         static const char *const says[] = {
             "weight > 0",
@@ -422,7 +427,8 @@ static void impossible_options_are_refused(void **state) {
             "wordnet-base",
             "encoder must be swin, resnet18 or resnet50, got \"vgg\"",
             "near_texts must be in [0, 1], got 2",
-            "near_texts must be left out, got 0.9: it needs weight_text > 0"};
+            "near_texts must be left out, got 0.9: it needs weight_text > 0",
+            "weight_cosine must be >= 0, got -2"};
         if (i == 0) o.weight_text = o.weight_image = o.weight_sound = o.weight_weak_pair = 0;
         if (i == 1) o.weight_sound = -1;
         if (i == 2) o.batch = 1;
@@ -432,6 +438,7 @@ static void impossible_options_are_refused(void **state) {
         if (i == 6) o.wordnet = folder;
         if (i == 7) o.encoder = "vgg";
         if (i == 8) o.near_texts = 2;
+        if (i == 10) o.weight_cosine = -2;
         if (i == 9) o.near_texts = 0.9f, o.weight_text = 0;
         expect_refusal(&o, says[i]);
     }
