@@ -61,6 +61,12 @@ chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_option
     CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_edit_options"));
     CHL_TRY(chl_check_int(mine->steps >= 1, "steps", ">= 1", mine->steps));
     CHL_TRY(chl_check_int(mine->starts >= 0, "starts", ">= 0", mine->starts));
+    if (mine->starts > 1 && engine->generator->sizes.z == 0)
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "starts must be 1 for %s, got %d: it has no mapping network, which tells how "
+            "codes vary",
+            engine->generator->model.params->source, mine->starts);
     CHL_TRY(chl_check_int(mine->start_steps >= 0, "start_steps", ">= 0", mine->start_steps));
     CHL_TRY(check_numbers(mine));
     CHL_TRY(chl_check_enum((int)mine->similarity, CHL_DIRECTIONAL + 1, "similarity"));

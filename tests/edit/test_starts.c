@@ -223,6 +223,18 @@ static void negative_numbers_are_refused(void **state) {
     assert_non_null(strstr(chl_error(), "start_steps must be >= 0, got -3"));
 }
 
+static void a_generator_without_a_mapping_network_has_one_start(void **state) {
+    (void)state;
+    const int z = engine->generator->sizes.z;
+    chl_edit_options options = options_of(CHL_SPACE_W, 2);
+    engine->generator->sizes.z = 0;
+    const chl_status status = chl_edit(engine, &options, source, target, edited, NULL);
+    engine->generator->sizes.z = z;
+    assert_int_equal(status, CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "starts must be 1 for "));
+    assert_non_null(strstr(chl_error(), "it has no mapping network, which tells how codes vary"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_start_is_the_plain_edit),
@@ -234,6 +246,7 @@ int main(void) {
         cmocka_unit_test(a_goal_begins_at_the_best_start),
         cmocka_unit_test(a_stopped_search_leaves_the_codes_that_it_has),
         cmocka_unit_test(negative_numbers_are_refused),
+        cmocka_unit_test(a_generator_without_a_mapping_network_has_one_start),
     };
     return cmocka_run_group_tests(tests, open_models, close_models);
 }
