@@ -11,7 +11,7 @@
 #define SHOWN_LABELS 5
 /* Of the demo's models, on recordings that they were not trained on: docs/evaluation.md has its
  * errors. */
-#define DEMO_THRESHOLD 0.305f
+#define DEMO_THRESHOLD 0.3f
 
 typedef struct listen_job {
     eval_job common;
@@ -23,7 +23,7 @@ typedef struct listen_job {
 
 /* --- the demo's models ------------------------------------------------------------------------ */
 static bool find_demo(const char *folder, listen_job *job) {
-    static const char *const names[] = {"audio.safetensors", "clip.safetensors", "merges.txt",
+    static const char *const names[] = {"audio-recordings.safetensors", "clip.safetensors", "merges.txt",
                                         "labels.txt"};
     for (int i = 0; i < 4; i++) {
         const int length = snprintf(job->demo[i], PATH_MAX, "%s/weights/demo/%s", folder, names[i]);
@@ -193,7 +193,7 @@ int command_listen(int argc, char **argv) {
         {"png", NULL, OPTION_OUTPUT, &job.png, "P.png",
          "picture: the mel picture above, the labels' curves below", NULL},
         {"threshold", NULL, OPTION_FLOAT, &job.common.threshold, "X",
-         "cosine below which no label fits; 0: none (default: 0.305 with the demo's models, else "
+         "cosine below which no label fits; 0: none (default: 0.3 with the demo's models, else "
          "0)",
          &job.has_threshold},
         {"labels", NULL, OPTION_TEXT, &job.common.labels, "FILE|A,B,...",

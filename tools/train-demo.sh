@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Remakes weights/demo from nothing: a world, the generator, the judge, the CLIP pair, the audio encoder.
 # A killed run goes on where it was when started again. SEEDS="1 2 3" also trains encoders from other seeds.
-# RECORDINGS=DIR, a folder that tools/recordings-pairs.py reads, also trains the audio encoder further on these recordings,
-# mixed with the world's sounds; that one stays in the work folder.
+# RECORDINGS=DIR, a folder that tools/recordings-pairs.py reads, also trains audio-recordings, a convolutional encoder, on
+# these recordings and the world's sounds: what `chladni listen` hears with.
 #   tools/train-demo.sh [work folder]           everything; minutes per part on two cores: docs/training.md
 #   tools/train-demo.sh --replay [work folder]  the first 20 steps of each training, compared with the committed logs
 set -euo pipefail
@@ -76,10 +76,10 @@ for seed in ${SEEDS:-1}; do # others for comparisons; only seed 1 is shipped
   train audio$suffix audio --data "$work/sounds" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
     --recipe demo
   if [ -n "${RECORDINGS:-}" ] && [ -z "$replay" ]; then
-    tools/recordings-pairs.py "$RECORDINGS" --split train --world "$work/sounds" --out "$work/both"
-    train audio-both$suffix audio --data "$work/both" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
-      --recipe demo --start "$(model audio$suffix)" --steps 1200 --rate 1e-3 --weight-sound 0 --augment mel --short-sounds repeat \
-      --balance source
+    tools/recordings-pairs.py "$RECORDINGS" --split train --world "$work/sounds" --levels 4 --out "$work/both"
+    train audio-recordings$suffix audio --data "$work/both" --seed $seed --clip "$(model clip$suffix)" --vocab "$merges" \
+      --recipe demo --encoder resnet50 --sizes width=16,depths=2-2-2-2 --steps 1700 --batch 48 --rate 3e-3 --weight-decay 0.03 \
+      --weight-sound 0 --weight-image 0.1 --near-texts 0.95 --augment mel --balance source
   fi
 done
 if [ -n "$replay" ]; then list_samples pictures png; list_samples sounds wav; exit; fi
@@ -91,10 +91,12 @@ for name in generator-32 generator judge clip-plain clip audio; do
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
 done
 cp "$merges" "$demo/merges.txt"
-if [ -n "${RECORDINGS:-}" ]; then # stays there: it hears recordings better and guides edits worse (docs/training.md)
+if [ -n "${RECORDINGS:-}" ]; then
+  cp "$work/audio-recordings/half.safetensors" "$demo/audio-recordings.safetensors"
+  cp "$work/audio-recordings/options.json" "$demo/logs/audio-recordings-options.json"
   tools/recordings-pairs.py "$RECORDINGS" --split check --labels "$demo/labels.txt" --out "$work/check"
-  "$program" eval zero-shot --data "$work/check" --json --audio "$work/audio-both/half.safetensors" --clip "$demo/clip.safetensors" \
-    --vocab "$demo/merges.txt" --out "$work/audio-both/zero-shot-recordings.json"
+  "$program" eval zero-shot --data "$work/check" --json --audio "$demo/audio-recordings.safetensors" --clip "$demo/clip.safetensors" \
+    --vocab "$demo/merges.txt" --out "$demo/logs/zero-shot-recordings.json"
 fi
 world held-out files --split test --count 400 --seed 3
 tools/demo-sounds.py "$work/held-out" "$demo/sounds"
