@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds chladni and edits two landscapes by ten sounds and one by rain that gets louder, with the small models of weights/demo
-# (weights/README.md): out/sounds.png, out/rain.png, out/edits/. Under five minutes on two cores, building included.
+# (weights/README.md): out/sounds.png, out/rain.png, out/edits/. Under four minutes on two cores, building included.
 #   tools/demo.sh [folder for the results] [CMake options]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ mkdir -p "$out"
 edit() { # how these settings were found: docs/training.md, docs/method.md
   "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
     --audio $demo/audio.safetensors --space shared --fixed-mask --latent-weight-relative 0.3 --lr 0.3 --adam-eps 0.01 --steps 150 \
-    --truncation 1 --starts 4 --batch 10 "$@"
+    --truncation 1 --batch 10 "$@"
 }
 sounds=()
 for sound in $demo/sounds/*.ogg; do sounds+=(--sound "$sound"); done
