@@ -88,7 +88,9 @@ static chl_status take_words(reading *r, const json_t *words) {
     r->entry.level_told = json_is_number(strength);
     if (r->entry.level_told) r->entry.strength = (float)json_number_value(strength);
     const json_t *level = json_object_get(words, "level_db");
-    r->entry.level_given = json_is_number(level) && chl_is_level(json_number_value(level));
+    r->entry.level_given = level && !json_is_null(level);
+    if (r->entry.level_given && !(json_is_number(level) && chl_is_level(json_number_value(level))))
+        return chl_fail(CHL_ERR_FORMAT, "%s: \"level_db\" of a clip must be " CHL_LEVELS, r->path);
     if (r->entry.level_given) r->entry.level_db = (float)json_number_value(level);
     CHL_TRY(take_split(r, words));
     return take_captions(r, words);

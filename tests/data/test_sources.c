@@ -158,6 +158,15 @@ static void a_manifest_names_what_is_beside_it(void **state) {
     refused("m/list.csv", NULL, CHL_ERR_FORMAT, "line 2: \"sound\" must not be empty");
     put("m/list.csv", "sound\nx.wav\n");
     refused("m/list.csv", NULL, CHL_ERR_IO, "none of the 1 sounds");
+    put("m/list.csv", "sound,level_db\na.wav,-20.5\nb.wav,\n");
+    chl_source *s;
+    MUST(chl_source_open("m/list.csv", NULL, &s));
+    assert_true(s->entry[0].level_given && s->entry[0].level_db == -20.5f);
+    assert_true(!s->entry[1].level_given);
+    chl_source_free(s);
+    put("m/list.csv", "sound,level_db\na.wav,3\n");
+    refused("m/list.csv", NULL, CHL_ERR_FORMAT,
+            "line 2: \"level_db\" must be a number of decibels in [-200, 0], got \"3\"");
 }
 
 /* Any number of columns, in the order of their numbers whatever the table's; an empty field is none. */
@@ -393,6 +402,38 @@ static void an_index_spares_the_headers_of_its_shard(void **state) {
     chl_source_free(plain);
 }
 
+/* A clip's words with another key of the same length: what level_db says is taken, or refused. */
+static void a_level_of_a_shards_clip_is_taken(void **state) {
+    (void)state;
+    static const char from[] = "\"strength\": 0.5";
+    static const char *const to[] = {"\"level_db\": -19", "\"level_db\":12.5", "\"level_db\":true"};
+    for (int i = 0; i < 3; i++) {
+        size_t size;
+        char *shard = get_file(SHARDS, "clips-000.tar", &size);
+        assert_non_null(shard);
+        char *at = memmem(shard, size, from, sizeof from - 1);
+        assert_non_null(at);
+        memcpy(at, to[i], sizeof from - 1);
+        put_file(".", "level.tar", shard, size);
+        free(shard);
+        chl_source *s = NULL;
+        const chl_status status = chl_source_open("level.tar", NULL, &s);
+        if (status == CHL_ERR_UNSUPPORTED) skip(); /* a build without libarchive */
+        if (i == 0) {
+            MUST(status);
+            assert_true(s->entry[2].level_given && s->entry[2].level_db == -19);
+            assert_true(!s->entry[1].level_given);
+            chl_source_free(s);
+        } else {
+            assert_int_equal(status, CHL_ERR_FORMAT);
+            assert_non_null(
+                strstr(chl_error(), "level.tar: \"level_db\" of a clip must be a number"));
+        }
+        remove("level.tar");
+        remove("level.tar.index");
+    }
+}
+
 /* A line that is missing, and what cannot be in the shard. */
 static void an_index_that_does_not_fit_is_not_believed(void **state) {
     (void)state;
@@ -474,6 +515,7 @@ int main(void) {
         TEST(a_folder_of_pictures_is_a_set_without_sounds),
         TEST(shards_are_read_in_place),
         TEST(an_index_spares_the_headers_of_its_shard),
+        TEST(a_level_of_a_shards_clip_is_taken),
         TEST(an_index_that_does_not_fit_is_not_believed),
         TEST(what_is_no_tar_is_refused),
     };
