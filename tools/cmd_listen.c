@@ -23,8 +23,8 @@ typedef struct listen_job {
 
 /* --- the demo's models ------------------------------------------------------------------------ */
 static bool find_demo(const char *folder, listen_job *job) {
-    static const char *const names[] = {"audio-recordings.safetensors", "clip.safetensors", "merges.txt",
-                                        "labels.txt"};
+    static const char *const names[] = {"audio-recordings.safetensors", "clip.safetensors",
+                                        "merges.txt", "labels.txt"};
     for (int i = 0; i < 4; i++) {
         const int length = snprintf(job->demo[i], PATH_MAX, "%s/weights/demo/%s", folder, names[i]);
         if (length < 0 || length >= PATH_MAX || access(job->demo[i], R_OK) != 0) return false;

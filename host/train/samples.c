@@ -1,6 +1,6 @@
 #include "train/dataset_private.h"
-#include <math.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
