@@ -1,6 +1,7 @@
 #include "sound/level.h"
 #include "sound/mel.h"
 #include <math.h>
+#include <stddef.h>
 
 #define BLOCK (CHL_MEL_RATE / 20) /* ten blocks are half a second */
 #define BLOCKS 10
@@ -15,18 +16,24 @@ static double decibels(double power) {
     return power > 0 ? fmax(10 * log10(power), CHL_SILENT_DB) : CHL_SILENT_DB;
 }
 
-double chl_wave_level(const float *wave, int64_t samples) {
+double chl_loudest_power(const float *wave, int64_t samples, float gain, float (*bent)(float)) {
     double recent[BLOCKS] = {0}, loudest = 0;
     const int64_t length = samples < BLOCKS * BLOCK ? samples : BLOCKS * BLOCK;
     for (int64_t first = 0, block = 0; first < samples; first += BLOCK, block++) {
         double energy = 0, window = 0;
-        for (int64_t i = first; i < samples && i < first + BLOCK; i++)
-            energy += (double)wave[i] * (double)wave[i];
+        for (int64_t i = first; i < samples && i < first + BLOCK; i++) {
+            const float x = bent ? bent(gain * wave[i]) : wave[i];
+            energy += x * x;
+        }
         recent[block % BLOCKS] = energy;
         for (int i = 0; i < BLOCKS; i++) window += recent[i];
         loudest = fmax(loudest, window);
     }
-    return decibels(loudest / (double)length);
+    return length > 0 ? loudest / (double)length : 0;
+}
+
+double chl_wave_level(const float *wave, int64_t samples) {
+    return decibels(chl_loudest_power(wave, samples, 1, NULL));
 }
 
 static double power_of(float level) {

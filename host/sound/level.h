@@ -5,7 +5,10 @@
 #include "base/decibels.h"
 #include <stdint.h>
 
-/* wave [samples] at CHL_MEL_RATE, to a twentieth of a second */
+/* The mean square of that half second, to a twentieth of a second. wave [samples] at CHL_MEL_RATE; bent
+ * NULL, or what becomes of each sample times `gain` first. */
+double chl_loudest_power(const float *wave, int64_t samples, float gain, float (*bent)(float));
+/* wave [samples] */
 double chl_wave_level(const float *wave, int64_t samples);
 /* The same of an absolute log-mel picture [128][frames] (chl_mel_whole): within 2 dB for sounds of many
  * frequencies; what lies below the picture's floor is not counted. */

@@ -2,7 +2,7 @@
 #include "harness/random_engine.h"
 #include "models/engine.h"
 
-#define EDITS 3
+#define EDITS 2
 #define STEPS 8 /* a beginning is followed for two of them */
 #define STARTS 3
 #define ALL_STEPS (STEPS + STARTS * STEPS / 4)
@@ -142,20 +142,19 @@ static void starts_lie_around_the_source_as_mapped_codes_vary(void **state) {
 static void edits_of_a_batch_have_the_bits_of_single_ones(void **state) {
     (void)state;
     int elsewhere = 0;
-    for (int space = 0; space < 3; space++)
-        for (uint64_t seed = 1; seed < 3; seed++) {
-            chl_edit_options options = options_of(space, STARTS);
-            options.rate = 1e-4f;
-            options.latent_weight = 0;
-            options.seed = seed;
-            MUST(chl_edit_many(engine, &options, EDITS, source, target, edited, NULL));
-            for (int i = 0; i < EDITS; i++) {
-                MUST(chl_edit(engine, &options, source + i * numbers, target + i * size.embedding,
-                              other, NULL));
-                assert_memory_equal(edited + i * numbers, other, sizeof(float) * (size_t)numbers);
-                elsewhere += distance(other, source + i * numbers) > 0.1;
-            }
+    for (int space = 0; space < 3; space++) {
+        chl_edit_options options = options_of(space, STARTS);
+        options.rate = 1e-4f;
+        options.latent_weight = 0;
+        options.seed = 1;
+        MUST(chl_edit_many(engine, &options, EDITS, source, target, edited, NULL));
+        for (int i = 0; i < EDITS; i++) {
+            MUST(chl_edit(engine, &options, source + i * numbers, target + i * size.embedding,
+                          other, NULL));
+            assert_memory_equal(edited + i * numbers, other, sizeof(float) * (size_t)numbers);
+            elsewhere += distance(other, source + i * numbers) > 0.1;
         }
+    }
     assert_true(elsewhere > 0);
 }
 

@@ -1,5 +1,6 @@
 #include "demo/world/synth.h"
 #include "base/random.h"
+#include "sound/level.h"
 
 #include <string.h>
 
@@ -317,36 +318,13 @@ void chl_layer_burst(chl_synth *s, const chl_burst *burst) {
 }
 
 /* --- level ------------------------------------------------------------------------------------ */
-#define BLOCK (CHL_WORLD_RATE / 20) /* ten blocks are half a second */
-
 static float bend(float x) {
     float size = fabsf(x), over = (size - 0.7f) / 0.28f;
     return size < 0.7f ? x : copysignf(0.7f + 0.28f * over / sqrtf(1 + over * over), x);
 }
 
-static double block_energy(const float *wave, int64_t samples, float gain, bool bent) {
-    double sum = 0;
-    for (int64_t i = 0; i < samples && i < BLOCK; i++) {
-        float x = bent ? bend(gain * wave[i]) : wave[i];
-        sum += x * x;
-    }
-    return sum;
-}
-
-static double loudest_half_second(const float *wave, int64_t samples, float gain, bool bent) {
-    double recent[10] = {0}, loudest = 0;
-    int64_t length = samples < 10 * BLOCK ? samples : 10 * BLOCK, block = 0;
-    for (int64_t first = 0; first < samples; first += BLOCK, block++) {
-        recent[block % 10] = block_energy(wave + first, samples - first, gain, bent);
-        double window = 0;
-        for (int i = 0; i < 10; i++) window += recent[i];
-        if (window > loudest) loudest = window;
-    }
-    return sqrt(loudest / (double)length);
-}
-
 double chl_level(const float *wave, int64_t samples) {
-    return loudest_half_second(wave, samples, 1, false);
+    return sqrt(chl_loudest_power(wave, samples, 1, NULL));
 }
 
 void chl_set_level(float *wave, int64_t samples, double decibels) {
@@ -355,7 +333,7 @@ void chl_set_level(float *wave, int64_t samples, double decibels) {
     float gain = (float)(goal / level);
     /* bending peaks costs level: each round wins back what the one before lost */
     for (int round = 0; round < 3; round++) {
-        level = loudest_half_second(wave, samples, gain, true);
+        level = sqrt(chl_loudest_power(wave, samples, gain, bend));
         if (level > 0.97 * goal) break;
         gain *= (float)(goal / level);
     }
