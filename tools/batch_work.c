@@ -79,11 +79,21 @@ static chl_status find_source(work *x, const batch_job *job, float *source) {
 static chl_status find_target(work *x, const batch_job *job, int slot, float *target) {
     static const char *const sound[] = {"sound",     "level",  "audio", "mode",
                                         "precision", "device", NULL};
+    static const char *const told[] = {"sound",           "level",
+                                       "audio",           "mode",
+                                       "sound-texts",     "sound-texts-temperature",
+                                       "sound-own-share", "clip",
+                                       "vocab",           "clip-gelu",
+                                       "clip-text-heads", "precision",
+                                       "device",          NULL};
     static const char *const text[] = {
         "text", "clip", "vocab", "clip-gelu", "clip-text-heads", "precision", "device", NULL};
     const bool by_text = job->e.ask.text && slot == 0;
     making m = {.x = x, .e = &job->e, .slot = slot};
-    json_t *facts = batch_facts(job, by_text ? "text" : "sound", by_text ? text : sound);
+    json_t *facts = batch_facts(job, by_text ? "text" : "sound",
+                                by_text                         ? text
+                                : job->e.ask.models.sound_texts ? told
+                                                                : sound);
     return batch_cached(x->b, facts, x->width, make_target, &m, target);
 }
 

@@ -207,6 +207,8 @@ static int check_targets(const command_line *line, const edit_job *job) {
     if (job->sheet && job->ask.mix)
         return usage_error(line, "--sheet and --mix exclude each other: use --strip for a mix");
     if (sound && !job->ask.models.audio) return usage_error(line, "--sound needs --audio");
+    if (job->ask.models.sound_texts && !sound)
+        return usage_error(line, "--sound-texts needs --sound");
     if ((job->ask.text || job->ask.neutral) && !job->ask.models.vocab)
         return usage_error(line, "a text needs --vocab");
     return EXIT_OK;
@@ -230,6 +232,9 @@ static int check(const command_line *line, const edit_job *job) {
                            job->strip_steps);
     if (job->explain && (job->sound.count != 1 || job->ask.mix))
         return usage_error(line, "--explain needs one --sound, and no --mix");
+    if (job->explain && job->ask.models.sound_texts)
+        return usage_error(line, "--explain and --sound-texts exclude each other: it says what the "
+                                 "sound encoder heard");
     if (job->keep_plot && !job->ask.keep) return usage_error(line, "--keep-plot needs --keep");
     if (job->ask.keep && (job->every || job->strip_steps))
         return usage_error(line, "--keep searches: leave out --every and --strip-steps");

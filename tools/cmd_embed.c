@@ -168,6 +168,7 @@ int command_embed(int argc, char **argv) {
         CLIP_OPTIONS(job.models),
         AUDIO_OPTION(job.models),
         MEL_OPTION(job.models),
+        SOUND_TEXTS_OPTIONS(job.models),
         FACE_OPTION(job.models, "for pictures of faces"),
         DEVICE_OPTIONS(job.models),
         {"out", NULL, OPTION_OUTPUT, &job.out, "E.npy", "float32 array, one row per item", NULL},

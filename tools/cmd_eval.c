@@ -175,6 +175,7 @@ static int edits(int argc, char **argv) {
         CLIP_OPTIONS(job.models),
         AUDIO_OPTION(job.models),
         MEL_OPTION(job.models),
+        SOUND_TEXTS_OPTIONS(job.models),
         DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };

@@ -22,11 +22,12 @@ static json_t *text_or_null(const char *text) {
 }
 
 static json_t *models_facts(const chl_engine_options *m) {
-    return json_pack("[o, o, o, o, o, i, i, i, i, i, i, f, o]", file_facts(m->generator),
+    return json_pack("[o, o, o, o, o, i, i, i, i, i, i, f, o, o, f, f]", file_facts(m->generator),
                      file_facts(m->clip), file_facts(m->vocab), file_facts(m->audio),
                      file_facts(m->face), (int)m->mel, (int)m->precision, m->clip_exact_gelu,
                      m->clip_compatible, m->clip_image_heads, m->clip_text_heads,
-                     (double)m->conv_clamp, text_or_null(m->device));
+                     (double)m->conv_clamp, text_or_null(m->device), file_facts(m->sound_texts),
+                     (double)m->sound_texts_temperature, (double)m->sound_own_share);
 }
 
 static json_t *targets_facts(const edit_job *job) {

@@ -57,10 +57,17 @@ const char *edit_files_wrong(const edit_settings *ask) {
     const chl_engine_options *m = &ask->models;
     const struct {
         const char *flag, *path;
-    } file[] = {{"image", ask->image},         {"latent", ask->latent}, {"mask", ask->mask},
-                {"direction", ask->direction}, {"clip", m->clip},       {"generator", m->generator},
-                {"vocab", m->vocab},           {"audio", m->audio},     {"face", m->face},
-                {"encoder", m->encoder}};
+    } file[] = {{"image", ask->image},
+                {"latent", ask->latent},
+                {"mask", ask->mask},
+                {"direction", ask->direction},
+                {"clip", m->clip},
+                {"generator", m->generator},
+                {"vocab", m->vocab},
+                {"audio", m->audio},
+                {"face", m->face},
+                {"encoder", m->encoder},
+                {"sound-texts", m->sound_texts}};
     for (size_t i = 0; i < sizeof file / sizeof file[0]; i++) {
         if (!file[i].path || file[i].path[0]) continue;
         snprintf(text, sizeof text, "--%s must be a file, got an empty name", file[i].flag);

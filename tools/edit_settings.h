@@ -206,7 +206,7 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
 /* Models and settings of an edit, in the order of `chladni edit --help`; `o` is an edit_settings. */
 #define SETTINGS_OPTIONS(o)                                                                        \
     GENERATOR_OPTIONS((o).models, (o).generator), CLIP_OPTIONS((o).models),                        \
-        AUDIO_OPTION((o).models), MEL_OPTION((o).models),                                          \
+        AUDIO_OPTION((o).models), MEL_OPTION((o).models), SOUND_TEXTS_OPTIONS((o).models),         \
         FACE_OPTION((o).models, "for the identity loss"), ENCODER_OPTION((o).models),              \
         DEVICE_OPTIONS((o).models), EDIT_OPTIONS(o)
 #endif

@@ -54,6 +54,7 @@ int eval_ablation(int argc, char **argv) {
         GENERATOR_OPTIONS(job.models, generator),
         CLIP_OPTIONS(job.models),
         MEL_OPTION(job.models),
+        SOUND_TEXTS_OPTIONS(job.models),
         DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };
@@ -212,6 +213,7 @@ int eval_compare(int argc, char **argv) {
         TRIAL_OPTIONS(job),
         GENERATOR_OPTIONS(job.models, generator),
         CLIP_OPTIONS(job.models),
+        SOUND_TEXTS_OPTIONS(job.models),
         DEVICE_OPTIONS(job.models),
         REPORT_OPTIONS(job),
     };

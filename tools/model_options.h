@@ -75,6 +75,26 @@ int take_generator_flags(const command_line *line, const generator_flags *flags,
             "trained)",                                                                            \
             NULL                                                                                   \
     }
+#define SOUND_TEXTS_OPTIONS(o)                                                                     \
+    {"sound-texts",                                                                                \
+     NULL,                                                                                         \
+     OPTION_INPUT,                                                                                 \
+     &(o).sound_texts,                                                                             \
+     "FILE",                                                                                       \
+     "texts, one a line, of all that sounds may be: a sound guides as the mean of those that it "  \
+     "is near; needs --vocab",                                                                     \
+     NULL},                                                                                        \
+        {"sound-texts-temperature",                                                                \
+         NULL,                                                                                     \
+         OPTION_FLOAT,                                                                             \
+         &(o).sound_texts_temperature,                                                             \
+         "X",                                                                                      \
+         "temperature of the softmax that weights them (default 0: 0.02)",                         \
+         NULL},                                                                                    \
+    {                                                                                              \
+        "sound-own-share", NULL, OPTION_FLOAT, &(o).sound_own_share, "X",                          \
+            "share of the sound's own embedding beside theirs, in [0, 1) (default 0)", NULL        \
+    }
 #define FACE_OPTION(o, about)                                                                      \
     { "face", NULL, OPTION_INPUT, &(o).face, "FILE", "ArcFace IR-SE50 weights, " about, NULL }
 #define ENCODER_OPTION(o)                                                                          \

@@ -19,8 +19,10 @@ static chl_status check_count(int64_t count) {
 static chl_status embed_files(chl_engine *engine, int batch, const chl_sound_files *files,
                               float *embeddings) {
     const chl_log_sink before = chl_log_divert(engine->log);
-    return chl_log_restore(before,
-                           chl_audio_encoder_embed_files(engine->audio, batch, files, embeddings));
+    CHL_TRY(chl_log_restore(
+        before, chl_audio_encoder_embed_files(engine->audio, batch, files, embeddings)));
+    chl_sound_texts_apply(engine->sound_texts, files->count, embeddings);
+    return CHL_OK;
 }
 
 chl_status chl_embed_sound(chl_engine *engine, const char *path, float *embedding) {
@@ -54,6 +56,7 @@ chl_status chl_embed_sound_samples(chl_engine *engine, int rate, int channels, i
     const chl_status status = chl_log_restore(
         before, chl_audio_encoder_embed_sound(engine->audio, sound, gain_db, embedding));
     chl_sound_close(sound);
+    if (status == CHL_OK) chl_sound_texts_apply(engine->sound_texts, 1, embedding);
     return status;
 }
 

@@ -133,6 +133,7 @@ static chl_status embed_sounds(chl_trials *t, int n, const chl_trial *trial, flo
     }
     if (status == CHL_OK)
         status = chl_eval_embed_sounds(t->engine->audio, n, sound, gain, &t->watch, target);
+    if (status == CHL_OK) chl_sound_texts_apply(t->engine->sound_texts, n, target);
     free(sound);
     free(gain);
     return status;

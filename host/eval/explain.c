@@ -338,6 +338,12 @@ chl_status chl_explain_edit(chl_engine *engine, const chl_explain_options *their
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "an explanation needs an audio encoder of mel pictures, "
                         "got one with a spectrum of its own");
+    if (engine->sound_texts)
+        return chl_fail(
+            CHL_ERR_UNSUPPORTED,
+            "an explanation needs an engine without sound_texts: it says what the sound "
+            "encoder heard, got one whose sounds are told by %lld texts",
+            (long long)engine->sound_texts->count);
     CHL_TRY(chl_check_pointer(mine.sound, "sound"));
     CHL_TRY(chl_check_pointer(mine.source, "source"));
     CHL_TRY(chl_check_pointer(mine.edited, "edited"));

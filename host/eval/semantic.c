@@ -44,6 +44,7 @@ static chl_status train(chl_semantic *s) {
     if (status == CHL_OK)
         status = chl_eval_embed_sounds(s->trials->engine->audio, c->count, c->sound, NULL,
                                        &s->trials->watch, sound);
+    if (status == CHL_OK) chl_sound_texts_apply(s->trials->engine->sound_texts, c->count, sound);
     for (size_t i = 0; i < numbers && status == CHL_OK; i++) x[i] = (double)sound[i];
     if (status == CHL_OK)
         status = chl_logistic_fit(

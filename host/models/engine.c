@@ -1,4 +1,5 @@
 #include "models/engine.h"
+#include "base/options.h"
 #include "runtime/open.h"
 #include <stdlib.h>
 
@@ -74,11 +75,25 @@ static chl_status open_encoder(chl_engine *engine, const chl_engine_options *opt
     return chl_style_encoder_fits(engine->encoder, engine->generator);
 }
 
+static chl_status open_sound_texts(chl_engine *engine, const chl_engine_options *options) {
+    const float temperature = options->sound_texts_temperature, own = options->sound_own_share;
+    if (!options->sound_texts) {
+        CHL_TRY(chl_check_float(temperature == 0, "sound_texts_temperature",
+                                "0 without texts (set sound_texts)", (double)temperature));
+        return chl_check_float(own == 0, "sound_own_share", "0 without texts (set sound_texts)",
+                               (double)own);
+    }
+    CHL_TRY(chl_need(engine->audio, "audio", "telling sounds by texts"));
+    return chl_sound_texts_open(engine->clip, options->sound_texts, temperature, own,
+                                &engine->sound_texts);
+}
+
 static chl_status open_all(chl_engine *engine, const chl_engine_options *options) {
     CHL_TRY(chl_model_place_open(options->device, options->precision, &engine->place));
     CHL_TRY(open_generator(engine, options));
     CHL_TRY(open_clip(engine, options));
     CHL_TRY(open_audio(engine, options));
+    CHL_TRY(open_sound_texts(engine, options));
     CHL_TRY(open_face(engine, options));
     return open_encoder(engine, options);
 }
@@ -100,6 +115,7 @@ void chl_models_close(chl_engine *engine) {
     chl_audio_encoder_close(engine->audio);
     chl_face_close(engine->face);
     chl_style_encoder_close(engine->encoder);
+    chl_sound_texts_close(engine->sound_texts);
     chl_device_close(engine->place.device);
     free(engine);
 }

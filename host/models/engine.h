@@ -9,6 +9,7 @@
 #ifndef CHL_MODELS_ENGINE_H
 #define CHL_MODELS_ENGINE_H
 #include "models/registry.h"
+#include "models/sound_texts.h"
 
 struct chl_engine {
     chl_model_place place; /* of all models */
@@ -17,8 +18,9 @@ struct chl_engine {
     chl_clip *clip;
     chl_audio_encoder *audio;
     chl_face *face;
-    chl_style_encoder *encoder; /* fits the generator, where there is one */
-    chl_log_sink log;           /* what public functions log about it */
+    chl_style_encoder *encoder;   /* fits the generator, where there is one */
+    chl_sound_texts *sound_texts; /* what sounds that guide an edit are told by */
+    chl_log_sink log;             /* what public functions log about it */
 };
 
 /* Opens what `options` names, all of it or nothing. */

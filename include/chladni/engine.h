@@ -59,6 +59,15 @@ typedef struct chl_engine_options {
     /* Encoder for inversion, e4e or pSp: chl_invert then begins at its codes. One whose codes are not as
      * the generator's is CHL_ERR_SHAPE. */
     const char *encoder;
+    /* A file with a text a line: sounds are told by these texts. Each embedding a of a sound becomes
+     * sum_k p_k t_k, scaled to length 1, p = softmax(<a, t_k> / sound_texts_temperature) [Li et al., "DeCap",
+     * ICLR 2023, Eq. 4]: a mean of the texts that the sound is near, and near to pictures as texts are. The
+     * texts must name all that a sound may be, and how strong. Needs clip, vocab and audio. Does
+     * nothing to chl_evaluate_zero_shot, _probe, _retrieval and chl_listen; chl_explain_edit refuses it. */
+    const char *sound_texts;
+    float sound_texts_temperature; /* 0: 0.02 */
+    float
+        sound_own_share; /* s in [0, 1): s a + (1 - s) of that mean, scaled to length 1; 0: the mean */
 } chl_engine_options;
 
 /* Reads and checks the models, on the given device. *out is NULL on failure. CHL_ERR_IO, FORMAT,
