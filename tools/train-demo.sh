@@ -91,6 +91,7 @@ for name in generator-32 generator judge clip-plain clip audio; do
   head -n 20 "$work/$name/stats.jsonl" > "$demo/logs/$name.jsonl"
 done
 cp "$merges" "$demo/merges.txt"
+grep -oE '"label": ?"[^"]*"' "$work/sounds/pairs.jsonl" | cut -d'"' -f4 | LC_ALL=C sort -u > "$demo/sound-texts.txt"
 if [ -n "${RECORDINGS:-}" ]; then
   cp "$work/audio-recordings/half.safetensors" "$demo/audio-recordings.safetensors"
   cp "$work/audio-recordings/options.json" "$demo/logs/audio-recordings-options.json"

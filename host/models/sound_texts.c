@@ -2,6 +2,7 @@
 #include "base/file_bytes.h"
 #include "base/free.h"
 #include "base/options.h"
+#include "text/characters.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,15 @@ static void lines_free(lines *l) {
     CHL_FREE(l->text, l->line);
 }
 
+/* Said here, where its number is known: a batch of texts does not say which. */
+static chl_status check_line(const char *path, int64_t number, const char *line) {
+    char *cleaned;
+    const chl_status status = chl_text_clean(line, &cleaned);
+    if (status != CHL_OK) return chl_fail_in(status, "%s, line %lld", path, (long long)number);
+    free(cleaned);
+    return CHL_OK;
+}
+
 static chl_status lines_of(const char *path, const chl_file_bytes *bytes, lines *out) {
     size_t room = 1;
     for (size_t i = 0; i < bytes->size; i++) room += bytes->data[i] == '\n';
@@ -32,9 +42,13 @@ static chl_status lines_of(const char *path, const chl_file_bytes *bytes, lines 
     if (strlen(out->text) != bytes->size)
         return chl_fail(CHL_ERR_FORMAT, "%s: expected a text a line, got a zero byte at %zu", path,
                         strlen(out->text));
-    char *rest = NULL;
-    for (char *at = strtok_r(out->text, "\r\n", &rest); at; at = strtok_r(NULL, "\r\n", &rest))
-        if (at[strspn(at, " \t")]) out->line[out->count++] = at;
+    int64_t number = 1;
+    for (char *rest = out->text, *at; (at = strsep(&rest, "\n")); number++) {
+        at[strcspn(at, "\r")] = 0;
+        if (!at[strspn(at, " \t")]) continue;
+        CHL_TRY(check_line(path, number, at));
+        out->line[out->count++] = at;
+    }
     if (out->count > 0) return CHL_OK;
     return chl_fail(CHL_ERR_FORMAT, "%s: expected a text a line, got empty lines only", path);
 }

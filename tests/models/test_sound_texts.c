@@ -135,6 +135,8 @@ static void what_tells_nothing_is_an_error(void **state) {
     (void)state;
     chl_engine_options o = options_with("empty.txt");
     refused(&o, CHL_ERR_FORMAT, "empty.txt: expected a text a line, got empty lines only");
+    o = options_with("bytes.txt");
+    refused(&o, CHL_ERR_FORMAT, "bytes.txt, line 3: the text is not UTF-8");
     o = options_with("none.txt");
     refused(&o, CHL_ERR_IO, "none.txt");
     o = options_with("two.txt");
@@ -163,6 +165,7 @@ static int enter(void **state) {
     put("two.txt", "\xEF\xBB\xBFrain\r\n  \r\na storm of wind"); /* as Windows writes it */
     put("one.txt", "rain\n");
     put("empty.txt", "\n \n");
+    put("bytes.txt", "rain\n\nwind \xFF\n");
     return 0;
 }
 
