@@ -2,6 +2,7 @@
  * weight, and with `swin-train` Adam on all of them. Drop path is off, so that both frameworks compute
  * the same. */
 #include "bench.h"
+#include "nets/layers.h"
 #include "nets/swin.h"
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,9 @@ static chl_status build_step(const bench_options *options, bench_job *job, bool 
     CHL_TRY(chl_swin_import(params, &config));
     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
     const int n = options->batch, side = config.resolution;
-    chl_tensor x = bench_input(job, "mel", chl_f32(4, n, side, side, 1), BENCH_UNIT), embedding;
+    chl_tensor x = bench_input(job, "mel", chl_f32(4, n, side, side, 1), BENCH_UNIT);
     bench_part(job, "Swin-T");
-    chl_swin(&net, &config, x, NULL, &embedding);
+    const chl_tensor embedding = chl_unit_rows(g, chl_swin(&net, &config, x));
     chl_tensor target = bench_input(job, "target", chl_f32(2, n, config.classes), BENCH_UNIT);
     bench_part(job, "loss");
     chl_tensor loss = chl_mean(g, chl_row_dot(g, embedding, target));

@@ -3,6 +3,7 @@
  * given, as in an edit, where they are computed once. */
 #include "bench.h"
 #include "losses/losses.h"
+#include "nets/layers.h"
 
 #define LAMBDA_SIMILARITY 0.008f
 #define LAMBDA_IDENTITY 1.0f /* an edit takes 0.005, too little for its gradient to be checked */
@@ -26,7 +27,7 @@ static chl_status open_nets(const bench_options *options, bench_job *job, step_n
 
 static chl_tensor unit_rows(bench_job *job, const char *name, int n, int width) {
     chl_tensor x = bench_input(job, name, chl_f32(2, n, width), BENCH_UNIT);
-    return chl_row_norm(job->graph, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(job->graph, x);
 }
 
 static chl_tensor picture_loss(const bench_options *options, bench_job *job, step_nets *nets,

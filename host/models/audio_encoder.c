@@ -52,12 +52,12 @@ static chl_status take_classes(chl_audio_encoder *encoder) {
                : CHL_OK;
 }
 
-static chl_status check_sizes(const chl_audio_encoder *encoder, int channels) {
+static chl_status check_sizes(const chl_audio_encoder *encoder) {
     const char *source = encoder->model.params->source;
     CHL_TRY(chl_params_check_all_used(encoder->model.params));
-    if (channels != 1)
+    if (encoder->sizes.channels != 1)
         return chl_fail(CHL_ERR_SHAPE, "%s: takes pictures of %d channels, a mel picture has one",
-                        source, channels);
+                        source, encoder->sizes.channels);
     if (encoder->sizes.embedding > CHL_MAX_EMBEDDING)
         return chl_fail(CHL_ERR_UNSUPPORTED,
                         "%s: an embedding must have at most %d numbers, got %d", source,
@@ -72,14 +72,13 @@ chl_status chl_audio_encoder_new(const chl_model *model, const chl_audio_encoder
     if (!encoder) return chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder");
     encoder->kind = kind;
     encoder->config = calloc(1, kind->config_bytes);
-    int channels;
     chl_status status;
     if (!encoder->config)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for an audio encoder"));
     CHL_TRY_GOTO(settle_mel(encoder, mel));
-    CHL_TRY_GOTO(kind->open(encoder->model.params, encoder->config, &encoder->sizes, &channels));
+    CHL_TRY_GOTO(kind->open(encoder->model.params, encoder->config, &encoder->sizes));
     CHL_TRY_GOTO(take_classes(encoder));
-    CHL_TRY_GOTO(check_sizes(encoder, channels));
+    CHL_TRY_GOTO(check_sizes(encoder));
 done:
     CHL_HAND_OVER(status, encoder, out, chl_audio_encoder_close);
 }

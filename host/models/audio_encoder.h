@@ -31,6 +31,7 @@
 typedef struct chl_audio_encoder_sizes {
     int embedding;
     int rows, columns; /* of a sound's picture, bands along the rows; columns: the most */
+    int channels;      /* that a picture must have */
 } chl_audio_encoder_sizes;
 
 typedef struct chl_audio_encoder chl_audio_encoder;
@@ -41,10 +42,8 @@ typedef struct chl_audio_encoder_kind {
     chl_model_kind kind;
     const char *hears; /* for texts: "ten seconds at 44.1 kHz" */
     size_t config_bytes;
-    /* Renames the file's keys to the network's own and reads sizes; `channels` is how many a
-     * sound's picture must have. */
-    chl_status (*open)(chl_params *params, void *config, chl_audio_encoder_sizes *sizes,
-                       int *channels);
+    /* Renames the file's keys to the network's own and reads sizes. */
+    chl_status (*open)(chl_params *params, void *config, chl_audio_encoder_sizes *sizes);
     /* Its own picture of a sound, from the first sample on: see chl_audio_encoder_picture. NULL:
      * the mel picture. */
     chl_status (*picture)(chl_audio_encoder *encoder, chl_sound *sound, float gain_db,
@@ -58,9 +57,9 @@ typedef struct chl_audio_encoder_kind {
     /* pictures -> embeddings [n][embedding], rows of length 1 */
     chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
 } chl_audio_encoder_kind;
-extern const chl_audio_encoder_kind chl_kind_swin;      /* audio_encoder_swin.c */
-extern const chl_audio_encoder_kind chl_kind_resnet18;  /* audio_encoder_resnet18.c */
-extern const chl_audio_encoder_kind chl_kind_resnet50;  /* audio_encoder_resnet50.c */
+extern const chl_audio_encoder_kind chl_kind_swin;     /* audio_encoder_swin.c */
+extern const chl_audio_encoder_kind chl_kind_resnet18; /* audio_encoder_resnet.c */
+extern const chl_audio_encoder_kind chl_kind_resnet50;
 extern const chl_audio_encoder_kind chl_kind_wav2clip;  /* audio_encoder_wav2clip.c */
 extern const chl_audio_encoder_kind chl_kind_audioclip; /* audio_encoder_audioclip.c */
 extern const chl_audio_encoder_kind chl_kind_clap;      /* audio_encoder_clap.c */

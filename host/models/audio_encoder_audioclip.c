@@ -25,16 +25,15 @@ static chl_status leave_audio(chl_params *params) {
     return chl_params_strip(params, "audio.");
 }
 
-static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
-                       int *channels) {
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes) {
     chl_esresnext_config *config = to;
     CHL_TRY(leave_audio(params));
     chl_params_drop(params, "fbsp.bias"); /* the filters have none: it is empty */
     CHL_TRY(chl_esresnext_import(params, config));
     *sizes = (chl_audio_encoder_sizes){.embedding = config->embed,
                                        .rows = CHL_ESRESNEXT_CHANNELS * CHL_ESRESNEXT_ROWS,
-                                       .columns = chl_audio_spectrum_max_frames(&spectrum)};
-    *channels = 1;
+                                       .columns = chl_audio_spectrum_max_frames(&spectrum),
+                                       .channels = 1};
     return CHL_OK;
 }
 

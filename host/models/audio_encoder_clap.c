@@ -162,8 +162,7 @@ static chl_audio_spectrum spectrum_of(const clap *c, bool released) {
                                 .filters = FILTERS};
 }
 
-static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
-                       int *channels) {
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes) {
     clap *c = to;
     const bool released = !chl_params_has(params, CHL_CLAP_HF_AUDIO);
     CHL_TRY(chl_clap_to_released_names(params));
@@ -178,9 +177,8 @@ static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *si
     CHL_TRY(use_projection(params, c));
     CHL_TRY(make_front_end(params, c, released));
     CHL_TRY(read_bands(params, c));
-    *sizes = (chl_audio_encoder_sizes){c->embedding, SIDE,
-                                       c->fuses ? chl_clap_fusion_rows(&c->trunk) : SIDE};
-    *channels = c->trunk.channels;
+    *sizes = (chl_audio_encoder_sizes){
+        c->embedding, SIDE, c->fuses ? chl_clap_fusion_rows(&c->trunk) : SIDE, c->trunk.channels};
     return CHL_OK;
 }
 
@@ -322,7 +320,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
     x = chl_net_linear(net, x, chl_swin_width(&c->trunk), c->hidden, "audio_projection.0.");
     x = chl_activate(net->graph, x, CHL_LEAKY_RELU, 0);
     x = chl_net_linear(net, x, c->hidden, c->embedding, "audio_projection.2.");
-    return chl_row_norm(net->graph, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(net->graph, x);
 }
 
 const chl_audio_encoder_kind chl_kind_clap = {

@@ -1,5 +1,6 @@
 /* The paper's audio encoder: Swin sees the mel spectrogram as 224 x 224. */
 #include "models/audio_encoder.h"
+#include "nets/layers.h"
 #include "nets/swin.h"
 #include "sound/mel.h"
 
@@ -8,23 +9,20 @@ static bool recognises(const chl_params *params) {
            chl_params_find(params, "feature_extractor.patch_embed.proj.weight");
 }
 
-static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
-                       int *channels) {
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes) {
     chl_swin_config *config = to;
     CHL_TRY(chl_swin_import(params, config));
     if (config->resolution != CHL_MEL_SIDE)
         return chl_fail(
             CHL_ERR_UNSUPPORTED, "%s: the audio encoder looks at %d x %d, mel pictures are %d x %d",
             params->source, config->resolution, config->resolution, CHL_MEL_SIDE, CHL_MEL_SIDE);
-    *sizes = (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE};
-    *channels = config->channels;
+    *sizes =
+        (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE, config->channels};
     return CHL_OK;
 }
 
 static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
-    chl_tensor embedding = CHL_NONE;
-    chl_swin(net, config, pictures, NULL, &embedding);
-    return embedding;
+    return chl_unit_rows(net->graph, chl_swin(net, config, pictures));
 }
 
 const chl_audio_encoder_kind chl_kind_swin = {

@@ -59,19 +59,19 @@ static int trunk_width(const wav2clip *config) {
     return chl_resnet_width(&config->trunk);
 }
 
-static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes,
-                       int *channels) {
+static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *sizes) {
     wav2clip *config = to;
     CHL_TRY(chl_params_strip(params, "audio_encoder."));
     ignore_training(params);
     CHL_TRY(chl_resnet_import_trunk(params, &config->trunk));
     CHL_TRY(use_transform(params, config));
     CHL_TRY(add_filters(params));
+    const chl_array *conv = chl_params_find(params, "conv1.weight");
     *sizes = (chl_audio_encoder_sizes){.embedding =
                                            config->hidden ? config->embedding : trunk_width(config),
                                        .rows = BINS,
-                                       .columns = chl_audio_spectrum_max_frames(&spectrum)};
-    *channels = (int)chl_params_find(params, "conv1.weight")->desc.dim[1];
+                                       .columns = chl_audio_spectrum_max_frames(&spectrum),
+                                       .channels = (int)conv->desc.dim[1]};
     return CHL_OK;
 }
 
@@ -108,7 +108,7 @@ static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
         x = chl_activate(g, x, CHL_LEAKY_RELU, 0);
         x = chl_net_linear(net, x, c->hidden, c->embedding, "audio_transform.sequential.3.");
     }
-    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, x);
 }
 
 const chl_audio_encoder_kind chl_kind_wav2clip = {

@@ -106,7 +106,7 @@ chl_tensor chl_arcface(chl_net *net, const chl_arcface_config *config, chl_tenso
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, config->embed), "output_layer.3.bias");
     x = chl_net_batch_norm(net, chl_to_float32(g, chl_linear(g, x, w, b)), config->embed,
                            "output_layer.4.");
-    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, x);
 }
 
 chl_tensor chl_arcface_preprocess(chl_graph *g, chl_tensor picture) {

@@ -116,5 +116,5 @@ chl_tensor chl_clip_resnet_image(chl_net *net, const chl_clip_config *config, ch
             in = shape.out;
         }
     x = attention_pool(net, config, x);
-    return chl_row_norm(net->graph, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(net->graph, x);
 }

@@ -23,5 +23,5 @@ chl_tensor chl_clip_text(chl_net *net, const chl_clip_config *config, chl_tensor
     x = chl_net_layer_norm(net, x, width, "ln_final.");
     chl_tensor projection =
         chl_weight_shaped(net, chl_f32(2, config->embed, width), "text_projection.weight");
-    return chl_row_norm(g, chl_linear(g, x, projection, CHL_NONE), CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, chl_linear(g, x, projection, CHL_NONE));
 }

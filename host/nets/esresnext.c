@@ -80,5 +80,5 @@ chl_tensor chl_esresnext(chl_net *net, const chl_esresnext_config *c, chl_tensor
     const chl_tensor a = attention(net, CHL_ESRESNEXT_STAGES + 1, last, last, maximum(g, x));
     x = chl_mul(g, chl_mean_pool(g, x), chl_reshape(g, a, chl_f32(2, n, last)));
     x = chl_net_linear(net, chl_to_float32(g, x), last, c->embed, "fc.");
-    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, x);
 }

@@ -4,6 +4,7 @@
 #include "nets/format.h"
 
 #define NORM_EPS 1e-5f
+#define LENGTH_EPS 1e-12f
 #define PREFIX_LENGTH 192
 
 chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const char *format, ...) {
@@ -11,6 +12,10 @@ chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const cha
     chl_tensor w = chl_weight_shaped(net, chl_f32(2, out, in), "%sweight", prefix);
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, out), "%sbias", prefix);
     return chl_linear(net->graph, x, w, b);
+}
+
+chl_tensor chl_unit_rows(chl_graph *g, chl_tensor x) {
+    return chl_row_norm(g, x, CHL_NORM_L2, LENGTH_EPS);
 }
 
 /* Ones where row = column + shift: x times the transpose of [to,from] has the channels of x there. */

@@ -13,6 +13,10 @@
 chl_tensor chl_net_linear(chl_net *net, chl_tensor x, int in, int out, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* x [N,M], each row divided by its length, as embeddings are; by 1e-12, PyTorch's bound, where it is
+ * shorter */
+chl_tensor chl_unit_rows(chl_graph *g, chl_tensor x);
+
 /* a [...,A], b [...,B] -> [...,A+B] */
 chl_tensor chl_net_join(chl_graph *g, chl_tensor a, chl_tensor b);
 

@@ -90,10 +90,7 @@ chl_tensor chl_resnet_trunk(chl_net *net, const chl_resnet_config *config, int c
     return chl_to_float32(g, chl_mean_pool(g, x));
 }
 
-void chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x,
-                chl_tensor *head, chl_tensor *embedding) {
+chl_tensor chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x) {
     x = chl_resnet_trunk(net, config, channels, chl_to_compute_type(net->graph, x));
-    x = chl_net_linear(net, x, chl_resnet_width(config), config->classes, "fc.");
-    if (head) *head = x;
-    if (embedding) *embedding = chl_row_norm(net->graph, x, CHL_NORM_L2, 1e-12f);
+    return chl_net_linear(net, x, chl_resnet_width(config), config->classes, "fc.");
 }

@@ -38,8 +38,7 @@ int chl_resnet_width(const chl_resnet_config *config);
 /* x [N,H,W,channels] -> [N, chl_resnet_width], the mean over the last stage's map */
 chl_tensor chl_resnet_trunk(chl_net *net, const chl_resnet_config *config, int channels,
                             chl_tensor x);
-/* x [N,H,W,channels] -> head [N,classes], the output of the last layer, and embedding [N,classes], its
- * rows scaled to length 1. Either may be NULL. */
-void chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x,
-                chl_tensor *head, chl_tensor *embedding);
+/* x [N,H,W,channels] -> [N,classes], the output of the last layer; scaled to length 1 (chl_unit_rows)
+ * its rows are embeddings */
+chl_tensor chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x);
 #endif

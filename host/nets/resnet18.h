@@ -23,8 +23,6 @@ chl_tensor chl_resnet18_picture(chl_graph *g, chl_tensor mel);
  * present and marks it used. */
 chl_status chl_resnet18_import(chl_params *params, chl_resnet_config *config);
 
-/* x [N,H,W,channels], the authors' mel picture of 128 x 512 -> head [N,classes], the output of the
- * last layer, and embedding [N,classes], its rows scaled to length 1. Either may be NULL. */
-void chl_resnet18(chl_net *net, const chl_resnet_config *config, chl_tensor x, chl_tensor *head,
-                  chl_tensor *embedding);
+/* x [N,H,W,channels], the authors' mel picture of 128 x 512 -> [N,classes], as chl_resnet */
+chl_tensor chl_resnet18(chl_net *net, const chl_resnet_config *config, chl_tensor x);
 #endif

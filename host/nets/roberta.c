@@ -140,5 +140,5 @@ chl_tensor chl_roberta_text(chl_net *net, const chl_roberta_config *c, chl_tenso
     x = chl_net_linear(net, x, c->width, c->hidden, "projection.0.");
     x = chl_activate(g, x, CHL_LEAKY_RELU, 0);
     x = chl_net_linear(net, x, c->hidden, c->embed, "projection.2.");
-    return chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, x);
 }

@@ -96,15 +96,8 @@ chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tenso
     return x == CHL_NONE ? CHL_NONE : chl_swin_stages(net, config, x);
 }
 
-void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,
-              chl_tensor *embedding) {
-    chl_graph *g = net->graph;
-    const int width = chl_swin_width(config);
-    if (head) *head = CHL_NONE;
-    if (embedding) *embedding = CHL_NONE;
+chl_tensor chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x) {
     x = chl_swin_trunk(net, config, x);
-    if (x == CHL_NONE) return;
-    x = chl_net_linear(net, x, width, config->classes, "head.");
-    if (head) *head = x;
-    if (embedding) *embedding = chl_row_norm(g, x, CHL_NORM_L2, 1e-12f);
+    if (x == CHL_NONE) return CHL_NONE;
+    return chl_net_linear(net, x, chl_swin_width(config), config->classes, "head.");
 }

@@ -5,8 +5,7 @@
  *     chl_swin_config config = {0};
  *     CHL_TRY(chl_swin_import(params, &config));     Microsoft's, timm's, the paper authors' names
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_TRAINABLE};
- *     chl_tensor embedding;
- *     chl_swin(&net, &config, mel, NULL, &embedding);                     mel [N,224,224,1]
+ *     chl_tensor head = chl_swin(&net, &config, mel);                     mel [N,224,224,1]
  *     chl_net_done(&net);
  *
  * Our names are Microsoft's, which timm before 0.9 uses too. */
@@ -55,8 +54,7 @@ int chl_swin_width(const chl_swin_config *config);
 /* Its two parts: x [N,R,R,channels] -> patches [N,R/patch,R/patch,embed] -> [N,chl_swin_width] */
 chl_tensor chl_swin_patches(chl_net *net, const chl_swin_config *config, chl_tensor x);
 chl_tensor chl_swin_stages(chl_net *net, const chl_swin_config *config, chl_tensor patches);
-/* x [N,R,R,channels] -> head [N,classes], the output of the last layer, and embedding [N,classes],
- * its rows scaled to length 1. Either may be NULL. */
-void chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x, chl_tensor *head,
-              chl_tensor *embedding);
+/* x [N,R,R,channels] -> [N,classes], the output of the last layer; scaled to length 1
+ * (chl_unit_rows) its rows are embeddings */
+chl_tensor chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x);
 #endif

@@ -1,7 +1,7 @@
 /* Residual networks in training: the predecessor's sound encoder [Lee et al. 2022, released code],
  * ResNet-18 on the picture that its weights expect, whose order of rows is that of
- * models/audio_encoder_resnet18.c, so that what is trained here loads there; and ResNet-50 on the mel
- * picture of 224 x 224 (models/audio_encoder_resnet50.c). Batch normalisation uses the batch's own statistics;
+ * models/audio_encoder_resnet.c, so that what is trained here loads there; and ResNet-50 on the mel
+ * picture of 224 x 224. Batch normalisation uses the batch's own statistics;
  * their running averages, of the sounds and not of the augmented views, are what is saved. */
 #include "graph/build.h"
 #include "nets/resnet18.h"
@@ -60,21 +60,18 @@ static void forget(void *user, chl_tensor state, chl_tensor x) {
 }
 
 static chl_tensor head_of_18(chl_trainer *t, chl_net *net, void *own, int view, chl_tensor mel) {
-    chl_tensor head = CHL_NONE;
     const chl_net_statistics statistics = {view ? forget : track, t};
     net->statistics = &statistics;
-    chl_resnet18(net, own, chl_resnet18_picture(t->graph, mel), &head, NULL);
+    const chl_tensor head = chl_resnet18(net, own, chl_resnet18_picture(t->graph, mel));
     net->statistics = NULL;
     return head;
 }
 
 static chl_tensor head_of_50(chl_trainer *t, chl_net *net, void *own, int view, chl_tensor mel) {
-    chl_tensor head = CHL_NONE;
     const chl_net_statistics statistics = {view ? forget : track, t};
     net->statistics = &statistics;
-    chl_resnet(net, own, 1,
-               chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, CHL_MEL_SIDE, CHL_MEL_SIDE), &head,
-               NULL);
+    const chl_tensor head = chl_resnet(
+        net, own, 1, chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, CHL_MEL_SIDE, CHL_MEL_SIDE));
     net->statistics = NULL;
     return head;
 }

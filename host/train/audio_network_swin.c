@@ -98,10 +98,9 @@ static chl_status begin(chl_trainer *t, int rows, void **out) {
 static chl_tensor head_of(chl_trainer *t, chl_net *net, void *own, int view, chl_tensor mel) {
     chl_swin_config *config = own;
     const int side = config->resolution;
-    chl_tensor x = chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, side, side), head;
+    const chl_tensor x = chl_resize(t->graph, mel, CHL_FILTER_BILINEAR, side, side);
     config->purpose = view ? PURPOSE_DROP_VIEW : PURPOSE_DROP;
-    chl_swin(net, config, x, &head, NULL);
-    return head;
+    return chl_swin(net, config, x);
 }
 
 const chl_audio_network chl_audio_network_swin = {"swin", begin, head_of};

@@ -5,6 +5,7 @@
  * frozen. A loss of weight 0 is not built, nor is what only it would look at. */
 #include "base/options.h"
 #include "losses/losses.h"
+#include "nets/layers.h"
 #include "train/audio_network.h"
 #include "train/audio_targets.h"
 #include "train/sound_batch.h"
@@ -77,8 +78,7 @@ static chl_status new_buffers(chl_trainer *t, audio *own) {
 static chl_tensor encode(chl_trainer *t, chl_net *net, int view, int chunk) {
     const audio *own = t->own;
     const chl_tensor mel = (view ? own->view : own->mel)[chunk];
-    return chl_row_norm(t->graph, own->network->head(t, net, own->config, view, mel), CHL_NORM_L2,
-                        1e-12f);
+    return chl_unit_rows(t->graph, own->network->head(t, net, own->config, view, mel));
 }
 
 static chl_tensor target(chl_trainer *t, const char *name) {

@@ -9,6 +9,7 @@
 #include "io/picture.h"
 #include "losses/losses.h"
 #include "nets/clip.h"
+#include "nets/layers.h"
 #include "text/learn_merges.h"
 #include "text/tokenizer.h"
 #include "train/augment_picture.h"
@@ -215,7 +216,7 @@ static chl_tensor attacked(chl_graph *g, chl_tensor codes, chl_tensor reach, chl
     chl_tensor uphill;
     chl_grad(g, loss, 1, &codes, &uphill);
     uphill = chl_reshape(g, chl_stop_gradient(g, uphill), chl_f32(2, n, rows * width));
-    uphill = chl_row_norm(g, uphill, CHL_NORM_L2, 1e-12f);
+    uphill = chl_unit_rows(g, uphill);
     uphill = chl_channel_scale(g, chl_reshape(g, uphill, chl_f32(4, n, rows, 1, width)), reach);
     return chl_stop_gradient(g, chl_add(g, codes, chl_reshape(g, uphill, desc)));
 }

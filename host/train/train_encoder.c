@@ -12,6 +12,7 @@
 #include "base/facts.h"
 #include "losses/losses.h"
 #include "models/registry.h"
+#include "nets/layers.h"
 #include "train/sizes.h"
 #include "train/stand_in.h"
 #include "train/trainer.h"
@@ -153,7 +154,7 @@ static chl_tensor delta(chl_graph *g, chl_tensor codes, int rows) {
     for (int row = 1; row < rows; row++) {
         const chl_tensor pair[] = {chl_select(g, codes, row), first};
         const chl_tensor d = chl_sum(g, 0, 2, (float[]){1, -1}, pair);
-        const chl_tensor length = chl_row_dot(g, d, chl_row_norm(g, d, CHL_NORM_L2, 1e-12f));
+        const chl_tensor length = chl_row_dot(g, d, chl_unit_rows(g, d));
         sum = row == 1 ? length : chl_add(g, sum, length);
     }
     return chl_mean(g, sum);

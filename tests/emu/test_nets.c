@@ -8,6 +8,7 @@
 #include "losses/losses.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
+#include "nets/layers.h"
 #include "nets/resnet18.h"
 #include "nets/stylegan3.h"
 #include "nets/swin.h"
@@ -53,9 +54,7 @@ static chl_status make_swin(chl_params **out) {
     return CHL_OK;
 }
 static chl_tensor build_swin(chl_net *net, chl_tensor picture) {
-    chl_tensor embedding;
-    chl_swin(net, &swin_config, picture, NULL, &embedding);
-    return embedding;
+    return chl_unit_rows(net->graph, chl_swin(net, &swin_config, picture));
 }
 
 /* --- CLIP's text tower -------------------------------------------------------------------------
@@ -102,9 +101,7 @@ static chl_status make_resnet(chl_params **out) {
     return chl_resnet18_import(*out, &resnet_config);
 }
 static chl_tensor build_resnet(chl_net *net, chl_tensor picture) {
-    chl_tensor embedding;
-    chl_resnet18(net, &resnet_config, picture, NULL, &embedding);
-    return embedding;
+    return chl_unit_rows(net->graph, chl_resnet18(net, &resnet_config, picture));
 }
 
 /* --- StyleGAN3: NVIDIA's T and R of random weights; the unit vector is of the picture's 3 x 3 areas
@@ -126,7 +123,7 @@ static chl_tensor build_stylegan3(chl_net *net, chl_tensor unused) {
     const chl_tensor w = chl_constant(g, "codes", chl_f32(3, N, 8, 24), codes);
     const chl_tensor picture = chl_stylegan3_synthesize(net, &waves_config, w);
     const chl_tensor areas = chl_resize(g, picture, CHL_FILTER_AREA, 3, 3);
-    return chl_row_norm(g, chl_reshape(g, areas, chl_f32(2, N, 27)), CHL_NORM_L2, 1e-12f);
+    return chl_unit_rows(g, chl_reshape(g, areas, chl_f32(2, N, 27)));
 }
 
 static const specimen specimens[] = {

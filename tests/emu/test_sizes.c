@@ -5,6 +5,7 @@
 #include "graph/build.h"
 #include "nets/arcface.h"
 #include "nets/clip.h"
+#include "nets/layers.h"
 #include "nets/stylegan2.h"
 #include "nets/stylegan3.h"
 #include "nets/swin.h"
@@ -77,9 +78,7 @@ static chl_status make_swin(chl_params **out) {
     return chl_swin_import(*out, &swin);
 }
 static chl_tensor build_swin(chl_net *net, chl_tensor x) {
-    chl_tensor embedding;
-    chl_swin(net, &swin, x, NULL, &embedding);
-    return embedding;
+    return chl_unit_rows(net->graph, chl_swin(net, &swin, x));
 }
 
 typedef struct specimen {

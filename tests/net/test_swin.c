@@ -1,6 +1,7 @@
 /* Swin against timm (tests/fixtures/make_swin.py). */
 #include "graph/build.h"
 #include "harness/parity.h"
+#include "nets/layers.h"
 #include "nets/swin.h"
 #include <math.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static swin_run build(chl_params *params, const chl_swin_config *config, int n,
     MUST(chl_graph_new(chl_device_cpu(), &r.g));
     r.net = (chl_net){.graph = r.g, .params = params, .kind = kind};
     r.x = chl_input(r.g, "mel", chl_f32(4, n, config->resolution, config->resolution, 1));
-    chl_swin(&r.net, config, r.x, &r.head, &r.embedding);
+    r.head = chl_swin(&r.net, config, r.x);
+    r.embedding = chl_unit_rows(r.g, r.head);
     chl_keep(r.g, r.head);
     chl_keep(r.g, r.embedding);
     float *goal = parity_target(n, config->classes);
