@@ -113,11 +113,9 @@ static chl_status find_heads(const chl_params *params, bool image, chl_clip_orig
 }
 
 /* Reads the sizes of the blocks `prefix`{0...}; every key must be present. */
-static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_tower *tower) {
-    static const struct {
-        const char *name;
-        int rank;
-    } keys[] = {
+static chl_status read_tower(chl_params *params, const char *prefix, bool image,
+                             chl_clip_origin origin, chl_clip_tower *tower) {
+    static const chl_params_key keys[] = {
         {"ln_1.weight", 1},          {"ln_1.bias", 1},
         {"attn.in_proj_weight", 2},  {"attn.in_proj_bias", 1},
         {"attn.out_proj.weight", 2}, {"attn.out_proj.bias", 1},
@@ -129,25 +127,24 @@ static chl_status read_tower(chl_params *params, const char *prefix, chl_clip_to
          tower->layers++) {
         char block[128];
         snprintf(block, sizeof block, "%s%d.", prefix, tower->layers);
-        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-            CHL_TRY(chl_params_use(params, keys[i].rank, NULL, "%s%s", block, keys[i].name));
+        CHL_TRY(chl_params_use_keys(params, block, sizeof keys / sizeof keys[0], keys));
     }
     chl_array *fc;
     CHL_TRY(chl_params_require(params, 2, &fc, "%s0.mlp.c_fc.weight", prefix));
     tower->mlp = (int)fc->desc.dim[0];
     tower->width = (int)fc->desc.dim[1];
-    return CHL_OK;
+    return find_heads(params, image, origin, tower);
 }
 
 static chl_status read_image(chl_params *params, chl_clip_config *config) {
-    static const char *const vectors[] = {"class_embedding", "ln_pre.weight", "ln_pre.bias",
-                                          "ln_post.weight", "ln_post.bias"};
-    for (int i = 0; i < 5; i++) CHL_TRY(chl_params_use(params, 1, NULL, "visual.%s", vectors[i]));
-    CHL_TRY(chl_params_use(params, 4, NULL, "visual.conv1.weight"));
-    CHL_TRY(chl_params_use(params, 2, NULL, "visual.positional_embedding"));
-    CHL_TRY(chl_params_use(params, 2, NULL, "visual_projection.weight"));
-    CHL_TRY(read_tower(params, "visual.transformer.resblocks.", &config->image));
-    CHL_TRY(find_heads(params, true, config->origin, &config->image));
+    static const chl_params_key keys[] = {
+        {"visual.class_embedding", 1},      {"visual.ln_pre.weight", 1},
+        {"visual.ln_pre.bias", 1},          {"visual.ln_post.weight", 1},
+        {"visual.ln_post.bias", 1},         {"visual.conv1.weight", 4},
+        {"visual.positional_embedding", 2}, {"visual_projection.weight", 2}};
+    CHL_TRY(chl_params_use_keys(params, "", sizeof keys / sizeof keys[0], keys));
+    CHL_TRY(
+        read_tower(params, "visual.transformer.resblocks.", true, config->origin, &config->image));
     config->patch = (int)chl_params_find(params, "visual.conv1.weight")->desc.dim[2];
     config->embed = (int)chl_params_find(params, "visual_projection.weight")->desc.dim[0];
     int tokens = (int)chl_params_find(params, "visual.positional_embedding")->desc.dim[0];
@@ -162,13 +159,13 @@ static chl_status read_image(chl_params *params, chl_clip_config *config) {
 }
 
 static chl_status read_text(chl_params *params, chl_clip_config *config) {
-    CHL_TRY(chl_params_use(params, 1, NULL, "ln_final.weight"));
-    CHL_TRY(chl_params_use(params, 1, NULL, "ln_final.bias"));
-    CHL_TRY(chl_params_use(params, 2, NULL, "token_embedding.weight"));
-    CHL_TRY(chl_params_use(params, 2, NULL, "positional_embedding"));
-    CHL_TRY(chl_params_use(params, 2, NULL, "text_projection.weight"));
-    CHL_TRY(read_tower(params, "transformer.resblocks.", &config->text));
-    CHL_TRY(find_heads(params, false, config->origin, &config->text));
+    static const chl_params_key keys[] = {{"ln_final.weight", 1},
+                                          {"ln_final.bias", 1},
+                                          {"token_embedding.weight", 2},
+                                          {"positional_embedding", 2},
+                                          {"text_projection.weight", 2}};
+    CHL_TRY(chl_params_use_keys(params, "", sizeof keys / sizeof keys[0], keys));
+    CHL_TRY(read_tower(params, "transformer.resblocks.", false, config->origin, &config->text));
     config->context = (int)chl_params_find(params, "positional_embedding")->desc.dim[0];
     config->vocabulary = (int)chl_params_find(params, "token_embedding.weight")->desc.dim[0];
     int embed = (int)chl_params_find(params, "text_projection.weight")->desc.dim[0];

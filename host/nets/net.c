@@ -175,6 +175,13 @@ chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const c
     return CHL_OK;
 }
 
+chl_status chl_params_use_keys(chl_params *params, const char *prefix, size_t count,
+                               const chl_params_key *keys) {
+    for (size_t i = 0; i < count; i++)
+        CHL_TRY(chl_params_use(params, keys[i].rank, NULL, "%s%s", prefix, keys[i].name));
+    return CHL_OK;
+}
+
 chl_status chl_params_use_linear(chl_params *params, const char *layer, int *outputs) {
     chl_array *weight;
     CHL_TRY(chl_params_use(params, 2, &weight, "%s.weight", layer));

@@ -70,6 +70,13 @@ chl_status chl_params_require(const chl_params *params, int rank, chl_array **ou
 /* The same, and marks it used. `out` may be NULL. */
 chl_status chl_params_use(chl_params *params, int rank, chl_array **out, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same of several, whose names follow a prefix. */
+typedef struct chl_params_key {
+    const char *name;
+    int rank;
+} chl_params_key;
+chl_status chl_params_use_keys(chl_params *params, const char *prefix, size_t count,
+                               const chl_params_key *keys);
 /* Replaces arrays that have the same shape by one, `joined`, with the rows of the first, then those of
  * the next ...: three projections q, k, v become one. */
 chl_status chl_params_join(chl_params *params, int count, const char *const *parts,

@@ -30,10 +30,7 @@ static chl_status add_type(chl_params *params) {
 }
 
 static chl_status use_block(chl_params *params, int layer) {
-    static const struct {
-        const char *name;
-        int rank;
-    } keys[] = {
+    static const chl_params_key keys[] = {
         {"attention.qkv.weight", 2},
         {"attention.qkv.bias", 1},
         {"attention.output.dense.weight", 2},
@@ -47,10 +44,9 @@ static chl_status use_block(chl_params *params, int layer) {
         {"output.LayerNorm.weight", 1},
         {"output.LayerNorm.bias", 1},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        CHL_TRY(
-            chl_params_use(params, keys[i].rank, NULL, "encoder.layer.%d.%s", layer, keys[i].name));
-    return CHL_OK;
+    char prefix[32];
+    (void)snprintf(prefix, sizeof prefix, "encoder.layer.%d.", layer);
+    return chl_params_use_keys(params, prefix, sizeof keys / sizeof keys[0], keys);
 }
 
 static chl_status use_linear(chl_params *params, const char *prefix, chl_array **weight) {

@@ -54,10 +54,7 @@ static chl_status read_patches(chl_params *params, chl_swin_config *config) {
 /* Checks the block's keys and reads its heads, window and hidden width, which must equal those of
  * the stage's first block. */
 static chl_status read_block(chl_params *params, chl_swin_config *config, int stage, int index) {
-    static const struct {
-        const char *name;
-        int rank;
-    } keys[] = {
+    static const chl_params_key keys[] = {
         {"norm1.weight", 1},   {"norm1.bias", 1},       {"attn.qkv.weight", 2},
         {"attn.qkv.bias", 1},  {"attn.proj.weight", 2}, {"attn.proj.bias", 1},
         {"norm2.weight", 1},   {"norm2.bias", 1},       {"mlp.fc1.bias", 1},
@@ -66,8 +63,7 @@ static chl_status read_block(chl_params *params, chl_swin_config *config, int st
     char block[64];
     snprintf(block, sizeof block, "layers.%d.blocks.%d.", stage, index);
     chl_array *a;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        CHL_TRY(chl_params_use(params, keys[i].rank, NULL, "%s%s", block, keys[i].name));
+    CHL_TRY(chl_params_use_keys(params, block, sizeof keys / sizeof keys[0], keys));
     CHL_TRY(chl_params_use(params, 2, &a, "%smlp.fc1.weight", block));
     int mlp = (int)a->desc.dim[0];
     CHL_TRY(chl_params_use(params, 2, &a, "%sattn.relative_position_bias_table", block));
