@@ -1,7 +1,6 @@
 #include "text/byte_tokenizer.h"
 #include "base/json.h"
-#include "text/merges.h"
-#include "text/pattern.h"
+#include "text/bpe.h"
 #include "text/tokenizer.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +10,7 @@
 #define MAX_ID 10000000
 
 struct chl_byte_tokenizer {
-    chl_merges merges;
-    pcre2_code *pattern;
+    chl_bpe bpe;
     int32_t first, last; /* ids of <s> and </s> */
     int32_t vocabulary;
 };
@@ -52,8 +50,8 @@ static chl_status read_merges(chl_byte_tokenizer *t, const json_t *merges, const
     json_t *merge;
     if (!json_is_array(merges)) return not_one(path, "has no list \"model.merges\"");
     snprintf(name, sizeof name, "%s: model.merges", path);
-    CHL_TRY(chl_merges_begin(&t->merges, json_array_size(merges), path));
-    json_array_foreach(merges, i, merge) CHL_TRY(add_merge(&t->merges, merge, path, name));
+    CHL_TRY(chl_merges_begin(&t->bpe.merges, json_array_size(merges), path));
+    json_array_foreach(merges, i, merge) CHL_TRY(add_merge(&t->bpe.merges, merge, path, name));
     return CHL_OK;
 }
 
@@ -61,12 +59,12 @@ static chl_status read_ids(chl_byte_tokenizer *t, json_t *vocabulary, const char
     const char *token;
     json_t *value;
     if (!json_is_object(vocabulary)) return not_one(path, "has no object \"model.vocab\"");
-    for (int32_t i = 0; i < t->merges.symbols; i++) t->merges.symbol[i].id = -1;
+    for (int32_t i = 0; i < t->bpe.merges.symbols; i++) t->bpe.merges.symbol[i].id = -1;
     json_object_foreach(vocabulary, token, value) {
         const json_int_t id = json_integer_value(value);
         if (!json_is_integer(value) || id < 0 || id > MAX_ID)
             return not_one(path, "an id of \"model.vocab\" is no number from 0 to 10000000");
-        (void)chl_merges_set_id(&t->merges, token, (int32_t)id); /* false: a special token */
+        (void)chl_merges_set_id(&t->bpe.merges, token, (int32_t)id); /* false: a special token */
         if (id >= t->vocabulary) t->vocabulary = (int32_t)id + 1;
         if (strcmp(token, "<s>") == 0) t->first = (int32_t)id;
         if (strcmp(token, "</s>") == 0) t->last = (int32_t)id;
@@ -77,7 +75,7 @@ static chl_status read_ids(chl_byte_tokenizer *t, json_t *vocabulary, const char
 
 /* Every byte can be written, and every merge. */
 static chl_status check_ids(const chl_byte_tokenizer *t, const char *path) {
-    const chl_merges *m = &t->merges;
+    const chl_merges *m = &t->bpe.merges;
     for (int byte = 0; byte < 256; byte++)
         if (m->symbol[m->byte[byte]].id < 0) return not_one(path, "\"model.vocab\" lacks a byte");
     for (uint32_t i = 0; i < m->slots; i++)
@@ -114,14 +112,13 @@ chl_status chl_byte_tokenizer_open(const char *path, chl_byte_tokenizer **out) {
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", path);
     t->first = t->last = -1;
     chl_status status = read_file(t, path);
-    if (status == CHL_OK) status = chl_pattern_new(pattern_text, false, &t->pattern);
+    if (status == CHL_OK) status = chl_pattern_new(pattern_text, false, &t->bpe.pattern);
     CHL_HAND_OVER(status, t, out, chl_byte_tokenizer_free);
 }
 
 void chl_byte_tokenizer_free(chl_byte_tokenizer *t) {
     if (!t) return;
-    chl_merges_free(&t->merges);
-    pcre2_code_free(t->pattern);
+    chl_bpe_free(&t->bpe);
     free(t);
 }
 
@@ -130,53 +127,13 @@ int32_t chl_byte_tokenizer_vocabulary(const chl_byte_tokenizer *t) {
 }
 
 /* --- encoding a text -------------------------------------------------------------------------- */
-/* The words of `text` as ids, the first `room` of them; *count is the number of all. word [length]
- * is working memory. */
-static chl_status encode_words(const chl_byte_tokenizer *t, const char *text, size_t length,
-                               pcre2_match_data *match, int32_t *word, int32_t *ids, size_t room,
-                               size_t *count) {
-    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(match);
-    for (size_t at = 0; at < length; at = range[1]) {
-        const int found = pcre2_match(t->pattern, (PCRE2_SPTR)text, length, at, 0, match, NULL);
-        if (found == PCRE2_ERROR_NOMATCH) break;
-        if (found < 0)
-            return chl_fail(CHL_ERR_ARGUMENT,
-                            "the text is not UTF-8 (PCRE2 error %d), expected UTF-8", found);
-        size_t symbols = range[1] - range[0];
-        for (size_t i = 0; i < symbols; i++)
-            word[i] = t->merges.byte[(unsigned char)text[range[0] + i]];
-        symbols = chl_merges_join(&t->merges, word, symbols);
-        for (size_t i = 0; i < symbols; i++, ++*count)
-            if (*count < room) ids[*count] = t->merges.symbol[word[i]].id;
-    }
-    return CHL_OK;
-}
-
 chl_status chl_byte_tokenizer_encode(const chl_byte_tokenizer *t, const char *text, int context,
                                      int32_t *ids, int *count) {
-    const size_t length = strlen(text), room = (size_t)context - 2;
-    if (length > CHL_TEXT_MAX_BYTES)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "the text has %zu bytes, expected at most %d: a prompt is a sentence of at "
-                        "most %d tokens",
-                        length, CHL_TEXT_MAX_BYTES, context);
-    size_t tokens = 0;
-    int32_t *word = malloc((length + 1) * sizeof *word);
-    pcre2_match_data *match = pcre2_match_data_create_from_pattern(t->pattern, NULL);
-    chl_status status = word && match
-                            ? encode_words(t, text, length, match, word, ids + 1, room, &tokens)
-                            : chl_fail(CHL_ERR_MEMORY, "tokenizer: out of memory");
-    pcre2_match_data_free(match);
-    free(word);
-    if (status != CHL_OK) return status;
-    if (tokens > room) {
-        chl_log(CHL_LOG_WARN,
-                "the text has %zu tokens: the last %zu do not fit into %d and are dropped", tokens,
-                tokens - room, context);
-        tokens = room;
-    }
+    int tokens;
+    CHL_TRY(chl_bpe_check(text, context));
+    CHL_TRY(chl_bpe_encode(&t->bpe, text, context, ids, &tokens));
     ids[0] = t->first;
     ids[tokens + 1] = t->last;
-    *count = (int)tokens + 2;
+    *count = tokens + 2;
     return CHL_OK;
 }

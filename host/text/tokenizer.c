@@ -1,8 +1,7 @@
 #include "text/tokenizer.h"
 #include "base/file_bytes.h"
+#include "text/bpe.h"
 #include "text/characters.h"
-#include "text/merges.h"
-#include "text/pattern.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,7 @@
     ((size_t)64 << 20) /* of a merges file, compressed or not; OpenAI's has 3 MB */
 
 struct chl_tokenizer {
-    chl_merges merges;
-    pcre2_code *pattern;
+    chl_bpe bpe;
 };
 
 /* CLIP's words: English contractions, runs of letters, single digits, runs of anything else. */
@@ -55,11 +53,11 @@ static chl_status inflate_all(const uint8_t *data, size_t size, const char *name
 static chl_status read_merges(chl_tokenizer *t, const uint8_t *data, size_t size,
                               const char *name) {
     if (size < 2 || data[0] != 0x1f || data[1] != 0x8b)
-        return chl_merges_read(&t->merges, (const char *)data, size, name);
+        return chl_merges_read(&t->bpe.merges, (const char *)data, size, name);
     char *text = NULL;
     size_t length = 0;
     chl_status status = inflate_all(data, size, name, &text, &length);
-    if (status == CHL_OK) status = chl_merges_read(&t->merges, text, length, name);
+    if (status == CHL_OK) status = chl_merges_read(&t->bpe.merges, text, length, name);
     free(text);
     return status;
 }
@@ -73,8 +71,9 @@ chl_status chl_tokenizer_open_memory(const void *data, size_t size, const char *
                         "%s: has %zu bytes, expected a merges file of at most 64 MB", name, size);
     chl_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", name);
+    t->bpe.word_ends = t->bpe.clean = true;
     chl_status status = read_merges(t, data, size, name);
-    if (status == CHL_OK) status = chl_pattern_new(pattern_text, true, &t->pattern);
+    if (status == CHL_OK) status = chl_pattern_new(pattern_text, true, &t->bpe.pattern);
     CHL_HAND_OVER(status, t, out, chl_tokenizer_free);
 }
 
@@ -90,76 +89,35 @@ chl_status chl_tokenizer_open(const char *path, chl_tokenizer **out) {
 
 void chl_tokenizer_free(chl_tokenizer *t) {
     if (!t) return;
-    chl_merges_free(&t->merges);
-    pcre2_code_free(t->pattern);
+    chl_bpe_free(&t->bpe);
     free(t);
 }
 
 int32_t chl_tokenizer_vocabulary(const chl_tokenizer *t) {
-    return 512 + t->merges.count + 2;
+    return 512 + t->bpe.merges.count + 2;
 }
 
 bool chl_tokenizer_is_openais(const chl_tokenizer *t) {
     const uint64_t published = 0x84ddd99cc594e5a6u; /* bpe_simple_vocab_16e6.txt.gz */
-    return chl_tokenizer_vocabulary(t) == CHL_TEXT_OPENAI && t->merges.hash == published;
+    return chl_tokenizer_vocabulary(t) == CHL_TEXT_OPENAI && t->bpe.merges.hash == published;
 }
 
 /* --- encoding a text -------------------------------------------------------------------------- */
-/* The words of `text` as ids, the first `room` of them; *count is the number of all, so that the
- * caller knows how many are missing. word [length + 1] is working memory. */
-static chl_status encode_words(const chl_tokenizer *t, const char *text, size_t length,
-                               pcre2_match_data *match, int32_t *word, int32_t *ids, size_t room,
-                               size_t *count) {
-    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(match);
-    for (size_t at = 0; at < length; at = range[1]) {
-        int found =
-            pcre2_match(t->pattern, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK, match, NULL);
-        if (found == PCRE2_ERROR_NOMATCH) break;
-        if (found < 0) return chl_fail(CHL_ERR_INTERNAL, "tokenizer: PCRE2 error %d", found);
-        size_t symbols = range[1] - range[0];
-        for (size_t i = 0; i < symbols; i++)
-            word[i] = t->merges.byte[(unsigned char)text[range[0] + i]];
-        word[symbols - 1] = t->merges.last_byte[(unsigned char)text[range[1] - 1]];
-        symbols = chl_merges_join(&t->merges, word, symbols);
-        for (size_t i = 0; i < symbols; i++, ++*count)
-            if (*count < room) ids[*count] = t->merges.symbol[word[i]].id;
-    }
-    return CHL_OK;
-}
-
 chl_status chl_tokenizer_encode(const chl_tokenizer *t, const char *text, int context, int32_t *ids,
                                 int *end_index) {
     if (context < 2)
         return chl_fail(CHL_ERR_ARGUMENT,
                         "context must be >= 2, for the start and end tokens, got %d", context);
-    if (strlen(text) > CHL_TEXT_MAX_BYTES)
-        return chl_fail(CHL_ERR_ARGUMENT,
-                        "the text has %zu bytes, expected at most %d: a prompt is a sentence of at "
-                        "most %d tokens",
-                        strlen(text), CHL_TEXT_MAX_BYTES, context);
+    CHL_TRY(chl_bpe_check(text, context));
     char *cleaned = NULL;
     CHL_TRY(chl_text_clean(text, &cleaned));
-    size_t length = strlen(cleaned), count = 0, room = (size_t)context - 2;
-    int32_t *word = malloc((length + 1) * sizeof *word);
-    pcre2_match_data *match = pcre2_match_data_create_from_pattern(t->pattern, NULL);
-    chl_status status = CHL_OK;
+    int count;
     memset(ids, 0, (size_t)context * sizeof *ids);
-    if (!word || !match)
-        status = chl_fail(CHL_ERR_MEMORY, "tokenizer: out of memory");
-    else
-        status = encode_words(t, cleaned, length, match, word, ids + 1, room, &count);
-    pcre2_match_data_free(match);
-    free(word);
+    const chl_status status = chl_bpe_encode(&t->bpe, cleaned, context, ids, &count);
     free(cleaned);
-    if (status != CHL_OK) return status;
-    if (count > room) {
-        chl_log(CHL_LOG_WARN,
-                "the text has %zu tokens: the last %zu do not fit into %d and are dropped", count,
-                count - room, context);
-        count = room;
-    }
+    CHL_TRY(status);
     ids[0] = chl_tokenizer_vocabulary(t) - 2;
     ids[count + 1] = chl_tokenizer_vocabulary(t) - 1;
-    if (end_index) *end_index = (int)count + 1;
+    if (end_index) *end_index = count + 1;
     return CHL_OK;
 }
