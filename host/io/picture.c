@@ -189,11 +189,10 @@ chl_status chl_raster_read(const char *path, chl_raster *out) {
 }
 
 #else /* CHLADNI_MEDIA */
+#include "io/lacks.h"
+
 static chl_status without(const char *name) {
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: this build reads and writes no pictures: rebuild with -DCHLADNI_MEDIA=ON "
-                    "(needs libpng and libturbojpeg)",
-                    name);
+    return chl_lacks_media(name, "reads and writes no pictures", "libpng and libturbojpeg");
 }
 chl_status chl_raster_read(const char *path, chl_raster *out) {
     *out = (chl_raster){0};

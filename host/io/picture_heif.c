@@ -76,11 +76,10 @@ chl_status chl_heif_read(const uint8_t *data, size_t size, const char *name, chl
     return status;
 }
 #else
+#include "io/lacks.h"
+
 chl_status chl_heif_read(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
     (void)data, (void)size, (void)out;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: is a HEIC or AVIF picture, and this build reads none: rebuild with "
-                    "libheif, or convert it to PNG",
-                    name);
+    return chl_lacks_library(name, "a HEIC or AVIF picture", "libheif, or convert it to PNG");
 }
 #endif

@@ -64,11 +64,10 @@ chl_status chl_webp_read(const uint8_t *data, size_t size, const char *name, chl
     return chl_raster_orient(out, orientation_of(data, size));
 }
 #else
+#include "io/lacks.h"
+
 chl_status chl_webp_read(const uint8_t *data, size_t size, const char *name, chl_raster *out) {
     (void)data, (void)size, (void)out;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: is a WebP picture, and this build reads none: rebuild with libwebp, or "
-                    "convert it to PNG",
-                    name);
+    return chl_lacks_library(name, "a WebP picture", "libwebp, or convert it to PNG");
 }
 #endif

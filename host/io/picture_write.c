@@ -89,6 +89,8 @@ bool chl_raster_can_write(void) {
 }
 
 #else /* CHLADNI_MEDIA */
+#include "io/lacks.h"
+
 bool chl_raster_can_write(void) {
     return false;
 }
@@ -96,10 +98,7 @@ bool chl_raster_can_write(void) {
 chl_status chl_raster_write_png_text(const char *path, int32_t height, int32_t width,
                                      const uint8_t *rgb, const chl_picture_text *text) {
     (void)height, (void)width, (void)rgb, (void)text;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: this build writes no pictures: rebuild with -DCHLADNI_MEDIA=ON (needs "
-                    "libpng)",
-                    path);
+    return chl_lacks_media(path, "writes no pictures", "libpng");
 }
 #endif
 

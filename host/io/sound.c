@@ -220,7 +220,7 @@ chl_status chl_sound_open_samples(int rate, int channels, int64_t frames, const 
 
 void chl_sound_close(chl_sound *s) {
     if (!s) return;
-    if (s->decoder.state) s->decoder.close(&s->decoder);
+    if (s->decoder.state) s->decoder.library->close(&s->decoder);
     chl_sound_bytes_close(&s->bytes);
     soxr_delete(s->resampler);
     free(s->frames);
@@ -263,7 +263,7 @@ static chl_status decode(chl_sound *s) {
     if (s->samples)
         CHL_TRY(read_samples(s, BLOCK, &count));
     else
-        CHL_TRY(s->decoder.read(&s->decoder, s->frames, BLOCK, &count));
+        CHL_TRY(s->decoder.library->read(&s->decoder, s->frames, BLOCK, &count));
     s->mono_at = 0;
     s->mono_count = count;
     s->ended = count == 0;
@@ -349,7 +349,7 @@ chl_status chl_sound_read(void *sound, float *out, int64_t want, int64_t *got) {
 
 chl_status chl_sound_rewind(void *sound) {
     chl_sound *s = sound;
-    if (!s->samples) CHL_TRY(s->decoder.rewind(&s->decoder));
+    if (!s->samples) CHL_TRY(s->decoder.library->rewind(&s->decoder));
     s->mono_at = s->mono_count = s->ready_at = s->ready_count = 0;
     s->decoded = s->delivered = 0;
     s->ended = false;
@@ -396,11 +396,10 @@ chl_status chl_sound_load_opened(chl_sound *s, float **wave, int64_t *samples) {
 }
 
 #else /* CHLADNI_MEDIA */
+#include "io/lacks.h"
+
 static chl_status without(const char *name) {
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: this build reads no sound files: rebuild with -DCHLADNI_MEDIA=ON "
-                    "(needs libsndfile and soxr)",
-                    name);
+    return chl_lacks_media(name, "reads no sound files", "libsndfile and soxr");
 }
 chl_status chl_sound_open(const char *path, chl_sound **out) {
     *out = NULL;

@@ -7,18 +7,34 @@
  * a rate. */
 #define CHL_SOUND_UNKNOWN_LENGTH (INT64_MAX / 65536)
 
-typedef struct chl_sound_decoder {
+typedef struct chl_sound_decoder chl_sound_decoder;
+
+/* What a library does; `close` frees the state. */
+typedef struct chl_sound_library {
+    /* Up to `want` frames -> out [want][channels]; 0 only at the sound's true end. */
+    chl_status (*read)(chl_sound_decoder *decoder, float *out, int64_t want, int64_t *got);
+    chl_status (*rewind)(chl_sound_decoder *decoder);
+    void (*close)(chl_sound_decoder *decoder);
+} chl_sound_library;
+
+struct chl_sound_decoder {
     const char *name;
     int rate, channels;
     int64_t frames; /* as the header claims; CHL_SOUND_UNKNOWN_LENGTH where it does not */
     bool warned;    /* the user knows already that the file is not what its header says */
     bool cut;       /* the length is unknown because the file ends in the middle */
     void *state;
-    /* Up to `want` frames -> out [want][channels]; 0 only at the sound's true end. */
-    chl_status (*read)(struct chl_sound_decoder *decoder, float *out, int64_t want, int64_t *got);
-    chl_status (*rewind)(struct chl_sound_decoder *decoder);
-    void (*close)(struct chl_sound_decoder *decoder);
-} chl_sound_decoder;
+    const chl_sound_library *library;
+};
+
+/* Gives the decoder the state, which it frees when it is closed; NULL: there was no memory for it. */
+static inline chl_status chl_sound_decoder_use(chl_sound_decoder *decoder,
+                                               const chl_sound_library *library, void *state) {
+    if (!state) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", decoder->name);
+    decoder->state = state;
+    decoder->library = library;
+    return CHL_OK;
+}
 
 typedef enum chl_sndfile_verdict {
     CHL_SNDFILE_OPENED,

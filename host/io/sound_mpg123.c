@@ -119,13 +119,10 @@ static void warn_if_cut(chl_sound_decoder *d) {
 }
 
 chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *d) {
+    static const chl_sound_library mpg123 = {read_frames, rewind_file, close_file};
     state *s = calloc(1, sizeof *s);
-    if (!s) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", d->name);
+    CHL_TRY(chl_sound_decoder_use(d, &mpg123, s));
     s->bytes = bytes;
-    d->state = s;
-    d->read = read_frames;
-    d->rewind = rewind_file;
-    d->close = close_file;
     d->rate = 0;
     const chl_status status = start(d);
     if (status == CHL_OK)
@@ -139,10 +136,11 @@ bool chl_mpg123_is_there(void) {
     return true;
 }
 #else
+#include "io/lacks.h"
+
 chl_status chl_mpg123_open(chl_sound_bytes *bytes, chl_sound_decoder *d) {
     (void)bytes;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: is an MP3, and this build reads none: rebuild with libmpg123", d->name);
+    return chl_lacks_library(d->name, "an MP3", "libmpg123");
 }
 
 bool chl_mpg123_is_there(void) {

@@ -234,14 +234,11 @@ static chl_status open_first(chl_sound_bytes *bytes, chl_sndfile_verdict *verdic
 
 chl_status chl_sndfile_open(chl_sound_bytes *bytes, chl_sndfile_verdict *verdict, char *why,
                             chl_sound_decoder *d) {
+    static const chl_sound_library sndfile = {read_frames, rewind_file, close_file};
     *verdict = CHL_SNDFILE_REFUSED;
     state *s = calloc(1, sizeof *s);
-    if (!s) return chl_fail(CHL_ERR_MEMORY, "%s: out of memory", d->name);
+    CHL_TRY(chl_sound_decoder_use(d, &sndfile, s));
     s->bytes = bytes;
-    d->state = s;
-    d->read = read_frames;
-    d->rewind = rewind_file;
-    d->close = close_file;
     chl_status status = open_first(bytes, verdict, why, d);
     if (status == CHL_OK) status = chl_sound_bytes_check(bytes, d->name);
     if (status != CHL_OK || *verdict != CHL_SNDFILE_OPENED) close_file(d);

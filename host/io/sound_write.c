@@ -47,11 +47,10 @@ chl_status chl_sound_write(const char *path, const float *wave, int64_t samples)
 }
 
 #else
+#include "io/lacks.h"
+
 chl_status chl_sound_write(const char *path, const float *wave, int64_t samples) {
     (void)wave, (void)samples;
-    return chl_fail(CHL_ERR_UNSUPPORTED,
-                    "%s: this build writes no sound files: rebuild with -DCHLADNI_MEDIA=ON "
-                    "(needs libsndfile)",
-                    path);
+    return chl_lacks_media(path, "writes no sound files", "libsndfile");
 }
 #endif
