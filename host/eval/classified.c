@@ -119,8 +119,8 @@ chl_status chl_classified_report(const chl_classified *done, json_t *report) {
     return describe_folds(done, report);
 }
 
-chl_status chl_classified_picture(const chl_classified *done, const char *who, const char *layout,
-                                  const char *path) {
+static chl_status draw_confusion(const chl_classified *done, const char *who, const char *layout,
+                                 const char *path) {
     int64_t hits = 0;
     char title[160];
     if (!path) return CHL_OK;
@@ -134,4 +134,10 @@ chl_status chl_classified_picture(const chl_classified *done, const char *who, c
     const chl_status status = chl_matrix_write(&matrix, path);
     free(confusion);
     return status;
+}
+
+chl_status chl_classified_tell(const chl_classified *done, const char *who, const char *layout,
+                               const char *path, json_t *report) {
+    CHL_TRY(draw_confusion(done, who, layout, path));
+    return chl_classified_report(done, report);
 }

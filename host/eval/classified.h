@@ -22,9 +22,10 @@ chl_classified chl_classified_in(chl_corpus *corpus, int *named);
  * [true][named]; where there are folds, folds, fold_mean and fold_interval (half the 95 % interval
  * of the mean, Student's t). */
 chl_status chl_classified_report(const chl_classified *done, json_t *report);
-/* The confusion matrix as PNG, with who named them and the layout in its title. path NULL: none. */
-chl_status chl_classified_picture(const chl_classified *done, const char *who, const char *layout,
-                                  const char *path);
+/* The same, and the confusion matrix as PNG, with who named them and the layout in its title. path NULL:
+ * none. */
+chl_status chl_classified_tell(const chl_classified *done, const char *who, const char *layout,
+                               const char *path, json_t *report);
 
 /* The 95 % interval of x's mean: percentiles of 2000 draws of as many groups as there are, with
  * replacement [Efron 1979]. Numbers of one group (sounds of one recording) are drawn together; group

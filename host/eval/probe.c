@@ -280,14 +280,13 @@ static chl_status run_folds(probe *p) {
 static chl_status describe(probe *p, char **report) {
     const chl_corpus *c = &p->corpus;
     const uint64_t refused = chl_json_refused();
-    const int64_t all = c->count;
-    const chl_classified done = chl_classified_in(&p->corpus, p->named);
-    CHL_TRY(chl_classified_picture(&done, "probe", c->layout, p->options->confusion));
     json_t *l2 = chooses(p) ? json_string("chosen") : json_real(default_l2(p));
     json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "split",
                              p->options->test ? "test folder" : "official folds", "all_sounds",
-                             (json_int_t)all, "missing", (json_int_t)c->missing, "l2", l2);
-    const chl_status status = chl_classified_report(&done, root);
+                             (json_int_t)c->count, "missing", (json_int_t)c->missing, "l2", l2);
+    const chl_classified done = chl_classified_in(&p->corpus, p->named);
+    const chl_status status =
+        chl_classified_tell(&done, "probe", c->layout, p->options->confusion, root);
     if (p->few[0]) chl_json_set(root, "l2_why", json_string(p->few));
     chl_json_set(root, "fits", json_incref(p->fits));
     return chl_report_end(status, root, refused, report);

@@ -165,19 +165,19 @@ static chl_status both_ways(const retrieval *r, const other_side *x, json_t *rep
     return status;
 }
 
-/* The models do not take what the clips have. */
-static void leave_out(json_t *root, const char *part, const char *why) {
-    chl_json_append(json_object_get(root, "absent"),
-                    json_pack("{s:s, s:s}", "part", part, "why", why));
+/* Whether there are pairs and the models take them; pairs that they do not take are told as absent. */
+static bool can_search(json_t *root, const char *part, int64_t pairs, bool takes, const char *why) {
+    if (pairs > 0 && !takes)
+        chl_json_append(json_object_get(root, "absent"),
+                        json_pack("{s:s, s:s}", "part", part, "why", why));
+    return pairs > 0 && takes;
 }
 
 static chl_status search_pictures(retrieval *r, json_t *root) {
     const chl_retrieval_set *s = &r->set;
-    if (s->shown == 0) return CHL_OK;
-    if (!chl_clip_has_pictures(r->engine->clip)) {
-        leave_out(root, "audio_image", "it needs a CLIP with an image tower");
+    if (!can_search(root, "audio_image", s->shown, chl_clip_has_pictures(r->engine->clip),
+                    "it needs a CLIP with an image tower"))
         return CHL_OK;
-    }
     CHL_TRY(embed_pictures(r));
     json_t *found = json_object();
     chl_json_set(root, "audio_image", found);
@@ -193,11 +193,9 @@ static chl_status search_pictures(retrieval *r, json_t *root) {
 
 static chl_status search_texts(retrieval *r, json_t *root) {
     const chl_retrieval_set *s = &r->set;
-    if (s->told == 0) return CHL_OK;
-    if (!chl_clip_has_texts(r->engine->clip)) {
-        leave_out(root, "audio_text", "it needs a CLIP with a text tower, and its vocab");
+    if (!can_search(root, "audio_text", s->told, chl_clip_has_texts(r->engine->clip),
+                    "it needs a CLIP with a text tower, and its vocab"))
         return CHL_OK;
-    }
     CHL_TRY(embed_texts(r));
     json_t *found = json_pack("{s:s}", "texts", s->labels ? "labels" : "captions");
     chl_json_set(root, "audio_text", found);

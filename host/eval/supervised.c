@@ -150,12 +150,11 @@ static chl_status test(supervised *s, chl_audio_encoder *encoder, int model) {
 static chl_status describe(supervised *s, char **report) {
     const chl_corpus *c = &s->corpus;
     const uint64_t refused = chl_json_refused();
-    const int64_t all = c->count;
+    json_t *root = json_pack("{s:s, s:I, s:I}", "layout", c->layout, "all_sounds",
+                             (json_int_t)c->count, "missing", (json_int_t)c->missing);
     const chl_classified done = chl_classified_in(&s->corpus, s->named);
-    CHL_TRY(chl_classified_picture(&done, "supervised", c->layout, s->options->confusion));
-    json_t *root = json_pack("{s:s, s:I, s:I}", "layout", c->layout, "all_sounds", (json_int_t)all,
-                             "missing", (json_int_t)c->missing);
-    const chl_status status = chl_classified_report(&done, root);
+    const chl_status status =
+        chl_classified_tell(&done, "supervised", c->layout, s->options->confusion, root);
     chl_json_set(root, "models", json_incref(s->models));
     return chl_report_end(status, root, refused, report);
 }

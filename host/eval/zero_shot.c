@@ -129,10 +129,9 @@ static chl_status describe(const chl_zero_shot_options *o, folder_job *j, int la
     const chl_corpus *c = &j->corpus;
     for (int64_t i = 0; i < c->count; i++) c->truth[i] = j->truth_label[c->truth[i]];
     const chl_classified done = {c->count, c->truth, j->named, c->fold, c->group, labels, label};
-    CHL_TRY(chl_classified_picture(&done, "zero-shot", c->layout, o->confusion));
     chl_json_set(root, "layout", json_string(c->layout));
     chl_json_set(root, "missing", json_integer(c->missing));
-    return chl_classified_report(&done, root);
+    return chl_classified_tell(&done, "zero-shot", c->layout, o->confusion, root);
 }
 
 /* The sounds' labels by other prompts. */
