@@ -42,6 +42,8 @@ typedef struct unique_id {
 } unique_id;
 typedef void *handle;
 
+typedef int sum_call(const void *from, void *to, size_t count, int type, int op, handle comm,
+                     void *stream);
 static struct door {
     int (*GetUniqueId)(unique_id *id);
     int (*CommInitRank)(handle *comm, int ranks, unique_id id, int rank);
@@ -50,10 +52,7 @@ static struct door {
     int (*CommGetAsyncError)(handle comm, int *error);
     const char *(*GetErrorString)(int result);
     int (*AllGather)(const void *from, void *to, size_t count, int type, handle comm, void *stream);
-    int (*AllReduce)(const void *from, void *to, size_t count, int type, int op, handle comm,
-                     void *stream);
-    int (*ReduceScatter)(const void *from, void *to, size_t count, int type, int op, handle comm,
-                         void *stream);
+    sum_call *AllReduce, *ReduceScatter;
     int (*Broadcast)(const void *from, void *to, size_t count, int type, int root, handle comm,
                      void *stream);
 } nccl;
@@ -163,19 +162,18 @@ static chl_kernel_status all_gather(chl_comm *comm, const void *from, void *to, 
     if (!enter(g)) return fail(g);
     return leave(g, nccl.AllGather(from, to, bytes, NCCL_INT8, g->handle, stream), "ncclAllGather");
 }
+static chl_kernel_status sum(on_gpu *g, sum_call *call, const char *name, const float *from,
+                             float *to, size_t count, void *stream) {
+    if (!enter(g)) return fail(g);
+    return leave(g, call(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream), name);
+}
 static chl_kernel_status all_reduce(chl_comm *comm, const float *from, float *to, size_t count,
                                     void *stream) {
-    on_gpu *g = of(comm);
-    if (!enter(g)) return fail(g);
-    return leave(g, nccl.AllReduce(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
-                 "ncclAllReduce");
+    return sum(of(comm), nccl.AllReduce, "ncclAllReduce", from, to, count, stream);
 }
 static chl_kernel_status reduce_scatter(chl_comm *comm, const float *from, float *to, size_t count,
                                         void *stream) {
-    on_gpu *g = of(comm);
-    if (!enter(g)) return fail(g);
-    return leave(g, nccl.ReduceScatter(from, to, count, NCCL_FLOAT32, NCCL_SUM, g->handle, stream),
-                 "ncclReduceScatter");
+    return sum(of(comm), nccl.ReduceScatter, "ncclReduceScatter", from, to, count, stream);
 }
 static chl_kernel_status broadcast(chl_comm *comm, void *data, size_t bytes, int root,
                                    void *stream) {
