@@ -32,18 +32,6 @@ typedef struct judge {
     float *pixels, *answers;
 } judge;
 
-static void defaults(chl_train_options *o) {
-    o->steps = 700;
-    o->batch = 32;
-    o->rate = 2e-3f;
-    o->cycles = 1;
-    o->warm_up = 0.05f;
-    o->beta1 = 0.9f;
-    o->beta2 = 0.99f;
-    o->decay = 1e-3f;
-    o->average = 0.98f;
-}
-
 static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
     *config = (chl_judge_config){.side = 128,
                                  .stages = 5,
@@ -135,7 +123,7 @@ const chl_training chl_training_judge = {
     .name = "judge",
     .need = CHL_NEED_PICTURE | CHL_NEED_KIND,
     .reads = CHL_READS_OPTIMISER "sizes",
-    .defaults = defaults,
+    .usual = {.steps = 700, .rate = 2e-3f, .beta2 = 0.99f, .decay = 1e-3f, .average = 0.98f},
     .build = build,
     .feed = feed,
     .save = chl_trainer_save,

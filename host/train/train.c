@@ -1,6 +1,8 @@
 /* chl_train: one run from its options to its end. */
 #include "base/options.h"
 #include "runtime/open.h"
+#include "sound/spec_augment.h"
+#include "train/audio_network.h"
 #include "train/run_stats.h"
 #include "train/trainer_private.h"
 #include <inttypes.h>
@@ -180,6 +182,11 @@ static chl_status run(chl_trainer *t) {
     return chl_trainer_steps(t, step, last);
 }
 
+/* The temperature at which contrastive losses start, so that all four of the sound encoder have about
+ * the same gradients; with CLIP's own 0.01 the distribution over pictures would be almost all on the
+ * best one. */
+#define WEAK_PAIR_TAU 0.07f
+
 static chl_train_options general_defaults(const char *model) {
     return (chl_train_options){.size = sizeof(chl_train_options),
                                .model = model,
@@ -198,15 +205,34 @@ static chl_train_options general_defaults(const char *model) {
                                .weight_image = 1,
                                .weight_sound = 1,
                                .weight_weak_pair = 1,
-                               .tau_weak_pair = 0.07f,
+                               .tau_weak_pair = WEAK_PAIR_TAU,
                                .mask_bands = 0.15f,
                                .mask_frames = 0.15f,
                                .precision = CHL_PRECISION_FLOAT32,
                                .momentum = 0.9f};
 }
 
-static chl_train_options defaults_of(const chl_training *training) {
+static void set_usual(const chl_training_usual *usual, chl_train_options *o) {
+    if (usual->steps != 0) o->steps = usual->steps;
+    if (usual->batch != 0) o->batch = usual->batch;
+    if (usual->rate != 0) o->rate = usual->rate;
+    if (usual->beta2 != 0) o->beta2 = usual->beta2;
+    if (usual->decay != 0) o->decay = usual->decay;
+    if (usual->average != 0) o->average = usual->average;
+}
+
+/* Of a training on sounds: the paper's network, which sees masked mel pictures. */
+static void set_of_sounds(chl_train_options *o) {
+    const chl_spec_augment spec = chl_spec_augment_defaults();
+    o->encoder = chl_audio_network_swin.name;
+    o->mask_bands = spec.mask_bands;
+    o->mask_frames = spec.mask_frames;
+}
+
+chl_train_options chl_training_defaults(const chl_training *training) {
     chl_train_options options = general_defaults(training->name);
+    set_usual(&training->usual, &options);
+    if (training->need & CHL_NEED_SOUND) set_of_sounds(&options);
     /* a tenth of VGGSound and a fifth of AudioSet are gone */
     if (training->need & CHL_NEED_FILES) options.tolerate = 0.25f;
     if (training->defaults) training->defaults(&options);
@@ -239,7 +265,7 @@ static chl_status run_on(const chl_training *training, const chl_train_options *
  * that of the options. */
 static chl_status run_at(const chl_training *training, const chl_train_options *options,
                          const chl_model_place *place) {
-    const chl_train_options usual = defaults_of(training);
+    const chl_train_options usual = chl_training_defaults(training);
     chl_train_options own = usual;
     chl_model_place opened = {0};
     chl_comm *comm;
@@ -306,7 +332,7 @@ chl_status chl_train_options_init(const char *model, size_t size, chl_train_opti
     CHL_NEEDS(model, options);
     const chl_training *training;
     CHL_TRY(find_training(model, &training));
-    const chl_train_options defaults = defaults_of(training);
+    const chl_train_options defaults = chl_training_defaults(training);
     chl_options_give(options, size, &defaults, sizeof defaults);
     return CHL_OK;
 }

@@ -263,25 +263,7 @@ static void audio_release(chl_trainer *t) {
     chl_sound_batch_free(own->batch);
 }
 
-/* docs/method.md, sections 1 and 3. tau_weak_pair is the temperature at which contrastive losses
- * start, so that all four losses have about the same gradients; with CLIP's own 0.01 its
- * distribution would be almost all on the best picture. */
-static void audio_defaults(chl_train_options *o) {
-    o->encoder = chl_audio_network_swin.name;
-    o->steps = 500;
-    o->batch = 64;
-    o->rate = 2e-3f; /* for the default sizes; 3e-4 suits Swin-T */
-    o->decay = 5e-4f;
-    o->beta1 = 0.9f;
-    o->beta2 = 0.999f;
-    o->average = 0.99f;
-    o->weight_text = o->weight_image = o->weight_sound = o->weight_weak_pair = 1;
-    o->tau_weak_pair = 0.07f;
-    const chl_spec_augment spec = chl_spec_augment_defaults();
-    o->mask_bands = spec.mask_bands;
-    o->mask_frames = spec.mask_frames;
-}
-
+/* docs/method.md, sections 1 and 3; the rate is for the default sizes, 3e-4 suits Swin-T */
 const chl_training chl_training_audio = {
     .name = "audio",
     .need = CHL_NEED_SOUND,
@@ -289,7 +271,7 @@ const chl_training chl_training_audio = {
     "encoder sizes clip vocab wordnet weight_text weight_image weight_sound "
     "weight_weak_pair tau_weak_pair mask_bands mask_frames augment balance short_sounds "
     "cache cache_mels micro_batch near_texts weight_cosine",
-    .defaults = audio_defaults,
+    .usual = {.steps = 500, .batch = 64, .rate = 2e-3f, .average = 0.99f},
     .build = audio_build,
     .feed = audio_feed,
     .save = audio_save,

@@ -104,24 +104,13 @@ static void release(chl_trainer *t) {
 }
 
 /* Steps and rate suit ESC-10's 320 clips of four folds with the small Swin. */
-static void defaults(chl_train_options *o) {
-    o->encoder = chl_audio_network_swin.name;
-    o->steps = 1000;
-    o->batch = 32;
-    o->rate = 1e-3f;
-    o->average = 0.99f;
-    const chl_spec_augment spec = chl_spec_augment_defaults();
-    o->mask_bands = spec.mask_bands;
-    o->mask_frames = spec.mask_frames;
-}
-
 const chl_training chl_training_classifier = {
     .name = "classifier",
     .need = CHL_NEED_SOUND,
     .reads =
         CHL_READS_OPTIMISER "encoder sizes mask_bands mask_frames augment balance short_sounds "
                             "cache cache_mels micro_batch",
-    .defaults = defaults,
+    .usual = {.steps = 1000, .batch = 32, .rate = 1e-3f, .average = 0.99f},
     .build = build,
     .feed = feed,
     .save = save,

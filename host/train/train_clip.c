@@ -53,17 +53,6 @@ typedef struct clip_training {
     float *code_data, *reach_data; /* [batch/2][rows][W], [batch/2][W] */
 } clip_training;
 
-static void defaults(chl_train_options *options) {
-    options->batch = 128;
-    options->steps = 1200;
-    options->rate = 1e-3f;
-    options->warm_up = 0.05f;
-    options->beta1 = 0.9f;
-    options->beta2 = 0.98f;
-    options->decay = 0.05f;
-    options->average = 0.998f;
-}
-
 /* --- texts ------------------------------------------------------------------------------------ */
 /* Text `row` of clip_training.ids; NULL where the sample has no label. */
 static const char *text_of(const chl_dataset *data, int64_t row) {
@@ -456,13 +445,13 @@ static void release(chl_trainer *t) {
     if (own) chl_generator_pool_free(&own->pool);
 }
 
-const chl_training chl_training_clip = {.name = "clip",
-                                        .need = CHL_NEED_PICTURE | CHL_NEED_CAPTION,
-                                        .reads = CHL_READS_OPTIMISER
-                                        "sizes vocab generator adversary micro_batch",
-                                        .defaults = defaults,
-                                        .build = build,
-                                        .feed = feed,
-                                        .save = chl_trainer_save,
-                                        .release = release,
-                                        .shared = true};
+const chl_training chl_training_clip = {
+    .name = "clip",
+    .need = CHL_NEED_PICTURE | CHL_NEED_CAPTION,
+    .reads = CHL_READS_OPTIMISER "sizes vocab generator adversary micro_batch",
+    .usual = {.steps = 1200, .batch = 128, .beta2 = 0.98f, .decay = 0.05f, .average = 0.998f},
+    .build = build,
+    .feed = feed,
+    .save = chl_trainer_save,
+    .release = release,
+    .shared = true};

@@ -37,14 +37,9 @@ typedef struct encoder {
 #define WEIGHT 0.1f /* usual, of CLIP's distance and the identity's */
 
 static void defaults(chl_train_options *o) {
-    o->steps = 4000;
-    o->batch = 16;
-    o->rate = 1e-3f;
     o->decay = 0;
-    o->average = 0.998f;
     o->weight_pixels = 1;
-    o->weight_clip = WEIGHT;
-    o->weight_identity = WEIGHT;
+    o->weight_clip = o->weight_identity = WEIGHT;
     o->weight_delta = 2e-4f;
 }
 
@@ -237,6 +232,7 @@ const chl_training chl_training_encoder = {
     .need = CHL_NEED_PICTURE,
     .reads = CHL_READS_OPTIMISER
     "sizes generator clip face weight_pixels weight_clip weight_identity weight_delta",
+    .usual = {.steps = 4000, .batch = 16, .average = 0.998f},
     .defaults = defaults,
     .build = build,
     .feed = feed,

@@ -63,22 +63,14 @@ typedef struct gan {
 
 /* upstream's "auto" */
 static void defaults(chl_train_options *o) {
-    o->steps = 20000;
-    o->save_every = 500;
-    o->batch = 16;
-    o->rate = 2.5e-3f;
+    o->pictures_every = 500;
     o->cycles = 0;
-    o->warm_up = 0;
-    o->beta1 = 0;
-    o->beta2 = 0.99f;
-    o->decay = 0;
-    o->average = 0;
+    o->warm_up = o->beta1 = o->decay = o->average = 0; /* its averages are its own */
     o->path_length = 2;
     o->mixing = 0.9f;
     o->average_ramp = 0.05f;
     o->augment_target = 0.6f;
     o->augment_kimg = 500;
-    o->pictures_every = 500;
 }
 
 /* --- what can be ------------------------------------------------------------------------------ */
@@ -469,6 +461,7 @@ const chl_training chl_training_gan = {
         "network blur_sigma blur_kimg sizes clip resolution r1 path_length mixing rate_critic "
         "average_kimg average_ramp "
         "mirror augment augment_p augment_target augment_kimg conditional group pictures_every",
+    .usual = {.steps = 20000, .batch = 16, .rate = 2.5e-3f, .beta2 = 0.99f},
     .defaults = defaults,
     .build = build,
     .feed = feed,

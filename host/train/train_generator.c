@@ -49,15 +49,8 @@ typedef struct generator {
 } generator;
 
 static void defaults(chl_train_options *o) {
-    o->steps = 6500;
-    o->batch = 16;
-    o->rate = 1e-2f;
-    o->cycles = 1;
     o->warm_up = 0.03f;
-    o->beta1 = 0.9f;
-    o->beta2 = 0.99f;
     o->decay = 0;
-    o->average = 0.998f;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
@@ -292,6 +285,7 @@ const chl_training chl_training_generator = {
     .name = "generator",
     .need = CHL_NEED_PICTURE | CHL_NEED_LATENT,
     .reads = CHL_READS_OPTIMISER "sizes measured_w",
+    .usual = {.steps = 6500, .batch = 16, .rate = 1e-2f, .beta2 = 0.99f, .average = 0.998f},
     .defaults = defaults,
     .build = build,
     .feed = feed,

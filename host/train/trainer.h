@@ -35,6 +35,13 @@
 
 typedef struct chl_trainer chl_trainer;
 
+/* The defaults that a training decides for itself; 0 is the general one (train.c). */
+typedef struct chl_training_usual {
+    int64_t steps;
+    int batch;
+    float rate, beta2, decay, average;
+} chl_training_usual;
+
 /* One kind of training: audio, clip, generator, gan, classifier, and what chl_train_register adds. */
 typedef struct chl_training {
     const char *name;
@@ -43,7 +50,8 @@ typedef struct chl_training {
      * (run_fingerprint.c), divided by spaces. Another that is not at its default is refused. With
      * micro_batch `build` makes rows with chl_trainer_rows. NULL: none */
     const char *reads;
-    /* Sets the defaults that differ from the general ones: batch, steps, rate, ... May be NULL. */
+    chl_training_usual usual;
+    /* Sets further defaults that differ from the general ones. May be NULL. */
     void (*defaults)(chl_train_options *options);
     /* Makes t->params, appends forward pass and losses to t->graph, keeps what it needs in t->own.
      */
@@ -80,7 +88,8 @@ extern const chl_training chl_training_audio, chl_training_clip, chl_training_ge
  * long as the process. The same one again changes nothing; CHL_ERR_ARGUMENT where another has the
  * name. Not thread safe: call it before the process trains. */
 chl_status chl_train_register(const chl_training *training);
-/* chl_train of a kind that need not be registered. */
+/* chl_train_options_init and chl_train of a kind that need not be registered. */
+chl_train_options chl_training_defaults(const chl_training *training);
 chl_status chl_trainer_run(const chl_training *training, const chl_train_options *options);
 /* The same on an opened device, which stays the caller's; the options' device and precision are not
  * looked at. */

@@ -122,9 +122,8 @@ static chl_model_place place_of(const char *name) {
 }
 
 static chl_train_options options_of(const chl_training *training, const char *sizes) {
-    chl_train_options o = {
-        .size = sizeof o, .model = training->name, .cycles = 1, .seed = 5, .tolerate = 0.25f};
-    training->defaults(&o);
+    chl_train_options o = chl_training_defaults(training);
+    o.seed = 5;
     o.data = data;
     o.sizes = sizes;
     o.steps = STEPS;

@@ -122,13 +122,9 @@ void run_ranks(const chl_training *training, const chl_train_options *options, i
 }
 
 chl_train_options options_of(const chl_training *training, const char *sizes) {
-    chl_train_options o = {.size = sizeof o,
-                           .model = training->name,
-                           .cycles = 1,
-                           .save_every = 7,
-                           .seed = 7,
-                           .tolerate = training->need & CHL_NEED_FILES ? 0.25f : 0};
-    if (training->defaults) training->defaults(&o);
+    chl_train_options o = chl_training_defaults(training);
+    o.save_every = 7;
+    o.seed = 7;
     o.data = data;
     o.sizes = sizes;
     o.batch = GLOBAL;

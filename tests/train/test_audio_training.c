@@ -109,13 +109,10 @@ static const char *run_folder(const char *name) {
 }
 
 static chl_train_options options_of(const char *run, int64_t steps, curve *c) {
-    chl_train_options options = {.size = sizeof options,
-                                 .model = "audio",
-                                 .cycles = 1,
-                                 .save_every = 1000,
-                                 .seed = 7,
-                                 .tolerate = 0.25f};
-    chl_training_audio.defaults(&options);
+    chl_train_options options = chl_training_defaults(&chl_training_audio);
+    options.save_every = 1000;
+    options.seed = 7;
+    options.warm_up = 0;
     options.data = folder;
     options.out = run_folder(run);
     options.clip = clip_path;
