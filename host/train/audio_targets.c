@@ -204,13 +204,10 @@ static chl_status pair_pictures(const chl_trainer *t, chl_audio_targets *targets
 /* --- all of it -------------------------------------------------------------------------------- */
 static chl_status check_labels(const chl_dataset *data) {
     char place[CHL_PLACE];
-    for (int64_t i = 0; i < data->count; i++)
-        if (data->sample[i].label_id < 0)
-            return chl_fail(CHL_ERR_FORMAT,
-                            "%s has no \"label\": add it, or set the weights of "
-                            "the losses that use it to 0",
-                            chl_sample_place(data, &data->sample[i], place));
-    return CHL_OK;
+    if (!chl_dataset_lacks_label(data, false, place)) return CHL_OK;
+    return chl_fail(
+        CHL_ERR_FORMAT,
+        "%s has no \"label\": add it, or set the weights of the losses that use it to 0", place);
 }
 
 static chl_status fill(const chl_trainer *t, bool texts, bool pictures,

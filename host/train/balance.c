@@ -61,13 +61,12 @@ done:
 
 static chl_status check_groups(const chl_dataset *data, const char *name) {
     char place[CHL_PLACE];
-    for (int64_t i = 0; i < data->count; i++)
-        if (data->sample[i].group_id < 0)
-            return chl_fail(CHL_ERR_KEY,
-                            "%s: balance \"%s\" needs \"kind\" or "
-                            "\"label\" of every sample, and this one has neither",
-                            chl_sample_place(data, &data->sample[i], place), name);
-    return CHL_OK;
+    if (!chl_dataset_lacks_label(data, true, place)) return CHL_OK;
+    return chl_fail(
+        CHL_ERR_KEY,
+        "%s: balance \"%s\" needs \"kind\" or \"label\" of every sample, and this one has "
+        "neither",
+        place, name);
 }
 
 chl_status chl_balance_new(const chl_dataset *dataset, const char *name, chl_balance **out) {

@@ -182,6 +182,16 @@ void chl_dataset_free(chl_dataset *dataset) {
              dataset->folder, dataset);
 }
 
+bool chl_dataset_lacks_label(const chl_dataset *dataset, bool by_group, char place[CHL_PLACE]) {
+    for (int64_t i = 0; i < dataset->count; i++) {
+        const chl_sample *s = &dataset->sample[i];
+        if ((by_group ? s->group_id : s->label_id) >= 0) continue;
+        (void)chl_sample_place(dataset, s, place);
+        return true;
+    }
+    return false;
+}
+
 /* --- by sample -------------------------------------------------------------------------------- */
 const int *chl_dataset_classes(const chl_dataset *dataset, const char *key) {
     return chl_class_columns_find(dataset->classes, key);

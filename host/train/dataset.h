@@ -99,6 +99,10 @@ chl_status chl_dataset_open_chosen(const char *path, unsigned need,
                                    const chl_dataset_choice *choice, chl_dataset **out);
 void chl_dataset_free(chl_dataset *dataset);
 
+/* Whether there is a sample without a label, or by_group without both kind and label; `place` is of the
+ * first one. */
+bool chl_dataset_lacks_label(const chl_dataset *dataset, bool by_group, char place[CHL_PLACE]);
+
 /* The classes (whole numbers from 0 up) that the lines hold under any key, "time" or "house" for
  * instance: [count], negative where a line has none; NULL where no line has a number there. Valid
  * while the dataset lives. */

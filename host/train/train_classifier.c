@@ -32,11 +32,10 @@ static chl_status name_classes(chl_trainer *t, classifier *own) {
     own->classes = data->groups;
     own->name = chl_trainer_memory(t, own->classes + 1, sizeof *own->name);
     CHL_TRY(chl_trainer_memory_status(t));
+    if (chl_dataset_lacks_label(data, true, place))
+        return chl_fail(CHL_ERR_KEY, "%s: a classifier needs a \"label\"", place);
     for (int64_t i = 0; i < data->count; i++) {
         const chl_sample *s = &data->sample[i];
-        if (s->group_id < 0)
-            return chl_fail(CHL_ERR_KEY, "%s: a classifier needs a \"label\"",
-                            chl_sample_place(data, s, place));
         own->name[s->group_id] = s->kind ? s->kind : s->label;
     }
     if (own->classes >= 2 && own->classes <= CHL_MAX_EMBEDDING) return CHL_OK;
