@@ -377,8 +377,26 @@ chl_status chl_run_check_fingerprint(const chl_training *training, const char *p
 }
 
 /* --- checking --------------------------------------------------------------------------------- */
-static bool share(float x) {
-    return x >= 0 && x < 1;
+typedef struct rule {
+    bool holds;
+    const char *field, *range;
+    double value;
+} rule;
+
+static rule from_0(const char *field, double x) {
+    return (rule){x >= 0, field, ">= 0", x};
+}
+
+static rule finite_from_0(const char *field, float x) {
+    return (rule){x >= 0 && isfinite(x), field, ">= 0", (double)x};
+}
+
+static rule share(const char *field, float x) {
+    return (rule){x >= 0 && x < 1, field, "in [0, 1)", (double)x};
+}
+
+static rule up_to_1(const char *field, float x) {
+    return (rule){x >= 0 && x <= 1, field, "in [0, 1]", (double)x};
 }
 
 /* One of two texts; NULL is the first. */
@@ -390,69 +408,56 @@ static chl_status check_text(const char *field, const char *value, const char *f
 }
 
 chl_status chl_train_check(const chl_training *training, const chl_train_options *o) {
-    static const char below_one[] = "in [0, 1)";
-    const struct {
-        bool holds;
-        const char *field, *range;
-        double value;
-    } rules[] = {
+    const rule rules[] = {
         {o->steps >= 1, "steps", ">= 1", (double)o->steps},
-        {o->epochs >= 0, "epochs", ">= 0", o->epochs},
-        {o->stop_after >= 0, "stop_after", ">= 0", (double)o->stop_after},
-        {o->save_every >= 0, "save_every", ">= 0", (double)o->save_every},
-        {o->keep >= 0, "keep", ">= 0", (double)o->keep},
+        from_0("epochs", o->epochs),
+        from_0("stop_after", (double)o->stop_after),
+        from_0("save_every", (double)o->save_every),
+        from_0("keep", (double)o->keep),
         {o->batch >= 1, "batch", ">= 1", o->batch},
         {o->micro_batch >= 0 && o->micro_batch <= o->batch, "micro_batch", "in [0, batch]",
          (double)o->micro_batch},
-        {o->bucket >= 0, "bucket", ">= 0", (double)o->bucket},
+        from_0("bucket", (double)o->bucket),
         {o->rate > 0 && isfinite(o->rate), "rate", "> 0", (double)o->rate},
         {o->cycles >= 0 && o->cycles <= o->steps, "cycles", "in [0, steps]", o->cycles},
-        {share(o->warm_up), "warm_up", below_one, (double)o->warm_up},
-        {share(o->beta1), "beta1", below_one, (double)o->beta1},
-        {share(o->beta2), "beta2", below_one, (double)o->beta2},
-        {o->decay >= 0 && isfinite(o->decay), "decay", ">= 0", (double)o->decay},
-        {share(o->average), "average", below_one, (double)o->average},
+        share("warm_up", o->warm_up),
+        share("beta1", o->beta1),
+        share("beta2", o->beta2),
+        finite_from_0("decay", o->decay),
+        share("average", o->average),
         {o->precision >= CHL_PRECISION_AUTO && o->precision <= CHL_PRECISION_BF16, "precision",
          "in [0, 2]", (double)o->precision},
-        {o->ranks >= 0, "ranks", ">= 0", o->ranks},
+        from_0("ranks", o->ranks),
         {o->rank >= 0 && o->rank < (o->ranks > 1 ? o->ranks : 1), "rank", "in [0, ranks - 1]",
          o->rank},
         {o->ahead >= 0 && o->ahead <= CHL_MAX_AHEAD, "ahead", "in [0, 16]", o->ahead},
-        {o->tolerate == 0 || (share(o->tolerate) && training->need & CHL_NEED_FILES), "tolerate",
-         training->need & CHL_NEED_FILES ? below_one : "0", (double)o->tolerate},
-        {o->memory >= 0, "memory", ">= 0", (double)o->memory},
-        {share(o->momentum), "momentum", below_one, (double)o->momentum},
+        training->need & CHL_NEED_FILES
+            ? share("tolerate", o->tolerate)
+            : (rule){o->tolerate == 0, "tolerate", "0", (double)o->tolerate},
+        from_0("memory", (double)o->memory),
+        share("momentum", o->momentum),
         {o->lowest_rate >= 0 && o->lowest_rate <= o->rate, "lowest_rate", "in [0, rate]",
          (double)o->lowest_rate},
-        {o->resolution >= 0, "resolution", ">= 0", o->resolution},
+        from_0("resolution", o->resolution),
         {isfinite(o->r1), "r1", "finite", (double)o->r1},
-        {o->path_length >= 0 && isfinite(o->path_length), "path_length", ">= 0",
-         (double)o->path_length},
-        {o->mixing >= 0 && o->mixing <= 1, "mixing", "in [0, 1]", (double)o->mixing},
-        {o->rate_critic >= 0 && isfinite(o->rate_critic), "rate_critic", ">= 0",
-         (double)o->rate_critic},
-        {o->average_kimg >= 0 && isfinite(o->average_kimg), "average_kimg", ">= 0",
-         (double)o->average_kimg},
-        {o->average_ramp >= 0 && isfinite(o->average_ramp), "average_ramp", ">= 0",
-         (double)o->average_ramp},
-        {o->augment_p >= 0 && o->augment_p <= 1, "augment_p", "in [0, 1]", (double)o->augment_p},
+        finite_from_0("path_length", o->path_length),
+        up_to_1("mixing", o->mixing),
+        finite_from_0("rate_critic", o->rate_critic),
+        finite_from_0("average_kimg", o->average_kimg),
+        finite_from_0("average_ramp", o->average_ramp),
+        up_to_1("augment_p", o->augment_p),
         {o->augment_target >= -1 && o->augment_target <= 1, "augment_target", "in [-1, 1]",
          (double)o->augment_target},
-        {o->augment_kimg >= 0 && isfinite(o->augment_kimg), "augment_kimg", ">= 0",
-         (double)o->augment_kimg},
-        {o->group >= 0, "group", ">= 0", o->group},
+        finite_from_0("augment_kimg", o->augment_kimg),
+        from_0("group", o->group),
         {o->blur_sigma >= 0 && o->blur_sigma <= 100, "blur_sigma", "in [0, 100]",
          (double)o->blur_sigma},
-        {o->blur_kimg >= 0 && isfinite(o->blur_kimg), "blur_kimg", ">= 0", (double)o->blur_kimg},
-        {o->pictures_every >= 0, "pictures_every", ">= 0", (double)o->pictures_every},
-        {o->weight_pixels >= 0 && isfinite(o->weight_pixels), "weight_pixels", ">= 0",
-         (double)o->weight_pixels},
-        {o->weight_clip >= 0 && isfinite(o->weight_clip), "weight_clip", ">= 0",
-         (double)o->weight_clip},
-        {o->weight_identity >= 0 && isfinite(o->weight_identity), "weight_identity", ">= 0",
-         (double)o->weight_identity},
-        {o->weight_delta >= 0 && isfinite(o->weight_delta), "weight_delta", ">= 0",
-         (double)o->weight_delta},
+        finite_from_0("blur_kimg", o->blur_kimg),
+        from_0("pictures_every", (double)o->pictures_every),
+        finite_from_0("weight_pixels", o->weight_pixels),
+        finite_from_0("weight_clip", o->weight_clip),
+        finite_from_0("weight_identity", o->weight_identity),
+        finite_from_0("weight_delta", o->weight_delta),
     };
     if (!o->out || !*o->out)
         return chl_fail(CHL_ERR_ARGUMENT, "training %s needs out, a run folder", training->name);
