@@ -29,24 +29,22 @@ static chl_status find_kind(const char *name, kind *out) {
                     name);
 }
 
-typedef struct sizes {
-    int resolution, base, most, z, w, mapping, layers;
-} sizes;
-
-static chl_status read_sizes(const chl_train_options *o, kind of, sizes *s) {
-    *s = (sizes){.resolution = o->resolution ? o->resolution : SIDE,
-                 .base = of == STYLEGAN2 ? 16384 : 32768,
-                 .most = 512,
-                 .z = 512,
-                 .w = 512,
-                 .mapping = 2,
-                 .layers = LAYERS};
+/* As those of a StyleGAN3, which has all that a StyleGAN2 has; R's width is told as T's. */
+static chl_status read_sizes(const chl_train_options *o, kind of, chl_stylegan3_shape *s) {
+    *s = (chl_stylegan3_shape){.resolution = o->resolution ? o->resolution : SIDE,
+                               .channel_base = of == STYLEGAN2 ? 16384 : 32768,
+                               .channel_max = 512,
+                               .z_dim = 512,
+                               .w_dim = 512,
+                               .mapping_layers = 2,
+                               .layers = LAYERS,
+                               .kernel = 3};
     const chl_size_key keys[] = {
-        {"base", &s->base, .min = 1, .max = 65536},
-        {"max", &s->most, .min = 1, .max = 1024},
-        {"z", &s->z, .min = 1, .max = 4096},
-        {"w", &s->w, .min = 1, .max = 4096},
-        {"mapping", &s->mapping, .min = 1, .max = 16},
+        {"base", &s->channel_base, .min = 1, .max = 65536},
+        {"max", &s->channel_max, .min = 1, .max = 1024},
+        {"z", &s->z_dim, .min = 1, .max = 4096},
+        {"w", &s->w_dim, .min = 1, .max = 4096},
+        {"mapping", &s->mapping_layers, .min = 1, .max = 16},
         {"layers", &s->layers, .min = 3, .max = CHL_STYLEGAN3_LAYERS - 1},
     };
     const int count = sizeof keys / sizeof keys[0];
@@ -54,14 +52,14 @@ static chl_status read_sizes(const chl_train_options *o, kind of, sizes *s) {
 }
 
 /* --- networks --------------------------------------------------------------------------------- */
-static chl_status new_second(const sizes *s, uint64_t seed, chl_gan_network *out,
+static chl_status new_second(const chl_stylegan3_shape *s, uint64_t seed, chl_gan_network *out,
                              chl_params **params) {
     const chl_stylegan2_shape shape = {.resolution = s->resolution,
-                                       .channel_base = s->base,
-                                       .channel_max = s->most,
-                                       .z_dim = s->z,
-                                       .w_dim = s->w,
-                                       .mapping_layers = s->mapping};
+                                       .channel_base = s->channel_base,
+                                       .channel_max = s->channel_max,
+                                       .z_dim = s->z_dim,
+                                       .w_dim = s->w_dim,
+                                       .mapping_layers = s->mapping_layers};
     chl_stylegan2_config *config = &out->two;
     CHL_TRY(chl_stylegan2_untrained(&shape, seed, params));
     CHL_TRY(chl_stylegan2_import(*params, config));
@@ -73,18 +71,15 @@ static chl_status new_second(const sizes *s, uint64_t seed, chl_gan_network *out
     return CHL_OK;
 }
 
-static chl_status new_third(const sizes *s, kind of, uint64_t seed, chl_gan_network *out,
-                            chl_params **params) {
-    const bool r = of == STYLEGAN3_R;
-    const chl_stylegan3_shape shape = {.resolution = s->resolution,
-                                       .layers = s->layers,
-                                       .kernel = r ? 1 : 3,
-                                       .radial = r,
-                                       .channel_base = s->base * (r ? WIDER : 1),
-                                       .channel_max = s->most * (r ? WIDER : 1),
-                                       .z_dim = s->z,
-                                       .w_dim = s->w,
-                                       .mapping_layers = s->mapping};
+static chl_status new_third(const chl_stylegan3_shape *s, kind of, uint64_t seed,
+                            chl_gan_network *out, chl_params **params) {
+    chl_stylegan3_shape shape = *s;
+    if (of == STYLEGAN3_R) {
+        shape.kernel = 1;
+        shape.radial = true;
+        shape.channel_base *= WIDER;
+        shape.channel_max *= WIDER;
+    }
     chl_stylegan3_config *config = &out->three;
     CHL_TRY(chl_stylegan3_untrained(&shape, seed, params));
     CHL_TRY(chl_stylegan3_import(*params, config));
@@ -98,12 +93,12 @@ static chl_status new_third(const sizes *s, kind of, uint64_t seed, chl_gan_netw
 chl_status chl_gan_network_new(const chl_train_options *o, chl_gan_network *out,
                                chl_discriminator_shape *critic, chl_params **params) {
     kind of;
-    sizes s;
+    chl_stylegan3_shape s;
     CHL_TRY(find_kind(o->network, &of));
     CHL_TRY(read_sizes(o, of, &s));
     *critic = (chl_discriminator_shape){
-        .resolution = s.resolution, .channel_base = s.base, .channel_max = s.most};
-    *out = (chl_gan_network){.resolution = s.resolution, .z_dim = s.z, .w_dim = s.w};
+        .resolution = s.resolution, .channel_base = s.channel_base, .channel_max = s.channel_max};
+    *out = (chl_gan_network){.resolution = s.resolution, .z_dim = s.z_dim, .w_dim = s.w_dim};
     /* the narrower range of resolutions is told: the discriminator's, or StyleGAN3's */
     chl_status status =
         of == STYLEGAN2 ? chl_discriminator_check(critic) : new_third(&s, of, o->seed, out, params);

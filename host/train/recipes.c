@@ -123,8 +123,7 @@ static void stylegan3_t(chl_train_options *o) {
     published_gan(o, 32, 4, "base=32768,max=512,mapping=2", 2.5e-3f, 0, 0);
     o->network = "stylegan3-t";
     o->rate_critic = 2e-3f;
-    o->path_length = 0;
-    o->mixing = 0;
+    o->path_length = o->mixing = 0;
     o->average_ramp = 0.05f;
 }
 static void stylegan3_r(chl_train_options *o) {
