@@ -283,6 +283,9 @@ static chl_status begin_copies(steps *s) {
 static chl_status begin(steps *s) {
     chl_trainer *t = s->t;
     const chl_backend *backend = t->device->backend;
+    s->finished = s->saved = s->first;
+    s->start = s->end = chl_seconds_now();
+    s->communicated = chl_comm_seconds(t->device->comm);
     if (backend->pinned_allocate(t->device, 2 * VALUES * sizeof(float), (void **)&s->values) !=
         CHL_OK)
         return chl_fail(CHL_ERR_MEMORY, "out of memory for losses");
@@ -323,15 +326,7 @@ static chl_status draw_losses(const chl_trainer *t, chl_status status) {
 }
 
 chl_status chl_trainer_steps(chl_trainer *t, int64_t first, int64_t last) {
-    const double now = chl_seconds_now();
-    steps s = {.t = t,
-               .first = first,
-               .last = last,
-               .finished = first,
-               .saved = first,
-               .start = now,
-               .end = now};
-    s.communicated = chl_comm_seconds(t->device->comm);
+    steps s = {.t = t, .first = first, .last = last};
     chl_status status = begin(&s);
     if (status == CHL_OK) status = run_all(&s);
     if (t->rank == 0 && (status == CHL_OK || status == CHL_ERR_CANCELLED))

@@ -257,8 +257,7 @@ static chl_status audio_save(chl_trainer *t, chl_params *out) {
 }
 
 static void audio_release(chl_trainer *t) {
-    audio *own = t->own;
-    if (!own) return;
+    const audio *own = t->own;
     chl_audio_targets_free(own->targets);
     chl_sound_batch_free(own->batch);
 }

@@ -99,7 +99,7 @@ static chl_status save(chl_trainer *t, chl_params *out) {
 
 static void release(chl_trainer *t) {
     const classifier *own = t->own;
-    if (own) chl_sound_batch_free(own->batch);
+    chl_sound_batch_free(own->batch);
 }
 
 /* Steps and rate suit ESC-10's 320 clips of four folds with the small Swin. */

@@ -442,7 +442,7 @@ static chl_status feed(chl_trainer *t, int64_t index) {
 
 static void release(chl_trainer *t) {
     clip_training *own = t->own;
-    if (own) chl_generator_pool_free(&own->pool);
+    chl_generator_pool_free(&own->pool);
 }
 
 const chl_training chl_training_clip = {

@@ -220,8 +220,7 @@ static chl_status save(chl_trainer *t, chl_params *out) {
 }
 
 static void release(chl_trainer *t) {
-    encoder *own = t->own;
-    if (!own) return;
+    const encoder *own = t->own;
     chl_generator_close(own->generator);
     chl_clip_close(own->clip);
     chl_face_close(own->face);

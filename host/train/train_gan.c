@@ -344,7 +344,6 @@ static chl_status build(chl_trainer *t) {
 
 static void release(chl_trainer *t) {
     gan *own = t->own;
-    if (!own) return;
     chl_net_done(&own->critic_net);
     chl_net_done(&own->states);
     chl_gan_measure_free(&own->measure);

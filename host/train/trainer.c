@@ -351,7 +351,7 @@ void chl_trainer_release(chl_trainer *t) {
     chl_graph_free(t->graph);
     t->graph = NULL;
     /* what the graph used outlives it */
-    if (t->training->release) t->training->release(t);
+    if (t->own && t->training->release) t->training->release(t);
     chl_params_free(t->params);
     for (int i = 0; i < p->memories; i++) free(p->memory[i]);
     free(p->memory);

@@ -63,8 +63,8 @@ typedef struct chl_training {
     chl_status (*feed)(chl_trainer *t, int64_t index);
     /* Adds to `out` the model as users load it: chl_trainer_save, or more. */
     chl_status (*save)(chl_trainer *t, chl_params *out);
-    /* What t->own refers to, beside memory of chl_trainer_memory; may be called after a failed
-     * build, with own NULL. NULL: nothing. */
+    /* What t->own refers to, beside memory of chl_trainer_memory; also after a build that failed
+     * once it was set. NULL: nothing. */
     void (*release)(chl_trainer *t);
     /* Several ranks may share a batch: `build` and `feed` are of t->batch samples from place
      * t->first on, each term is a mean over them. */
