@@ -122,6 +122,10 @@ void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, 
     }
 }
 
+void chl_backprop_one(chl_gradient *context, int input, chl_op op, const chl_attributes *attr) {
+    chl_backprop(context, op, attr, 1, context->dout, 1, &input, NULL);
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 static void differentiate(chl_gradient *context, int32_t index) {
     chl_graph *graph = context->graph;

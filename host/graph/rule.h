@@ -101,6 +101,8 @@ struct chl_gradient {
  * fresh. */
 void chl_backprop(chl_gradient *context, chl_op op, const chl_attributes *attr, int inputs,
                   const chl_tensor *in, int outputs, const int *target, chl_tensor *out);
+/* The same of one input, whose gradient `op` makes of the first output's alone. */
+void chl_backprop_one(chl_gradient *context, int input, chl_op op, const chl_attributes *attr);
 /* The gradient of input `input` is just the tensor `gradient` (no node unless it must be added). */
 void chl_backprop_same(chl_gradient *context, int input, chl_tensor gradient);
 /* What a rule with `compose` does, for rules that check something before. */

@@ -23,7 +23,7 @@ static void gradient_sum(chl_gradient *context) {
         if (attr.sum.c[0] == 1)
             chl_backprop_same(context, i, context->dout[0]);
         else
-            chl_backprop(context, CHL_OP_sum, &attr, 1, &context->dout[0], 1, &i, NULL);
+            chl_backprop_one(context, i, CHL_OP_sum, &attr);
     }
 }
 const chl_rule chl_rule_sum = {same_as_first, gradient_sum, .bf16 = {0xff, 1}, .in_place = true};
@@ -82,10 +82,9 @@ static chl_status infer_add_bias(chl_shapes *s) {
     return CHL_OK;
 }
 static void gradient_add_bias(chl_gradient *context) {
-    const int bias[1] = {1};
     chl_attributes attr = {.like = *chl_desc_of(context->graph, context->node.in[1])};
     chl_backprop_same(context, 0, context->dout[0]);
-    chl_backprop(context, CHL_OP_add_bias_db, &attr, 1, &context->dout[0], 1, bias, NULL);
+    chl_backprop_one(context, 1, CHL_OP_add_bias_db, &attr);
 }
 const chl_rule chl_rule_add_bias = {infer_add_bias, gradient_add_bias, .bf16 = {1, 1},
                                     .in_place = true};
@@ -216,15 +215,13 @@ static chl_status infer_mean(chl_shapes *s) {
     return CHL_OK;
 }
 static void gradient_mean(chl_gradient *context) {
-    const int x[1] = {0};
     chl_attributes attr = {.like = *chl_desc_of(context->graph, context->node.in[0])};
-    chl_backprop(context, CHL_OP_mean_dx, &attr, 1, &context->dout[0], 1, x, NULL);
+    chl_backprop_one(context, 0, CHL_OP_mean_dx, &attr);
 }
 const chl_rule chl_rule_mean = {.infer = infer_mean, .gradient = gradient_mean};
 /* dx = dy / count everywhere, so <v, dx> = dy mean(v) */
 static void gradient_mean_dx(chl_gradient *context) {
-    const int dy[1] = {0};
-    chl_backprop(context, CHL_OP_mean, NULL, 1, &context->dout[0], 1, dy, NULL);
+    chl_backprop_one(context, 0, CHL_OP_mean, NULL);
 }
 const chl_rule chl_rule_mean_dx = {.infer = as_told, .gradient = gradient_mean_dx};
 
@@ -236,8 +233,7 @@ chl_tensor chl_mean(chl_graph *g, chl_tensor x) {
 /* --- drop_path -------------------------------------------------------------------------------- */
 /* The draw is a function of the step, so the gradient drops the same rows. */
 static void gradient_drop_path(chl_gradient *context) {
-    const int x[1] = {0};
-    chl_backprop(context, CHL_OP_drop_path, &context->node.attr, 1, &context->dout[0], 1, x, NULL);
+    chl_backprop_one(context, 0, CHL_OP_drop_path, &context->node.attr);
 }
 const chl_rule chl_rule_drop_path = {same_as_first, gradient_drop_path, .bf16 = {1, 1},
                                      .in_place = true};

@@ -19,11 +19,11 @@ static chl_status infer_mean_dx(chl_shapes *s) {
 }
 static void gradient_mean(chl_gradient *c) {
     const chl_attributes attr = {.like = *chl_desc_of(c->graph, c->node.in[0])};
-    chl_backprop(c, CHL_OP_mean_pool_dx, &attr, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_mean_pool_dx, &attr);
 }
 const chl_rule chl_rule_mean_pool = {infer_mean, gradient_mean, .bf16 = {1, 1}};
 static void gradient_mean_dx(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_mean_pool, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_mean_pool, NULL);
 }
 const chl_rule chl_rule_mean_pool_dx = {infer_mean_dx, gradient_mean_dx, .bf16 = {1, 1}};
 

@@ -171,12 +171,12 @@ static chl_status infer_upsample_dx(chl_shapes *s) {
     return CHL_OK;
 }
 static void gradient_upsample(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_upsample_fir_dx, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_upsample_fir_dx, NULL);
     chl_backprop_same(c, 1, c->dout[0]);
 }
 const chl_rule chl_rule_upsample_fir = {.infer = infer_upsample, .gradient = gradient_upsample};
 static void gradient_upsample_dx(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_upsample_fir, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_upsample_fir, NULL);
 }
 const chl_rule chl_rule_upsample_fir_dx = {.infer = infer_upsample_dx,
                                            .gradient = gradient_upsample_dx};

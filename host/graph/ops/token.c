@@ -24,12 +24,11 @@ static chl_status infer_patch_merge_dx(chl_shapes *s) {
     return CHL_OK;
 }
 static void gradient_patch_merge(chl_gradient *context) {
-    const int x[1] = {0};
-    chl_backprop(context, CHL_OP_patch_merge_dx, NULL, 1, &context->dout[0], 1, x, NULL);
+    chl_backprop_one(context, 0, CHL_OP_patch_merge_dx, NULL);
 }
 const chl_rule chl_rule_patch_merge = {infer_patch_merge, gradient_patch_merge, .bf16 = {1, 1}};
 static void gradient_patch_merge_dx(chl_gradient *c) {
-    chl_backprop(c, CHL_OP_patch_merge, NULL, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_patch_merge, NULL);
 }
 const chl_rule chl_rule_patch_merge_dx = {infer_patch_merge_dx, gradient_patch_merge_dx,
                                           .bf16 = {1, 1}};
@@ -199,14 +198,13 @@ static chl_status infer_repeat_dx(chl_shapes *s) {
     return CHL_OK;
 }
 static void gradient_repeat(chl_gradient *context) {
-    const int x[1] = {0};
-    chl_backprop(context, CHL_OP_repeat_dx, NULL, 1, &context->dout[0], 1, x, NULL);
+    chl_backprop_one(context, 0, CHL_OP_repeat_dx, NULL);
 }
 const chl_rule chl_rule_repeat = {infer_repeat, gradient_repeat, .bf16 = {1, 1}};
 static void gradient_repeat_dx(chl_gradient *c) {
     const chl_attributes attr = {
         .token = {.n = (int32_t)chl_desc_of(c->graph, c->node.in[0])->dim[0]}};
-    chl_backprop(c, CHL_OP_repeat, &attr, 1, c->dout, 1, (int[]){0}, NULL);
+    chl_backprop_one(c, 0, CHL_OP_repeat, &attr);
 }
 const chl_rule chl_rule_repeat_dx = {infer_repeat_dx, gradient_repeat_dx, .bf16 = {1, 1}};
 
