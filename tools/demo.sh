@@ -9,9 +9,10 @@ build=${BUILD:-build} out=${1:-out} demo=weights/demo
 cmake -G Ninja -S . -B "$build" -DCHLADNI_TESTS=OFF -DCHLADNI_BENCH=OFF "${@:2}" >/dev/null
 cmake --build "$build"
 mkdir -p "$out"
-edit() { # how these settings were found: docs/training.md, docs/method.md
+edit() { # how these settings were found: docs/evaluation.md#edits, docs/method.md
   "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
-    --audio $demo/audio.safetensors --space shared --fixed-mask --latent-weight-relative 0.3 --lr 0.3 --adam-eps 0.01 --steps 150 \
+    --audio $demo/audio-recordings.safetensors --vocab $demo/merges.txt --sound-texts $demo/sound-texts.txt \
+    --space shared --fixed-mask --latent-weight-relative 0.15 --lr 0.3 --adam-eps 0.01 --steps 150 \
     --truncation 1 --batch 10 "$@"
 }
 sounds=()

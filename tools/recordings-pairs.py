@@ -8,7 +8,7 @@ RECORDINGS holds sounds.tsv, a table with a head: path (in the folder), label, s
 world) are copied with the source "world". A recording of one of the world's kinds gets that kind; all others are of one
 kind and label, "other sound": --balance draws them together as often as one of the world's, and a CLIP pair that knows only
 the world's words may place theirs anywhere, "clock ticking" beside "rain". --labels FILE takes the
-recordings of the labels in FILE only. Sources of fewer than 30 recordings are one source, "small": drawn as often as a
+recordings of the labels in FILE only; without a world a label is a kind ("kind", for eval edits). Sources of fewer than 30 recordings are one source, "small": drawn as often as a
 large one each, their few recordings would be learned by heart. --levels N, with a world: a recording of one of its kinds is
 there N times, each time turned to another level ("level_db") and with label, picture and strength of a line of that kind that
 is as loud: what is recorded loudly is "heavy rain", as in the world. The recordings stay where they are: DATA/pairs.jsonl
@@ -88,10 +88,9 @@ def main():
             labels = set(file.read().splitlines())
     for line in recordings(args.recordings, args.split, labels):
         levels = args.levels
-        if kin:
-            if line["label"] not in kin:
-                line["label"], levels = OTHER, 0
-            line["kind"] = line["label"]
+        if kin and line["label"] not in kin:
+            line["label"], levels = OTHER, 0
+        line["kind"] = line["label"]
         lines += at_levels(line, kin[line["label"]], levels, draw) if levels else [line]
     os.makedirs(args.out, exist_ok=True)
     with open(os.path.join(args.out, "pairs.jsonl"), "w", encoding="utf-8") as file:

@@ -55,7 +55,7 @@ def main():
         assert done.returncode == 1 and "--levels must be >= 0, and needs --world" in done.stderr, done.stderr
         done = run(root, folder, "--split", "check", "--labels", f"{folder}/labels.txt", "--out", f"{folder}/check")
         assert done.returncode == 0, done.stderr
-        assert lines(f"{folder}/check") == [{"sound": f"{folder}/rain/x.ogg", "label": "rain", "source": "small"}]
+        assert lines(f"{folder}/check") == [{"sound": f"{folder}/rain/x.ogg", "label": "rain", "kind": "rain", "source": "small"}]
         done = run(root, f"{folder}/world", "--split", "train", "--out", f"{folder}/none")
         assert done.returncode == 1 and "sounds.tsv" in done.stderr and "Traceback" not in done.stderr, done.stderr
         done = run(root, folder, "--split", "trian", "--out", f"{folder}/none")
