@@ -28,11 +28,18 @@ static const char *space_name(chl_space space) {
     }
 }
 
+/* null where sounds guide by their own embeddings */
+static json_t *describe_texts(const chl_sound_texts *texts) {
+    if (!texts) return json_null();
+    return json_pack("{s:I, s:f, s:f}", "texts", (json_int_t)texts->count, "temperature",
+                     (double)texts->temperature, "own_share", (double)texts->own_share);
+}
+
 /* The settings that the figures of the report depend on. */
 static json_t *describe_settings(const chl_trials *t) {
     const chl_edit_options *e = t->options->edit;
     return json_pack(
-        "{s:i, s:i, s:b, s:f, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b}",
+        "{s:i, s:i, s:b, s:f, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b, s:o}",
         "sources", t->sources, "kinds", t->kinds, "by_label", t->options->by_label != 0,
         "least_strength", (double)t->options->min_strength, "seed", (json_int_t)t->options->seed,
         "steps", e->steps, "starts", e->starts, "start_steps", e->start_steps, "rate",
@@ -42,7 +49,8 @@ static json_t *describe_settings(const chl_trials *t) {
         e->similarity == CHL_HINGE         ? "hinge"
         : e->similarity == CHL_DIRECTIONAL ? "directional"
                                            : "cosine",
-        "adaptive_mask", e->adaptive_mask != 0);
+        "adaptive_mask", e->adaptive_mask != 0, "sound_texts",
+        describe_texts(t->engine->sound_texts));
 }
 
 /* Checks at the start what later parts need: the first ones can take hours. */

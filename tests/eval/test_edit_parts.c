@@ -280,6 +280,45 @@ static void codes_need_no_mapping_network(void **unused) {
     chl_engine_close(other);
 }
 
+/* Of a single text every sound is told to be that one. */
+static void sounds_told_by_a_text_guide_as_it_does(void **unused) {
+    (void)unused;
+    FILE *file = fopen("texts.txt", "w");
+    assert_non_null(file);
+    fputs("rain\n", file);
+    fclose(file);
+    chl_engine_options told = models;
+    told.sound_texts = "texts.txt";
+    chl_engine *by_text;
+    MUST(chl_engine_open(&told, &by_text));
+
+    chl_trial_options o = trial_options();
+    chl_trials trials;
+    chl_trial trial[2] = {{.kind = 0}, {.kind = 1}};
+    float target[2][EMBED], rain[EMBED];
+    MUST(chl_trials_open(by_text, &o, &trials));
+    for (int k = 0; k < 2; k++) trial[k].sound = chl_trials_sound(&trials, 0, k);
+    MUST(chl_trials_targets(&trials, 2, trial, target[0]));
+    MUST(chl_embed_text(by_text, "rain", rain));
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < EMBED; i++) near(target[k][i], rain[i], 1e-6);
+    chl_trials_close(&trials);
+
+    o.gate = o.intensity = 0;
+    o.scenes = 1;
+    char *text;
+    MUST(chl_evaluate_edits(by_text, &o, &text));
+    json_t *report = parse(text);
+    near(number(report, "settings", "sound_texts", "texts"), 1, 0);
+    near(number(report, "settings", "sound_texts", "temperature"), 0.02, 1e-6);
+    json_decref(report);
+
+    const chl_explain_options explain = {.size = sizeof explain, .sound = "a.wav"};
+    assert_int_equal(chl_explain_edit(by_text, &explain, &text), CHL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(chl_error(), "without sound_texts"));
+    chl_engine_close(by_text);
+}
+
 int main(void) {
     const struct CMUnitTest without[] = {cmocka_unit_test(skipped_without_files_of_sounds)};
     if (!reads_sounds()) return cmocka_run_group_tests(without, NULL, NULL);
@@ -291,6 +330,7 @@ int main(void) {
         cmocka_unit_test(without_a_judge_directions_are_measured_all_the_same),
         cmocka_unit_test(codes_are_edited_as_the_scenes_that_they_are_of),
         cmocka_unit_test(codes_of_another_generator_are_refused),
-        cmocka_unit_test(codes_need_no_mapping_network)};
+        cmocka_unit_test(codes_need_no_mapping_network),
+        cmocka_unit_test(sounds_told_by_a_text_guide_as_it_does)};
     return cmocka_run_group_tests(tests, enter_with_face, leave_with_face);
 }
