@@ -1,5 +1,5 @@
 #include "text/bpe.h"
-#include "text/tokenizer.h"
+#include "text/characters.h"
 #include <stdlib.h>
 #include <string.h>
 

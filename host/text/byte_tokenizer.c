@@ -1,7 +1,6 @@
 #include "text/byte_tokenizer.h"
 #include "base/json.h"
 #include "text/bpe.h"
-#include "text/tokenizer.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

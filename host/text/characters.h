@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A text with more bytes is an error: tokenizers would cut it to 77 tokens anyway. */
+#define CHL_TEXT_MAX_BYTES 8192
+
 typedef struct chl_characters {
     int32_t *at;
     size_t count, capacity;

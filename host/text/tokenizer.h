@@ -17,13 +17,10 @@
  * text. A tokenizer may be used by several threads at once. */
 #ifndef CHL_TEXT_TOKENIZER_H
 #define CHL_TEXT_TOKENIZER_H
-#include "base/status.h"
+#include "text/characters.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A text with more bytes is an error: it would be cut to 77 tokens anyway. */
-#define CHL_TEXT_MAX_BYTES 8192
 
 typedef struct chl_tokenizer chl_tokenizer;
 
