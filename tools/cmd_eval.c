@@ -1,4 +1,4 @@
-/* `eval`: zero-shot classification, a linear probe, edits judged by an independent network. */
+/* `eval`: zero-shot classification, a linear probe, retrieval, sets of pictures, edits judged by an independent network. */
 #include "eval_options.h"
 #include "eval_report.h"
 #include <stdio.h>
@@ -144,6 +144,65 @@ static int retrieval(int argc, char **argv) {
     return measure(&line, &job, code, done, evaluate_retrieval, print_retrieval);
 }
 
+/* --- pictures --------------------------------------------------------------------------------- */
+static chl_status evaluate_pictures(chl_engine *engine, eval_job *job, char **text) {
+    return chl_evaluate_pictures(engine, &job->pictures, text);
+}
+
+static int check_pictures(const command_line *line, const eval_job *job) {
+    const chl_pictures_options *o = &job->pictures;
+    if (!o->data) return usage_error(line, "--data is missing");
+    if ((o->pictures != NULL) == (job->models.generator != NULL))
+        return usage_error(line, "give one of --generator, --pictures");
+    if (!job->models.clip && !o->judge) return usage_error(line, "--clip or --judge is needed");
+    if (o->pictures && (o->seed || job->truncation > 0))
+        return usage_error(line, "--seed and --truncation need --generator");
+    return EXIT_OK;
+}
+
+static int pictures(int argc, char **argv) {
+    eval_job job = eval_job_new();
+    generator_flags generator = {0};
+    const option options[] = {
+        {"data", NULL, OPTION_TEXT, &job.pictures.data, "SRC",
+         "the pictures to compare with: any source of `train`, or a folder of pictures", NULL},
+        {"pictures", NULL, OPTION_TEXT, &job.pictures.pictures, "SRC",
+         "pictures instead of a generator's; a folder per kind names their kinds", NULL},
+        GENERATOR_OPTIONS(job.models, generator),
+        {"seed", NULL, OPTION_SEED, &job.pictures.seed, "N",
+         "the generator's first seed, of as many as --data has pictures (default 0)", NULL},
+        {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X",
+         "truncation towards the mean of W (default 0: none, as 1)", NULL},
+        {"limit", NULL, OPTION_INT, &job.limit, "N",
+         "max. number of pictures of each set, the first (default: all)", NULL},
+        {"size", NULL, OPTION_INT, &job.pictures.side, "N",
+         "pixels on a side, to which all are brought (default 0: the generator's, else what CLIP "
+         "takes)",
+         NULL},
+        {"neighbours", NULL, OPTION_INT, &job.neighbours, "N",
+         "neighbours of precision and recall (default 3)", NULL},
+        {"judge", NULL, OPTION_INPUT, &job.pictures.judge, "FILE",
+         "weights of the network that names what the pictures show (train judge)", NULL},
+        CLIP_OPTIONS(job.models),
+        DEVICE_OPTIONS(job.models),
+        REPORT_OPTIONS(job),
+    };
+    command_line line = {
+        .usage = "eval pictures --data SRC (--generator F | --pictures SRC) (--clip F | --judge F)",
+        .about = "Compares a generator's pictures, or a folder's, with a data set's: FID, KID, "
+                 "precision and recall by CLIP; what a judge sees in them.",
+        .options = options,
+        .count = sizeof options / sizeof options[0]};
+    bool done;
+    int code = eval_begin(&line, argc, argv, &generator, &job, &done);
+    if (code == EXIT_OK && !done) code = check_pictures(&line, &job);
+    job.pictures.limit = job.limit;
+    job.pictures.neighbours = job.neighbours;
+    job.pictures.truncation = (double)job.truncation;
+    job.pictures.user = &job;
+    return measure(&line, &job, code, done, evaluate_pictures, print_pictures);
+}
+
 /* --- edits ------------------------------------------------------------------------------------ */
 static chl_status evaluate_edits(chl_engine *engine, eval_job *job, char **text) {
     const chl_status status = eval_find_neutral(job);
@@ -201,20 +260,20 @@ int command_eval(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } actions[] = {
-        {"zero-shot", zero_shot},  {"probe", probe},       {"supervised", eval_supervised},
-        {"retrieval", retrieval},  {"edits", edits},       {"ablation", eval_ablation},
-        {"compare", eval_compare}, {"report", eval_report}};
+        {"zero-shot", zero_shot},    {"probe", probe},          {"supervised", eval_supervised},
+        {"retrieval", retrieval},    {"pictures", pictures},    {"edits", edits},
+        {"ablation", eval_ablation}, {"compare", eval_compare}, {"report", eval_report}};
     watch_interrupts();
     for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof *actions; i++)
         if (strcmp(argv[0], actions[i].name) == 0) return actions[i].run(argc - 1, argv + 1);
     const command_line line = {
-        .usage = "eval (zero-shot | probe | supervised | retrieval | edits | ablation | compare | "
-                 "report) ...",
+        .usage = "eval (zero-shot | probe | supervised | retrieval | pictures | edits | ablation | "
+                 "compare | report) ...",
         .about = "Evaluates models; `chladni eval zero-shot --help` etc. list the flags."};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         printf("usage: chladni %s\n\n%s\n", line.usage, line.about);
         return EXIT_OK;
     }
-    return usage_error(&line, "give an evaluation: zero-shot, probe, supervised, retrieval, edits, "
-                              "ablation, compare or report");
+    return usage_error(&line, "give an evaluation: zero-shot, probe, supervised, retrieval, "
+                              "pictures, edits, ablation, compare or report");
 }

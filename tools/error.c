@@ -75,6 +75,7 @@ static struct {
     {"momentum", "--momentum"},
     {"near_texts", "--near-texts"},
     {"network", "--network"},
+    {"neighbours", "--neighbours"},
     {"neutral", "--neutral"},
     {"no_sounds", "--no-sounds"},
     {"optimizer", "--optimizer"},

@@ -137,11 +137,12 @@ eval_job eval_job_new(void) {
                     .zero = {.size = sizeof(chl_zero_shot_options)},
                     .probe = {.size = sizeof(chl_probe_options)},
                     .retrieval = {.size = sizeof(chl_retrieval_options)},
+                    .pictures = {.size = sizeof(chl_pictures_options)},
                     .tested = {.size = sizeof(chl_supervised_options)},
                     .trial = chl_trial_defaults(),
                     .edit = chl_edit_defaults(NULL),
                     .terminal = isatty(STDERR_FILENO)};
-    job.trial.judged_by = chl_demo_judge();
+    job.trial.judged_by = job.pictures.judged_by = chl_demo_judge();
     return job;
 }
 
@@ -203,6 +204,7 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     job->retrieval.prompts = job->prompt.count;
     job->retrieval.by_label = job->label_texts;
     job->retrieval.progress = eval_on_progress;
+    job->pictures.progress = eval_on_progress;
     job->trial.edit = &job->edit;
     job->trial.progress = eval_on_progress;
     chl_edit_options *edit = &job->edit;

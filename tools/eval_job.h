@@ -17,7 +17,7 @@ typedef struct eval_job {
     chl_trial_options trial;
     chl_edit_options edit;
     const char *labels, *prompts, *neutral, *with, *without, *out;
-    int limit, space, similarity;
+    int limit, space, similarity, neighbours;
     float latent_weight_relative;
     bool has_relative, has_louder, fixed_mask, by_label, masks, json, label_texts;
     bool has_prompt_sets, has_identity_weight;
@@ -31,11 +31,12 @@ typedef struct eval_job {
     const char **label_text; /* of --labels A=TEXT: what stands behind the "=" */
     chl_probe_options probe;
     chl_retrieval_options retrieval;
+    chl_pictures_options pictures;
     chl_supervised_options tested;
     const char *folds, *confusion;
     int *fold; /* of --folds */
     bool esc10;
-    float threshold, l2;
+    float threshold, l2, truncation;
     float neutral_embedding[CHL_MAX_EMBEDDING];
     double start, last; /* seconds, of the progress line */
     const char *what;   /* it is about */

@@ -179,6 +179,58 @@ void print_retrieval(const json_t *report) {
                json_string_value(find(row, "why")));
 }
 
+/* --- pictures --------------------------------------------------------------------------------- */
+static void print_distances(const json_t *distances) {
+    if (!distances) return;
+    printf("| FID | KID, 1e-3 | precision | recall |\n|---|---|---|---|\n| %.4f | %.2f |",
+           json_number_value(find(distances, "fid")),
+           1000 * json_number_value(find(distances, "kid")));
+    print_share(distances, "precision");
+    print_share(distances, "recall");
+    printf("\n\nby %s, %lld numbers a picture; %lld neighbours\n",
+           shown(json_string_value(find(distances, "features"))),
+           (long long)json_integer_value(find(distances, "embedding")),
+           (long long)json_integer_value(find(distances, "neighbours")));
+}
+
+/* A row per kind: how often the judge names it, and of pictures labelled so how many. */
+static void print_judged(const json_t *report) {
+    const json_t *pictures = find(report, "pictures"), *data = find(report, "data");
+    const char *kind;
+    json_t *share;
+    if (!find(report, "judge")) return;
+    puts("\n| judge | pictures | data | right, pictures | right, data |\n|---|---|---|---|---|");
+    json_object_foreach((json_t *)find(pictures, "named"), kind, share) {
+        printf("| %s |", shown(kind));
+        print_share(find(pictures, "named"), kind);
+        print_share(find(data, "named"), kind);
+        print_share(find(pictures, "right_per_kind"), kind);
+        print_share(find(data, "right_per_kind"), kind);
+        putchar('\n');
+    }
+    fputs("| all | | |", stdout);
+    print_share(pictures, "named_right");
+    print_share(data, "named_right");
+    fputs("\n| mean certainty |", stdout);
+    print_share(pictures, "certainty");
+    print_share(data, "certainty");
+    puts(" | |");
+}
+
+void print_pictures(const json_t *report) {
+    static const char *const keys[] = {"pictures", "data"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *set = find(report, keys[i]);
+        printf("%s: %lld of %s, %lld unreadable\n", keys[i],
+               (long long)json_integer_value(find(set, "count")),
+               shown(json_string_value(find(set, "source"))),
+               (long long)json_integer_value(find(set, "unreadable")));
+    }
+    printf("%lld pixels on a side\n\n", (long long)json_integer_value(find(report, "side")));
+    print_distances(find(report, "distances"));
+    print_judged(report);
+}
+
 /* --- edits ------------------------------------------------------------------------------------ */
 static void print_edit_row(const char *name, const json_t *row, const char *wrong) {
     static const char *const shares[] = {"named_right",     "unchanged/time", "unchanged/season",

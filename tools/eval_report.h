@@ -8,6 +8,7 @@ void print_probe(const json_t *report);
 /* Of one baseline, tested. */
 void print_supervised(const json_t *report);
 void print_retrieval(const json_t *report);
+void print_pictures(const json_t *report);
 void print_whole(const json_t *report);
 void print_edits(const json_t *report);
 void print_ablation(const json_t *report);

@@ -104,3 +104,51 @@ double chl_kernel_distance(int64_t n, const float *a, int64_t m, const float *b,
     const double within_b = kernel_sum(m, b, m, b, d) / ((double)m * (double)(m - 1));
     return within_a + within_b - 2 * kernel_sum(n, a, m, b, d) / ((double)n * (double)m);
 }
+
+/* --- precision and recall --------------------------------------------------------------------- */
+static double square_distance(const float *a, const float *b, int d) {
+    double sum = 0;
+    for (int j = 0; j < d; j++) {
+        const double off = (double)a[j] - (double)b[j];
+        sum += off * off;
+    }
+    return sum;
+}
+
+/* The k-th smallest of the distances from x[i] to the others; `nearest` [k] is a buffer. */
+static double ball(int64_t n, const float *x, int64_t i, int d, int k, double *nearest) {
+    int found = 0;
+    for (int64_t other = 0; other < n; other++) {
+        const double off = square_distance(x + i * d, x + other * d, d);
+        if (other == i || (found == k && off >= nearest[k - 1])) continue;
+        int at = found < k ? found++ : k - 1;
+        for (; at > 0 && nearest[at - 1] > off; at--) nearest[at] = nearest[at - 1];
+        nearest[at] = off;
+    }
+    return nearest[k - 1];
+}
+
+/* The share of a's features that lie in a ball of b's. */
+static chl_status covered(int64_t n, const float *a, int64_t m, const float *b, int d, int k,
+                          double *share) {
+    double *radius = malloc((size_t)m * (size_t)(k + 1) * sizeof *radius), *nearest = radius + m;
+    int64_t inside = 0;
+    if (!radius) return chl_fail(CHL_ERR_MEMORY, "out of memory for precision and recall");
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < m; i++) radius[i] = ball(m, b, i, d, k, nearest + i * k);
+#pragma omp parallel for schedule(static) reduction(+ : inside)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = 0;
+        while (at < m && square_distance(a + i * d, b + at * d, d) > radius[at]) at++;
+        inside += at < m;
+    }
+    free(radius);
+    *share = (double)inside / (double)n;
+    return CHL_OK;
+}
+
+chl_status chl_precision_recall(int64_t n, const float *a, int64_t m, const float *b, int d, int k,
+                                double *precision, double *recall) {
+    CHL_TRY(covered(n, a, m, b, d, k, precision));
+    return covered(m, b, n, a, d, k, recall);
+}

@@ -154,6 +154,35 @@ typedef struct chl_retrieval_options {
 CHL_CHECKED chl_status chl_evaluate_retrieval(chl_engine *engine,
                                               const chl_retrieval_options *options, char **report);
 
+/* Pictures of a generator, or of a folder, beside those of a data set: FID [Heusel et al. 2017], KID
+ * [Binkowski et al. 2018], precision and recall [Kynkaanniemi et al. 2019] of the embeddings of the engine's
+ * clip; and what a judge sees in each. Figures by one CLIP compare with each other only; FID is too large
+ * for small sets, by about embedding^2 / count. Report: "side"; "pictures" and "data": {"source",
+ * "count", "unreadable" and, with a judge, "named": {kind: share of the pictures}, "certainty": the mean
+ * probability of what it names, "labelled": pictures whose kind (or label, or folder) is one of the
+ * judge's, of these "named_right", "interval" (95 %, bootstrap), "right_per_kind"}; with a clip
+ * "distances": {"features": its file, "embedding", "fid", "kid", "precision", "recall",
+ * "neighbours"}; with a judge "judge": its file. */
+typedef struct chl_pictures_options {
+    uint32_t size;
+    int side; /* pixels on a side, to which all are brought; 0: the generator's, else the clip's */
+    const char *data;     /* any source of a training with pictures, or a folder of pictures */
+    const char *pictures; /* NULL: seeds of the engine's generator, as many as there are pictures in
+                             `data`; or another source */
+    int64_t limit;        /* max. number of pictures of each set, the first; 0: all */
+    uint64_t seed;        /* the first one, up to UINT32_MAX */
+    double truncation;    /* towards the mean of W; 0: none, as 1 */
+    int64_t neighbours;   /* k of precision and recall; 0: 3 */
+    const char *judge;    /* NULL, or a judge's weights */
+    const chl_judge *judged_by; /* with `judge`: what reads them */
+    chl_eval_callback progress;
+    void *user;
+} chl_pictures_options;
+/* Needs a generator with a mapping network or `pictures`, and a clip or `judge`. A generator with classes
+ * paints the engine's. Above a quarter of a source's pictures unreadable: CHL_ERR_FORMAT. */
+CHL_CHECKED chl_status chl_evaluate_pictures(chl_engine *engine,
+                                             const chl_pictures_options *options, char **report);
+
 /* Edits of calm scenes by held-out sounds, judged by a network that had no part in them. */
 typedef struct chl_trial_options {
     uint32_t size;

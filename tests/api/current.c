@@ -54,6 +54,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_video_options, user),
                         ENDS_WITH(chl_trial_options, identity),
                         ENDS_WITH(chl_retrieval_options, user),
+                        ENDS_WITH(chl_pictures_options, user),
                         ENDS_WITH(chl_ablation_options, intensity),
                         ENDS_WITH(chl_train_options, weight_cosine),
                         ENDS_WITH(chl_inspect_options, index),

@@ -235,6 +235,8 @@ if "$program" world --sound rain --seconds 1 --out w.wav 2>err; then
   is "a table" has "| all |" out
   ok "retrieval on a folder" eval retrieval --data held --audio audio.safetensors --clip clip.safetensors $vocab --limit 5
   is "a table of directions" has "| sound, picture | 5 | 5 |" out
+  ok "pictures beside others" eval pictures --data held --pictures calm --clip clip.safetensors --neighbours 2
+  is "distances" has "| FID | KID, 1e-3 | precision | recall |" out
   printf '0\n2\n\n' >list; ok "some samples' files" world --out some --count 4 --size 32 --seconds 1 --files-of list
   printf '0\n2\n' | "$program" world --out piped --count 4 --size 32 --seconds 1 --files-of - >out 2>err
   is "of a list on standard input" test "$(ls some/sounds piped/sounds | tr '\n' ' ')" = "piped/sounds: 00000.wav 00002.wav  some/sounds: 00000.wav 00002.wav "
@@ -297,6 +299,10 @@ bad "eval of what" 2 "give an evaluation" eval
 bad "zero-shot of what" 2 "give one of --sound, --data" eval zero-shot
 bad "probe of what" 2 "data and --audio are needed" eval probe
 bad "retrieval of what" 2 "data, --audio and --clip are needed" eval retrieval --data d --audio a
+bad "pictures of nobody" 2 "give one of --generator, --pictures" eval pictures --data d --clip c
+bad "pictures of two" 2 "give one of --generator, --pictures" eval pictures --data d --clip c --generator g --pictures p
+bad "pictures that nobody sees" 2 "clip or --judge is needed" eval pictures --data d --pictures p
+bad "seeds of a folder" 2 "seed and --truncation need --generator" eval pictures --data d --pictures p --clip c --seed 3
 bad "intensity of nothing" 2 "intensity needs --sources" eval compare --encoders a=a --clip c --retrieval d --intensity 2
 while IFS='|' read -r flags said; do
   bad "$flags" 2 "$said" eval report --audio a --clip c --data held $flags

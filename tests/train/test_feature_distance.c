@@ -1,4 +1,4 @@
-/* FID and KID of sets whose distances are known. */
+/* FID, KID, precision and recall of sets whose distances are known. */
 #include "harness/formula.h"
 #include "train/feature_distance.h"
 #include <math.h>
@@ -68,10 +68,28 @@ static void kid_is_its_unbiased_estimate(void **state) {
     free(far);
 }
 
+/* On a line: a's balls reach from each point to its second neighbour. */
+static void precision_and_recall_count_balls(void **state) {
+    (void)state;
+    const float a[] = {0, 1, 2, 3, 20}, b[] = {-2, -3, 0.5f, 10, 30, 31};
+    double precision, recall;
+    /* radii of a: 2, 1, 1, 2, 18; of b: 2.5, 3.5, 3.5, 12.5 (-2), 20, 21; b's balls hold 0 ... 20 (all five) */
+    assert_int_equal(chl_precision_recall(5, a, 6, b, 1, 2, &precision, &recall), CHL_OK);
+    assert_true(fabs(precision - 1) < 1e-12);
+    /* -2: in 0's; -3: in none; 0.5, 10, 30, 31: in 0's and 20's */
+    assert_true(fabs(recall - 5.0 / 6) < 1e-12);
+    /* k 1: b's radii 1, 1, 2.5, 9.5, 1, 1: 0 ... 3 (3 by 0.5's, which ends there), 20 is 10 from 10 and 30 */
+    assert_int_equal(chl_precision_recall(5, a, 6, b, 1, 1, &precision, &recall), CHL_OK);
+    assert_true(fabs(precision - 0.8) < 1e-12);
+    /* a's radii 1, 1, 1, 1, 17: 0.5, 10, 30, 31 */
+    assert_true(fabs(recall - 4.0 / 6) < 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fid_of_a_scaled_copy_is_its_closed_form),
         cmocka_unit_test(kid_is_its_unbiased_estimate),
+        cmocka_unit_test(precision_and_recall_count_balls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
