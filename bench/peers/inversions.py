@@ -126,10 +126,10 @@ def pixels(path):
     return np.asarray(Image.open(path).convert("RGB"), np.float64) / 127.5 - 1
 
 
-def embedding(program, picture):
-    out = picture + ".npy"
+def embedding(program, picture, by=CLIP, suffix=".npy"):
+    out = picture + suffix
     if not os.path.exists(out):
-        run(program, "embed", "--image", picture, *CLIP, "--out", out)
+        run(program, "embed", "--image", picture, *by, "--out", out)
     return np.load(out).reshape(-1)
 
 
@@ -164,8 +164,11 @@ class Case:
         out = self.path(name + ".png")
         if not os.path.exists(out):
             run(self.given.program, "generate", "--generator", generator, "--latent", self.path(start + ".npy"), "--out", out)
-        p = self.given.program
-        return {"l2": np.mean((pixels(self.photo) - pixels(out)) ** 2), "clip": 1 - float(embedding(p, self.photo) @ embedding(p, out))}
+        p, face = self.given.program, ["--face", self.given.face]
+        found = {"l2": np.mean((pixels(self.photo) - pixels(out)) ** 2), "clip": 1 - float(embedding(p, self.photo) @ embedding(p, out))}
+        if self.given.face:
+            found["identity"] = float(embedding(p, self.photo, face, "-face.npy") @ embedding(p, out, face, "-face.npy"))
+        return found
 
     def edits(self, source, generator, name):
         report, g = self.path(name + "-edits.json"), self.given
@@ -229,6 +232,7 @@ def arguments():
     parser.add_argument("work")
     for name, value in (("pictures", 20), ("invert", 300), ("both", 100), ("tune", 100), ("edited", 20), ("at-once", 2)):
         parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--face", help="also the cosine of this ArcFace's embeddings of picture and inversion: for worlds with faces")
     parser.add_argument("--out")
     parser.add_argument("--sheet")
     parser.add_argument("--sheet-rows", type=int, default=6)
