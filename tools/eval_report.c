@@ -255,13 +255,15 @@ static void print_intensity(const json_t *intensity) {
     const char *kind;
     json_t *row;
     if (!intensity || json_object_size(intensity) == 0) return;
-    printf("\n| louder | Spearman, judge | of the mean curve | Spearman, CLIP |\n"
-           "|---|---|---|---|\n");
+    printf("\n| louder | Spearman, judge | of the mean curve | Spearman, CLIP | heard "
+           "as the kind | Spearman of these |\n|---|---|---|---|---|---|\n");
     json_object_foreach((json_t *)intensity, kind, row) {
         printf("| %s |", shown(kind));
         print_number(row, "spearman");
         print_number(row, "spearman_of_mean");
         print_number(row, "spearman_clip");
+        print_share(row, "heard");
+        print_number(row, "spearman_heard");
         putchar('\n');
     }
 }

@@ -37,13 +37,6 @@ static double *at(double *matrix, const comparison *c, int i, int j) {
 }
 
 /* --- cosines ---------------------------------------------------------------------------------- */
-static double dot(int64_t count, const float *a, const float *b) {
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 static double cosine_of(double ab, double aa, double bb) {
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
 }
@@ -52,8 +45,8 @@ static void find_cosines(comparison *c) {
     const chl_direction_options *o = c->o;
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j <= i; j++)
-            *at(c->dot, c, i, j) = *at(c->dot, c, j, i) =
-                dot(o->numbers, o->direction + i * o->numbers, o->direction + j * o->numbers);
+            *at(c->dot, c, i, j) = *at(c->dot, c, j, i) = chl_dot_of(
+                o->numbers, o->direction + i * o->numbers, o->direction + j * o->numbers);
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j < c->n; j++)
             *at(c->cosine, c, i, j) =

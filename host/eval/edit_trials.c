@@ -2,6 +2,7 @@
 #include "base/free.h"
 #include "base/options.h"
 #include "base/random.h"
+#include "eval/sample_statistics.h"
 #include "io/one_array.h"
 #include "io/weights.h"
 #include <inttypes.h>
@@ -287,12 +288,6 @@ static chl_status batch_new(const chl_trials *t, int n, batch_arrays *a) {
     return a->source && a->edited && a->target && a->pixels && a->judgement ? CHL_OK : no_memory();
 }
 
-static double dot(int d, const float *a, const float *b) {
-    double total = 0;
-    for (int i = 0; i < d; i++) total += (double)a[i] * b[i];
-    return total;
-}
-
 chl_status chl_trials_see(chl_trials *t, const float *pixels, float *view, float *face) {
     const int side = t->size.picture;
     CHL_TRY(chl_clip_embed_picture(t->engine->clip, side, side, pixels, view));
@@ -307,7 +302,7 @@ static chl_status see_edit(chl_trials *t, const chl_trial_run *run, int64_t numb
     float *view = run->view ? run->view + number * d : own;
     if (!run->text && !run->view && !run->face) return CHL_OK;
     CHL_TRY(chl_trials_see(t, pixels, view, run->face ? run->face + number * t->size.face : NULL));
-    if (run->text) trial->cosine = (float)dot(d, view, run->text + (int64_t)trial->kind * d);
+    if (run->text) trial->cosine = (float)chl_dot_of(d, view, run->text + (int64_t)trial->kind * d);
     return CHL_OK;
 }
 

@@ -23,12 +23,6 @@ typedef struct explaining {
     float *room; /* of one run: CHL_PARTS codes and pictures, or as many mel pictures */
 } explaining;
 
-static double dot(int64_t count, const float *a, const float *b) {
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 /* The change of one part, zeros elsewhere. */
 static void change_of(const explaining *e, int part, float *out) {
     const chl_explained *x = &e->x;
@@ -101,7 +95,7 @@ static void add_rows(explaining *e, const float *gradient) {
             const float *of = gradient + part * e->code + row * latent;
             const float *from = e->o->source + row * latent, *to = e->o->edited + row * latent;
             e->x.by_row[row * CHL_PARTS + part] +=
-                (dot(latent, of, to) - dot(latent, of, from)) / e->o->points;
+                (chl_dot_of(latent, of, to) - chl_dot_of(latent, of, from)) / e->o->points;
         }
 }
 
@@ -123,7 +117,7 @@ static chl_status occlude_rows(explaining *e) {
         for (int part = 0; part < CHL_PARTS; part++) {
             change_of(e, part, change);
             e->x.without_row[row * CHL_PARTS + part] =
-                dot(e->pixels, e->x.after, change) - dot(e->pixels, picture, change);
+                chl_dot_of(e->pixels, e->x.after, change) - chl_dot_of(e->pixels, picture, change);
         }
     }
     return CHL_OK;
@@ -191,7 +185,7 @@ static chl_status occlude_sound(explaining *e, float by, double *table) {
         for (int part = 0; part < CHL_PARTS; part++) {
             const float *seen = e->seen + part * e->embed;
             table[patch * CHL_PARTS + part] =
-                dot(e->embed, whole, seen) - dot(e->embed, without, seen);
+                chl_dot_of(e->embed, whole, seen) - chl_dot_of(e->embed, without, seen);
         }
     }
     return CHL_OK;

@@ -11,7 +11,9 @@ typedef struct intensity {
     int levels, sources;
     double *level, *judged, *cosine; /* [levels], of one source */
     double *rho_judge, *rho_clip;    /* [sources] */
-    double *curve;                   /* [levels], mean over the sources */
+    double *rho_heard;               /* [heard], of the sources whose sound is heard as its kind */
+    int heard;
+    double *curve; /* [levels], mean over the sources */
 } intensity;
 
 static json_t *describe(const intensity *x, bool text) {
@@ -24,13 +26,30 @@ static json_t *describe(const intensity *x, bool text) {
     chl_report_set(report, "spearman", chl_mean_of(x->sources, x->rho_judge));
     chl_report_set(report, "spearman_interval", chl_interval_of(x->sources, x->rho_judge));
     chl_report_set(report, "spearman_of_mean", chl_spearman(x->levels, x->level, x->curve));
-    if (text) chl_report_set(report, "spearman_clip", chl_mean_of(x->sources, x->rho_clip));
+    if (!text) return report;
+    chl_report_set(report, "spearman_clip", chl_mean_of(x->sources, x->rho_clip));
+    chl_json_set(report, "heard", chl_report_share(x->heard, x->sources));
+    chl_report_set(report, "spearman_heard", chl_mean_of(x->heard, x->rho_heard));
     return report;
 }
 
-/* trials [sources][levels] of one kind */
-static void summarise(const chl_trials *t, const chl_trial *trial, intensity *x) {
+/* Whether of all kinds' names the nearest to the trial's sound is its kind's. */
+static bool is_heard(const chl_trials *t, const float *text, const chl_trial *trial) {
+    const int d = t->size.embedding;
+    double best = -INFINITY;
+    int nearest = -1;
+    for (int k = 0; k < t->kinds; k++) {
+        const double cosine = chl_dot_of(d, trial->target, text + k * d);
+        if (cosine > best) best = cosine, nearest = k;
+    }
+    return nearest == trial->kind;
+}
+
+/* trials [sources][levels] of one kind; text [kinds][embedding] or NULL */
+static void summarise(const chl_trials *t, const float *text, const chl_trial *trial,
+                      intensity *x) {
     for (int l = 0; l < x->levels; l++) x->curve[l] = 0;
+    x->heard = 0;
     for (int s = 0; s < x->sources; s++) {
         for (int l = 0; l < x->levels; l++) {
             const chl_trial *one = &trial[s * x->levels + l];
@@ -41,6 +60,8 @@ static void summarise(const chl_trials *t, const chl_trial *trial, intensity *x)
         }
         x->rho_judge[s] = chl_spearman(x->levels, x->level, x->judged);
         x->rho_clip[s] = chl_spearman(x->levels, x->level, x->cosine);
+        if (text && is_heard(t, text, &trial[(s + 1) * x->levels - 1]))
+            x->rho_heard[x->heard++] = x->rho_judge[s];
     }
 }
 
@@ -139,7 +160,7 @@ static chl_status measure(chl_trials *t, const float *text, intensity *x, json_t
         CHL_TRY_GOTO(chl_trials_targets(t, n, trial, target));
         const chl_trial_run run = {.what = "louder", .text = text};
         CHL_TRY_GOTO(chl_trials_edit(t, &run, n, trial));
-        summarise(t, trial, x);
+        summarise(t, text, trial, x);
         chl_json_set(report, t->sounds->kind_name[k], describe(x, text != NULL));
     }
 done:
@@ -173,7 +194,7 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     if (!is_measured(t) || kinds_listed(t) == 0) return CHL_OK;
     intensity x = {.levels = o->levels,
                    .sources = o->intensity < t->sources ? o->intensity : t->sources};
-    const size_t numbers = 4 * (size_t)x.levels + 2 * (size_t)x.sources;
+    const size_t numbers = 4 * (size_t)x.levels + 3 * (size_t)x.sources;
     double *memory = calloc(numbers, sizeof *memory);
     if (!memory) return chl_fail(CHL_ERR_MEMORY, "out of memory for levels");
     x.level = memory;
@@ -182,6 +203,7 @@ chl_status chl_trials_intensity(chl_trials *t, json_t *report) {
     x.curve = x.cosine + x.levels;
     x.rho_judge = x.curve + x.levels;
     x.rho_clip = x.rho_judge + x.sources;
+    x.rho_heard = x.rho_clip + x.sources;
     float *text;
     json_t *found = json_object();
     chl_status status = embed_kinds(t, &text);

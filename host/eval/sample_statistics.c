@@ -1,6 +1,13 @@
 #include "eval/sample_statistics.h"
 #include <math.h>
 
+double chl_dot_of(int64_t count, const float *a, const float *b) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
 double chl_mean_of(int n, const double *x) {
     double total = 0;
     for (int i = 0; i < n; i++) total += x[i];

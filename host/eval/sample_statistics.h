@@ -2,7 +2,10 @@
  * constant, an interval of one number). */
 #ifndef CHL_EVAL_SAMPLE_STATISTICS_H
 #define CHL_EVAL_SAMPLE_STATISTICS_H
+#include <stdint.h>
 
+/* The sum of a[i] b[i]. */
+double chl_dot_of(int64_t count, const float *a, const float *b);
 double chl_mean_of(int n, const double *x);
 /* of a sample: divides by n - 1 */
 double chl_deviation_of(int n, const double *x);

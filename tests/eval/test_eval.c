@@ -243,6 +243,14 @@ static void levels_and_directions_are_reported_as_asked(void **unused) {
         curve[l] = json_number_value(json_array_get(judged, l));
     }
     assert_true(curve[0] != curve[1] && curve[1] != curve[2] && curve[0] != curve[2]);
+    double score[KINDS]; /* the strongest two of each */
+    const int hisses = (nearest("pairs/7.wav", score) == 1) + (nearest("pairs/4.wav", score) == 1),
+              beeps = (nearest("pairs/8.wav", score) == 2) + (nearest("pairs/5.wav", score) == 2);
+    near(number(louder, "hiss", "heard", NULL), hisses / 2.0, 1e-6);
+    near(number(louder, "beep", "heard", NULL), beeps / 2.0, 1e-6);
+    const char *const all = hisses == 2 ? "hiss" : beeps == 2 ? "beep" : NULL;
+    assert_non_null(all); /* of which one encoder of random weights hears everything as one kind */
+    near(number(louder, all, "spearman_heard", NULL), number(louder, all, "spearman", NULL), 1e-6);
     near(number(louder, "beep", "spearman_of_mean", NULL), chl_spearman(3, level, curve), 1e-6);
     near(number(report, "directions", "edits", NULL), KINDS, 0);
     assert_true(number(report, "directions", "source_sound", "mean") < 1);
