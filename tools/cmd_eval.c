@@ -177,7 +177,7 @@ static int pictures(int argc, char **argv) {
          "max. number of pictures of each set, the first (default: all)", NULL},
         {"size", NULL, OPTION_INT, &job.pictures.side, "N",
          "pixels on a side, to which all are brought (default 0: the generator's, else what CLIP "
-         "takes)",
+         "or the judge takes)",
          NULL},
         {"neighbours", NULL, OPTION_INT, &job.neighbours, "N",
          "neighbours of precision and recall (default 3)", NULL},

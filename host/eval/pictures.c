@@ -239,14 +239,17 @@ static chl_status describe(const work *w, const picture_set *a, const picture_se
 
 /* --- all together ----------------------------------------------------------------------------- */
 static chl_status open_judge(work *w) {
-    const int side = w->side;
     if (!w->o->judge) return CHL_OK;
     CHL_TRY(chl_check_pointer(w->o->judged_by, "judged_by"));
-    CHL_TRY(w->o->judged_by->open(w->engine, w->o->judge, &w->judge, &w->judge_sizes));
-    const int theirs = w->judge_sizes.side;
+    return w->o->judged_by->open(w->engine, w->o->judge, &w->judge, &w->judge_sizes);
+}
+
+/* The graph that brings pictures to the judge's size. */
+static chl_status build_fit(work *w) {
+    const int side = w->side, theirs = w->judge_sizes.side;
+    if (!w->judge || theirs == side) return CHL_OK;
     w->judged = malloc(AT_ONCE * 3 * (size_t)theirs * (size_t)theirs * sizeof *w->judged);
     if (!w->judged) return no_memory();
-    if (theirs == side) return CHL_OK;
     CHL_TRY(chl_models_graph(w->engine, &w->fit));
     w->plain = chl_input(w->fit, "pictures", chl_f32(4, AT_ONCE, side, side, 3));
     const chl_tensor x = chl_resize(w->fit, w->plain, CHL_FILTER_BICUBIC_PIL, theirs, theirs);
@@ -254,28 +257,32 @@ static chl_status open_judge(work *w) {
     return chl_compile(w->fit);
 }
 
-static chl_status begin(work *w, picture_set *a, picture_set *b) {
-    const chl_generator *generator = w->engine->generator;
-    const chl_clip *clip = w->engine->clip;
-    const chl_engine_sizes size = chl_models_sizes(w->engine);
+static int side_of(const work *w) {
+    if (w->o->side > 0) return w->o->side;
+    if (w->engine->generator) return w->engine->generator->sizes.picture;
+    return w->engine->clip ? w->engine->clip->config.resolution : w->judge_sizes.side;
+}
+
+static chl_status open_sets(const work *w, picture_set *a, picture_set *b) {
     CHL_TRY(open_set(w, w->o->data, "data", b));
-    if (w->o->pictures) {
-        CHL_TRY(open_set(w, w->o->pictures, "pictures", a));
-    } else {
-        *a = (picture_set){
-            .name = generator->model.params->source, .what = "pictures", .most = b->most};
-    }
-    w->embedding = clip ? clip->config.embed : 0;
+    if (w->o->pictures) return open_set(w, w->o->pictures, "pictures", a);
+    const char *name = w->engine->generator->model.params->source;
+    *a = (picture_set){.name = name, .what = "pictures", .most = b->most};
+    const uint64_t largest = UINT32_MAX - (uint64_t)a->most + 1;
+    if (w->o->seed <= largest) return CHL_OK;
+    return chl_fail(CHL_ERR_ARGUMENT, "seed must be <= %llu for %lld pictures, got %llu",
+                    (unsigned long long)largest, (long long)a->most,
+                    (unsigned long long)w->o->seed);
+}
+
+static chl_status begin(work *w, picture_set *a, picture_set *b) {
+    const chl_engine_sizes size = chl_models_sizes(w->engine);
+    w->embedding = w->engine->clip ? w->engine->clip->config.embed : 0;
+    CHL_TRY(open_judge(w));
+    CHL_TRY(open_sets(w, a, b));
     CHL_TRY(check_count(w, a, a->most));
     CHL_TRY(check_count(w, b, b->most));
-    if (!a->data && w->o->seed > UINT32_MAX - (uint64_t)a->most + 1)
-        return chl_fail(CHL_ERR_ARGUMENT, "seed must be <= %llu for %lld pictures, got %llu",
-                        (unsigned long long)(UINT32_MAX - (uint64_t)a->most + 1),
-                        (long long)a->most, (unsigned long long)w->o->seed);
-    if (clip) w->side = clip->config.resolution;
-    if (generator) w->side = generator->sizes.picture;
-    if (w->o->side > 0) w->side = w->o->side;
-    CHL_TRY(chl_check_int(w->side > 0, "side", "> 0 without a generator and a clip", w->side));
+    w->side = side_of(w);
     const size_t numbers = 3 * (size_t)w->side * (size_t)w->side;
     w->pixels = calloc(AT_ONCE * numbers, sizeof *w->pixels);
     w->bytes = malloc(numbers);
@@ -283,7 +290,7 @@ static chl_status begin(work *w, picture_set *a, picture_set *b) {
     if (!w->pixels || !w->bytes || !w->code) return no_memory();
     CHL_TRY(set_memory(w, a));
     CHL_TRY(set_memory(w, b));
-    return open_judge(w);
+    return build_fit(w);
 }
 
 static chl_status evaluate(work *w, char **report) {

@@ -165,7 +165,8 @@ CHL_CHECKED chl_status chl_evaluate_retrieval(chl_engine *engine,
  * "neighbours"}; with a judge "judge": its file. */
 typedef struct chl_pictures_options {
     uint32_t size;
-    int side; /* pixels on a side, to which all are brought; 0: the generator's, else the clip's */
+    int side; /* pixels on a side, to which all are brought; 0: the generator's, else what the clip or,
+                 without one, the judge takes */
     const char *data;     /* any source of a training with pictures, or a folder of pictures */
     const char *pictures; /* NULL: seeds of the engine's generator, as many as there are pictures in
                              `data`; or another source */

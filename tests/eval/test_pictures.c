@@ -182,6 +182,25 @@ static void a_judges_answers_are_counted_by_what_folders_say(void **unused) {
     json_decref(report);
 }
 
+/* At the judge's own size, without distances. */
+static void a_judge_needs_no_clip(void **unused) {
+    (void)unused;
+    chl_engine *whole = engine;
+    const chl_engine_options none = {.size = sizeof none};
+    MUST(chl_engine_open(&none, &engine));
+    json_t *report = evaluate(&(chl_pictures_options){.size = sizeof(chl_pictures_options),
+                                                      .data = "real",
+                                                      .pictures = "torn",
+                                                      .judge = "eyes",
+                                                      .judged_by = &eyes});
+    assert_int_equal(json_integer_value(json_object_get(report, "side")), JUDGED);
+    assert_null(json_object_get(report, "distances"));
+    near(at(report, "pictures", "named_right", NULL), 5.0 / 12, 1e-6); /* all in `light` */
+    json_decref(report);
+    chl_engine_close(engine);
+    engine = whole;
+}
+
 static void a_picture_that_cannot_be_read_is_counted_and_left_out(void **unused) {
     (void)unused;
     chl_pictures_options o = {.size = sizeof o, .data = "torn", .pictures = "real", .limit = 8};
@@ -230,6 +249,11 @@ static void what_cannot_be_measured_is_refused(void **unused) {
     o.judge = NULL;
     refused(&o, CHL_ERR_ARGUMENT, "generator");
     chl_engine_close(engine);
+    const chl_engine_options none = {.size = sizeof none};
+    MUST(chl_engine_open(&none, &engine));
+    o.pictures = "files";
+    refused(&o, CHL_ERR_ARGUMENT, "clip");
+    chl_engine_close(engine);
     engine = whole;
 }
 
@@ -238,6 +262,7 @@ int main(void) {
         cmocka_unit_test(a_set_is_no_distance_from_itself),
         cmocka_unit_test(seeds_are_measured_as_their_files_are),
         cmocka_unit_test(a_judges_answers_are_counted_by_what_folders_say),
+        cmocka_unit_test(a_judge_needs_no_clip),
         cmocka_unit_test(a_picture_that_cannot_be_read_is_counted_and_left_out),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
     };
