@@ -283,6 +283,8 @@ static chl_status begin(work *w, picture_set *a, picture_set *b) {
     CHL_TRY(check_count(w, a, a->most));
     CHL_TRY(check_count(w, b, b->most));
     w->side = side_of(w);
+    if (w->side <= 0) /* a judge's may be anything */
+        return chl_check_int(false, "side", "> 0", w->side);
     const size_t numbers = 3 * (size_t)w->side * (size_t)w->side;
     w->pixels = calloc(AT_ONCE * numbers, sizeof *w->pixels);
     w->bytes = malloc(numbers);

@@ -131,9 +131,15 @@ static double ball(int64_t n, const float *x, int64_t i, int d, int k, double *n
 /* The share of a's features that lie in a ball of b's. */
 static chl_status covered(int64_t n, const float *a, int64_t m, const float *b, int d, int k,
                           double *share) {
-    double *radius = malloc((size_t)m * (size_t)(k + 1) * sizeof *radius), *nearest = radius + m;
+    double *radius = calloc((size_t)m, sizeof *radius);
+    double *nearest = calloc((size_t)m * (size_t)k, sizeof *nearest);
     int64_t inside = 0;
-    if (!radius) return chl_fail(CHL_ERR_MEMORY, "out of memory for precision and recall");
+    *share = 0;
+    if (!radius || !nearest) {
+        free(radius);
+        free(nearest);
+        return chl_fail(CHL_ERR_MEMORY, "out of memory for precision and recall");
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m; i++) radius[i] = ball(m, b, i, d, k, nearest + i * k);
 #pragma omp parallel for schedule(static) reduction(+ : inside)
@@ -143,6 +149,7 @@ static chl_status covered(int64_t n, const float *a, int64_t m, const float *b, 
         inside += at < m;
     }
     free(radius);
+    free(nearest);
     *share = (double)inside / (double)n;
     return CHL_OK;
 }
