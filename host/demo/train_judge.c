@@ -5,8 +5,8 @@
 #include "demo/judge_net.h"
 #include "graph/build.h"
 #include "train/augment_picture.h"
+#include "train/picture_batch.h"
 #include "train/sizes.h"
-#include "train/stand_in.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,9 +27,8 @@ typedef struct judge {
     const int *class[CHL_JUDGE_QUESTIONS]; /* [samples], in the dataset; not of the kind */
     chl_tensor picture, answer[CHL_JUDGE_QUESTIONS];
     /* of one batch */
-    int64_t *chosen;       /* of all ranks */
-    const uint8_t **bytes; /* [batch] of this rank, as the rest */
-    float *pixels, *answers;
+    chl_picture_batch batch;
+    float *answers;
 } judge;
 
 static chl_status read_config(const chl_trainer *t, chl_judge_config *config) {
@@ -72,9 +71,7 @@ static chl_status build(chl_trainer *t) {
 
     chl_graph *g = t->graph;
     const int n = t->batch, side = own->config.side;
-    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
-    own->bytes = chl_trainer_memory(t, n, sizeof *own->bytes);
-    own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
+    CHL_TRY(chl_picture_batch_new(t, side, &own->batch));
     own->answers = chl_trainer_memory(t, (int64_t)n * CHL_JUDGE_CLASSES, sizeof *own->answers);
     CHL_TRY(chl_trainer_memory_status(t));
     own->picture = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
@@ -97,26 +94,22 @@ static chl_status build(chl_trainer *t) {
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
-    chl_dataset_next_batch(t->data);
     judge *own = t->own;
     const int n = t->batch, side = own->config.side;
-    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
-    int64_t *chosen = own->chosen + t->first;
-    for (int i = 0; i < n; i++)
-        CHL_TRY(chl_stand_in_picture(t->data, t->options->seed, index, t->first + i, side,
-                                     &chosen[i], &own->bytes[i]));
+    CHL_TRY(chl_picture_batch_read(t, &own->batch, index));
+    const int64_t *sample = own->batch.sample + t->first;
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < n; i++)
         chl_augment_picture(&AUGMENT, t->options->seed, PURPOSE_PICTURE, index, t->first + i, side,
-                            own->bytes[i], own->pixels + (int64_t)i * side * side * 3);
+                            own->batch.bytes[i], own->batch.pixels + (int64_t)i * side * side * 3);
     for (int q = 0; q < CHL_JUDGE_QUESTIONS; q++) {
         const int classes = own->config.classes[q];
         memset(own->answers, 0, (size_t)(n * classes) * sizeof *own->answers);
         for (int i = 0; i < n; i++)
-            own->answers[i * classes + class_of(t, q, chosen[i])] = TRUE_LOGIT;
+            own->answers[i * classes + class_of(t, q, sample[i])] = TRUE_LOGIT;
         CHL_TRY(chl_trainer_write(t, own->answer[q], own->answers));
     }
-    return chl_trainer_write(t, own->picture, own->pixels);
+    return chl_trainer_write(t, own->picture, own->batch.pixels);
 }
 
 const chl_training chl_training_judge = {

@@ -13,8 +13,8 @@
 #include "losses/losses.h"
 #include "models/registry.h"
 #include "nets/layers.h"
+#include "train/picture_batch.h"
 #include "train/sizes.h"
-#include "train/stand_in.h"
 #include "train/trainer.h"
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +30,7 @@ typedef struct encoder {
     chl_clip *clip;
     chl_face *face;
     chl_tensor picture;
-    int64_t *chosen; /* [options->batch]: of all ranks */
-    float *pixels;   /* [batch][side][side][3] */
+    chl_picture_batch batch;
 } encoder;
 
 #define WEIGHT 0.1f /* usual, of CLIP's distance and the identity's */
@@ -189,9 +188,7 @@ static chl_status build(chl_trainer *t) {
     CHL_TRY(open_models(t, own));
     CHL_TRY(make_params(t, own));
     const int side = own->generator->sizes.picture;
-    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
-    own->pixels = chl_trainer_memory(t, 3 * (int64_t)t->batch * side * side, sizeof *own->pixels);
-    CHL_TRY(chl_trainer_memory_status(t));
+    CHL_TRY(chl_picture_batch_new(t, side, &own->batch));
     own->picture = chl_input(t->graph, "picture", chl_f32(4, t->batch, side, side, 3));
     build_losses(t, own);
     return chl_graph_status(t->graph);
@@ -199,18 +196,8 @@ static chl_status build(chl_trainer *t) {
 
 static chl_status feed(chl_trainer *t, int64_t index) {
     encoder *own = t->own;
-    const int side = own->generator->sizes.picture;
-    const int64_t values = 3 * (int64_t)side * side;
-    chl_dataset_next_batch(t->data);
-    CHL_TRY(chl_dataset_batch(t->data, t->options->seed, index, t->options->batch, own->chosen));
-    for (int i = 0; i < t->batch; i++) {
-        const uint8_t *bytes;
-        CHL_TRY(chl_stand_in_picture(t->data, t->options->seed, index, t->first + i, side,
-                                     &own->chosen[t->first + i], &bytes));
-        for (int64_t k = 0; k < values; k++)
-            own->pixels[i * values + k] = (float)bytes[k] * (2.0f / 255) - 1;
-    }
-    return chl_trainer_write(t, own->picture, own->pixels);
+    CHL_TRY(chl_picture_batch_read(t, &own->batch, index));
+    return chl_picture_batch_write(t, &own->batch, own->picture);
 }
 
 /* What it is stands beside the arrays, which an e4e and a pSp have in common. */

@@ -14,8 +14,8 @@
 #include "nets/random_weights.h"
 #include "nets/stylegan2.h"
 #include "train/mapping_start.h"
+#include "train/picture_batch.h"
 #include "train/sizes.h"
-#include "train/stand_in.h"
 #include "train/trainer.h"
 #include <math.h>
 #include <stdio.h>
@@ -43,9 +43,8 @@
 typedef struct generator {
     chl_stylegan2_config config;
     chl_tensor z, wanted;
-    int64_t *chosen; /* [options->batch]: of all ranks */
-    float *codes;    /* [batch][Z] */
-    float *pixels;   /* [batch][side][side][3] */
+    chl_picture_batch batch;
+    float *codes; /* [batch][Z] */
 } generator;
 
 static void defaults(chl_train_options *o) {
@@ -209,9 +208,8 @@ static chl_status build(chl_trainer *t) {
 
     chl_graph *g = t->graph;
     const int n = t->batch, side = shape.resolution;
-    own->chosen = chl_trainer_memory(t, t->options->batch, sizeof *own->chosen);
+    CHL_TRY(chl_picture_batch_new(t, side, &own->batch));
     own->codes = chl_trainer_memory(t, (int64_t)n * shape.z_dim, sizeof *own->codes);
-    own->pixels = chl_trainer_memory(t, 3 * (int64_t)n * side * side, sizeof *own->pixels);
     CHL_TRY(chl_trainer_memory_status(t));
     own->z = chl_input(g, "z", chl_f32(2, n, shape.z_dim));
     own->wanted = chl_input(g, "picture", chl_f32(4, n, side, side, 3));
@@ -223,24 +221,15 @@ static chl_status build(chl_trainer *t) {
 }
 
 static chl_status feed(chl_trainer *t, int64_t index) {
-    chl_dataset_next_batch(t->data);
     generator *own = t->own;
-    chl_dataset *data = t->data;
-    const int side = own->config.resolution;
-    const int64_t values = (int64_t)side * side * 3;
-    CHL_TRY(chl_dataset_batch(data, t->options->seed, index, t->options->batch, own->chosen));
-    for (int i = 0; i < t->batch; i++) {
-        int64_t sample = own->chosen[t->first + i];
-        const uint8_t *bytes;
-        CHL_TRY(chl_stand_in_picture(data, t->options->seed, index, t->first + i, side, &sample,
-                                     &bytes));
-        for (int64_t k = 0; k < values; k++)
-            own->pixels[i * values + k] = (float)bytes[k] * (2.0f / 255) - 1;
-        memcpy(own->codes + (int64_t)i * data->latent, data->latents + sample * data->latent,
+    const chl_dataset *data = t->data;
+    CHL_TRY(chl_picture_batch_read(t, &own->batch, index));
+    for (int i = 0; i < t->batch; i++)
+        memcpy(own->codes + (int64_t)i * data->latent,
+               data->latents + own->batch.sample[t->first + i] * data->latent,
                (size_t)data->latent * sizeof(float));
-    }
     CHL_TRY(chl_trainer_write(t, own->z, own->codes));
-    return chl_trainer_write(t, own->wanted, own->pixels);
+    return chl_picture_batch_write(t, &own->batch, own->wanted);
 }
 
 /* --- the model -------------------------------------------------------------------------------- */
