@@ -174,7 +174,7 @@ static int pictures(int argc, char **argv) {
         {"truncation", NULL, OPTION_FLOAT, &job.truncation, "X",
          "truncation towards the mean of W (default 0: none, as 1)", NULL},
         {"limit", NULL, OPTION_INT, &job.limit, "N",
-         "max. number of pictures of each set, the first (default: all)", NULL},
+         "max. number of pictures of each set, from all over it (default: all)", NULL},
         {"size", NULL, OPTION_INT, &job.pictures.side, "N",
          "pixels on a side, to which all are brought (default 0: the generator's, else what CLIP "
          "or the judge takes)",

@@ -57,9 +57,10 @@ static chl_status read_picture(const work *w, picture_set *s, int64_t *at, float
                                bool *end) {
     for (; *at < s->data->count; ++*at) {
         const uint8_t *bytes;
-        const chl_sample *sample = &s->data->sample[*at];
+        const int64_t index = chl_dataset_spread(s->data->count, *at);
+        const chl_sample *sample = &s->data->sample[index];
         chl_dataset_next_batch(s->data);
-        const chl_status status = chl_dataset_picture(s->data, *at, w->side, &bytes);
+        const chl_status status = chl_dataset_picture(s->data, index, w->side, &bytes);
         if (status == CHL_OK) {
             chl_raster_to_float(3 * (int64_t)w->side * w->side, bytes, pixels);
             *kind = kind_of(w, sample);
@@ -67,7 +68,7 @@ static chl_status read_picture(const work *w, picture_set *s, int64_t *at, float
             return CHL_OK;
         }
         if (!chl_left_out_blames(status)) return status;
-        CHL_TRY(chl_left_out_add(s->data->left_out, *at, sample->picture, chl_error()));
+        CHL_TRY(chl_left_out_add(s->data->left_out, index, sample->picture, chl_error()));
     }
     *end = true;
     return CHL_OK;

@@ -265,6 +265,22 @@ void chl_dataset_next_batch(chl_dataset *dataset) {
     chl_sample_cache_pass(dataset->cache);
 }
 
+/* --- a choice --------------------------------------------------------------------------------- */
+static int64_t common_divisor(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+int64_t chl_dataset_spread(int64_t count, int64_t k) {
+    int64_t stride = (int64_t)(0.6180339887 * (double)count) + 1;
+    while (common_divisor(count, stride) != 1) stride++; /* so that it comes to all */
+    return k * stride % count;
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 /* An epoch's permutation, kept from step to step. */
 struct chl_epoch_order {

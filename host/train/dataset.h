@@ -126,6 +126,10 @@ chl_status chl_dataset_mels(chl_dataset *dataset, int count, const int64_t *inde
 /* What was decoded and does not fit is freed. */
 void chl_dataset_next_batch(chl_dataset *dataset);
 
+/* Number k, 0 ... count - 1, of an order in which any first part of a list lies all over it, by steps of
+ * the golden ratio: a folder per label has one label after the other. */
+int64_t chl_dataset_spread(int64_t count, int64_t k);
+
 /* Which samples make the batch of step `index`: indices[batch]. Every epoch is a fresh permutation
  * of all samples, a pure function of (seed, epoch), so nothing has to be saved to resume. The last
  * one is kept, so that only the first step of an epoch takes time. Needs batch <= count; the rest

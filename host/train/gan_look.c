@@ -113,8 +113,9 @@ static chl_status next_real(void *user, int64_t index, int *height, int *width,
                             const float **pixels) {
     const reader *r = user;
     const uint8_t *bytes;
+    int64_t sample = chl_dataset_spread(r->data->count, index);
     chl_dataset_next_batch(r->data);
-    CHL_TRY(chl_stand_in_picture(r->data, r->seed, -1, index, r->side, &index, &bytes));
+    CHL_TRY(chl_stand_in_picture(r->data, r->seed, -1, index, r->side, &sample, &bytes));
     chl_raster_to_float(3 * (int64_t)r->side * r->side, bytes, r->pixels);
     *height = *width = r->side;
     *pixels = r->pixels;

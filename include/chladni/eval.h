@@ -170,7 +170,7 @@ typedef struct chl_pictures_options {
     const char *data;     /* any source of a training with pictures, or a folder of pictures */
     const char *pictures; /* NULL: seeds of the engine's generator, as many as there are pictures in
                              `data`; or another source */
-    int64_t limit;        /* max. number of pictures of each set, the first; 0: all */
+    int64_t limit;        /* max. number of pictures of each set, from all over it; 0: all */
     uint64_t seed;        /* the first one, up to UINT32_MAX */
     double truncation;    /* towards the mean of W; 0: none, as 1 */
     int64_t neighbours;   /* k of precision and recall; 0: 3 */

@@ -121,16 +121,15 @@ static void a_set_is_no_distance_from_itself(void **unused) {
 /* The distances are those of the embeddings that chl_embed_picture gives. */
 static void seeds_are_measured_as_their_files_are(void **unused) {
     (void)unused;
-    chl_pictures_options o = {
-        .size = sizeof o, .data = "real", .seed = 5, .neighbours = 2, .limit = 10};
+    chl_pictures_options o = {.size = sizeof o, .data = "real", .seed = 5, .neighbours = 2};
     json_t *seeds = evaluate(&o);
     o.pictures = "files";
     o.seed = 0;
     json_t *files = evaluate(&o);
     assert_true(
         json_equal(json_object_get(seeds, "distances"), json_object_get(files, "distances")));
-    float have[10][EMBED], want[10][EMBED], w[8 * Z], pixels[3 * SIDE * SIDE];
-    for (int i = 0; i < 10; i++) {
+    float have[PICTURES][EMBED], want[PICTURES][EMBED], w[8 * Z], pixels[3 * SIDE * SIDE];
+    for (int i = 0; i < PICTURES; i++) {
         char path[64];
         MUST(chl_seed_latent(engine, (uint64_t)i + 5, 1, w));
         MUST(chl_generate(engine, 1, w, pixels));
@@ -138,24 +137,22 @@ static void seeds_are_measured_as_their_files_are(void **unused) {
         MUST(chl_raster_from_float(3 * SIDE * SIDE, pixels, bytes));
         chl_raster_to_float(3 * SIDE * SIDE, bytes, pixels);
         MUST(chl_embed_picture(engine, SIDE, SIDE, pixels, have[i]));
-        /* the first ten in the order of the folders' and the files' names: real/dark/0 ... 5, real/light/10, 11, 6, 7 */
-        const int number = i < 6 ? i : (const int[]){10, 11, 6, 7}[i - 6];
         chl_raster raster;
         float square[3 * SIDE * SIDE];
-        snprintf(path, sizeof path, "real/%s/%d.png", kinds[number / 6], number);
+        snprintf(path, sizeof path, "real/%s/%d.png", kinds[i / 6], i);
         MUST(chl_raster_read(path, &raster)); /* 40 rows: the middle 32 */
         chl_raster_to_float(3 * SIDE * SIDE, raster.rgb + 3 * 4 * SIDE, square);
         chl_raster_free(&raster);
         MUST(chl_embed_picture(engine, SIDE, SIDE, square, want[i]));
     }
     double fid, precision, recall;
-    MUST(chl_frechet_distance(10, have[0], 10, want[0], EMBED, &fid));
-    MUST(chl_precision_recall(10, have[0], 10, want[0], EMBED, 2, &precision, &recall));
+    MUST(chl_frechet_distance(PICTURES, have[0], PICTURES, want[0], EMBED, &fid));
+    MUST(chl_precision_recall(PICTURES, have[0], PICTURES, want[0], EMBED, 2, &precision, &recall));
     near(at(seeds, "distances", "fid", NULL), fid, 2e-6);
-    near(at(seeds, "distances", "kid", NULL), chl_kernel_distance(10, have[0], 10, want[0], EMBED),
-         1e-6);
-    near(at(seeds, "distances", "precision", NULL), precision, 0);
-    near(at(seeds, "distances", "recall", NULL), recall, 0);
+    near(at(seeds, "distances", "kid", NULL),
+         chl_kernel_distance(PICTURES, have[0], PICTURES, want[0], EMBED), 1e-6);
+    near(at(seeds, "distances", "precision", NULL), precision, 1e-6);
+    near(at(seeds, "distances", "recall", NULL), recall, 1e-6);
     json_decref(seeds);
     json_decref(files);
 }
@@ -179,6 +176,23 @@ static void a_judges_answers_are_counted_by_what_folders_say(void **unused) {
     near(at(report, "pictures", "named", "light") + at(report, "pictures", "named", "dark"), 1,
          1e-6);
     assert_string_equal(json_string_value(json_object_get(report, "judge")), "eyes");
+    json_decref(report);
+}
+
+/* Of a folder per kind as many of each. */
+static void a_limit_takes_pictures_from_all_over_a_set(void **unused) {
+    (void)unused;
+    json_t *report = evaluate(&(chl_pictures_options){.size = sizeof(chl_pictures_options),
+                                                      .data = "real",
+                                                      .pictures = "real",
+                                                      .limit = 6,
+                                                      .judge = "eyes",
+                                                      .judged_by = &eyes});
+    near(at(report, "data", "count", NULL), 6, 0);
+    const json_t *right = json_object_get(json_object_get(report, "data"), "right_per_kind");
+    assert_int_equal(json_object_size(right), 2);
+    const double named = at(report, "data", "named", "light");
+    assert_true(named > 0.3 && named < 0.7);
     json_decref(report);
 }
 
@@ -262,6 +276,7 @@ int main(void) {
         cmocka_unit_test(a_set_is_no_distance_from_itself),
         cmocka_unit_test(seeds_are_measured_as_their_files_are),
         cmocka_unit_test(a_judges_answers_are_counted_by_what_folders_say),
+        cmocka_unit_test(a_limit_takes_pictures_from_all_over_a_set),
         cmocka_unit_test(a_judge_needs_no_clip),
         cmocka_unit_test(a_picture_that_cannot_be_read_is_counted_and_left_out),
         cmocka_unit_test(what_cannot_be_measured_is_refused),

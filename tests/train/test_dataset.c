@@ -430,6 +430,26 @@ static void sounds_become_mels_and_are_kept(void **state) {
     chl_dataset_free(data);
 }
 
+/* Of each tenth of the list a tenth of any first part, but for eight; the whole visits each once. */
+static void any_first_part_of_a_spread_lies_all_over_the_list(void **state) {
+    (void)state;
+    static const int64_t counts[] = {1, 2, 10, 97, 1000, 8000};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        const int64_t count = counts[c];
+        char seen[8000] = {0};
+        int64_t tenth[10] = {0};
+        for (int64_t k = 0; k < count; k++) {
+            const int64_t at = chl_dataset_spread(count, k);
+            assert_in_range(at, 0, count - 1);
+            assert_false(seen[at]);
+            seen[at] = 1;
+            tenth[at * 10 / count]++;
+            for (int i = 0; count >= 1000 && i < 10; i++)
+                assert_true(llabs(10 * tenth[i] - k - 1) <= 80);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -440,6 +460,7 @@ int main(void) {
         TEST(lines_of_chosen_splits_are_the_samples),
         TEST(arrays_belong_to_the_lines),
         TEST(batches_are_permutations),
+        TEST(any_first_part_of_a_spread_lies_all_over_the_list),
         TEST(a_folder_of_files_is_told_by_the_file),
         TEST(pictures_are_cropped_resized_and_kept),
         TEST(sounds_become_mels_and_are_kept),
