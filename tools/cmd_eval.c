@@ -88,6 +88,10 @@ static int probe(int argc, char **argv) {
         SET_OPTIONS(job),
         {"l2", NULL, OPTION_FLOAT, &job.l2, "X",
          "weight of the penalty, scikit-learn's 1/C (default 1)", NULL},
+        {"trunk", NULL, OPTION_FLAG, &job.of_trunk, NULL,
+         "use the features of the encoder's trunk, which its last layers map into CLIP's space, in "
+         "place of its embeddings",
+         NULL},
         AUDIO_OPTION(job.models),
         MEL_OPTION(job.models),
         DEVICE_OPTIONS(job.models),
@@ -95,8 +99,9 @@ static int probe(int argc, char **argv) {
     };
     command_line line = {
         .usage = "eval probe --data DIR [--test DIR | --folds L] --audio F",
-        .about = "Trains a logistic regression on the embeddings of sounds and tests it on others: "
-                 "fold by fold, or on --test.",
+        .about =
+            "Trains a logistic regression on the embeddings of sounds, or with --trunk on what "
+            "their last layers get, and tests it on others: fold by fold, or on --test.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;

@@ -194,6 +194,7 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     job->tested.progress = eval_on_progress;
     job->zero.threshold = (double)job->threshold;
     job->probe.l2 = (double)job->l2;
+    job->probe.of_trunk = job->of_trunk;
     job->probe.progress = eval_on_progress;
     job->zero.label = job->label.item;
     job->zero.labels = job->label.count;
@@ -335,6 +336,7 @@ int eval_check_parts(const command_line *line, const eval_job *job) {
         {"--labels", "--data, the sounds to classify", job->labels, sounds},
         {"--folds", "--data or --probe", job->folds, probed},
         {"--l2", "--probe or --data", job->l2 > 0, probed},
+        {"--probe-trunk", "--probe or --data", job->of_trunk, probed},
         {"--prompts", "--data or --retrieval", job->prompts, sounds || job->retrieval.data},
         {"--esc10", "--data or --probe", job->esc10, probed},
     };

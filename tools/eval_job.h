@@ -35,7 +35,7 @@ typedef struct eval_job {
     chl_supervised_options tested;
     const char *folds, *confusion;
     int *fold; /* of --folds */
-    bool esc10;
+    bool esc10, of_trunk;
     float threshold, l2, truncation;
     float neutral_embedding[CHL_MAX_EMBEDDING];
     double start, last; /* seconds, of the progress line */

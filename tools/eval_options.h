@@ -48,6 +48,14 @@
      NULL},                                                                                        \
         {"probe-test", NULL, OPTION_TEXT, &(job).probe.test, "DIR", "sounds to test the probe on", \
          NULL},                                                                                    \
+        {"probe-trunk",                                                                            \
+         NULL,                                                                                     \
+         OPTION_FLAG,                                                                              \
+         &(job).of_trunk,                                                                          \
+         NULL,                                                                                     \
+         "probe the features of the encoder's trunk, which its last layers map into CLIP's "       \
+         "space, in place of its embeddings",                                                      \
+         NULL},                                                                                    \
         {"retrieval", NULL,                                                                        \
          OPTION_TEXT, &(job).retrieval.data,                                                       \
          "SRC",       "clips with pictures, captions or labels, for retrieval",                    \

@@ -40,17 +40,30 @@ static void close_sound(void *user, chl_sound *unused) {
     chl_media_sound_close(&((sounds_done *)user)->opened);
 }
 
-chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const chl_media *sound,
-                                 const float *gain_db, const chl_progress_watch *watch,
-                                 float *embedding) {
+static chl_status hear(chl_audio_encoder *encoder, bool of_trunk, int64_t count,
+                       const chl_media *sound, const float *gain_db,
+                       const chl_progress_watch *watch, float *out) {
     sounds_done done = {.watch = watch, .count = count, .sound = sound};
     const chl_sound_files files = {.count = count,
                                    .gain_db = gain_db,
+                                   .of_trunk = of_trunk,
                                    .open = open_sound,
                                    .close = close_sound,
                                    .after = report,
                                    .user = &done};
-    return chl_audio_encoder_embed_files(encoder, BATCH, &files, embedding);
+    return chl_audio_encoder_embed_files(encoder, BATCH, &files, out);
+}
+
+chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const chl_media *sound,
+                                 const float *gain_db, const chl_progress_watch *watch,
+                                 float *embedding) {
+    return hear(encoder, false, count, sound, gain_db, watch, embedding);
+}
+
+chl_status chl_eval_trunk_of_sounds(chl_audio_encoder *encoder, int64_t count,
+                                    const chl_media *sound, const float *gain_db,
+                                    const chl_progress_watch *watch, float *features) {
+    return hear(encoder, true, count, sound, gain_db, watch, features);
 }
 
 /* --- labels ----------------------------------------------------------------------------------- */

@@ -20,6 +20,10 @@ chl_status chl_report_progress(const chl_progress_watch *watch, const char *what
 chl_status chl_eval_embed_sounds(chl_audio_encoder *encoder, int64_t count, const chl_media *sound,
                                  const float *gain_db, const chl_progress_watch *watch,
                                  float *embedding);
+/* The same with the features of the encoder's trunk, as they are: [count][encoder->sizes.trunk]. */
+chl_status chl_eval_trunk_of_sounds(chl_audio_encoder *encoder, int64_t count,
+                                    const chl_media *sound, const float *gain_db,
+                                    const chl_progress_watch *watch, float *features);
 
 /* label [count] -> embedding [count][embed]: each the unit vector along the mean over the prompts,
  * in which "{}" stands for the label. prompts 0: CHL_EVAL_PROMPTS. */

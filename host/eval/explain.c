@@ -148,7 +148,7 @@ static chl_status build_sound(const explaining *e, way *s) {
     s->input =
         chl_input(g, "mel pictures", chl_audio_encoder_input(audio, CHL_PARTS, e->x.columns));
     s->given = chl_input(g, "seen", chl_f32(2, CHL_PARTS, (int)e->embed));
-    chl_tensor heard = audio->kind->embed(&s->net, audio->config, s->input);
+    chl_tensor heard = chl_audio_encoder_nodes(audio, &s->net, s->input);
     chl_tensor sum = chl_scale(g, chl_mean(g, chl_row_dot(g, heard, s->given)), (float)CHL_PARTS);
     chl_grad(g, sum, 1, &s->input, &s->gradient);
     s->gradient = chl_keep(g, s->gradient);

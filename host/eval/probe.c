@@ -1,4 +1,4 @@
-/* Linear probe: logistic regression on the embeddings of sounds. */
+/* Linear probe: logistic regression on the embeddings of sounds, or on what their last layers get. */
 #include "base/free.h"
 #include "base/options.h"
 #include "eval/classified.h"
@@ -21,7 +21,7 @@ typedef struct probe {
     chl_corpus corpus; /* sounds to train and test on: with `test`, those of both folders */
     int64_t trained;   /* with `test`: the first so many are for training only */
     int width;
-    float *embedding;         /* [count][width] */
+    float *feature;           /* [count][width] */
     double *x, *mean, *scale; /* of a fold: [count][width]; [width] */
     int *class_, *named;
     int64_t trained_now, tested_now; /* sounds of the last fit */
@@ -143,7 +143,7 @@ static void scale(const probe *p, double *x) {
 }
 
 static void load(const probe *p, int64_t sound, double *x) {
-    for (int k = 0; k < p->width; k++) x[k] = (double)p->embedding[sound * p->width + k];
+    for (int k = 0; k < p->width; k++) x[k] = (double)p->feature[sound * p->width + k];
 }
 
 /* What a sound is for in one fit. */
@@ -281,7 +281,8 @@ static chl_status describe(probe *p, char **report) {
     const chl_corpus *c = &p->corpus;
     const uint64_t refused = chl_json_refused();
     json_t *l2 = chooses(p) ? json_string("chosen") : json_real(default_l2(p));
-    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "split",
+    json_t *root = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "layout", c->layout, "features",
+                             p->options->of_trunk ? "trunk" : "embedding", "split",
                              p->options->test ? "test folder" : "official folds", "all_sounds",
                              (json_int_t)c->count, "missing", (json_int_t)c->missing, "l2", l2);
     const chl_classified done = chl_classified_in(&p->corpus, p->named);
@@ -296,20 +297,22 @@ static chl_status work(chl_engine *engine, probe *p, char **report) {
     CHL_TRY(open_folders(p));
     CHL_TRY(check_groups(p));
     look_for_choice(p);
-    p->width = chl_models_sizes(engine).embedding;
+    const chl_audio_encoder_sizes *sizes = &engine->audio->sizes;
+    p->width = p->options->of_trunk ? sizes->trunk : sizes->embedding;
     const size_t count = (size_t)p->corpus.count, width = (size_t)p->width;
-    p->embedding = malloc(sizeof *p->embedding * count * width);
+    p->feature = malloc(sizeof *p->feature * count * width);
     p->x = malloc(sizeof *p->x * count * width);
     p->mean = malloc(sizeof *p->mean * width);
     p->scale = malloc(sizeof *p->scale * width);
     p->class_ = malloc(sizeof *p->class_ * count);
     p->named = malloc(sizeof *p->named * count);
     p->fits = json_array();
-    if (!p->embedding || !p->x || !p->mean || !p->scale || !p->class_ || !p->named || !p->fits)
-        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for its embeddings", p->options->data);
+    if (!p->feature || !p->x || !p->mean || !p->scale || !p->class_ || !p->named || !p->fits)
+        return chl_fail(CHL_ERR_MEMORY, "%s: out of memory for what the encoder hears",
+                        p->options->data);
     const chl_progress_watch watch = {p->options->progress, p->options->user};
-    CHL_TRY(chl_eval_embed_sounds(engine->audio, p->corpus.count, p->corpus.sound, NULL, &watch,
-                                  p->embedding));
+    CHL_TRY((p->options->of_trunk ? chl_eval_trunk_of_sounds : chl_eval_embed_sounds)(
+        engine->audio, p->corpus.count, p->corpus.sound, NULL, &watch, p->feature));
     CHL_TRY(run_folds(p));
     return describe(p, report);
 }
@@ -318,6 +321,7 @@ static chl_status check(const chl_probe_options *o) {
     CHL_TRY(chl_check_pointer(o->data, "data"));
     CHL_TRY(chl_check_int(o->folds >= 0, "folds", ">= 0", o->folds));
     if (o->folds) CHL_TRY(chl_check_pointer(o->fold, "fold"));
+    CHL_TRY(chl_check_int(o->of_trunk == 0 || o->of_trunk == 1, "of_trunk", "0 or 1", o->of_trunk));
     if (o->folds && o->test)
         return chl_fail(CHL_ERR_ARGUMENT, "folds must be left out with test, got %d of them",
                         o->folds);
@@ -335,7 +339,7 @@ chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *their
     probe p = {.options = &mine};
     const chl_status status = work(engine, &p, report);
     chl_corpus_free(&p.corpus);
-    CHL_FREE(p.embedding, p.x, p.mean, p.scale, p.class_, p.named);
+    CHL_FREE(p.feature, p.x, p.mean, p.scale, p.class_, p.named);
     json_decref(p.fits);
     return chl_log_restore(before, status);
 }

@@ -1,6 +1,7 @@
 #include "models/audio_encoder.h"
 #include "base/options.h"
 #include "nets/class_names.h"
+#include "nets/layers.h"
 #include "sound/mel.h"
 #include <math.h>
 #include <stdlib.h>
@@ -152,18 +153,30 @@ chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *soun
 }
 
 /* --- embeddings ------------------------------------------------------------------------------- */
+chl_tensor chl_audio_encoder_nodes(const chl_audio_encoder *encoder, chl_net *net,
+                                   chl_tensor pictures) {
+    const chl_tensor features = encoder->kind->trunk(net, encoder->config, pictures);
+    return chl_unit_rows(net->graph, encoder->kind->head(net, encoder->config, features));
+}
+
 static void build(const void *owner, const chl_graph_key *key, chl_net *net, chl_compiled *to) {
     const chl_audio_encoder *encoder = owner;
     to->in[0] = chl_input(net->graph, "pictures of sounds",
                           chl_audio_encoder_input(encoder, key->n, key->width));
-    to->out = encoder->kind->embed(net, encoder->config, to->in[0]);
+    to->out = key->use == CHL_AUDIO_TRUNK ? encoder->kind->trunk(net, encoder->config, to->in[0])
+                                          : chl_audio_encoder_nodes(encoder, net, to->in[0]);
+}
+
+static chl_status run_network(chl_audio_encoder *encoder, int use, int n, int columns,
+                              const float *pictures, float *out) {
+    const chl_graph_key key = {.use = use, .n = n, .width = columns};
+    return chl_model_run(&encoder->model, &key, build, encoder,
+                         (const void *const[CHL_GRAPH_INPUTS]){pictures}, out);
 }
 
 chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, int columns,
                                    const float *pictures, float *embeddings) {
-    const chl_graph_key key = {.use = CHL_AUDIO_NETWORK, .n = n, .width = columns};
-    return chl_model_run(&encoder->model, &key, build, encoder,
-                         (const void *const[CHL_GRAPH_INPUTS]){pictures}, embeddings);
+    return run_network(encoder, CHL_AUDIO_NETWORK, n, columns, pictures, embeddings);
 }
 
 chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *sound,
@@ -183,7 +196,8 @@ typedef struct file_run {
     chl_audio_encoder *encoder;
     const chl_sound_files *files;
     int batch;
-    float *pictures, *out; /* [batch]; [batch][embedding] */
+    int width;             /* of a row of what comes out */
+    float *pictures, *out; /* [batch]; [batch][width] */
     int waiting, columns;  /* of each that waits */
     int64_t done;
     float *embeddings; /* of all files */
@@ -208,9 +222,10 @@ static int64_t place_of(const file_run *r, int i) {
 }
 
 static chl_status run_waiting(file_run *r) {
-    const int64_t d = r->encoder->sizes.embedding;
+    const int64_t d = r->width;
+    const int use = r->files->of_trunk ? CHL_AUDIO_TRUNK : CHL_AUDIO_NETWORK;
     if (r->waiting == 0) return CHL_OK;
-    CHL_TRY(chl_audio_encoder_embed(r->encoder, r->batch, r->columns, r->pictures, r->out));
+    CHL_TRY(run_network(r->encoder, use, r->batch, r->columns, r->pictures, r->out));
     memcpy(r->embeddings + r->done * d, r->out, sizeof(float) * (size_t)(r->waiting * d));
     r->done += r->waiting;
     r->waiting = 0;
@@ -234,9 +249,14 @@ chl_status chl_audio_encoder_embed_files(chl_audio_encoder *encoder, int batch,
                                          const chl_sound_files *files, float *embeddings) {
     CHL_TRY(chl_audio_encoder_check(encoder, files->count, files->gain_db));
     const size_t pixels = (size_t)chl_audio_encoder_pixels(encoder);
-    file_run run = {.encoder = encoder, .files = files, .batch = batch, .embeddings = embeddings};
+    const chl_audio_encoder_sizes *sizes = &encoder->sizes;
+    file_run run = {.encoder = encoder,
+                    .files = files,
+                    .batch = batch,
+                    .width = files->of_trunk ? sizes->trunk : sizes->embedding,
+                    .embeddings = embeddings};
     run.pictures = calloc((size_t)batch * pixels, sizeof *run.pictures);
-    run.out = malloc(sizeof *run.out * (size_t)batch * (size_t)encoder->sizes.embedding);
+    run.out = malloc(sizeof *run.out * (size_t)batch * (size_t)run.width);
     chl_status status = CHL_OK;
     if (!run.pictures || !run.out)
         CHL_TRY_GOTO(chl_fail(CHL_ERR_MEMORY, "out of memory for pictures of sounds"));

@@ -30,6 +30,7 @@
 
 typedef struct chl_audio_encoder_sizes {
     int embedding;
+    int trunk;         /* features that `head` gets */
     int rows, columns; /* of a sound's picture, bands along the rows; columns: the most */
     int channels;      /* that a picture must have */
 } chl_audio_encoder_sizes;
@@ -54,8 +55,10 @@ typedef struct chl_audio_encoder_kind {
     bool own_space;
     /* The shape under which the network takes n pictures of sounds. NULL: [n, rows, columns, 1]. */
     chl_desc (*input)(int n, int columns);
-    /* pictures -> embeddings [n][embedding], rows of length 1 */
-    chl_tensor (*embed)(chl_net *net, const void *config, chl_tensor pictures);
+    /* The network's two parts: pictures -> [n][trunk], the mean over the map of its last stage; -> [n][embedding],
+     * the layers that lead into CLIP's space. */
+    chl_tensor (*trunk)(chl_net *net, const void *config, chl_tensor pictures);
+    chl_tensor (*head)(chl_net *net, const void *config, chl_tensor features);
 } chl_audio_encoder_kind;
 extern const chl_audio_encoder_kind chl_kind_swin;     /* audio_encoder_swin.c */
 extern const chl_audio_encoder_kind chl_kind_resnet18; /* audio_encoder_resnet.c */
@@ -66,7 +69,7 @@ extern const chl_audio_encoder_kind chl_kind_clap;      /* audio_encoder_clap.c 
 extern const chl_audio_encoder_kind chl_kind_clap_fused;
 
 /* Uses of its graphs (chl_graph_key). */
-enum { CHL_AUDIO_NETWORK, CHL_AUDIO_SPECTRUM };
+enum { CHL_AUDIO_NETWORK, CHL_AUDIO_TRUNK, CHL_AUDIO_SPECTRUM };
 
 struct chl_audio_encoder {
     chl_model model;
@@ -99,6 +102,9 @@ chl_status chl_audio_encoder_picture(chl_audio_encoder *encoder, chl_sound *soun
                                      float *picture, int *columns);
 /* The shape under which the network takes n pictures of so many columns. */
 chl_desc chl_audio_encoder_input(const chl_audio_encoder *encoder, int n, int columns);
+/* The whole network: pictures -> embeddings [n][embedding], rows of length 1 */
+chl_tensor chl_audio_encoder_nodes(const chl_audio_encoder *encoder, chl_net *net,
+                                   chl_tensor pictures);
 /* pictures of equally many columns, n of them one after another -> embeddings [n][embedding], rows
  * of length 1, in one run of n */
 chl_status chl_audio_encoder_embed(chl_audio_encoder *encoder, int n, int columns,
@@ -109,12 +115,13 @@ chl_status chl_audio_encoder_embed_sound(chl_audio_encoder *encoder, chl_sound *
                                          float gain_db, float *embedding);
 
 /* Many sound files in runs of `batch` (the remaining rows of a run that is not full are computed for
- * nothing): embeddings [count][embedding]; gain_db [count], NULL = all 0. `after` (may be NULL) is
+ * nothing): embeddings [count][embedding], or with `of_trunk` [count][trunk]; gain_db [count], NULL = all 0. `after` (may be NULL) is
  * called after each run with the number of sounds done; its failure ends the call. */
 typedef struct chl_sound_files {
     int64_t count;
     const char *const *path; /* not with `open` */
     const float *gain_db;
+    bool of_trunk; /* the trunk's features, as they are, in place of embeddings */
     /* NULL, or for sounds that are no files: opens number `index`; `close` closes it before the next
      * one is opened. */
     chl_status (*open)(void *user, int64_t index, chl_sound **sound);

@@ -31,6 +31,7 @@ static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *si
     chl_params_drop(params, "fbsp.bias"); /* the filters have none: it is empty */
     CHL_TRY(chl_esresnext_import(params, config));
     *sizes = (chl_audio_encoder_sizes){.embedding = config->embed,
+                                       .trunk = config->out[CHL_ESRESNEXT_STAGES - 1],
                                        .rows = CHL_ESRESNEXT_CHANNELS * CHL_ESRESNEXT_ROWS,
                                        .columns = chl_audio_spectrum_max_frames(&spectrum),
                                        .channels = 1};
@@ -57,8 +58,12 @@ static chl_desc input(int n, int columns) {
     return chl_f32(4, n, CHL_ESRESNEXT_ROWS, columns, CHL_ESRESNEXT_CHANNELS);
 }
 
-static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
-    return chl_esresnext(net, config, pictures);
+static chl_tensor trunk(chl_net *net, const void *config, chl_tensor pictures) {
+    return chl_esresnext_trunk(net, config, pictures);
+}
+
+static chl_tensor head(chl_net *net, const void *config, chl_tensor features) {
+    return chl_esresnext_head(net, config, features);
 }
 
 const chl_audio_encoder_kind chl_kind_audioclip = {
@@ -69,4 +74,5 @@ const chl_audio_encoder_kind chl_kind_audioclip = {
     .picture = picture_of,
     .hears_level = true,
     .input = input,
-    .embed = embed};
+    .trunk = trunk,
+    .head = head};

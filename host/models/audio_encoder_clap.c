@@ -177,8 +177,11 @@ static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *si
     CHL_TRY(use_projection(params, c));
     CHL_TRY(make_front_end(params, c, released));
     CHL_TRY(read_bands(params, c));
-    *sizes = (chl_audio_encoder_sizes){
-        c->embedding, SIDE, c->fuses ? chl_clap_fusion_rows(&c->trunk) : SIDE, c->trunk.channels};
+    *sizes = (chl_audio_encoder_sizes){.embedding = c->embedding,
+                                       .trunk = chl_swin_width(&c->trunk),
+                                       .rows = SIDE,
+                                       .columns = c->fuses ? chl_clap_fusion_rows(&c->trunk) : SIDE,
+                                       .channels = c->trunk.channels};
     return CHL_OK;
 }
 
@@ -312,15 +315,19 @@ static chl_desc input_of_fusion(int n, int columns) {
     return chl_f32(4, n, columns, SIDE, 1);
 }
 
-static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
+static chl_tensor trunk(chl_net *net, const void *config, chl_tensor pictures) {
     const clap *c = config;
-    chl_tensor x = c->fuses ? chl_clap_fusion_patches(net, &c->trunk, &c->fusion, pictures)
-                            : chl_swin_patches(net, &c->trunk, pictures);
-    x = chl_swin_stages(net, &c->trunk, x);
-    x = chl_net_linear(net, x, chl_swin_width(&c->trunk), c->hidden, "audio_projection.0.");
-    x = chl_activate(net->graph, x, CHL_LEAKY_RELU, 0);
-    x = chl_net_linear(net, x, c->hidden, c->embedding, "audio_projection.2.");
-    return chl_unit_rows(net->graph, x);
+    const chl_tensor x = c->fuses ? chl_clap_fusion_patches(net, &c->trunk, &c->fusion, pictures)
+                                  : chl_swin_patches(net, &c->trunk, pictures);
+    return chl_swin_stages(net, &c->trunk, x);
+}
+
+static chl_tensor head(chl_net *net, const void *config, chl_tensor features) {
+    const clap *c = config;
+    const chl_tensor x =
+        chl_net_linear(net, features, chl_swin_width(&c->trunk), c->hidden, "audio_projection.0.");
+    return chl_net_linear(net, chl_activate(net->graph, x, CHL_LEAKY_RELU, 0), c->hidden,
+                          c->embedding, "audio_projection.2.");
 }
 
 const chl_audio_encoder_kind chl_kind_clap = {
@@ -332,7 +339,8 @@ const chl_audio_encoder_kind chl_kind_clap = {
     .picture = picture_of,
     .hears_level = true,
     .own_space = true,
-    .embed = embed};
+    .trunk = trunk,
+    .head = head};
 
 const chl_audio_encoder_kind chl_kind_clap_fused = {
     .kind = {"CLAP's audio encoder with feature fusion", CHL_ROLE_AUDIO_ENCODER, fuses},
@@ -345,4 +353,5 @@ const chl_audio_encoder_kind chl_kind_clap_fused = {
     .hears_level = true,
     .own_space = true,
     .input = input_of_fusion,
-    .embed = embed};
+    .trunk = trunk,
+    .head = head};

@@ -11,7 +11,15 @@
 
 static void set_sizes(const chl_resnet_config *config, int rows, int columns,
                       chl_audio_encoder_sizes *sizes) {
-    *sizes = (chl_audio_encoder_sizes){config->classes, rows, columns, config->channels};
+    *sizes = (chl_audio_encoder_sizes){.embedding = config->classes,
+                                       .trunk = chl_resnet_width(config),
+                                       .rows = rows,
+                                       .columns = columns,
+                                       .channels = config->channels};
+}
+
+static chl_tensor head(chl_net *net, const void *config, chl_tensor features) {
+    return chl_resnet_head(net, config, features);
 }
 
 /* --- ResNet-18 -------------------------------------------------------------------------------- */
@@ -32,8 +40,8 @@ static chl_desc input_of_18(int n, int columns) {
     return chl_f32(4, n, CHL_RESNET18_FRAMES, CHL_RESNET18_BANDS, 1);
 }
 
-static chl_tensor embed_by_18(chl_net *net, const void *config, chl_tensor pictures) {
-    return chl_unit_rows(net->graph, chl_resnet18(net, config, pictures));
+static chl_tensor trunk_of_18(chl_net *net, const void *config, chl_tensor pictures) {
+    return chl_resnet18_trunk(net, config, pictures);
 }
 
 const chl_audio_encoder_kind chl_kind_resnet18 = {
@@ -42,7 +50,8 @@ const chl_audio_encoder_kind chl_kind_resnet18 = {
     .config_bytes = sizeof(chl_resnet_config),
     .open = open_18,
     .input = input_of_18,
-    .embed = embed_by_18};
+    .trunk = trunk_of_18,
+    .head = head};
 
 /* --- ResNet-50 -------------------------------------------------------------------------------- */
 /* AudioCLIP's has bottlenecks too, behind a spectrum of its own. */
@@ -58,8 +67,8 @@ static chl_status open_50(chl_params *params, void *config, chl_audio_encoder_si
     return CHL_OK;
 }
 
-static chl_tensor embed_by_50(chl_net *net, const void *config, chl_tensor pictures) {
-    return chl_unit_rows(net->graph, chl_resnet(net, config, 1, pictures));
+static chl_tensor trunk_of_50(chl_net *net, const void *config, chl_tensor pictures) {
+    return chl_resnet_trunk(net, config, 1, pictures);
 }
 
 const chl_audio_encoder_kind chl_kind_resnet50 = {
@@ -67,4 +76,5 @@ const chl_audio_encoder_kind chl_kind_resnet50 = {
     .hears = HEARS,
     .config_bytes = sizeof(chl_resnet_config),
     .open = open_50,
-    .embed = embed_by_50};
+    .trunk = trunk_of_50,
+    .head = head};

@@ -16,13 +16,20 @@ static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *si
         return chl_fail(
             CHL_ERR_UNSUPPORTED, "%s: the audio encoder looks at %d x %d, mel pictures are %d x %d",
             params->source, config->resolution, config->resolution, CHL_MEL_SIDE, CHL_MEL_SIDE);
-    *sizes =
-        (chl_audio_encoder_sizes){config->classes, CHL_MEL_SIDE, CHL_MEL_SIDE, config->channels};
+    *sizes = (chl_audio_encoder_sizes){.embedding = config->classes,
+                                       .trunk = chl_swin_width(config),
+                                       .rows = CHL_MEL_SIDE,
+                                       .columns = CHL_MEL_SIDE,
+                                       .channels = config->channels};
     return CHL_OK;
 }
 
-static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
-    return chl_unit_rows(net->graph, chl_swin(net, config, pictures));
+static chl_tensor trunk(chl_net *net, const void *config, chl_tensor pictures) {
+    return chl_swin_trunk(net, config, pictures);
+}
+
+static chl_tensor head(chl_net *net, const void *config, chl_tensor features) {
+    return chl_swin_head(net, config, features);
 }
 
 const chl_audio_encoder_kind chl_kind_swin = {
@@ -30,4 +37,5 @@ const chl_audio_encoder_kind chl_kind_swin = {
     .hears = "ten seconds at 44.1 kHz: of a longer sound the middle",
     .config_bytes = sizeof(chl_swin_config),
     .open = open,
-    .embed = embed};
+    .trunk = trunk,
+    .head = head};

@@ -69,6 +69,7 @@ static chl_status open(chl_params *params, void *to, chl_audio_encoder_sizes *si
     const chl_array *conv = chl_params_find(params, "conv1.weight");
     *sizes = (chl_audio_encoder_sizes){.embedding =
                                            config->hidden ? config->embedding : trunk_width(config),
+                                       .trunk = trunk_width(config),
                                        .rows = BINS,
                                        .columns = chl_audio_spectrum_max_frames(&spectrum),
                                        .channels = (int)conv->desc.dim[1]};
@@ -99,16 +100,17 @@ static chl_status picture_of(chl_audio_encoder *encoder, chl_sound *sound, float
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
-static chl_tensor embed(chl_net *net, const void *config, chl_tensor pictures) {
+static chl_tensor trunk(chl_net *net, const void *config, chl_tensor pictures) {
+    return chl_resnet_trunk(net, &((const wav2clip *)config)->trunk, 1, pictures);
+}
+
+static chl_tensor head(chl_net *net, const void *config, chl_tensor features) {
     const wav2clip *c = config;
-    chl_graph *g = net->graph;
-    chl_tensor x = chl_resnet_trunk(net, &c->trunk, 1, chl_to_compute_type(g, pictures));
-    if (c->hidden) {
-        x = chl_net_linear(net, x, trunk_width(c), c->hidden, "audio_transform.sequential.0.");
-        x = chl_activate(g, x, CHL_LEAKY_RELU, 0);
-        x = chl_net_linear(net, x, c->hidden, c->embedding, "audio_transform.sequential.3.");
-    }
-    return chl_unit_rows(g, x);
+    if (!c->hidden) return features;
+    const chl_tensor x =
+        chl_net_linear(net, features, trunk_width(c), c->hidden, "audio_transform.sequential.0.");
+    return chl_net_linear(net, chl_activate(net->graph, x, CHL_LEAKY_RELU, 0), c->hidden,
+                          c->embedding, "audio_transform.sequential.3.");
 }
 
 const chl_audio_encoder_kind chl_kind_wav2clip = {
@@ -118,4 +120,5 @@ const chl_audio_encoder_kind chl_kind_wav2clip = {
     .config_bytes = sizeof(wav2clip),
     .open = open,
     .picture = picture_of,
-    .embed = embed};
+    .trunk = trunk,
+    .head = head};

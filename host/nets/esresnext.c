@@ -65,7 +65,7 @@ static chl_tensor stage(chl_net *net, const chl_esresnext_config *c, int s, int 
     return chl_mul(net->graph, x, attention(net, s + 1, in, c->out[s], before));
 }
 
-chl_tensor chl_esresnext(chl_net *net, const chl_esresnext_config *c, chl_tensor x) {
+chl_tensor chl_esresnext_trunk(chl_net *net, const chl_esresnext_config *c, chl_tensor x) {
     chl_graph *g = net->graph;
     const int last = c->out[CHL_ESRESNEXT_STAGES - 1];
     const chl_net_conv first = {CHL_ESRESNEXT_CHANNELS, c->stem, 7, 2};
@@ -79,6 +79,9 @@ chl_tensor chl_esresnext(chl_net *net, const chl_esresnext_config *c, chl_tensor
     const int n = (int)chl_desc_of(g, x)->dim[0];
     const chl_tensor a = attention(net, CHL_ESRESNEXT_STAGES + 1, last, last, maximum(g, x));
     x = chl_mul(g, chl_mean_pool(g, x), chl_reshape(g, a, chl_f32(2, n, last)));
-    x = chl_net_linear(net, chl_to_float32(g, x), last, c->embed, "fc.");
-    return chl_unit_rows(g, x);
+    return chl_to_float32(g, x);
+}
+
+chl_tensor chl_esresnext_head(chl_net *net, const chl_esresnext_config *c, chl_tensor x) {
+    return chl_net_linear(net, x, c->out[CHL_ESRESNEXT_STAGES - 1], c->embed, "fc.");
 }

@@ -5,7 +5,8 @@
  *     chl_esresnext_config config;
  *     CHL_TRY(chl_esresnext_import(params, &config));
  *     chl_net net = {.graph = g, .params = params, .kind = CHL_FROZEN};
- *     chl_tensor embedding = chl_esresnext(&net, &config, spectrum);
+ *     chl_tensor features = chl_esresnext_trunk(&net, &config, spectrum);
+ *     chl_tensor embedding = chl_unit_rows(g, chl_esresnext_head(&net, &config, features));
  *
  * Two kinds of layers are rewritten on import, exactly: a grouped convolution becomes a whole one
  * with zeros between the groups, and a branch's depthwise and pointwise convolution one of a square
@@ -41,6 +42,8 @@ typedef struct chl_esresnext_config {
  * above. Marks its arrays used; a missing one is CHL_ERR_KEY. */
 chl_status chl_esresnext_import(chl_params *params, chl_esresnext_config *config);
 
-/* x [N,CHL_ESRESNEXT_ROWS,frames,CHL_ESRESNEXT_CHANNELS], decibels -> [N,embed], rows of length 1 */
-chl_tensor chl_esresnext(chl_net *net, const chl_esresnext_config *config, chl_tensor x);
+/* x [N,CHL_ESRESNEXT_ROWS,frames,CHL_ESRESNEXT_CHANNELS], decibels -> [N,channels behind the last stage] */
+chl_tensor chl_esresnext_trunk(chl_net *net, const chl_esresnext_config *config, chl_tensor x);
+/* The last layer: those -> [N,embed] */
+chl_tensor chl_esresnext_head(chl_net *net, const chl_esresnext_config *config, chl_tensor x);
 #endif

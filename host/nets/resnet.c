@@ -73,6 +73,7 @@ chl_tensor chl_resnet_trunk(chl_net *net, const chl_resnet_config *config, int c
                             chl_tensor x) {
     chl_graph *g = net->graph;
     const int width = config->width;
+    x = chl_to_compute_type(g, x);
     x = relu(g,
              chl_net_conv_norm(net, (chl_net_conv){channels, width, 7, 2}, x, "", "conv1", "bn1"));
     x = chl_max_pool(g, x, 3, 2, 1);
@@ -90,7 +91,10 @@ chl_tensor chl_resnet_trunk(chl_net *net, const chl_resnet_config *config, int c
     return chl_to_float32(g, chl_mean_pool(g, x));
 }
 
-chl_tensor chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x) {
-    x = chl_resnet_trunk(net, config, channels, chl_to_compute_type(net->graph, x));
+chl_tensor chl_resnet_head(chl_net *net, const chl_resnet_config *config, chl_tensor x) {
     return chl_net_linear(net, x, chl_resnet_width(config), config->classes, "fc.");
+}
+
+chl_tensor chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x) {
+    return chl_resnet_head(net, config, chl_resnet_trunk(net, config, channels, x));
 }

@@ -38,7 +38,9 @@ int chl_resnet_width(const chl_resnet_config *config);
 /* x [N,H,W,channels] -> [N, chl_resnet_width], the mean over the last stage's map */
 chl_tensor chl_resnet_trunk(chl_net *net, const chl_resnet_config *config, int channels,
                             chl_tensor x);
-/* x [N,H,W,channels] -> [N,classes], the output of the last layer; scaled to length 1 (chl_unit_rows)
+/* The last layer: [N, chl_resnet_width] -> [N,classes] */
+chl_tensor chl_resnet_head(chl_net *net, const chl_resnet_config *config, chl_tensor x);
+/* Both: x [N,H,W,channels] -> [N,classes], the output of the last layer; scaled to length 1 (chl_unit_rows)
  * its rows are embeddings */
 chl_tensor chl_resnet(chl_net *net, const chl_resnet_config *config, int channels, chl_tensor x);
 #endif

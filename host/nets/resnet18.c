@@ -13,13 +13,17 @@ chl_status chl_resnet18_import(chl_params *params, chl_resnet_config *config) {
     return chl_resnet_import_head(params, config);
 }
 
-chl_tensor chl_resnet18(chl_net *net, const chl_resnet_config *config, chl_tensor x) {
+chl_tensor chl_resnet18_trunk(chl_net *net, const chl_resnet_config *config, chl_tensor x) {
     chl_graph *g = net->graph;
     chl_tensor w = chl_weight_shaped(net, chl_f32(4, CHL_RESNET18_CHANNELS, config->channels, 3, 3),
                                      "conv.weight");
     chl_tensor b = chl_weight_shaped(net, chl_f32(1, CHL_RESNET18_CHANNELS), "conv.bias");
     x = chl_conv(g, chl_to_compute_type(g, x), w, b, 1, 0);
-    return chl_resnet(net, config, CHL_RESNET18_CHANNELS, x);
+    return chl_resnet_trunk(net, config, CHL_RESNET18_CHANNELS, x);
+}
+
+chl_tensor chl_resnet18(chl_net *net, const chl_resnet_config *config, chl_tensor x) {
+    return chl_resnet_head(net, config, chl_resnet18_trunk(net, config, x));
 }
 
 chl_tensor chl_resnet18_picture(chl_graph *g, chl_tensor mel) {

@@ -23,6 +23,8 @@ chl_tensor chl_resnet18_picture(chl_graph *g, chl_tensor mel);
  * present and marks it used. */
 chl_status chl_resnet18_import(chl_params *params, chl_resnet_config *config);
 
-/* x [N,H,W,channels], the authors' mel picture of 128 x 512 -> [N,classes], as chl_resnet */
+/* x [N,H,W,channels], the authors' mel picture of 128 x 512 -> [N, chl_resnet_width], as chl_resnet_trunk */
+chl_tensor chl_resnet18_trunk(chl_net *net, const chl_resnet_config *config, chl_tensor x);
+/* -> [N,classes], as chl_resnet */
 chl_tensor chl_resnet18(chl_net *net, const chl_resnet_config *config, chl_tensor x);
 #endif

@@ -96,8 +96,11 @@ chl_tensor chl_swin_trunk(chl_net *net, const chl_swin_config *config, chl_tenso
     return x == CHL_NONE ? CHL_NONE : chl_swin_stages(net, config, x);
 }
 
-chl_tensor chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x) {
-    x = chl_swin_trunk(net, config, x);
+chl_tensor chl_swin_head(chl_net *net, const chl_swin_config *config, chl_tensor x) {
     if (x == CHL_NONE) return CHL_NONE;
     return chl_net_linear(net, x, chl_swin_width(config), config->classes, "head.");
+}
+
+chl_tensor chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x) {
+    return chl_swin_head(net, config, chl_swin_trunk(net, config, x));
 }

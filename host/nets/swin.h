@@ -54,7 +54,9 @@ int chl_swin_width(const chl_swin_config *config);
 /* Its two parts: x [N,R,R,channels] -> patches [N,R/patch,R/patch,embed] -> [N,chl_swin_width] */
 chl_tensor chl_swin_patches(chl_net *net, const chl_swin_config *config, chl_tensor x);
 chl_tensor chl_swin_stages(chl_net *net, const chl_swin_config *config, chl_tensor patches);
-/* x [N,R,R,channels] -> [N,classes], the output of the last layer; scaled to length 1
+/* The last layer: [N,chl_swin_width] -> [N,classes] */
+chl_tensor chl_swin_head(chl_net *net, const chl_swin_config *config, chl_tensor x);
+/* Both: x [N,R,R,channels] -> [N,classes], the output of the last layer; scaled to length 1
  * (chl_unit_rows) its rows are embeddings */
 chl_tensor chl_swin(chl_net *net, const chl_swin_config *config, chl_tensor x);
 #endif

@@ -101,6 +101,10 @@ typedef struct chl_probe_options {
                           those to train on right (one of the other folds; with `test` every fifth
                           sound); l2 is used only where that leaves none to choose by, which
                           "l2_why" tells. Report: "l2" of each of "fits" */
+    int64_t
+        of_trunk; /* 1: on the features of the encoder's trunk, which its last layers map into CLIP's space,
+                         in place of the embeddings: what CLIP's own linear probes are fitted to [Radford et al.
+                         2021, section 3.2]. Report: "features": "embedding" or "trunk" */
 } chl_probe_options;
 CHL_CHECKED chl_status chl_evaluate_probe(chl_engine *engine, const chl_probe_options *options,
                                           char **report);

@@ -47,7 +47,7 @@ int current_padded_struct(void) {
                         ENDS_WITH(chl_invert_options, user),
                         ENDS_WITH(chl_tune_options, user),
                         ENDS_WITH(chl_zero_shot_options, prompt_set),
-                        ENDS_WITH(chl_probe_options, choose_l2),
+                        ENDS_WITH(chl_probe_options, of_trunk),
                         ENDS_WITH(chl_listen_options, user),
                         ENDS_WITH(chl_direction_options, perplexity),
                         ENDS_WITH(chl_explain_options, picture),

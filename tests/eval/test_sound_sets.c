@@ -405,6 +405,41 @@ static void a_probe_learns_what_can_be_told_apart(void **unused) {
     json_decref(report);
 }
 
+/* An encoder whose last layer gives every sound the same embedding: its trunk still hears. */
+static void open_deaf_head(chl_engine **deaf) {
+    chl_params *params;
+    MUST(chl_weights_read("a.safetensors", &params));
+    chl_array *head = chl_params_find(params, "head.weight");
+    assert_non_null(head);
+    memset(head->data, 0, (size_t)chl_bytes(&head->desc));
+    chl_array *bias = chl_params_find(params, "head.bias");
+    for (int i = 0; i < EMBED; i++) ((float *)bias->data)[i] = 1;
+    save_model(params, "deaf.safetensors");
+    const chl_engine_options models = {
+        .size = sizeof models, .audio = "deaf.safetensors", .mel = CHL_MEL_ABSOLUTE};
+    MUST(chl_engine_open(&models, deaf));
+}
+
+static void a_probe_of_the_trunk_hears_what_the_head_drops(void **unused) {
+    (void)unused;
+    chl_engine *deaf;
+    char *text;
+    open_deaf_head(&deaf);
+    chl_probe_options o = {.size = sizeof o, .data = "esc"};
+    for (int of_trunk = 0; of_trunk < 2; of_trunk++) {
+        o.of_trunk = of_trunk;
+        MUST(chl_evaluate_probe(deaf, &o, &text));
+        json_t *report = parse(text);
+        near(number(report, "accuracy"), of_trunk ? 1 : 0.5, 0);
+        assert_string_equal(json_string_value(json_object_get(report, "features")),
+                            of_trunk ? "trunk" : "embedding");
+        json_decref(report);
+    }
+    o.of_trunk = 2;
+    refused(chl_evaluate_probe(deaf, &o, &text), CHL_ERR_ARGUMENT, "of_trunk must be 0 or 1");
+    chl_engine_close(deaf);
+}
+
 /* Of equally good penalties the largest; a fold's other sounds decide, not those that are tested. */
 static void a_probe_chooses_its_penalty(void **unused) {
     (void)unused;
@@ -553,6 +588,7 @@ int main(void) {
         cmocka_unit_test(sounds_of_none_of_the_labels_are_counted_by_the_threshold),
         cmocka_unit_test(a_probe_learns_what_can_be_told_apart),
         cmocka_unit_test(prompt_sets_name_as_their_prompts_alone),
+        cmocka_unit_test(a_probe_of_the_trunk_hears_what_the_head_drops),
         cmocka_unit_test(a_probe_chooses_its_penalty),
         cmocka_unit_test(a_penalty_needs_sounds_to_be_chosen_by),
         cmocka_unit_test(a_probe_takes_a_folder_to_test_on),
