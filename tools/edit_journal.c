@@ -50,13 +50,13 @@ static json_t *sources_facts(const edit_job *job) {
 }
 
 static json_t *settings_facts(const edit_job *job, const chl_edit_options *o) {
-    return json_pack("[s, i, i, i, f, f, f, f, i, f, i, i, f, f, f, I, f, i, i, i]", chl_version(),
-                     job->batch, job->strip_steps, o->steps, (double)o->rate,
+    return json_pack("[s, i, i, i, f, f, f, f, i, f, i, i, f, f, f, I, f, i, i, i, f]",
+                     chl_version(), job->batch, job->strip_steps, o->steps, (double)o->rate,
                      (double)o->latent_weight, (double)o->latent_scale, (double)o->identity_weight,
                      (int)o->similarity, (double)o->margin, o->adaptive_mask, (int)o->space,
                      (double)o->latent_weight_rise, (double)o->mask_rate, (double)o->adam_eps,
                      (json_int_t)o->seed, o->region_weight, job->ask.tune, o->starts,
-                     o->start_steps);
+                     o->start_steps, o->code_noise);
 }
 
 /* FNV-1a; 0 without memory. */

@@ -40,10 +40,10 @@ static const char *direction_wrong(const edit_settings *ask) {
     const edit_settings usual = edit_defaults();
     if (!ask->direction) return ask->has_strength ? "--strength needs --direction" : NULL;
     if (ask->text || ask->mix) return "--direction and --text exclude each other";
-    if (ask->has_steps || ask->has_starts || ask->has_rate || ask->has_weight ||
-        ask->has_relative || ask->has_identity || ask->has_outside)
+    if (ask->has_steps || ask->has_starts || ask->has_code_noise || ask->has_rate ||
+        ask->has_weight || ask->has_relative || ask->has_identity || ask->has_outside)
         return "--direction adds a direction without an optimisation: leave out --steps, --starts, "
-               "--lr and the weights of losses";
+               "--code-noise, --lr and the weights of losses";
     if (ask->similarity || ask->space || ask->fixed || ask->margin != usual.margin ||
         ask->mask_rate != usual.mask_rate || ask->adam_eps != usual.adam_eps ||
         ask->latent_weight_rise != 0)
@@ -139,6 +139,7 @@ chl_edit_options edit_library_options(const edit_settings *ask, const chl_engine
     if (ask->has_steps) options.steps = ask->steps;
     options.starts = ask->starts;
     options.start_steps = ask->start_steps;
+    options.code_noise = (double)ask->code_noise;
     if (ask->has_rate) options.rate = ask->rate;
     if (ask->has_weight) options.latent_weight = ask->latent_weight;
     if (ask->has_identity) options.identity_weight = ask->identity_weight;

@@ -11,12 +11,12 @@ typedef struct edit_settings {
     int starts, start_steps;
     int tune; /* steps; 0: the generator stays as it is */
     float rate, latent_weight, latent_weight_relative, latent_weight_rise, identity_weight, margin,
-        truncation, mask_rate, adam_eps;
+        truncation, mask_rate, adam_eps, code_noise;
     float strength; /* of the direction */
     bool has_strength;
     float outside_weight; /* of the change outside the mask */
-    bool has_steps, has_starts, has_start_steps, has_rate, has_weight, has_relative, has_identity,
-        has_outside, has_invert_steps;
+    bool has_steps, has_starts, has_start_steps, has_code_noise, has_rate, has_weight, has_relative,
+        has_identity, has_outside, has_invert_steps;
     bool adaptive, fixed;
     chl_mix mix_kind;      /* edit_read_mix reads it off `mix` */
     float mix_amount;      /* negative: the default */
@@ -83,6 +83,14 @@ chl_status edit_read_region(const edit_settings *ask, int side, float *region);
         {"start-steps",       NULL, OPTION_INT,                                                    \
          &(o).start_steps,    "N",  "steps of each of --starts (default: a quarter of --steps)",   \
          &(o).has_start_steps},                                                                    \
+        {"code-noise",                                                                             \
+         NULL,                                                                                     \
+         OPTION_FLOAT,                                                                             \
+         &(o).code_noise,                                                                          \
+         "X",                                                                                      \
+         "noise added to the code that a step looks at, as a share of how codes vary; it falls "   \
+         "to none at three quarters of the steps (default 0: none)",                               \
+         &(o).has_code_noise},                                                                     \
         {"lr",         NULL, OPTION_FLOAT,                                                         \
          &(o).rate,    "X",  "Adam's learning rate (default 0.1; 0.05 with --face)",               \
          &(o).has_rate},                                                                           \

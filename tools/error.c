@@ -110,6 +110,7 @@ static struct {
     {"split", "--split"},
     {"start", "--start"},
     {"start_steps", "--start-steps"},
+    {"code_noise", "--code-noise"},
     {"starts", "--starts"},
     {"steps", "--steps"},
     {"stop_after", "--stop-after"},

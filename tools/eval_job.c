@@ -206,6 +206,7 @@ int eval_read_settings(const command_line *line, eval_job *job) {
     job->retrieval.by_label = job->label_texts;
     job->retrieval.progress = eval_on_progress;
     job->pictures.progress = eval_on_progress;
+    job->edit.code_noise = (double)job->code_noise;
     job->trial.edit = &job->edit;
     job->trial.progress = eval_on_progress;
     chl_edit_options *edit = &job->edit;
@@ -293,7 +294,8 @@ static int check_trial_flags(const command_line *line, const eval_job *job) {
                                                         "--latent-weight-rise",
                                                         "--mask-rate",
                                                         "--starts",
-                                                        "--start-steps"};
+                                                        "--start-steps",
+                                                        "--code-noise"};
     for (int i = 0; i < EVAL_TRIAL_FLAGS; i++)
         if (job->trial_given[i])
             return usage_error(line, "%s needs --sources, which are edited", flags[i]);

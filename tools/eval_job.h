@@ -9,7 +9,7 @@ typedef struct words {
     int count;
 } words;
 
-#define EVAL_TRIAL_FLAGS 16
+#define EVAL_TRIAL_FLAGS 17
 
 typedef struct eval_job {
     chl_engine_options models;
@@ -36,7 +36,7 @@ typedef struct eval_job {
     const char *folds, *confusion;
     int *fold; /* of --folds */
     bool esc10, of_trunk;
-    float threshold, l2, truncation;
+    float threshold, l2, truncation, code_noise;
     float neutral_embedding[CHL_MAX_EMBEDDING];
     double start, last; /* seconds, of the progress line */
     const char *what;   /* it is about */

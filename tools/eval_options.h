@@ -227,6 +227,15 @@
         {"start-steps",           NULL, OPTION_INT,                                                  \
          &(job).edit.start_steps, "N",  "steps of each of --starts (default: a quarter of --steps)", \
          &(job).trial_given[15]},                                                                    \
+        {"code-noise",                                                                               \
+         NULL,                                                                                       \
+         OPTION_FLOAT,                                                                               \
+         &(job).code_noise,                                                                          \
+         "X",                                                                                        \
+         "noise added to the code that a step looks at, as a share of how codes vary; it falls "     \
+         "to "                                                                                       \
+         "none at three quarters of the steps (default 0: none)",                                    \
+         &(job).trial_given[16]},                                                                    \
     {                                                                                                \
         "fixed-mask", NULL, OPTION_FLAG, &(job).fixed_mask, NULL, "keep all layer weights equal",    \
             NULL                                                                                     \

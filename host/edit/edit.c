@@ -31,6 +31,7 @@ static chl_status check_numbers(const chl_edit_options *o) {
                    {"latent_scale", o->latent_scale, false},
                    {"latent_weight_rise", o->latent_weight_rise, false},
                    {"mask_rate", o->mask_rate, false},
+                   {"code_noise", (float)o->code_noise, false},
                    {"region_weight", (float)o->region_weight, false}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const float value = numbers[i].value;
@@ -53,6 +54,23 @@ static chl_status check_rows(const int *rows, int count) {
     return chl_fail(CHL_ERR_ARGUMENT, "rows must let one of the %d rows move, got none", count);
 }
 
+/* Draws around a code need to know how codes vary. */
+static chl_status check_mapping(const chl_generator *generator, const chl_edit_options *o) {
+    const char *file = generator->model.params->source;
+    if (generator->sizes.z) return CHL_OK;
+    if (o->starts > 1)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "starts must be 1 for %s, got %d: it has no mapping network, which tells "
+                        "how codes vary",
+                        file, o->starts);
+    if (o->code_noise > 0)
+        return chl_fail(CHL_ERR_UNSUPPORTED,
+                        "code_noise must be 0 for %s, got %g: it has no mapping network, which "
+                        "tells how codes vary",
+                        file, o->code_noise);
+    return CHL_OK;
+}
+
 chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
                                  chl_edit_options *mine) {
     CHL_TRY(chl_need(engine->generator, "generator", "an edit"));
@@ -61,14 +79,9 @@ chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_option
     CHL_TRY(chl_options_take(mine, sizeof *mine, theirs, "chl_edit_options"));
     CHL_TRY(chl_check_int(mine->steps >= 1, "steps", ">= 1", mine->steps));
     CHL_TRY(chl_check_int(mine->starts >= 0, "starts", ">= 0", mine->starts));
-    if (mine->starts > 1 && engine->generator->sizes.z == 0)
-        return chl_fail(
-            CHL_ERR_UNSUPPORTED,
-            "starts must be 1 for %s, got %d: it has no mapping network, which tells how "
-            "codes vary",
-            engine->generator->model.params->source, mine->starts);
     CHL_TRY(chl_check_int(mine->start_steps >= 0, "start_steps", ">= 0", mine->start_steps));
     CHL_TRY(check_numbers(mine));
+    CHL_TRY(check_mapping(engine->generator, mine));
     CHL_TRY(chl_check_enum((int)mine->similarity, CHL_DIRECTIONAL + 1, "similarity"));
     CHL_TRY(chl_check_enum((int)mine->space, CHL_SPACE_SHARED + 1, "space"));
     if (mine->similarity == CHL_DIRECTIONAL)

@@ -1,6 +1,7 @@
 /* Optimisations as chl_edit_many does them, for those that do several in a row; this room only. */
 #ifndef CHL_EDIT_EDIT_PRIVATE_H
 #define CHL_EDIT_EDIT_PRIVATE_H
+#include "graph/graph.h"
 #include "models/engine.h"
 #include <chladni/edit.h>
 
@@ -30,6 +31,34 @@ chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
 /* `mine` becomes the caller's options, or the defaults where the caller has none. */
 chl_status chl_edit_take_options(const chl_engine *engine, const chl_edit_options *theirs,
                                  chl_edit_options *mine);
+
+/* --- draws around codes: code_noise.c --------------------------------------------------------- */
+/* Normal draws that vary as mapped codes do. All edits of all batches have the same ones, so that none
+ * depends on its neighbours. */
+typedef struct chl_code_draws {
+    int latent;
+    const float
+        *root; /* C^(1/2) [latent][latent], or NULL: the numbers are those of whitened codes */
+    uint64_t seed;
+    uint32_t purpose; /* Philox key */
+} chl_code_draws;
+/* move [latent] = spread C^(1/2) u; u [latent] is working memory. */
+void chl_code_draw(const chl_code_draws *draws, uint64_t number, float spread, float *u,
+                   float *move);
+
+#define CHL_CODE_NOISE_PURPOSE 0x4e6f6973u /* key of the draws; their number is the step's */
+/* What options->code_noise adds to n codes of `rows` before a step of theirs. */
+typedef struct chl_code_noise {
+    const chl_edit_options *options;
+    const float *root; /* [latent][latent] */
+    int n, rows, latent;
+    chl_graph *graph;
+    chl_tensor input; /* [n][rows][latent] */
+} chl_code_noise;
+/* chl_optimisation.before of a chl_code_noise */
+chl_status chl_code_noise_write(void *noise, int index);
+/* Its deviation at a step, as a share of the mapped codes'. */
+float chl_code_noise_at(float amount, int index, int steps);
 
 /* --- regions: region.c ------------------------------------------------------------------------ */
 /* Numbers in [0, 1], neither all 0 nor all 1; `side` of the picture. */

@@ -20,10 +20,11 @@ typedef struct edit_graph {
     chl_tensor pace;  /* input: L_reg's share of its weight, or its weights; may be CHL_NONE */
     chl_tensor scale; /* input: [n], of each edit's whole loss; may be CHL_NONE */
     chl_tensor outside, pressure; /* inputs: weights of pixels, [n] of L_out; may be CHL_NONE */
-    chl_tensor moving, held;      /* inputs: 1 for numbers that may move, codes; may be CHL_NONE */
-    chl_tensor trained, mask;     /* w, u or d; mask may be CHL_NONE */
-    chl_tensor root, origin;      /* of whitened space: C^(1/2), zeros like u */
-    chl_tensor result;            /* w after a step */
+    chl_tensor noise;         /* input: added to the codes that a step looks at; may be CHL_NONE */
+    chl_tensor moving, held;  /* inputs: 1 for numbers that may move, codes; may be CHL_NONE */
+    chl_tensor trained, mask; /* w, u or d; mask may be CHL_NONE */
+    chl_tensor root, origin;  /* of whitened space: C^(1/2), zeros like u */
+    chl_tensor result;        /* w after a step */
     chl_tensor source_view, source_identity, source_outside; /* of the first segment, likewise */
     chl_tensor similarity, latent, identity, cosine; /* [n] each; identity may be CHL_NONE */
     chl_tensor loss;                                 /* [n], before `scale` */
@@ -138,7 +139,8 @@ static void build_step(const chl_engine *engine, const chl_edit_options *options
                        float latent_weight, edit_graph *e) {
     chl_graph *g = e->graph;
     chl_tensor w = decode(options, e);
-    chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, w);
+    chl_tensor looked_at = e->noise == CHL_NONE ? w : chl_add(g, w, e->noise);
+    chl_tensor picture = chl_generator_synthesize(engine->generator, &e->generator, looked_at);
     chl_tensor view = chl_clip_embed_nodes(engine->clip, &e->clip, picture);
     chl_tensor terms[4];
     float weights[4] = {1, latent_weight};
@@ -180,7 +182,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options,
                         const chl_edit_many_more *more, int n, edit_graph *e) {
     *e = (edit_graph){.n = n};
     if (options->latent_scale > 0) CHL_TRY(chl_generator_statistics(engine->generator, &e->codes));
-    if (options->space == CHL_SPACE_WHITENED)
+    if (options->space == CHL_SPACE_WHITENED || options->code_noise > 0)
         CHL_TRY(chl_generator_whitening(engine->generator, &e->codes));
     CHL_TRY(chl_models_graph(engine, &e->graph));
     chl_graph *g = e->graph;
@@ -198,6 +200,7 @@ static chl_status build(chl_engine *engine, const chl_edit_options *options,
         e->outside = chl_input(g, "outside", chl_f32(4, n, side, side, 3));
         e->pressure = chl_input(g, "pressure", chl_f32(1, n));
     }
+    e->noise = options->code_noise > 0 ? chl_input(g, "noise", latent) : CHL_NONE;
     e->moving = options->rows ? chl_input(g, "moving", latent) : CHL_NONE;
     e->held = options->rows ? chl_input(g, "held", latent) : CHL_NONE;
     e->neutral = chl_input(g, "neutral", chl_f32(2, n, d));
@@ -342,6 +345,18 @@ static chl_status read_loss(const edit_graph *e, const bool *broken, float *loss
     return CHL_OK;
 }
 
+static chl_code_noise noise_of(const edit_graph *e, const chl_edit_options *options,
+                               const chl_engine *engine) {
+    const chl_generator_sizes *sizes = &engine->generator->sizes;
+    return (chl_code_noise){.options = options,
+                            .root = e->codes ? e->codes->root : NULL,
+                            .n = e->n,
+                            .rows = sizes->rows,
+                            .latent = sizes->latent,
+                            .graph = e->graph,
+                            .input = e->noise};
+}
+
 chl_status chl_edit_once(chl_engine *engine, const chl_edit_options *options,
                          const chl_edit_many_more *more, int n, const float *source,
                          const float *target, float *edited, float *mask) {
@@ -355,12 +370,15 @@ chl_status chl_edit_once(chl_engine *engine, const chl_edit_options *options,
         status = start(&e, options, more, engine->clip->config.embed, source, target);
     if (status == CHL_OK) {
         memcpy(edited, source, sizeof(float) * (size_t)numbers);
+        chl_code_noise noise = noise_of(&e, options, engine);
         const chl_optimisation optimisation = {
             .graph = e.graph,
             .segment = e.step,
             .paced = e.pace,
             .rise = options->latent_weight_rise,
             .paced_by = latent_weights(more),
+            .before = e.noise == CHL_NONE ? NULL : chl_code_noise_write,
+            .owner = &noise,
             .decode = e.decode,
             .w = e.result,
             .numbers = numbers,

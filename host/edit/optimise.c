@@ -96,6 +96,7 @@ static chl_status one_step(run *r, int index, double start, float *w) {
         .seed = o->seed, .index = index, .rate = o->rate * chl_rate_factor(index, o->steps)};
     CHL_TRY(chl_set_step(o->graph, step));
     CHL_TRY(set_pace(o, index, r->latest)); /* a code has more numbers than samples */
+    if (o->before) CHL_TRY(o->before(o->owner, index));
     CHL_TRY(chl_run(o->graph, o->segment));
     CHL_TRY(read_values(r, index, values));
     if (o->decode) CHL_TRY(chl_run(o->graph, o->decode));

@@ -14,9 +14,12 @@ typedef struct chl_optimisation {
         paced; /* [samples], written before a step: (share of the steps done)^rise; or CHL_NONE */
     float rise;
     const float *paced_by; /* NULL, or [samples]: times that share */
-    chl_tensor w;          /* read after every step */
-    int64_t numbers;       /* in w */
-    int samples;           /* optimised at once, each with its own losses */
+    /* NULL, or called before step `index`, to write what it needs */
+    chl_status (*before)(void *owner, int index);
+    void *owner;
+    chl_tensor w;    /* read after every step */
+    int64_t numbers; /* in w */
+    int samples;     /* optimised at once, each with its own losses */
     int steps;
     float rate;
     uint64_t seed;

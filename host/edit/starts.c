@@ -4,7 +4,6 @@
  * optimisations begin around the source, and the one with the smallest loss goes on for all steps.
  * L_reg is from the source throughout: which one goes on is the loss's choice alone. */
 #include "base/options.h"
-#include "base/random.h"
 #include "edit/edit_private.h"
 #include "models/engine.h"
 #include <math.h>
@@ -38,25 +37,13 @@ int chl_edit_steps(const chl_edit_options *options) {
                                : options->steps + options->starts * steps_of_start(options);
 }
 
-/* A normal draw for each number of a code: u, and C^(1/2) u where w itself moves, as mapped codes
- * vary. All edits of all batches have the same ones, so that none depends on its neighbours. */
+/* s->from has room for u, and is written next. */
 static void draw_move(search *s, const float *root, int start) {
-    const int latent = s->engine->generator->sizes.latent;
-    float *u = s->from; /* has room, and is written next */
-    for (int i = 0; i < latent; i++) {
-        const chl_philox d = chl_random(s->options.seed, PURPOSE, (uint64_t)start, (uint64_t)i);
-        const float radius = sqrtf(-2 * logf(1 - chl_uniform(d.word[0])));
-        u[i] = SPREAD * radius * cosf(6.28318531f * chl_uniform(d.word[1]));
-    }
-    for (int i = 0; i < latent; i++) {
-        double sum = (double)u[i];
-        if (s->options.space != CHL_SPACE_WHITENED) {
-            sum = 0;
-            for (int j = 0; j < latent; j++)
-                sum += (double)root[(size_t)i * (size_t)latent + (size_t)j] * (double)u[j];
-        }
-        s->move[i] = (float)sum;
-    }
+    const chl_code_draws draws = {.latent = s->engine->generator->sizes.latent,
+                                  .root = s->options.space == CHL_SPACE_WHITENED ? NULL : root,
+                                  .seed = s->options.seed,
+                                  .purpose = PURPOSE};
+    chl_code_draw(&draws, (uint64_t)start, SPREAD, s->from, s->move);
 }
 
 /* The first one is the source. Rows that may not move stay. */
@@ -128,8 +115,10 @@ static chl_status allocate(search *s) {
 chl_status chl_edit_run(chl_engine *engine, const chl_edit_options *options,
                         const chl_edit_many_more *more, int n, const float *source,
                         const float *target, float *edited, float *mask) {
+    chl_edit_options from_here = *options;
+    if (more && more->from) from_here.code_noise = 0; /* it would leave where it is to begin */
     if (options->starts < 2 || (more && more->from))
-        return chl_edit_once(engine, options, more, n, source, target, edited, mask);
+        return chl_edit_once(engine, &from_here, more, n, source, target, edited, mask);
     const chl_code_statistics *codes;
     search s = {.engine = engine, .options = *options, .n = n, .source = source};
     if (more) s.more = *more;

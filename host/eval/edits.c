@@ -38,19 +38,20 @@ static json_t *describe_texts(const chl_sound_texts *texts) {
 /* The settings that the figures of the report depend on. */
 static json_t *describe_settings(const chl_trials *t) {
     const chl_edit_options *e = t->options->edit;
-    return json_pack(
-        "{s:i, s:i, s:b, s:f, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:b, s:o}",
-        "sources", t->sources, "kinds", t->kinds, "by_label", t->options->by_label != 0,
-        "least_strength", (double)t->options->min_strength, "seed", (json_int_t)t->options->seed,
-        "steps", e->steps, "starts", e->starts, "start_steps", e->start_steps, "rate",
-        (double)e->rate, "lambda_similarity", (double)e->latent_weight, "latent_scale",
-        (double)e->latent_scale, "lambda_rise", (double)e->latent_weight_rise, "adam_eps",
-        (double)e->adam_eps, "space", space_name(e->space), "similarity",
-        e->similarity == CHL_HINGE         ? "hinge"
-        : e->similarity == CHL_DIRECTIONAL ? "directional"
-                                           : "cosine",
-        "adaptive_mask", e->adaptive_mask != 0, "sound_texts",
-        describe_texts(t->engine->sound_texts));
+    return json_pack("{s:i, s:i, s:b, s:f, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:s, "
+                     "s:s, s:b, s:o}",
+                     "sources", t->sources, "kinds", t->kinds, "by_label",
+                     t->options->by_label != 0, "least_strength", (double)t->options->min_strength,
+                     "seed", (json_int_t)t->options->seed, "steps", e->steps, "starts", e->starts,
+                     "start_steps", e->start_steps, "code_noise", e->code_noise, "rate",
+                     (double)e->rate, "lambda_similarity", (double)e->latent_weight, "latent_scale",
+                     (double)e->latent_scale, "lambda_rise", (double)e->latent_weight_rise,
+                     "adam_eps", (double)e->adam_eps, "space", space_name(e->space), "similarity",
+                     e->similarity == CHL_HINGE         ? "hinge"
+                     : e->similarity == CHL_DIRECTIONAL ? "directional"
+                                                        : "cosine",
+                     "adaptive_mask", e->adaptive_mask != 0, "sound_texts",
+                     describe_texts(t->engine->sound_texts));
 }
 
 /* Checks at the start what later parts need: the first ones can take hours. */

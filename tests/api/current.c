@@ -42,7 +42,7 @@ int current_edit_of_size(chl_engine *engine, uint32_t size, const float *source,
 
 int current_padded_struct(void) {
     const int fine[] = {ENDS_WITH(chl_engine_options, sound_own_share),
-                        ENDS_WITH(chl_edit_options, start_steps),
+                        ENDS_WITH(chl_edit_options, code_noise),
                         ENDS_WITH(chl_goal_options, round_steps),
                         ENDS_WITH(chl_invert_options, user),
                         ENDS_WITH(chl_tune_options, user),
