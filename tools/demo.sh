@@ -12,7 +12,7 @@ mkdir -p "$out"
 edit() { # how these settings were found: docs/evaluation.md#edits, docs/method.md
   "$build/chladni" edit --generator $demo/generator.safetensors --clip $demo/clip.safetensors \
     --audio $demo/audio-recordings.safetensors --vocab $demo/merges.txt --sound-texts $demo/sound-texts.txt \
-    --space shared --fixed-mask --latent-weight-relative 0.15 --lr 0.3 --adam-eps 0.01 --steps 150 \
+    --space shared --fixed-mask --latent-weight-relative 0.15 --lr 0.3 --adam-eps 0.01 --code-noise 0.4 --steps 150 \
     --truncation 1 --batch 10 "$@"
 }
 sounds=()

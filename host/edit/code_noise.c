@@ -1,8 +1,8 @@
 /* Noise around the codes of an edit, as the projector of StyleGAN2 has it [Karras et al. 2020, released
  * code: w_noise_scale]: each step looks at the picture of w + sigma C^(1/2) u instead of that of w. Early
  * steps so follow what the pictures around the code have in common, not the one way down that the source
- * happens to have: rounding decides less of where an edit ends, and an event that lies beyond a small hill
- * is found. sigma falls by a square to 0 at three quarters of the steps: the last quarter is exact. */
+ * happens to have, and events that lie beyond a small hill are found (docs/evaluation.md#edits). sigma falls
+ * by a square to 0 at three quarters of the steps: the last quarter is exact. */
 #include "base/random.h"
 #include "edit/edit_private.h"
 #include <math.h>
@@ -32,8 +32,8 @@ float chl_code_noise_at(float amount, int index, int steps) {
     return left > 0 ? amount * left * left : 0;
 }
 
-chl_status chl_code_noise_write(void *user, int index) {
-    const chl_code_noise *noise = user;
+chl_status chl_code_noise_write(void *owner, int index) {
+    const chl_code_noise *noise = owner;
     const chl_edit_options *o = noise->options;
     const chl_code_draws draws = {.latent = noise->latent,
                                   .root = noise->root,

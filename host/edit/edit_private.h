@@ -55,8 +55,8 @@ typedef struct chl_code_noise {
     chl_graph *graph;
     chl_tensor input; /* [n][rows][latent] */
 } chl_code_noise;
-/* chl_optimisation.before of a chl_code_noise */
-chl_status chl_code_noise_write(void *noise, int index);
+/* chl_optimisation.before, whose owner is a chl_code_noise */
+chl_status chl_code_noise_write(void *owner, int index);
 /* Its deviation at a step, as a share of the mapped codes'. */
 float chl_code_noise_at(float amount, int index, int steps);
 

@@ -79,7 +79,7 @@ typedef struct chl_edit_options {
     int start_steps; /* 0: a quarter of the steps */
     /* x > 0: each step looks at the picture of w + x (1 - t / 0.75)^2 C^(1/2) u instead of that of w, u normal, of
      * `seed`, the same on all rows that may move, t the share of the steps done; from three quarters on at that of w
-     * [Karras et al. 2020, projector, where x = 0.05]. An edit ends less often where its source happens to lead:
+     * [Karras et al. 2020, projector, where x = 0.05]. It finds events to which the source's own gradient does not lead:
      * 0.4 suits the demo. L_reg is of w. Needs the generator's mapping network. 0: none (the paper). Not for
      * chl_edit_from, nor for the warm starts of chl_edit_to_goal. */
     double code_noise;

@@ -328,6 +328,8 @@ done <<'END'
 --identity-weight 0.1 --sources calm --sounds held --generator g|identity-weight needs --face
 --neutral photo|neutral needs --similarity directional
 --neutral photo --similarity directional --vocab v|similarity needs --sources
+--code-noise 0.4|code-noise needs --sources
+--start-steps 4|start-steps needs --sources
 --prompt-sets {}|prompt-sets needs --vocab
 END
 bad "prompt sets of no sounds" 2 "prompt-sets needs --data" eval report --audio a --clip c --retrieval held --prompt-sets '{}'
@@ -344,6 +346,7 @@ done
 bad "a limit of no sounds" 2 "zero-shot-limit needs --data" eval report --audio a --clip c --retrieval held --zero-shot-limit 3
 bad "labels of no sounds" 2 "labels needs --data" eval report --audio a --clip c --retrieval held --labels a
 bad "folds of no sounds" 2 "folds needs --data or --probe" eval compare --encoders a=a --clip c --retrieval held --folds 1
+bad "a trunk that is not probed" 2 "probe-trunk needs --probe or --data" eval compare --encoders a=a --clip c --retrieval held --probe-trunk
 bad "a negative limit of a comparison" 2 "zero-shot-limit must be >= 0" eval compare --encoders a=a --clip c --retrieval held --zero-shot-limit -1
 bad "a judge of no edits" 2 "judge needs --sources" eval compare --encoders a=a --clip c --retrieval held --judge nofile
 bad "a judge of no edits in an ablation" 2 "judge needs --sources" eval ablation --with a --without b --clip c --data held --vocab v --judge nofile

@@ -43,6 +43,12 @@ ok "again" replay several.png --json
 is "gives the same pixels, from several codes too" grep -q '"equal":true' out
 ok "with pictures every two steps" $starts --starts 3 --every 2 --out seen.png
 is "there are pictures of all steps" test -s seen-000006.png
+ok "with noise around its code" $starts --code-noise 0.4 --out noisy.png --embed-recipe
+is "is another picture" differ one.png noisy.png
+ok "again" replay noisy.png --json
+is "gives the same pixels, with noise too" grep -q '"equal":true' out
+bad "noise below none" 1 "--code-noise must be >= 0, got -0.4" $starts --code-noise -0.4 --out x.png
+bad "noise around a direction" 2 "--code-noise" edit ${models%% --clip*} --seed 4 --direction d.npy --code-noise 0.4 --out x.png
 bad "fewer than none" 1 "--starts must be >= 0, got -1" $starts --starts -1 --out x.png
 bad "beginnings of a direction" 2 "leave out --steps, --starts" edit ${models%% --clip*} --seed 4 --direction d.npy --starts 2 --out x.png
 ok "a mix" $edit --seed 4 --text rain --mix rows:2 --batch 2 --out mix.png --embed-recipe
