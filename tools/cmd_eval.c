@@ -100,8 +100,8 @@ static int probe(int argc, char **argv) {
     command_line line = {
         .usage = "eval probe --data DIR [--test DIR | --folds L] --audio F",
         .about =
-            "Trains a logistic regression on the embeddings of sounds, or with --trunk on what "
-            "their last layers get, and tests it on others: fold by fold, or on --test.",
+            "Trains a logistic regression on the embeddings of sounds, or with --trunk on the "
+            "features of the encoder's trunk, and tests it on others: fold by fold, or on --test.",
         .options = options,
         .count = sizeof options / sizeof options[0]};
     bool done;

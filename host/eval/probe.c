@@ -1,4 +1,4 @@
-/* Linear probe: logistic regression on the embeddings of sounds, or on what their last layers get. */
+/* Linear probe: logistic regression on the embeddings of sounds, or on the features of the encoder's trunk. */
 #include "base/free.h"
 #include "base/options.h"
 #include "eval/classified.h"

@@ -1,8 +1,7 @@
 /* Noise around the codes that an edit's steps look at. */
 #include "edit/edit_private.h"
-#include "harness/random_engine.h"
+#include "edit_pair.h"
 
-#define EDITS 2
 #define STEPS 8 /* the last two have no noise */
 #define EXACT 6
 #define AMOUNT 0.4
@@ -11,24 +10,6 @@ typedef struct seen {
     int count;
     float similarity[STEPS], latent[STEPS]; /* losses of the steps */
 } seen;
-
-static float *edited, *other;
-
-static int open_models(void **state) {
-    (void)state;
-    random_engine_folder();
-    random_engine_open("generator clip", EDITS);
-    edited = malloc(sizeof(float) * EDITS * (size_t)numbers);
-    other = malloc(sizeof(float) * EDITS * (size_t)numbers);
-    return 0;
-}
-
-static int close_models(void **state) {
-    (void)state;
-    free(edited);
-    free(other);
-    return random_engine_close();
-}
 
 static chl_edit_options options_of(int space, double noise) {
     chl_edit_options options = chl_edit_defaults(engine);

@@ -1,8 +1,7 @@
 /* Edits from several beginnings: the best of a few short optimisations goes on. */
-#include "harness/random_engine.h"
+#include "edit_pair.h"
 #include "models/engine.h"
 
-#define EDITS 2
 #define STEPS 8 /* a beginning is followed for two of them */
 #define STARTS 3
 #define ALL_STEPS (STEPS + STARTS * STEPS / 4)
@@ -13,24 +12,6 @@ typedef struct seen {
     float loss[ALL_STEPS]; /* before the step */
     float latent_weight;
 } seen;
-
-static float *edited, *other;
-
-static int open_models(void **state) {
-    (void)state;
-    random_engine_folder();
-    random_engine_open("generator clip", EDITS);
-    edited = malloc(sizeof(float) * EDITS * (size_t)numbers);
-    other = malloc(sizeof(float) * EDITS * (size_t)numbers);
-    return 0;
-}
-
-static int close_models(void **state) {
-    (void)state;
-    free(edited);
-    free(other);
-    return random_engine_close();
-}
 
 static chl_edit_options options_of(int space, int starts) {
     chl_edit_options options = chl_edit_defaults(engine);
